@@ -1,0 +1,66 @@
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace rtdetr {
+
+/// Exit codes of the program: a contract with scripts (docs/reference/exit_codes.md).
+enum class ExitCode : int {
+  kOk = 0,
+  kUsage = 2,        ///< command line, config file, or a run folder in use
+  kData = 3,         ///< annotations, pictures, dataset content
+  kModel = 4,        ///< model YAML or checkpoint file
+  kIo = 5,           ///< reading or writing failed
+  kDiverged = 6,     ///< the run's numbers are not finite any more
+  kPeer = 7,         ///< another process of the job failed
+  kMemory = 8,       ///< out of memory
+  kInternal = 70,    ///< a fault of ours
+  kStopped = 75,     ///< stopped by a signal, everything saved
+};
+
+/// What every function of the library throws. `what()` says what, where, what was kept and what to do, in one
+/// line where one problem was found, in several where a file was checked as a whole.
+class Error : public std::runtime_error {
+ public:
+  Error(ExitCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  ExitCode code() const { return code_; }
+
+ private:
+  ExitCode code_;
+};
+
+/// A mistake in an argument or a configuration file.
+struct ConfigError : Error {
+  explicit ConfigError(const std::string& message) : Error(ExitCode::kUsage, message) {}
+};
+/// A mistake in annotations or pictures.
+struct DataError : Error {
+  explicit DataError(const std::string& message) : Error(ExitCode::kData, message) {}
+};
+/// A mistake in a model YAML.
+struct ModelError : Error {
+  explicit ModelError(const std::string& message) : Error(ExitCode::kModel, message) {}
+};
+/// A checkpoint that cannot be used.
+struct CheckpointError : Error {
+  explicit CheckpointError(const std::string& message) : Error(ExitCode::kModel, message) {}
+};
+/// The operating system refused.
+struct IoError : Error {
+  explicit IoError(const std::string& message) : Error(ExitCode::kIo, message) {}
+};
+/// A broken assumption of our own code; see RTDETR_CHECK.
+struct InternalError : Error {
+  explicit InternalError(const std::string& message) : Error(ExitCode::kInternal, message) {}
+};
+
+[[noreturn]] void throw_check_failure(const char* condition, const char* file, int line, const std::string& message);
+
+}  // namespace rtdetr
+
+/// States what our own code relies on. `message` is a std::string expression, built only on failure.
+#define RTDETR_CHECK(condition, message)                                              \
+  do {                                                                                \
+    if (!(condition)) ::rtdetr::throw_check_failure(#condition, __FILE__, __LINE__, (message)); \
+  } while (false)

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+
+/// Messages for people, on stderr (stdout belongs to results). spdlog stays behind this header: its fmt and
+/// LibTorch's do not go into one translation unit.
+namespace rtdetr::log {
+
+enum class Level { kDebug, kInfo, kWarning, kError };
+
+void set_level(Level level);
+void debug(const std::string& message);
+void info(const std::string& message);
+void warning(const std::string& message);
+void error(const std::string& message);
+
+/// Rewrites one live line on a terminal; on anything else prints a plain line at most every few seconds.
+void progress(const std::string& line);
+/// Ends the live line, so that the next message starts on a fresh one.
+void end_progress();
+
+}  // namespace rtdetr::log

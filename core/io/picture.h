@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace rtdetr {
+
+/// A picture in memory: RGB bytes, rows top to bottom, [height][width][3], no padding.
+struct Picture {
+  int width = 0;
+  int height = 0;
+  std::vector<std::uint8_t> rgb;
+
+  Picture() = default;
+  Picture(int w, int h) : width(w), height(h), rgb(static_cast<std::size_t>(w) * h * 3) {}
+  std::uint8_t* row(int y) { return rgb.data() + static_cast<std::size_t>(y) * width * 3; }
+  const std::uint8_t* row(int y) const { return rgb.data() + static_cast<std::size_t>(y) * width * 3; }
+};
+
+struct PictureLimits {
+  std::int64_t max_pixels = 64'000'000;
+  int max_scans = 500;  ///< of a progressive JPEG
+};
+
+struct PictureSize {
+  int width = 0;
+  int height = 0;
+};
+
+/// JPEG and PNG by their signatures, nothing else, through libjpeg-turbo and libpng. A decoder's warning means
+/// corrupt. Grey, CMYK, palette, 16-bit and alpha become RGB as Pillow's convert("RGB") does (alpha is dropped);
+/// EXIF orientation is ignored, as the reference does.
+/// @param name  what messages call the picture
+/// @throws DataError  naming the picture and what is wrong
+Picture decode_picture(std::span<const std::byte> bytes, const std::string& name, const PictureLimits& limits = {});
+Picture read_picture(const std::filesystem::path& file, const PictureLimits& limits = {});
+/// Size from the header alone.
+PictureSize read_picture_size(const std::filesystem::path& file);
+
+/// Encodes and writes atomically; the format is told by the extension (.jpg, .jpeg, .png).
+void write_picture(const std::filesystem::path& file, const Picture& picture, int jpeg_quality = 92);
+
+/// True for .jpg .jpeg .png in any case.
+bool has_picture_extension(const std::filesystem::path& file);
+
+}  // namespace rtdetr

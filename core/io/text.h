@@ -1,0 +1,33 @@
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace rtdetr {
+
+/// The candidate nearest to `word` by edit distance, if it is near enough to be a misspelling of it.
+std::optional<std::string> nearest_word(std::string_view word, std::span<const std::string> candidates);
+
+/// "; did you mean 'epochs'?" or, when nothing is near, "".
+std::string did_you_mean(std::string_view word, std::span<const std::string> candidates);
+
+/// Shortest decimal text that reads back as the same double; "nan", "inf" spelt out.
+std::string format_double(double value);
+
+/// Whole-text conversions: nullopt unless every character belongs to the number.
+std::optional<double> parse_double(std::string_view text);
+std::optional<long long> parse_integer(std::string_view text);
+
+std::vector<std::string> split(std::string_view text, char separator);
+std::string_view trim(std::string_view text);
+std::string join(std::span<const std::string> parts, std::string_view separator);
+
+/// 32970476 → "32,970,476".
+std::string with_thousands(long long value);
+/// 3723 → "1:02:03"; 75 → "1:15".
+std::string format_duration(double seconds);
+
+}  // namespace rtdetr

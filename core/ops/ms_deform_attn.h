@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include <torch/types.h>
+
+namespace rtdetr {
+
+/// Height and width of one feature level.
+struct LevelShape {
+  std::int64_t height = 0;
+  std::int64_t width = 0;
+};
+
+enum class SamplingMethod {
+  kBilinear,  ///< bilinear, zero padding, align_corners = false
+  kDiscrete,  ///< RT-DETRv2's nearest gather; no gradient to the locations
+};
+
+/// Multi-scale deformable attention (Deformable DETR §4.1; RT-DETRv2 for several points per level and discrete
+/// sampling). Differentiable in value, locations and weights; the CPU backward is deterministic for a fixed number
+/// of threads.
+///
+/// @param value      [B, S, M, D]  tokens of all levels one after another, row-major inside a level
+/// @param levels     L shapes, Σ height·width = S
+/// @param points     L points per level, Σ = P
+/// @param locations  [B, Q, M, P, 2]  x, y as fractions of the level; points level by level
+/// @param weights    [B, Q, M, P]  already normalised
+/// @return           [B, Q, M·D]
+torch::Tensor ms_deform_attn(const torch::Tensor& value, const std::vector<LevelShape>& levels,
+                             const std::vector<std::int64_t>& points, const torch::Tensor& locations,
+                             const torch::Tensor& weights, SamplingMethod method = SamplingMethod::kBilinear);
+
+}  // namespace rtdetr

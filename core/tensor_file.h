@@ -1,0 +1,32 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <torch/types.h>
+
+#include "core/io/file.h"
+#include "core/io/safetensors.h"
+
+namespace rtdetr {
+
+/// Tensors by name, in name order.
+using TensorMap = std::map<std::string, torch::Tensor>;
+
+/// Writes CPU copies of `tensors` as one safetensors file (io/safetensors.h), atomically.
+void save_tensors(const std::filesystem::path& file, const TensorMap& tensors, const FileMetadata& metadata,
+                  const AtomicWriteOptions& options = {});
+
+struct TensorFile {
+  TensorMap tensors;
+  FileMetadata metadata;
+};
+/// Reads and verifies a whole file. @throws CheckpointError, IoError
+TensorFile load_tensors(const std::filesystem::path& file);
+
+TensorType to_tensor_type(torch::ScalarType type);
+torch::ScalarType to_scalar_type(TensorType type);
+
+}  // namespace rtdetr

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace rtdetr {
+
+/// Ground truth box as the metric needs it (spec/coco-eval §1).
+struct MetricTruth {
+  std::int64_t image_id = 0;
+  std::int64_t category_id = 0;
+  std::int64_t annotation_id = 0;
+  std::array<double, 4> box_xywh{};  ///< pixels
+  double area = 0;
+  bool crowd = false;
+};
+
+struct MetricDetection {
+  std::int64_t image_id = 0;
+  std::int64_t category_id = 0;
+  std::array<double, 4> box_xywh{};  ///< pixels
+  double score = 0;
+};
+
+/// What is evaluated. Truths of unlisted images or categories are left out, as pycocotools does.
+struct MetricInput {
+  std::vector<std::int64_t> image_ids;     ///< any order, duplicates harmless
+  std::vector<std::int64_t> category_ids;  ///< any order, duplicates harmless
+  std::vector<MetricTruth> truths;         ///< file order
+};
+
+/// pycocotools' arrays, −1 where undefined.
+struct MetricResult {
+  /// AP, AP50, AP75, APs, APm, APl, AR1, AR10, AR100, ARs, ARm, ARl
+  std::array<double, 12> stats{};
+  struct Class {
+    std::int64_t category_id = 0;
+    double ap = -1, ap50 = -1, ap75 = -1, ar100 = -1;
+    std::int64_t truths = 0;
+  };
+  std::vector<Class> classes;        ///< by ascending category id
+  std::vector<double> precision;     ///< [T=10][R=101][K][A=4][M=3]
+  std::vector<double> recall;        ///< [T=10][K][A=4][M=3]
+};
+
+/// COCO box evaluation, equal to pycocotools 2.0.11 to 1e-12. Pure: the same input gives the same bits for any
+/// number of threads. @throws DataError for a detection on an unlisted image or a non-number score
+MetricResult evaluate_coco(const MetricInput& input, std::span<const MetricDetection> detections, int threads = 1);
+
+/// pycocotools' summary, 12 lines.
+std::string format_summary(const MetricResult& result);
+
+}  // namespace rtdetr

@@ -1,0 +1,52 @@
+# Finds LibTorch without asking for a CUDA toolkit, which the package's own TorchConfig.cmake insists on.
+#
+# Looks in LibTorch_ROOT, Torch_DIR, CMAKE_PREFIX_PATH and the folder that scripts/setup fills. Gives
+#   LibTorch::CPU   libtorch_cpu + libc10 and their headers: all that the program links
+#   LibTorch_DIR_ROOT, LibTorch_VERSION
+set(_hints)
+foreach(_root IN ITEMS "${LibTorch_ROOT}" "$ENV{LibTorch_ROOT}")
+  if(_root)
+    list(APPEND _hints "${_root}" "${_root}/torch")
+  endif()
+endforeach()
+if(Torch_DIR)
+  list(APPEND _hints "${Torch_DIR}/../../..")
+endif()
+if(DEFINED ENV{RTDETR_CACHE})
+  set(_cache "$ENV{RTDETR_CACHE}")
+elseif(DEFINED ENV{XDG_CACHE_HOME})
+  set(_cache "$ENV{XDG_CACHE_HOME}/rtdetr")
+else()
+  set(_cache "$ENV{HOME}/.cache/rtdetr")
+endif()
+list(APPEND _hints "${_cache}/libtorch-2.11.0/torch")
+
+find_path(LibTorch_DIR_ROOT include/torch/csrc/api/include/torch/torch.h HINTS ${_hints}
+          PATH_SUFFIXES "" libtorch DOC "LibTorch: the folder with include/ and lib/")
+find_library(LibTorch_CPU_LIBRARY torch_cpu HINTS "${LibTorch_DIR_ROOT}/lib" NO_DEFAULT_PATH)
+find_library(LibTorch_C10_LIBRARY c10 HINTS "${LibTorch_DIR_ROOT}/lib" NO_DEFAULT_PATH)
+mark_as_advanced(LibTorch_CPU_LIBRARY LibTorch_C10_LIBRARY)
+
+if(LibTorch_DIR_ROOT)
+  file(STRINGS "${LibTorch_DIR_ROOT}/include/torch/headeronly/version.h" _lines REGEX "define TORCH_VERSION_(MAJOR|MINOR|PATCH) ")
+  string(REGEX REPLACE "[^0-9;]" "" _numbers "${_lines}")
+  string(REPLACE ";" "." LibTorch_VERSION "${_numbers}")
+endif()
+
+include(FindPackageHandleStandardArgs)
+find_package_handle_standard_args(LibTorch
+  REQUIRED_VARS LibTorch_DIR_ROOT LibTorch_CPU_LIBRARY LibTorch_C10_LIBRARY
+  VERSION_VAR LibTorch_VERSION
+  REASON_FAILURE_MESSAGE "run scripts/setup, or pass -DLibTorch_ROOT=<folder with include/ and lib/>")
+
+if(LibTorch_FOUND AND NOT TARGET LibTorch::CPU)
+  add_library(LibTorch::C10 SHARED IMPORTED)
+  set_target_properties(LibTorch::C10 PROPERTIES IMPORTED_LOCATION "${LibTorch_C10_LIBRARY}")
+  add_library(LibTorch::CPU SHARED IMPORTED)
+  set_target_properties(LibTorch::CPU PROPERTIES
+    IMPORTED_LOCATION "${LibTorch_CPU_LIBRARY}"
+    INTERFACE_INCLUDE_DIRECTORIES "${LibTorch_DIR_ROOT}/include;${LibTorch_DIR_ROOT}/include/torch/csrc/api/include"
+    INTERFACE_LINK_LIBRARIES LibTorch::C10)
+  # The library finds its own companions by a relative rpath; the linker need not.
+  target_link_options(LibTorch::CPU INTERFACE -Wl,--allow-shlib-undefined)
+endif()

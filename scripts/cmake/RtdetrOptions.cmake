@@ -1,0 +1,25 @@
+# rtdetr_options: what every target of ours is compiled with. Nothing global besides.
+include(GNUInstallDirs)
+
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+
+find_program(CCACHE ccache)
+if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  # A precompiled header is only cacheable when its defines and times are taken on trust.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${CCACHE})
+endif()
+
+add_library(rtdetr_options INTERFACE)
+target_compile_features(rtdetr_options INTERFACE cxx_std_20)
+# -fPIC for programs too: one precompiled header then serves libraries and programs alike.
+target_compile_options(rtdetr_options INTERFACE -fPIC -Wall -Wextra -Wno-missing-field-initializers -fstack-protector-strong)
+target_compile_definitions(rtdetr_options INTERFACE _GLIBCXX_ASSERTIONS)
+target_link_options(rtdetr_options INTERFACE -Wl,-z,relro,-z,now)
+if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT RTDETR_SANITIZE)
+  target_compile_options(rtdetr_options INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+endif()
+if(RTDETR_SANITIZE)
+  target_compile_options(rtdetr_options INTERFACE -fsanitize=${RTDETR_SANITIZE} -fno-omit-frame-pointer -g1)
+  target_link_options(rtdetr_options INTERFACE -fsanitize=${RTDETR_SANITIZE})
+endif()

@@ -1,0 +1,26 @@
+# rtdetr_test_binary(<folder> LIBRARIES lib… [LABEL unit] SOURCES test_a.cpp …)
+#
+# One binary per folder, rtdetr_test_<folder>, and one ctest entry per source file, <folder>.<file without test_>:
+# starting LibTorch once per test case would cost more than the cases.
+function(rtdetr_test_binary folder)
+  cmake_parse_arguments(ARG "" "LABEL" "LIBRARIES;SOURCES" ${ARGN})
+  if(NOT ARG_LABEL)
+    set(ARG_LABEL unit)
+  endif()
+  set(target rtdetr_test_${folder})
+  add_executable(${target} ${ARG_SOURCES})
+  target_link_libraries(${target} PRIVATE rtdetr_catch_main Catch2::Catch2 ${ARG_LIBRARIES})
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_compile_definitions(${target} PRIVATE RTDETR_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  if("rtdetr_core" IN_LIST ARG_LIBRARIES OR "rtdetr_models" IN_LIST ARG_LIBRARIES OR "rtdetr_losses" IN_LIST ARG_LIBRARIES
+     OR "rtdetr_train" IN_LIST ARG_LIBRARIES)
+    target_precompile_headers(${target} REUSE_FROM rtdetr_core)
+  endif()
+  foreach(source IN LISTS ARG_SOURCES)
+    get_filename_component(stem ${source} NAME_WE)
+    string(REGEX REPLACE "^test_" "" name ${stem})
+    add_test(NAME ${folder}.${name} COMMAND ${target} --filenames-as-tags "[#${stem}]")
+    set_tests_properties(${folder}.${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 300
+                         ENVIRONMENT "OMP_NUM_THREADS=1")
+  endforeach()
+endfunction()
