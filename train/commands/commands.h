@@ -1,0 +1,21 @@
+#pragma once
+
+#include "core/io/error.h"
+#include "train/settings.h"
+
+/// One function per command. Each writes its result to stdout (text, or with json=true one JSON document) and
+/// returns the exit code; mistakes are thrown as Error and printed by main.cpp alone.
+namespace rtdetr {
+
+ExitCode run_train(const Settings& settings);
+ExitCode run_val(const Settings& settings);
+ExitCode run_predict(const Settings& settings);
+ExitCode run_export(const Settings& settings);
+ExitCode run_benchmark(const Settings& settings);
+ExitCode run_info(const Settings& settings);
+ExitCode run_check(const Settings& settings);
+ExitCode run_coco_eval(const Settings& settings);
+ExitCode run_help(const Settings& settings);
+ExitCode run_version(const Settings& settings);
+
+}  // namespace rtdetr

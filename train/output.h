@@ -1,0 +1,41 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "train/settings.h"
+
+/// Results on stdout: text for people, or with json=true one document and nothing else. Messages about the work go
+/// through core/io/log.h, to stderr.
+namespace rtdetr {
+
+/// Writes `text` to stdout, unless json=true.
+void print_text(const Settings& settings, const std::string& text);
+/// Writes the document to stdout if json=true. Doubles in shortest round-trip form; not-a-number becomes null.
+void print_json(const Settings& settings, const nlohmann::ordered_json& document);
+
+/// Columns that line up: text to the left, numbers to the right.
+class TextTable {
+ public:
+  enum class Align { kLeft, kRight };
+  struct Column {
+    std::string title;
+    Align align = Align::kRight;
+  };
+  explicit TextTable(std::vector<Column> columns) : columns_(std::move(columns)) {}
+  void add(std::vector<std::string> cells);
+  /// With a line feed after every row; two spaces before each column.
+  std::string text() const;
+
+ private:
+  std::vector<Column> columns_;
+  std::vector<std::vector<std::string>> rows_;
+};
+
+/// Number with `digits` after the point: AP as 0.665, milliseconds as 12.3; "-" for COCO's undefined −1.
+std::string fixed(double value, int digits);
+std::string fixed_or_dash(double value, int digits);
+
+}  // namespace rtdetr
