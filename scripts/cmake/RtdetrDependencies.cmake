@@ -1,5 +1,11 @@
 # Everything from outside, each once.
-find_package(OpenCV REQUIRED COMPONENTS core imgproc)
+# Debian ships OpenCV's CMake file only with libopencv-dev, which drags in every module; two of them are enough.
+find_path(OPENCV_INCLUDE_DIR opencv2/imgproc.hpp PATH_SUFFIXES opencv4 REQUIRED)
+find_library(OPENCV_CORE_LIBRARY opencv_core REQUIRED)
+find_library(OPENCV_IMGPROC_LIBRARY opencv_imgproc REQUIRED)
+add_library(rtdetr_opencv INTERFACE)
+target_include_directories(rtdetr_opencv SYSTEM INTERFACE ${OPENCV_INCLUDE_DIR})
+target_link_libraries(rtdetr_opencv INTERFACE ${OPENCV_IMGPROC_LIBRARY} ${OPENCV_CORE_LIBRARY})
 find_package(yaml-cpp REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(spdlog REQUIRED)
