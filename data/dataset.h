@@ -3,50 +3,34 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
-#include <map>
-#include <memory>
-#include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
+#include "data/class_list.h"
 #include "data/coco_metric.h"
+#include "data/data_problem.h"
 #include "data/sample.h"
 
 namespace rtdetr {
 
-/// A problem found in a data set: what `rtdetr check` lists.
-struct DataProblem {
-  enum class Severity { kWarning, kError } severity = Severity::kWarning;
-  std::string kind;     ///< stable word, e.g. "box_outside", "missing_picture"
-  std::string where;    ///< file:line, or file and annotation id
-  std::string message;
-};
-
-/// Classes in index order. The index is always made explicitly from the file, never taken to be its id.
-struct ClassList {
-  std::vector<std::string> names;          ///< by index
-  std::vector<std::int64_t> category_ids;  ///< by index: the file's ids (YOLO: the index itself)
-};
-
 /// One split in memory: flat arrays, file order.
 struct Dataset {
-  std::string name;                        ///< for messages: the YAML and the split
+  std::string name;  ///< for messages: the YAML and the split
   ClassList classes;
   struct PictureEntry {
     std::filesystem::path file;
-    std::int64_t id = 0;                   ///< COCO image id; YOLO: the index
-    int width = 0, height = 0;             ///< as annotated or from the header
+    std::int64_t id = 0;        ///< COCO image id; YOLO: the index
+    int width = 0, height = 0;  ///< as annotated or from the header
     std::uint32_t first_box = 0, box_count = 0;
   };
   struct BoxEntry {
-    std::array<float, 4> xyxy{};           ///< pixels, clipped to the picture (spec/official §6.1)
+    std::array<float, 4> xyxy{};  ///< pixels, clipped to the picture (spec/official §6.1)
     std::int32_t label = 0;
   };
-  std::vector<PictureEntry> pictures;      ///< ascending id (COCO) or path (YOLO); pictures without boxes stay
-  std::vector<BoxEntry> boxes;             ///< training boxes: crowds and degenerate ones left out
-  MetricInput truth;                       ///< everything the metric needs, crowds included
-  std::vector<DataProblem> problems;       ///< what was found while reading
+  std::vector<PictureEntry> pictures;  ///< ascending id (COCO) or path (YOLO); pictures without boxes stay
+  std::vector<BoxEntry> boxes;         ///< training boxes: crowds and degenerate ones left out
+  MetricInput truth;                   ///< everything the metric needs, crowds included, in the file's ids
+  std::vector<DataProblem> problems;   ///< what was found while reading
 };
 
 /// A dataset YAML (design §9.6): `path`, `train`, `val`, `test`, `names`.
@@ -54,29 +38,38 @@ struct DatasetConfig {
   std::filesystem::path file;
   std::filesystem::path root;
   struct Split {
-    std::string key;                                  ///< "train", "val", "test"
+    std::string key;  ///< "train", "val", "test"
     bool coco = false;
-    std::filesystem::path images;                     ///< COCO: folder of pictures
-    std::filesystem::path annotations;                ///< COCO: JSON file
-    std::vector<std::filesystem::path> sources;       ///< YOLO: folders or .txt lists
+    std::filesystem::path images;                ///< COCO: folder of pictures
+    std::filesystem::path annotations;           ///< COCO: JSON file
+    std::vector<std::filesystem::path> sources;  ///< YOLO: folders or .txt lists
     int line = 0;
   };
   std::vector<Split> splits;
-  std::vector<std::string> names;                     ///< may be empty with COCO
-  const Split* find(const std::string& key) const;
+  std::vector<std::string> names;                   ///< may be empty with COCO
+  const Split* find(const std::string& key) const;  ///< nullptr if the file has no such split
 };
 
-/// @throws ConfigError  file:line and the nearest key
+/// Keys: path, train, val, test, names, nc, channels (3), download (never followed; logged).
+/// @throws ConfigError  file:line and the nearest key; IoError if it cannot be read
 DatasetConfig load_dataset_config(const std::filesystem::path& yaml);
 
-/// Reads one split. Problems that leave a usable data set are collected in `problems`; what cannot be used throws.
-/// @param classes  when given (val of a model, fine-tuning): labels are mapped to this list by name
+/// Reads one split. What leaves a usable data set (bad boxes, unknown ids, …) is logged once per kind and kept in
+/// `problems`; what does not (wrong types, missing pictures, ambiguous ids, …) is thrown as one summary.
+///
+/// @param classes  when given (val of a model, fine-tuning): labels are mapped to this list by name (map_classes);
+///                 otherwise the YAML's `names` are that list, or else the file's own classes in ascending id
 /// @throws DataError, ConfigError
 Dataset load_dataset(const DatasetConfig& config, const std::string& split, const ClassList* classes = nullptr);
 Dataset load_coco(const std::filesystem::path& annotations, const std::filesystem::path& images,
                   const ClassList* classes = nullptr);
 
-/// Decoded picture and boxes of one entry. @throws DataError
+/// Like load_dataset, but errors too are only gathered in `problems`, and nothing is logged: for the doctor.
+/// @throws DataError  only if the annotations are no JSON at all; IoError
+Dataset inspect_dataset(const DatasetConfig& config, const std::string& split, const ClassList* classes = nullptr);
+
+/// Decoded picture and boxes of one entry.
+/// @throws DataError  if it cannot be decoded, or is not of the size that the annotations say
 Sample load_sample(const Dataset& dataset, std::int64_t picture_index);
 
 }  // namespace rtdetr

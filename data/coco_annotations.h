@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "data/coco_metric.h"
+#include "data/data_problem.h"
+
+namespace rtdetr {
+
+/// A COCO instances file as flat records, file order. Ids listed twice are here once.
+struct CocoAnnotations {
+  struct Image {
+    std::int64_t id = 0;
+    int width = 0, height = 0;  ///< 0 if the file does not say
+    std::string file_name;      ///< empty if the file does not say
+  };
+  struct Category {
+    std::int64_t id = 0;
+    std::string name;  ///< the id's digits if the file does not say
+  };
+  std::vector<Image> images;
+  std::vector<Category> categories;      ///< by ascending id
+  std::vector<MetricTruth> annotations;  ///< every one, also of unlisted images and categories
+  std::vector<DataProblem> problems;     ///< errors too: the reader of an annotation file decides what it needs
+};
+
+/// Reads the file as a stream (segmentations are passed over, memory is that of the records). `iscrowd` missing
+/// means 0, `area` missing means w·h. Faults of records are gathered as problems:
+/// errors: a field that is missing or of the wrong type, a number out of range, one image or category id for two
+/// different ones, a missing list; warnings: an id listed twice alike, an annotation id used twice (both count), an
+/// annotation of an unlisted image or category (left out).
+/// @throws DataError  if it is no JSON: file, line and byte; IoError
+CocoAnnotations read_coco_annotations(const std::filesystem::path& file);
+/// @param name  what messages call the text
+CocoAnnotations parse_coco_annotations(std::string_view text, const std::string& name);
+
+/// What the metric needs of it.
+MetricInput make_metric_input(const CocoAnnotations& annotations);
+
+}  // namespace rtdetr
