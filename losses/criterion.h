@@ -1,46 +1,47 @@
 #pragma once
 
-#include <cstdint>
 #include <map>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "core/detection.h"
+#include "losses/hungarian_matcher.h"
+#include "losses/options.h"
 
 namespace rtdetr {
-
-/// Weights and constants of matching and loss; defaults are the official recipe (spec/official §5).
-struct CriterionOptions {
-  double cost_class = 2, cost_bbox = 5, cost_giou = 2;   ///< matcher
-  double cost_alpha = 0.25, cost_gamma = 2;
-  double loss_class = 1, loss_bbox = 5, loss_giou = 2;
-  double vfl_alpha = 0.75, vfl_gamma = 2;
-  enum class Naming { kOfficialV1, kOfficialV2 } naming = Naming::kOfficialV2;  ///< `*_aux_{L-1}` or `*_enc_0` for the encoder
-};
 
 struct LossTerm {
   std::string name;  ///< loss_vfl, loss_bbox_aux_0, loss_giou_dn_2, …
   Tensor value;      ///< scalar, weighted
 };
 
-/// Pairs of one image: query and target indices, int64, queries ascending.
-struct Match {
-  std::vector<std::int64_t> queries;
-  std::vector<std::int64_t> targets;
-};
-
 struct CriterionResult {
   Tensor total;                 ///< scalar: the sum of all terms
-  std::vector<LossTerm> terms;  ///< always the same names for the same model, empty batches included
+  std::vector<LossTerm> terms;  ///< always the same names for the same outputs, empty batches included
+  Tensor values;                ///< [terms] the same numbers in one tensor, so that one copy brings all to the host
   std::map<std::string, std::vector<Match>> matches;  ///< "last", "aux_0", …, "enc" → per image
 };
 
-/// Set-prediction loss over decoder layers, encoder selection and denoising groups (spec/official §5.2).
+/// Set-prediction loss over decoder layers, encoder selection and denoising groups (spec/official §5.2). All output
+/// sets are treated as one stacked tensor: the number of operations does not grow with the layers.
+///
+/// @param targets    B entries; an image may have no box, and so may all
 /// @param num_boxes  boxes of the whole global batch divided by the number of processes; at least 1 is used
-/// Computed in the predictions' float type, half types raised to float32; never NaN on finite input.
+/// @return           terms by output set: decoder layers (last first), encoder if there is one, denoising if there is
+/// @throws DataError if a label is outside the predicted classes
+/// @note  computed in the predictions' float type, half types raised to float32; never NaN on finite input; one copy
+///        from the device to the host (matching)
 CriterionResult compute_losses(const ModelOutput& output, std::span<const Target> targets, double num_boxes,
                                const CriterionOptions& options = {});
+
+/// Loss sums of S output sets with given pairs: what compute_losses does after matching.
+///
+/// @param matches     S × B
+/// @param normalizer  S numbers; the sums are divided by them
+/// @return            [3, S]: class, box and GIoU terms, weighted
+Tensor losses_of_matches(const Tensor& logits, const Tensor& boxes, const BatchTargets& targets,
+                         const std::vector<std::vector<Match>>& matches, const std::vector<double>& normalizer,
+                         const CriterionOptions& options);
 
 }  // namespace rtdetr

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+
+namespace rtdetr {
+
+/// How a query's class scores are compared with its target; letters: p = sigmoid(logit), q = IoU of the matched pair.
+enum class ClassLoss {
+  kVarifocal,  ///< matched: q·BCE(logit, q); others: vfl_alpha·p^vfl_gamma·BCE(logit, 0) (VarifocalNet; RT-DETR's)
+  kMal,        ///< matched: BCE(logit, q^mal_gamma); others: p^mal_gamma·BCE(logit, 0) (DEIM, arXiv 2412.04234 §3.2)
+  kFocal,      ///< sigmoid focal loss, matched focal_alpha, others 1 - focal_alpha (RetinaNet)
+  kBce,        ///< BCE with 1 for matched
+  kSoftBce,    ///< BCE with q for matched
+};
+
+/// Weights and constants of matching and loss; defaults are the official recipe (spec/official §5).
+struct CriterionOptions {
+  double cost_class = 2, cost_bbox = 5, cost_giou = 2;  ///< matcher
+  double cost_alpha = 0.25, cost_gamma = 2;             ///< focal constants of the class cost
+  double loss_class = 1, loss_bbox = 5, loss_giou = 2;  ///< weights of the terms
+
+  ClassLoss class_loss = ClassLoss::kVarifocal;
+  double vfl_alpha = 0.75, vfl_gamma = 2;
+  double focal_alpha = 0.25, focal_gamma = 2;
+  double mal_gamma = 1.5;
+  /// Lets the gradient flow through the varifocal weight p^gamma too (Ultralytics; official: weight is a constant).
+  bool vfl_weight_gradient = false;
+  /// A batch without matched pairs takes the focal loss instead (Ultralytics).
+  bool focal_when_empty = false;
+
+  double iou_epsilon = 0;  ///< added to union and hull, in costs too; Ultralytics 1e-7
+  /// The matched pair's (constant) overlap weighs its GIoU term and is its q; RT-DETRv2's `boxes_weight_format`.
+  enum class BoxWeight { kNone, kIou, kGiou } box_weight = BoxWeight::kNone;
+  /// What sums are divided by: `num_boxes` of the call, or the pairs matched in this process (Ultralytics).
+  enum class Normalizer { kNumBoxes, kMatchedPairs } normalizer = Normalizer::kNumBoxes;
+
+  /// Auxiliary decoder layers take the last layer's pairs (RT-DETRv2's `share_matched_indices`).
+  bool share_matches = false;
+  /// Each target may be matched to this many of the encoder's selected queries, its terms divided by as much. Above 1
+  /// more tokens learn per picture, which small data sets like (H-DETR, arXiv 2207.13080, applied to query selection).
+  std::int64_t one_to_many = 1;
+
+  /// Names of the terms. The official ones differ in the encoder's: `loss_vfl_aux_{L-1}` (v1), `loss_vfl_enc_0` (v2).
+  /// Ultralytics': 12 sums loss_{class,bbox,giou}{,_aux,_dn,_aux_dn}, the encoder counted as auxiliary.
+  enum class Naming { kOfficialV1, kOfficialV2, kUltralytics } naming = Naming::kOfficialV2;
+
+  /// The numbers of Ultralytics 8.4 (spec/ultralytics §5).
+  static CriterionOptions ultralytics();
+};
+
+}  // namespace rtdetr
