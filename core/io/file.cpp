@@ -1,0 +1,182 @@
+#include "core/io/file.h"
+
+#include <fcntl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <cstdio>
+#include <utility>
+
+#include "core/io/error.h"
+#include "core/io/read_only_file.h"
+#include "core/io/text.h"
+
+namespace rtdetr {
+namespace {
+
+constexpr std::string_view kTemporaryMark = ".tmp-";
+
+std::uint64_t checked_size(const ReadOnlyFile& file, std::size_t limit) {
+  if (file.size() > limit) {
+    throw IoError("cannot read '" + file.name() + "': it has " + with_thousands(static_cast<long long>(file.size())) +
+                  " bytes, at most " + with_thousands(static_cast<long long>(limit)) + " are accepted here");
+  }
+  return file.size();
+}
+
+/// ".last.safetensors.tmp-1f2e3d4c": beside the target, hidden, and no two writers share one.
+std::filesystem::path temporary_beside(const std::filesystem::path& target) {
+  std::uint32_t number = 0;
+  if (::getrandom(&number, sizeof number, 0) != sizeof number) number = static_cast<std::uint32_t>(::getpid());
+  char digits[16];
+  std::snprintf(digits, sizeof digits, "%08x", number);
+  constexpr std::size_t kKeptOfName = 200;  // a file name has 255 bytes at most
+  return target.parent_path() /
+         ("." + target.filename().string().substr(0, kKeptOfName) + std::string(kTemporaryMark) + digits);
+}
+
+/// A file system object of ours that is removed unless it got its final name.
+class Temporary {
+ public:
+  explicit Temporary(std::filesystem::path path) : path_(std::move(path)) {}
+  ~Temporary() {
+    if (!path_.empty()) ::unlink(path_.c_str());
+  }
+  Temporary(const Temporary&) = delete;
+  Temporary& operator=(const Temporary&) = delete;
+  const char* name() const { return path_.c_str(); }
+  void became_final() { path_.clear(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+struct Descriptor {
+  int number = -1;
+  ~Descriptor() {
+    if (number >= 0) ::close(number);
+  }
+};
+
+[[noreturn]] void fail(const std::filesystem::path& target, const std::string& action, int error) {
+  throw IoError("cannot write '" + target.string() + "': " + action + ": " + errno_words(error));
+}
+
+void make_durable_folder(const std::filesystem::path& target) {
+  const std::filesystem::path parent = target.has_parent_path() ? target.parent_path() : ".";
+  Descriptor folder{::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (folder.number < 0) fail(target, "opening its folder", errno);
+  // Some network file systems cannot sync a folder and say EINVAL: their rename is as durable as it gets.
+  if (::fsync(folder.number) != 0 && errno != EINVAL) {
+    fail(target, "the new file is in place, but a power cut may still lose it; syncing its folder", errno);
+  }
+}
+
+/// Writes, syncs and closes the temporary file. Each file is synced once: after a failed fsync the kernel may have
+/// dropped the very pages a second one would report as safe.
+void fill_temporary(const Temporary& temporary, const std::filesystem::path& target,
+                    const std::function<void(FileSink&)>& write, bool durable) {
+  Descriptor file{::open(temporary.name(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666)};
+  if (file.number < 0) fail(target, "making a temporary file beside it", errno);
+  FileSink sink(file.number, target.string());
+  write(sink);
+  if (durable && ::fsync(file.number) != 0) fail(target, "syncing", errno);
+  if (::close(std::exchange(file.number, -1)) != 0) fail(target, "closing", errno);
+}
+
+/// Gives the temporary file the target's name. With a file to keep, every moment shows two whole versions: the older
+/// one leaves its name only after the new one has its own.
+void put_in_place(Temporary& temporary, const std::filesystem::path& target, const std::filesystem::path& keep) {
+  Temporary kept(temporary_beside(keep.empty() ? target : keep));
+  bool have_kept = false;
+  bool moved_away = false;
+  if (!keep.empty()) {
+    have_kept = ::link(target.c_str(), kept.name()) == 0;
+    const bool no_links = errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS || errno == EMLINK;
+    if (!have_kept && no_links) {
+      moved_away = ::rename(target.c_str(), keep.c_str()) == 0;
+      if (!moved_away) fail(target, "keeping the present one as '" + keep.string() + "'", errno);
+    } else if (!have_kept && errno != ENOENT) {
+      fail(target, "keeping the present one as '" + keep.string() + "'", errno);
+    }
+  }
+  if (::rename(temporary.name(), target.c_str()) != 0) {
+    const int error = errno;
+    if (moved_away && ::rename(keep.c_str(), target.c_str()) != 0) {
+      fail(target, "the present one is now '" + keep.string() + "'; renaming", error);
+    }
+    fail(target, "renaming", error);
+  }
+  temporary.became_final();
+  if (!have_kept) return;
+  if (::rename(kept.name(), keep.c_str()) != 0)
+    fail(target, "the new file is in place; naming the one before it", errno);
+  kept.became_final();
+}
+
+}  // namespace
+
+std::string read_text_file(const std::filesystem::path& path, std::size_t limit) {
+  const ReadOnlyFile file(path);
+  std::string text(checked_size(file, limit), '\0');
+  file.read(0, std::as_writable_bytes(std::span(text)));
+  return text;
+}
+
+std::vector<std::byte> read_binary_file(const std::filesystem::path& path, std::size_t limit) {
+  const ReadOnlyFile file(path);
+  std::vector<std::byte> bytes(checked_size(file, limit));
+  file.read(0, bytes);
+  return bytes;
+}
+
+void FileSink::write(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t done = ::write(descriptor_, bytes.data(), bytes.size());
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) {
+      const int error = errno;
+      struct statvfs space = {};
+      std::string text = "cannot write '" + name_ + "': " + errno_words(error) + "; " +
+                         with_thousands(static_cast<long long>(bytes.size())) + " bytes more are needed";
+      if (::fstatvfs(descriptor_, &space) == 0) {
+        text += ", " + with_thousands(static_cast<long long>(space.f_bavail * space.f_frsize)) + " are free there";
+      }
+      throw IoError(text);
+    }
+    bytes = bytes.subspan(static_cast<std::size_t>(done));
+  }
+}
+
+void FileSink::write(std::string_view text) { write(std::as_bytes(std::span(text))); }
+
+void write_file_atomically(const std::filesystem::path& target, const std::function<void(FileSink&)>& write,
+                           const AtomicWriteOptions& options) {
+  Temporary temporary(temporary_beside(target));
+  fill_temporary(temporary, target, write, options.durable);
+  put_in_place(temporary, target, options.keep_previous);
+  if (options.durable) make_durable_folder(target);
+}
+
+void write_text_atomically(const std::filesystem::path& target, std::string_view text) {
+  write_file_atomically(target, [&](FileSink& sink) { sink.write(text); });
+}
+
+std::filesystem::path make_fresh_folder(const std::filesystem::path& parent, const std::string& stem) {
+  constexpr int kMostTries = 100'000;
+  for (int number = 1; number <= kMostTries; ++number) {
+    const std::filesystem::path folder = parent / (number == 1 ? stem : stem + "-" + std::to_string(number));
+    std::error_code fault;
+    if (folder.has_parent_path()) std::filesystem::create_directories(folder.parent_path(), fault);
+    if (::mkdir(folder.c_str(), 0777) == 0) return folder;
+    if (errno != EEXIST) throw IoError("cannot make the folder '" + folder.string() + "': " + errno_words(errno));
+  }
+  throw IoError("cannot make a folder '" + (parent / stem).string() + "-N': all numbers up to " +
+                std::to_string(kMostTries) + " are taken");
+}
+
+}  // namespace rtdetr

@@ -17,11 +17,16 @@ enum class RandomPurpose : std::uint32_t {
   kDropout = 7,
 };
 
+/// The function behind every stream: ten rounds of Philox 4x32 turn a counter and a key into four random words.
+std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key);
+
 /// Counter-based generator (Philox 4x32-10, Salmon et al. 2011): every stream is a function of its key alone, so no
 /// draw depends on threads, order or history, and a resumed run needs no stored state.
 class Random {
  public:
-  /// @param epoch, index  e.g. epoch and picture, or 0 and the step
+  /// @param epoch  below 2^32
+  /// @param index  e.g. the picture within the epoch, or the step with epoch 0
+  /// A stream holds 2^34 words. Streams of one seed never overlap.
   Random(std::uint64_t seed, RandomPurpose purpose, std::uint64_t epoch, std::uint64_t index);
 
   std::uint32_t next_u32();

@@ -1,0 +1,157 @@
+#include "core/io/safetensors.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/io/error.h"
+#include "core/io/file.h"
+#include "core/io/hash.h"
+#include "core/io/read_only_file.h"
+#include "core/io/safetensors_header.h"
+
+namespace rtdetr {
+namespace {
+
+constexpr std::size_t kLengthBytes = 8;
+constexpr std::uint64_t kLongestHeader = 100'000'000;
+constexpr std::size_t kChunk = std::size_t{4} << 20;
+
+std::uint64_t from_little_endian(const std::byte (&bytes)[kLengthBytes]) {
+  std::uint64_t number = 0;
+  for (std::size_t i = 0; i < kLengthBytes; ++i) number |= std::to_integer<std::uint64_t>(bytes[i]) << (8 * i);
+  return number;
+}
+
+std::string to_little_endian(std::uint64_t number) {
+  std::string bytes;
+  for (std::size_t i = 0; i < kLengthBytes; ++i) bytes += static_cast<char>(number >> (8 * i));
+  return bytes;
+}
+
+void check_view(const TensorView& view) {
+  std::size_t bytes = element_size(view.type);
+  for (const std::int64_t dimension : view.shape) bytes *= static_cast<std::size_t>(dimension);
+  RTDETR_CHECK(bytes == view.data.size(), "tensor '" + view.name + "' to be written has " +
+                                              std::to_string(view.data.size()) + " bytes, its shape wants " +
+                                              std::to_string(bytes));
+  RTDETR_CHECK(view.name != "__metadata__", "a tensor cannot be named '__metadata__'");
+}
+
+/// Widest types first, then by name: every tensor is then aligned to its own type without gaps.
+std::vector<const TensorView*> in_payload_order(std::span<const TensorView> tensors) {
+  std::vector<const TensorView*> order;
+  for (const TensorView& view : tensors) {
+    check_view(view);
+    order.push_back(&view);
+  }
+  std::sort(order.begin(), order.end(), [](const TensorView* a, const TensorView* b) {
+    const std::size_t size_a = element_size(a->type), size_b = element_size(b->type);
+    return size_a != size_b ? size_a > size_b : a->name < b->name;
+  });
+  return order;
+}
+
+}  // namespace
+
+void write_safetensors(const std::filesystem::path& file, std::span<const TensorView> tensors, FileMetadata metadata,
+                       const AtomicWriteOptions& options) {
+  const std::vector<const TensorView*> order = in_payload_order(tensors);
+  SafetensorsHeader header;
+  Sha256 hash;
+  std::size_t offset = 0;
+  for (const TensorView* view : order) {
+    header.entries.push_back({view->name, view->type, view->shape, offset, view->data.size()});
+    offset += view->data.size();
+    hash.update(view->data);
+  }
+  header.metadata = std::move(metadata);
+  header.metadata[kPayloadHashKey] = hash.hex_digest();
+  const std::string text = write_safetensors_header(header);
+  write_file_atomically(
+      file,
+      [&](FileSink& sink) {
+        sink.write(to_little_endian(text.size()) + text);
+        for (const TensorView* view : order) sink.write(view->data);
+      },
+      options);
+}
+
+struct SafetensorsReader::State {
+  explicit State(const std::filesystem::path& path) : file(path) {}
+
+  ReadOnlyFile file;
+  std::uint64_t payload_at = 0;
+  SafetensorsHeader header;
+  std::vector<std::size_t> by_name;  // indices of header.entries
+
+  [[noreturn]] void refuse(const std::string& message) const {
+    throw CheckpointError("'" + file.name() + "' is not a valid safetensors file: " + message);
+  }
+
+  std::string read_header_text() {
+    std::byte length_bytes[kLengthBytes];
+    if (file.size() < kLengthBytes)
+      refuse("it has " + std::to_string(file.size()) + " bytes, fewer than the 8 it starts with");
+    file.read(0, length_bytes);
+    const std::uint64_t length = from_little_endian(length_bytes);
+    if (length > kLongestHeader)
+      refuse("it claims a header of " + std::to_string(length) + " bytes; 100,000,000 is the most");
+    if (length > file.size() - kLengthBytes) {
+      refuse("it claims a header of " + std::to_string(length) + " bytes, the whole file has " +
+             std::to_string(file.size()) + "; it is cut off");
+    }
+    payload_at = kLengthBytes + length;
+    std::string text(length, '\0');
+    file.read(kLengthBytes, std::as_writable_bytes(std::span(text)));
+    return text;
+  }
+};
+
+SafetensorsReader::SafetensorsReader(const std::filesystem::path& file) : state_(std::make_unique<State>(file)) {
+  const std::string text = state_->read_header_text();
+  state_->header = parse_safetensors_header(text, state_->file.size() - state_->payload_at, state_->file.name());
+  const std::vector<TensorEntry>& entries = state_->header.entries;
+  for (std::size_t i = 0; i < entries.size(); ++i) state_->by_name.push_back(i);
+  std::sort(state_->by_name.begin(), state_->by_name.end(),
+            [&](std::size_t a, std::size_t b) { return entries[a].name < entries[b].name; });
+}
+
+SafetensorsReader::~SafetensorsReader() = default;
+SafetensorsReader::SafetensorsReader(SafetensorsReader&&) noexcept = default;
+SafetensorsReader& SafetensorsReader::operator=(SafetensorsReader&&) noexcept = default;
+
+const std::vector<TensorEntry>& SafetensorsReader::entries() const { return state_->header.entries; }
+const FileMetadata& SafetensorsReader::metadata() const { return state_->header.metadata; }
+
+const TensorEntry* SafetensorsReader::find(const std::string& name) const {
+  const std::vector<TensorEntry>& entries = state_->header.entries;
+  const auto at =
+      std::lower_bound(state_->by_name.begin(), state_->by_name.end(), name,
+                       [&](std::size_t index, const std::string& wanted) { return entries[index].name < wanted; });
+  return at != state_->by_name.end() && entries[*at].name == name ? &entries[*at] : nullptr;
+}
+
+void SafetensorsReader::read(const TensorEntry& entry, std::span<std::byte> out) const {
+  RTDETR_CHECK(out.size() == entry.bytes, "tensor '" + entry.name + "' has " + std::to_string(entry.bytes) +
+                                              " bytes, the buffer " + std::to_string(out.size()));
+  state_->file.read(state_->payload_at + entry.offset, out);
+}
+
+void SafetensorsReader::verify_payload() const {
+  const auto stored = metadata().find(kPayloadHashKey);
+  if (stored == metadata().end()) return;
+  Sha256 hash;
+  std::vector<std::byte> chunk(kChunk);
+  for (std::uint64_t at = state_->payload_at; at < state_->file.size();) {
+    const std::size_t count = std::min<std::uint64_t>(kChunk, state_->file.size() - at);
+    state_->file.read(at, std::span(chunk).first(count));
+    hash.update(std::span(chunk).first(count));
+    at += count;
+  }
+  if (hash.hex_digest() != stored->second) {
+    throw CheckpointError("'" + state_->file.name() +
+                          "' is damaged: its tensors do not match the hash stored with them");
+  }
+}
+
+}  // namespace rtdetr

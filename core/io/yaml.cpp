@@ -1,0 +1,248 @@
+#include "core/io/yaml.h"
+
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/mark.h>
+#include <yaml-cpp/parser.h>
+
+#include <limits>
+#include <sstream>
+#include <unordered_set>
+
+#include "core/io/error.h"
+#include "core/io/file.h"
+#include "core/io/text.h"
+
+namespace rtdetr {
+namespace {
+
+constexpr std::size_t kMostBytes = std::size_t{1} << 20;
+constexpr std::size_t kMostLevels = 64;
+constexpr std::size_t kMostNodes = 10'000;
+
+/// Builds the tree from yaml-cpp's events. A stack holds the open lists and maps, so nothing here recurses, and every
+/// budget is checked before the tree grows.
+class TreeBuilder : public YAML::EventHandler {
+ public:
+  TreeBuilder(std::string_view text, const std::string& name) : text_(text), name_(name) {}
+
+  YamlNode take_root() { return std::move(root_); }
+
+  [[noreturn]] void refuse(int line, const std::string& message) const {
+    throw ConfigError(name_ + ":" + std::to_string(line) + ": " + message);
+  }
+
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    if (++documents_ > 1) refuse(line_of(mark), "a second document starts here; a file holds one");
+  }
+  void OnDocumentEnd() override {}
+
+  void OnAnchor(const YAML::Mark& mark, const std::string& anchor) override {
+    refuse(line_of(mark), "anchor '&" + anchor + "': anchors and aliases are not accepted; write the value out");
+  }
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
+    refuse(line_of(mark), "anchors and aliases are not accepted; write the value out");
+  }
+
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t) override {
+    YamlNode node;
+    node.line = in_map() && open_.back().has_key ? open_.back().node.key_lines.back() : line_of(mark);
+    if (wants_key()) refuse(node.line, "a key is missing");
+    add(std::move(node));
+  }
+
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t, const std::string& value) override {
+    const int line = line_of(mark);
+    const bool quoted = tag == "!";  // yaml-cpp's word for "not plain"; "?" is plain
+    if ((!quoted && !tag.empty() && tag != "?") || (quoted && starts_with_tag(mark))) refuse_tag(line);
+    if (wants_key()) return add_key(line, value);
+    YamlNode node;
+    node.kind = YamlNode::Kind::kScalar;
+    node.scalar = value;
+    node.quoted = quoted;
+    node.line = line;
+    add(std::move(node));
+  }
+
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {
+    open(YamlNode::Kind::kSequence, line_of(mark), tag);
+  }
+  void OnSequenceEnd() override { close(); }
+  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t, YAML::EmitterStyle::value) override {
+    open(YamlNode::Kind::kMap, line_of(mark), tag);
+  }
+  void OnMapEnd() override { close(); }
+
+ private:
+  struct OpenNode {
+    YamlNode node;
+    std::unordered_set<std::string> keys;
+    bool has_key = false;  // a key waits for its value
+  };
+
+  static int line_of(const YAML::Mark& mark) { return mark.is_null() ? 1 : mark.line + 1; }
+  bool in_map() const { return !open_.empty() && open_.back().node.is_map(); }
+  bool wants_key() const { return in_map() && !open_.back().has_key; }
+
+  bool starts_with_tag(const YAML::Mark& mark) const {
+    return mark.pos >= 0 && static_cast<std::size_t>(mark.pos) < text_.size() && text_[mark.pos] == '!';
+  }
+  [[noreturn]] void refuse_tag(int line) const { refuse(line, "tags (!name) are not accepted; write the plain value"); }
+
+  void add_key(int line, const std::string& key) {
+    if (key == "<<") refuse(line, "merge keys (<<) are not accepted; write the entries out");
+    count_node(line);
+    OpenNode& map = open_.back();
+    if (!map.keys.insert(key).second) {
+      int first = line;
+      for (std::size_t i = 0; i < map.node.entries.size(); ++i) {
+        if (map.node.entries[i].first == key) first = map.node.key_lines[i];
+      }
+      refuse(line, "key '" + key + "' is there twice; first on line " + std::to_string(first));
+    }
+    map.node.entries.emplace_back(key, YamlNode());
+    map.node.key_lines.push_back(line);
+    map.has_key = true;
+  }
+
+  void count_node(int line) {
+    if (++nodes_ > kMostNodes) refuse(line, "more than " + with_thousands(kMostNodes) + " values");
+  }
+
+  void add(YamlNode node) {
+    count_node(node.line);
+    if (open_.empty()) {
+      root_ = std::move(node);
+    } else if (in_map()) {
+      open_.back().node.entries.back().second = std::move(node);
+      open_.back().has_key = false;
+    } else {
+      open_.back().node.items.push_back(std::move(node));
+    }
+  }
+
+  void open(YamlNode::Kind kind, int line, const std::string& tag) {
+    if (!tag.empty() && tag != "?") refuse_tag(line);
+    if (wants_key()) refuse(line, "a key must be plain text, not a list or a map");
+    if (open_.size() >= kMostLevels) refuse(line, "nested more than " + std::to_string(kMostLevels) + " levels deep");
+    open_.emplace_back();
+    open_.back().node.kind = kind;
+    open_.back().node.line = line;
+  }
+
+  void close() {
+    YamlNode node = std::move(open_.back().node);
+    open_.pop_back();
+    add(std::move(node));
+  }
+
+  std::string_view text_;
+  const std::string& name_;
+  YamlNode root_;
+  std::vector<OpenNode> open_;
+  std::size_t nodes_ = 0;
+  int documents_ = 0;
+};
+
+/// Position of the first byte that is no part of well-formed UTF-8 or is a control character YAML does not allow;
+/// npos if there is none. yaml-cpp would replace such bytes silently.
+std::size_t find_bad_byte(std::string_view text) {
+  for (std::size_t i = 0; i < text.size();) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const bool control = byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r';
+    const std::size_t length = byte < 0x80         ? 1
+                               : (byte >> 5) == 6  ? 2
+                               : (byte >> 4) == 14 ? 3
+                               : (byte >> 3) == 30 ? 4
+                                                   : 0;
+    if (control || byte == 0x7f || length == 0 || i + length > text.size()) return i;
+    for (std::size_t k = 1; k < length; ++k) {
+      if ((static_cast<unsigned char>(text[i + k]) & 0xC0) != 0x80) return i;
+    }
+    i += length;
+  }
+  return std::string_view::npos;
+}
+
+int line_at(std::string_view text, std::size_t position) {
+  int line = 1;
+  for (std::size_t i = 0; i < position; ++i) line += text[i] == '\n';
+  return line;
+}
+
+/// 0, 12, -3, but not 010: half of the world's YAML readers take that for 8.
+bool has_leading_zero(std::string_view text) {
+  if (!text.empty() && (text[0] == '-' || text[0] == '+')) text.remove_prefix(1);
+  return text.size() > 1 && text[0] == '0' && text[1] >= '0' && text[1] <= '9';
+}
+
+}  // namespace
+
+YamlDocument parse_yaml(std::string_view text, const std::string& name) {
+  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+  TreeBuilder builder(text, name);
+  if (text.size() > kMostBytes) builder.refuse(1, "larger than 1 MiB");
+  if (const std::size_t bad = find_bad_byte(text); bad != std::string_view::npos) {
+    builder.refuse(line_at(text, bad), "a byte that is not UTF-8 text");
+  }
+  std::istringstream stream{std::string(text)};
+  try {
+    YAML::Parser parser(stream);
+    while (parser.HandleNextDocument(builder)) {
+    }
+  } catch (const YAML::Exception& fault) {
+    builder.refuse(fault.mark.is_null() ? 1 : fault.mark.line + 1, "not valid YAML: " + fault.msg);
+  }
+  return {name, builder.take_root()};
+}
+
+YamlDocument load_yaml(const std::filesystem::path& file) {
+  return parse_yaml(read_text_file(file, kMostBytes + 1), file.string());
+}
+
+const YamlNode* YamlNode::find(std::string_view key) const {
+  for (const auto& [name, value] : entries) {
+    if (name == key) return &value;
+  }
+  return nullptr;
+}
+
+std::optional<std::int64_t> YamlNode::as_integer() const {
+  if (!is_scalar() || quoted || has_leading_zero(scalar)) return std::nullopt;
+  return parse_integer(scalar);
+}
+
+std::optional<double> YamlNode::as_double() const {
+  if (!is_scalar() || quoted || has_leading_zero(scalar)) return std::nullopt;
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  if (scalar == ".inf" || scalar == "+.inf") return kInfinity;
+  if (scalar == "-.inf") return -kInfinity;
+  if (scalar == ".nan") return std::numeric_limits<double>::quiet_NaN();
+  if (scalar.find_first_of("0123456789") == std::string::npos) return std::nullopt;  // "inf" and "nan" are text
+  return parse_double(scalar);
+}
+
+std::optional<bool> YamlNode::as_bool() const {
+  if (!is_scalar() || quoted) return std::nullopt;
+  if (scalar == "true" || scalar == "True") return true;
+  if (scalar == "false" || scalar == "False") return false;
+  return std::nullopt;
+}
+
+std::string YamlNode::describe() const {
+  constexpr std::size_t kShown = 60;
+  switch (kind) {
+    case Kind::kNull:
+      return "nothing";
+    case Kind::kScalar:
+      return "'" + (scalar.size() > kShown ? scalar.substr(0, kShown) + "…" : scalar) + "'";
+    case Kind::kSequence:
+      return items.empty() ? "an empty list" : "a list of " + std::to_string(items.size());
+    case Kind::kMap:
+      return entries.empty() ? "an empty map" : "a map";
+  }
+  return "";
+}
+
+}  // namespace rtdetr

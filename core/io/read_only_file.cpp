@@ -1,0 +1,65 @@
+#include "core/io/read_only_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "core/io/error.h"
+
+namespace rtdetr {
+
+std::string errno_words(int error) {
+  const char* name = strerrorname_np(error);
+  return std::string(strerrordesc_np(error) ? strerrordesc_np(error) : "unknown error") + " (" +
+         (name ? name : std::to_string(error)) + ")";
+}
+
+ReadOnlyFile::ReadOnlyFile(const std::filesystem::path& file) : name_(file.string()) {
+  const std::string refusal = "cannot read '" + name_ + "': ";
+  if (name_.find('\0') != std::string::npos) throw IoError(refusal + "the path holds a NUL character");
+  // O_NONBLOCK: opening a pipe must not wait for its writer.
+  descriptor_ = ::open(name_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (descriptor_ < 0) throw IoError(refusal + errno_words(errno));
+  struct stat status = {};
+  const int failed = ::fstat(descriptor_, &status) != 0 ? errno : 0;
+  if (failed == 0 && S_ISREG(status.st_mode)) {
+    size_ = static_cast<std::uint64_t>(status.st_size);
+    return;
+  }
+  ::close(descriptor_);
+  if (failed != 0) throw IoError(refusal + errno_words(failed));
+  throw IoError(refusal + (S_ISDIR(status.st_mode) ? "it is a folder" : "it is not an ordinary file"));
+}
+
+ReadOnlyFile::~ReadOnlyFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+ReadOnlyFile::ReadOnlyFile(ReadOnlyFile&& other) noexcept
+    : descriptor_(std::exchange(other.descriptor_, -1)), size_(other.size_), name_(std::move(other.name_)) {}
+
+ReadOnlyFile& ReadOnlyFile::operator=(ReadOnlyFile&& other) noexcept {
+  std::swap(descriptor_, other.descriptor_);
+  std::swap(size_, other.size_);
+  std::swap(name_, other.name_);
+  return *this;
+}
+
+void ReadOnlyFile::read(std::uint64_t offset, std::span<std::byte> out) const {
+  while (!out.empty()) {
+    const ssize_t got = ::pread(descriptor_, out.data(), out.size(), static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw IoError("cannot read '" + name_ + "': " + errno_words(errno));
+    if (got == 0)
+      throw IoError("cannot read '" + name_ + "': it ends at byte " + std::to_string(offset) + ", before the " +
+                    std::to_string(out.size()) + " bytes still wanted");
+    out = out.subspan(static_cast<std::size_t>(got));
+    offset += static_cast<std::uint64_t>(got);
+  }
+}
+
+}  // namespace rtdetr
