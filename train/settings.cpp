@@ -1,0 +1,94 @@
+#include "train/settings.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/io/error.h"
+#include "core/io/text.h"
+#include "core/io/yaml.h"
+#include "train/keys.h"
+
+namespace rtdetr {
+
+namespace {
+
+YamlNode param_groups_node(const std::vector<ParamGroupRule>& rules) {
+  YamlNode list;
+  list.kind = YamlNode::Kind::kSequence;
+  for (const ParamGroupRule& rule : rules) {
+    YamlNode map;
+    map.kind = YamlNode::Kind::kMap;
+    map.entries.emplace_back("match", yaml_scalar(rule.match, true));
+    map.entries.emplace_back("lr_scale", yaml_scalar(format_double(rule.lr_scale)));
+    if (rule.weight_decay) map.entries.emplace_back("weight_decay", yaml_scalar(format_double(*rule.weight_decay)));
+    list.items.push_back(std::move(map));
+  }
+  return list;
+}
+
+/// A list of numbers as a YAML list, text quoted, all else as it is typed.
+YamlNode value_node(const Key& key, const Settings& settings) {
+  if (std::holds_alternative<std::vector<ParamGroupRule> Settings::*>(key.field))
+    return param_groups_node(settings.param_groups);
+  const std::string text = value_text(key, settings);
+  const bool is_list = text.find(',') != std::string::npos && !std::holds_alternative<std::string Settings::*>(key.field);
+  if (!is_list) return yaml_scalar(text, std::holds_alternative<std::string Settings::*>(key.field));
+  YamlNode list;
+  list.kind = YamlNode::Kind::kSequence;
+  for (const std::string& item : split(text, ',')) list.items.push_back(yaml_scalar(item));
+  return list;
+}
+
+std::int64_t nearest_multiple(std::int64_t value, std::int64_t stride) {
+  return std::max(stride, (value + stride / 2) / stride * stride);
+}
+
+}  // namespace
+
+std::string Settings::origin_of(const std::string& key) const {
+  const auto found = given.find(key);
+  return found == given.end() ? "" : " (" + found->second + ")";
+}
+
+std::string settings_to_yaml(const Settings& settings) {
+  YamlNode root;
+  root.kind = YamlNode::Kind::kMap;
+  for (const Key* key : keys_of(settings.command)) {
+    if (key->name == "cfg") continue;
+    const bool is_groups = key->name == "param_groups";
+    if (is_groups ? settings.param_groups.empty() : value_text(*key, settings).empty()) continue;
+    root.entries.emplace_back(key->name, value_node(*key, settings));
+  }
+  return "# rtdetr " + info_of(settings.command).name + " cfg=<this file>\n" + write_yaml(root);
+}
+
+ImageSize resolve_image_size(const Settings& settings, std::optional<ImageSize> of_model, std::int64_t stride) {
+  ImageSize size = settings.imgsz;
+  if (!size.is_set()) size = of_model && of_model->is_set() ? *of_model : ImageSize{640, 640};
+  if (size.height % stride == 0 && size.width % stride == 0) return size;
+  const auto typed = [](std::int64_t height, std::int64_t width) {
+    return height == width ? std::to_string(height) : std::to_string(height) + "," + std::to_string(width);
+  };
+  throw ConfigError("imgsz=" + typed(size.height, size.width) + settings.origin_of("imgsz") +
+                    ": sides must be multiples of this model's stride " + std::to_string(stride) + "; nearest: imgsz=" +
+                    typed(nearest_multiple(size.height, stride), nearest_multiple(size.width, stride)));
+}
+
+std::vector<std::int64_t> multi_scale_sides(std::int64_t side, double share, std::int64_t stride) {
+  if (share <= 0) return {};
+  const double units = static_cast<double>(side) / static_cast<double>(stride);
+  const auto first = std::max<std::int64_t>(1, std::llround(units * (1 - share)));
+  const auto last = std::llround(units * (1 + share));
+  std::vector<std::int64_t> sides;
+  for (std::int64_t unit = first; unit <= last; ++unit) {
+    const int weight = unit * stride == side ? 3 : 1;
+    sides.insert(sides.end(), weight, unit * stride);
+  }
+  return sides;
+}
+
+bool switch_off_reached(double until, std::int64_t epoch, double progress) {
+  return until <= 1 ? until < 1 && progress >= until : static_cast<double>(epoch) >= until;
+}
+
+}  // namespace rtdetr

@@ -1,0 +1,143 @@
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include "core/io/error.h"
+#include "core/io/text.h"
+#include "train/commands/commands.h"
+#include "train/keys.h"
+#include "train/output.h"
+
+namespace rtdetr {
+
+namespace {
+
+constexpr std::size_t kLineWidth = 110;
+
+/// `text` broken between words; lines after the first begin with `indent` spaces.
+std::string wrapped(const std::string& text, std::size_t indent) {
+  std::string out, line;
+  for (const std::string& word : split(text, ' ')) {
+    if (!line.empty() && indent + line.size() + 1 + word.size() > kLineWidth) {
+      out += line + "\n" + std::string(indent, ' ');
+      line.clear();
+    }
+    line += (line.empty() ? "" : " ") + word;
+  }
+  return out + line;
+}
+
+Settings defaults_of(Command command) {
+  Settings settings;
+  apply_command_defaults(command, settings);
+  return settings;
+}
+
+/// Meaning, unit, and what is accepted where the default does not show it.
+std::string description(const Key& key) {
+  std::string text = key.meaning;
+  const bool shows_itself = key.is_path || std::holds_alternative<bool Settings::*>(key.field) ||
+                            (std::holds_alternative<std::string Settings::*>(key.field) && key.choices.empty());
+  std::vector<std::string> notes;
+  if (!key.unit.empty()) notes.push_back(key.unit);
+  if (!shows_itself) notes.push_back(accepted_form(key));
+  return notes.empty() ? text : text + " [" + join(notes, "; ") + "]";
+}
+
+std::string overview() {
+  std::string text =
+      "rtdetr: RT-DETR detectors from a YAML file to a trained, evaluated, exported model\n\n"
+      "  rtdetr COMMAND key=value …        defaults < cfg=FILE.yaml < command line\n\ncommands\n";
+  for (const CommandInfo& info : all_commands()) {
+    text += "  " + info.name + std::string(11 - info.name.size(), ' ') + info.summary + "\n";
+    text += std::string(13, ' ') + info.example + "\n";
+  }
+  return text +
+         "\n'rtdetr help COMMAND' lists a command's keys, 'rtdetr help KEY' explains one.\n"
+         "json=true on any command: stdout is one JSON document.\n"
+         "exit codes: 0 ok, 2 usage, 3 data, 4 model file, 5 I/O, 6 diverged, 7 peer, 8 memory, 70 internal, "
+         "75 stopped and saved\n";
+}
+
+std::string command_help(const CommandInfo& info) {
+  const Settings defaults = defaults_of(info.command);
+  const std::vector<const Key*> keys = keys_of(info.command);
+  std::size_t name_width = 0, value_width = 7;
+  for (const Key* key : keys) {
+    name_width = std::max(name_width, key->name.size());
+    value_width = std::max(value_width, value_text(*key, defaults).size());
+  }
+  std::string text = "rtdetr " + info.name + ": " + info.summary + "\n\n  " + info.example + "\n";
+  std::string section;
+  for (const Key* key : keys) {
+    if (key->section != section) text += "\n" + key->section + "\n";
+    section = key->section;
+    const bool required = std::find(info.required.begin(), info.required.end(), key->name) != info.required.end();
+    const std::string value = required ? "needed" : value_text(*key, defaults);
+    const std::string head = "  " + key->name + std::string(name_width - key->name.size() + 2, ' ') + value +
+                             std::string(value_width - value.size() + 2, ' ');
+    text += head + wrapped(description(*key), head.size()) + "\n";
+  }
+  return text;
+}
+
+std::string key_help(const Key& key) {
+  std::string text = key.name + ": " + key.meaning + "\n\n  accepts   " + accepted_form(key) + "\n";
+  if (!key.unit.empty()) text += "  unit      " + key.unit + "\n";
+  text += "  example   " + key.name + "=" + key.example + "\n  defaults  ";
+  std::vector<std::string> defaults;
+  for (const CommandInfo& info : all_commands()) {
+    if (!(key.commands & bit(info.command))) continue;
+    const std::string value = value_text(key, defaults_of(info.command));
+    defaults.push_back(info.name + ": " + (value.empty() ? "not set" : value));
+  }
+  return text + join(defaults, ", ") + "\n";
+}
+
+nlohmann::ordered_json keys_json(Command command) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  const Settings defaults = defaults_of(command);
+  for (const Key* key : keys_of(command))
+    list.push_back({{"name", key->name},
+                    {"default", value_text(*key, defaults)},
+                    {"unit", key->unit},
+                    {"accepts", accepted_form(*key)},
+                    {"meaning", key->meaning},
+                    {"section", key->section}});
+  return list;
+}
+
+nlohmann::ordered_json help_json() {
+  nlohmann::ordered_json document = {{"commands", nlohmann::ordered_json::array()}};
+  for (const CommandInfo& info : all_commands())
+    document["commands"].push_back({{"name", info.name},
+                                    {"summary", info.summary},
+                                    {"example", info.example},
+                                    {"required", info.required},
+                                    {"keys", keys_json(info.command)}});
+  return document;
+}
+
+/// Help about one word: a command, or a key of some command.
+std::string topic_help(const std::string& topic) {
+  if (const CommandInfo* info = find_command(topic)) return command_help(*info);
+  if (const Key* key = find_key(topic)) return key_help(*key);
+  std::vector<std::string> words;
+  for (const CommandInfo& info : all_commands()) words.push_back(info.name);
+  for (const Key& key : all_keys()) words.push_back(key.name);
+  const std::string ours = foreign_key_hint(topic);
+  throw ConfigError("argument '" + topic + "': neither a command nor a key" +
+                    (ours.empty() ? did_you_mean(topic, words) : "; here it is " + ours));
+}
+
+}  // namespace
+
+ExitCode run_help(const Settings& settings) {
+  std::string text = settings.topics.empty() ? overview() : "";
+  for (const std::string& topic : settings.topics) text += (text.empty() ? "" : "\n") + topic_help(topic);
+  print_text(settings, text);
+  print_json(settings, help_json());
+  return ExitCode::kOk;
+}
+
+}  // namespace rtdetr

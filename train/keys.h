@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "train/settings.h"
+
+/// The one table of the program's grammar. Parsing, validation, suggestions, `rtdetr help`, args.yaml and the
+/// reference page are all made from it, so a key is added by one field in settings.h and one row in key_table.cpp.
+namespace rtdetr {
+
+/// Set of commands, one bit each.
+using CommandSet = std::uint32_t;
+constexpr CommandSet bit(Command command) { return CommandSet{1} << static_cast<unsigned>(command); }
+
+struct CommandInfo {
+  Command command = Command::kHelp;
+  std::string name;
+  std::string summary;                ///< one line
+  std::string example;                ///< a line that can be typed
+  std::vector<std::string> required;  ///< keys without which the command cannot start
+};
+std::span<const CommandInfo> all_commands();
+const CommandInfo& info_of(Command command);
+const CommandInfo* find_command(const std::string& name);
+
+/// Where a key's value lives; the alternative is its type.
+using KeyField = std::variant<bool Settings::*, std::int64_t Settings::*, double Settings::*, std::string Settings::*,
+                              ImageSize Settings::*, std::vector<std::int64_t> Settings::*,
+                              std::vector<ParamGroupRule> Settings::*>;
+
+struct Key {
+  std::string name;
+  KeyField field;
+  CommandSet commands = 0;
+  std::string section;   ///< heading in help
+  std::string meaning;   ///< with the unit, and what special values stand for
+  std::string unit;      ///< "epochs", "hours", "s", "MiB", … or ""
+  std::string example;   ///< a value that can be typed
+  double low = -std::numeric_limits<double>::infinity();
+  double high = std::numeric_limits<double>::infinity();
+  bool above_low = false;            ///< the lower bound itself is refused
+  std::vector<std::string> choices;  ///< of a text; empty = any
+  bool is_path = false;              ///< in a recipe relative to the recipe's folder
+};
+std::span<const Key> all_keys();
+const Key* find_key(const std::string& name);
+/// Keys of one command, table order.
+std::vector<const Key*> keys_of(Command command);
+
+/// Name another program (or a habit) uses for something → what to say. "" if the word is not known.
+std::string foreign_key_hint(const std::string& name);
+
+/// Sets the defaults that differ from command to command.
+void apply_command_defaults(Command command, Settings& settings);
+
+/// "whole number", "640 or 480,640", "constant | linear | cosine": what a value looks like.
+std::string accepted_form(const Key& key);
+/// Reads `text` into the key's field. Returns "" or what is wrong: "must be a whole number of at least 1, have 'abc'".
+std::string set_value(const Key& key, const std::string& text, Settings& settings);
+/// The field's value as it can be typed; "" for what is not set.
+std::string value_text(const Key& key, const Settings& settings);
+
+}  // namespace rtdetr

@@ -1,0 +1,69 @@
+#include "train/output.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include <nlohmann/json.hpp>
+
+#include "core/io/error.h"
+
+namespace rtdetr {
+
+namespace {
+
+void write_stdout(const std::string& text) {
+  const bool ok = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  if (!ok) throw IoError("cannot write to standard output");
+}
+
+/// Characters on the screen: bytes that do not continue a UTF-8 sequence.
+std::size_t width_of(const std::string& text) {
+  return std::count_if(text.begin(), text.end(), [](unsigned char c) { return (c & 0xC0) != 0x80; });
+}
+
+}  // namespace
+
+void print_text(const Settings& settings, const std::string& text) {
+  if (!settings.json) write_stdout(text);
+}
+
+void print_json(const Settings& settings, const nlohmann::ordered_json& document) {
+  using Json = nlohmann::ordered_json;
+  if (settings.json) write_stdout(document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+void TextTable::add(std::vector<std::string> cells) {
+  cells.resize(columns_.size());
+  rows_.push_back(std::move(cells));
+}
+
+std::string TextTable::text() const {
+  std::vector<std::vector<std::string>> lines(1);
+  for (const Column& column : columns_) lines.front().push_back(column.title);
+  lines.insert(lines.end(), rows_.begin(), rows_.end());
+
+  std::vector<std::size_t> widths(columns_.size(), 0);
+  for (const auto& line : lines)
+    for (std::size_t c = 0; c < widths.size(); ++c) widths[c] = std::max(widths[c], width_of(line[c]));
+
+  std::string text;
+  for (const auto& line : lines) {
+    std::string row;
+    for (std::size_t c = 0; c < widths.size(); ++c) {
+      const std::string padding(widths[c] - width_of(line[c]), ' ');
+      row += columns_[c].align == Align::kLeft ? "  " + line[c] + padding : "  " + padding + line[c];
+    }
+    text += row.substr(0, row.find_last_not_of(' ') + 1) + "\n";
+  }
+  return text;
+}
+
+std::string fixed(double value, int digits) {
+  char buffer[64];
+  std::snprintf(buffer, sizeof buffer, "%.*f", digits, value);
+  return buffer;
+}
+
+std::string fixed_or_dash(double value, int digits) { return value < 0 ? "-" : fixed(value, digits); }
+
+}  // namespace rtdetr

@@ -1,0 +1,299 @@
+#include <algorithm>
+#include <regex>
+#include <set>
+
+#include "core/io/error.h"
+#include "core/io/text.h"
+#include "core/io/yaml.h"
+#include "train/keys.h"
+#include "train/settings.h"
+
+/// How a command line becomes Settings: the command's defaults, then cfg=FILE, then the keys of the command line. What
+/// is wrong is collected, so that one run shows every mistake.
+namespace rtdetr {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<std::string> command_names() {
+  std::vector<std::string> names;
+  for (const CommandInfo& info : all_commands()) names.push_back(info.name);
+  return names;
+}
+
+std::vector<std::string> key_names(Command command) {
+  std::vector<std::string> names;
+  for (const Key* key : keys_of(command)) names.push_back(key->name);
+  return names;
+}
+
+/// "train, val" of the commands a key belongs to.
+std::string commands_with(const Key& key) {
+  std::vector<std::string> names;
+  for (const CommandInfo& info : all_commands())
+    if (key.commands & bit(info.command)) names.push_back(info.name);
+  return join(names, ", ");
+}
+
+struct KeyValue {
+  std::string key;
+  std::string value;
+  std::string argument;  ///< as typed
+};
+
+class Parser {
+ public:
+  explicit Parser(Command command) { apply_command_defaults(command, settings_); }
+
+  Settings parse(std::span<const std::string> arguments) {
+    const std::vector<KeyValue> pairs = split_arguments(arguments);
+    for (const KeyValue& pair : pairs)
+      if (pair.key == "cfg") read_recipe(pair.value);
+    for (const KeyValue& pair : pairs) apply(pair.key, pair.value, "argument '" + pair.argument + "'", "command line");
+    settle_param_groups();
+    check_required();
+    check_combinations();
+    if (!problems_.empty()) throw ConfigError(join(problems_, "\n"));
+    return std::move(settings_);
+  }
+
+ private:
+  void problem(const std::string& where, const std::string& message) { problems_.push_back(where + ": " + message); }
+  const CommandInfo& command() const { return info_of(settings_.command); }
+
+  std::vector<KeyValue> split_arguments(std::span<const std::string> arguments);
+  /// Says what a word without '=' should have been; true if the next word was meant to be its value.
+  bool explain_word(const std::string& word, const std::string* next);
+  const Key* known_key(const std::string& name, const std::string& where);
+  void apply(const std::string& name, const std::string& text, const std::string& where, const std::string& origin);
+  void read_recipe(const std::string& file);
+  void read_recipe_entry(const YamlDocument& recipe, const std::string& name, const YamlNode& node, int line);
+  void read_param_groups(const YamlDocument& recipe, const YamlNode& list);
+  void read_param_group(const YamlDocument& recipe, const YamlNode& map);
+  void settle_param_groups();
+  void check_required();
+  void check_combinations();
+
+  Settings settings_;
+  std::vector<std::string> problems_;
+  std::set<std::string> attempted_;  ///< keys that were given, well or badly
+  std::vector<std::optional<double>> group_lrs_;  ///< `lr:` of each group, until lr0 is settled
+};
+
+std::vector<KeyValue> Parser::split_arguments(std::span<const std::string> arguments) {
+  std::vector<KeyValue> pairs;
+  std::set<std::string> seen;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    std::string_view word = arguments[i];
+    while (word.starts_with('-')) word.remove_prefix(1);
+    const std::size_t equals = word.find('=');
+    if (equals == std::string_view::npos || equals == 0) {
+      const std::string* next = i + 1 < arguments.size() ? &arguments[i + 1] : nullptr;
+      if (explain_word(std::string(word), next)) ++i;
+      continue;
+    }
+    const KeyValue pair{std::string(word.substr(0, equals)), std::string(word.substr(equals + 1)), arguments[i]};
+    if (!seen.insert(pair.key).second)
+      problem("argument '" + pair.argument + "'", "'" + pair.key + "' is given twice; keep one");
+    else
+      pairs.push_back(pair);
+  }
+  return pairs;
+}
+
+bool Parser::explain_word(const std::string& word, const std::string* next) {
+  const std::string where = "argument '" + word + "'";
+  const Key* key = find_key(word);
+  const bool next_is_value = next && next->find('=') == std::string::npos && !next->empty() && *next != "=";
+  if (key && std::holds_alternative<bool Settings::*>(key->field)) {
+    problem(where, "a value is missing; write " + word + "=true");
+    return false;
+  }
+  if (key) {
+    const bool spaced = next && next->starts_with("=");
+    const std::string value = next_is_value ? *next : key->example;
+    problem(where, std::string(spaced ? "spaces around '=' are not allowed" : "a value is missing") + "; write " + word +
+                       "=" + value);
+    return next_is_value || spaced;
+  }
+  if (find_command(word))
+    problem(where, "the command is " + command().name + " already; one command at a time");
+  else
+    problem(where, "settings are written key=value" + did_you_mean(word, key_names(settings_.command)));
+  return false;
+}
+
+const Key* Parser::known_key(const std::string& name, const std::string& where) {
+  const Key* key = find_key(name);
+  if (key && (key->commands & bit(settings_.command))) return key;
+  if (key) {
+    problem(where, "'" + name + "' is a key of " + commands_with(*key) + ", not of " + command().name);
+    return nullptr;
+  }
+  std::string hint = foreign_key_hint(name);
+  const Key* other = find_key(hint.substr(0, hint.find('=')));
+  if (other && !(other->commands & bit(settings_.command))) hint.clear();
+  hint = hint.empty() ? did_you_mean(name, key_names(settings_.command)) : "; here it is " + hint;
+  if (hint.empty()) hint = "; 'rtdetr help " + command().name + "' lists the keys";
+  problem(where, "unknown key '" + name + "'" + hint);
+  return nullptr;
+}
+
+void Parser::apply(const std::string& name, const std::string& text, const std::string& where,
+                   const std::string& origin) {
+  const Key* key = known_key(name, where);
+  if (!key) return;
+  attempted_.insert(name);
+  if (name == "param_groups") {
+    problem(where, "param_groups is written in a recipe: cfg=FILE.yaml with 'param_groups: " + key->example + "'");
+    return;
+  }
+  const std::string wrong = set_value(*key, text, settings_);
+  if (!wrong.empty()) return problem(where, wrong);
+  settings_.given[name] = origin;
+}
+
+void Parser::read_recipe(const std::string& file) {
+  if (file.empty()) return;  // reported with the command line's keys
+  if (!fs::exists(file)) return problem("argument 'cfg=" + file + "'", "there is no such file");
+  const YamlDocument recipe = load_yaml(file);
+  if (!recipe.root.is_map()) return problem(recipe.where(1), "a recipe is a map of keys, not " + recipe.root.describe());
+  for (std::size_t i = 0; i < recipe.root.entries.size(); ++i) {
+    const auto& [name, node] = recipe.root.entries[i];
+    read_recipe_entry(recipe, name, node, recipe.root.key_lines[i]);
+  }
+}
+
+void Parser::read_recipe_entry(const YamlDocument& recipe, const std::string& name, const YamlNode& node, int line) {
+  const std::string where = recipe.where(line);
+  if (name == "cfg") return problem(where, "a recipe cannot name another one");
+  const Key* key = known_key(name, where);
+  if (!key) return;
+  if (name == "param_groups") return read_param_groups(recipe, node);
+  std::string text = node.scalar;
+  if (node.is_sequence()) {
+    std::vector<std::string> items;
+    for (const YamlNode& item : node.items) items.push_back(item.scalar);
+    text.assign("[").append(join(items, ",")).append("]");
+  }
+  if (node.is_map()) return problem(where, name + " must be " + accepted_form(*key) + ", not a map");
+  if (key->is_path && !text.empty()) {
+    const fs::path beside = fs::path(recipe.name).parent_path() / text;
+    if (fs::path(text).is_relative() && fs::exists(beside)) text = beside.lexically_normal().string();
+  }
+  apply(name, text, where, where);
+}
+
+void Parser::read_param_groups(const YamlDocument& recipe, const YamlNode& list) {
+  if (!list.is_sequence())
+    return problem(recipe.where(list), "param_groups must be a list of maps, not " + list.describe());
+  for (const YamlNode& map : list.items) {
+    if (map.is_map())
+      read_param_group(recipe, map);
+    else
+      problem(recipe.where(map), "a parameter group is a map such as {match: backbone, lr_scale: 0.1}, not " +
+                                     map.describe());
+  }
+  settings_.given["param_groups"] = recipe.where(list);
+}
+
+void Parser::read_param_group(const YamlDocument& recipe, const YamlNode& map) {
+  static const std::vector<std::string> names = {"match", "lr_scale", "lr", "weight_decay"};
+  ParamGroupRule rule;
+  rule.where = recipe.where(map);
+  std::optional<double> lr;
+  for (std::size_t i = 0; i < map.entries.size(); ++i) {
+    const auto& [name, node] = map.entries[i];
+    const std::string where = recipe.where(map.key_lines[i]);
+    if (name == "match") {
+      rule.match = node.scalar;
+    } else if (std::find(names.begin(), names.end(), name) == names.end()) {
+      problem(where, "unknown key '" + name + "' of a parameter group" + did_you_mean(name, names));
+    } else if (const auto value = node.as_double(); value && *value >= 0) {
+      if (name == "lr_scale") rule.lr_scale = *value;
+      if (name == "lr") lr = *value;
+      if (name == "weight_decay") rule.weight_decay = *value;
+    } else {
+      problem(where, name + " must be a number of at least 0, not " + node.describe());
+    }
+  }
+  if (rule.match.empty()) problem(rule.where, "a parameter group needs match: and a regular expression");
+  if (lr && map.find("lr_scale")) problem(rule.where, "lr and lr_scale exclude each other; keep one");
+  try {
+    const std::regex compiled(rule.match, std::regex::ECMAScript);
+  } catch (const std::regex_error& error) {
+    problem(rule.where, "'" + rule.match + "' is no regular expression: " + error.what());
+  }
+  settings_.param_groups.push_back(std::move(rule));
+  group_lrs_.push_back(lr);
+}
+
+void Parser::settle_param_groups() {
+  for (std::size_t i = 0; i < group_lrs_.size(); ++i)
+    if (group_lrs_[i]) settings_.param_groups[i].lr_scale = *group_lrs_[i] / settings_.lr0;
+}
+
+void Parser::check_required() {
+  for (const std::string& name : command().required) {
+    const Key& key = *find_key(name);
+    if (!value_text(key, settings_).empty()) continue;
+    if (!attempted_.contains(name))
+      problems_.push_back(command().name + " needs " + name + "=: " + key.meaning + "; e.g. " + command().example);
+  }
+}
+
+void Parser::check_combinations() {
+  const Settings& s = settings_;
+  const auto both = [&](const char* a, const char* b, const char* why) {
+    if (s.is_given(a) && s.is_given(b)) problems_.push_back(std::string(a) + " and " + b + " exclude each other: " + why);
+  };
+  if (s.quiet && s.verbose) problems_.push_back("quiet and verbose exclude each other: keep one");
+  if (s.resume != "false") both("resume", "weights", "a resumed run has its own weights");
+  if (s.schedule == "multistep" && s.milestones.empty())
+    problems_.push_back("schedule=multistep" + s.origin_of("schedule") + " needs milestones=, e.g. milestones=40,55");
+  if (!std::is_sorted(s.milestones.begin(), s.milestones.end()))
+    problems_.push_back("milestones" + s.origin_of("milestones") + " must ascend");
+  if (s.command == Command::kCheck) {
+    both("data", "annotations", "check one data set YAML, or one annotations file");
+    if (s.annotations.empty() != s.images.empty())
+      problems_.push_back("check needs annotations= and images= together");
+    else if (s.data.empty() && s.annotations.empty())
+      problems_.push_back("check needs data=, or annotations= and images=; e.g. " + command().example);
+  }
+  if (s.command == Command::kExport && !s.output.empty() && !s.format.empty() &&
+      fs::path(s.output).extension() != "." + s.format)
+    problems_.push_back("output=" + s.output + s.origin_of("output") + ": format=" + s.format +
+                        " is written to a file ending in ." + s.format);
+}
+
+bool is_help_word(const std::string& word) { return word == "--help" || word == "-h" || word == "help"; }
+
+Settings help_about(std::vector<std::string> topics) {
+  Settings settings;
+  settings.command = Command::kHelp;
+  settings.json = std::erase(topics, "json=true") > 0;
+  settings.topics = std::move(topics);
+  return settings;
+}
+
+[[noreturn]] void refuse_first_word(const std::string& word) {
+  if (word.find('=') != std::string::npos)
+    throw ConfigError("argument '" + word + "': the command comes first, e.g. rtdetr train " + word);
+  throw ConfigError("argument '" + word + "': unknown command '" + word + "'" + did_you_mean(word, command_names()) +
+                    "; commands: " + join(command_names(), ", "));
+}
+
+}  // namespace
+
+Settings parse_command_line(std::span<const std::string> arguments) {
+  if (arguments.empty()) return help_about({});
+  const std::string& first = arguments.front();
+  if (is_help_word(first)) return help_about({arguments.begin() + 1, arguments.end()});
+  const CommandInfo* info = find_command(first == "--version" || first == "-V" ? "version" : first);
+  if (!info) refuse_first_word(first);
+  if (std::any_of(arguments.begin() + 1, arguments.end(), is_help_word)) return help_about({info->name});
+  return Parser(info->command).parse(arguments.subspan(1));
+}
+
+}  // namespace rtdetr
