@@ -1,0 +1,290 @@
+#include "data/coco_annotations.h"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+#include <optional>
+#include <utility>
+
+#include "core/io/error.h"
+#include "data/id_index.h"
+#include "data/json_reader.h"
+
+namespace rtdetr {
+namespace {
+
+using Token = JsonReader::Token;
+
+constexpr const char* kBadField = "bad_field";
+constexpr const char* kBadFieldMessage = "fields are missing or of the wrong type";
+
+/// Reads the keys of one object of a list: says which were there, and what is wrong with them.
+class RecordReader {
+ public:
+  RecordReader(JsonReader& json, ProblemCollector& problems, const char* list, std::size_t index)
+      : json_(json), problems_(problems), list_(list), index_(index) {}
+
+  /// Calls field(key) for every key of the object that was just begun. `field` takes the key's value and returns
+  /// true, or returns false without taking it.
+  template <class TakeField>
+  void read(TakeField&& take_field) {
+    while (json_.next() == Token::kKey) {
+      key_ = json_.text();
+      if (!take_field(key_)) json_.skip(json_.next());
+    }
+  }
+  /// Stores what was taken, or complains. Always true.
+  template <class Value, class Taken>
+  bool take(unsigned field, Value& to, const std::optional<Taken>& taken, const char* rule) {
+    if (seen_ & field) {
+      complain("'" + key_ + "' stands twice");
+    } else if (!taken) {
+      complain("'" + key_ + "' must be " + rule + ", not " + json_.describe_value());
+    } else {
+      to = *taken;
+    }
+    seen_ |= field;
+    return true;
+  }
+  void require(unsigned field, const char* key) {
+    if (!has(field)) complain(std::string("'") + key + "' is missing");
+  }
+  bool has(unsigned field) const { return seen_ & field; }
+  bool good() const { return good_; }
+
+ private:
+  void complain(const std::string& fault) {
+    good_ = false;
+    problems_.error(kBadField, kBadFieldMessage,
+                    [&] { return std::string(list_) + "[" + std::to_string(index_) + "]: " + fault; });
+  }
+
+  JsonReader& json_;
+  ProblemCollector& problems_;
+  const char* list_;
+  std::size_t index_;
+  std::string key_;
+  unsigned seen_ = 0;
+  bool good_ = true;
+};
+
+/// Width or height: a whole number that fits.
+std::optional<int> take_side(JsonReader& json) {
+  const auto value = json.take_integer();
+  if (!value || *value < 0 || *value > std::numeric_limits<int>::max()) return std::nullopt;
+  return static_cast<int>(*value);
+}
+
+enum : unsigned { kId = 1, kSecond = 2, kThird = 4, kFourth = 8, kFifth = 16, kSixth = 32 };
+
+constexpr const char* kWhole = "a whole number";
+
+bool read_image(RecordReader& record, JsonReader& json, CocoAnnotations::Image& image) {
+  record.read([&](const std::string& key) {
+    if (key == "id") return record.take(kId, image.id, json.take_integer(), kWhole);
+    if (key == "file_name") return record.take(kSecond, image.file_name, json.take_string(), "a text");
+    if (key == "width") return record.take(kThird, image.width, take_side(json), "a number of pixels");
+    if (key == "height") return record.take(kFourth, image.height, take_side(json), "a number of pixels");
+    return false;
+  });
+  record.require(kId, "id");
+  return record.good();
+}
+
+bool read_category(RecordReader& record, JsonReader& json, CocoAnnotations::Category& category) {
+  record.read([&](const std::string& key) {
+    if (key == "id") return record.take(kId, category.id, json.take_integer(), kWhole);
+    if (key == "name") return record.take(kSecond, category.name, json.take_string(), "a text");
+    return false;
+  });
+  record.require(kId, "id");
+  if (!record.has(kSecond)) category.name = std::to_string(category.id);
+  return record.good();
+}
+
+bool read_annotation(RecordReader& record, JsonReader& json, MetricTruth& truth) {
+  record.read([&](const std::string& key) {
+    if (key == "id") return record.take(kId, truth.annotation_id, json.take_integer(), kWhole);
+    if (key == "image_id") return record.take(kSecond, truth.image_id, json.take_integer(), kWhole);
+    if (key == "category_id") return record.take(kThird, truth.category_id, json.take_integer(), kWhole);
+    if (key == "bbox") return record.take(kFourth, truth.box_xywh, json.take_box(), "[x, y, w, h]");
+    if (key == "area") return record.take(kFifth, truth.area, json.take_number(), "a number");
+    if (key == "iscrowd") return record.take(kSixth, truth.crowd, json.take_flag(), "0 or 1");
+    return false;
+  });
+  record.require(kId, "id");
+  record.require(kSecond, "image_id");
+  record.require(kThird, "category_id");
+  record.require(kFourth, "bbox");
+  if (!record.has(kFifth)) truth.area = truth.box_xywh[2] * truth.box_xywh[3];
+  return record.good();
+}
+
+template <class Record, class Read>
+void read_list(JsonReader& json, const char* list, std::vector<Record>& records, ProblemCollector& problems,
+               Read&& read_one) {
+  Token token = json.next();
+  if (token != Token::kBeginArray) {
+    problems.error("bad_list", "a part of the file that must be a list is none", [&] { return std::string(list); });
+    json.skip(token);
+    return;
+  }
+  for (std::size_t index = 0; (token = json.next()) != Token::kEndArray; ++index) {
+    if (token != Token::kBeginObject) {
+      problems.error(kBadField, kBadFieldMessage,
+                     [&] { return std::string(list) + "[" + std::to_string(index) + "] is no object"; });
+      json.skip(token);
+      continue;
+    }
+    RecordReader record_reader(json, problems, list, index);
+    Record record;
+    if (read_one(record_reader, json, record)) records.push_back(std::move(record));
+  }
+}
+
+/// Keeps the first record of every id, in file order. Records alike are harmless, others make the id ambiguous.
+template <class Record, class Alike>
+void drop_repeated_ids(std::vector<Record>& records, const char* kind, const std::string& what, Alike&& alike,
+                       ProblemCollector& problems) {
+  std::vector<std::size_t> order(records.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return records[a].id < records[b].id; });
+  std::vector<bool> repeated(records.size(), false);
+  for (std::size_t first = 0, i = 1; i < order.size(); ++i) {
+    const Record &kept = records[order[first]], &other = records[order[i]];
+    if (kept.id != other.id) {
+      first = i;
+      continue;
+    }
+    repeated[order[i]] = true;
+    const auto place = [&] { return what + " id " + std::to_string(other.id); };
+    if (alike(kept, other)) {
+      problems.warn(kind, "listed more than once; taken once", place);
+    } else {
+      problems.error(kind, "one id stands for different entries; give each an id of its own", place);
+    }
+  }
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    if (repeated[i]) continue;
+    if (kept != i) records[kept] = std::move(records[i]);
+    ++kept;
+  }
+  records.resize(kept);
+}
+
+template <class Record>
+IdIndex index_ids(const std::vector<Record>& records) {
+  std::vector<std::int64_t> ids;
+  ids.reserve(records.size());
+  for (const Record& record : records) ids.push_back(record.id);
+  return IdIndex(ids);
+}
+
+void check_annotations(const CocoAnnotations& file, ProblemCollector& problems) {
+  const IdIndex images = index_ids(file.images), categories = index_ids(file.categories);
+  std::vector<std::int64_t> ids;
+  ids.reserve(file.annotations.size());
+  for (const MetricTruth& truth : file.annotations) {
+    ids.push_back(truth.annotation_id);
+    const auto place = [&](const char* what, std::int64_t id) {
+      return "annotation id " + std::to_string(truth.annotation_id) + ": " + what + " " + std::to_string(id);
+    };
+    if (images.find(truth.image_id) == IdIndex::kNone) {
+      problems.warn("unknown_image", "annotations are of images that the file does not list; left out",
+                    [&] { return place("image_id", truth.image_id); });
+    }
+    if (categories.find(truth.category_id) == IdIndex::kNone) {
+      problems.warn("unknown_category", "annotations are of categories that the file does not list; left out",
+                    [&] { return place("category_id", truth.category_id); });
+    }
+  }
+  std::sort(ids.begin(), ids.end());
+  for (std::size_t i = 1; i < ids.size(); ++i) {
+    if (ids[i] != ids[i - 1]) continue;
+    problems.warn("duplicate_annotation_id", "annotation ids are used more than once; every annotation is kept",
+                  [&] { return "annotation id " + std::to_string(ids[i]); });
+  }
+  if (std::binary_search(ids.begin(), ids.end(), 0)) {
+    problems.warn("annotation_id_0",
+                  "COCO's metric counts what is matched to the annotation id 0 as false; number from 1",
+                  [] { return std::string("annotation id 0"); });
+  }
+}
+
+void check_category_names(const CocoAnnotations& file, ProblemCollector& problems) {
+  std::vector<std::string> names;
+  for (const auto& category : file.categories) names.push_back(category.name);
+  std::sort(names.begin(), names.end());
+  for (std::size_t i = 1; i < names.size(); ++i) {
+    if (names[i] != names[i - 1]) continue;
+    problems.warn("duplicate_category_name", "categories with different ids have one name", [&] { return names[i]; });
+  }
+}
+
+CocoAnnotations read(JsonReader& json) {
+  CocoAnnotations file;
+  ProblemCollector problems;
+  if (json.next() != Token::kBeginObject) {
+    json.fail("a COCO annotation file is one object with the lists images, annotations and categories");
+  }
+  bool images = false, annotations = false, categories = false;
+  const auto first_time = [&](bool& seen, const char* list) {
+    if (std::exchange(seen, true)) json.fail(std::string("'") + list + "' stands twice");
+    return list;
+  };
+  while (json.next() == Token::kKey) {
+    if (json.text() == "images") {
+      read_list(json, first_time(images, "images"), file.images, problems, read_image);
+    } else if (json.text() == "annotations") {
+      read_list(json, first_time(annotations, "annotations"), file.annotations, problems, read_annotation);
+    } else if (json.text() == "categories") {
+      read_list(json, first_time(categories, "categories"), file.categories, problems, read_category);
+    } else {
+      json.skip(json.next());
+    }
+  }
+  json.next();
+  const auto missing = [&](bool seen, const char* list) {
+    if (!seen) problems.error("missing_list", "the file has no such list", [&] { return std::string(list); });
+  };
+  missing(images, "images");
+  missing(annotations, "annotations");
+  missing(categories, "categories");
+
+  drop_repeated_ids(
+      file.images, "duplicate_image_id", "image",
+      [](const auto& a, const auto& b) { return a.file_name == b.file_name; }, problems);
+  drop_repeated_ids(
+      file.categories, "duplicate_category_id", "category",
+      [](const auto& a, const auto& b) { return a.name == b.name; }, problems);
+  std::sort(file.categories.begin(), file.categories.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+  check_annotations(file, problems);
+  check_category_names(file, problems);
+  file.problems = problems.take();
+  for (DataProblem& problem : file.problems) problem.where = json.name() + ": " + problem.where;
+  return file;
+}
+
+}  // namespace
+
+CocoAnnotations read_coco_annotations(const std::filesystem::path& file) {
+  JsonReader json(file);
+  return read(json);
+}
+
+CocoAnnotations parse_coco_annotations(std::string_view text, const std::string& name) {
+  JsonReader json(text, name);
+  return read(json);
+}
+
+MetricInput make_metric_input(const CocoAnnotations& annotations) {
+  MetricInput input;
+  for (const auto& image : annotations.images) input.image_ids.push_back(image.id);
+  for (const auto& category : annotations.categories) input.category_ids.push_back(category.id);
+  input.truths = annotations.annotations;
+  return input;
+}
+
+}  // namespace rtdetr

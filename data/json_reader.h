@@ -1,0 +1,105 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace rtdetr {
+
+/// JSON as a stream of tokens. Annotation and result files are large and flat, so they are read through a window of
+/// a fixed size straight into records: a tree of the file would need 16 times its size, and a general event parser five
+/// times the time. Nothing is recursive; depth, and the length of numbers and texts, are limited.
+///
+/// The grammar is RFC 8259, enforced also in what is skipped, with one addition: NaN, Infinity and -Infinity are
+/// numbers, because Python writes them; what they mean is the caller's business.
+class JsonReader {
+ public:
+  enum class Token {
+    kBeginObject,
+    kEndObject,
+    kBeginArray,
+    kEndArray,
+    kKey,
+    kString,
+    kNumber,
+    kTrue,
+    kFalse,
+    kNull,
+    kEnd
+  };
+
+  /// @throws IoError if the file cannot be opened
+  explicit JsonReader(const std::filesystem::path& file);
+  /// @param name  what messages call the text
+  JsonReader(std::string_view text, std::string name);
+
+  /// Next token. @throws DataError with file, line and byte where the text is no JSON; IoError
+  Token next();
+  /// Key, text without escapes, or number as written. Valid until the next call.
+  std::string_view text() const { return text_; }
+  /// Value of a number token: NaN and infinities as written; nullopt if it is too large for a double.
+  std::optional<double> number() const;
+  /// Value of a number token that is a whole number within 64 bits, also when written 3.0.
+  std::optional<std::int64_t> integer() const;
+  /// Passes over the rest of the value that `first` began.
+  void skip(Token first);
+
+  /// These take one whole value, whatever it is, and give nullopt unless it is of the type asked for; describe_value()
+  /// then says what it was.
+  std::optional<std::int64_t> take_integer();
+  std::optional<double> take_number();  ///< finite, NaN or infinite by name; not too large
+  std::optional<std::string> take_string();
+  std::optional<bool> take_flag();  ///< true, false or a whole number
+  /// Exactly `N` numbers in a list. [x, y, w, h] is all we need.
+  std::optional<std::array<double, 4>> take_box();
+  /// What the last take_ met: "the text 'a'", "1e999", "a list".
+  std::string describe_value() const { return described_.empty() ? std::string(text_) : described_; }
+
+  const std::string& name() const { return name_; }
+  /// @throws DataError  "file.json: line 3, byte 170: `message`"
+  [[noreturn]] void fail(const std::string& message) const;
+
+ private:
+  enum class State { kValue, kFirstItem, kFirstKey, kKey, kAfterValue, kEndOfText };
+  struct Close {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+  };
+
+  char peek();  ///< next character that is not white space; '\0' at the end of the text
+  bool refill();
+  Token begin(bool object);
+  Token end();
+  Token value(char first);
+  Token word(std::string_view expected, Token token);
+  void read_string();
+  void read_escaped_string();
+  unsigned read_hex4();
+  Token read_number();
+  void describe(Token token);
+  bool in_object() const { return (kinds_ >> (depth_ - 1)) & 1; }
+
+  std::string name_;
+  std::unique_ptr<std::FILE, Close> file_;
+  std::vector<char> window_;     ///< part of the text (or all), then one '\0'
+  const char* at_ = nullptr;     ///< next character
+  const char* end_ = nullptr;    ///< end of what is in memory; *end_ is '\0'
+  const char* start_ = nullptr;  ///< start of what is in memory
+  std::uint64_t passed_ = 0;     ///< bytes before start_
+  std::uint64_t lines_passed_ = 0;
+  bool exhausted_ = false;  ///< nothing follows end_
+
+  State state_ = State::kValue;
+  int depth_ = 0;
+  std::uint64_t kinds_ = 0;  ///< one bit per open bracket: 1 = object
+  std::string_view text_;
+  std::string scratch_;    ///< texts that do not lie in the window as they are
+  std::string described_;  ///< what a take_ met instead of what it wanted
+};
+
+}  // namespace rtdetr
