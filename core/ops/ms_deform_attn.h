@@ -1,27 +1,30 @@
 #pragma once
 
 #include <cstdint>
-#include <utility>
 #include <vector>
 
 #include <torch/types.h>
 
 namespace rtdetr {
 
+inline constexpr int kMaxLevels = 8;
+
 /// Height and width of one feature level.
 struct LevelShape {
   std::int64_t height = 0;
   std::int64_t width = 0;
+  bool operator==(const LevelShape&) const = default;
 };
 
 enum class SamplingMethod {
-  kBilinear,  ///< bilinear, zero padding, align_corners = false
-  kDiscrete,  ///< RT-DETRv2's nearest gather; no gradient to the locations
+  kBilinear,        ///< bilinear, zero padding, align_corners = false
+  kDiscrete,        ///< RT-DETRv2's nearest gather, clamped to the map; no gradient to the locations
+  kDiscreteSquare,  ///< the same with the official slip: columns are clamped by the *height* (equal on square maps)
 };
 
 /// Multi-scale deformable attention (Deformable DETR §4.1; RT-DETRv2 for several points per level and discrete
-/// sampling). Differentiable in value, locations and weights; the CPU backward is deterministic for a fixed number
-/// of threads.
+/// sampling). Differentiable in value, locations and weights. The CPU backward is deterministic for any number of
+/// threads: every gradient has a single writer. Half types are computed in float32 and returned in value's type.
 ///
 /// @param value      [B, S, M, D]  tokens of all levels one after another, row-major inside a level
 /// @param levels     L shapes, Σ height·width = S
@@ -29,6 +32,7 @@ enum class SamplingMethod {
 /// @param locations  [B, Q, M, P, 2]  x, y as fractions of the level; points level by level
 /// @param weights    [B, Q, M, P]  already normalised
 /// @return           [B, Q, M·D]
+/// @throws InternalError  if shapes do not fit; Error if the device has no kernel
 torch::Tensor ms_deform_attn(const torch::Tensor& value, const std::vector<LevelShape>& levels,
                              const std::vector<std::int64_t>& points, const torch::Tensor& locations,
                              const torch::Tensor& weights, SamplingMethod method = SamplingMethod::kBilinear);

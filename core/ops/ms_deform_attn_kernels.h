@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+
+#include "core/ops/ms_deform_attn.h"
+
+/// What stands between the op (shapes, autograd) and its kernels (one table per device).
+namespace rtdetr {
+
+/// One call's sizes and level table: plain data, passed by value to CUDA kernels too.
+struct MsDeformAttnShape {
+  std::int64_t batch = 0, tokens = 0, heads = 0, channels = 0, queries = 0, points = 0;  // B S M D Q P
+  int levels = 0;
+  std::int32_t height[kMaxLevels] = {}, width[kMaxLevels] = {};
+  std::int32_t first_token[kMaxLevels] = {};      ///< of each level
+  std::int32_t first_point[kMaxLevels + 1] = {};  ///< of each level, then P
+  SamplingMethod method = SamplingMethod::kBilinear;
+};
+
+/// Contiguous tensors of one floating type; results are allocated by the caller. `backward` adds into `grad_value`
+/// (zero on entry) and overwrites the other two; `grad_locations` is undefined for discrete sampling.
+struct MsDeformAttnKernels {
+  void (*forward)(const MsDeformAttnShape& shape, const torch::Tensor& value, const torch::Tensor& locations,
+                  const torch::Tensor& weights, torch::Tensor& output) = nullptr;
+  void (*backward)(const MsDeformAttnShape& shape, const torch::Tensor& value, const torch::Tensor& locations,
+                   const torch::Tensor& weights, const torch::Tensor& grad_output, torch::Tensor& grad_value,
+                   torch::Tensor& grad_locations, torch::Tensor& grad_weights) = nullptr;
+};
+
+MsDeformAttnKernels ms_deform_attn_cpu_kernels();
+/// Installs the kernels of a plug-in (CUDA). Call before the first use, from one thread.
+void set_ms_deform_attn_cuda_kernels(const MsDeformAttnKernels& kernels);
+
+/// Instruction sets the CPU kernels exist for; the best one the machine has is used. Tests choose lower ones.
+enum class CpuLevel { kBaseline, kAvx2, kAvx512 };
+CpuLevel best_cpu_level();
+void set_ms_deform_attn_cpu_level(CpuLevel level);
+
+}  // namespace rtdetr

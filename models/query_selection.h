@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <mutex>
+#include <vector>
+
+#include <torch/types.h>
+
+#include "core/ops/ms_deform_attn.h"
+
+/// The encoder's tokens as proposals: their anchor boxes, and which of them become queries.
+namespace rtdetr {
+
+struct AnchorOptions {
+  double size = 0.05;  ///< side of level 0's anchors, fraction of image; doubles per level
+  /// Official: an anchor with a coordinate outside (0.01, 0.99) has an infinite logit and its token is set to zero
+  /// before it is scored, yet it may still be selected (spec/official §0.6). Fixed: every anchor is ordinary.
+  bool official_border = true;
+};
+
+struct Anchors {
+  torch::Tensor logits;  ///< [1, S, 4] cxcywh before the sigmoid
+  torch::Tensor valid;   ///< [1, S, 1] bool; undefined when all are
+};
+
+/// One square anchor per token, centred in its cell. Computed in float64, then rounded to `options`' type.
+Anchors make_anchors(const std::vector<LevelShape>& levels, const AnchorOptions& options,
+                     const torch::TensorOptions& tensor_options);
+
+/// Anchors of recent map sizes (multi-scale training uses a dozen). Safe to use from several threads.
+class AnchorCache {
+ public:
+  explicit AnchorCache(AnchorOptions options) : options_(options) {}
+  Anchors get(const std::vector<LevelShape>& levels, const torch::TensorOptions& tensor_options);
+
+ private:
+  struct Entry {
+    std::vector<LevelShape> levels;
+    torch::ScalarType type;
+    torch::Device device;
+    Anchors anchors;
+  };
+  static constexpr std::size_t kCapacity = 16;
+  AnchorOptions options_;
+  std::mutex mutex_;
+  std::list<Entry> entries_;  ///< most recently used first
+};
+
+enum class QuerySelection {
+  kBestClass,  ///< the tokens with the highest best class (the default of v1 and v2)
+  kOneToMany,  ///< the highest (token, class) pairs; a token may be taken several times (v2 `one2many`)
+};
+
+/// @param logits  [B, S, C]
+/// @return        [B, min(count, S)] int64, best first
+torch::Tensor select_queries(const torch::Tensor& logits, std::int64_t count, QuerySelection method);
+
+/// Rows `indices` [B, Q] of `tokens` [B, S, D] → [B, Q, D]; differentiable.
+torch::Tensor gather_tokens(const torch::Tensor& tokens, const torch::Tensor& indices);
+
+}  // namespace rtdetr
