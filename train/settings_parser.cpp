@@ -171,13 +171,16 @@ void Parser::read_recipe_entry(const YamlDocument& recipe, const std::string& na
   const Key* key = known_key(name, where);
   if (!key) return;
   if (name == "param_groups") return read_param_groups(recipe, node);
+  const bool takes_list = std::holds_alternative<ImageSize Settings::*>(key->field) ||
+                          std::holds_alternative<std::vector<std::int64_t> Settings::*>(key->field);
+  if (node.is_map() || (node.is_sequence() && !takes_list))
+    return problem(where, name + " must be " + accepted_form(*key) + ", not " + node.describe());
   std::string text = node.scalar;
   if (node.is_sequence()) {
     std::vector<std::string> items;
     for (const YamlNode& item : node.items) items.push_back(item.scalar);
     text.assign("[").append(join(items, ",")).append("]");
   }
-  if (node.is_map()) return problem(where, name + " must be " + accepted_form(*key) + ", not a map");
   if (key->is_path && !text.empty()) {
     const fs::path beside = fs::path(recipe.name).parent_path() / text;
     if (fs::path(text).is_relative() && fs::exists(beside)) text = beside.lexically_normal().string();

@@ -1,0 +1,54 @@
+#include "train/picture_sources.h"
+
+#include <unistd.h>
+
+#include <fstream>
+
+#include <catch2/catch.hpp>
+
+#include "core/io/error.h"
+
+using namespace rtdetr;
+using Catch::Matchers::Contains;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A folder with b.jpg, a.PNG, notes.txt (a list), more/c.jpeg; gone with the test.
+struct Folder {
+  fs::path path = fs::temp_directory_path() / ("rtdetr-sources-" + std::to_string(::getpid()));
+  Folder() {
+    fs::create_directories(path / "more");
+    for (const char* name : {"b.jpg", "a.PNG", "more/c.jpeg"}) std::ofstream(path / name) << "x";
+    std::ofstream(path / "notes.txt") << "b.jpg\r\n\n" << (path / "more/c.jpeg").string() << "\n";
+  }
+  ~Folder() { fs::remove_all(path); }
+};
+
+}  // namespace
+
+TEST_CASE("a folder means its own pictures by name") {
+  const Folder folder;
+  CHECK(list_pictures(folder.path.string()) == std::vector<fs::path>{folder.path / "a.PNG", folder.path / "b.jpg"});
+}
+
+TEST_CASE("a picture means itself, a list its lines, a pattern its matches") {
+  const Folder folder;
+  const fs::path b = folder.path / "b.jpg", c = folder.path / "more/c.jpeg";
+  CHECK(list_pictures(b.string()) == std::vector<fs::path>{b});
+  CHECK(list_pictures((folder.path / "notes.txt").string()) == std::vector<fs::path>{b, c});
+  CHECK(list_pictures((folder.path / "*").string()) == std::vector<fs::path>{folder.path / "a.PNG", b});
+}
+
+TEST_CASE("a source without pictures is refused with its name") {
+  const Folder folder;
+  fs::create_directory(folder.path / "empty");
+  CHECK_THROWS_WITH(list_pictures((folder.path / "empty").string()), Contains("empty") && Contains("no .jpg"));
+  CHECK_THROWS_WITH(list_pictures("/nowhere/at-all.jpg"), Contains("no such file or folder"));
+  CHECK_THROWS_WITH(list_pictures("rtsp://camera/1"), Contains("only files"));
+}
+
+TEST_CASE("pictures of one name in several folders get results of different names") {
+  CHECK(unique_stems({"x/a.jpg", "y/a.png", "z/b.jpg", "w/a.jpg"}) ==
+        std::vector<std::string>{"a", "a-2", "b", "a-3"});
+}

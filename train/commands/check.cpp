@@ -1,0 +1,115 @@
+#include <algorithm>
+#include <chrono>
+
+#include <nlohmann/json.hpp>
+
+#include "core/io/log.h"
+#include "core/io/text.h"
+#include "data/doctor.h"
+#include "train/commands/commands.h"
+#include "train/machine.h"
+#include "train/metric_report.h"
+#include "train/output.h"
+
+namespace rtdetr {
+
+namespace {
+
+DatasetReport examine(const Settings& settings) {
+  CheckOptions options;
+  options.threads = settings.threads > 0 ? static_cast<int>(settings.threads) : physical_cores();
+  if (!settings.quiet)
+    options.progress = [](const std::string& split, std::int64_t done, std::int64_t total) {
+      log::progress("reading pictures" + (split.empty() ? "" : " of " + split) + ": " + with_thousands(done) + " of " +
+                    with_thousands(total));
+    };
+  DatasetReport report = settings.data.empty()
+                             ? check_coco(settings.annotations, settings.images, options)
+                             : check_dataset(load_dataset_config(settings.data), options);
+  log::end_progress();
+  return report;
+}
+
+std::string range_text(const SplitReport::Range& range) {
+  return std::to_string(range.min) + "/" + std::to_string(range.median) + "/" + std::to_string(range.max);
+}
+
+std::string split_table(const DatasetReport& report) {
+  TextTable table({{"split", TextTable::Align::kLeft}, {"pictures"}, {"without boxes"}, {"unreadable"}, {"boxes"},
+                   {"crowds"}, {"most in one"}, {"small"}, {"medium"}, {"large"}, {"width min/median/max"},
+                   {"height min/median/max"}});
+  for (const SplitReport& split : report.splits)
+    table.add({split.key.empty() ? "all" : split.key, with_thousands(split.pictures),
+               with_thousands(split.pictures_without_boxes), with_thousands(split.unreadable_pictures),
+               with_thousands(split.boxes), with_thousands(split.crowds), with_thousands(split.max_boxes),
+               with_thousands(split.boxes_by_size[0]), with_thousands(split.boxes_by_size[1]),
+               with_thousands(split.boxes_by_size[2]), range_text(split.width), range_text(split.height)});
+  return table.text();
+}
+
+std::string boxes_per_class_table(const DatasetReport& report) {
+  std::vector<TextTable::Column> columns = {{"class", TextTable::Align::kLeft}, {"id"}};
+  for (const SplitReport& split : report.splits) columns.push_back({split.key.empty() ? "boxes" : split.key});
+  TextTable table(columns);
+  for (std::size_t c = 0; c < report.classes.names.size(); ++c) {
+    std::vector<std::string> cells = {report.classes.names[c], std::to_string(report.classes.category_ids[c])};
+    for (const SplitReport& split : report.splits)
+      cells.push_back(c < split.boxes_per_class.size() ? with_thousands(split.boxes_per_class[c]) : "-");
+    table.add(cells);
+  }
+  return table.text();
+}
+
+std::string verdict(const DatasetReport& report) {
+  std::int64_t errors = 0, warnings = 0;
+  std::string text;
+  for (const DataProblem& problem : report.problems) {
+    const bool is_error = problem.severity == DataProblem::Severity::kError;
+    (is_error ? errors : warnings) += 1;
+    text += std::string(is_error ? "error    " : "warning  ") + describe(problem) + "\n";
+  }
+  if (errors + warnings == 0) return "no problem found\n";
+  return text + "\n" + std::to_string(errors) + " kinds of errors, " + std::to_string(warnings) + " of warnings" +
+         (errors ? "; with errors the data set cannot be used\n" : "; the data set can be used\n");
+}
+
+nlohmann::ordered_json range_json(const SplitReport::Range& range) {
+  return {{"min", range.min}, {"median", range.median}, {"max", range.max}};
+}
+
+nlohmann::ordered_json report_json(const DatasetReport& report) {
+  nlohmann::ordered_json splits = nlohmann::ordered_json::array();
+  for (const SplitReport& split : report.splits)
+    splits.push_back({{"split", split.key},
+                      {"pictures", split.pictures},
+                      {"pictures_without_boxes", split.pictures_without_boxes},
+                      {"unreadable_pictures", split.unreadable_pictures},
+                      {"boxes", split.boxes},
+                      {"crowds", split.crowds},
+                      {"max_boxes", split.max_boxes},
+                      {"boxes_per_class", split.boxes_per_class},
+                      {"boxes_by_size", split.boxes_by_size},
+                      {"width", range_json(split.width)},
+                      {"height", range_json(split.height)}});
+  return {{"name", report.name},
+          {"names", report.classes.names},
+          {"category_ids", report.classes.category_ids},
+          {"splits", splits},
+          {"problems", problems_json(report.problems)}};
+}
+
+}  // namespace
+
+ExitCode run_check(const Settings& settings) {
+  const DatasetReport report = examine(settings);
+  std::string text = report.name + "\n\n" + split_table(report) + "\n" + boxes_per_class_table(report) + "\n" +
+                     verdict(report);
+  const bool broken = has_errors(report.problems);
+  if (!broken && !settings.data.empty())
+    text += "next: rtdetr train model=rtdetr-n.yaml data=" + settings.data + "\n";
+  print_text(settings, text);
+  print_json(settings, report_json(report));
+  return broken ? ExitCode::kData : ExitCode::kOk;
+}
+
+}  // namespace rtdetr

@@ -1,0 +1,122 @@
+#include <optional>
+
+#include <nlohmann/json.hpp>
+#include <torch/torch.h>
+
+#include "core/io/file.h"
+#include "core/io/log.h"
+#include "core/io/text.h"
+#include "models/checkpoint.h"
+#include "train/commands/commands.h"
+#include "train/evaluation_report.h"
+#include "train/experiment.h"
+#include "train/output.h"
+#include "train/stop_signal.h"
+#include "train/trainer.h"
+
+namespace rtdetr {
+namespace {
+
+/// resume=auto: the named folder, locked before anything slow. resume=FILE: the folder of that checkpoint.
+std::optional<RunFolder> folder_to_continue(const Settings& settings) {
+  if (settings.resume == "false") return std::nullopt;
+  if (settings.resume == "auto" || settings.resume == "true") {
+    return RunFolder(std::filesystem::path(settings.project) / settings.name);
+  }
+  const std::filesystem::path file = settings.resume;
+  if (!std::filesystem::exists(file)) throw ConfigError("resume=" + settings.resume + ": no such file");
+  return RunFolder(std::filesystem::is_directory(file) ? file : std::filesystem::absolute(file).parent_path());
+}
+
+/// The type that amp=auto chose belongs to the run: it is not chosen anew on another machine or day.
+void keep_precision(Experiment& experiment, const RunFacts& facts) {
+  const Precision saved = facts.precision == "bf16" ? Precision::kBFloat16 : Precision::kFloat32;
+  experiment.precision = {saved, "as this run began: " + facts.precision};
+}
+
+/// best.safetensors evaluated once more, with the time of every layer.
+std::optional<Evaluation> final_evaluation(Experiment& experiment, const RunFolder& folder) {
+  if (!experiment.val || !std::filesystem::exists(folder.best())) return std::nullopt;
+  copy_state(load_model(folder.best()).model, experiment.average);
+  auto evaluation = evaluate(experiment.average, *experiment.val, evaluator_options(experiment), StopSignals::requested);
+  if (!evaluation) return std::nullopt;
+  const auto ms = time_layers(experiment.average, experiment.size.height, experiment.size.width);
+  for (std::size_t i = 0; i < ms.size(); ++i) evaluation->layers[i].ms = ms[i];
+  return evaluation;
+}
+
+std::string closing_words(const Settings& settings, const RunFolder& folder, const RunOutcome& outcome) {
+  const std::string at = folder.path().string() + "/";
+  std::string text = std::to_string(outcome.epochs) + " epochs, " + std::to_string(outcome.steps) + " steps, " +
+                     format_duration(outcome.train_seconds) + " of training";
+  if (outcome.skipped > 0) text += ", " + std::to_string(outcome.skipped) + " steps refused";
+  text += "\n\n  " + at + "best.safetensors   weights of the best epoch (EMA)";
+  text += "\n  " + at + "last.safetensors   everything needed to continue";
+  text += "\n  " + at + "results.csv        one row per epoch";
+  text += "\n  " + at + "log.jsonl          every step";
+  text += "\n\nnext:\n  rtdetr val model=" + at + "best.safetensors data=" + settings.data;
+  text += "\n  rtdetr predict model=" + at + "best.safetensors source=FOLDER\n";
+  return text;
+}
+
+nlohmann::ordered_json to_json(const RunFolder& folder, const RunOutcome& outcome) {
+  return {{"folder", folder.path().string()},
+          {"best", folder.best().string()},
+          {"last", folder.last().string()},
+          {"epochs", outcome.epochs},
+          {"steps", outcome.steps},
+          {"skipped", outcome.skipped},
+          {"train_seconds", outcome.train_seconds},
+          {"best_ap", outcome.best_ap},
+          {"best_epoch", outcome.best_epoch},
+          {"stopped", outcome.end == RunOutcome::End::kStopped}};
+}
+
+void report(const Settings& settings, Experiment& experiment, const RunFolder& folder, const RunOutcome& outcome) {
+  nlohmann::ordered_json document = to_json(folder, outcome);
+  if (const auto evaluation = final_evaluation(experiment, folder)) {
+    document.update(evaluation_json(*evaluation, experiment.val->classes));
+    print_text(settings, "\nbest epoch, every decoder layer:\n" + layer_table(*evaluation) + "\n");
+  }
+  print_text(settings, closing_words(settings, folder, outcome));
+  print_json(settings, document);
+}
+
+}  // namespace
+
+ExitCode run_train(const Settings& settings) {
+  const StopSignals signals;
+  std::optional<RunFolder> folder = folder_to_continue(settings);
+  std::optional<RunCheckpoint> checkpoint;
+  if (folder) checkpoint = load_run(*folder);
+  Experiment experiment = prepare_experiment(settings);
+  if (checkpoint) {
+    check_identity(checkpoint->facts.identity, experiment.identity, checkpoint->file);
+    keep_precision(experiment, checkpoint->facts);
+  }
+  if (!folder) folder.emplace(RunFolder::create(settings.project, settings.name, settings.exist_ok));
+  Trainer trainer(experiment, *folder);
+  if (checkpoint) trainer.resume(*checkpoint);
+  if (!trainer.finished()) {
+    write_text_atomically(folder->path() / "args.yaml", settings_to_yaml(settings));
+    log::info(describe(experiment));
+    warn_about_short_run(experiment);
+    log::info("writing to " + folder->path().string());
+  }
+  const RunOutcome outcome = trainer.fit();
+  if (outcome.end == RunOutcome::End::kStopped) {
+    log::info("stopped and saved after " + std::to_string(outcome.steps) + " steps; the same command with resume=auto goes on: " +
+              folder->last().string());
+    print_json(settings, to_json(*folder, outcome));
+    return ExitCode::kStopped;
+  }
+  if (outcome.end == RunOutcome::End::kAlreadyFinished) {
+    log::info("the run in " + folder->path().string() + " has finished; nothing was changed");
+    print_json(settings, to_json(*folder, outcome));
+    return ExitCode::kOk;
+  }
+  report(settings, experiment, *folder, outcome);
+  return ExitCode::kOk;
+}
+
+}  // namespace rtdetr
