@@ -114,8 +114,7 @@ struct Settings {
   double cost_class = 2, cost_bbox = 5, cost_giou = 2;
   double vfl_alpha = 0.75, vfl_gamma = 2;
   std::string class_loss = "vfl";
-  double mal_gamma = 1.5;
-  std::int64_t one_to_many = 1;  ///< matches per box for the encoder's queries
+  std::int64_t one_to_many = 0;  ///< extra matches per box for the encoder's queries; 0 = off
 
   // predict, export, benchmark, check, coco-eval
   std::string source;          ///< picture, folder, list (.txt) or pattern
