@@ -5,26 +5,47 @@
 
 #include "core/io/random.h"
 #include "core/io/resize.h"
+#include "data/geometric.h"
 #include "data/sample.h"
 
 namespace rtdetr {
 
 /// The official training augmentation (spec/official §6.2) and its switch-off; evaluation is `augment = false`.
-struct TransformOptions {
+/// The shape options (zoom_out, zoom_out_max, iou_crop, flip, flip_vertical, rotate90) are those of GeometricOptions.
+/// Not in the official recipe, default off, for pictures without an up (cells, aerial views): flip_vertical, rotate90;
+/// with both and flip at 0.5 all eight orientations are equally likely.
+struct TransformOptions : GeometricOptions {
   bool augment = true;
   std::int64_t height = 640, width = 640;
   Resampling resampling = Resampling::kPillowBilinear;
-  double photometric = 0.5;        ///< probability of RandomPhotometricDistort
-  double zoom_out = 0.5;           ///< probability of RandomZoomOut
-  double iou_crop = 0.8;           ///< probability of RandomIoUCrop
-  double flip = 0.5;               ///< probability of the horizontal flip
-  double zoom_out_max = 4.0;       ///< largest canvas side, in picture sides
+  double photometric = 0.5;              ///< probability of each operation of RandomPhotometricDistort
   std::int64_t strong_until_epoch = -1;  ///< from this epoch on no photometric, zoom-out, crop; -1 = never off
-  std::vector<std::int64_t> multi_scale; ///< sides drawn per batch (empty = off), for square sizes; scaled for others
+  /// Sides drawn per batch (empty = off), equally likely; a list may repeat one. For a size that is not square they
+  /// are the longer side, and the shorter one follows in proportion, to the nearest multiple of 32.
+  std::vector<std::int64_t> multi_scale;
   std::int64_t multi_scale_until_epoch = -1;
+  /// false: pictures are resized straight to the drawn size. true: as the official code does it, to height × width
+  /// first and from there with nearest neighbours.
+  bool multi_scale_nearest = false;
 };
 
-/// Applies everything but the final resize's batch assembly. Every draw comes from `random`.
-Sample transform(Sample sample, const TransformOptions& options, std::int64_t epoch, Random& random);
+/// @throws ConfigError  naming the option outside its range
+void check_transform_options(const TransformOptions& options);
+
+struct FrameSize {
+  std::int64_t height = 0, width = 0;
+};
+/// The size of a batch's pictures: height × width, or a multi-scale draw keyed by (seed, epoch, batch).
+FrameSize draw_frame_size(const TransformOptions& options, std::uint64_t seed, std::int64_t epoch, std::int64_t batch);
+
+/// Draws a sample's augmentation and writes its pixels and boxes into their place in a batch. The steps are
+/// photometric distortion, zoom-out, IoU crop, dropping boxes below one pixel, mirrors, quarter turn, resize (stretch);
+/// pixels are resampled once. Boxes below one pixel at options.height × options.width are dropped too.
+/// Evaluation only resizes and keeps all boxes.
+/// @param random  every draw comes from it
+/// @param chw     3·frame.height·frame.width floats, value / 255
+/// @param target  filled: labels, boxes, the picture's index and original size
+void transform(const Sample& sample, const TransformOptions& options, std::int64_t epoch, FrameSize frame,
+               Random& random, float* chw, Batch::Image& target);
 
 }  // namespace rtdetr

@@ -1,0 +1,156 @@
+#include "data/collate.h"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "core/io/error.h"
+#include "core/io/random.h"
+
+namespace rtdetr {
+
+std::vector<std::int64_t> epoch_order(std::int64_t count, bool shuffle, std::uint64_t seed, std::int64_t epoch) {
+  std::vector<std::int64_t> order(static_cast<std::size_t>(count));
+  std::iota(order.begin(), order.end(), std::int64_t{0});
+  if (!shuffle) return order;
+  Random random(seed, RandomPurpose::kShuffle, static_cast<std::uint64_t>(epoch), 0);
+  for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
+  return order;
+}
+
+struct FloatPool::Shelf {
+  struct Piece {
+    std::unique_ptr<float[]> memory;
+    std::size_t size = 0;
+  };
+  std::mutex mutex;
+  std::vector<Piece> pieces;
+  std::size_t most = 0;
+
+  void put_back(Piece piece) {
+    const std::lock_guard lock(mutex);
+    if (pieces.size() < most) pieces.push_back(std::move(piece));
+  }
+  /// A piece at least as large; pieces that are too small make room for it.
+  Piece take(std::size_t size) {
+    const std::lock_guard lock(mutex);
+    while (!pieces.empty()) {
+      Piece piece = std::move(pieces.back());
+      pieces.pop_back();
+      if (piece.size >= size) return piece;
+    }
+    return {};
+  }
+};
+
+FloatPool::FloatPool(std::size_t most_kept) : shelf_(std::make_shared<Shelf>()) { shelf_->most = most_kept; }
+
+FloatBlock FloatPool::take(std::size_t size) {
+  Shelf::Piece piece = shelf_->take(size);
+  if (!piece.memory) piece = {std::unique_ptr<float[]>(new float[size]), size};
+  const std::size_t room = piece.size;
+  std::shared_ptr<float> memory(piece.memory.release(), [shelf = shelf_, room](float* floats) {
+    shelf->put_back({std::unique_ptr<float[]>(floats), room});
+  });
+  return {std::move(memory), size};
+}
+
+SampleCache::SampleCache(SampleSource source, std::int64_t count, std::int64_t limit_bytes)
+    : source_(std::move(source)),
+      kept_(static_cast<std::size_t>(limit_bytes > 0 ? count : 0)),
+      free_bytes_(limit_bytes) {}
+
+std::shared_ptr<const Sample> SampleCache::get(std::int64_t index) {
+  const auto i = static_cast<std::size_t>(index);
+  if (!kept_.empty()) {
+    const std::lock_guard lock(mutex_);
+    if (kept_[i]) return kept_[i];
+  }
+  auto sample = std::make_shared<const Sample>(source_(index));
+  const auto bytes = static_cast<std::int64_t>(sample->picture.rgb.size());
+  if (!kept_.empty()) {
+    const std::lock_guard lock(mutex_);
+    if (!kept_[i] && bytes <= free_bytes_) {
+      kept_[i] = sample;
+      free_bytes_ -= bytes;
+    }
+  }
+  return sample;
+}
+
+BatchMaker::BatchMaker(const Dataset& dataset, TransformOptions transforms, LoaderOptions options, SampleSource source)
+    : dataset_(dataset),
+      transforms_(std::move(transforms)),
+      options_(options),
+      cache_(std::move(source), static_cast<std::int64_t>(dataset.pictures.size()), options.cache_mib << 20),
+      pool_(static_cast<std::size_t>(options.prefetch) + 2) {}
+
+std::int64_t BatchMaker::batches_per_epoch() const {
+  const auto pictures = static_cast<std::int64_t>(dataset_.pictures.size());
+  return options_.drop_last ? pictures / options_.batch_size
+                            : (pictures + options_.batch_size - 1) / options_.batch_size;
+}
+
+BatchDraft BatchMaker::begin(std::int64_t epoch, std::int64_t number) {
+  if (order_epoch_ != epoch) {
+    order_ = epoch_order(static_cast<std::int64_t>(dataset_.pictures.size()), options_.shuffle, options_.seed, epoch);
+    order_epoch_ = epoch;
+  }
+  const FrameSize frame = draw_frame_size(transforms_, options_.seed, epoch, number);
+  const auto first = static_cast<std::size_t>(number * options_.batch_size);
+  const std::size_t size = std::min(static_cast<std::size_t>(options_.batch_size), order_.size() - first);
+  BatchDraft draft;
+  draft.epoch = epoch;
+  draft.pictures.assign(order_.begin() + static_cast<std::ptrdiff_t>(first),
+                        order_.begin() + static_cast<std::ptrdiff_t>(first + size));
+  draft.bad.resize(size);
+  draft.errors.resize(size);
+  draft.batch.size = static_cast<std::int64_t>(size);
+  draft.batch.height = frame.height;
+  draft.batch.width = frame.width;
+  draft.batch.images = pool_.take(size * 3 * static_cast<std::size_t>(frame.height * frame.width));
+  draft.batch.targets.resize(size);
+  return draft;
+}
+
+/// The position's picture, or a substitute drawn by (seed, epoch, index) if it cannot be read.
+std::shared_ptr<const Sample> BatchMaker::read(BatchDraft& draft, std::int64_t position) {
+  constexpr int kTries = 20;
+  const std::int64_t wanted = draft.pictures[static_cast<std::size_t>(position)];
+  Random random(options_.seed, RandomPurpose::kSubstitute, static_cast<std::uint64_t>(draft.epoch),
+                static_cast<std::uint64_t>(wanted));
+  std::int64_t index = wanted;
+  std::string reason;
+  for (int attempt = 0; attempt < kTries; ++attempt) {
+    try {
+      return cache_.get(index);
+    } catch (const Error& error) {
+      if (error.code() != ExitCode::kData && error.code() != ExitCode::kIo) throw;
+      reason = error.what();
+    }
+    draft.bad[static_cast<std::size_t>(position)].push_back({index, reason});
+    if (!transforms_.augment) return nullptr;
+    index = static_cast<std::int64_t>(random.below(dataset_.pictures.size()));
+  }
+  throw DataError("no readable picture among " + std::to_string(kTries) + " tried; the last: " + reason);
+}
+
+void BatchMaker::fill(BatchDraft& draft, std::int64_t position) {
+  const auto i = static_cast<std::size_t>(position);
+  Batch& batch = draft.batch;
+  try {
+    const std::shared_ptr<const Sample> sample = read(draft, position);
+    if (!sample) return;
+    Random random(options_.seed, RandomPurpose::kAugmentation, static_cast<std::uint64_t>(draft.epoch),
+                  static_cast<std::uint64_t>(draft.pictures[i]));
+    float* chw = batch.images.data() + i * 3 * static_cast<std::size_t>(batch.height * batch.width);
+    transform(*sample, transforms_, draft.epoch, {batch.height, batch.width}, random, chw, batch.targets[i]);
+  } catch (const Error& error) {
+    const auto& file = dataset_.pictures[static_cast<std::size_t>(draft.pictures[i])].file;
+    draft.errors[i] = std::make_exception_ptr(Error(error.code(), file.string() + ": " + error.what()));
+  } catch (...) {
+    draft.errors[i] = std::current_exception();
+  }
+}
+
+}  // namespace rtdetr

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+#include "data/loader.h"
+#include "data/sample.h"
+#include "data/transforms.h"
+
+namespace rtdetr {
+
+/// The order in which an epoch shows the pictures: 0 … count-1, shuffled by (seed, epoch) if asked.
+std::vector<std::int64_t> epoch_order(std::int64_t count, bool shuffle, std::uint64_t seed, std::int64_t epoch);
+
+/// Hands out blocks of floats and takes them back when they die, from any thread and even after the pool's own end.
+class FloatPool {
+ public:
+  explicit FloatPool(std::size_t most_kept);
+  FloatBlock take(std::size_t size);
+
+ private:
+  struct Shelf;
+  std::shared_ptr<Shelf> shelf_;
+};
+
+/// Decoded pictures in memory, first come, up to a limit; the rest is decoded anew each time.
+class SampleCache {
+ public:
+  SampleCache(SampleSource source, std::int64_t count, std::int64_t limit_bytes);
+  /// From several threads at once. @throws what the source throws
+  std::shared_ptr<const Sample> get(std::int64_t index);
+
+ private:
+  SampleSource source_;
+  std::mutex mutex_;
+  std::vector<std::shared_ptr<const Sample>> kept_;
+  std::int64_t free_bytes_;
+};
+
+struct BadPicture {
+  std::int64_t index = 0;
+  std::string reason;  ///< names the file
+};
+
+/// A batch while it is made: several threads fill different positions at once.
+struct BatchDraft {
+  std::int64_t epoch = 0;
+  Batch batch;
+  std::vector<std::int64_t> pictures;        ///< by position: the picture it shows
+  std::vector<std::vector<BadPicture>> bad;  ///< by position: pictures that could not be read
+  std::vector<std::exception_ptr> errors;    ///< by position: anything else
+};
+
+/// Makes batches position by position. A position's result is a function of (seed, epoch, batch, position).
+class BatchMaker {
+ public:
+  BatchMaker(const Dataset& dataset, TransformOptions transforms, LoaderOptions options, SampleSource source);
+
+  std::int64_t batches_per_epoch() const;
+  /// Size, pictures and memory of a batch. One thread at a time.
+  BatchDraft begin(std::int64_t epoch, std::int64_t number);
+  /// Fills one position; never throws: what goes wrong is left in the draft. Different positions at once are fine.
+  void fill(BatchDraft& draft, std::int64_t position);
+
+ private:
+  std::shared_ptr<const Sample> read(BatchDraft& draft, std::int64_t position);
+
+  const Dataset& dataset_;
+  const TransformOptions transforms_;
+  const LoaderOptions options_;
+  SampleCache cache_;
+  FloatPool pool_;
+  std::int64_t order_epoch_ = -1;
+  std::vector<std::int64_t> order_;
+};
+
+}  // namespace rtdetr
