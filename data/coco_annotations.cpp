@@ -279,11 +279,11 @@ CocoAnnotations parse_coco_annotations(std::string_view text, const std::string&
   return read(json);
 }
 
-MetricInput make_metric_input(const CocoAnnotations& annotations) {
+MetricInput take_metric_input(CocoAnnotations& file) {
   MetricInput input;
-  for (const auto& image : annotations.images) input.image_ids.push_back(image.id);
-  for (const auto& category : annotations.categories) input.category_ids.push_back(category.id);
-  input.truths = annotations.annotations;
+  for (const auto& image : file.images) input.image_ids.push_back(image.id);
+  for (const auto& category : file.categories) input.category_ids.push_back(category.id);
+  input.truths = std::move(file.annotations);
   return input;
 }
 

@@ -38,7 +38,7 @@ CocoAnnotations read_coco_annotations(const std::filesystem::path& file);
 /// @param name  what messages call the text
 CocoAnnotations parse_coco_annotations(std::string_view text, const std::string& name);
 
-/// What the metric needs of it.
-MetricInput make_metric_input(const CocoAnnotations& annotations);
+/// What the metric needs of it. The annotations are moved out, images and categories stay.
+MetricInput take_metric_input(CocoAnnotations& file);
 
 }  // namespace rtdetr

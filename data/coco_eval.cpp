@@ -28,8 +28,7 @@ CocoEvaluation evaluate_coco_files(const std::filesystem::path& annotations, con
     evaluation.classes.category_ids.push_back(category.id);
   }
   evaluation.problems = std::move(file.problems);
-  const MetricInput input = make_metric_input(file);
-  file = {};
+  const MetricInput input = take_metric_input(file);
   const std::vector<MetricDetection> detections = read_coco_results(results);
   evaluation.result = evaluate_coco(input, detections, threads);
   note(evaluation.problems, evaluation.result.detections_left_out, "unknown_result_category",

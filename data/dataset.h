@@ -47,6 +47,7 @@ struct DatasetConfig {
   };
   std::vector<Split> splits;
   std::vector<std::string> names;                   ///< may be empty with COCO
+  std::int64_t class_count = 0;                     ///< `nc`, or how many names; 0 if the file says neither
   const Split* find(const std::string& key) const;  ///< nullptr if the file has no such split
 };
 
@@ -67,6 +68,8 @@ Dataset load_coco(const std::filesystem::path& annotations, const std::filesyste
 /// Like load_dataset, but errors too are only gathered in `problems`, and nothing is logged: for the doctor.
 /// @throws DataError  only if the annotations are no JSON at all; IoError
 Dataset inspect_dataset(const DatasetConfig& config, const std::string& split, const ClassList* classes = nullptr);
+Dataset inspect_coco(const std::filesystem::path& annotations, const std::filesystem::path& images,
+                     const ClassList* classes = nullptr);
 
 /// Decoded picture and boxes of one entry.
 /// @throws DataError  if it cannot be decoded, or is not of the size that the annotations say

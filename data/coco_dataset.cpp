@@ -1,0 +1,130 @@
+#include <algorithm>
+#include <filesystem>
+#include <numeric>
+
+#include "core/io/error.h"
+#include "core/io/picture.h"
+#include "data/coco_annotations.h"
+#include "data/dataset_build.h"
+#include "data/id_index.h"
+
+namespace rtdetr {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A name that stays below the folder it is in: relative, never climbing out of it, no NUL.
+bool stays_inside(const std::string& name) {
+  const fs::path path(name);
+  if (name.empty() || name.find('\0') != std::string::npos || path.is_absolute()) return false;
+  int depth = 0;
+  for (const fs::path& part : path) {
+    if (part == "..") {
+      if (--depth < 0) return false;
+    } else if (part != "." && !part.empty()) {
+      ++depth;
+    }
+  }
+  return depth > 0;
+}
+
+std::string place_of(const CocoAnnotations::Image& image) {
+  return "image id " + std::to_string(image.id) + " ('" + image.file_name.substr(0, 200) + "')";
+}
+
+/// Where the picture is and how large; nothing of it is read if the file says both.
+bool make_picture(const CocoAnnotations::Image& image, const fs::path& folder, Dataset::PictureEntry& picture,
+                  ProblemCollector& problems) {
+  const auto place = [&] { return place_of(image); };
+  if (!stays_inside(image.file_name)) {
+    problems.error(image.file_name.empty() ? "missing_file_name" : "path_escape",
+                   image.file_name.empty() ? "images have no 'file_name'"
+                                           : "file names leave the folder of pictures; they are not read",
+                   place);
+    return false;
+  }
+  picture.file = folder / image.file_name;
+  picture.id = image.id;
+  picture.width = image.width;
+  picture.height = image.height;
+  std::error_code ignored;
+  if (!fs::is_regular_file(picture.file, ignored)) {
+    problems.error("missing_picture", "pictures are not in " + folder.string(), place);
+    return false;
+  }
+  if (image.width > 0 && image.height > 0) return true;
+  problems.warn("missing_size", "images have no 'width' or 'height'; read from the picture", place);
+  try {
+    const PictureSize size = read_picture_size(picture.file);
+    picture.width = size.width;
+    picture.height = size.height;
+  } catch (const Error& fault) {
+    problems.error("unreadable_picture", "pictures cannot be read", [&] { return std::string(fault.what()); });
+    return false;
+  }
+  return true;
+}
+
+/// Indices of the annotations of each image, in file order: of image rank i they are at [begin[i], begin[i + 1]).
+struct ByImage {
+  std::vector<std::uint32_t> order;
+  std::vector<std::uint32_t> begin;
+};
+
+ByImage group_by_image(const std::vector<MetricTruth>& annotations, const IdIndex& images) {
+  ByImage grouped;
+  grouped.begin.assign(images.size() + 1, 0);
+  for (const MetricTruth& truth : annotations) {
+    if (const auto rank = images.find(truth.image_id); rank != IdIndex::kNone) ++grouped.begin[rank + 1];
+  }
+  std::partial_sum(grouped.begin.begin(), grouped.begin.end(), grouped.begin.begin());
+  std::vector<std::uint32_t> at(grouped.begin.begin(), grouped.begin.end() - 1);
+  grouped.order.resize(grouped.begin.back());
+  for (std::size_t i = 0; i < annotations.size(); ++i) {
+    if (const auto rank = images.find(annotations[i].image_id); rank != IdIndex::kNone) {
+      grouped.order[at[rank]++] = static_cast<std::uint32_t>(i);
+    }
+  }
+  return grouped;
+}
+
+ClassList classes_of(const CocoAnnotations& file) {
+  ClassList classes;
+  for (const auto& category : file.categories) {
+    classes.names.push_back(category.name);
+    classes.category_ids.push_back(category.id);
+  }
+  return classes;
+}
+
+}  // namespace
+
+void read_coco_dataset(const fs::path& annotations, const fs::path& images, const std::vector<std::string>* wanted,
+                       Dataset& dataset, ProblemCollector& problems) {
+  CocoAnnotations file = read_coco_annotations(annotations);
+  const ClassList classes = classes_of(file);
+  const std::vector<std::int32_t> label_of = set_classes(dataset, classes, wanted, problems);
+  dataset.truth = take_metric_input(file);
+  dataset.problems = std::move(file.problems);
+
+  std::sort(file.images.begin(), file.images.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+  const IdIndex image_index(dataset.truth.image_ids), class_index(classes.category_ids);
+  const ByImage grouped = group_by_image(dataset.truth.truths, image_index);
+  for (std::size_t i = 0; i < file.images.size(); ++i) {
+    Dataset::PictureEntry picture;
+    if (!make_picture(file.images[i], images, picture, problems)) continue;
+    picture.first_box = static_cast<std::uint32_t>(dataset.boxes.size());
+    dataset.pictures.push_back(std::move(picture));
+    for (std::uint32_t at = grouped.begin[i]; at < grouped.begin[i + 1]; ++at) {
+      const MetricTruth& truth = dataset.truth.truths[grouped.order[at]];
+      const std::uint32_t category = class_index.find(truth.category_id);
+      if (truth.crowd || category == IdIndex::kNone) continue;
+      add_box(dataset, truth.box_xywh, label_of[category], problems, [&] {
+        return "annotation id " + std::to_string(truth.annotation_id) + ": " + box_text(truth.box_xywh) + " on " +
+               place_of(file.images[i]);
+      });
+    }
+  }
+}
+
+}  // namespace rtdetr

@@ -1,0 +1,107 @@
+#include "data/dataset.h"
+
+#include <iterator>
+
+#include "core/io/error.h"
+#include "core/io/log.h"
+#include "core/io/text.h"
+#include "data/dataset_build.h"
+
+namespace rtdetr {
+namespace {
+
+namespace fs = std::filesystem;
+
+const DatasetConfig::Split& find_split(const DatasetConfig& config, const std::string& key) {
+  if (const DatasetConfig::Split* split = config.find(key)) return *split;
+  std::vector<std::string> keys;
+  for (const auto& split : config.splits) keys.push_back(split.key);
+  throw ConfigError(config.file.string() + ": there is no split '" + key + "'; the file has " + join(keys, ", "));
+}
+
+/// What only the whole shows.
+void check_whole(Dataset& dataset, bool training, ProblemCollector& problems) {
+  const auto place = [&] { return dataset.name; };
+  if (dataset.pictures.empty()) {
+    problems.error("no_pictures", "there is no usable picture", place);
+  } else if (dataset.boxes.empty() && training) {
+    problems.error("no_boxes", "there is no usable box to train on", place);
+  } else if (dataset.boxes.empty()) {
+    problems.warn("no_boxes", "there is no usable box", place);
+  }
+  std::vector<DataProblem> found = problems.take();
+  dataset.problems.insert(dataset.problems.end(), std::make_move_iterator(found.begin()),
+                          std::make_move_iterator(found.end()));
+}
+
+/// Warnings go to the log, errors to the caller.
+Dataset report(Dataset dataset) {
+  throw_if_errors(dataset.problems, dataset.name);
+  for (const DataProblem& problem : dataset.problems) log::warning(dataset.name + ": " + describe(problem));
+  return dataset;
+}
+
+}  // namespace
+
+Dataset inspect_dataset(const DatasetConfig& config, const std::string& key, const ClassList* classes) {
+  const DatasetConfig::Split& split = find_split(config, key);
+  Dataset dataset;
+  dataset.name = config.file.string() + " (" + key + ")";
+  ProblemCollector problems;
+  const std::vector<std::string>* wanted = classes ? &classes->names : nullptr;
+  if (split.coco) {
+    if (!wanted && !config.names.empty()) wanted = &config.names;
+    read_coco_dataset(split.annotations, split.images, wanted, dataset, problems);
+    const auto count = static_cast<std::int64_t>(dataset.truth.category_ids.size());
+    if (config.names.empty() && config.class_count != 0 && config.class_count != count) {
+      problems.error("class_count", "'nc' is not the number of categories in the annotations", [&] {
+        return "nc " + std::to_string(config.class_count) + ", categories " + std::to_string(count);
+      });
+    }
+  } else {
+    read_yolo_dataset(split, config.names, wanted, dataset, problems);
+  }
+  check_whole(dataset, key == "train", problems);
+  return dataset;
+}
+
+Dataset load_dataset(const DatasetConfig& config, const std::string& split, const ClassList* classes) {
+  return report(inspect_dataset(config, split, classes));
+}
+
+Dataset load_coco(const fs::path& annotations, const fs::path& images, const ClassList* classes) {
+  return report(inspect_coco(annotations, images, classes));
+}
+
+Dataset inspect_coco(const fs::path& annotations, const fs::path& images, const ClassList* classes) {
+  Dataset dataset;
+  dataset.name = annotations.string();
+  ProblemCollector problems;
+  read_coco_dataset(annotations, images, classes ? &classes->names : nullptr, dataset, problems);
+  check_whole(dataset, false, problems);
+  return dataset;
+}
+
+Sample load_sample(const Dataset& dataset, std::int64_t picture_index) {
+  RTDETR_CHECK(picture_index >= 0 && picture_index < static_cast<std::int64_t>(dataset.pictures.size()),
+               "picture " + std::to_string(picture_index) + " of " + std::to_string(dataset.pictures.size()));
+  const Dataset::PictureEntry& entry = dataset.pictures[static_cast<std::size_t>(picture_index)];
+  Sample sample;
+  sample.picture = read_picture(entry.file);
+  sample.picture_index = picture_index;
+  sample.original_width = sample.picture.width;
+  sample.original_height = sample.picture.height;
+  if (sample.picture.width != entry.width || sample.picture.height != entry.height) {
+    throw DataError(entry.file.string() + ": is " + std::to_string(sample.picture.width) + "x" +
+                    std::to_string(sample.picture.height) + " pixels, but annotated as " + std::to_string(entry.width) +
+                    "x" + std::to_string(entry.height) + ", so its boxes may be wrong");
+  }
+  sample.boxes.reserve(entry.box_count);
+  for (std::uint32_t i = 0; i < entry.box_count; ++i) {
+    const Dataset::BoxEntry& box = dataset.boxes[entry.first_box + i];
+    sample.boxes.push_back({box.xyxy, box.label});
+  }
+  return sample;
+}
+
+}  // namespace rtdetr

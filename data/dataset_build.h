@@ -1,0 +1,66 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "data/data_problem.h"
+#include "data/dataset.h"
+
+/// What the readers of the two formats share with dataset.cpp; not for other folders.
+namespace rtdetr {
+
+enum class BoxFault { kNone, kNotFinite, kInverted, kZeroArea, kOutside, kClipped };
+
+/// Makes a training box: float32, clipped to the picture, as the reference does (spec/official §6.1).
+///
+/// @param box_xywh  pixels
+/// @param xyxy      the result, pixels; usable if the fault is kNone, or kClipped: more than a pixel was cut off
+BoxFault make_training_box(const std::array<double, 4>& box_xywh, int width, int height, std::array<float, 4>& xyxy);
+
+/// Adds a training box to the picture that was added last; reports what is wrong with it.
+/// @return whether it was added: a box that is not finite, has no area or lies outside is left out
+template <class Place>
+bool add_box(Dataset& dataset, const std::array<double, 4>& box_xywh, std::int32_t label, ProblemCollector& problems,
+             Place&& place) {
+  constexpr std::array<std::array<const char*, 2>, 6> kFaults{{
+      {"", ""},
+      {"box_not_finite", "boxes have a number that is not finite; left out"},
+      {"box_inverted", "boxes have a negative width or height; left out"},
+      {"box_zero_area", "boxes have no width or height; left out"},
+      {"box_outside", "boxes lie outside their picture; left out"},
+      {"box_clipped", "boxes reach more than a pixel beyond their picture; clipped"},
+  }};
+  Dataset::PictureEntry& picture = dataset.pictures.back();
+  Dataset::BoxEntry box;
+  box.label = label;
+  const BoxFault fault = make_training_box(box_xywh, picture.width, picture.height, box.xyxy);
+  if (fault != BoxFault::kNone) {
+    const auto& [kind, message] = kFaults[static_cast<std::size_t>(fault)];
+    problems.warn(kind, message, place);
+    if (fault != BoxFault::kClipped) return false;
+  }
+  dataset.boxes.push_back(box);
+  ++picture.box_count;
+  return true;
+}
+
+/// "[10, 20, -5, 8]": for messages.
+std::string box_text(const std::array<double, 4>& box);
+
+/// Sets classes and returns the index of each of the file's classes in them. With `wanted` they are mapped by name, and
+/// wanted ones that the file lacks are reported.
+std::vector<std::int32_t> set_classes(Dataset& dataset, const ClassList& file, const std::vector<std::string>* wanted,
+                                      ProblemCollector& problems);
+
+/// The two formats. `dataset.name` is set before.
+/// @param wanted  class names in index order, or nullptr for the file's own
+/// @throws DataError if it cannot be read at all, or the classes do not map
+void read_coco_dataset(const std::filesystem::path& annotations, const std::filesystem::path& images,
+                       const std::vector<std::string>* wanted, Dataset& dataset, ProblemCollector& problems);
+void read_yolo_dataset(const DatasetConfig::Split& split, const std::vector<std::string>& names,
+                       const std::vector<std::string>* wanted, Dataset& dataset, ProblemCollector& problems);
+
+}  // namespace rtdetr

@@ -1,0 +1,220 @@
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "core/io/error.h"
+#include "core/io/log.h"
+#include "core/io/text.h"
+#include "core/io/yaml.h"
+#include "data/dataset.h"
+
+namespace rtdetr {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::vector<std::string> kKeys{"path", "train", "val", "test", "names", "nc", "channels", "download"};
+const std::vector<std::string> kCocoKeys{"images", "annotations"};
+constexpr std::int64_t kMostClasses = 100'000;
+
+/// Reads the document, gathering every fault so that all are shown together.
+class ConfigReader {
+ public:
+  explicit ConfigReader(const YamlDocument& document) : document_(document) {}
+
+  DatasetConfig read(const fs::path& file) {
+    config_.file = file;
+    config_.root = file.parent_path();
+    if (document_.root.is_map()) {
+      check_keys(document_.root, kKeys);
+      read_path();
+      for (const char* key : {"train", "val", "test"}) read_split(key);
+      read_names();
+      read_class_count();
+      read_rest();
+      check_whole();
+    } else {
+      fault(document_.root, "a data set is a map with the keys " + join(kKeys, ", "));
+    }
+    if (!faults_.empty()) throw ConfigError(join(faults_, "\n"));
+    return std::move(config_);
+  }
+
+ private:
+  void fault(int line, const std::string& message) { faults_.push_back(document_.where(line) + ": " + message); }
+  void fault(const YamlNode& node, const std::string& message) { fault(node.line, message); }
+
+  void check_keys(const YamlNode& map, const std::vector<std::string>& known) {
+    for (std::size_t i = 0; i < map.entries.size(); ++i) {
+      const std::string& key = map.entries[i].first;
+      if (std::find(known.begin(), known.end(), key) != known.end()) continue;
+      const std::string hint = did_you_mean(key, known);
+      fault(map.key_lines[i],
+            "unknown key '" + key + "'" + (hint.empty() ? "; the keys are " + join(known, ", ") : hint));
+    }
+  }
+
+  const YamlNode* value_of(const char* key) const {
+    const YamlNode* node = document_.root.find(key);
+    return node && node->is_null() ? nullptr : node;
+  }
+
+  /// Text of a path, or nothing and a fault.
+  std::string path_text(const YamlNode& node, const std::string& key) {
+    if (!node.is_scalar() || node.scalar.empty() || node.scalar.find('\0') != std::string::npos) {
+      fault(node, "'" + key + "' must be a path, not " + node.describe());
+      return {};
+    }
+    return node.scalar;
+  }
+
+  void read_path() {
+    const YamlNode* node = value_of("path");
+    if (!node) return;
+    config_.root = (config_.root / path_text(*node, "path")).lexically_normal();
+  }
+
+  /// Below the root. Some exporters write ../train for a folder beside the YAML: taken without the dots if only that
+  /// exists.
+  fs::path resolve(const std::string& text) const {
+    const fs::path plain = (config_.root / text).lexically_normal();
+    std::error_code ignored;
+    if (text.starts_with("../") && !fs::exists(plain, ignored)) {
+      const fs::path inside = (config_.root / text.substr(3)).lexically_normal();
+      if (fs::exists(inside, ignored)) return inside;
+    }
+    return plain;
+  }
+
+  void read_split(const char* key) {
+    const YamlNode* node = value_of(key);
+    if (!node) return;
+    DatasetConfig::Split split;
+    split.key = key;
+    split.line = node->line;
+    if (node->is_map()) {
+      split.coco = true;
+      check_keys(*node, kCocoKeys);
+      split.images = read_coco_path(*node, split.key, "images");
+      split.annotations = read_coco_path(*node, split.key, "annotations");
+    } else if (node->is_sequence()) {
+      if (node->items.empty()) fault(*node, "'" + split.key + "' is an empty list");
+      for (const YamlNode& item : node->items) add_source(split, item);
+    } else {
+      add_source(split, *node);
+    }
+    config_.splits.push_back(std::move(split));
+  }
+
+  fs::path read_coco_path(const YamlNode& map, const std::string& split, const char* key) {
+    const YamlNode* node = map.find(key);
+    if (!node) {
+      fault(map, "'" + split + "' needs '" + key + "': it is {images: DIR, annotations: FILE.json}");
+      return {};
+    }
+    const std::string text = path_text(*node, split + "." + key);
+    return text.empty() ? fs::path{} : resolve(text);
+  }
+
+  void add_source(DatasetConfig::Split& split, const YamlNode& node) {
+    const std::string text = path_text(node, split.key);
+    if (text.empty()) return;
+    if (text.ends_with(".json")) {
+      fault(node, "'" + split.key + "': COCO annotations are given as {images: DIR, annotations: " + text + "}");
+    }
+    split.sources.push_back(resolve(text));
+  }
+
+  void read_names() {
+    const YamlNode* node = value_of("names");
+    if (!node) return;
+    if (node->is_sequence()) {
+      for (const YamlNode& item : node->items) add_name(item);
+    } else if (node->is_map()) {
+      read_name_map(*node);
+    } else {
+      fault(*node, "'names' must be a list of names, or a map from 0, 1, 2, … to names, not " + node->describe());
+      return;
+    }
+    if (config_.names.empty()) fault(*node, "'names' is empty");
+    std::set<std::string> seen;
+    for (const std::string& name : config_.names) {
+      if (!seen.insert(name).second) fault(*node, "'names' has '" + name + "' twice; classes are told apart by name");
+    }
+  }
+
+  void add_name(const YamlNode& node) {
+    if (!node.is_scalar() || node.scalar.empty()) fault(node, "a class name must be a text, not " + node.describe());
+    config_.names.push_back(node.scalar);
+  }
+
+  void read_name_map(const YamlNode& map) {
+    std::vector<const YamlNode*> by_index(map.entries.size());
+    for (std::size_t i = 0; i < map.entries.size(); ++i) {
+      const auto index = parse_integer(map.entries[i].first);
+      if (!index || *index < 0 || static_cast<std::size_t>(*index) >= by_index.size() || by_index[*index]) {
+        fault(map.key_lines[i], "'names' has the index '" + map.entries[i].first + "'; its " +
+                                    std::to_string(by_index.size()) + " indices must run from 0 to " +
+                                    std::to_string(by_index.size() - 1));
+        continue;
+      }
+      by_index[*index] = &map.entries[i].second;
+    }
+    for (const YamlNode* node : by_index) {
+      if (node) add_name(*node);
+    }
+  }
+
+  void read_class_count() {
+    config_.class_count = static_cast<std::int64_t>(config_.names.size());
+    const YamlNode* node = value_of("nc");
+    if (!node) return;
+    const auto count = node->as_integer();
+    if (!count || *count < 1 || *count > kMostClasses) {
+      fault(*node, "'nc' must be a number of classes, not " + node->describe());
+    } else if (!config_.names.empty() && *count != config_.class_count) {
+      fault(*node, "'nc' is " + std::to_string(*count) + ", but 'names' has " + std::to_string(config_.names.size()));
+    } else {
+      config_.class_count = *count;
+    }
+  }
+
+  void read_rest() {
+    const YamlNode* channels = value_of("channels");
+    if (channels && channels->as_integer() != 3) {
+      fault(*channels, "'channels' must be 3: pictures are read as RGB, not " + channels->describe());
+    }
+    if (const YamlNode* download = value_of("download")) {
+      log::warning(document_.where(*download) + ": 'download' is not followed; fetch the data set yourself");
+    }
+  }
+
+  void check_whole() {
+    if (config_.splits.empty()) fault(document_.root, "none of 'train', 'val', 'test' is given");
+    const bool yolo = std::any_of(config_.splits.begin(), config_.splits.end(), [](const auto& s) { return !s.coco; });
+    if (!yolo || !config_.names.empty()) return;
+    if (config_.class_count == 0) {
+      fault(document_.root, "'names' is missing: YOLO labels hold class numbers only");
+      return;
+    }
+    for (std::int64_t i = 0; i < config_.class_count; ++i) config_.names.push_back("class_" + std::to_string(i));
+  }
+
+  const YamlDocument& document_;
+  DatasetConfig config_;
+  std::vector<std::string> faults_;
+};
+
+}  // namespace
+
+const DatasetConfig::Split* DatasetConfig::find(const std::string& key) const {
+  const auto found = std::find_if(splits.begin(), splits.end(), [&](const Split& s) { return s.key == key; });
+  return found == splits.end() ? nullptr : &*found;
+}
+
+DatasetConfig load_dataset_config(const fs::path& yaml) {
+  const YamlDocument document = load_yaml(yaml);
+  return ConfigReader(document).read(yaml);
+}
+
+}  // namespace rtdetr

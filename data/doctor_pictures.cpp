@@ -1,0 +1,114 @@
+#include "data/doctor_pictures.h"
+
+#include <algorithm>
+#include <mutex>
+#include <tuple>
+
+#include "core/io/error.h"
+#include "core/io/file.h"
+#include "core/io/hash.h"
+#include "core/io/picture.h"
+#include "data/parallel.h"
+
+namespace rtdetr {
+namespace {
+
+/// What looking at one file showed.
+struct Look {
+  std::string hash;
+  std::string unreadable;  ///< why, or empty
+  std::string wrong_size;  ///< how, or empty
+};
+
+std::string size_text(int width, int height) { return std::to_string(width) + "x" + std::to_string(height); }
+
+Look look_at(const Dataset::PictureEntry& entry) {
+  Look look;
+  try {
+    const std::vector<std::byte> bytes = read_binary_file(entry.file);
+    Sha256 hash;
+    hash.update(bytes);
+    look.hash = hash.hex_digest();
+    const Picture picture = decode_picture(bytes, entry.file.string());
+    if (picture.width != entry.width || picture.height != entry.height) {
+      look.wrong_size = entry.file.string() + ": " + size_text(picture.width, picture.height) + ", annotated as " +
+                        size_text(entry.width, entry.height);
+    }
+  } catch (const Error& fault) {
+    look.unreadable = fault.what();
+  }
+  return look;
+}
+
+std::vector<Look> look_at_all(const NamedDataset& split, const CheckOptions& options) {
+  const auto& pictures = split.dataset.pictures;
+  std::vector<Look> looks(pictures.size());
+  std::mutex mutex;
+  std::int64_t done = 0;
+  parallel_for(pictures.size(), options.threads, [&](int, std::size_t i) {
+    looks[i] = look_at(pictures[i]);
+    const std::lock_guard lock(mutex);
+    ++done;
+    if (options.progress) options.progress(split.key, done, static_cast<std::int64_t>(pictures.size()));
+  });
+  return looks;
+}
+
+/// A picture by its bytes.
+struct Fingerprint {
+  std::string hash;
+  std::size_t split = 0;
+  std::size_t picture = 0;
+  bool operator<(const Fingerprint& other) const {
+    return std::tie(hash, split, picture) < std::tie(other.hash, other.split, other.picture);
+  }
+};
+
+void report_duplicates(std::vector<Fingerprint> prints, const std::vector<NamedDataset>& splits,
+                       ProblemCollector& problems) {
+  std::sort(prints.begin(), prints.end());
+  const auto name = [&](const Fingerprint& print) {
+    return splits[print.split].key + (splits[print.split].key.empty() ? "" : ": ") +
+           splits[print.split].dataset.pictures[print.picture].file.string();
+  };
+  for (std::size_t first = 0, i = 1; i < prints.size(); ++i) {
+    if (prints[i].hash != prints[first].hash) {
+      first = i;
+      continue;
+    }
+    const auto place = [&] { return name(prints[first]) + " = " + name(prints[i]); };
+    if (prints[i].split == prints[i - 1].split) {
+      problems.warn("duplicate_picture", "pictures have the same bytes as another of their split", place);
+    } else {
+      problems.warn("duplicate_across_splits",
+                    "pictures are in two splits: evaluating on what was trained on flatters the model", place);
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<std::int64_t> check_pictures(const std::vector<NamedDataset>& splits, const CheckOptions& options,
+                                         ProblemCollector& problems) {
+  std::vector<std::int64_t> unreadable(splits.size(), 0);
+  std::vector<Fingerprint> prints;
+  for (std::size_t s = 0; s < splits.size(); ++s) {
+    const std::vector<Look> looks = look_at_all(splits[s], options);
+    for (std::size_t i = 0; i < looks.size(); ++i) {
+      const Look& look = looks[i];
+      if (!look.hash.empty()) prints.push_back({look.hash, s, i});
+      if (!look.unreadable.empty()) {
+        ++unreadable[s];
+        problems.error("unreadable_picture", "pictures cannot be decoded", [&] { return look.unreadable; });
+      }
+      if (!look.wrong_size.empty()) {
+        problems.error("wrong_size", "pictures are not of their annotated size, so their boxes may be wrong",
+                       [&] { return look.wrong_size; });
+      }
+    }
+  }
+  report_duplicates(std::move(prints), splits, problems);
+  return unreadable;
+}
+
+}  // namespace rtdetr

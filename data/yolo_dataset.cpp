@@ -1,0 +1,107 @@
+#include <filesystem>
+#include <numeric>
+#include <optional>
+
+#include "core/io/error.h"
+#include "core/io/file.h"
+#include "core/io/picture.h"
+#include "data/dataset_build.h"
+#include "data/yolo_labels.h"
+
+namespace rtdetr {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr double kMostUnreadable = 0.001;  // share of pictures; the loader's default max_bad
+constexpr std::size_t kLargestLabelFile = 64u << 20;
+
+/// Pixels of fractions, without clipping: the metric's ground truth is what the file says.
+std::array<double, 4> to_pixels(const std::array<double, 4>& xywh, const Dataset::PictureEntry& picture) {
+  return {xywh[0] * picture.width, xywh[1] * picture.height, xywh[2] * picture.width, xywh[3] * picture.height};
+}
+
+class YoloReader {
+ public:
+  YoloReader(Dataset& dataset, std::size_t classes, ProblemCollector& problems)
+      : dataset_(dataset), classes_(static_cast<std::int64_t>(classes)), problems_(problems) {}
+
+  void add_picture(const fs::path& file, std::span<const std::int32_t> label_of) {
+    const auto size = size_of(file);
+    if (!size) return;
+    Dataset::PictureEntry& picture = dataset_.pictures.emplace_back();
+    picture.file = file;
+    picture.id = static_cast<std::int64_t>(dataset_.pictures.size()) - 1;
+    picture.width = size->width;
+    picture.height = size->height;
+    picture.first_box = static_cast<std::uint32_t>(dataset_.boxes.size());
+    dataset_.truth.image_ids.push_back(picture.id);
+    add_labels(picture, label_of);
+  }
+
+  /// Few pictures that cannot be read are passed over, as the loader would; many mean that something else is wrong.
+  void report_unreadable(std::size_t pictures) {
+    if (unreadable_.empty()) return;
+    const bool few = static_cast<double>(unreadable_.size()) <= kMostUnreadable * static_cast<double>(pictures);
+    const auto severity = few ? DataProblem::Severity::kWarning : DataProblem::Severity::kError;
+    for (const std::string& fault : unreadable_) {
+      problems_.add(severity, "unreadable_picture", "pictures cannot be read; left out", [&] { return fault; });
+    }
+  }
+
+  std::int64_t label_files() const { return label_files_; }
+
+ private:
+  std::optional<PictureSize> size_of(const fs::path& file) {
+    try {
+      return read_picture_size(file);
+    } catch (const Error& fault) {
+      unreadable_.push_back(fault.what());
+      return std::nullopt;
+    }
+  }
+
+  void add_labels(const Dataset::PictureEntry& picture, std::span<const std::int32_t> label_of) {
+    const fs::path file = yolo_label_path(picture.file);
+    std::error_code ignored;
+    if (!fs::exists(file, ignored)) return;
+    ++label_files_;
+    const std::string place = file.string();
+    for (const YoloBox& box : parse_yolo_labels(read_text_file(file, kLargestLabelFile), place, classes_, problems_)) {
+      const std::array<double, 4> pixels = to_pixels(box.xywh, picture);
+      const bool added = add_box(dataset_, pixels, label_of[static_cast<std::size_t>(box.label)], problems_, [&] {
+        return place + ":" + std::to_string(box.line) + ": left, top, width, height " + box_text(pixels) + " pixels";
+      });
+      if (!added) continue;
+      const auto annotation_id = static_cast<std::int64_t>(dataset_.truth.truths.size()) + 1;
+      dataset_.truth.truths.push_back({picture.id, box.label, annotation_id, pixels, pixels[2] * pixels[3], false});
+    }
+  }
+
+  Dataset& dataset_;
+  std::int64_t classes_;
+  ProblemCollector& problems_;
+  std::vector<std::string> unreadable_;
+  std::int64_t label_files_ = 0;
+};
+
+}  // namespace
+
+void read_yolo_dataset(const DatasetConfig::Split& split, const std::vector<std::string>& names,
+                       const std::vector<std::string>* wanted, Dataset& dataset, ProblemCollector& problems) {
+  ClassList file{names, std::vector<std::int64_t>(names.size())};
+  std::iota(file.category_ids.begin(), file.category_ids.end(), std::int64_t{0});
+  dataset.truth.category_ids = file.category_ids;
+  const std::vector<std::int32_t> label_of = set_classes(dataset, file, wanted, problems);
+
+  const std::vector<fs::path> pictures = list_pictures(split.sources, problems);
+  YoloReader reader(dataset, names.size(), problems);
+  for (const fs::path& picture : pictures) reader.add_picture(picture, label_of);
+  reader.report_unreadable(pictures.size());
+  if (!pictures.empty() && reader.label_files() == 0) {
+    problems.warn("no_label_files", "no picture has a label file, looked for at e.g.",
+                  [&] { return yolo_label_path(pictures.front()).string(); });
+  }
+}
+
+}  // namespace rtdetr

@@ -1,0 +1,224 @@
+#include "data/yolo_labels.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "core/io/error.h"
+#include "core/io/file.h"
+#include "core/io/picture.h"
+#include "core/io/text.h"
+
+namespace rtdetr {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kBoxColumns = 5;
+constexpr std::size_t kShortestPolygon = 7;  // class and three points
+constexpr double kPixels = 2;                // a fraction is never as large
+
+std::vector<std::string_view> columns_of(std::string_view line) {
+  std::vector<std::string_view> columns;
+  constexpr std::string_view kSpace = " \t\r\f\v";
+  for (std::size_t at = line.find_first_not_of(kSpace); at != std::string_view::npos;) {
+    const std::size_t end = std::min(line.find_first_of(kSpace, at), line.size());
+    columns.push_back(line.substr(at, end - at));
+    at = line.find_first_not_of(kSpace, end);
+  }
+  return columns;
+}
+
+std::string quoted(std::string_view text) {
+  constexpr std::size_t kShown = 40;
+  return std::string("'").append(text.substr(0, kShown)).append("'");
+}
+
+/// Box around the points x1 y1 x2 y2 …
+std::array<double, 4> box_around(const std::vector<double>& points) {
+  double x0 = points[0], y0 = points[1], x1 = x0, y1 = y0;
+  for (std::size_t i = 2; i < points.size(); i += 2) {
+    x0 = std::min(x0, points[i]);
+    x1 = std::max(x1, points[i]);
+    y0 = std::min(y0, points[i + 1]);
+    y1 = std::max(y1, points[i + 1]);
+  }
+  return {x0, y0, x1 - x0, y1 - y0};
+}
+
+/// One file's rows, with the file's name for messages.
+class LabelReader {
+ public:
+  LabelReader(const std::string& place, std::int64_t classes, ProblemCollector& problems)
+      : place_(place), classes_(classes), problems_(problems) {}
+
+  std::optional<YoloBox> read_row(std::string_view line, int number) {
+    line_ = number;
+    const std::vector<std::string_view> columns = columns_of(line);
+    const bool polygon = columns.size() >= kShortestPolygon && columns.size() % 2 == 1;
+    if (columns.size() != kBoxColumns && !polygon) {
+      return error("bad_row", "rows are neither 'class cx cy w h' nor 'class x1 y1 x2 y2 x3 y3 …'",
+                   std::to_string(columns.size()) + (columns.size() == 1 ? " column" : " columns"));
+    }
+    YoloBox box;
+    box.line = number;
+    if (!read_class(columns[0], box.label)) return std::nullopt;
+    if (!read_values(std::span(columns).subspan(1))) return std::nullopt;
+    if (polygon) {
+      box.xywh = box_around(values_);
+    } else {
+      box.xywh = {values_[0] - values_[2] / 2, values_[1] - values_[3] / 2, values_[2], values_[3]};
+    }
+    return box;
+  }
+
+ private:
+  std::nullopt_t error(const char* kind, const char* message, const std::string& detail) {
+    problems_.error(kind, message, [&] { return place_ + ":" + std::to_string(line_) + ": " + detail; });
+    return std::nullopt;
+  }
+
+  bool read_class(std::string_view text, std::int32_t& label) {
+    const auto value = parse_double(text);
+    if (!value || *value != std::floor(*value) || std::isinf(*value)) {
+      error("bad_class", "class numbers are not whole numbers", quoted(text));
+      return false;
+    }
+    if (*value < 0 || *value >= static_cast<double>(classes_)) {
+      error("class_out_of_range", "class numbers are not in the list 'names'",
+            "class " + std::string(text) + ", names has 0 to " + std::to_string(classes_ - 1));
+      return false;
+    }
+    label = static_cast<std::int32_t>(*value);
+    return true;
+  }
+
+  bool read_values(std::span<const std::string_view> columns) {
+    values_.clear();
+    for (const std::string_view column : columns) {
+      const auto value = parse_double(column);
+      if (!value) {
+        error("bad_row", "columns are not numbers", quoted(column));
+        return false;
+      }
+      if (std::isfinite(*value) && std::abs(*value) > kPixels) {
+        error("not_normalised", "values are pixels; they must be fractions of the picture's width and height",
+              std::string(column));
+        return false;
+      }
+      values_.push_back(*value);
+    }
+    // min and max would pass over a NaN among a polygon's points.
+    const auto bad = std::find_if(values_.begin(), values_.end(), [](double v) { return !std::isfinite(v); });
+    if (bad != values_.end()) std::fill(values_.begin(), values_.end(), std::numeric_limits<double>::quiet_NaN());
+    return true;
+  }
+
+  const std::string& place_;
+  std::int64_t classes_;
+  ProblemCollector& problems_;
+  int line_ = 0;
+  std::vector<double> values_;
+};
+
+void add_folder(const fs::path& folder, std::vector<fs::path>& pictures, ProblemCollector& problems) {
+  static const std::set<std::string> kOtherFormats{".avif", ".bmp", ".dng",  ".gif", ".heic", ".heif",
+                                                   ".jp2",  ".mpo", ".tiff", ".tif", ".webp"};
+  std::error_code fault;
+  const auto options = fs::directory_options::follow_directory_symlink;
+  for (fs::recursive_directory_iterator at(folder, options, fault), end; !fault && at != end; at.increment(fault)) {
+    constexpr int kDeepest = 32;  // a link to a folder above would never end
+    if (at.depth() >= kDeepest) at.disable_recursion_pending();
+    const fs::path& file = at->path();
+    std::error_code ignored;
+    if (!at->is_regular_file(ignored)) continue;
+    if (has_picture_extension(file)) {
+      pictures.push_back(file);
+    } else if (kOtherFormats.contains(file.extension().string())) {
+      problems.warn("unsupported_format", "pictures are neither JPEG nor PNG; left out", [&] { return file.string(); });
+    }
+  }
+  if (fault) throw IoError(folder.string() + ": the folder cannot be read: " + fault.message());
+}
+
+void add_list(const fs::path& list, std::vector<fs::path>& pictures, ProblemCollector& problems) {
+  const std::string text = read_text_file(list);
+  int number = 0;
+  for (const std::string& line : split(text, '\n')) {
+    ++number;
+    const std::string_view entry = trim(line);
+    if (entry.empty()) continue;
+    const fs::path file = (list.parent_path() / fs::path(entry)).lexically_normal();
+    std::error_code ignored;
+    if (fs::is_regular_file(file, ignored)) {
+      pictures.push_back(file);
+    } else {
+      problems.error("missing_picture", "listed pictures are not on disk",
+                     [&] { return list.string() + ":" + std::to_string(number) + ": " + file.string(); });
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<YoloBox> parse_yolo_labels(std::string_view text, const std::string& place, std::int64_t classes,
+                                       ProblemCollector& problems) {
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  std::vector<YoloBox> boxes;
+  std::set<std::pair<std::int32_t, std::array<double, 4>>> seen;
+  LabelReader reader(place, classes, problems);
+  for (int number = 1; !text.empty(); ++number) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (trim(line).empty()) continue;
+    const auto box = reader.read_row(line, number);
+    if (!box) continue;
+    const bool comparable = !std::isnan(box->xywh[0]);
+    if (comparable && !seen.emplace(box->label, box->xywh).second) {
+      problems.warn("duplicate_box", "rows stand twice; taken once",
+                    [&] { return place + ":" + std::to_string(number); });
+      continue;
+    }
+    boxes.push_back(*box);
+  }
+  return boxes;
+}
+
+std::vector<fs::path> list_pictures(std::span<const fs::path> sources, ProblemCollector& problems) {
+  std::vector<fs::path> pictures;
+  for (const fs::path& source : sources) {
+    std::error_code ignored;
+    if (fs::is_directory(source, ignored)) {
+      add_folder(source, pictures, problems);
+    } else if (fs::is_regular_file(source, ignored) && source.extension() == ".txt") {
+      add_list(source, pictures, problems);
+    } else if (fs::exists(source, ignored)) {
+      throw DataError(source.string() + ": neither a folder of pictures nor a .txt list of them");
+    } else {
+      throw DataError(source.string() + ": does not exist; a split is a folder of pictures or a .txt list of them");
+    }
+  }
+  std::sort(pictures.begin(), pictures.end(),
+            [](const fs::path& a, const fs::path& b) { return a.native() < b.native(); });
+  for (std::size_t i = 1; i < pictures.size(); ++i) {
+    if (pictures[i] != pictures[i - 1]) continue;
+    problems.warn("repeated_picture", "pictures are listed more than once; taken once",
+                  [&] { return pictures[i].string(); });
+  }
+  pictures.erase(std::unique(pictures.begin(), pictures.end()), pictures.end());
+  return pictures;
+}
+
+fs::path yolo_label_path(const fs::path& picture) {
+  constexpr std::string_view kImages = "/images/";
+  std::string text = picture.string();
+  if (const auto at = text.rfind(kImages); at != std::string::npos) text.replace(at, kImages.size(), "/labels/");
+  return fs::path(text).replace_extension(".txt");
+}
+
+}  // namespace rtdetr
