@@ -57,14 +57,10 @@ DecoderOptions decoder_options(const RowContext& row) {
   for (const FeatureMap& map : row.inputs) o.in_channels.push_back(map.channels);
   o.num_classes = args.integer("nc");
   o.dim = args.integer("hd");
-  o.num_queries = row.options.num_queries.value_or(args.integer("nq"));
+  o.num_queries = args.integer("nq");
   o.heads = args.integer("nh");
   o.layers = args.integer("ndl");
   o.eval_layers = layers_outside_training(row);
-  if (row.options.decoder_layers && *row.options.decoder_layers > 0) {
-    o.layers = std::min(*row.options.decoder_layers, o.layers);
-    o.eval_layers = o.layers;
-  }
   o.ffn_dim = args.integer("d_ffn");
   o.activation = activation_from_name(args.text("act"));
   o.points = points_per_level(row);
