@@ -275,7 +275,8 @@ RTDETR_SIMD void to_chw_float(const Picture& picture, float* out) {
 void resize_to_chw_float(const Picture& picture, const PictureWindow& window, int width, int height, Resampling method,
                          float* out) {
   check_sizes(window, width, height);
-  if (method == Resampling::kPillowBilinear) {
+  const bool height_first = pillow_resizes_height_first(window.width, window.height, width, height);
+  if (method == Resampling::kPillowBilinear && !height_first) {
     resize_pillow(picture, window, width, height, out);
   } else {
     to_chw_float(resize(cut(picture, window), width, height, method), out);

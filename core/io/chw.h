@@ -20,7 +20,7 @@ void to_chw_float(const Picture& picture, float* out);
 
 /// Cuts the window out, mirrors it, resizes it and writes it as to_chw_float would, in one pass over the pixels and
 /// with the same bits as these steps one after the other. kPillowBilinear touches only the pixels the window shows;
-/// kOpencvLinear goes through the steps.
+/// kOpencvLinear, and windows that Pillow resizes height first, go through the steps.
 /// @param out  3·height·width floats
 /// @throws ConfigError  if a side is not positive
 void resize_to_chw_float(const Picture& picture, const PictureWindow& window, int width, int height, Resampling method,

@@ -19,6 +19,7 @@ namespace rtdetr {
 namespace {
 
 constexpr std::string_view kTemporaryMark = ".tmp-";
+constexpr std::size_t kTemporaryDigits = 8;
 
 std::uint64_t checked_size(const ReadOnlyFile& file, std::size_t limit) {
   if (file.size() > limit) {
@@ -32,11 +33,19 @@ std::uint64_t checked_size(const ReadOnlyFile& file, std::size_t limit) {
 std::filesystem::path temporary_beside(const std::filesystem::path& target) {
   std::uint32_t number = 0;
   if (::getrandom(&number, sizeof number, 0) != sizeof number) number = static_cast<std::uint32_t>(::getpid());
-  char digits[16];
+  char digits[kTemporaryDigits + 1];
   std::snprintf(digits, sizeof digits, "%08x", number);
   constexpr std::size_t kKeptOfName = 200;  // a file name has 255 bytes at most
-  return target.parent_path() /
-         ("." + target.filename().string().substr(0, kKeptOfName) + std::string(kTemporaryMark) + digits);
+  std::string name = ".";
+  name.append(target.filename().string(), 0, kKeptOfName).append(kTemporaryMark).append(digits);
+  return target.parent_path() / name;
+}
+
+bool is_temporary(const std::string& name) {
+  const std::size_t mark = name.rfind(kTemporaryMark);
+  return name.starts_with('.') && mark != std::string::npos &&
+         name.size() == mark + kTemporaryMark.size() + kTemporaryDigits &&
+         name.find_first_not_of("0123456789abcdef", mark + kTemporaryMark.size()) == std::string::npos;
 }
 
 /// A file system object of ours that is removed unless it got its final name.
@@ -88,34 +97,35 @@ void fill_temporary(const Temporary& temporary, const std::filesystem::path& tar
   if (::close(std::exchange(file.number, -1)) != 0) fail(target, "closing", errno);
 }
 
+/// How the present file was kept while the new one takes its name.
+enum class Kept { kNothing, kSecondName, kMovedAway };
+
+Kept keep_present(const std::filesystem::path& target, const Temporary& second_name,
+                  const std::filesystem::path& keep) {
+  if (keep.empty()) return Kept::kNothing;
+  if (::link(target.c_str(), second_name.name()) == 0) return Kept::kSecondName;
+  if (errno == ENOENT) return Kept::kNothing;
+  const bool no_links = errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS || errno == EMLINK;
+  if (no_links && ::rename(target.c_str(), keep.c_str()) == 0) return Kept::kMovedAway;
+  fail(target, "keeping the present one as '" + keep.string() + "'", errno);
+}
+
 /// Gives the temporary file the target's name. With a file to keep, every moment shows two whole versions: the older
 /// one leaves its name only after the new one has its own.
 void put_in_place(Temporary& temporary, const std::filesystem::path& target, const std::filesystem::path& keep) {
-  Temporary kept(temporary_beside(keep.empty() ? target : keep));
-  bool have_kept = false;
-  bool moved_away = false;
-  if (!keep.empty()) {
-    have_kept = ::link(target.c_str(), kept.name()) == 0;
-    const bool no_links = errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS || errno == EMLINK;
-    if (!have_kept && no_links) {
-      moved_away = ::rename(target.c_str(), keep.c_str()) == 0;
-      if (!moved_away) fail(target, "keeping the present one as '" + keep.string() + "'", errno);
-    } else if (!have_kept && errno != ENOENT) {
-      fail(target, "keeping the present one as '" + keep.string() + "'", errno);
-    }
-  }
+  const Temporary second_name(temporary_beside(target));
+  const Kept kept = keep_present(target, second_name, keep);
   if (::rename(temporary.name(), target.c_str()) != 0) {
     const int error = errno;
-    if (moved_away && ::rename(keep.c_str(), target.c_str()) != 0) {
+    if (kept == Kept::kMovedAway && ::rename(keep.c_str(), target.c_str()) != 0) {
       fail(target, "the present one is now '" + keep.string() + "'; renaming", error);
     }
     fail(target, "renaming", error);
   }
   temporary.became_final();
-  if (!have_kept) return;
-  if (::rename(kept.name(), keep.c_str()) != 0)
+  if (kept == Kept::kSecondName && ::rename(second_name.name(), keep.c_str()) != 0) {
     fail(target, "the new file is in place; naming the one before it", errno);
-  kept.became_final();
+  }
 }
 
 }  // namespace
@@ -157,7 +167,11 @@ void FileSink::write(std::string_view text) { write(std::as_bytes(std::span(text
 void write_file_atomically(const std::filesystem::path& target, const std::function<void(FileSink&)>& write,
                            const AtomicWriteOptions& options) {
   Temporary temporary(temporary_beside(target));
-  fill_temporary(temporary, target, write, options.durable);
+  try {
+    fill_temporary(temporary, target, write, options.durable);
+  } catch (const IoError& fault) {
+    throw IoError(std::string(fault.what()) + "; what was there before is unchanged");
+  }
   put_in_place(temporary, target, options.keep_previous);
   if (options.durable) make_durable_folder(target);
 }
@@ -166,13 +180,27 @@ void write_text_atomically(const std::filesystem::path& target, std::string_view
   write_file_atomically(target, [&](FileSink& sink) { sink.write(text); });
 }
 
+int remove_leftover_temporaries(const std::filesystem::path& folder) {
+  int removed = 0;
+  std::error_code fault;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, fault)) {
+    if (!is_temporary(entry.path().filename().string())) continue;
+    if (::unlink(entry.path().c_str()) == 0) ++removed;
+  }
+  return removed;
+}
+
 std::filesystem::path make_fresh_folder(const std::filesystem::path& parent, const std::string& stem) {
   constexpr int kMostTries = 100'000;
+  const std::filesystem::path below = std::filesystem::path(stem).lexically_normal();
+  if (stem.empty() || below.is_absolute() || *below.begin() == ".." || !below.has_filename() || below == ".") {
+    throw ConfigError("'" + stem + "' is no name for a folder in '" + parent.string() + "'");
+  }
   for (int number = 1; number <= kMostTries; ++number) {
     const std::filesystem::path folder = parent / (number == 1 ? stem : stem + "-" + std::to_string(number));
-    std::error_code fault;
+    std::error_code fault;  // mkdir below reports what matters
     if (folder.has_parent_path()) std::filesystem::create_directories(folder.parent_path(), fault);
-    if (::mkdir(folder.c_str(), 0777) == 0) return folder;
+    if (::mkdir(folder.c_str(), 0700) == 0) return folder;
     if (errno != EEXIST) throw IoError("cannot make the folder '" + folder.string() + "': " + errno_words(errno));
   }
   throw IoError("cannot make a folder '" + (parent / stem).string() + "-N': all numbers up to " +

@@ -28,19 +28,26 @@ class FileSink {
 };
 
 struct AtomicWriteOptions {
-  bool durable = true;                   ///< fsync the file and its folder
-  std::filesystem::path keep_previous;   ///< if not empty: the present file stays reachable under this name (hard link)
+  bool durable = true;                  ///< fsync the file and its folder
+  std::filesystem::path keep_previous;  ///< if not empty: the present file stays reachable under this name (hard link)
 };
 
-/// The one way a file of ours appears: temp file beside the target (O_EXCL, O_NOFOLLOW) → fsync → keep the present
-/// one under `keep_previous` → rename → fsync of the folder. On any failure the target is untouched and the temp file
-/// removed. A reader sees the old file or the new one, never a part (reliability.md C1–C4).
+/// The one way a file of ours appears: temp file beside the target (O_EXCL, O_NOFOLLOW) → fsync → rename → fsync of
+/// the folder. A reader sees the old file or the new one, never a part. With `keep_previous` every moment shows two
+/// whole versions once there were two. On a failure the target is untouched and the temp file removed; only when
+/// syncing the folder fails is the new file in place already, and the message says so.
+/// @throws IoError  path, errno's words, bytes needed and free
 void write_file_atomically(const std::filesystem::path& target, const std::function<void(FileSink&)>& write,
                            const AtomicWriteOptions& options = {});
 void write_text_atomically(const std::filesystem::path& target, std::string_view text);
 
+/// Removes the temp files that killed writers left in `folder`. Only for who holds the folder's lock: a living writer's
+/// file would go, too. @return how many
+int remove_leftover_temporaries(const std::filesystem::path& folder);
+
 /// Makes a new folder `parent/stem`, or the first free of `parent/stem-2`, `-3`, …: mkdir is the lock, so two runs
-/// never share one.
+/// never share one. Only the user may enter it. `stem` may hold folders of its own, but not lead out of `parent`.
+/// @throws ConfigError  for such a stem; IoError
 std::filesystem::path make_fresh_folder(const std::filesystem::path& parent, const std::string& stem);
 
 }  // namespace rtdetr

@@ -19,7 +19,7 @@ std::string errno_words(int error) {
 }
 
 ReadOnlyFile::ReadOnlyFile(const std::filesystem::path& file) : name_(file.string()) {
-  const std::string refusal = "cannot read '" + name_ + "': ";
+  const std::string refusal = std::string("cannot read '") + name_.c_str() + "': ";
   if (name_.find('\0') != std::string::npos) throw IoError(refusal + "the path holds a NUL character");
   // O_NONBLOCK: opening a pipe must not wait for its writer.
   descriptor_ = ::open(name_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);

@@ -8,8 +8,8 @@
 #include "core/io/error.h"
 #include "core/io/simd.h"
 
-// Pillow's bilinear resize: a triangle filter as wide as the shrink factor, in fixed point, first along the rows, then
-// along the columns of the 8-bit result. Bit-exact with Pillow (spec/official §6.3), hence the order of the passes, the
+// Pillow's bilinear resize: a triangle filter as wide as the shrink factor, in fixed point, mostly first along the rows,
+// then along the columns of the 8-bit result. Bit-exact with Pillow (spec/official §6.3), hence the order of the passes, the
 // rounding of the weights and the 8-bit step in between.
 
 namespace rtdetr {
@@ -107,6 +107,9 @@ Picture resize_columns(const Picture& in, int height) {
 Picture resize_like_pillow(const Picture& picture, int width, int height) {
   if (picture.height == height) return picture.width == width ? picture : resize_rows(picture, width);
   if (picture.width == width) return resize_columns(picture, height);
+  if (pillow_resizes_height_first(picture.width, picture.height, width, height)) {
+    return resize_rows(resize_columns(picture, height), width);
+  }
   return resize_columns(resize_rows(picture, width), height);
 }
 

@@ -250,6 +250,8 @@ SafetensorsHeader parse_safetensors_header(const std::string& text, std::uint64_
                                            const std::string& file) {
   HeaderReader reader(file);
   if (text.empty() || text.front() != '{') reader.refuse("its header does not start with '{'");
+  if (text.find('\0') != std::string::npos)
+    reader.refuse("its header holds a NUL byte");  // the parser would stop there
   Json::sax_parse(text, &reader);
   refuse_duplicates(reader);
   check_layout(reader, payload_size);

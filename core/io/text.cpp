@@ -51,7 +51,7 @@ std::optional<std::string> nearest_word(std::string_view word, std::span<const s
   for (const std::string& candidate : candidates) {
     if (candidate.empty() || candidate.size() > kLongestWord) continue;
     const int longer = static_cast<int>(std::max(word.size(), candidate.size()));
-    const int allowed = longer <= 2 ? longer - 1 : std::max(1, longer / 3);
+    const int allowed = longer <= 2 ? longer - 1 : (longer + 1) / 3;
     const int distance = edit_distance(word, candidate);
     if (distance <= allowed && distance < nearest_distance) {
       nearest = &candidate;

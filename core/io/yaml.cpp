@@ -5,6 +5,7 @@
 #include <yaml-cpp/mark.h>
 #include <yaml-cpp/parser.h>
 
+#include <algorithm>
 #include <limits>
 #include <sstream>
 #include <unordered_set>
@@ -45,9 +46,16 @@ class TreeBuilder : public YAML::EventHandler {
   }
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t) override {
+    if (wants_key()) refuse(line_of(mark), "a key is missing");
     YamlNode node;
-    node.line = in_map() && open_.back().has_key ? open_.back().node.key_lines.back() : line_of(mark);
-    if (wants_key()) refuse(node.line, "a key is missing");
+    node.line = line_of(mark);
+    if (in_map()) {
+      const OpenNode& map = open_.back();
+      node.line = map.node.key_lines.back();
+      if (!has_colon_between(map.key_position, mark.pos)) {  // yaml-cpp lets a key go without it
+        refuse(node.line, "key '" + map.node.entries.back().first + "' lacks its ': ' and value");
+      }
+    }
     add(std::move(node));
   }
 
@@ -55,7 +63,7 @@ class TreeBuilder : public YAML::EventHandler {
     const int line = line_of(mark);
     const bool quoted = tag == "!";  // yaml-cpp's word for "not plain"; "?" is plain
     if ((!quoted && !tag.empty() && tag != "?") || (quoted && starts_with_tag(mark))) refuse_tag(line);
-    if (wants_key()) return add_key(line, value);
+    if (wants_key()) return add_key(mark, value);
     YamlNode node;
     node.kind = YamlNode::Kind::kScalar;
     node.scalar = value;
@@ -78,7 +86,8 @@ class TreeBuilder : public YAML::EventHandler {
   struct OpenNode {
     YamlNode node;
     std::unordered_set<std::string> keys;
-    bool has_key = false;  // a key waits for its value
+    bool has_key = false;   // a key waits for its value
+    int key_position = -1;  // of that key, in the text
   };
 
   static int line_of(const YAML::Mark& mark) { return mark.is_null() ? 1 : mark.line + 1; }
@@ -90,7 +99,19 @@ class TreeBuilder : public YAML::EventHandler {
   }
   [[noreturn]] void refuse_tag(int line) const { refuse(line, "tags (!name) are not accepted; write the plain value"); }
 
-  void add_key(int line, const std::string& key) {
+  /// Whether a colon that ends a key stands in this part of the text.
+  bool has_colon_between(int begin, int end) const {
+    if (begin < 0 || end <= begin) return false;
+    const std::string_view part = text_.substr(std::min<std::size_t>(begin, text_.size()), end - begin);
+    for (std::size_t at = part.find(':'); at != std::string_view::npos; at = part.find(':', at + 1)) {
+      if (at + 1 == part.size() || std::string_view(" \t\r\n").find(part[at + 1]) != std::string_view::npos)
+        return true;
+    }
+    return false;
+  }
+
+  void add_key(const YAML::Mark& mark, const std::string& key) {
+    const int line = line_of(mark);
     if (key == "<<") refuse(line, "merge keys (<<) are not accepted; write the entries out");
     count_node(line);
     OpenNode& map = open_.back();
@@ -104,6 +125,7 @@ class TreeBuilder : public YAML::EventHandler {
     map.node.entries.emplace_back(key, YamlNode());
     map.node.key_lines.push_back(line);
     map.has_key = true;
+    map.key_position = mark.pos;
   }
 
   void count_node(int line) {
@@ -124,7 +146,7 @@ class TreeBuilder : public YAML::EventHandler {
 
   void open(YamlNode::Kind kind, int line, const std::string& tag) {
     if (!tag.empty() && tag != "?") refuse_tag(line);
-    if (wants_key()) refuse(line, "a key must be plain text, not a list or a map");
+    if (wants_key()) refuse(line, "a list or a map stands where a key belongs; is a bracket left open?");
     if (open_.size() >= kMostLevels) refuse(line, "nested more than " + std::to_string(kMostLevels) + " levels deep");
     open_.emplace_back();
     open_.back().node.kind = kind;
@@ -171,6 +193,18 @@ int line_at(std::string_view text, std::size_t position) {
   return line;
 }
 
+/// Whether a line starting with '%' stands before anything but comments and empty lines.
+bool has_directive(std::string_view text) {
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    if (line.starts_with('%')) return true;
+    const std::string_view content = trim(line);
+    if (!content.empty() && !content.starts_with('#')) return false;
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+  }
+  return false;
+}
+
 /// 0, 12, -3, but not 010: half of the world's YAML readers take that for 8.
 bool has_leading_zero(std::string_view text) {
   if (!text.empty() && (text[0] == '-' || text[0] == '+')) text.remove_prefix(1);
@@ -186,7 +220,9 @@ YamlDocument parse_yaml(std::string_view text, const std::string& name) {
   if (const std::size_t bad = find_bad_byte(text); bad != std::string_view::npos) {
     builder.refuse(line_at(text, bad), "a byte that is not UTF-8 text");
   }
-  std::istringstream stream{std::string(text)};
+  if (has_directive(text)) builder.refuse(1, "directives (%NAME) are not accepted");
+  // With an end marker behind it, a quote that is never closed is an error and not a text up to the end.
+  std::istringstream stream{std::string(text) + "\n...\n"};
   try {
     YAML::Parser parser(stream);
     while (parser.HandleNextDocument(builder)) {

@@ -1,0 +1,82 @@
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <limits>
+
+#include "core/io/text.h"
+
+using namespace rtdetr;
+
+TEST_CASE("the nearest word is found through typing mistakes") {
+  const std::vector<std::string> keys = {"epochs", "batch", "lr0", "imgsz", "workers", "ema"};
+  CHECK(nearest_word("epoches", keys) == "epochs");
+  CHECK(nearest_word("ecpohs", keys) == "epochs");
+  CHECK(nearest_word("Batch", keys) == "batch");
+  CHECK(nearest_word("bacht", keys) == "batch");
+  CHECK(nearest_word("img_sz", keys) == "imgsz");
+  CHECK(nearest_word("lr", keys) == "lr0");
+  CHECK(did_you_mean("epoches", keys) == "; did you mean 'epochs'?");
+}
+
+TEST_CASE("a word far from all others gets no suggestion") {
+  const std::vector<std::string> keys = {"epochs", "batch"};
+  CHECK_FALSE(nearest_word("quantise", keys));
+  CHECK_FALSE(nearest_word("", keys));
+  CHECK_FALSE(nearest_word(std::string(100'000, 'e'), keys));
+  CHECK(did_you_mean("quantise", keys).empty());
+  CHECK_FALSE(nearest_word("epochs", std::vector<std::string>{}));
+}
+
+TEST_CASE("a double is written with the fewest digits that read back the same") {
+  CHECK(format_double(0.1) == "0.1");
+  CHECK(format_double(1.0) == "1");
+  CHECK(format_double(100000.0) == "100000");
+  CHECK(format_double(1e-4) == "0.0001");
+  CHECK(format_double(-0.0) == "-0");
+  CHECK(format_double(1e300) == "1e+300");
+  CHECK(format_double(std::nan("")) == "nan");
+  CHECK(format_double(-std::numeric_limits<double>::infinity()) == "-inf");
+  for (const double value : {0.1 + 0.2, 1.0 / 3, 5e-324, std::numeric_limits<double>::max(), -123456.789, 1e15 + 0.5}) {
+    CHECK(parse_double(format_double(value)) == value);
+  }
+}
+
+TEST_CASE("a number is accepted only as a whole") {
+  CHECK(parse_double("1e-4") == 1e-4);
+  CHECK(parse_double("+.5") == 0.5);
+  CHECK(parse_double("5.") == 5.0);
+  CHECK(std::isnan(parse_double("nan").value()));
+  for (const char* text :
+       {"", " 1", "1 ", "1x", "0x10", "1,5", "--1", "+-1", "1e999", "nan(1)", "infinity", "e", "+"}) {
+    INFO(text);
+    CHECK_FALSE(parse_double(text));
+  }
+  CHECK(parse_integer("-42") == -42);
+  CHECK(parse_integer("+42") == 42);
+  CHECK(parse_integer("9223372036854775807") == std::numeric_limits<long long>::max());
+  for (const char* text : {"", "1.0", "9223372036854775808", "1e3", "0x1", "+", "++1", "4 2"}) {
+    INFO(text);
+    CHECK_FALSE(parse_integer(text));
+  }
+}
+
+TEST_CASE("text is split, trimmed and joined") {
+  CHECK(split("a,b,,c", ',') == std::vector<std::string>{"a", "b", "", "c"});
+  CHECK(split("", ',') == std::vector<std::string>{""});
+  CHECK(trim(" \t a b \r\n") == "a b");
+  CHECK(trim(" \n ").empty());
+  CHECK(join(std::vector<std::string>{"a", "b"}, ", ") == "a, b");
+  CHECK(join(std::vector<std::string>{}, ", ").empty());
+}
+
+TEST_CASE("large numbers and durations are written for people") {
+  CHECK(with_thousands(32970476) == "32,970,476");
+  CHECK(with_thousands(999) == "999");
+  CHECK(with_thousands(-1000) == "-1,000");
+  CHECK(with_thousands(-999) == "-999");
+  CHECK(format_duration(3723) == "1:02:03");
+  CHECK(format_duration(75) == "1:15");
+  CHECK(format_duration(0.4) == "0:00");
+  CHECK(format_duration(-5) == "0:00");
+  CHECK(format_duration(360000) == "100:00:00");
+  CHECK(format_duration(std::nan("")) == "--:--");
+}
