@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+
+#include "core/io/picture.h"
+#include "core/io/random.h"
+
+namespace rtdetr::test {
+
+/// Random bytes: any slip of a pixel or a weight shows.
+inline Picture noise_picture(int width, int height, std::uint64_t seed) {
+  Picture picture(width, height);
+  Random random(seed, RandomPurpose::kAugmentation, 0, 0);
+  for (std::uint8_t& byte : picture.rgb) byte = static_cast<std::uint8_t>(random.below(256));
+  return picture;
+}
+
+/// One colour with a rectangle [x0, x1) × [y0, y1) of another.
+struct Colour {
+  std::uint8_t r = 0, g = 0, b = 0;
+};
+inline Picture rectangle_picture(int width, int height, Colour ground, int x0, int y0, int x1, int y1, Colour colour) {
+  Picture picture(width, height);
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width; ++x) {
+      const Colour c = x >= x0 && x < x1 && y >= y0 && y < y1 ? colour : ground;
+      std::uint8_t* pixel = picture.row(y) + 3 * x;
+      pixel[0] = c.r;
+      pixel[1] = c.g;
+      pixel[2] = c.b;
+    }
+  }
+  return picture;
+}
+
+}  // namespace rtdetr::test
