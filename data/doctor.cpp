@@ -87,12 +87,16 @@ void find_unlisted(const DatasetConfig& config, const std::vector<NamedDataset>&
   for (const NamedDataset& split : splits) {
     for (const auto& picture : split.dataset.pictures) listed.insert(picture.file.lexically_normal());
   }
+  std::set<fs::path> unlisted;
   for (const fs::path& folder : folders) {
     std::error_code fault;
     for (fs::recursive_directory_iterator at(folder, fault), end; !fault && at != end; at.increment(fault)) {
-      if (!has_picture_extension(at->path()) || listed.contains(at->path().lexically_normal())) continue;
-      problems.warn("unlisted_picture", "pictures on disk are in no split", [&] { return at->path().string(); });
+      const fs::path file = at->path().lexically_normal();
+      if (has_picture_extension(file) && !listed.contains(file)) unlisted.insert(file);
     }
+  }
+  for (const fs::path& file : unlisted) {
+    problems.warn("unlisted_picture", "pictures on disk are in no split", [&] { return file.string(); });
   }
 }
 

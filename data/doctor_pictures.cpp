@@ -1,8 +1,7 @@
 #include "data/doctor_pictures.h"
 
-#include <algorithm>
 #include <mutex>
-#include <tuple>
+#include <unordered_map>
 
 #include "core/io/error.h"
 #include "core/io/file.h"
@@ -59,25 +58,22 @@ struct Fingerprint {
   std::string hash;
   std::size_t split = 0;
   std::size_t picture = 0;
-  bool operator<(const Fingerprint& other) const {
-    return std::tie(hash, split, picture) < std::tie(other.hash, other.split, other.picture);
-  }
 };
 
-void report_duplicates(std::vector<Fingerprint> prints, const std::vector<NamedDataset>& splits,
+/// Later pictures with the bytes of an earlier one, in the order of the data set.
+void report_duplicates(const std::vector<Fingerprint>& prints, const std::vector<NamedDataset>& splits,
                        ProblemCollector& problems) {
-  std::sort(prints.begin(), prints.end());
   const auto name = [&](const Fingerprint& print) {
-    return splits[print.split].key + (splits[print.split].key.empty() ? "" : ": ") +
-           splits[print.split].dataset.pictures[print.picture].file.string();
+    const NamedDataset& split = splits[print.split];
+    return (split.key.empty() ? "" : split.key + ": ") + split.dataset.pictures[print.picture].file.string();
   };
-  for (std::size_t first = 0, i = 1; i < prints.size(); ++i) {
-    if (prints[i].hash != prints[first].hash) {
-      first = i;
-      continue;
-    }
-    const auto place = [&] { return name(prints[first]) + " = " + name(prints[i]); };
-    if (prints[i].split == prints[i - 1].split) {
+  std::unordered_map<std::string, const Fingerprint*> first_with;
+  for (const Fingerprint& print : prints) {
+    const auto [found, is_new] = first_with.emplace(print.hash, &print);
+    if (is_new) continue;
+    const Fingerprint& first = *found->second;
+    const auto place = [&] { return name(print) + " = " + name(first); };
+    if (print.split == first.split) {
       problems.warn("duplicate_picture", "pictures have the same bytes as another of their split", place);
     } else {
       problems.warn("duplicate_across_splits",
@@ -107,7 +103,7 @@ std::vector<std::int64_t> check_pictures(const std::vector<NamedDataset>& splits
       }
     }
   }
-  report_duplicates(std::move(prints), splits, problems);
+  report_duplicates(prints, splits, problems);
   return unreadable;
 }
 

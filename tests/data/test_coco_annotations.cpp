@@ -1,0 +1,174 @@
+#include "data/coco_annotations.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "core/io/error.h"
+
+using namespace rtdetr;
+using Severity = DataProblem::Severity;
+
+namespace {
+
+std::string file_with(const std::string& annotations,
+                      const std::string& images = R"({"id":1,"file_name":"a.jpg","width":64,"height":48})",
+                      const std::string& categories = R"({"id":5,"name":"cat"},{"id":3,"name":"dog"})") {
+  return R"({"info":{"year":2024},"images":[)" + images + R"(],"annotations":[)" + annotations + R"(],"categories":[)" +
+         categories + "]}";
+}
+
+CocoAnnotations parse(const std::string& text) { return parse_coco_annotations(text, "a.json"); }
+
+const DataProblem* find(const CocoAnnotations& file, const std::string& kind) {
+  const auto found =
+      std::find_if(file.problems.begin(), file.problems.end(), [&](const auto& p) { return p.kind == kind; });
+  return found == file.problems.end() ? nullptr : &*found;
+}
+
+const std::string kGood = R"({"id":1,"image_id":1,"category_id":3,"bbox":[1,2,30,20],"area":450.5,"iscrowd":0})";
+
+}  // namespace
+
+TEST_CASE("images, categories and annotations are read, segmentations passed over") {
+  const CocoAnnotations file = parse(file_with(
+      R"({"segmentation":[[1,2,3,4,5,6]],"id":10,"image_id":1,"category_id":3,"bbox":[1,2,30,20],"area":450.5,"iscrowd":0},
+         {"segmentation":{"counts":"abc\\","size":[48,64]},"id":11,"image_id":1,"category_id":5,"bbox":[0,0,64,48],"iscrowd":1})"));
+  CHECK(file.problems.empty());
+  REQUIRE(file.images.size() == 1);
+  CHECK(file.images[0].file_name == "a.jpg");
+  CHECK(file.images[0].width == 64);
+  REQUIRE(file.categories.size() == 2);
+  CHECK(file.categories[0].id == 3);
+  CHECK(file.categories[0].name == "dog");
+  REQUIRE(file.annotations.size() == 2);
+  CHECK(file.annotations[0].area == 450.5);
+  CHECK_FALSE(file.annotations[0].crowd);
+  CHECK(file.annotations[1].crowd);
+}
+
+TEST_CASE("a missing area is w·h, a missing iscrowd is no crowd, iscrowd 2 is one") {
+  const CocoAnnotations file = parse(file_with(R"({"id":1,"image_id":1,"category_id":3,"bbox":[1,2,30,20]},
+                                                  {"id":2,"image_id":1,"category_id":3,"bbox":[1,2,3,4],"iscrowd":2,"area":1})"));
+  CHECK(file.problems.empty());
+  CHECK(file.annotations[0].area == 600);
+  CHECK_FALSE(file.annotations[0].crowd);
+  CHECK(file.annotations[1].crowd);
+}
+
+TEST_CASE("the order of the lists in the file does not matter") {
+  const CocoAnnotations file =
+      parse(R"({"annotations":[)" + kGood +
+            R"(],"categories":[{"id":3,"name":"dog"}],"images":[{"id":1,"file_name":"a.jpg"}]})");
+  CHECK(file.problems.empty());
+  CHECK(file.annotations.size() == 1);
+  CHECK(file.images[0].width == 0);
+}
+
+TEST_CASE("ids may be negative, gapped and beyond 2^31") {
+  const CocoAnnotations file = parse(
+      file_with(R"({"id":-4,"image_id":99999999999,"category_id":-1,"bbox":[1,2,30,20]})",
+                R"({"id":99999999999,"file_name":"a.jpg"})", R"({"id":-1,"name":"x"},{"id":8000000000,"name":"y"})"));
+  CHECK(file.problems.empty());
+  CHECK(file.annotations[0].image_id == 99999999999);
+}
+
+TEST_CASE("empty lists are read") {
+  const CocoAnnotations file = parse(R"({"images":[],"annotations":[],"categories":[]})");
+  CHECK(file.problems.empty());
+  CHECK(file.images.empty());
+}
+
+TEST_CASE("a field that is missing or of the wrong type is an error that names record, key and value") {
+  const auto [record, fault] = GENERATE(table<std::string, std::string>({
+      {R"({"image_id":1,"category_id":3,"bbox":[1,2,3,4]})", "annotations[1]: 'id' is missing"},
+      {R"({"id":2,"category_id":3,"bbox":[1,2,3,4]})", "'image_id' is missing"},
+      {R"({"id":2,"image_id":1,"bbox":[1,2,3,4]})", "'category_id' is missing"},
+      {R"({"id":2,"image_id":1,"category_id":3})", "'bbox' is missing"},
+      {R"({"id":"2","image_id":1,"category_id":3,"bbox":[1,2,3,4]})", "'id' must be a whole number, not the text '2'"},
+      {R"({"id":2,"image_id":"1","category_id":3,"bbox":[1,2,3,4]})", "'image_id' must be a whole number"},
+      {R"({"id":2,"image_id":1,"category_id":3.5,"bbox":[1,2,3,4]})", "not 3.5"},
+      {R"({"id":2,"image_id":1,"category_id":99999999999999999999,"bbox":[1,2,3,4]})", "not 99999999999999999999"},
+      {R"({"id":2,"image_id":1,"category_id":3,"bbox":[1,2,3]})", "not a list of 3"},
+      {R"({"id":2,"image_id":1,"category_id":3,"bbox":[1,2,3,"4"]})", "not a list with the text '4'"},
+      {R"({"id":2,"image_id":1,"category_id":3,"bbox":[1,2,3,1e999]})", "not a list with 1e999"},
+      {R"({"id":2,"image_id":1,"category_id":3,"bbox":"1 2 3 4"})", "not the text"},
+      {R"({"id":2,"image_id":1,"category_id":3,"bbox":[1,2,3,4],"area":"9"})", "'area' must be a number"},
+      {R"({"id":2,"image_id":1,"category_id":3,"bbox":[1,2,3,4],"area":1e999})", "not 1e999"},
+      {R"({"id":2,"image_id":1,"category_id":3,"bbox":[1,2,3,4],"iscrowd":"no"})", "'iscrowd' must be 0 or 1"},
+      {R"({"id":2,"id":3,"image_id":1,"category_id":3,"bbox":[1,2,3,4]})", "'id' stands twice"},
+      {R"(null)", "annotations[1] is no object"},
+      {R"([2])", "annotations[1] is no object"},
+  }));
+  INFO(record);
+  const CocoAnnotations file = parse(file_with(kGood + "," + record));
+  REQUIRE(find(file, "bad_field"));
+  CHECK(find(file, "bad_field")->severity == Severity::kError);
+  CHECK_THAT(find(file, "bad_field")->places[0], Catch::Contains(fault));
+  CHECK(file.annotations.size() == 1);
+}
+
+TEST_CASE("images and categories are checked likewise") {
+  CHECK(find(parse(file_with(kGood, R"({"file_name":"a.jpg"})")), "bad_field"));
+  CHECK(find(parse(file_with(kGood, R"({"id":"1","file_name":"a.jpg"})")), "bad_field"));
+  CHECK(find(parse(file_with(kGood, R"({"id":1,"file_name":7})")), "bad_field"));
+  CHECK(find(parse(file_with(kGood, R"({"id":1,"file_name":"a.jpg","width":-5})")), "bad_field"));
+  CHECK(find(parse(file_with(kGood, R"({"id":1,"file_name":"a.jpg","width":"64"})")), "bad_field"));
+  CHECK(find(parse(file_with("", R"({"id":1})", R"({"name":"dog"})")), "bad_field"));
+  CHECK(find(parse(file_with("", R"({"id":1})", R"({"id":null,"name":"dog"})")), "bad_field"));
+}
+
+TEST_CASE("a list that is missing, or none, is an error") {
+  CHECK(find(parse(R"({"images":[],"categories":[]})"), "missing_list"));
+  CHECK(find(parse("{}"), "missing_list")->count == 3);
+  CHECK(find(parse(R"({"images":{},"annotations":[],"categories":[]})"), "bad_list"));
+}
+
+TEST_CASE("an id listed twice alike is a warning and taken once; with two meanings it is an error") {
+  const std::string image = R"({"id":1,"file_name":"a.jpg"})", category = R"({"id":3,"name":"dog"})";
+  const CocoAnnotations alike = parse(file_with(kGood, image + "," + image, category + "," + category));
+  CHECK(alike.images.size() == 1);
+  CHECK(alike.categories.size() == 1);
+  CHECK(find(alike, "duplicate_image_id")->severity == Severity::kWarning);
+  CHECK(find(alike, "duplicate_category_id")->severity == Severity::kWarning);
+
+  const CocoAnnotations other =
+      parse(file_with(kGood, image + R"(,{"id":1,"file_name":"b.jpg"})", category + R"(,{"id":3,"name":"cat"})"));
+  CHECK(find(other, "duplicate_image_id")->severity == Severity::kError);
+  CHECK(find(other, "duplicate_category_id")->severity == Severity::kError);
+  CHECK(find(other, "duplicate_category_id")->where == "a.json: category id 3");
+}
+
+TEST_CASE("annotation ids used twice, and the id 0, are warned of; every annotation is kept") {
+  const CocoAnnotations file =
+      parse(file_with(kGood + "," + kGood + R"(,{"id":0,"image_id":1,"category_id":3,"bbox":[1,2,3,4]})"));
+  CHECK(file.annotations.size() == 3);
+  CHECK(find(file, "duplicate_annotation_id")->severity == Severity::kWarning);
+  CHECK(find(file, "annotation_id_0")->severity == Severity::kWarning);
+}
+
+TEST_CASE("annotations of unlisted images and categories are counted, the first five named") {
+  std::string annotations = kGood;
+  for (int i = 0; i < 8; ++i) {
+    annotations += R"(,{"id":)" + std::to_string(100 + i) + R"(,"image_id":77,"category_id":88,"bbox":[1,2,3,4]})";
+  }
+  const CocoAnnotations file = parse(file_with(annotations));
+  REQUIRE(find(file, "unknown_image"));
+  CHECK(find(file, "unknown_image")->count == 8);
+  CHECK(find(file, "unknown_image")->places.size() == 5);
+  CHECK(find(file, "unknown_image")->places[0] == "annotation id 100: image_id 77");
+  CHECK(find(file, "unknown_category")->count == 8);
+  CHECK_FALSE(has_errors(file.problems));
+}
+
+TEST_CASE("two ids with one name are warned of") {
+  CHECK(find(parse(file_with("", R"({"id":1})", R"({"id":1,"name":"a"},{"id":2,"name":"a"})")),
+             "duplicate_category_name"));
+}
+
+TEST_CASE("what is no JSON object is thrown, with its place") {
+  CHECK_THROWS_WITH(parse("[]"), Catch::Contains("a.json: line 1"));
+  CHECK_THROWS_AS(parse(file_with(kGood).substr(0, 90)), DataError);
+  CHECK_THROWS_WITH(parse(R"({"images":[],"images":[]})"), Catch::Contains("'images' stands twice"));
+  CHECK_THROWS_AS(parse(R"({"images":[)" + std::string(100000, '[')), DataError);
+}
