@@ -1,0 +1,65 @@
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "core/io/canvas.h"
+#include "core/io/chart.h"
+#include "core/io/error.h"
+#include "core/io/resize.h"
+
+namespace rtdetr {
+namespace {
+
+constexpr int kGap = 6;
+constexpr double kTextHeight = 9;
+constexpr int kCaptionHeight = 20;
+constexpr Color kBackground{245, 245, 245}, kInk{50, 50, 50};
+
+/// The largest size of the picture's own shape that fits the tile; never larger than the picture is.
+PictureSize fitting_size(const Picture& picture, const MosaicOptions& options) {
+  const double scale = std::min({1.0, static_cast<double>(options.tile_width) / picture.width,
+                                 static_cast<double>(options.tile_height) / picture.height});
+  return {std::max(1, static_cast<int>(std::lround(picture.width * scale))),
+          std::max(1, static_cast<int>(std::lround(picture.height * scale)))};
+}
+
+std::string fitting_text(std::string text, int width) {
+  while (!text.empty() && Canvas::text_width(text, kTextHeight) > width) text.pop_back();
+  return text;
+}
+
+void place_tile(Picture& sheet, const Tile& tile, int x, int y, const MosaicOptions& options) {
+  if (tile.picture.width > 0 && tile.picture.height > 0) {
+    const PictureSize size = fitting_size(tile.picture, options);
+    const Picture small = resize(tile.picture, size.width, size.height);
+    const int left = x + (options.tile_width - size.width) / 2, top = y + (options.tile_height - size.height) / 2;
+    for (int row = 0; row < size.height; ++row) {
+      std::memcpy(sheet.row(top + row) + static_cast<std::size_t>(left) * 3, small.row(row),
+                  static_cast<std::size_t>(size.width) * 3);
+    }
+  }
+  Canvas canvas(sheet);
+  const std::string caption = fitting_text(tile.caption, options.tile_width);
+  canvas.text({static_cast<double>(x), y + options.tile_height + kTextHeight + 5}, caption, kTextHeight, kInk);
+}
+
+}  // namespace
+
+Picture mosaic(std::span<const Tile> tiles, const MosaicOptions& options) {
+  if (tiles.empty()) return {};
+  RTDETR_CHECK(options.tile_width > 0 && options.tile_height > 0, "a mosaic's tiles need a size");
+  const int count = static_cast<int>(tiles.size());
+  const int wanted = options.columns > 0 ? options.columns : static_cast<int>(std::ceil(std::sqrt(count)));
+  const int columns = std::min(wanted, count), rows = (count + columns - 1) / columns;
+  const bool captions = std::any_of(tiles.begin(), tiles.end(), [](const Tile& tile) { return !tile.caption.empty(); });
+  const int step_x = options.tile_width + kGap, step_y = options.tile_height + kGap + (captions ? kCaptionHeight : 0);
+  Picture sheet(columns * step_x + kGap, rows * step_y + kGap);
+  Canvas(sheet).fill({0, 0}, {double(sheet.width), double(sheet.height)}, kBackground);
+  for (int i = 0; i < count; ++i) {
+    place_tile(sheet, tiles[static_cast<std::size_t>(i)], kGap + (i % columns) * step_x, kGap + (i / columns) * step_y,
+               options);
+  }
+  return sheet;
+}
+
+}  // namespace rtdetr
