@@ -1,0 +1,281 @@
+#include <algorithm>
+#include <catch2/catch.hpp>
+
+#include "core/io/error.h"
+#include "data/dataset.h"
+#include "tests/support/data_files.h"
+#include "tests/support/temporary_folder.h"
+
+using namespace rtdetr;
+using Severity = DataProblem::Severity;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A folder with pictures 1.png (40x30) and 2.png (20x50) and an annotation file for them.
+struct CocoFolder {
+  test::TemporaryFolder folder;
+  std::string images =
+      R"({"id":20,"file_name":"2.png","width":20,"height":50},{"id":10,"file_name":"1.png","width":40,"height":30})";
+  std::string annotations;
+  std::string categories = R"({"id":7,"name":"dog"},{"id":2,"name":"cat"})";
+
+  CocoFolder() {
+    test::write_small_picture(folder / "images/1.png", 40, 30, 1);
+    test::write_small_picture(folder / "images/2.png", 20, 50, 2);
+  }
+  void add(int id, int image, int category, const std::string& box, const std::string& more = "") {
+    annotations += (annotations.empty() ? "" : ",") + std::string("{\"id\":") + std::to_string(id) +
+                   ",\"image_id\":" + std::to_string(image) + ",\"category_id\":" + std::to_string(category) +
+                   ",\"bbox\":" + box + more + "}";
+  }
+  fs::path file() const { return folder / "a.json"; }
+  void write() const {
+    test::write_file(file(), "{\"images\":[" + images + "],\"annotations\":[" + annotations + "],\"categories\":[" +
+                                 categories + "]}");
+  }
+  Dataset load(const ClassList* classes = nullptr) const {
+    write();
+    return load_coco(file(), folder / "images", classes);
+  }
+  Dataset inspect() const {
+    write();
+    return inspect_coco(file(), folder / "images");
+  }
+};
+
+const DataProblem* find(const Dataset& dataset, const std::string& kind) {
+  const auto found =
+      std::find_if(dataset.problems.begin(), dataset.problems.end(), [&](const auto& p) { return p.kind == kind; });
+  return found == dataset.problems.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+TEST_CASE("pictures come by ascending id, classes by ascending category id, boxes in file order") {
+  CocoFolder coco;
+  coco.add(1, 20, 7, "[1,2,3,4]");
+  coco.add(2, 10, 2, "[5,6,7,8]");
+  coco.add(3, 20, 2, "[0,0,20,50]");
+  const Dataset data = coco.load();
+  CHECK(data.problems.empty());
+  CHECK(data.classes.names == std::vector<std::string>{"cat", "dog"});
+  CHECK(data.classes.category_ids == std::vector<std::int64_t>{2, 7});
+  REQUIRE(data.pictures.size() == 2);
+  CHECK(data.pictures[0].id == 10);
+  CHECK(data.pictures[0].box_count == 1);
+  CHECK(data.pictures[1].first_box == 1);
+  CHECK(data.pictures[1].box_count == 2);
+  CHECK(data.boxes[1].label == 1);
+  CHECK(data.boxes[1].xyxy == std::array<float, 4>{1, 2, 4, 6});
+  CHECK(data.truth.truths.size() == 3);
+  CHECK(data.truth.truths[0].annotation_id == 1);
+}
+
+TEST_CASE("crowds are kept for the metric and left out of training; pictures without boxes stay") {
+  CocoFolder coco;
+  coco.add(1, 10, 2, "[5,6,7,8]");
+  coco.add(2, 20, 2, "[0,0,9,9]", ",\"iscrowd\":1");
+  const Dataset data = coco.load();
+  CHECK(data.problems.empty());
+  CHECK(data.pictures.size() == 2);
+  CHECK(data.pictures[1].box_count == 0);
+  CHECK(data.boxes.size() == 1);
+  CHECK(data.truth.truths.size() == 2);
+  CHECK(data.truth.truths[1].crowd);
+}
+
+TEST_CASE("boxes are clipped in float32 as the reference does; the metric's stay as written") {
+  CocoFolder coco;
+  coco.add(1, 10, 2, "[-0.4,0.1,40.6,0.7]");
+  const Dataset data = coco.load();
+  CHECK(data.problems.empty());
+  CHECK(data.boxes[0].xyxy == std::array<float, 4>{0, 0.1f, 40, 0.1f + 0.7f});
+  CHECK(data.truth.truths[0].box_xywh == std::array<double, 4>{-0.4, 0.1, 40.6, 0.7});
+  CHECK(data.truth.truths[0].area == 40.6 * 0.7);
+}
+
+TEST_CASE("boxes that no training can use are left out, counted and named") {
+  const auto [box, kind, kept] = GENERATE(table<std::string, std::string, int>({
+      {"[NaN,2,3,4]", "box_not_finite", 0},
+      {"[1,2,Infinity,4]", "box_not_finite", 0},
+      {"[1,-Infinity,3,4]", "box_not_finite", 0},
+      {"[1,2,-3,4]", "box_inverted", 0},
+      {"[1,2,3,-0.5]", "box_inverted", 0},
+      {"[1,2,0,4]", "box_zero_area", 0},
+      {"[1,2,3,0]", "box_zero_area", 0},
+      {"[1,2,1e-30,4]", "box_zero_area", 0},
+      {"[40,2,3,4]", "box_outside", 0},
+      {"[1,-9,3,9]", "box_outside", 0},
+      {"[1e300,2,1e300,4]", "box_outside", 0},
+      {"[-5,2,10,4]", "box_clipped", 1},
+      {"[1,2,3,400]", "box_clipped", 1},
+      {"[-1e30,-1e30,2e30,2e30]", "box_clipped", 1},
+  }));
+  INFO(box);
+  CocoFolder coco;
+  coco.add(1, 10, 2, "[5,6,7,8]");
+  coco.add(42, 10, 2, box);
+  const Dataset data = coco.load();
+  REQUIRE(data.problems.size() == 1);
+  CHECK(data.problems[0].kind == kind);
+  CHECK(data.problems[0].severity == Severity::kWarning);
+  CHECK_THAT(data.problems[0].where, Catch::StartsWith("annotation id 42: ["));
+  CHECK(data.boxes.size() == static_cast<std::size_t>(1 + kept));
+  CHECK(data.truth.truths.size() == 2);
+  for (const auto& kept_box : data.boxes) {
+    CHECK((kept_box.xyxy[2] > kept_box.xyxy[0] && kept_box.xyxy[3] > kept_box.xyxy[1]));
+    CHECK((kept_box.xyxy[0] >= 0 && kept_box.xyxy[2] <= 40 && kept_box.xyxy[1] >= 0 && kept_box.xyxy[3] <= 30));
+  }
+}
+
+TEST_CASE("labels are the same under any numbering of the categories") {
+  CocoFolder coco;
+  coco.add(1, 10, 2, "[5,6,7,8]");
+  coco.add(2, 20, 7, "[1,1,2,2]");
+  const ClassList wanted{{"cat", "dog"}, {2, 7}};
+  const auto [categories, cat, dog] = GENERATE(table<std::string, int, int>({
+      {R"({"id":0,"name":"dog"},{"id":1,"name":"cat"})", 1, 0},
+      {R"({"id":1,"name":"dog"},{"id":90,"name":"cat"})", 90, 1},
+      {R"({"id":-3,"name":"dog"},{"id":-7,"name":"cat"})", -7, -3},
+      {R"({"id":2147483647,"name":"cat"},{"id":5,"name":"dog"})", 2147483647, 5},
+  }));
+  CocoFolder other;
+  other.categories = categories;
+  other.add(1, 10, cat, "[5,6,7,8]");
+  other.add(2, 20, dog, "[1,1,2,2]");
+  const Dataset a = coco.load(&wanted), b = other.load(&wanted);
+  REQUIRE(a.boxes.size() == b.boxes.size());
+  for (std::size_t i = 0; i < a.boxes.size(); ++i) CHECK(a.boxes[i].label == b.boxes[i].label);
+  CHECK(b.classes.names == wanted.names);
+  CHECK(b.classes.category_ids == std::vector<std::int64_t>{cat, dog});
+}
+
+TEST_CASE("classes are mapped to the wanted ones by name or refused") {
+  CocoFolder coco;
+  coco.add(1, 10, 7, "[5,6,7,8]");
+  const ClassList more{{"bird", "dog", "cat"}, {1, 2, 3}};
+  const Dataset data = coco.load(&more);
+  CHECK(data.boxes[0].label == 1);
+  CHECK(data.classes.category_ids[1] == 7);
+  REQUIRE(find(data, "class_absent"));
+  CHECK(find(data, "class_absent")->where == "'bird'");
+  const std::vector<MetricDetection> birds{{10, data.classes.category_ids[0], {5, 6, 7, 8}, 0.9}};
+  CHECK(evaluate_coco(data.truth, birds).detections_left_out == 1);
+
+  const ClassList fewer{{"cat"}, {2}};
+  CHECK_THROWS_WITH(coco.load(&fewer), Catch::Contains("'dog'"));
+}
+
+TEST_CASE("names in the YAML give the order of the classes, nc is compared with the file") {
+  CocoFolder coco;
+  coco.add(1, 10, 7, "[5,6,7,8]");
+  coco.write();
+  const std::string split = "train: {images: images, annotations: a.json}\n";
+  test::write_file(coco.folder / "d.yaml", split + "names: [dog, cat]\n");
+  const Dataset data = load_dataset(load_dataset_config(coco.folder / "d.yaml"), "train");
+  CHECK(data.boxes[0].label == 0);
+  CHECK(data.classes.category_ids == std::vector<std::int64_t>{7, 2});
+  test::write_file(coco.folder / "d.yaml", split + "nc: 80\n");
+  CHECK_THROWS_WITH(load_dataset(load_dataset_config(coco.folder / "d.yaml"), "train"),
+                    Catch::Contains("nc 80, categories 2"));
+}
+
+TEST_CASE("a split without boxes is a warning to evaluate on, an error to train on; without pictures always") {
+  CocoFolder coco;
+  CHECK(find(coco.load(), "no_boxes")->severity == Severity::kWarning);
+  test::write_file(coco.folder / "d.yaml", "train: {images: images, annotations: a.json}\n");
+  CHECK_THROWS_WITH(load_dataset(load_dataset_config(coco.folder / "d.yaml"), "train"), Catch::Contains("no_boxes"));
+  coco.images = "";
+  CHECK_THROWS_WITH(coco.load(), Catch::Contains("no_pictures"));
+}
+
+TEST_CASE("missing pictures are counted, the first five named") {
+  CocoFolder coco;
+  coco.add(1, 10, 2, "[5,6,7,8]");
+  for (int i = 0; i < 9; ++i) {
+    coco.images += ",{\"id\":" + std::to_string(100 + i) + ",\"file_name\":\"gone" + std::to_string(i) +
+                   ".png\",\"width\":9,\"height\":9}";
+  }
+  CHECK_THROWS_WITH(coco.load(), Catch::Contains("9 × missing_picture") && Catch::Contains("gone4.png") &&
+                                     !Catch::Contains("gone5.png") && Catch::Contains("and 4 more"));
+  CHECK(coco.inspect().pictures.size() == 2);
+}
+
+TEST_CASE("file names that leave the folder are refused, whether or not such a file exists") {
+  const auto name = GENERATE(as<std::string>{}, "/etc/hostname", "../1.png", "../images/1.png", "a/../../1.png",
+                             "a/../..", "..", ".", "1.png\\u0000.jpg", "./../../1.png");
+  INFO(name);
+  CocoFolder coco;
+  test::write_small_picture(coco.folder / "1.png", 40, 30, 3);
+  coco.images = R"({"id":10,"file_name":")" + name + R"(","width":40,"height":30})";
+  coco.add(1, 10, 2, "[5,6,7,8]");
+  const Dataset data = coco.inspect();
+  CHECK(data.pictures.empty());
+  CHECK(find(data, "path_escape")->severity == Severity::kError);
+}
+
+TEST_CASE("file names may go through folders, also back and forth inside") {
+  CocoFolder coco;
+  test::write_small_picture(coco.folder / "images/sub/3.png", 8, 8, 3);
+  coco.images = R"({"id":10,"file_name":"sub/../sub/./3.png","width":8,"height":8})";
+  coco.add(1, 10, 2, "[1,1,4,4]");
+  CHECK(coco.load().pictures.size() == 1);
+}
+
+TEST_CASE("a size that the file does not say is read from the picture, with a warning") {
+  CocoFolder coco;
+  coco.images = R"({"id":10,"file_name":"1.png"})";
+  coco.add(1, 10, 2, "[30,20,20,20]");
+  const Dataset data = coco.load();
+  CHECK(data.pictures[0].width == 40);
+  CHECK(data.boxes[0].xyxy == std::array<float, 4>{30, 20, 40, 30});
+  CHECK(find(data, "missing_size"));
+
+  test::write_file(coco.folder / "images/1.png", "no picture");
+  CHECK_THROWS_WITH(coco.load(), Catch::Contains("unreadable_picture"));
+  coco.images = R"({"id":10})";
+  CHECK_THROWS_WITH(coco.load(), Catch::Contains("missing_file_name"));
+}
+
+TEST_CASE("errors of records are thrown as one summary") {
+  CocoFolder coco;
+  coco.add(1, 10, 2, "[5,6,7]");
+  coco.add(2, 10, 2, "\"box\"");
+  coco.images += R"(,{"id":10,"file_name":"2.png"})";
+  try {
+    coco.load();
+    FAIL("accepted");
+  } catch (const DataError& fault) {
+    CHECK_THAT(fault.what(), Catch::Contains("cannot be used:") && Catch::Contains("2 × bad_field") &&
+                                 Catch::Contains("duplicate_image_id"));
+    CHECK(fault.code() == ExitCode::kData);
+  }
+}
+
+TEST_CASE("a sample is the decoded picture with its boxes") {
+  CocoFolder coco;
+  coco.add(1, 20, 7, "[1,2,3,4]");
+  coco.add(2, 20, 2, "[0,0,20,50]");
+  const Dataset data = coco.load();
+  const Sample sample = load_sample(data, 1);
+  CHECK(sample.picture.width == 20);
+  CHECK(sample.original_height == 50);
+  CHECK(sample.picture_index == 1);
+  REQUIRE(sample.boxes.size() == 2);
+  CHECK(sample.boxes[0].label == 1);
+  CHECK(sample.boxes[1].xyxy == std::array<float, 4>{0, 0, 20, 50});
+  CHECK(load_sample(data, 0).boxes.empty());
+}
+
+TEST_CASE("a picture that is not of its annotated size, or broken, is no sample") {
+  CocoFolder coco;
+  coco.images = R"({"id":10,"file_name":"1.png","width":30,"height":40})";
+  coco.add(1, 10, 2, "[5,6,7,8]");
+  CHECK_THROWS_WITH(load_sample(coco.load(), 0),
+                    Catch::Contains("1.png") && Catch::Contains("is 40x30") && Catch::Contains("30x40"));
+  const Dataset data = coco.load();
+  test::write_file(coco.folder / "images/1.png", "no picture");
+  CHECK_THROWS_AS(load_sample(data, 0), DataError);
+  CHECK_THROWS_AS(load_sample(data, 1), InternalError);
+}

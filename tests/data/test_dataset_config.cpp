@@ -1,0 +1,127 @@
+#include <catch2/catch.hpp>
+
+#include "core/io/error.h"
+#include "data/dataset.h"
+#include "tests/support/data_files.h"
+#include "tests/support/temporary_folder.h"
+
+using namespace rtdetr;
+namespace fs = std::filesystem;
+
+namespace {
+
+DatasetConfig load(const std::string& yaml) {
+  const test::TemporaryFolder folder;
+  test::write_file(folder / "d.yaml", yaml);
+  return load_dataset_config(folder / "d.yaml");
+}
+
+/// The message of the ConfigError, without the folder.
+std::string fault_of(const std::string& yaml) {
+  try {
+    load(yaml);
+  } catch (const ConfigError& fault) {
+    return fault.what();
+  }
+  return "accepted";
+}
+
+}  // namespace
+
+TEST_CASE("a data set YAML holds folders, lists and COCO files, relative to it") {
+  const test::TemporaryFolder folder;
+  test::write_file(folder / "sub/d.yaml", R"(path: ../data
+train: [images/a, images/b.txt]
+val: {images: pictures, annotations: val.json}
+test:
+nc: 2
+names: {1: dog, 0: cat}
+)");
+  const DatasetConfig config = load_dataset_config(folder / "sub/d.yaml");
+  CHECK(config.root == folder / "data");
+  CHECK(config.names == std::vector<std::string>{"cat", "dog"});
+  REQUIRE(config.splits.size() == 2);
+  CHECK(config.find("train")->sources == std::vector<fs::path>{folder / "data/images/a", folder / "data/images/b.txt"});
+  CHECK(config.find("val")->coco);
+  CHECK(config.find("val")->annotations == folder / "data/val.json");
+  CHECK(config.find("val")->line == 3);
+  CHECK(config.find("test") == nullptr);
+}
+
+TEST_CASE("without a path the YAML's own folder is the root; absolute paths stay") {
+  const test::TemporaryFolder folder;
+  test::write_file(folder / "d.yaml", "train: images\nval: /elsewhere/val\nnames: [a]\n");
+  const DatasetConfig config = load_dataset_config(folder / "d.yaml");
+  CHECK(config.find("train")->sources[0] == folder / "images");
+  CHECK(config.find("val")->sources[0] == "/elsewhere/val");
+}
+
+TEST_CASE("../train means train if only that exists") {
+  const test::TemporaryFolder folder;
+  fs::create_directories(folder / "set/train/images");
+  test::write_file(folder / "set/d.yaml", "train: ../train/images\nval: ../val/images\nnames: [a]\n");
+  const DatasetConfig config = load_dataset_config(folder / "set/d.yaml");
+  CHECK(config.find("train")->sources[0] == folder / "set/train/images");
+  CHECK(config.find("val")->sources[0] == folder / "val/images");
+}
+
+TEST_CASE("names may be left out with COCO, and stand for nc numbers with YOLO") {
+  CHECK(load("train: {images: i, annotations: a.json}\n").names.empty());
+  CHECK(load("train: {images: i, annotations: a.json}\nnc: 80\n").class_count == 80);
+  CHECK(load("train: images\nnc: 2\n").names == std::vector<std::string>{"class_0", "class_1"});
+}
+
+TEST_CASE("the data sets that come along are well formed") {
+  for (const char* name : {"bccd.yaml", "bccd_overfit8.yaml", "coco.yaml"}) {
+    const DatasetConfig config = load_dataset_config(fs::path(RTDETR_SOURCE_DIR) / "configs/datasets" / name);
+    CHECK(config.find("train")->coco);
+    CHECK(config.find("val")->coco);
+  }
+}
+
+TEST_CASE("mistakes in a data set YAML are answered with line and rule") {
+  const auto [yaml, fault] = GENERATE(table<std::string, std::string>({
+      {"trian: images\nval: v\nnames: [a]\n", "d.yaml:1: unknown key 'trian'; did you mean 'train'?"},
+      {"train: images\nnames: [a]\nkpt_shape: 3\n", "d.yaml:3: unknown key 'kpt_shape'; the keys are path, train"},
+      {"train: a\ntrain: b\nnames: [a]\n", "d.yaml:2: "},
+      {"train: {image: i, annotations: a.json}\n", "unknown key 'image'; did you mean 'images'?"},
+      {"train: {images: i}\n", "'train' needs 'annotations'"},
+      {"train: {images: [i], annotations: a.json}\n", "'train.images' must be a path"},
+      {"train: annotations/train.json\nnames: [a]\n", "{images: DIR, annotations: annotations/train.json}"},
+      {"train: []\nnames: [a]\n", "'train' is an empty list"},
+      {"train: [[a]]\nnames: [a]\n", "'train' must be a path"},
+      {"path: [a]\ntrain: i\nnames: [a]\n", "'path' must be a path"},
+      {"names: [a]\n", "none of 'train', 'val', 'test' is given"},
+      {"train: images\n", "'names' is missing"},
+      {"train: images\nnames: []\n", "'names' is empty"},
+      {"train: images\nnames: cat\n", "'names' must be a list of names"},
+      {"train: images\nnames: [a, b, a]\n", "'names' has 'a' twice"},
+      {"train: images\nnames: [a, [b]]\n", "a class name must be a text"},
+      {"train: images\nnames: {0: a, 2: b}\n",
+       "d.yaml:2: 'names' has the index '2'; its 2 indices must run from 0 to 1"},
+      {"train: images\nnames: {1: a, 2: b}\n", "index '2'"},
+      {"train: images\nnames: {0: a, x: b}\n", "index 'x'"},
+      {"train: images\nnames: {0: a, -1: b}\n", "index '-1'"},
+      {"train: images\nnames: [a]\nnc: 2\n", "'nc' is 2, but 'names' has 1"},
+      {"train: images\nnc: two\n", "'nc' must be a number of classes"},
+      {"train: images\nnc: 0\n", "'nc' must be a number of classes"},
+      {"train: images\nnc: 99999999999\n", "'nc' must be a number of classes"},
+      {"train: images\nnames: [a]\nchannels: 4\n", "'channels' must be 3"},
+      {"[train, val]\n", "a data set is a map"},
+      {"train: &x images\nval: *x\nnames: [a]\n", "d.yaml:"},
+  }));
+  INFO(yaml);
+  CHECK_THAT(fault_of(yaml), Catch::Contains(fault));
+}
+
+TEST_CASE("all mistakes of a data set YAML are shown together") {
+  const std::string fault = fault_of("trian: images\nnames: [a, a]\nnc: 5\n");
+  CHECK_THAT(fault, Catch::Contains("trian") && Catch::Contains("twice") && Catch::Contains("'nc' is 5") &&
+                        Catch::Contains("none of"));
+}
+
+TEST_CASE("a YAML that is not there is an IoError, an unknown split a ConfigError") {
+  CHECK_THROWS_AS(load_dataset_config("/nowhere/d.yaml"), IoError);
+  CHECK_THROWS_WITH(load_dataset(load("train: images\nval: v\nnames: [a]\n"), "test"),
+                    Catch::Contains("no split 'test'; the file has train, val"));
+}

@@ -1,0 +1,175 @@
+#include "data/doctor.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+
+#include "core/io/error.h"
+#include "tests/support/data_files.h"
+#include "tests/support/temporary_folder.h"
+
+using namespace rtdetr;
+using Severity = DataProblem::Severity;
+namespace fs = std::filesystem;
+
+namespace {
+
+const DataProblem* find(const DatasetReport& report, const std::string& kind) {
+  const auto found =
+      std::find_if(report.problems.begin(), report.problems.end(), [&](const auto& p) { return p.kind == kind; });
+  return found == report.problems.end() ? nullptr : &*found;
+}
+
+/// Two splits of one folder of small pictures p0.png … p5.png, 32x24: 0 to 3 for training, 4 and 5 to evaluate.
+struct Folder {
+  test::TemporaryFolder folder;
+  std::string categories = R"({"id":1,"name":"cat"},{"id":2,"name":"dog"})";
+
+  Folder() {
+    for (int i = 0; i < 6; ++i) test::write_small_picture(picture(i), 32, 24, i);
+    write_split("train", {0, 1, 2, 3});
+    write_split("val", {4, 5});
+    test::write_file(
+        folder / "d.yaml",
+        "train: {images: images, annotations: train.json}\nval: {images: images, annotations: val.json}\n");
+  }
+  fs::path picture(int i) const { return folder / ("images/p" + std::to_string(i) + ".png"); }
+  void write_split(const std::string& name, const std::vector<int>& pictures, const std::string& more = "") const {
+    std::string images, annotations;
+    for (const int i : pictures) {
+      const std::string id = std::to_string(i), comma = images.empty() ? "" : ",";
+      images += comma + "{\"id\":" + id + ",\"file_name\":\"p" + id + ".png\",\"width\":32,\"height\":24}";
+      annotations += comma + "{\"id\":" + std::to_string(i + 1) + ",\"image_id\":" + id +
+                     ",\"category_id\":" + std::to_string(1 + i % 2) + ",\"bbox\":[1,2,10,8]}";
+    }
+    test::write_file(folder / (name + ".json"), "{\"images\":[" + images + "],\"annotations\":[" + annotations + more +
+                                                    "],\"categories\":[" + categories + "]}");
+  }
+  DatasetReport check(const CheckOptions& options = {}) const {
+    return check_dataset(load_dataset_config(folder / "d.yaml"), options);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a sound data set is counted and has no problems") {
+  const Folder set;
+  std::int64_t last_done = 0;
+  CheckOptions options;
+  options.progress = [&](const std::string& split, std::int64_t done, std::int64_t total) {
+    CHECK(total == (split == "train" ? 4 : 2));
+    last_done = done;
+  };
+  const DatasetReport report = set.check(options);
+  for (const DataProblem& problem : report.problems) UNSCOPED_INFO(describe(problem));
+  CHECK(report.problems.empty());
+  CHECK(last_done == 2);
+  REQUIRE(report.splits.size() == 2);
+  CHECK(report.splits[0].pictures == 4);
+  CHECK(report.splits[0].boxes_per_class == std::vector<std::int64_t>{2, 2});
+  CHECK(report.splits[0].boxes_by_size == std::array<std::int64_t, 3>{4, 0, 0});
+  CHECK(report.splits[0].width.median == 32);
+  CHECK(report.splits[1].max_boxes == 1);
+  CHECK(report.classes.names == std::vector<std::string>{"cat", "dog"});
+}
+
+TEST_CASE("the blood cells that come along are sound") {
+  const DatasetReport report =
+      check_dataset(load_dataset_config(fs::path(RTDETR_SOURCE_DIR) / "configs/datasets/bccd.yaml"));
+  CHECK(report.problems.empty());
+  REQUIRE(report.splits.size() == 3);
+  CHECK(report.splits[0].pictures == 205);
+  CHECK(report.splits[0].boxes_per_class == std::vector<std::int64_t>{2381, 214, 209});
+  CHECK(report.splits[1].boxes == 1137);
+  CHECK(report.splits[2].boxes == 945);
+  CHECK(report.splits[2].max_boxes == 24);
+}
+
+TEST_CASE("one annotation file with its folder is checked alone; pictures not in it are named") {
+  const Folder set;
+  const DatasetReport report = check_coco(set.folder / "train.json", set.folder / "images");
+  CHECK(report.splits.at(0).pictures == 4);
+  REQUIRE(find(report, "unlisted_picture"));
+  CHECK(find(report, "unlisted_picture")->count == 2);
+  CHECK_THAT(find(report, "unlisted_picture")->where, Catch::EndsWith("p4.png"));
+}
+
+TEST_CASE("the same bytes twice are named, inside a split and across splits") {
+  const Folder set;
+  fs::copy_file(set.picture(0), set.picture(1), fs::copy_options::overwrite_existing);
+  fs::copy_file(set.picture(2), set.picture(5), fs::copy_options::overwrite_existing);
+  const DatasetReport report = set.check();
+  CHECK(report.problems.size() == 2);
+  CHECK_THAT(find(report, "duplicate_picture")->where,
+             Catch::Contains("p1.png = train: ") && Catch::EndsWith("p0.png"));
+  CHECK_THAT(find(report, "duplicate_across_splits")->where, Catch::Contains("val: ") && Catch::EndsWith("p2.png"));
+}
+
+TEST_CASE("the report does not depend on the number of threads") {
+  const Folder set;
+  for (int i = 0; i < 6; ++i) test::write_file(set.picture(i), "broken");
+  CheckOptions options;
+  const DatasetReport one = set.check(options);
+  options.threads = 4;
+  const DatasetReport four = set.check(options);
+  REQUIRE(find(one, "unreadable_picture"));
+  CHECK(find(one, "unreadable_picture")->count == 6);
+  CHECK(find(one, "unreadable_picture")->places == find(four, "unreadable_picture")->places);
+  CHECK(one.splits[0].unreadable_pictures == 4);
+}
+
+TEST_CASE("pictures that are broken or of another size are errors, unless decoding is off") {
+  const Folder set;
+  test::write_small_picture(set.picture(0), 24, 32, 0);
+  test::write_file(set.picture(3), "broken");
+  const DatasetReport report = set.check();
+  CHECK(find(report, "wrong_size")->severity == Severity::kError);
+  CHECK_THAT(find(report, "wrong_size")->where, Catch::Contains("p0.png: 24x32, annotated as 32x24"));
+  CHECK(find(report, "unreadable_picture")->severity == Severity::kError);
+  CHECK(report.splits[0].unreadable_pictures == 1);
+  CheckOptions options;
+  options.decode = false;
+  CHECK(set.check(options).problems.empty());
+}
+
+TEST_CASE("errors of annotations do not stop the check, and come first") {
+  const Folder set;
+  fs::remove(set.picture(1));
+  set.write_split("val", {4, 5},
+                  R"(,{"id":9,"image_id":4,"category_id":1},{"id":10,"image_id":4,"category_id":1,"bbox":[1,2,-3,4]})");
+  const DatasetReport report = set.check();
+  REQUIRE(report.problems.size() == 3);
+  CHECK(has_errors(report.problems));
+  CHECK(find(report, "bad_field")->where.starts_with("val: "));
+  CHECK(find(report, "missing_picture")->severity == Severity::kError);
+  CHECK(report.problems.back().kind == "box_inverted");
+  CHECK(report.splits[0].pictures == 3);
+}
+
+TEST_CASE("a split that is no JSON, or of other classes, is an error and the rest is checked") {
+  const Folder set;
+  test::write_file(set.folder / "train.json", "{\"images\": [");
+  const DatasetReport report = set.check();
+  CHECK_THAT(find(report, "unreadable_split")->where, Catch::StartsWith("train: "));
+  CHECK(report.splits.size() == 1);
+
+  Folder other;
+  other.categories = R"({"id":1,"name":"cat"},{"id":2,"name":"horse"})";
+  other.write_split("val", {4, 5});
+  CHECK_THAT(find(other.check(), "unreadable_split")->where, Catch::StartsWith("val: ") && Catch::Contains("'horse'"));
+}
+
+TEST_CASE("more boxes than queries, classes without boxes and imbalance are advised on") {
+  const Folder set;
+  std::string more;
+  for (int i = 0; i < 2100; ++i) {
+    more += R"(,{"id":)" + std::to_string(100 + i) + R"(,"image_id":0,"category_id":1,"bbox":[1,2,)" +
+            std::to_string(1 + i % 20) + ",5]}";
+  }
+  set.write_split("train", {0, 1, 2, 3}, more);
+  set.write_split("val", {4});
+  const DatasetReport report = set.check();
+  CHECK_THAT(find(report, "more_boxes_than_queries")->where, Catch::Contains("p0.png: 2101 boxes"));
+  CHECK_THAT(find(report, "class_without_boxes")->where, Catch::StartsWith("val: ") && Catch::Contains("'dog'"));
+  CHECK_THAT(find(report, "imbalance")->where, Catch::Contains("'cat' 2,102, 'dog' 2"));
+  CHECK_FALSE(has_errors(report.problems));
+}
