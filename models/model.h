@@ -19,6 +19,7 @@ struct BuildOptions {
   std::optional<std::int64_t> decoder_layers;  ///< build only the first k layers
   std::optional<std::int64_t> num_queries;
   std::uint64_t seed = 0;                      ///< of the initial weights (core/io/random.h)
+  bool initial_weights = true;                 ///< false: tensors stay unset, for a checkpoint that follows
 };
 
 /// Random draws of a denoising group, so that tests can inject the reference's. See models/denoising.h.
@@ -47,7 +48,7 @@ class DetectionModelImpl : public torch::nn::Module {
   /// @throws ConfigError  if the size does not fit the strides
   ModelOutput forward(const torch::Tensor& images, const ForwardOptions& options = {});
 
-  const ModelSpec& spec() const;             ///< as resolved: nc, queries, decoder layers
+  const ModelSpec& spec() const;             ///< as resolved: nc, scale, queries, decoder layers; so is its text
   std::int64_t num_classes() const;
   std::int64_t num_decoder_layers() const;
   std::int64_t stride() const;               ///< largest stride of the graph, 32

@@ -1,0 +1,70 @@
+#include <ATen/record_function.h>
+#include <torch/torch.h>
+
+#include <string_view>
+
+#include "models/model.h"
+
+/// Counts operations by watching one forward pass: whatever a block computes is counted, no block has to know.
+namespace rtdetr {
+
+namespace {
+
+thread_local double counted_operations = 0;
+
+double numel(const c10::IValue& value) { return static_cast<double>(value.toTensor().numel()); }
+
+/// Matrix products by M·K·N.
+void count_product(const at::RecordFunction& call) {
+  const std::string_view name = call.name();
+  const auto inputs = call.inputs();
+  if (name == "aten::mm" || name == "aten::bmm") {
+    counted_operations += 2 * numel(inputs[0]) * inputs[1].toTensor().size(-1);
+  } else if (name == "aten::addmm" || name == "aten::baddbmm") {
+    counted_operations += 2 * numel(inputs[1]) * inputs[2].toTensor().size(-1);
+  } else if (name == "aten::_scaled_dot_product_flash_attention_for_cpu") {
+    const torch::Tensor query = inputs[0].toTensor(), key = inputs[1].toTensor(), value = inputs[2].toTensor();
+    counted_operations +=
+        2 * numel(inputs[0]) * key.size(-2) + 2.0 * query.numel() / query.size(-1) * key.size(-2) * value.size(-1);
+  }
+}
+
+/// Convolutions by cells of the output times elements of the kernel.
+std::unique_ptr<at::ObserverContext> count_call(const at::RecordFunction& call) {
+  count_product(call);
+  if (std::string_view(call.name()) != "aten::convolution") return nullptr;
+  const auto inputs = call.inputs();
+  const torch::Tensor input = inputs[0].toTensor(), weight = inputs[1].toTensor();
+  const auto stride = inputs[3].toIntVector(), padding = inputs[4].toIntVector(), dilation = inputs[5].toIntVector();
+  double cells = static_cast<double>(input.size(0));
+  for (int axis = 0; axis < 2; ++axis) {
+    const std::int64_t extent = dilation[axis] * (weight.size(2 + axis) - 1) + 1;
+    cells *= (input.size(2 + axis) + 2 * padding[axis] - extent) / stride[axis] + 1;
+  }
+  counted_operations += 2 * cells * weight.numel();
+  return nullptr;
+}
+
+struct Watch {
+  at::CallbackHandle handle = at::addThreadLocalCallback(
+      at::RecordFunctionCallback(count_call).needsInputs(true).scopes({at::RecordScope::FUNCTION}));
+  ~Watch() { at::removeCallback(handle); }
+};
+
+}  // namespace
+
+double count_gflops(DetectionModel& model, std::int64_t height, std::int64_t width) {
+  const torch::NoGradGuard no_grad;
+  const bool was_training = model->is_training();
+  model->eval();
+  counted_operations = 0;
+  {
+    const Watch watch;
+    const torch::Tensor any = model->parameters().front();
+    model->forward(torch::zeros({1, model->spec().channels, height, width}, any.options().requires_grad(false)));
+  }
+  model->train(was_training);
+  return counted_operations / 1e9;
+}
+
+}  // namespace rtdetr

@@ -1,0 +1,97 @@
+#include "tests/parity/fixture.h"
+
+#include <torch/torch.h>
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+
+#include "tests/support/fill.h"
+
+namespace rtdetr::test {
+
+namespace {
+
+std::string current_stem() {
+  const char* stem = std::getenv("RTDETR_FIXTURE");
+  if (!stem) FAIL("RTDETR_FIXTURE must name a file of tests/fixtures, e.g. forward_v1_r18vd");
+  return stem;
+}
+
+void report(const std::string& what, double error, double limit) {
+  std::printf("%-36s %-28s %9.2e of %.0e\n", current_stem().c_str(), what.c_str(), error, limit);
+  CHECK(error <= limit);
+}
+
+/// Largest difference; infinities must stand at the same places.
+double largest_difference(const torch::Tensor& actual, const torch::Tensor& expected) {
+  REQUIRE(actual.sizes().vec() == expected.sizes().vec());
+  if (actual.numel() == 0) return 0;
+  const torch::Tensor a = actual.detach().to(torch::kFloat64), e = expected.to(torch::kFloat64);
+  const torch::Tensor difference = torch::where(a == e, torch::zeros_like(a), (a - e).abs());
+  return difference.max().item<double>();
+}
+
+}  // namespace
+
+const torch::Tensor& Fixture::tensor(const std::string& name) const {
+  const auto found = tensors.find(name);
+  if (found == tensors.end()) FAIL(stem + " has no tensor " + name);
+  return found->second;
+}
+
+Fixture load_fixture() { return load_fixture(current_stem()); }
+
+Fixture load_fixture(const std::string& stem) {
+  const std::filesystem::path folder = std::filesystem::path(RTDETR_SOURCE_DIR) / "tests/fixtures";
+  Fixture fixture;
+  fixture.stem = stem;
+  std::ifstream json(folder / (stem + ".json"));
+  REQUIRE(json);
+  fixture.json = nlohmann::json::parse(json);
+  const std::filesystem::path tensors = folder / (stem + ".safetensors");
+  if (std::filesystem::exists(tensors)) fixture.tensors = load_tensors(tensors).tensors;
+  return fixture;
+}
+
+std::string model_file_of(const std::string& fixture_model) {
+  const std::size_t bar = fixture_model.find('_');
+  const std::string origin = fixture_model.substr(0, bar), rest = fixture_model.substr(bar + 1);
+  if (origin == "v1") return "rtdetr_" + rest + ".yaml";
+  if (origin == "v2") return "rtdetrv2_" + rest + ".yaml";
+  return rest + ".yaml";
+}
+
+DetectionModel build_fixture_model(const std::string& fixture_model) {
+  BuildOptions options;
+  options.initial_weights = false;
+  DetectionModel model = build_model(load_model_spec(model_file_of(fixture_model)), options);
+  model->to(torch::kFloat64);
+  fill_by_rule(*model);
+  model->eval();
+  return model;
+}
+
+void check_absolute(const std::string& what, const torch::Tensor& actual, const torch::Tensor& expected, double limit) {
+  report(what, largest_difference(actual, expected), limit);
+}
+
+void check_relative(const std::string& what, const torch::Tensor& actual, const torch::Tensor& expected, double limit) {
+  const double scale = expected.numel() ? expected.to(torch::kFloat64).abs().max().item<double>() : 1;
+  report(what, largest_difference(actual, expected) / (scale > 0 ? scale : 1), limit);
+}
+
+void check_number(const std::string& what, double actual, double expected, double relative_limit) {
+  const double scale = expected != 0 ? std::abs(expected) : 1;
+  report(what, std::isfinite(actual) ? std::abs(actual - expected) / scale : HUGE_VAL, relative_limit);
+}
+
+void check_equal(const std::string& what, const torch::Tensor& actual, const torch::Tensor& expected) {
+  REQUIRE(actual.sizes().vec() == expected.sizes().vec());
+  report(what, static_cast<double>((actual.to(torch::kInt64) != expected.to(torch::kInt64)).sum().item<std::int64_t>()),
+         0);
+}
+
+}  // namespace rtdetr::test

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <string>
+
+#include <torch/types.h>
+#include <nlohmann/json.hpp>
+
+#include "core/tensor_file.h"
+#include "models/model.h"
+
+/// What every reader of fixture files needs. One ctest entry runs one reader on one file: the entry
+/// parity.forward_v1_r18vd runs the test case tagged [forward] with RTDETR_FIXTURE=forward_v1_r18vd.
+namespace rtdetr::test {
+
+struct Fixture {
+  std::string stem;  ///< e.g. "forward_v1_r18vd_256x384"
+  nlohmann::json json;
+  TensorMap tensors;  ///< empty for a file without .safetensors
+
+  /// Fails the test if there is no such tensor.
+  const torch::Tensor& tensor(const std::string& name) const;
+};
+
+/// The file that RTDETR_FIXTURE names.
+Fixture load_fixture();
+/// Another one, e.g. the inputs that several files share.
+Fixture load_fixture(const std::string& stem);
+
+/// Model file of a fixture: "v1_r18vd" → rtdetr_r18vd.yaml, "v2_r18vd" → rtdetrv2_r18vd.yaml, "ultralytics_X" → X.yaml.
+std::string model_file_of(const std::string& fixture_model);
+
+/// The fixture's model (its JSON's "name"), filled by the rule, float64, evaluation mode.
+DetectionModel build_fixture_model(const std::string& fixture_model);
+
+/// Prints `<stem> <what> <largest error> of <limit>` and checks it. Absolute: max |a − e|; relative: max |a − e|
+/// divided by max |e|. Infinite values must be equal. Types are raised to float64, shapes must be equal.
+void check_absolute(const std::string& what, const torch::Tensor& actual, const torch::Tensor& expected, double limit);
+void check_relative(const std::string& what, const torch::Tensor& actual, const torch::Tensor& expected, double limit);
+/// Same for single numbers; relative to |expected|.
+void check_number(const std::string& what, double actual, double expected, double relative_limit);
+/// Integers and truth values.
+void check_equal(const std::string& what, const torch::Tensor& actual, const torch::Tensor& expected);
+
+}  // namespace rtdetr::test

@@ -1,0 +1,95 @@
+#include <torch/torch.h>
+
+#include <catch2/catch.hpp>
+
+#include "core/box_ops.h"
+#include "losses/criterion.h"
+#include "tests/parity/fixture.h"
+
+namespace rtdetr::test {
+namespace {
+
+constexpr double kLimit = 1e-12;  // tests/fixtures/README.md §3
+
+std::vector<std::int64_t> numbers(const Tensor& tensor) {
+  return {tensor.const_data_ptr<std::int64_t>(), tensor.const_data_ptr<std::int64_t>() + tensor.numel()};
+}
+
+/// The file's predictions as one output set, with its pairs.
+struct Inputs {
+  Tensor logits, boxes;
+  BatchTargets targets;
+  std::vector<std::vector<Match>> matches{{}};
+
+  explicit Inputs(const Fixture& fixture)
+      : logits(fixture.tensor("in.logits").clone().set_requires_grad(true)),
+        boxes(fixture.tensor("in.boxes").clone().set_requires_grad(true)) {
+    std::vector<Target> all;
+    for (std::int64_t image = 0; image < logits.size(0); ++image) {
+      const std::string suffix = "." + std::to_string(image) + ".";
+      all.push_back({fixture.tensor("in.target" + suffix + "labels"), fixture.tensor("in.target" + suffix + "boxes")});
+      matches[0].push_back({numbers(fixture.tensor("in.match" + suffix + "query")),
+                            numbers(fixture.tensor("in.match" + suffix + "target"))});
+    }
+    targets = collect_targets(all, boxes, logits.size(2));
+  }
+  /// [3]: class, bbox, giou
+  Tensor losses(double num_boxes, const CriterionOptions& options) const {
+    return losses_of_matches(logits.unsqueeze(0), boxes.unsqueeze(0), targets, matches, {num_boxes}, options).view({3});
+  }
+};
+
+/// Which class loss and which box weight a case like "vfl (boxes_weight_format iou)" means.
+CriterionOptions options_of(const std::string& name, bool ultralytics) {
+  CriterionOptions options;
+  if (ultralytics) {
+    options = CriterionOptions::ultralytics();
+  } else {  // un-weighted, one alpha and gamma for all
+    options.loss_class = options.loss_bbox = options.loss_giou = 1;
+    options.focal_alpha = options.vfl_alpha;
+    options.focal_gamma = options.vfl_gamma;
+  }
+  if (name.starts_with("focal")) options.class_loss = ClassLoss::kFocal;
+  if (name.starts_with("bce")) options.class_loss = ultralytics ? ClassLoss::kSoftBce : ClassLoss::kBce;
+  if (name.ends_with("format iou)")) options.box_weight = CriterionOptions::BoxWeight::kIou;
+  if (name.ends_with("format giou)")) options.box_weight = CriterionOptions::BoxWeight::kGiou;
+  return options;
+}
+
+std::size_t place_of(const std::string& term) {
+  if (term == "loss_bbox") return 1;
+  if (term == "loss_giou") return 2;
+  return 0;
+}
+
+void check_case(const Fixture& fixture, const std::string& name, const nlohmann::json& terms) {
+  const Inputs inputs(fixture);
+  const bool ultralytics = fixture.stem.ends_with("ultralytics");
+  const Tensor losses = inputs.losses(fixture.json["num_boxes"].get<double>(), options_of(name, ultralytics));
+  Tensor sum = torch::zeros({}, torch::kFloat64);
+  for (const auto& [term, expected] : terms.items()) {
+    const Tensor value = losses[place_of(term)];
+    check_number(name + " " + term, value.item<double>(), expected.get<double>(), kLimit);
+    sum = sum + value;
+  }
+  sum.backward();
+  for (const auto& [key, prediction] : {std::pair{"grad_logits", inputs.logits}, {"grad_boxes", inputs.boxes}}) {
+    const auto stored = fixture.tensors.find(name + "." + key);
+    if (stored != fixture.tensors.end()) check_relative(name + " " + key, prediction.grad(), stored->second, kLimit);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("loss terms of given pairs and their gradients are the reference's", "[losses]") {
+  const Fixture fixture = load_fixture();
+  for (const auto& [name, terms] : fixture.json["values"].items()) check_case(fixture, name, terms);
+
+  const Tensor a = cxcywh_to_xyxy(fixture.tensor("iou.a_cxcywh")), b = cxcywh_to_xyxy(fixture.tensor("iou.b_cxcywh"));
+  const double epsilon = options_of("", fixture.stem.ends_with("ultralytics")).iou_epsilon;
+  const IouPair overlap = pairwise_iou(a, b, epsilon);
+  check_relative("iou", overlap.iou, fixture.tensor("iou.iou"), kLimit);
+  check_relative("giou", overlap.giou, fixture.tensor("iou.giou"), kLimit);
+}
+
+}  // namespace rtdetr::test

@@ -1,0 +1,64 @@
+#include <torch/torch.h>
+
+#include <catch2/catch.hpp>
+#include <set>
+
+#include "core/io/text.h"
+#include "tests/parity/fixture.h"
+
+namespace rtdetr::test {
+namespace {
+
+/// "key [2, 3] float32"
+using Entries = std::set<std::string>;
+
+std::string entry_text(const std::string& key, const std::vector<std::int64_t>& shape, const std::string& type) {
+  std::vector<std::string> sizes;
+  for (const std::int64_t size : shape) sizes.push_back(std::to_string(size));
+  return key + " [" + join(sizes, ", ") + "] " + type;
+}
+
+std::string type_text(torch::ScalarType type) {
+  return type == torch::kFloat32 ? "float32" : type == torch::kInt64 ? "int64" : torch::toString(type);
+}
+
+/// Computed by our decoder, neither stored nor required.
+bool is_computed(const std::string& key) { return key == "decoder.anchors" || key == "decoder.valid_mask"; }
+
+Entries difference(const Entries& one, const Entries& other) {
+  Entries result;
+  for (const std::string& entry : one) {
+    if (!other.contains(entry)) result.insert(entry);
+  }
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("state has the reference's keys, shapes, types and parameter count", "[state_dict]") {
+  const Fixture fixture = load_fixture();
+  const std::string name = fixture.stem.substr(std::string("state_dict_").size());
+  BuildOptions options;
+  options.initial_weights = false;
+  DetectionModel model = build_model(load_model_spec(model_file_of(name)), options);
+
+  Entries expected, actual;
+  for (const auto& entry : fixture.json["state_dict"]) {
+    if (!is_computed(entry[0])) expected.insert(entry_text(entry[0], entry[1], entry[2]));
+  }
+  for (const auto& [key, tensor] : named_state(*model)) {
+    actual.insert(entry_text(key, tensor.sizes().vec(), type_text(tensor.scalar_type())));
+  }
+  CHECK(difference(expected, actual) == Entries{});
+  CHECK(difference(actual, expected) == Entries{});
+
+  std::int64_t parameters = 0, trainable = 0;
+  for (const Tensor& parameter : model->parameters()) {
+    parameters += parameter.numel();
+    trainable += parameter.requires_grad() ? parameter.numel() : 0;
+  }
+  CHECK(parameters == fixture.json["parameters"].get<std::int64_t>());
+  CHECK(trainable == fixture.json["trainable_parameters"].get<std::int64_t>());
+}
+
+}  // namespace rtdetr::test

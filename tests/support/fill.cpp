@@ -1,0 +1,75 @@
+#include "tests/support/fill.h"
+
+#include <torch/torch.h>
+
+#include <cmath>
+
+#include "models/model.h"
+
+namespace rtdetr::test {
+
+namespace {
+
+std::uint64_t seed_of(const std::string& key) {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const unsigned char byte : key) hash = (hash ^ byte) * 0x100000001b3;
+  return hash;
+}
+
+double uniform_at(std::uint64_t seed, std::uint64_t index) {
+  std::uint64_t z = seed + (index + 1) * 0x9e3779b97f4a7c15;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+  z ^= z >> 31;
+  return static_cast<double>(z >> 40) / 16777216.0;
+}
+
+bool contains(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
+
+}  // namespace
+
+torch::Tensor uniform_by_key(const std::string& key, const std::vector<std::int64_t>& shape) {
+  torch::Tensor values = torch::empty(shape, torch::kFloat64);
+  double* out = values.data_ptr<double>();
+  const std::uint64_t seed = seed_of(key);
+  for (std::int64_t i = 0; i < values.numel(); ++i) out[i] = uniform_at(seed, static_cast<std::uint64_t>(i));
+  return values;
+}
+
+torch::Tensor value_by_key(const std::string& key, const std::vector<std::int64_t>& shape) {
+  const std::string last = key.substr(key.rfind('.') + 1);
+  if (last == "anchors" || last == "valid_mask" || last == "num_points_scale" || last == "empty_weight") return {};
+  if (last == "num_batches_tracked") return torch::zeros(shape, torch::kFloat64);
+
+  const torch::Tensor u = uniform_by_key(key, shape);
+  const torch::Tensor spread = 2 * u - 1;  // [-1, 1)
+  if (last == "running_var") return 0.5 + u;
+  if (last == "running_mean") return (u - 0.5) * 0.2;
+  if (key.ends_with("sampling_offsets.bias")) return spread * 2;
+  if (contains(key, "score_head") && last == "bias") return (u - 0.5) * 0.5 - 3;
+  if (shape.size() == 1 && last.ends_with("weight")) return 0.75 + 0.5 * u;
+  if (shape.size() == 1 && last.ends_with("bias")) return (u - 0.5) * 0.1;
+  if (key.ends_with("denoising_class_embed.weight")) return spread * std::sqrt(3.0);
+  const double bound = std::sqrt(3.0 * static_cast<double>(shape[0]) / static_cast<double>(u.numel()));
+  const bool last_box_layer = contains(key, "bbox_head") && key.ends_with("layers.2.weight");
+  return spread * (last_box_layer ? 0.1 * bound : bound);
+}
+
+void fill_by_rule(torch::nn::Module& model) {
+  const torch::NoGradGuard no_grad;
+  for (auto& [key, tensor] : named_state(model)) {
+    const torch::Tensor value = value_by_key(key, tensor.sizes().vec());
+    if (value.defined()) tensor.copy_(value);
+  }
+}
+
+torch::Tensor images_by_key(const std::string& key, const std::vector<std::int64_t>& shape) {
+  const std::int64_t height = shape[2], width = shape[3];
+  const torch::Tensor coarse =
+      uniform_by_key(key + ".coarse", {shape[0], shape[1], (height + 15) / 16, (width + 15) / 16});
+  const torch::Tensor fine = uniform_by_key(key + ".fine", shape);
+  const torch::Tensor wide = coarse.repeat_interleave(16, 2).repeat_interleave(16, 3);
+  return 0.75 * wide.narrow(2, 0, height).narrow(3, 0, width) + 0.25 * fine;
+}
+
+}  // namespace rtdetr::test
