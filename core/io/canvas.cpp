@@ -63,6 +63,11 @@ Color palette_color(std::int64_t index) {
   return kColors[static_cast<std::size_t>(((index % count) + count) % count)];
 }
 
+Color curve_color(std::int64_t index) {
+  static constexpr std::array<std::int64_t, 10> kOrder = {4, 5, 2, 6, 1, 0, 7, 9, 11, 12};
+  return palette_color(kOrder[static_cast<std::size_t>(index) % kOrder.size()]);
+}
+
 Color readable_on(Color background) {
   const double brightness = 0.299 * background.red + 0.587 * background.green + 0.114 * background.blue;
   return brightness > 125 ? kBlack : kWhite;
@@ -79,9 +84,15 @@ void Canvas::polyline(std::span<const Point> points, Color color, int width) {
   }
 }
 
+/// Four filled bars: sharper than smoothed lines.
 void Canvas::rectangle(Point top_left, Point bottom_right, Color color, int width) {
-  const Point top_right{bottom_right.x, top_left.y}, bottom_left{top_left.x, bottom_right.y};
-  polyline(std::array{top_left, top_right, bottom_right, bottom_left, top_left}, color, width);
+  const double x0 = std::round(top_left.x), y0 = std::round(top_left.y);
+  const double x1 = std::round(bottom_right.x), y1 = std::round(bottom_right.y);
+  const double before = (width - 1) / 2, after = width / 2;  // whole pixels on either side of the edge
+  fill({x0 - before, y0 - before}, {x1 + after, y0 + after}, color);
+  fill({x0 - before, y1 - before}, {x1 + after, y1 + after}, color);
+  fill({x0 - before, y0 - before}, {x0 + after, y1 + after}, color);
+  fill({x1 - before, y0 - before}, {x1 + after, y1 + after}, color);
 }
 
 void Canvas::fill(Point top_left, Point bottom_right, Color color) {

@@ -14,9 +14,11 @@ struct Color {
 inline constexpr Color kBlack{0, 0, 0};
 inline constexpr Color kWhite{255, 255, 255};
 
-/// Colour of a class or a curve: fifteen that people with any colour vision can tell apart (Okabe and Ito's, then
+/// Colour of a class: fifteen that people with any colour vision can tell apart (Okabe and Ito's, then
 /// Tol's muted ones), then from the start again.
 Color palette_color(std::int64_t index);
+/// Colour of a curve: those of them that stand out from white paper, the most different first.
+Color curve_color(std::int64_t index);
 /// Black or white, whichever is easier to read on it.
 Color readable_on(Color background);
 

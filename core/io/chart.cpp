@@ -127,10 +127,10 @@ void draw_axes(Canvas& canvas, const Plot& plot, const ChartOptions& options) {
 }
 
 void draw_curve(Canvas& canvas, const Plot& plot, const ChartSeries& curve, Color color) {
-  constexpr std::size_t kMostDots = 60;  // a longer curve is a line alone
+  constexpr std::size_t kMostDots = 60, kMostBold = 600;  // a longer curve is a line alone, a very long one a thin line
   std::vector<Point> points;
   for (std::size_t i = 0; i < curve.x.size(); ++i) points.push_back(plot.at(curve.x[i], curve.y[i]));
-  canvas.polyline(points, color, 2);
+  canvas.polyline(points, color, points.size() > kMostBold ? 1 : 2);
   if (points.size() > kMostDots) return;
   for (const Point& point : points) canvas.disc(point, 3, color);
 }
@@ -172,8 +172,7 @@ void draw_legend(Canvas& canvas, const Plot& plot, std::span<const ChartSeries> 
   double y = best.y + kPadding / 2 + kLine / 2;
   for (std::size_t i = 0; i < series.size(); ++i) {
     if (series[i].name.empty()) continue;
-    canvas.line({best.x + kPadding, y}, {best.x + kPadding + kSample, y}, palette_color(static_cast<std::int64_t>(i)),
-                2);
+    canvas.line({best.x + kPadding, y}, {best.x + kPadding + kSample, y}, curve_color(static_cast<std::int64_t>(i)), 2);
     canvas.text({best.x + 2 * kPadding + kSample, y + kTextHeight / 2}, series[i].name, kTextHeight, kInk);
     y += kLine;
   }
@@ -189,7 +188,7 @@ Picture line_chart(std::span<const ChartSeries> series, const ChartOptions& opti
   const Plot plot = lay_out(series, options);
   draw_axes(canvas, plot, options);
   for (std::size_t i = 0; i < series.size(); ++i) {
-    draw_curve(canvas, plot, series[i], palette_color(static_cast<std::int64_t>(i)));
+    draw_curve(canvas, plot, series[i], curve_color(static_cast<std::int64_t>(i)));
   }
   draw_legend(canvas, plot, series);
   return picture;

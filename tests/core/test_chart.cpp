@@ -1,0 +1,76 @@
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "core/io/canvas.h"
+#include "core/io/chart.h"
+#include "core/io/error.h"
+
+using namespace rtdetr;
+
+namespace {
+
+/// Pixels of about that colour in the columns [from, to).
+int count_color(const Picture& picture, Color color, int from, int to) {
+  int count = 0;
+  for (int y = 0; y < picture.height; ++y) {
+    for (int x = from; x < to; ++x) {
+      const std::uint8_t* pixel = picture.row(y) + x * 3;
+      count += std::abs(pixel[0] - color.red) < 10 && std::abs(pixel[1] - color.green) < 10 &&
+               std::abs(pixel[2] - color.blue) < 10;
+    }
+  }
+  return count;
+}
+
+}  // namespace
+
+TEST_CASE("every curve is drawn in its own colour") {
+  const std::vector<ChartSeries> series = {{"", {0, 1, 2}, {0, 0.5, 1}}, {"", {0, 1, 2}, {1, 0.5, 0}}};
+  const Picture chart = line_chart(series, {.title = "t", .x_label = "x", .y_label = "y", .width = 400, .height = 300});
+  CHECK(chart.width == 400);
+  CHECK(chart.height == 300);
+  for (const int index : {0, 1}) CHECK(count_color(chart, curve_color(index), 0, 400) > 300);
+  CHECK(count_color(chart, curve_color(2), 0, 400) == 0);
+}
+
+TEST_CASE("a point that is no number leaves a gap") {
+  std::vector<ChartSeries> series = {{"", {0, 1, 2, 3}, {1, NAN, 1, 2}}};
+  const Picture gap = line_chart(series, {.width = 400, .height = 300});
+  series[0].y[1] = 1;
+  const Picture whole = line_chart(series, {.width = 400, .height = 300});
+  CHECK(count_color(gap, curve_color(0), 100, 200) == 0);
+  CHECK(count_color(whole, curve_color(0), 100, 200) > 100);
+}
+
+TEST_CASE("charts of nothing, one point, equal, huge and tiny values are drawn, too") {
+  CHECK(line_chart({}, {}).width == 640);
+  for (const double value : {0.0, 1.0, -3.0, 1e-12, 1e12, 1e300}) {
+    CHECK(line_chart(std::vector<ChartSeries>{{"one", {5}, {value}}}, {}).width == 640);
+    CHECK(line_chart(std::vector<ChartSeries>{{"two", {5, 6}, {value, value * 1.001}}}, {.y_label = "y"}).width == 640);
+  }
+  CHECK(line_chart(std::vector<ChartSeries>{{"none", {NAN}, {1}}}, {.y_low = 0, .y_high = 1}).width == 640);
+}
+
+TEST_CASE("a curve of unequal lengths is refused") {
+  CHECK_THROWS_AS(line_chart(std::vector<ChartSeries>{{"a", {1, 2}, {1}}}, {}), InternalError);
+}
+
+TEST_CASE("a mosaic shrinks pictures to their tiles, keeps their shape and does not enlarge") {
+  Picture wide(400, 100);
+  std::fill(wide.rgb.begin(), wide.rgb.end(), std::uint8_t{200});
+  Picture small(10, 10);
+  const std::vector<Tile> tiles = {{wide, ""}, {small, ""}, {wide, ""}, {Picture(), ""}, {wide, ""}};
+  const Picture sheet = mosaic(tiles, {.tile_width = 100, .tile_height = 50});
+  CHECK(sheet.width == 3 * 106 + 6);
+  CHECK(sheet.height == 2 * 56 + 6);
+  CHECK(count_color(sheet, {200, 200, 200}, 0, sheet.width) == 3 * 100 * 25);
+  CHECK(count_color(sheet, kBlack, 0, sheet.width) == 100);
+}
+
+TEST_CASE("captions make room for themselves, and no tiles make no picture") {
+  const std::vector<Tile> tiles = {{Picture(50, 50), "a caption that is far too long for a tile of this width"}};
+  const Picture sheet = mosaic(tiles, {.tile_width = 50, .tile_height = 50});
+  CHECK(sheet.width == 62);
+  CHECK(sheet.height > 70);
+  CHECK(mosaic({}).width == 0);
+}
