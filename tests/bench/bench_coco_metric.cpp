@@ -1,0 +1,63 @@
+// rtdetr_bench_coco_metric GT.json DT.json [THREADS]
+//
+// What evaluating a COCO result file costs, phase by phase, in seconds of processor time, and the program's peak
+// memory. A workload of val2017's size, and the peers' figures on the same files, come from the project's
+// coco_eval_peers.py: compare the lines `cpu_seconds` and `peak_rss_mib`.
+
+#include <sys/resource.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+
+#include "core/io/error.h"
+#include "data/coco_annotations.h"
+#include "data/coco_metric.h"
+#include "data/coco_results.h"
+
+namespace {
+
+using namespace rtdetr;
+
+double processor_seconds() {
+  timespec time{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
+void measure(const char* annotations, const char* results, int threads) {
+  const double begin = processor_seconds();
+  CocoAnnotations file = read_coco_annotations(annotations);
+  throw_if_errors(file.problems, annotations);
+  const MetricInput input = take_metric_input(file);
+  const double annotations_read = processor_seconds();
+  const std::vector<MetricDetection> detections = read_coco_results(results);
+  const double results_read = processor_seconds();
+  const MetricResult result = evaluate_coco(input, detections, threads);
+  const double done = processor_seconds();
+
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  std::printf("%zu pictures, %zu ground truths, %zu detections, %d thread(s)\n", input.image_ids.size(),
+              input.truths.size(), detections.size(), threads);
+  std::printf("cpu s: annotations %.3f, results %.3f, metric %.3f, in all %.3f; peak %ld MiB\n",
+              annotations_read - begin, results_read - annotations_read, done - results_read, done - begin,
+              usage.ru_maxrss / 1024);
+  std::printf("%s", format_summary(result).c_str());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 3) {
+    std::fprintf(stderr, "usage: %s GT.json DT.json [THREADS]\n", argv[0]);
+    return 2;
+  }
+  try {
+    measure(argv[1], argv[2], argc > 3 ? std::atoi(argv[3]) : 1);
+  } catch (const rtdetr::Error& fault) {
+    std::fprintf(stderr, "%s\n", fault.what());
+    return static_cast<int>(fault.code());
+  }
+  return 0;
+}
