@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 #include "core/io/simd.h"
 
@@ -16,26 +17,26 @@ namespace rtdetr {
 namespace {
 
 constexpr int kBlock = 128;
-using Table = std::array<std::uint8_t, 256>;
 
 /// Pixels of a block, one array per channel.
 struct Planes {
   alignas(64) std::uint8_t channel[3][kBlock];
 };
 
-/// Pillow's blend of two bytes: truncated, clipped.
-std::uint8_t blend(int base, int value, float factor) {
-  const float mixed = static_cast<float>(base) + factor * static_cast<float>(value - base);
-  return static_cast<std::uint8_t>(std::clamp(mixed, 0.0f, 255.0f));
-}
+/// Pillow's blend away from or towards one value: truncated, clipped.
+struct Blend {
+  int base = 0;
+  float factor = 1;
+};
 
-Table blend_table(int base, float factor) {
-  Table table;
-  for (int value = 0; value < 256; ++value) table[value] = blend(base, value, factor);
-  return table;
+RTDETR_SIMD void blend_bytes(const Blend& blend, std::uint8_t* bytes, int count) {
+  const int base = blend.base;
+  const float level = static_cast<float>(base), factor = blend.factor;
+  for (int i = 0; i < count; ++i) {
+    const float mixed = level + factor * static_cast<float>(bytes[i] - base);
+    bytes[i] = static_cast<std::uint8_t>(std::clamp(static_cast<int>(mixed), 0, 255));
+  }
 }
-
-Table identity_table() { return blend_table(0, 1.0f); }
 
 /// Pillow's conversion to grey.
 inline int grey(int r, int g, int b) { return (19595 * r + 38470 * g + 7471 * b + 32768) >> 16; }
@@ -97,23 +98,16 @@ RTDETR_SIMD void shift_hue(Planes& planes, int shift) {
   }
 }
 
-/// How a block goes from bytes of RGB to bytes of RGB.
-struct Steps {
-  Table before = identity_table();  ///< brightness, then contrast if it comes first
-  std::optional<float> saturation;
-  std::optional<int> hue;
-  std::array<int, 3> channels{0, 1, 2};
-};
-
-void load_block(const std::uint8_t* rgb, int size, const Table& table, Planes& planes) {
+RTDETR_SIMD void load_block(const std::uint8_t* rgb, int size, Planes& planes) {
+  std::uint8_t *r = planes.channel[0], *g = planes.channel[1], *b = planes.channel[2];
   for (int i = 0; i < size; ++i) {
-    planes.channel[0][i] = table[rgb[3 * i]];
-    planes.channel[1][i] = table[rgb[3 * i + 1]];
-    planes.channel[2][i] = table[rgb[3 * i + 2]];
+    r[i] = rgb[3 * i];
+    g[i] = rgb[3 * i + 1];
+    b[i] = rgb[3 * i + 2];
   }
 }
 
-void store_block(const Planes& planes, int size, const std::array<int, 3>& channels, std::uint8_t* rgb) {
+RTDETR_SIMD void store_block(const Planes& planes, int size, const std::array<int, 3>& channels, std::uint8_t* rgb) {
   const std::uint8_t *r = planes.channel[channels[0]], *g = planes.channel[channels[1]],
                      *b = planes.channel[channels[2]];
   for (int i = 0; i < size; ++i) {
@@ -156,20 +150,23 @@ int rounded_mean(std::int64_t sum, const Picture& picture) {
   return static_cast<int>(static_cast<double>(sum) / (static_cast<double>(picture.width) * picture.height) + 0.5);
 }
 
-int mean_grey(const Picture& picture, const Table& table) {
+/// What happens to every channel by itself before channels are mixed: brightness, then contrast if it comes first.
+using Blends = std::vector<Blend>;
+
+void blend_planes(const Blends& blends, Planes& planes) {
+  std::uint8_t* bytes = planes.channel[0];
+  for (const Blend& blend : blends) blend_bytes(blend, bytes, 3 * kBlock);
+}
+
+int mean_grey(const Picture& picture, const Blends& blends) {
   std::int64_t sum = 0;
-  Planes planes;
+  Planes planes{};
   for_each_block(picture, Area::whole(picture), [&](std::size_t offset, int size) {
-    load_block(picture.rgb.data() + offset, size, table, planes);
+    load_block(picture.rgb.data() + offset, size, planes);
+    blend_planes(blends, planes);
     sum += sum_of_grey(planes, size);
   });
   return rounded_mean(sum, picture);
-}
-
-Table compose(const Table& first, const Table& second) {
-  Table result;
-  for (int value = 0; value < 256; ++value) result[value] = second[first[value]];
-  return result;
 }
 
 }  // namespace
@@ -196,30 +193,27 @@ void apply_photometric(const Photometric& photometric, const Picture& picture, c
   result.width = picture.width;
   result.height = picture.height;
   result.rgb.resize(picture.rgb.size());
-  Steps steps{.saturation = photometric.saturation, .hue = photometric.hue, .channels = photometric.channels};
-  if (photometric.brightness) steps.before = blend_table(0, *photometric.brightness);
-  const bool mixes_channels = steps.saturation || steps.hue;
+  const bool mixes_channels = photometric.saturation || photometric.hue;
   const bool contrast_last = photometric.contrast && !photometric.contrast_first && mixes_channels;
-  if (photometric.contrast && !contrast_last) {
-    steps.before = compose(steps.before, blend_table(mean_grey(picture, steps.before), *photometric.contrast));
-  }
+  Blends before;
+  if (photometric.brightness) before.push_back({0, *photometric.brightness});
+  if (photometric.contrast && !contrast_last) before.push_back({mean_grey(picture, before), *photometric.contrast});
   // A contrast that comes last needs the mean of all that comes before it, so the whole picture is computed.
   const Area visible = Area::visible(picture, window);
   std::int64_t grey_sum = 0;
   Planes planes{};
   for_each_block(picture, contrast_last ? Area::whole(picture) : visible, [&](std::size_t offset, int size) {
-    load_block(picture.rgb.data() + offset, size, steps.before, planes);
-    if (steps.saturation) saturate(planes, *steps.saturation);
-    if (steps.hue) shift_hue(planes, *steps.hue);
+    load_block(picture.rgb.data() + offset, size, planes);
+    blend_planes(before, planes);
+    if (photometric.saturation) saturate(planes, *photometric.saturation);
+    if (photometric.hue) shift_hue(planes, *photometric.hue);
     if (contrast_last) grey_sum += sum_of_grey(planes, size);
-    store_block(planes, size, steps.channels, result.rgb.data() + offset);
+    store_block(planes, size, photometric.channels, result.rgb.data() + offset);
   });
   if (!contrast_last) return;
-  const Table last = blend_table(rounded_mean(grey_sum, picture), *photometric.contrast);
-  for_each_block(picture, visible, [&](std::size_t offset, int size) {
-    std::uint8_t* bytes = result.rgb.data() + offset;
-    for (int i = 0; i < 3 * size; ++i) bytes[i] = last[bytes[i]];
-  });
+  const Blend last{rounded_mean(grey_sum, picture), *photometric.contrast};
+  for_each_block(picture, visible,
+                 [&](std::size_t offset, int size) { blend_bytes(last, result.rgb.data() + offset, 3 * size); });
 }
 
 }  // namespace rtdetr

@@ -1,256 +1,113 @@
 #include "core/io/chw.h"
 
 #include <algorithm>
-#include <array>
-#include <cmath>
 #include <cstring>
 #include <string>
 #include <vector>
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
 #include "core/io/error.h"
+#include "core/io/resize_axis.h"
+#include "core/io/resize_passes.h"
 #include "core/io/simd.h"
 
-// Pillow resizes in two 8-bit passes, columns first, with weights of 22 bits (spec/official §6.3). Cutting, mirroring
-// and padding only change which source pixel a weight belongs to, so they are folded into the tables of weights:
-// a mirrored axis reads its taps backwards, and taps that fall outside the picture are dropped, for black adds nothing.
-// The rows of the first pass live in a small ring; the second pass turns them into floats straight away.
+// Cutting, mirroring and padding only change which source pixel a weight of the resize belongs to, so they are folded
+// into the tables of weights (resize_axis.h) and cost nothing. Pillow runs one pass along the rows and one down the
+// columns, and rounds to bytes after each (spec/official §6.3); here the second follows the first row by row, and turns
+// its bytes into floats in the same breath.
 
 namespace rtdetr {
 namespace {
 
-constexpr int kWeightBits = 22;
-constexpr int kHalf = 1 << (kWeightBits - 1);
-constexpr int kLowBits = 11;  // a weight = high · 2^11 + low: both halves fit the 16-bit multiply-add
+/// The three planes of the result, row by row.
+struct Planes {
+  float* out;
+  int width, height;
 
-/// Correctly rounded value / 255.0f from two products and a sum, which vectorise better than a division: the upper
-/// part of 1/255 has few enough bits for an exact product.
-constexpr float kInverseHigh = 0.0039215087890625f;  // 257 · 2^-16
-constexpr float kInverseLow = static_cast<float>(1.0 / 255.0 - 0.0039215087890625);
-constexpr float unit_value(int value) {
-  return static_cast<float>(value) * kInverseHigh + static_cast<float>(value) * kInverseLow;
-}
-constexpr bool unit_value_is_exact() {
-  for (int value = 0; value < 256; ++value) {
-    if (unit_value(value) != static_cast<float>(value) / 255.0f) return false;
+  float* row(int channel, int y) const {
+    return out + (static_cast<std::size_t>(channel) * height + static_cast<std::size_t>(y)) * width;
   }
-  return true;
-}
-static_assert(unit_value_is_exact());
-
-/// One axis of the resize: output i is the weighted sum of `count[i]` source pixels from `first[i]` on.
-struct Axis {
-  int stride = 0;  ///< weights per output
-  std::vector<int> first, count;
-  std::vector<std::int32_t> weight;
-  int begin = 0, end = 0;  ///< outputs outside [begin, end) see no source pixel
-};
-
-/// Pillow's taps for output `i` of `size` pixels shrunk or stretched to `outputs`.
-struct Taps {
-  int first = 0;
-  std::vector<std::int32_t> weights;
-};
-void pillow_taps(int i, int size, int outputs, Taps& taps) {
-  const double scale = static_cast<double>(size) / outputs;
-  const double support = std::max(scale, 1.0);
-  const double inverse = 1.0 / support;
-  const double center = (i + 0.5) * scale;
-  const int first = std::max(static_cast<int>(center - support + 0.5), 0);
-  const int end = std::min(static_cast<int>(center + support + 0.5), size);
-  static thread_local std::vector<double> share;
-  share.clear();
-  double sum = 0;
-  for (int j = first; j < end; ++j) {
-    share.push_back(std::max(0.0, 1.0 - std::abs((j - center + 0.5) * inverse)));
-    sum += share.back();
-  }
-  taps.first = first;
-  taps.weights.clear();
-  for (double value : share) taps.weights.push_back(static_cast<std::int32_t>(value / sum * (1 << kWeightBits) + 0.5));
-}
-
-/// @param start, size  the window along this axis
-/// @param source       size of the picture along this axis
-Axis make_axis(int start, int size, int source, int outputs, bool flip) {
-  Axis axis;
-  const int most = 2 * static_cast<int>(std::ceil(std::max(static_cast<double>(size) / outputs, 1.0))) + 1;
-  axis.stride = most + most % 2;  // even: the column pass takes pairs
-  axis.first.assign(outputs, 0);
-  axis.count.assign(outputs, 0);
-  axis.weight.assign(static_cast<std::size_t>(outputs) * axis.stride, 0);
-  axis.begin = outputs;
-  Taps taps;
-  for (int i = 0; i < outputs; ++i) {
-    pillow_taps(i, size, outputs, taps);
-    auto& weights = taps.weights;
-    int first = start + taps.first;
-    // Tap j of the mirrored window is pixel size - 1 - j of the window itself.
-    if (flip) std::reverse(weights.begin(), weights.end());
-    if (flip) first = start + size - taps.first - static_cast<int>(weights.size());
-    int from = std::max(0, -first);
-    int to = std::min(static_cast<int>(weights.size()), source - first);
-    while (from < to && weights[from] == 0) ++from;
-    while (from < to && weights[to - 1] == 0) --to;
-    if (from >= to) continue;
-    axis.first[i] = first + from;
-    axis.count[i] = to - from;
-    std::copy(weights.begin() + from, weights.begin() + to,
-              axis.weight.begin() + static_cast<std::ptrdiff_t>(i) * axis.stride);
-    axis.begin = std::min(axis.begin, i);
-    axis.end = i + 1;
-  }
-  axis.begin = std::min(axis.begin, axis.end);
-  return axis;
-}
-
-/// The column pass over one row: `axis` applied to bytes of RGB, giving RGB and a fourth byte without meaning.
-/// @param row   the picture's row, readable 8 bytes beyond its end
-/// @param rgbx  4·outputs bytes; written in [axis.begin, axis.end)
-#if defined(__SSE2__)
-void resize_columns(const std::uint8_t* row, const Axis& axis, const std::vector<std::int32_t>& split_weight,
-                    std::uint8_t* rgbx) {
-  const __m128i zero = _mm_setzero_si128();
-  const __m128i half = _mm_set1_epi32(kHalf);
-  for (int i = axis.begin; i < axis.end; ++i) {
-    const std::uint8_t* pixel = row + 3 * axis.first[i];
-    const std::int32_t* weight = split_weight.data() + static_cast<std::ptrdiff_t>(i) * axis.stride;
-    __m128i low = half, high = zero;
-    for (int j = 0; j < axis.count[i]; j += 2, pixel += 6, weight += 2) {
-      const __m128i two = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(pixel));
-      const __m128i pairs = _mm_unpacklo_epi8(_mm_unpacklo_epi8(two, _mm_srli_si128(two, 3)), zero);  // r r g g b b x x
-      low = _mm_add_epi32(low, _mm_madd_epi16(pairs, _mm_set1_epi32(weight[0])));
-      high = _mm_add_epi32(high, _mm_madd_epi16(pairs, _mm_set1_epi32(weight[1])));
-    }
-    const __m128i sum = _mm_srli_epi32(_mm_add_epi32(low, _mm_slli_epi32(high, kLowBits)), kWeightBits);
-    const int packed = _mm_cvtsi128_si32(_mm_packus_epi16(_mm_packs_epi32(sum, zero), zero));
-    std::memcpy(rgbx + 4 * i, &packed, 4);
-  }
-}
-
-/// Pairs of weights as the multiply-add takes them: (low of both, high of both) per pair.
-std::vector<std::int32_t> split_weights(const Axis& axis) {
-  std::vector<std::int32_t> split(axis.weight.size());
-  constexpr int kLowMask = (1 << kLowBits) - 1;
-  for (std::size_t i = 0; i < split.size(); i += 2) {
-    const int a = axis.weight[i], b = axis.weight[i + 1];
-    split[i] = (a & kLowMask) | ((b & kLowMask) << 16);
-    split[i + 1] = (a >> kLowBits) | ((b >> kLowBits) << 16);
-  }
-  return split;
-}
-#else
-void resize_columns(const std::uint8_t* row, const Axis& axis, const std::vector<std::int32_t>& weights,
-                    std::uint8_t* rgbx) {
-  for (int i = axis.begin; i < axis.end; ++i) {
+  /// Black outside [begin, end) of row y.
+  void blacken(int y, int begin, int end) const {
     for (int c = 0; c < 3; ++c) {
-      std::int32_t sum = kHalf;
-      for (int j = 0; j < axis.count[i]; ++j) {
-        sum += weights[static_cast<std::size_t>(i) * axis.stride + j] * row[3 * (axis.first[i] + j) + c];
-      }
-      rgbx[4 * i + c] = static_cast<std::uint8_t>(sum >> kWeightBits);
+      std::fill(row(c, y), row(c, y) + begin, 0.0f);
+      std::fill(row(c, y) + end, row(c, y) + width, 0.0f);
     }
   }
-}
-std::vector<std::int32_t> split_weights(const Axis& axis) { return axis.weight; }
-#endif
-
-/// [width][4] → three planes of width bytes.
-RTDETR_SIMD void split_planes(const std::uint8_t* rgbx, int begin, int end, std::uint8_t* r, std::uint8_t* g,
-                              std::uint8_t* b) {
-  for (int i = begin; i < end; ++i) {
-    r[i] = rgbx[4 * i];
-    g[i] = rgbx[4 * i + 1];
-    b[i] = rgbx[4 * i + 2];
-  }
-}
-
-/// The row pass for one plane of one output row: the weighted sum of `count` byte rows, as floats in [0, 1].
-RTDETR_SIMD void resize_rows(const std::uint8_t* const* rows, const std::int32_t* weight, int count, int begin, int end,
-                             float* out) {
-  if (count == 1) {
-    for (int i = begin; i < end; ++i) out[i] = unit_value((kHalf + weight[0] * rows[0][i]) >> kWeightBits);
-  } else if (count == 2) {
-    const std::uint8_t *upper = rows[0], *lower = rows[1];
-    const std::int32_t w0 = weight[0], w1 = weight[1];
-    for (int i = begin; i < end; ++i) out[i] = unit_value((kHalf + w0 * upper[i] + w1 * lower[i]) >> kWeightBits);
-  } else {
-    constexpr int kBlock = 256;
-    std::int32_t sum[kBlock];
-    for (int start = begin; start < end; start += kBlock) {
-      const int size = std::min(kBlock, end - start);
-      std::fill_n(sum, size, kHalf);
-      for (int j = 0; j < count; ++j) {
-        const std::uint8_t* row = rows[j] + start;
-        for (int i = 0; i < size; ++i) sum[i] += weight[j] * row[i];
-      }
-      for (int i = 0; i < size; ++i) out[start + i] = unit_value(sum[i] >> kWeightBits);
-    }
-  }
-}
-
-/// Rows of the column pass, computed as the row pass asks for them and kept while it may ask again.
-class ColumnPass {
- public:
-  ColumnPass(const Picture& picture, const Axis& axis, int outputs, int rows_kept)
-      : picture_(picture),
-        axis_(axis),
-        split_weight_(split_weights(axis)),
-        outputs_(outputs),
-        kept_(rows_kept),
-        planes_(static_cast<std::size_t>(rows_kept) * 3 * outputs),
-        padded_(static_cast<std::size_t>(picture.width) * 3 + 16),
-        rgbx_(static_cast<std::size_t>(outputs) * 4) {}
-
-  /// Plane `channel` of row `y`; valid until `kept` rows later. Rows must be asked for in growing order.
-  const std::uint8_t* plane(int y, int channel) {
-    if (y >= next_) next_ = compute(y);
-    return slot(y) + static_cast<std::size_t>(channel) * outputs_;
-  }
-
- private:
-  std::uint8_t* slot(int y) { return planes_.data() + static_cast<std::size_t>(y % kept_) * 3 * outputs_; }
-
-  int compute(int y) {
-    std::memcpy(padded_.data(), picture_.row(y), static_cast<std::size_t>(picture_.width) * 3);
-    resize_columns(padded_.data(), axis_, split_weight_, rgbx_.data());
-    std::uint8_t* planes = slot(y);
-    split_planes(rgbx_.data(), axis_.begin, axis_.end, planes, planes + outputs_, planes + 2 * outputs_);
-    return y + 1;
-  }
-
-  const Picture& picture_;
-  const Axis& axis_;
-  std::vector<std::int32_t> split_weight_;
-  int outputs_, kept_, next_ = 0;
-  std::vector<std::uint8_t> planes_;  ///< [kept][3][outputs]
-  std::vector<std::uint8_t> padded_;  ///< a row with room for reading beyond its end
-  std::vector<std::uint8_t> rgbx_;
 };
+
+/// Columns first. Their rows are computed as the row pass asks for them and kept, as planes of bytes, in a ring of as
+/// many rows as one output row may need.
+void resize_width_first(const Picture& picture, const ResizeAxis& columns, const ResizeAxis& rows, bool upwards,
+                        Planes planes) {
+  const ColumnPass pass(columns);
+  const std::size_t plane = static_cast<std::size_t>(planes.width);
+  std::vector<std::uint8_t> ring(static_cast<std::size_t>(rows.stride) * 3 * plane), rgbx(4 * plane);
+  const std::size_t row_bytes = static_cast<std::size_t>(picture.width) * 3;
+  std::vector<std::uint8_t> padded(row_bytes + ColumnPass::kReadAhead);
+  const auto readable_row = [&](int y) -> const std::uint8_t* {
+    const std::size_t bytes_after = static_cast<std::size_t>(picture.height - 1 - y) * row_bytes;
+    if (bytes_after >= ColumnPass::kReadAhead) return picture.row(y);
+    std::memcpy(padded.data(), picture.row(y), row_bytes);
+    return padded.data();
+  };
+  std::vector<const std::uint8_t*> taps(rows.stride);
+  int computed = 0;  // rows below this one are in the ring, as far as they are still needed
+  for (int i = 0; i < planes.height; ++i) {
+    const int y = upwards ? planes.height - 1 - i : i;  // from top to bottom of the picture
+    const int count = rows.count[y], first = rows.first[y];
+    if (count == 0) {
+      planes.blacken(y, planes.width, planes.width);
+      continue;
+    }
+    for (int source = std::max(first, computed); source < first + count; ++source) {
+      std::uint8_t* bytes = ring.data() + static_cast<std::size_t>(source % rows.stride) * 3 * plane;
+      pass.run(readable_row(source), rgbx.data());
+      split_planes(rgbx.data(), columns.begin, columns.end, bytes, bytes + plane, bytes + 2 * plane);
+    }
+    computed = std::max(computed, first + count);
+    for (int c = 0; c < 3; ++c) {
+      for (int j = 0; j < count; ++j) {
+        taps[j] = ring.data() + (static_cast<std::size_t>((first + j) % rows.stride) * 3 + c) * plane;
+      }
+      resize_rows(taps.data(), rows.weights_of(y), count, columns.begin, columns.end, planes.row(c, y));
+    }
+    planes.blacken(y, columns.begin, columns.end);
+  }
+}
+
+/// Rows first: each output row is summed from the visible part of the picture's rows, then goes through the columns.
+void resize_height_first(const Picture& picture, const ResizeAxis& columns, const ResizeAxis& rows, Planes planes) {
+  const ColumnPass pass(columns);
+  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(picture.width) * 3 + ColumnPass::kReadAhead);
+  std::vector<std::uint8_t> rgbx(static_cast<std::size_t>(planes.width) * 4);
+  std::vector<const std::uint8_t*> taps(rows.stride);
+  int from = picture.width, to = 0;  // the columns that are seen
+  for (int x = columns.begin; x < columns.end; ++x) {
+    from = std::min(from, columns.first[x]);
+    to = std::max(to, columns.first[x] + columns.count[x]);
+  }
+  for (int y = 0; y < planes.height; ++y) {
+    const int count = from < to ? rows.count[y] : 0;
+    if (count == 0) {
+      planes.blacken(y, planes.width, planes.width);
+      continue;
+    }
+    for (int j = 0; j < count; ++j) taps[j] = picture.row(rows.first[y] + j);
+    resize_rows(taps.data(), rows.weights_of(y), count, 3 * from, 3 * to, bytes.data());
+    pass.run(bytes.data(), rgbx.data());
+    split_planes(rgbx.data(), columns.begin, columns.end, planes.row(0, y), planes.row(1, y), planes.row(2, y));
+    planes.blacken(y, columns.begin, columns.end);
+  }
+}
 
 void resize_pillow(const Picture& picture, const PictureWindow& window, int width, int height, float* out) {
-  const Axis columns = make_axis(window.x, window.width, picture.width, width, window.flip_x);
-  const Axis rows = make_axis(window.y, window.height, picture.height, height, window.flip_y);
-  const std::size_t plane_size = static_cast<std::size_t>(width) * height;
-  ColumnPass pass(picture, columns, width, rows.stride);
-  std::vector<const std::uint8_t*> taps(rows.stride);
-  for (int i = 0; i < height; ++i) {
-    const int y = window.flip_y ? height - 1 - i : i;  // from top to bottom of the picture
-    float* row = out + static_cast<std::size_t>(y) * width;
-    const bool black = rows.count[y] == 0;
-    for (int j = 0; j < rows.count[y]; ++j) pass.plane(rows.first[y] + j, 0);
-    for (int c = 0; c < 3; ++c) {
-      float* target = row + c * plane_size;
-      for (int j = 0; j < rows.count[y]; ++j) taps[j] = pass.plane(rows.first[y] + j, c);
-      std::fill(target, target + (black ? width : columns.begin), 0.0f);
-      if (black) continue;
-      resize_rows(taps.data(), rows.weight.data() + static_cast<std::ptrdiff_t>(y) * rows.stride, rows.count[y],
-                  columns.begin, columns.end, target);
-      std::fill(target + columns.end, target + width, 0.0f);
-    }
+  const ResizeAxis columns = make_resize_axis(window.x, window.width, picture.width, width, window.flip_x);
+  const ResizeAxis rows = make_resize_axis(window.y, window.height, picture.height, height, window.flip_y);
+  const Planes planes{out, width, height};
+  if (pillow_resizes_height_first(window.width, window.height, width, height)) {
+    resize_height_first(picture, columns, rows, planes);
+  } else {
+    resize_width_first(picture, columns, rows, window.flip_y, planes);
   }
 }
 
@@ -275,8 +132,7 @@ RTDETR_SIMD void to_chw_float(const Picture& picture, float* out) {
 void resize_to_chw_float(const Picture& picture, const PictureWindow& window, int width, int height, Resampling method,
                          float* out) {
   check_sizes(window, width, height);
-  const bool height_first = pillow_resizes_height_first(window.width, window.height, width, height);
-  if (method == Resampling::kPillowBilinear && !height_first) {
+  if (method == Resampling::kPillowBilinear) {
     resize_pillow(picture, window, width, height, out);
   } else {
     to_chw_float(resize(cut(picture, window), width, height, method), out);
