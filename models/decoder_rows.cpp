@@ -19,6 +19,7 @@ DecoderOptions variant_options(const std::string& variant) {
     o.xavier_ffn = o.points_scale_buffer = false;
     o.denoising.padding = DenoisingOptions::Padding::kZero;
     o.denoising.logit_epsilon = 1e-6;
+    o.denoising.clamp_before_logit = true;
   }
   return o;
 }

@@ -1,5 +1,6 @@
 #include "models/deformable_attention.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <numeric>
@@ -13,6 +14,14 @@ namespace {
 
 constexpr double kOffsetScale = 0.5;  // an offset of `points` steps reaches the border of the reference box
 
+/// 1 / points of the level, for every point.
+template <typename T>
+std::vector<T> points_scale(const std::vector<std::int64_t>& points) {
+  std::vector<T> scale;
+  for (const auto count : points) scale.insert(scale.end(), count, T(1) / static_cast<T>(count));
+  return scale;
+}
+
 }  // namespace
 
 DeformableAttentionImpl::DeformableAttentionImpl(DeformableAttentionOptions options) : options_(std::move(options)) {
@@ -20,10 +29,8 @@ DeformableAttentionImpl::DeformableAttentionImpl(DeformableAttentionOptions opti
   RTDETR_CHECK(heads > 0 && dim % heads == 0,
                "attention width " + std::to_string(dim) + " is no multiple of " + std::to_string(heads) + " heads");
   total_points_ = std::accumulate(options_.points.begin(), options_.points.end(), std::int64_t{0});
-  std::vector<float> scale;
-  for (const auto points : options_.points) scale.insert(scale.end(), points, 1.0F / static_cast<float>(points));
-  num_points_scale = torch::tensor(scale);
-  if (options_.points_scale_buffer) num_points_scale = register_buffer("num_points_scale", num_points_scale);
+  if (options_.points_scale_buffer)
+    num_points_scale = register_buffer("num_points_scale", torch::tensor(points_scale<float>(options_.points)));
 
   sampling_offsets = register_module("sampling_offsets", Linear(dim, heads * total_points_ * 2));
   attention_weights = register_module("attention_weights", Linear(dim, heads * total_points_));
@@ -63,6 +70,14 @@ torch::Tensor DeformableAttentionImpl::compass() const {
   return torch::tensor(offsets);
 }
 
+torch::Tensor DeformableAttentionImpl::offset_unit(const torch::Tensor& size) const {
+  const auto& points = options_.points;
+  if (num_points_scale.defined()) return size * (num_points_scale.to(size.scalar_type()).unsqueeze(-1) * kOffsetScale);
+  if (std::all_of(points.begin(), points.end(), [&](auto count) { return count == points[0]; }))
+    return size * (kOffsetScale / static_cast<double>(points[0]));
+  return size * (torch::tensor(points_scale<double>(points)).to(size.options()).unsqueeze(-1) * kOffsetScale);
+}
+
 torch::Tensor DeformableAttentionImpl::forward(const torch::Tensor& query, const torch::Tensor& reference,
                                                const torch::Tensor& memory, const std::vector<LevelShape>& levels) {
   const auto batch = query.size(0), queries = query.size(1), heads = options_.heads;
@@ -71,11 +86,9 @@ torch::Tensor DeformableAttentionImpl::forward(const torch::Tensor& query, const
       sampling_offsets(query).view({batch, queries, heads, total_points_, 2}).to(reference.scalar_type());
   const auto weights = attention_weights(query).view({batch, queries, heads, total_points_}).softmax(-1);
 
-  // location = centre + offset / points · size · 0.5
-  const auto step = num_points_scale.to(reference.options()).unsqueeze(-1) * kOffsetScale;  // [P, 1]
   const auto box = reference.view({batch, queries, 1, 1, 4});
-  const auto reach = box.narrow(-1, 2, 2) * step;                               // [B, Q, 1, P, 2]
-  const auto locations = torch::addcmul(box.narrow(-1, 0, 2), offsets, reach);  // [B, Q, M, P, 2]
+  const auto centre = box.narrow(-1, 0, 2), size = box.narrow(-1, 2, 2);
+  const auto locations = torch::addcmul(centre, offsets, offset_unit(size));  // [B, Q, M, P, 2]
   return output_proj(ms_deform_attn(value, levels, options_.points, locations, weights, options_.sampling));
 }
 

@@ -38,10 +38,12 @@ class DeformableAttentionImpl : public torch::nn::Module, public InitializesWeig
   const DeformableAttentionOptions& options() const { return options_; }
 
   Linear sampling_offsets{nullptr}, attention_weights{nullptr}, value_proj{nullptr}, output_proj{nullptr};
-  torch::Tensor num_points_scale;  ///< [P]
+  torch::Tensor num_points_scale;  ///< [P] buffer, or undefined
 
  private:
   torch::Tensor compass() const;
+  /// size · 0.5 / points of the level: what one unit of an offset means. [B, Q, 1, 1, 2] → [B, Q, 1, 1 or P, 2]
+  torch::Tensor offset_unit(const torch::Tensor& size) const;
 
   DeformableAttentionOptions options_;
   std::int64_t total_points_ = 0;

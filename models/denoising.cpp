@@ -112,7 +112,7 @@ DenoisingQueries make_denoising_queries(std::span<const Target> targets, std::in
   check_shape(draws.box_u, {batch, queries, 4}, "box_u");
 
   auto padded = pad_targets(targets, slots, num_classes);
-  if (largest_count(targets) == 0) padded.boxes.copy_(torch::tensor({0.5, 0.5, 0.1, 0.1}));
+  if (largest_count(targets) == 0) padded.boxes.copy_(torch::tensor({0.5, 0.5, 0.1, 0.1}, torch::kFloat64));
   const auto labels = padded.labels.repeat({1, 2 * groups});  // [B, K]
   const auto real = padded.real.repeat({1, 2 * groups});
   const auto boxes = padded.boxes.repeat({1, 2 * groups, 1});
@@ -121,7 +121,8 @@ DenoisingQueries make_denoising_queries(std::span<const Target> targets, std::in
   result.labels = torch::where(redrawn, draws.label_new, labels);
   const auto negative = negative_slots(slots, groups, boxes.device());
   const auto noisy = options.box_noise_scale > 0 ? noisy_boxes(boxes, negative, draws, options.box_noise_scale) : boxes;
-  result.box_logits = inverse_sigmoid(noisy, options.logit_epsilon);
+  result.box_logits = options.clamp_before_logit ? torch::logit(noisy, options.logit_epsilon)
+                                                 : inverse_sigmoid(noisy, options.logit_epsilon);
   if (options.padding == DenoisingOptions::Padding::kZero) {
     result.labels.masked_fill_(real.logical_not(), -1);
     result.box_logits.masked_fill_(real.logical_not().unsqueeze(-1), 0);

@@ -14,6 +14,8 @@ struct DenoisingOptions {
   double label_noise_ratio = 0.5;  ///< labels are redrawn with half this probability
   double box_noise_scale = 1.0;    ///< corners of positives move by up to this many half sides; 0 = boxes stay
   double logit_epsilon = 1e-5;     ///< of the inverse sigmoid; Ultralytics 1e-6
+  /// Clamp boxes to [epsilon, 1 - epsilon] before the logit (Ultralytics), rather than its numerator and denominator.
+  bool clamp_before_logit = false;
   /// Slots of images with fewer boxes than the largest: an embedded padding class and a point box (official), or a
   /// zero vector and zero logits (Ultralytics).
   enum class Padding { kClass, kZero } padding = Padding::kClass;

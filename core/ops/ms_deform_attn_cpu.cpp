@@ -28,10 +28,18 @@ struct Sample {
   T fx, fy;
 };
 
+/// Fraction of the map → cells, 0 = centre of the first one. Rounded as grid_sample rounds the references' 2·x - 1, so
+/// that a point exactly on a cell's centre falls to the same side: the output is continuous there, its slope is not.
+template <typename T>
+RTDETR_INLINE T cell_position(T fraction, std::int32_t cells) {
+  const T grid = 2 * fraction - 1;
+  return (grid + 1) * (T(cells) / 2) - T(0.5);
+}
+
 template <typename T>
 RTDETR_INLINE bool locate_bilinear(const MsDeformAttnShape& s, int level, T x01, T y01, Sample<T>& sample) {
   const std::int32_t width = s.width[level], height = s.height[level];
-  const T x = x01 * width - T(0.5), y = y01 * height - T(0.5);
+  const T x = cell_position(x01, width), y = cell_position(y01, height);
   // Also refuses NaN and numbers too large for an integer.
   if (!(x > T(-1) && x < T(width) && y > T(-1) && y < T(height))) return false;
   const T x_floor = std::floor(x), y_floor = std::floor(y);

@@ -78,6 +78,7 @@ DenoisingOptions options_of(const Fixture& fixture) {
   if (fixture.stem == "denoising_ultralytics") {
     options.padding = DenoisingOptions::Padding::kZero;
     options.logit_epsilon = 1e-6;
+    options.clamp_before_logit = true;
   }
   return options;
 }

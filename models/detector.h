@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+/// The inference API: a model file in, pictures in, boxes out. Needs no header of LibTorch or OpenCV.
+namespace rtdetr {
+
+/// A picture in the caller's memory: RGB bytes, rows top to bottom.
+struct RgbView {
+  const std::uint8_t* data = nullptr;
+  int width = 0;
+  int height = 0;
+  std::ptrdiff_t stride = 0;  ///< bytes from one row to the next; 0 = width · 3
+};
+
+struct Detection {
+  float x0 = 0, y0 = 0, x1 = 0, y1 = 0;  ///< corners, pixels of the picture, inside it
+  float score = 0;                       ///< [0, 1]
+  int label = 0;                         ///< index into Detector::names()
+};
+
+struct DetectorOptions {
+  float min_score = 0.5F;
+  int max_detections = 300;   ///< per picture
+  int decoder_layers = 0;     ///< run only the first k: faster, a little less accurate; 0 = the model's usual depth
+  int height = 0, width = 0;  ///< input size, multiples of the model's stride; 0 = the size it was trained with
+  int threads = 0;            ///< of the whole process; 0 = leave as it is
+};
+
+/// Wall-clock milliseconds of one call.
+struct DetectionTimes {
+  double preprocess_ms = 0, model_ms = 0, postprocess_ms = 0;
+};
+
+/// A trained detector on the CPU, fused on loading. Calls from several threads are safe, and run one after another.
+///
+///     rtdetr::Detector detector("best.safetensors");
+///     for (const rtdetr::Detection& d : detector.detect(picture)) …
+class Detector {
+ public:
+  /// @throws rtdetr::Error (a std::runtime_error)  if the file cannot be read or used, or an option does not fit it
+  explicit Detector(const std::filesystem::path& model_file, const DetectorOptions& options = {});
+  ~Detector();
+  Detector(Detector&&) noexcept;
+  Detector& operator=(Detector&&) noexcept;
+
+  /// Best first. @throws rtdetr::Error  for an empty picture
+  std::vector<Detection> detect(const RgbView& picture) const;
+  /// One batch, one pass; an entry per picture.
+  std::vector<std::vector<Detection>> detect(std::span<const RgbView> pictures, DetectionTimes* times = nullptr) const;
+  /// Reads a JPEG or PNG file.
+  std::vector<Detection> detect_file(const std::filesystem::path& picture) const;
+
+  const std::vector<std::string>& names() const;  ///< of the classes
+  int input_height() const;
+  int input_width() const;
+  int decoder_layers() const;  ///< that run
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace rtdetr
