@@ -95,6 +95,14 @@ TEST_CASE("boxes are clipped in float32 as the reference does; the metric's stay
   CHECK(data.truth.truths[0].area == 40.6 * 0.7);
 }
 
+TEST_CASE("the right edge is the sum of two floats, not the float of a sum") {
+  CocoFolder coco;
+  coco.add(1, 10, 2, "[2.7,2,12.9,4]");
+  const float edge = coco.load().boxes[0].xyxy[2];
+  CHECK(edge == 2.7f + 12.9f);
+  CHECK(edge != static_cast<float>(2.7 + 12.9));
+}
+
 TEST_CASE("boxes that no training can use are left out, counted and named") {
   const auto [box, kind, kept] = GENERATE(table<std::string, std::string, int>({
       {"[NaN,2,3,4]", "box_not_finite", 0},

@@ -141,6 +141,17 @@ TEST_CASE("a match to the annotation id 0 counts as false, as in pycocotools; id
   CHECK(evaluate_coco(input, std::vector{found()}).stats[0] == Approx(1));
 }
 
+TEST_CASE("a match to the annotation id 0 whose box is outside the area range is ignored there") {
+  MetricInput input;
+  input.image_ids = {1};
+  input.category_ids = {1};
+  input.truths = {{1, 1, 0, {0, 0, 90, 90}, 8100, false}, {1, 1, 5, {300, 300, 50, 50}, 2500, false}};
+  const std::vector<MetricDetection> detections{{1, 1, {0, 0, 100, 100}, 0.9}, {1, 1, {300, 300, 50, 50}, 0.8}};
+  const MetricResult result = evaluate_coco(input, detections);
+  CHECK(result.stats[0] == Approx(51 * 0.5 / 101));  // half of the truths, after one false positive
+  CHECK(result.stats[4] == Approx(51 * 1.0 / 101));  // the large detection does not count among the medium ones
+}
+
 TEST_CASE("an empty list of detections is AP 0, an empty list of truths is undefined") {
   const MetricResult none_found = evaluate_coco(one_truth(), {});
   CHECK(none_found.stats[0] == 0);

@@ -137,6 +137,19 @@ TEST_CASE("a file longer than the window reads like the text, wherever its token
   CHECK(tokens_of(from_file) == tokens_of(text));
 }
 
+TEST_CASE("an escape may fall on the window's edge at any of its characters") {
+  constexpr std::size_t kWindow = 1u << 18;
+  const test::TemporaryFolder folder;
+  for (std::size_t before = 0; before < 14; ++before) {
+    const std::string text = "\"" + std::string(kWindow - 1 - before, 'x') + "\\ud83d\\ude00\"";
+    test::write_file(folder / "edge.json", text);
+    JsonReader json(folder / "edge.json");
+    REQUIRE(json.next() == Token::kString);
+    CHECK(json.text().ends_with("x\xF0\x9F\x98\x80"));
+    CHECK(json.text().size() == kWindow - 1 - before + 4);
+  }
+}
+
 TEST_CASE("a byte order mark before a file's text is passed over") {
   const test::TemporaryFolder folder;
   test::write_file(folder / "bom.json", "\xEF\xBB\xBF[1]");
