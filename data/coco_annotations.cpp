@@ -9,64 +9,12 @@
 #include "core/io/error.h"
 #include "data/id_index.h"
 #include "data/json_reader.h"
+#include "data/json_record.h"
 
 namespace rtdetr {
 namespace {
 
 using Token = JsonReader::Token;
-
-constexpr const char* kBadField = "bad_field";
-constexpr const char* kBadFieldMessage = "fields are missing or of the wrong type";
-
-/// Reads the keys of one object of a list: says which were there, and what is wrong with them.
-class RecordReader {
- public:
-  RecordReader(JsonReader& json, ProblemCollector& problems, const char* list, std::size_t index)
-      : json_(json), problems_(problems), list_(list), index_(index) {}
-
-  /// Calls field(key) for every key of the object that was just begun. `field` takes the key's value and returns
-  /// true, or returns false without taking it.
-  template <class TakeField>
-  void read(TakeField&& take_field) {
-    while (json_.next() == Token::kKey) {
-      key_ = json_.text();
-      if (!take_field(key_)) json_.skip(json_.next());
-    }
-  }
-  /// Stores what was taken, or complains. Always true.
-  template <class Value, class Taken>
-  bool take(unsigned field, Value& to, const std::optional<Taken>& taken, const char* rule) {
-    if (seen_ & field) {
-      complain("'" + key_ + "' stands twice");
-    } else if (!taken) {
-      complain("'" + key_ + "' must be " + rule + ", not " + json_.describe_value());
-    } else {
-      to = *taken;
-    }
-    seen_ |= field;
-    return true;
-  }
-  void require(unsigned field, const char* key) {
-    if (!has(field)) complain(std::string("'") + key + "' is missing");
-  }
-  bool has(unsigned field) const { return seen_ & field; }
-  bool good() const { return good_; }
-
- private:
-  void complain(const std::string& fault) {
-    good_ = false;
-    problems_.error(kBadField, kBadFieldMessage,
-                    [&] { return std::string(list_) + "[" + std::to_string(index_) + "]: " + fault; });
-  }
-
-  JsonReader& json_;
-  ProblemCollector& problems_;
-  const char* list_;
-  std::size_t index_;
-  std::string key_;
-  unsigned seen_ = 0;
-  bool good_ = true;
-};
 
 /// Width or height: a whole number that fits.
 std::optional<int> take_side(JsonReader& json) {
@@ -79,8 +27,8 @@ enum : unsigned { kId = 1, kSecond = 2, kThird = 4, kFourth = 8, kFifth = 16, kS
 
 constexpr const char* kWhole = "a whole number";
 
-bool read_image(RecordReader& record, JsonReader& json, CocoAnnotations::Image& image) {
-  record.read([&](const std::string& key) {
+bool read_image(JsonReader& json, JsonRecord& record, CocoAnnotations::Image& image) {
+  record.read([&](std::string_view key) {
     if (key == "id") return record.take(kId, image.id, json.take_integer(), kWhole);
     if (key == "file_name") return record.take(kSecond, image.file_name, json.take_string(), "a text");
     if (key == "width") return record.take(kThird, image.width, take_side(json), "a number of pixels");
@@ -91,8 +39,8 @@ bool read_image(RecordReader& record, JsonReader& json, CocoAnnotations::Image& 
   return record.good();
 }
 
-bool read_category(RecordReader& record, JsonReader& json, CocoAnnotations::Category& category) {
-  record.read([&](const std::string& key) {
+bool read_category(JsonReader& json, JsonRecord& record, CocoAnnotations::Category& category) {
+  record.read([&](std::string_view key) {
     if (key == "id") return record.take(kId, category.id, json.take_integer(), kWhole);
     if (key == "name") return record.take(kSecond, category.name, json.take_string(), "a text");
     return false;
@@ -102,8 +50,8 @@ bool read_category(RecordReader& record, JsonReader& json, CocoAnnotations::Cate
   return record.good();
 }
 
-bool read_annotation(RecordReader& record, JsonReader& json, MetricTruth& truth) {
-  record.read([&](const std::string& key) {
+bool read_annotation(JsonReader& json, JsonRecord& record, MetricTruth& truth) {
+  record.read([&](std::string_view key) {
     if (key == "id") return record.take(kId, truth.annotation_id, json.take_integer(), kWhole);
     if (key == "image_id") return record.take(kSecond, truth.image_id, json.take_integer(), kWhole);
     if (key == "category_id") return record.take(kThird, truth.category_id, json.take_integer(), kWhole);
@@ -120,26 +68,20 @@ bool read_annotation(RecordReader& record, JsonReader& json, MetricTruth& truth)
   return record.good();
 }
 
-template <class Record, class Read>
+/// The list that the key just read names.
+template <class Record, class ReadOne>
 void read_list(JsonReader& json, const char* list, std::vector<Record>& records, ProblemCollector& problems,
-               Read&& read_one) {
-  Token token = json.next();
+               ReadOne&& read_one) {
+  const Token token = json.next();
   if (token != Token::kBeginArray) {
     problems.error("bad_list", "a part of the file that must be a list is none", [&] { return std::string(list); });
     json.skip(token);
     return;
   }
-  for (std::size_t index = 0; (token = json.next()) != Token::kEndArray; ++index) {
-    if (token != Token::kBeginObject) {
-      problems.error(kBadField, kBadFieldMessage,
-                     [&] { return std::string(list) + "[" + std::to_string(index) + "] is no object"; });
-      json.skip(token);
-      continue;
-    }
-    RecordReader record_reader(json, problems, list, index);
-    Record record;
-    if (read_one(record_reader, json, record)) records.push_back(std::move(record));
-  }
+  read_json_list<Record>(
+      json, {problems, "bad_field", "fields are missing or of the wrong type"}, list,
+      [&](Record& record, JsonRecord& reader) { return read_one(json, reader, record); },
+      [&](Record&& record) { records.push_back(std::move(record)); });
 }
 
 /// Keeps the first record of every id, in file order. Records alike are harmless, others make the id ambiguous.

@@ -4,82 +4,40 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <optional>
 
 #include "core/io/error.h"
 #include "core/io/file.h"
 #include "data/data_problem.h"
-#include "data/json_reader.h"
+#include "data/json_record.h"
 
 namespace rtdetr {
 namespace {
 
 using Token = JsonReader::Token;
 
-enum Field : unsigned { kImage = 1, kCategory = 2, kBox = 4, kScore = 8, kAllFields = 15 };
-
-Field field_of(std::string_view key) {
-  if (key == "image_id") return kImage;
-  if (key == "category_id") return kCategory;
-  if (key == "bbox") return kBox;
-  return key == "score" ? kScore : Field{};
+std::optional<double> take_finite(JsonReader& json) {
+  const auto value = json.take_number();
+  return value && std::isfinite(*value) ? value : std::nullopt;
 }
 
-const char* name_of(unsigned field) {
-  return field == kImage ? "image_id" : field == kCategory ? "category_id" : field == kBox ? "bbox" : "score";
-}
+constexpr const char* kWhole = "a whole number";
 
-const char* rule_of(unsigned field) {
-  return field == kBox     ? "must be [x, y, w, h]"
-         : field == kScore ? "must be a finite number"
-                           : "must be a whole number";
-}
+enum : unsigned { kImage = 1, kCategory = 2, kBox = 4, kScore = 8 };
 
-template <class Value>
-bool assign(Value& to, const std::optional<Value>& from) {
-  if (from) to = *from;
-  return from.has_value();
-}
-
-bool take_field(JsonReader& json, Field field, MetricDetection& record) {
-  switch (field) {
-    case kImage:
-      return assign(record.image_id, json.take_integer());
-    case kCategory:
-      return assign(record.category_id, json.take_integer());
-    case kBox:
-      return assign(record.box_xywh, json.take_box());
-    default:
-      return assign(record.score, json.take_number());
-  }
-}
-
-/// Reads the record that was just begun; complains and returns false if it is not usable.
-bool read_record(JsonReader& json, std::size_t index, MetricDetection& record, ProblemCollector& problems) {
-  const auto complain = [&](unsigned field, const std::string& fault) {
-    problems.error("bad_result", "records are not {image_id, category_id, bbox, score}",
-                   [&] { return "results[" + std::to_string(index) + "]: '" + name_of(field) + "' " + fault; });
+bool read_result(JsonReader& json, JsonRecord& reader, MetricDetection& record) {
+  reader.read([&](std::string_view key) {
+    if (key == "image_id") return reader.take(kImage, record.image_id, json.take_integer(), kWhole);
+    if (key == "category_id") return reader.take(kCategory, record.category_id, json.take_integer(), kWhole);
+    if (key == "bbox") return reader.take(kBox, record.box_xywh, json.take_box(), "[x, y, w, h]");
+    if (key == "score") return reader.take(kScore, record.score, take_finite(json), "a finite number");
     return false;
-  };
-  unsigned seen = 0;
-  bool good = true;
-  while (json.next() == Token::kKey) {
-    const Field field = field_of(json.text());
-    if (field == Field{}) {
-      json.skip(json.next());
-      continue;
-    }
-    if (seen & field) good = complain(field, "stands twice");
-    seen |= field;
-    if (!take_field(json, field, record)) {
-      good = complain(field, std::string(rule_of(field)) + ", not " + json.describe_value());
-    } else if (field == kScore && !std::isfinite(record.score)) {
-      good = complain(field, "must be a finite number");
-    }
-  }
-  for (unsigned field = kImage; field <= kScore; field *= 2) {
-    if (!(seen & field)) good = complain(field, "is missing");
-  }
-  return good;
+  });
+  reader.require(kImage, "image_id");
+  reader.require(kCategory, "category_id");
+  reader.require(kBox, "bbox");
+  reader.require(kScore, "score");
+  return reader.good();
 }
 
 /// Text of the numbers of one record.
@@ -114,17 +72,10 @@ std::vector<MetricDetection> read_coco_results(const std::filesystem::path& file
 
   if (json.next() != Token::kBeginArray) json.fail("a result file is a list of {image_id, category_id, bbox, score}");
   ProblemCollector problems;
-  std::size_t index = 0;
-  for (Token token; (token = json.next()) != Token::kEndArray; ++index) {
-    if (token != Token::kBeginObject) {
-      problems.error("bad_result", "records are not {image_id, category_id, bbox, score}",
-                     [&] { return "results[" + std::to_string(index) + "] is no object"; });
-      json.skip(token);
-      continue;
-    }
-    MetricDetection record;
-    if (read_record(json, index, record, problems)) records.push_back(record);
-  }
+  read_json_list<MetricDetection>(
+      json, {problems, "bad_result", "records are not {image_id, category_id, bbox, score}"}, "results",
+      [&](MetricDetection& record, JsonRecord& reader) { return read_result(json, reader, record); },
+      [&](MetricDetection&& record) { records.push_back(record); });
   json.next();
   throw_if_errors(problems.take(), file.string());
   return records;

@@ -79,6 +79,7 @@ class JsonReader {
   Token word(std::string_view expected, Token token);
   void read_string();
   void read_escaped_string();
+  void read_escape(std::string& out);
   unsigned read_hex4();
   Token read_number();
   void describe(Token token);

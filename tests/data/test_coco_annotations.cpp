@@ -97,8 +97,8 @@ TEST_CASE("a field that is missing or of the wrong type is an error that names r
       {R"({"id":2,"image_id":1,"category_id":3,"bbox":[1,2,3,4],"area":1e999})", "not 1e999"},
       {R"({"id":2,"image_id":1,"category_id":3,"bbox":[1,2,3,4],"iscrowd":"no"})", "'iscrowd' must be 0 or 1"},
       {R"({"id":2,"id":3,"image_id":1,"category_id":3,"bbox":[1,2,3,4]})", "'id' stands twice"},
-      {R"(null)", "annotations[1] is no object"},
-      {R"([2])", "annotations[1] is no object"},
+      {R"(null)", "annotations[1]: is no object"},
+      {R"([2])", "annotations[1]: is no object"},
   }));
   INFO(record);
   const CocoAnnotations file = parse(file_with(kGood + "," + record));

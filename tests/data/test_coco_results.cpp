@@ -70,7 +70,7 @@ TEST_CASE("records that are not results are refused by name") {
       {R"({"image_id":1,"category_id":1,"bbox":[1,2,3,4],"score":NaN})", "'score' must be a finite number"},
       {R"({"image_id":1,"category_id":1,"bbox":[1,2,3,4],"score":null})", "not null"},
       {R"({"image_id":1,"image_id":2,"category_id":1,"bbox":[1,2,3,4],"score":0.5})", "'image_id' stands twice"},
-      {R"([1])", "results[1] is no object"},
+      {R"([1])", "results[1]: is no object"},
   }));
   INFO(record);
   const std::string good = R"({"image_id":1,"category_id":1,"bbox":[1,2,3,4],"score":0.5})";
