@@ -33,7 +33,7 @@ class Section {
     key.meaning = meaning;
     return keys_.emplace_back(std::move(key));
   }
-  void path(const char* name, std::string Settings::* field, CommandSet commands, const char* example,
+  void path(const char* name, std::string Settings::*field, CommandSet commands, const char* example,
             const char* meaning) {
     add(name, field, commands, "", example, meaning).is_path = true;
   }
@@ -48,12 +48,12 @@ class Section {
     number(name, field, commands, low, high, unit, example, meaning);
     keys_.back().above_low = true;
   }
-  void choice(const char* name, std::string Settings::* field, CommandSet commands, std::vector<std::string> choices,
+  void choice(const char* name, std::string Settings::*field, CommandSet commands, std::vector<std::string> choices,
               const char* meaning) {
     const std::string example = choices.front();
     add(name, field, commands, "", example.c_str(), meaning).choices = std::move(choices);
   }
-  void flag(const char* name, bool Settings::* field, CommandSet commands, const char* meaning) {
+  void flag(const char* name, bool Settings::*field, CommandSet commands, const char* meaning) {
     add(name, field, commands, "", "true", meaning);
   }
 
@@ -73,7 +73,7 @@ void add_input_keys(std::vector<Key>& keys) {
   s.path("weights", &Settings::weights, kTrain, "best.safetensors",
          "checkpoint whose weights the run starts from; classes are matched by name");
   s.choice("split", &Settings::split, kVal, {"val", "train", "test"}, "part of the data set");
-  s.path("source", &Settings::source, kPredict, "photos/",
+  s.path("source", &Settings::source, kPredict | kBenchmark, "photos/",
          "a picture, a folder of pictures, a .txt list of them, or a pattern such as 'photos/*.jpg'");
   s.path("annotations", &Settings::annotations, kCheck | kCocoEval, "instances_val2017.json",
          "annotations in COCO's JSON format");
@@ -187,7 +187,7 @@ void add_model_keys(std::vector<Key>& keys) {
   Section s(keys, "model (by default what its file says)");
   s.number("nc", &Settings::nc, kTrain | kExport | kInfo | kBenchmark, 0, 100000, "classes", "80",
            "number of classes of a model YAML; train takes the data set's; 0 = the file's");
-  s.number("num_queries", &Settings::num_queries, kModelUsers, 0, 10000, "queries", "300",
+  s.number("num_queries", &Settings::num_queries, kTrain | kExport | kInfo | kBenchmark, 0, 10000, "queries", "300",
            "detections per picture; 0 = the file's");
   s.number("decoder_layers", &Settings::decoder_layers, kModelUsers, 0, 64, "layers", "3",
            "use only the first layers of the decoder; 0 = all");
@@ -209,7 +209,8 @@ void add_loss_keys(std::vector<Key>& keys) {
   s.number("cost_giou", &Settings::cost_giou, kTrain, 0, 1000, "", "2", "matcher: weight of the GIoU cost");
   s.choice("class_loss", &Settings::class_loss, kTrain, {"vfl", "mal"}, "varifocal, or matchability-aware (DEIM)");
   s.number("vfl_alpha", &Settings::vfl_alpha, kTrain, 0, 1, "", "0.75", "vfl: weight of the unmatched queries");
-  s.number("vfl_gamma", &Settings::vfl_gamma, kTrain, 0, 10, "", "2", "vfl: focusing exponent of the unmatched queries");
+  s.number("vfl_gamma", &Settings::vfl_gamma, kTrain, 0, 10, "", "2",
+           "vfl: focusing exponent of the unmatched queries");
   s.number("one_to_many", &Settings::one_to_many, kTrain, 0, 100, "matches", "0",
            "additional matches per box for the encoder's queries; some help small data sets");
 }
@@ -234,22 +235,42 @@ std::span<const Key> all_keys() {
 
 std::span<const CommandInfo> all_commands() {
   static const std::vector<CommandInfo> commands = {
-      {Command::kTrain, "train", "trains a model", "rtdetr train model=rtdetr-n.yaml data=configs/datasets/bccd.yaml",
+      {Command::kTrain,
+       "train",
+       "trains a model",
+       "rtdetr train model=rtdetr-n.yaml data=configs/datasets/bccd.yaml",
        {"model", "data"}},
-      {Command::kVal, "val", "evaluates a checkpoint: AP, AR and time of every decoder layer",
-       "rtdetr val model=runs/train/exp/best.safetensors data=configs/datasets/bccd.yaml", {"model", "data"}},
-      {Command::kPredict, "predict", "finds objects in pictures",
-       "rtdetr predict model=best.safetensors source=photos/ conf=0.5", {"model", "source"}},
-      {Command::kExport, "export", "writes a fused model for deployment",
+      {Command::kVal,
+       "val",
+       "evaluates a checkpoint: AP, AR and time of every decoder layer",
+       "rtdetr val model=runs/train/exp/best.safetensors data=configs/datasets/bccd.yaml",
+       {"model", "data"}},
+      {Command::kPredict,
+       "predict",
+       "finds objects in pictures",
+       "rtdetr predict model=best.safetensors source=photos/ conf=0.5",
+       {"model", "source"}},
+      {Command::kExport,
+       "export",
+       "writes a fused model for deployment",
        "rtdetr export model=best.safetensors format=safetensors output=model.safetensors",
        {"model", "format", "output"}},
-      {Command::kBenchmark, "benchmark", "measures decoding, preprocessing, model and postprocessing",
-       "rtdetr benchmark model=rtdetr-n.yaml imgsz=320 runs=50", {"model"}},
-      {Command::kInfo, "info", "shows a model's rows, parameters and operations", "rtdetr info model=rtdetr-l.yaml",
+      {Command::kBenchmark,
+       "benchmark",
+       "measures decoding, preprocessing, model and postprocessing",
+       "rtdetr benchmark model=rtdetr-n.yaml imgsz=320 runs=50",
+       {"model"}},
+      {Command::kInfo,
+       "info",
+       "shows a model's rows, parameters and operations",
+       "rtdetr info model=rtdetr-l.yaml",
        {"model"}},
       {Command::kCheck, "check", "examines a data set", "rtdetr check data=configs/datasets/bccd.yaml", {}},
-      {Command::kCocoEval, "coco-eval", "evaluates a COCO results file",
-       "rtdetr coco-eval annotations=instances_val2017.json results=detections.json", {"annotations", "results"}},
+      {Command::kCocoEval,
+       "coco-eval",
+       "evaluates a COCO results file",
+       "rtdetr coco-eval annotations=instances_val2017.json results=detections.json",
+       {"annotations", "results"}},
       {Command::kHelp, "help", "explains a command or a key", "rtdetr help train", {}},
       {Command::kVersion, "version", "shows the versions of the program and its parts", "rtdetr version", {}},
   };
@@ -270,16 +291,44 @@ void apply_command_defaults(Command command, Settings& settings) {
 }
 
 std::string foreign_key_hint(const std::string& name) {
-  static const std::vector<std::pair<std::string, std::string>> hints = {
-      {"batch_size", "batch"}, {"lr", "lr0"}, {"learning_rate", "lr0"}, {"img", "imgsz"}, {"img_size", "imgsz"},
-      {"imgsize", "imgsz"}, {"image_size", "imgsz"}, {"size", "imgsz"}, {"gpus", "device"}, {"gpu", "device"},
-      {"fliplr", "flip"}, {"flipud", "flip_vertical"}, {"close_mosaic", "strong_until"}, {"cos_lr", "schedule=cosine"},
-      {"momentum", "beta1"}, {"warmup_epochs", "warmup_steps"}, {"half", "amp=bf16"}, {"nbs", "accumulate"},
-      {"max_norm", "clip_norm"}, {"clip_max_norm", "clip_norm"}, {"config", "cfg"}, {"pretrained", "weights"},
-      {"input", "source"}, {"confidence", "conf"}, {"threshold", "conf"}, {"out", "output"}, {"file", "output"},
-      {"dataset", "data"}, {"num_classes", "nc"}, {"hsv_h", "photometric"}, {"hsv_s", "photometric"},
-      {"hsv_v", "photometric"}, {"box", "loss_bbox"}, {"cls", "loss_class"}, {"num_workers", "workers"},
-      {"save_dir", "project"}, {"repeats", "runs"}, {"queries", "num_queries"}};
+  static const std::vector<std::pair<std::string, std::string>> hints = {{"batch_size", "batch"},
+                                                                         {"lr", "lr0"},
+                                                                         {"learning_rate", "lr0"},
+                                                                         {"img", "imgsz"},
+                                                                         {"img_size", "imgsz"},
+                                                                         {"imgsize", "imgsz"},
+                                                                         {"image_size", "imgsz"},
+                                                                         {"size", "imgsz"},
+                                                                         {"gpus", "device"},
+                                                                         {"gpu", "device"},
+                                                                         {"fliplr", "flip"},
+                                                                         {"flipud", "flip_vertical"},
+                                                                         {"close_mosaic", "strong_until"},
+                                                                         {"cos_lr", "schedule=cosine"},
+                                                                         {"momentum", "beta1"},
+                                                                         {"warmup_epochs", "warmup_steps"},
+                                                                         {"half", "amp=bf16"},
+                                                                         {"nbs", "accumulate"},
+                                                                         {"max_norm", "clip_norm"},
+                                                                         {"clip_max_norm", "clip_norm"},
+                                                                         {"config", "cfg"},
+                                                                         {"pretrained", "weights"},
+                                                                         {"input", "source"},
+                                                                         {"confidence", "conf"},
+                                                                         {"threshold", "conf"},
+                                                                         {"out", "output"},
+                                                                         {"file", "output"},
+                                                                         {"dataset", "data"},
+                                                                         {"num_classes", "nc"},
+                                                                         {"hsv_h", "photometric"},
+                                                                         {"hsv_s", "photometric"},
+                                                                         {"hsv_v", "photometric"},
+                                                                         {"box", "loss_bbox"},
+                                                                         {"cls", "loss_class"},
+                                                                         {"num_workers", "workers"},
+                                                                         {"save_dir", "project"},
+                                                                         {"repeats", "runs"},
+                                                                         {"queries", "num_queries"}};
   for (const auto& [foreign, ours] : hints)
     if (foreign == name) return ours;
   return "";

@@ -29,18 +29,18 @@ const CommandInfo& info_of(Command command);
 const CommandInfo* find_command(const std::string& name);
 
 /// Where a key's value lives; the alternative is its type.
-using KeyField = std::variant<bool Settings::*, std::int64_t Settings::*, double Settings::*, std::string Settings::*,
-                              ImageSize Settings::*, std::vector<std::int64_t> Settings::*,
-                              std::vector<ParamGroupRule> Settings::*>;
+using KeyField =
+    std::variant<bool Settings::*, std::int64_t Settings::*, double Settings::*, std::string Settings::*,
+                 ImageSize Settings::*, std::vector<std::int64_t> Settings::*, std::vector<ParamGroupRule> Settings::*>;
 
 struct Key {
   std::string name;
   KeyField field;
   CommandSet commands = 0;
-  std::string section;   ///< heading in help
-  std::string meaning;   ///< with the unit, and what special values stand for
-  std::string unit;      ///< "epochs", "hours", "s", "MiB", … or ""
-  std::string example;   ///< a value that can be typed
+  std::string section;  ///< heading in help
+  std::string meaning;  ///< with the unit, and what special values stand for
+  std::string unit;     ///< "epochs", "hours", "s", "MiB", … or ""
+  std::string example;  ///< a value that can be typed
   double low = -std::numeric_limits<double>::infinity();
   double high = std::numeric_limits<double>::infinity();
   bool above_low = false;            ///< the lower bound itself is refused

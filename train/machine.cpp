@@ -35,8 +35,8 @@ double cpu_quota() {
 
 void refuse_missing_device(const Settings& settings) {
   if (settings.device == "cpu") return;
-  const bool is_cuda = settings.device.rfind("cuda", 0) == 0 ||
-                       settings.device.find_first_not_of("0123456789,") == std::string::npos;
+  const bool is_cuda =
+      settings.device.rfind("cuda", 0) == 0 || settings.device.find_first_not_of("0123456789,") == std::string::npos;
   const std::string argument = "device=" + settings.device + settings.origin_of("device");
   if (!is_cuda) throw ConfigError(argument + ": devices are cpu, cuda, or numbers of CUDA devices such as 0,1");
   throw ConfigError(argument + ": the CUDA plug-in librtdetr_cuda.so is not beside this program; use device=cpu");

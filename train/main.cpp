@@ -18,16 +18,26 @@ using rtdetr::ExitCode;
 
 ExitCode run(const rtdetr::Settings& settings) {
   switch (settings.command) {
-    case Command::kTrain: return rtdetr::run_train(settings);
-    case Command::kVal: return rtdetr::run_val(settings);
-    case Command::kPredict: return rtdetr::run_predict(settings);
-    case Command::kExport: return rtdetr::run_export(settings);
-    case Command::kBenchmark: return rtdetr::run_benchmark(settings);
-    case Command::kInfo: return rtdetr::run_info(settings);
-    case Command::kCheck: return rtdetr::run_check(settings);
-    case Command::kCocoEval: return rtdetr::run_coco_eval(settings);
-    case Command::kHelp: return rtdetr::run_help(settings);
-    case Command::kVersion: return rtdetr::run_version(settings);
+    case Command::kTrain:
+      return rtdetr::run_train(settings);
+    case Command::kVal:
+      return rtdetr::run_val(settings);
+    case Command::kPredict:
+      return rtdetr::run_predict(settings);
+    case Command::kExport:
+      return rtdetr::run_export(settings);
+    case Command::kBenchmark:
+      return rtdetr::run_benchmark(settings);
+    case Command::kInfo:
+      return rtdetr::run_info(settings);
+    case Command::kCheck:
+      return rtdetr::run_check(settings);
+    case Command::kCocoEval:
+      return rtdetr::run_coco_eval(settings);
+    case Command::kHelp:
+      return rtdetr::run_help(settings);
+    case Command::kVersion:
+      return rtdetr::run_version(settings);
   }
   return ExitCode::kInternal;
 }

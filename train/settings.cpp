@@ -31,7 +31,8 @@ YamlNode value_node(const Key& key, const Settings& settings) {
   if (std::holds_alternative<std::vector<ParamGroupRule> Settings::*>(key.field))
     return param_groups_node(settings.param_groups);
   const std::string text = value_text(key, settings);
-  const bool is_list = text.find(',') != std::string::npos && !std::holds_alternative<std::string Settings::*>(key.field);
+  const bool is_list =
+      text.find(',') != std::string::npos && !std::holds_alternative<std::string Settings::*>(key.field);
   if (!is_list) return yaml_scalar(text, std::holds_alternative<std::string Settings::*>(key.field));
   YamlNode list;
   list.kind = YamlNode::Kind::kSequence;

@@ -36,11 +36,11 @@ struct Settings {
   Command command = Command::kHelp;
 
   // what is worked on
-  std::string model;        ///< model YAML or checkpoint
-  std::string data;         ///< data set YAML
-  std::string cfg;          ///< recipe: a YAML file of keys
-  std::string scale;        ///< scale letter of the model YAML; empty = by the file's name
-  std::string weights;      ///< train: checkpoint whose weights the run starts from (fine-tuning)
+  std::string model;    ///< model YAML or checkpoint
+  std::string data;     ///< data set YAML
+  std::string cfg;      ///< recipe: a YAML file of keys
+  std::string scale;    ///< scale letter of the model YAML; empty = by the file's name
+  std::string weights;  ///< train: checkpoint whose weights the run starts from (fine-tuning)
   std::string split = "val";
 
   // machine and output
@@ -48,7 +48,7 @@ struct Settings {
   std::int64_t threads = 0;  ///< compute threads; 0 = one per physical core (main.cpp applies it)
   std::int64_t workers = 4;  ///< threads that read pictures; 0 = none of their own
   std::int64_t batch = 16;
-  ImageSize imgsz;           ///< see resolve_image_size
+  ImageSize imgsz;  ///< see resolve_image_size
   std::int64_t seed = 0;
   std::string project = "runs/train";
   std::string name = "exp";
@@ -59,9 +59,9 @@ struct Settings {
 
   // length of a run, resuming, saving
   std::int64_t epochs = 72;
-  double time = 0;             ///< hours; 0 = no limit. Stops the run, and the schedule decays by it
+  double time = 0;               ///< hours; 0 = no limit. Stops the run, and the schedule decays by it
   std::string resume = "false";  ///< "false", "auto" or a checkpoint
-  double save_every = 300;     ///< seconds between two writes of last.safetensors inside an epoch; 0 = epochs only
+  double save_every = 300;       ///< seconds between two writes of last.safetensors inside an epoch; 0 = epochs only
   std::int64_t save_period = 0;  ///< also keep epoch-N.safetensors every so many epochs; 0 = never
   bool val = true;
   std::int64_t val_every = 1;  ///< epochs between two validations; the last epoch is always validated
@@ -73,19 +73,19 @@ struct Settings {
   // optimizer and schedule
   std::string optimizer = "adamw";
   double lr0 = 1e-4;
-  double lrf = 0.01;           ///< final learning rate as a share of lr0 (linear, cosine)
+  double lrf = 0.01;  ///< final learning rate as a share of lr0 (linear, cosine)
   double weight_decay = 1e-4;
   double beta1 = 0.9;
   double beta2 = 0.999;
-  std::int64_t warmup_steps = 2000;  ///< linear from 1/warmup_steps
-  std::string schedule = "constant";  ///< constant, linear, cosine, multistep
-  std::vector<std::int64_t> milestones;  ///< multistep: epochs
-  double gamma = 0.1;          ///< multistep: factor at each milestone
-  double clip_norm = 0.1;      ///< 0 = no clipping
-  double ema_decay = 0.9999;   ///< 0 = no EMA
-  double ema_ramp = 2000;      ///< d(t) = ema_decay · (1 − exp(−t / ema_ramp))
-  std::string amp = "off";     ///< off, bf16, auto
-  std::int64_t accumulate = 1;  ///< batches per optimizer step
+  std::int64_t warmup_steps = 2000;          ///< linear from 1/warmup_steps
+  std::string schedule = "constant";         ///< constant, linear, cosine, multistep
+  std::vector<std::int64_t> milestones;      ///< multistep: epochs
+  double gamma = 0.1;                        ///< multistep: factor at each milestone
+  double clip_norm = 0.1;                    ///< 0 = no clipping
+  double ema_decay = 0.9999;                 ///< 0 = no EMA
+  double ema_ramp = 2000;                    ///< d(t) = ema_decay · (1 − exp(−t / ema_ramp))
+  std::string amp = "off";                   ///< off, bf16, auto
+  std::int64_t accumulate = 1;               ///< batches per optimizer step
   std::vector<ParamGroupRule> param_groups;  ///< only in a recipe; empty: see train/optimizer.h
 
   // augmentation (probabilities unless said)
@@ -97,8 +97,8 @@ struct Settings {
   double flip_vertical = 0;
   double rotate90 = 0;
   double mosaic = 0;
-  double multi_scale = 0.25;   ///< share by which the side varies; see multi_scale_sides. 0 = off
-  double strong_until = 1;     ///< see switch_off_reached: photometric, zoom-out, crop, mosaic stop there
+  double multi_scale = 0.25;     ///< share by which the side varies; see multi_scale_sides. 0 = off
+  double strong_until = 1;       ///< see switch_off_reached: photometric, zoom-out, crop, mosaic stop there
   double multi_scale_until = 1;  ///< see switch_off_reached
 
   // model, unless the file's own value is to hold (0, or -1 where 0 means something)
@@ -117,18 +117,18 @@ struct Settings {
   std::int64_t one_to_many = 0;  ///< extra matches per box for the encoder's queries; 0 = off
 
   // predict, export, benchmark, check, coco-eval
-  std::string source;          ///< picture, folder, list (.txt) or pattern
+  std::string source;  ///< picture, folder, list (.txt) or pattern
   double conf = 0.5;
-  bool save = true;            ///< predict: write drawn pictures
+  bool save = true;  ///< predict: write drawn pictures
   bool save_txt = false;
   bool save_json = false;
-  std::string format;          ///< export: safetensors
+  std::string format;  ///< export: safetensors
   std::string output;
-  std::string verify;          ///< export: folder of pictures or data set YAML to compare on
-  std::int64_t runs = 20;      ///< benchmark: timed repetitions
-  std::string annotations;     ///< COCO JSON file
-  std::string results;         ///< COCO results file
-  std::string images;          ///< folder of pictures
+  std::string verify;       ///< export: folder of pictures or data set YAML to compare on
+  std::int64_t runs = 20;   ///< benchmark: timed repetitions
+  std::string annotations;  ///< COCO JSON file
+  std::string results;      ///< COCO results file
+  std::string images;       ///< folder of pictures
 
   std::vector<std::string> topics;  ///< words after `help`
 

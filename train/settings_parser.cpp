@@ -77,7 +77,7 @@ class Parser {
 
   Settings settings_;
   std::vector<std::string> problems_;
-  std::set<std::string> attempted_;  ///< keys that were given, well or badly
+  std::set<std::string> attempted_;               ///< keys that were given, well or badly
   std::vector<std::optional<double>> group_lrs_;  ///< `lr:` of each group, until lr0 is settled
 };
 
@@ -113,8 +113,8 @@ bool Parser::explain_word(const std::string& word, const std::string* next) {
   if (key) {
     const bool spaced = next && next->starts_with("=");
     const std::string value = next_is_value ? *next : key->example;
-    problem(where, std::string(spaced ? "spaces around '=' are not allowed" : "a value is missing") + "; write " + word +
-                       "=" + value);
+    problem(where, std::string(spaced ? "spaces around '=' are not allowed" : "a value is missing") + "; write " +
+                       word + "=" + value);
     return next_is_value || spaced;
   }
   if (find_command(word))
@@ -158,7 +158,8 @@ void Parser::read_recipe(const std::string& file) {
   if (file.empty()) return;  // reported with the command line's keys
   if (!fs::exists(file)) return problem("argument 'cfg=" + file + "'", "there is no such file");
   const YamlDocument recipe = load_yaml(file);
-  if (!recipe.root.is_map()) return problem(recipe.where(1), "a recipe is a map of keys, not " + recipe.root.describe());
+  if (!recipe.root.is_map())
+    return problem(recipe.where(1), "a recipe is a map of keys, not " + recipe.root.describe());
   for (std::size_t i = 0; i < recipe.root.entries.size(); ++i) {
     const auto& [name, node] = recipe.root.entries[i];
     read_recipe_entry(recipe, name, node, recipe.root.key_lines[i]);
@@ -195,8 +196,8 @@ void Parser::read_param_groups(const YamlDocument& recipe, const YamlNode& list)
     if (map.is_map())
       read_param_group(recipe, map);
     else
-      problem(recipe.where(map), "a parameter group is a map such as {match: backbone, lr_scale: 0.1}, not " +
-                                     map.describe());
+      problem(recipe.where(map),
+              "a parameter group is a map such as {match: backbone, lr_scale: 0.1}, not " + map.describe());
   }
   settings_.given["param_groups"] = recipe.where(list);
 }
@@ -249,7 +250,8 @@ void Parser::check_required() {
 void Parser::check_combinations() {
   const Settings& s = settings_;
   const auto both = [&](const char* a, const char* b, const char* why) {
-    if (s.is_given(a) && s.is_given(b)) problems_.push_back(std::string(a) + " and " + b + " exclude each other: " + why);
+    if (s.is_given(a) && s.is_given(b))
+      problems_.push_back(std::string(a) + " and " + b + " exclude each other: " + why);
   };
   if (s.quiet && s.verbose) problems_.push_back("quiet and verbose exclude each other: keep one");
   if (s.resume != "false") both("resume", "weights", "a resumed run has its own weights");

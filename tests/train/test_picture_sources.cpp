@@ -49,6 +49,5 @@ TEST_CASE("a source without pictures is refused with its name") {
 }
 
 TEST_CASE("pictures of one name in several folders get results of different names") {
-  CHECK(unique_stems({"x/a.jpg", "y/a.png", "z/b.jpg", "w/a.jpg"}) ==
-        std::vector<std::string>{"a", "a-2", "b", "a-3"});
+  CHECK(unique_stems({"x/a.jpg", "y/a.png", "z/b.jpg", "w/a.jpg"}) == std::vector<std::string>{"a", "a-2", "b", "a-3"});
 }

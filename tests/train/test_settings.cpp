@@ -55,8 +55,9 @@ const std::string kTrainLine = "train model=m.yaml data=d.yaml ";
 }  // namespace
 
 TEST_CASE("keys of the command line fill the typed settings") {
-  const Settings s = parse(kTrainLine + "epochs=3 time=0.25 imgsz=480,640 val=False schedule=multistep milestones=1,2 "
-                                        "lr0=1e-3 device=cpu resume=auto");
+  const Settings s = parse(kTrainLine +
+                           "epochs=3 time=0.25 imgsz=480,640 val=False schedule=multistep milestones=1,2 "
+                           "lr0=1e-3 device=cpu resume=auto");
   CHECK(s.command == Command::kTrain);
   CHECK(s.model == "m.yaml");
   CHECK(s.epochs == 3);
@@ -70,9 +71,13 @@ TEST_CASE("keys of the command line fill the typed settings") {
   CHECK_FALSE(s.is_given("batch"));
 }
 
-TEST_CASE("one number for imgsz is a square") { CHECK(parse("info model=m.yaml imgsz=320").imgsz == ImageSize{320, 320}); }
+TEST_CASE("one number for imgsz is a square") {
+  CHECK(parse("info model=m.yaml imgsz=320").imgsz == ImageSize{320, 320});
+}
 
-TEST_CASE("leading dashes of key=value are accepted") { CHECK(parse("train --model=m.yaml data=d.yaml -epochs=4").epochs == 4); }
+TEST_CASE("leading dashes of key=value are accepted") {
+  CHECK(parse("train --model=m.yaml data=d.yaml -epochs=4").epochs == 4);
+}
 
 TEST_CASE("defaults depend on the command where they must") {
   CHECK(parse(kTrainLine).batch == 16);
@@ -154,9 +159,7 @@ TEST_CASE("all mistakes are shown together, one per line") {
   CHECK(split(error, '\n').size() == 4);
 }
 
-TEST_CASE("a misspelt needed key is reported once") {
-  CHECK(split(error_of("info model="), '\n').size() == 1);
-}
+TEST_CASE("a misspelt needed key is reported once") { CHECK(split(error_of("info model="), '\n').size() == 1); }
 
 TEST_CASE("a recipe stands between the defaults and the command line") {
   const TemporaryFile recipe("r.yaml", "epochs: 5\nlr0: 0.002\nimgsz: [256, 320]\nmilestones: [2, 3]\nval: False\n");
@@ -220,8 +223,9 @@ TEST_CASE("a mistake in a recipe is answered with file and line") {
 
 TEST_CASE("args.yaml reads back to the same settings") {
   const TemporaryFile recipe("r.yaml", "param_groups:\n- {match: '^(?=.*norm).*$', lr_scale: 0.1, weight_decay: 0}\n");
-  const Settings s = parse(kTrainLine + "lr0=0.00031 imgsz=320,640 schedule=multistep milestones=3,9 name=010 flip=0.3 cfg=" +
-                           recipe.path());
+  const Settings s =
+      parse(kTrainLine +
+            "lr0=0.00031 imgsz=320,640 schedule=multistep milestones=3,9 name=010 flip=0.3 cfg=" + recipe.path());
   const std::string text = settings_to_yaml(s);
   const TemporaryFile written("args.yaml", text);
   const Settings again = parse("train cfg=" + written.path());

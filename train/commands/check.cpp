@@ -23,9 +23,8 @@ DatasetReport examine(const Settings& settings) {
       log::progress("reading pictures" + (split.empty() ? "" : " of " + split) + ": " + with_thousands(done) + " of " +
                     with_thousands(total));
     };
-  DatasetReport report = settings.data.empty()
-                             ? check_coco(settings.annotations, settings.images, options)
-                             : check_dataset(load_dataset_config(settings.data), options);
+  DatasetReport report = settings.data.empty() ? check_coco(settings.annotations, settings.images, options)
+                                               : check_dataset(load_dataset_config(settings.data), options);
   log::end_progress();
   return report;
 }
@@ -35,8 +34,17 @@ std::string range_text(const SplitReport::Range& range) {
 }
 
 std::string split_table(const DatasetReport& report) {
-  TextTable table({{"split", TextTable::Align::kLeft}, {"pictures"}, {"without boxes"}, {"unreadable"}, {"boxes"},
-                   {"crowds"}, {"most in one"}, {"small"}, {"medium"}, {"large"}, {"width min/median/max"},
+  TextTable table({{"split", TextTable::Align::kLeft},
+                   {"pictures"},
+                   {"without boxes"},
+                   {"unreadable"},
+                   {"boxes"},
+                   {"crowds"},
+                   {"most in one"},
+                   {"small"},
+                   {"medium"},
+                   {"large"},
+                   {"width min/median/max"},
                    {"height min/median/max"}});
   for (const SplitReport& split : report.splits)
     table.add({split.key.empty() ? "all" : split.key, with_thousands(split.pictures),
@@ -102,11 +110,10 @@ nlohmann::ordered_json report_json(const DatasetReport& report) {
 
 ExitCode run_check(const Settings& settings) {
   const DatasetReport report = examine(settings);
-  std::string text = report.name + "\n\n" + split_table(report) + "\n" + boxes_per_class_table(report) + "\n" +
-                     verdict(report);
+  std::string text =
+      report.name + "\n\n" + split_table(report) + "\n" + boxes_per_class_table(report) + "\n" + verdict(report);
   const bool broken = has_errors(report.problems);
-  if (!broken && !settings.data.empty())
-    text += "next: rtdetr train model=rtdetr-n.yaml data=" + settings.data + "\n";
+  if (!broken && !settings.data.empty()) text += "next: rtdetr train model=rtdetr-n.yaml data=" + settings.data + "\n";
   print_text(settings, text);
   print_json(settings, report_json(report));
   return broken ? ExitCode::kData : ExitCode::kOk;

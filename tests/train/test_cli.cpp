@@ -1,0 +1,242 @@
+// Runs the built program: what goes to stdout and stderr, and the exit codes.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+using Catch::Matchers::Contains;
+using Catch::Matchers::StartsWith;
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A folder of the test's own; gone with it.
+struct Scratch {
+  fs::path path = fs::temp_directory_path() / ("rtdetr-cli-" + std::to_string(::getpid()));
+  Scratch() { fs::create_directories(path); }
+  ~Scratch() { fs::remove_all(path); }
+  std::string file(const std::string& name) const { return (path / name).string(); }
+  std::string write(const std::string& name, const std::string& text) const {
+    std::ofstream(path / name) << text;
+    return file(name);
+  }
+};
+
+std::string read(const fs::path& file) {
+  std::ifstream in(file);
+  std::stringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+struct Result {
+  int code = -1;
+  std::string out, err;
+};
+
+Result run(const Scratch& scratch, const std::string& arguments) {
+  const std::string out = scratch.file("stdout"), err = scratch.file("stderr");
+  const std::string line = "cd '" + std::string(RTDETR_SOURCE_DIR) + "' && '" RTDETR_PROGRAM "' " + arguments + " >'" +
+                           out + "' 2>'" + err + "' </dev/null";
+  const int status = std::system(line.c_str());
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read(out), read(err)};
+}
+
+/// stdout is one JSON document and nothing else.
+json document_of(const Result& result) {
+  INFO(result.err);
+  REQUIRE(result.code == 0);
+  return json::parse(result.out);
+}
+
+/// A detector of a few thousand parameters, in the language of Ultralytics' YAMLs.
+const char* const kTinyModel =
+    "nc: 3\n"
+    "backbone:\n"
+    "  - [-1, 1, Conv, [8, 3, 2]]\n"
+    "  - [-1, 1, Conv, [8, 3, 2]]\n"
+    "  - [-1, 1, Conv, [16, 3, 2]]\n"
+    "head:\n"
+    "  - [-1, 1, Conv, [16, 3, 2]]\n"
+    "  - [[2, 3], 1, RTDETRDecoder, [nc, 16, 10, 2, 2, 2, 32]]\n";
+
+/// Any picture of the bundled samples.
+std::string sample_picture() {
+  for (const auto& entry : fs::recursive_directory_iterator(fs::path(RTDETR_SOURCE_DIR) / "data/samples/bccd"))
+    if (entry.path().extension() == ".jpg") return entry.path().string();
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("version and help answer on stdout with code 0") {
+  const Scratch scratch;
+  CHECK_THAT(run(scratch, "version").out, StartsWith("rtdetr "));
+  CHECK(document_of(run(scratch, "version json=true")).contains("libtorch"));
+  CHECK_THAT(run(scratch, "").out, Contains("rtdetr train"));
+  CHECK_THAT(run(scratch, "help train").out, Contains("warmup_steps"));
+  CHECK_THAT(run(scratch, "train --help").out, Contains("steps over which the learning rate rises"));
+  CHECK(document_of(run(scratch, "help json=true"))["commands"].size() >= 10);
+}
+
+TEST_CASE("mistakes are one line each on stderr, nothing on stdout, and their own exit code") {
+  const Scratch scratch;
+  const std::string garbage = scratch.write("garbage.safetensors", "this is not a model");
+  const std::string broken_yaml = scratch.write("broken.yaml", "nc: 3\nbackbone: [[-1, 1, Convv, [8]]]\nhead: []\n");
+  const std::string broken_json = scratch.write("broken.json", "{\"images\": [");
+  struct Row {
+    std::string arguments;
+    int code;
+    std::string says;
+  };
+  const std::vector<Row> rows = {
+      {"trian", 2, "did you mean 'train'"},
+      {"train model=rtdetr_r18vd.yaml data=d.yaml epoches=3", 2, "did you mean 'epochs'"},
+      {"train model=rtdetr_r18vd.yaml data=configs/datasets/bccd.yaml device=cuda", 2, "device=cuda"},
+      {"predict model=rtdetr_r18vd.yaml source=" + sample_picture(), 2, "has no trained weights"},
+      {"predict model=" + garbage + " source=/nowhere", 2, "no such file or folder"},
+      {"info model=" + garbage, 4, garbage},
+      {"info model=" + broken_yaml, 4, "did you mean 'Conv'"},
+      {"coco-eval annotations=" + broken_json + " results=" + broken_json, 3, broken_json},
+      {"coco-eval annotations=/nowhere.json results=/nowhere.json", 5, "/nowhere.json"},
+      {"check data=" + broken_yaml, 2, broken_yaml},
+      {"help epochz", 2, "did you mean 'epochs'"},
+  };
+  for (const Row& row : rows) {
+    const Result result = run(scratch, row.arguments);
+    INFO(row.arguments << "\n" << result.err);
+    CHECK(result.code == row.code);
+    CHECK(result.out == "");
+    CHECK_THAT(result.err, StartsWith("rtdetr: error: "));
+    CHECK_THAT(result.err, Contains(row.says));
+  }
+}
+
+TEST_CASE("info counts the same as its rows, with one document on stdout") {
+  const Scratch scratch;
+  const std::string model = scratch.write("tiny.yaml", kTinyModel);
+  const json info = document_of(run(scratch, "info model=" + model + " imgsz=64,96 json=true"));
+  std::int64_t of_rows = 0, of_parts = 0;
+  for (const json& row : info["rows"]) of_rows += row["params"].get<std::int64_t>();
+  for (const json& part : info["parts"]) of_parts += part.get<std::int64_t>();
+  CHECK(info["rows"].size() == 5);
+  CHECK(info["params"] == of_rows);
+  CHECK(info["params"] == of_parts);
+  CHECK(info["params_fused"] < info["params"]);
+  CHECK(info["gflops"] > 0);
+  CHECK(info["imgsz"] == json({64, 96}));
+  CHECK_FALSE(info.contains("state_hash"));
+}
+
+TEST_CASE("an exported YAML is a fused model that predicts, and is never written over itself") {
+  const Scratch scratch;
+  const std::string yaml = scratch.write("tiny.yaml", kTinyModel), file = scratch.file("tiny.safetensors");
+  const std::string again = scratch.file("again.safetensors");
+  const std::string to_file = "export model=" + yaml + " format=safetensors imgsz=64 json=true output=";
+  const json exported = document_of(run(scratch, to_file + file));
+  CHECK(exported["output"] == file);
+  CHECK(exported["max_abs_diff"] < 1e-4);
+  document_of(run(scratch, to_file + again));
+
+  const json info = document_of(run(scratch, "info json=true model=" + file));
+  CHECK(info["params"] == info["params_fused"]);
+  CHECK(info["imgsz"] == json({64, 64}));
+  CHECK(info["names"].size() == 3);
+  CHECK(info["state_hash"].get<std::string>().size() == 64);
+  CHECK(info["state_hash"] == document_of(run(scratch, "info json=true model=" + again))["state_hash"]);
+  document_of(run(scratch, to_file + again + " seed=1"));
+  CHECK(info["state_hash"] != document_of(run(scratch, "info json=true model=" + again))["state_hash"]);
+
+  const Result refused = run(scratch, "export format=safetensors model=" + file + " output=" + file);
+  CHECK(refused.code == 2);
+  CHECK_THAT(refused.err, Contains("is the model itself"));
+  for (const auto& entry : fs::directory_iterator(scratch.path))
+    CHECK_THAT(entry.path().filename().string(), !Contains("unverified"));
+}
+
+TEST_CASE("predict names unreadable pictures, goes on, and ends with code 3") {
+  const Scratch scratch;
+  const std::string yaml = scratch.write("tiny.yaml", kTinyModel), model = scratch.file("tiny.safetensors");
+  document_of(run(scratch, "export model=" + yaml + " format=safetensors imgsz=64 json=true output=" + model));
+  fs::create_directory(scratch.path / "in");
+  fs::copy_file(sample_picture(), scratch.path / "in/good.jpg");
+  const std::string out = " project=" + scratch.file("out") + " conf=0 save_txt=true save_json=true json=true";
+
+  const json clean = document_of(run(scratch, "predict model=" + model + " source=" + scratch.file("in") + out));
+  REQUIRE(clean["pictures"].size() == 1);
+  const json& picture = clean["pictures"][0];
+  CHECK(picture["width"] == 640);
+  CHECK(picture["height"] == 480);
+  CHECK(picture["detections"].size() == clean["detections"]);
+  CHECK(picture["detections"][0]["box"].size() == 4);
+  CHECK(clean["folder"] == scratch.file("out/exp"));
+  for (const char* file : {"out/exp/good.jpg", "out/exp/labels/good.txt", "out/exp/predictions.json"})
+    CHECK(fs::exists(scratch.path / file));
+
+  scratch.write("in/bad.jpg", "no picture");
+  const Result result = run(scratch, "predict model=" + model + " source=" + scratch.file("in") + out);
+  CHECK(result.code == 3);
+  CHECK_THAT(result.err, Contains("bad.jpg"));
+  const json mixed = json::parse(result.out);
+  CHECK(mixed["pictures"].size() == 1);
+  CHECK(mixed["unreadable"].size() == 1);
+  CHECK(mixed["folder"] == scratch.file("out/exp-2"));
+}
+
+TEST_CASE("decoder_layers cuts the model at predict and export") {
+  const Scratch scratch;
+  const std::string yaml = scratch.write("tiny.yaml", kTinyModel), model = scratch.file("tiny.safetensors");
+  const std::string cut = scratch.file("cut.safetensors");
+  document_of(run(scratch, "export model=" + yaml + " format=safetensors imgsz=64 json=true output=" + model));
+  CHECK(document_of(run(scratch, "export model=" + model + " format=safetensors decoder_layers=1 json=true output=" +
+                                     cut))["decoder_layers"] == 1);
+  CHECK(document_of(run(scratch, "info model=" + cut + " json=true"))["decoder_layers"] == 1);
+  const std::string source = " save=false json=true source=" + sample_picture();
+  CHECK(document_of(run(scratch, "predict decoder_layers=1 model=" + model + source))["decoder_layers"] == 1);
+  const Result refused = run(scratch, "predict decoder_layers=3 model=" + model + source);
+  CHECK(refused.code == 2);
+}
+
+TEST_CASE("benchmark gives the spread of every stage") {
+  const Scratch scratch;
+  const std::string yaml = scratch.write("tiny.yaml", kTinyModel);
+  const json result =
+      document_of(run(scratch, "benchmark model=" + yaml + " imgsz=64 batch=2 threads=1 runs=3 json=true"));
+  for (const char* stage : {"decode_ms", "preprocess_ms", "model_ms", "postprocess_ms"}) {
+    CHECK(result[stage]["min"] > 0);
+    CHECK(result[stage]["min"] <= result[stage]["p50"]);
+    CHECK(result[stage]["p50"] <= result[stage]["p95"]);
+    CHECK(result[stage]["p95"] <= result[stage]["p99"]);
+  }
+  CHECK(result["peak_mib"] > 1);
+}
+
+TEST_CASE("check counts a clean data set and refuses a broken one") {
+  const Scratch scratch;
+  fs::create_directory(scratch.path / "images");
+  fs::copy_file(sample_picture(), scratch.path / "images/a.jpg");
+  const std::string images = " json=true images=" + scratch.file("images") + " annotations=";
+  const std::string good = scratch.write("good.json",
+                                         R"({"images": [{"id": 1, "file_name": "a.jpg", "width": 640, "height": 480}],
+          "categories": [{"id": 5, "name": "cell"}],
+          "annotations": [{"id": 1, "image_id": 1, "category_id": 5, "bbox": [10, 10, 50, 40], "area": 2000, "iscrowd": 0}]})");
+  const json report = document_of(run(scratch, "check" + images + good));
+  CHECK(report["splits"][0]["pictures"] == 1);
+  CHECK(report["splits"][0]["boxes"] == 1);
+  CHECK(report["names"] == json({"cell"}));
+  CHECK(report["problems"].empty());
+
+  const std::string missing =
+      scratch.write("missing.json", R"({"images": [{"id": 1, "file_name": "gone.jpg", "width": 640, "height": 480}],
+                          "categories": [{"id": 5, "name": "cell"}], "annotations": []})");
+  const Result result = run(scratch, "check" + images + missing);
+  CHECK(result.code == 3);
+  CHECK_FALSE(json::parse(result.out)["problems"].empty());
+}

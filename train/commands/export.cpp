@@ -1,0 +1,154 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include <torch/torch.h>
+#include <nlohmann/json.hpp>
+
+#include "core/io/error.h"
+#include "core/io/log.h"
+#include "core/io/text.h"
+#include "data/dataset.h"
+#include "train/commands/commands.h"
+#include "train/model_input.h"
+#include "train/model_source.h"
+#include "train/output.h"
+#include "train/output_comparison.h"
+#include "train/picture_sources.h"
+
+/// A file gets its name only after it was read back and found to compute what the model computes: it is written under a
+/// temporary name, compared, renamed.
+namespace rtdetr {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kMostPictures = 32;  ///< of verify= that are compared
+constexpr double kTolerance = 1e-3;        ///< of scores and of boxes as fractions of the picture
+
+/// The file under its temporary name; gone unless it was published.
+class UnpublishedFile {
+ public:
+  explicit UnpublishedFile(const fs::path& target)
+      : target_(target),
+        path_(target.parent_path() / ("." + target.filename().string() + ".unverified-" + std::to_string(::getpid()))) {
+  }
+  ~UnpublishedFile() {
+    std::error_code ignored;
+    fs::remove(path_, ignored);
+  }
+  UnpublishedFile(const UnpublishedFile&) = delete;
+  UnpublishedFile& operator=(const UnpublishedFile&) = delete;
+
+  const fs::path& path() const { return path_; }
+  void publish() {
+    std::error_code error;
+    fs::rename(path_, target_, error);
+    if (error) throw IoError(target_.string() + ": cannot be put in place: " + error.message());
+    const fs::path folder = target_.parent_path().empty() ? "." : target_.parent_path();
+    const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY);
+    const bool synced = descriptor >= 0 && ::fsync(descriptor) == 0;
+    if (descriptor >= 0) ::close(descriptor);
+    if (!synced) log::warning(target_.string() + " is written, but its folder could not be synced to disk");
+  }
+
+ private:
+  fs::path target_, path_;
+};
+
+void check_target(const Settings& settings) {
+  const fs::path folder = fs::path(settings.output).parent_path();
+  std::error_code ignored;
+  if (!folder.empty() && !fs::is_directory(folder, ignored))
+    throw ConfigError("output=" + settings.output + settings.origin_of("output") + ": there is no folder " +
+                      folder.string());
+  if (fs::is_directory(settings.output, ignored))
+    throw ConfigError("output=" + settings.output + settings.origin_of("output") + ": is a folder, not a file");
+  if (fs::equivalent(settings.output, settings.model, ignored))
+    throw ConfigError("output=" + settings.output + settings.origin_of("output") +
+                      ": is the model itself; give another name");
+}
+
+std::vector<fs::path> verification_pictures(const std::string& verify) {
+  const fs::path extension = fs::path(verify).extension();
+  if (extension != ".yaml" && extension != ".yml") return list_pictures(verify);
+  const DatasetConfig config = load_dataset_config(verify);
+  const Dataset dataset = load_dataset(config, config.find("val") ? "val" : "train");
+  std::vector<fs::path> pictures;
+  for (const auto& picture : dataset.pictures) pictures.push_back(picture.file);
+  return pictures;
+}
+
+/// Inputs to compare on: pictures of verify=, or noise from the seed. Each [1, 3, H, W].
+std::vector<torch::Tensor> verification_inputs(const Settings& settings, const ImageSize& size) {
+  std::vector<torch::Tensor> inputs;
+  if (settings.verify.empty()) {
+    const torch::Generator generator = at::make_generator<at::CPUGeneratorImpl>(settings.seed);
+    inputs.push_back(torch::rand({1, 3, size.height, size.width}, generator));
+    return inputs;
+  }
+  std::vector<fs::path> pictures = verification_pictures(settings.verify);
+  if (pictures.size() > kMostPictures) pictures.resize(kMostPictures);
+  for (const fs::path& file : pictures) {
+    const Picture picture = read_picture(file);
+    inputs.push_back(model_input({&picture, 1}, size));
+  }
+  return inputs;
+}
+
+OutputDifference compare_on(const std::vector<torch::Tensor>& inputs, DetectionModel& original,
+                            DetectionModel& written) {
+  OutputDifference worst;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    worst = worse_of(worst, compare_outputs(original, written, inputs[i]));
+    if (inputs.size() > 1) log::progress("compared " + std::to_string(i + 1) + " of " + std::to_string(inputs.size()));
+  }
+  log::end_progress();
+  return worst;
+}
+
+}  // namespace
+
+ExitCode run_export(const Settings& settings) {
+  check_target(settings);
+  OpenedModel original = open_model(settings);
+  const ImageSize size = resolve_image_size(settings, original.size(), original.model->stride());
+  const std::vector<torch::Tensor> inputs = verification_inputs(settings, size);
+
+  OpenedModel fused = open_model(settings);
+  if (!fused.model->fused()) fused.model->fuse();
+  fused.info.height = size.height;
+  fused.info.width = size.width;
+  UnpublishedFile file(settings.output);
+  save_model(file.path(), fused.model, fused.info);
+
+  LoadedModel written = load_model(file.path());
+  const OutputDifference difference = compare_on(inputs, original.model, written.model);
+  if (!(difference.max_abs <= kTolerance))
+    throw InternalError("the exported model differs from " + settings.model + " by " +
+                        format_double(difference.max_abs) + ", more than " + format_double(kTolerance) +
+                        "; nothing was written to " + settings.output);
+  file.publish();
+
+  const auto bytes = static_cast<long long>(fs::file_size(settings.output));
+  print_text(settings,
+             settings.output + ": " + with_thousands(bytes) + " bytes, fused, input " + std::to_string(size.height) +
+                 "x" + std::to_string(size.width) + ", " + std::to_string(written.info.decoder_layers) +
+                 " decoder layers\nlargest difference to " + settings.model + " on " + std::to_string(inputs.size()) +
+                 (settings.verify.empty() ? " seeded input: " : " pictures: ") + format_double(difference.max_abs) +
+                 "\n\nnext: rtdetr predict model=" + settings.output + " source=photos/\n");
+  print_json(settings, {{"output", settings.output},
+                        {"format", settings.format},
+                        {"bytes", bytes},
+                        {"imgsz", {size.height, size.width}},
+                        {"decoder_layers", written.info.decoder_layers},
+                        {"compared_inputs", inputs.size()},
+                        {"max_abs_diff", difference.max_abs},
+                        {"max_abs_diff_scores", difference.max_abs_scores},
+                        {"max_abs_diff_boxes", difference.max_abs_boxes}});
+  return ExitCode::kOk;
+}
+
+}  // namespace rtdetr

@@ -1,0 +1,112 @@
+#include <map>
+
+#include <nlohmann/json.hpp>
+
+#include "core/io/text.h"
+#include "train/commands/commands.h"
+#include "train/model_source.h"
+#include "train/output.h"
+#include "train/state_hash.h"
+
+namespace rtdetr {
+
+namespace {
+
+struct ModelFacts {
+  std::vector<DetectionModelImpl::Row> rows;
+  std::map<std::string, std::int64_t> parts;
+  std::int64_t parameters = 0;
+  std::int64_t fused_parameters = 0;
+  double gflops = 0;
+  ImageSize size;
+};
+
+std::int64_t count_parameters(const torch::nn::Module& module) {
+  std::int64_t count = 0;
+  for (const torch::Tensor& parameter : module.parameters()) count += parameter.numel();
+  return count;
+}
+
+/// Fuses the model on the way.
+ModelFacts examine(OpenedModel& opened, const Settings& settings) {
+  ModelFacts facts;
+  facts.size = resolve_image_size(settings, opened.size(), opened.model->stride());
+  facts.rows = opened.model->rows();
+  for (const char* part : {"backbone", "encoder", "decoder"}) facts.parts[part] = 0;
+  for (const auto& row : facts.rows) facts.parts[row.part] += row.parameters;
+  facts.parameters = count_parameters(*opened.model);
+  facts.gflops = count_gflops(opened.model, facts.size.height, facts.size.width);
+  if (!opened.model->fused()) opened.model->fuse();
+  facts.fused_parameters = count_parameters(*opened.model);
+  return facts;
+}
+
+std::string rows_table(const ModelFacts& facts) {
+  TextTable table({{"row"},
+                   {"from"},
+                   {"n"},
+                   {"params"},
+                   {"module", TextTable::Align::kLeft},
+                   {"arguments", TextTable::Align::kLeft}});
+  for (const auto& row : facts.rows)
+    table.add({std::to_string(row.index), row.from, std::to_string(row.repeats), with_thousands(row.parameters),
+               row.module, row.arguments});
+  return table.text();
+}
+
+std::string summary(const OpenedModel& opened, const ModelFacts& facts) {
+  std::string text = opened.model->spec().name + ": " + with_thousands(facts.parameters) + " parameters (fused " +
+                     with_thousands(facts.fused_parameters) + "), " + fixed(facts.gflops, 1) + " GFLOPs at " +
+                     std::to_string(facts.size.height) + "x" + std::to_string(facts.size.width) + ", " +
+                     std::to_string(opened.model->num_decoder_layers()) + " decoder layers\n";
+  text += "backbone " + with_thousands(facts.parts.at("backbone")) + ", encoder " +
+          with_thousands(facts.parts.at("encoder")) + ", decoder " + with_thousands(facts.parts.at("decoder")) + "\n";
+  return text;
+}
+
+nlohmann::ordered_json rows_json(const ModelFacts& facts) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const auto& row : facts.rows)
+    list.push_back({{"index", row.index},
+                    {"from", row.from},
+                    {"repeats", row.repeats},
+                    {"params", row.parameters},
+                    {"module", row.module},
+                    {"arguments", row.arguments},
+                    {"path", row.path},
+                    {"part", row.part}});
+  return list;
+}
+
+}  // namespace
+
+ExitCode run_info(const Settings& settings) {
+  OpenedModel opened = open_model(settings);
+  const std::int64_t classes = opened.model->num_classes();
+  const ModelFacts facts = examine(opened, settings);
+  nlohmann::ordered_json document = {
+      {"model", settings.model},    {"name", opened.model->spec().name},
+      {"params", facts.parameters}, {"params_fused", facts.fused_parameters},
+      {"gflops", facts.gflops},     {"imgsz", {facts.size.height, facts.size.width}},
+      {"num_classes", classes},     {"decoder_layers", opened.model->num_decoder_layers()},
+      {"parts", facts.parts},       {"rows", rows_json(facts)}};
+  std::string text = rows_table(facts) + "\n" + summary(opened, facts);
+  if (opened.is_checkpoint) {
+    const std::string hash = state_hash(SafetensorsReader(settings.model));
+    document["state_hash"] = hash;
+    document["names"] = opened.info.names;
+    document["category_ids"] = opened.info.category_ids;
+    document["step"] = opened.info.step;
+    document["epoch"] = opened.info.epoch;
+    text += "classes: " + join(opened.info.names, ", ") + "\n";
+    text += "step " + with_thousands(opened.info.step) + ", epoch " + with_thousands(opened.info.epoch) + "\n";
+    text += "state " + hash + "\n\nnext: rtdetr predict model=" + settings.model + " source=photos/\n";
+  } else {
+    text += "\nnext: rtdetr train model=" + settings.model + " data=configs/datasets/bccd.yaml\n";
+  }
+  print_text(settings, text);
+  print_json(settings, document);
+  return ExitCode::kOk;
+}
+
+}  // namespace rtdetr

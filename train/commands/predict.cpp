@@ -1,0 +1,174 @@
+#include <chrono>
+#include <filesystem>
+
+#include <nlohmann/json.hpp>
+
+#include "core/io/error.h"
+#include "core/io/file.h"
+#include "core/io/log.h"
+#include "core/io/text.h"
+#include "models/detector.h"
+#include "train/commands/commands.h"
+#include "train/model_source.h"
+#include "train/output.h"
+#include "train/picture_sources.h"
+#include "train/prediction_files.h"
+
+namespace rtdetr {
+
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t kListedPictures = 50;  ///< more pictures than this get a progress line instead of a line each
+
+double milliseconds_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+DetectorOptions detector_options(const Settings& settings) {
+  require_model_file(settings);
+  DetectorOptions options;
+  options.min_score = static_cast<float>(settings.conf);
+  options.decoder_layers = static_cast<int>(settings.decoder_layers);
+  options.height = static_cast<int>(settings.imgsz.height);
+  options.width = static_cast<int>(settings.imgsz.width);
+  return options;
+}
+
+/// Reads, detects, writes; what it saw is in its members afterwards.
+class PredictRun {
+ public:
+  explicit PredictRun(const Settings& settings)
+      : settings_(settings),
+        files_(list_pictures(settings.source)),
+        stems_(unique_stems(files_)),
+        detector_(settings.model, detector_options(settings)) {
+    if (settings.save || settings.save_txt || settings.save_json) folder_ = make_output_folder(settings);
+  }
+
+  void run() {
+    const auto batch = static_cast<std::size_t>(settings_.batch);
+    const auto start = Clock::now();
+    for (std::size_t first = 0; first < files_.size(); first += batch) {
+      detect(first, std::min(first + batch, files_.size()));
+      show_progress(std::min(first + batch, files_.size()), milliseconds_since(start) / 1000);
+    }
+    log::end_progress();
+    if (settings_.save_json) write_text_atomically(folder_ / "predictions.json", pictures_.dump(1) + "\n");
+  }
+
+  void report() const;
+  ExitCode exit_code() const { return unreadable_.empty() ? ExitCode::kOk : ExitCode::kData; }
+
+ private:
+  struct ReadPicture {
+    std::size_t index = 0;
+    Picture picture;
+  };
+
+  std::vector<ReadPicture> read(std::size_t begin, std::size_t end);
+  void detect(std::size_t begin, std::size_t end);
+  void record(const ReadPicture& read, const PictureDetections& found, double ms);
+  void show_progress(std::size_t done, double seconds) const;
+
+  const Settings& settings_;
+  std::vector<fs::path> files_;
+  std::vector<std::string> stems_;
+  Detector detector_;
+  fs::path folder_;
+  nlohmann::ordered_json pictures_ = nlohmann::ordered_json::array();
+  nlohmann::ordered_json unreadable_ = nlohmann::ordered_json::array();
+  std::int64_t detections_ = 0;
+  double total_ms_ = 0;
+};
+
+std::vector<PredictRun::ReadPicture> PredictRun::read(std::size_t begin, std::size_t end) {
+  std::vector<ReadPicture> pictures;
+  for (std::size_t i = begin; i < end; ++i) {
+    const auto refuse = [&](const Error& error) {
+      log::warning(error.what());
+      unreadable_.push_back({{"file", files_[i].string()}, {"message", error.what()}});
+    };
+    try {
+      pictures.push_back({i, read_picture(files_[i])});
+    } catch (const DataError& error) {
+      refuse(error);
+    } catch (const IoError& error) {
+      refuse(error);
+    }
+  }
+  return pictures;
+}
+
+void PredictRun::detect(std::size_t begin, std::size_t end) {
+  const std::vector<ReadPicture> batch = read(begin, end);
+  if (batch.empty()) return;
+  std::vector<RgbView> views;
+  for (const ReadPicture& read : batch)
+    views.push_back({read.picture.rgb.data(), read.picture.width, read.picture.height});
+  DetectionTimes times;
+  const std::vector<PictureDetections> found = detector_.detect(views, &times);
+  const double ms = (times.preprocess_ms + times.model_ms + times.postprocess_ms) / static_cast<double>(batch.size());
+  for (std::size_t i = 0; i < batch.size(); ++i) record(batch[i], found[i], ms);
+}
+
+void PredictRun::record(const ReadPicture& read, const PictureDetections& found, double ms) {
+  const fs::path& file = files_[read.index];
+  const std::vector<std::string>& names = detector_.names();
+  detections_ += static_cast<std::int64_t>(found.size());
+  total_ms_ += ms;
+  if (settings_.save) {
+    const bool png = file.extension() == ".png" || file.extension() == ".PNG";
+    write_picture(folder_ / (stems_[read.index] + (png ? ".png" : ".jpg")), drawn(read.picture, found, names));
+  }
+  if (settings_.save_txt)
+    write_text_atomically(folder_ / "labels" / (stems_[read.index] + ".txt"),
+                          yolo_lines(found, read.picture.width, read.picture.height));
+  pictures_.push_back(picture_json(file, read.picture, found, names, ms));
+  if (files_.size() <= kListedPictures)
+    print_text(settings_, file.string() + "  " + counts_by_class(found, names) + "  " + fixed(ms, 1) + " ms\n");
+}
+
+void PredictRun::show_progress(std::size_t done, double seconds) const {
+  if (files_.size() <= kListedPictures || settings_.quiet) return;
+  const double remaining = seconds / static_cast<double>(done) * static_cast<double>(files_.size() - done);
+  log::progress(with_thousands(static_cast<long long>(done)) + " of " +
+                with_thousands(static_cast<long long>(files_.size())) + " pictures, " +
+                fixed(static_cast<double>(done) / std::max(seconds, 1e-9), 1) + " pictures/s, " +
+                format_duration(remaining) + " left");
+}
+
+void PredictRun::report() const {
+  const auto count = static_cast<long long>(pictures_.size());
+  std::string text = "\n" + with_thousands(detections_) + " detections with a score of at least " +
+                     format_double(settings_.conf) + " in " + with_thousands(count) + " pictures";
+  if (count > 0) text += ", " + fixed(total_ms_ / static_cast<double>(count), 1) + " ms per picture";
+  text += "\n";
+  if (!unreadable_.empty())
+    text += with_thousands(static_cast<long long>(unreadable_.size())) + " pictures could not be read (named above)\n";
+  if (!folder_.empty()) text += "written to " + folder_.string() + "\n";
+  print_text(settings_, text + "\nnext: rtdetr predict model=" + settings_.model + " source=" + settings_.source +
+                            " conf=0.3 save_txt=true\n");
+  print_json(settings_,
+             {{"model", settings_.model},
+              {"imgsz", {detector_.input_height(), detector_.input_width()}},
+              {"conf", settings_.conf},
+              {"decoder_layers", detector_.decoder_layers()},
+              {"folder", folder_.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(folder_.string())},
+              {"detections", detections_},
+              {"pictures", pictures_},
+              {"unreadable", unreadable_}});
+}
+
+}  // namespace
+
+ExitCode run_predict(const Settings& settings) {
+  PredictRun run(settings);
+  run.run();
+  run.report();
+  return run.exit_code();
+}
+
+}  // namespace rtdetr

@@ -1,0 +1,76 @@
+#include "train/prediction_files.h"
+
+#include <map>
+#include <ranges>
+
+#include <nlohmann/json.hpp>
+
+#include "core/io/draw.h"
+#include "core/io/file.h"
+#include "core/io/text.h"
+#include "train/output.h"
+
+namespace rtdetr {
+
+namespace fs = std::filesystem;
+
+fs::path make_output_folder(const Settings& settings) {
+  const fs::path wanted = fs::path(settings.project) / settings.name;
+  fs::path folder = wanted;
+  if (settings.exist_ok)
+    fs::create_directories(wanted);
+  else
+    folder = make_fresh_folder(settings.project, settings.name);
+  if (settings.save_txt) fs::create_directories(folder / "labels");
+  return folder;
+}
+
+Picture drawn(const Picture& picture, const PictureDetections& found, const std::vector<std::string>& names) {
+  Picture result = picture;
+  for (const Detection& object : std::views::reverse(found)) {  // the best last, on top
+    const LabelledBox box{object.x0,    object.y0,
+                          object.x1,    object.y1,
+                          object.label, label_text(names.at(static_cast<std::size_t>(object.label)), object.score)};
+    draw_boxes(result, {&box, 1});
+  }
+  return result;
+}
+
+std::string yolo_lines(const PictureDetections& found, int width, int height) {
+  std::string text;
+  for (const Detection& object : found) {
+    const double values[] = {(object.x0 + object.x1) / 2.0 / width, (object.y0 + object.y1) / 2.0 / height,
+                             (object.x1 - object.x0) / double(width), (object.y1 - object.y0) / double(height),
+                             object.score};
+    text += std::to_string(object.label);
+    for (double value : values) text += " " + fixed(value, 6);
+    text += "\n";
+  }
+  return text;
+}
+
+nlohmann::ordered_json picture_json(const fs::path& file, const Picture& picture, const PictureDetections& found,
+                                    const std::vector<std::string>& names, double ms) {
+  nlohmann::ordered_json objects = nlohmann::ordered_json::array();
+  for (const Detection& object : found)
+    objects.push_back({{"box", {object.x0, object.y0, object.x1, object.y1}},
+                       {"score", object.score},
+                       {"class", object.label},
+                       {"name", names.at(static_cast<std::size_t>(object.label))}});
+  return {{"file", file.string()},
+          {"width", picture.width},
+          {"height", picture.height},
+          {"detections", std::move(objects)},
+          {"ms", ms}};
+}
+
+std::string counts_by_class(const PictureDetections& found, const std::vector<std::string>& names) {
+  std::map<int, int> counts;
+  for (const Detection& object : found) ++counts[object.label];
+  std::vector<std::string> parts;
+  for (const auto& [label, count] : counts)
+    parts.push_back(std::to_string(count) + " " + names.at(static_cast<std::size_t>(label)));
+  return parts.empty() ? "nothing" : join(parts, ", ");
+}
+
+}  // namespace rtdetr
