@@ -129,7 +129,6 @@ std::shared_ptr<const Sample> BatchMaker::read(BatchDraft& draft, std::int64_t p
       reason = error.what();
     }
     draft.bad[static_cast<std::size_t>(position)].push_back({index, reason});
-    if (!transforms_.augment) return nullptr;
     index = static_cast<std::int64_t>(random.below(dataset_.pictures.size()));
   }
   throw DataError("no readable picture among " + std::to_string(kTries) + " tried; the last: " + reason);
@@ -140,7 +139,6 @@ void BatchMaker::fill(BatchDraft& draft, std::int64_t position) {
   Batch& batch = draft.batch;
   try {
     const std::shared_ptr<const Sample> sample = read(draft, position);
-    if (!sample) return;
     Random random(options_.seed, RandomPurpose::kAugmentation, static_cast<std::uint64_t>(draft.epoch),
                   static_cast<std::uint64_t>(draft.pictures[i]));
     float* chw = batch.images.data() + i * 3 * static_cast<std::size_t>(batch.height * batch.width);

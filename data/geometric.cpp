@@ -64,8 +64,7 @@ std::optional<CropRectangle> try_crop(int width, int height, float least_iou, co
   for (const LabelledBox& box : boxes) {
     if (crop.holds_center_of(box)) best = std::max(best, crop.iou(box));
   }
-  // Without a box whose centre is inside the trial fails whatever the threshold.
-  if (best < 0.0f || best < least_iou) return std::nullopt;
+  if (best < least_iou) return std::nullopt;  // also when no centre is inside
   return crop;
 }
 

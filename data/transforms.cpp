@@ -8,6 +8,7 @@
 #include "core/io/error.h"
 #include "core/io/text.h"
 #include "data/photometric.h"
+#include "data/render.h"
 
 namespace rtdetr {
 namespace {
@@ -29,62 +30,26 @@ void resize_nearest(const float* from, FrameSize size, FrameSize target, float* 
   }
 }
 
-void render(const Picture& picture, const PictureWindow& window, const TransformOptions& options, FrameSize frame,
-            float* chw) {
+/// render() into a whole frame; with multi_scale_nearest in the official code's two steps.
+void render_frame(const Picture& picture, const Geometry& geometry, const Photometric& photometric,
+                  const TransformOptions& options, FrameSize frame, float* chw) {
   const FrameSize base{options.height, options.width};
   const bool straight = !options.multi_scale_nearest || (frame.height == base.height && frame.width == base.width);
   const FrameSize size = straight ? frame : base;
   std::vector<float> between(straight ? 0 : 3 * base.height * base.width);
-  float* out = straight ? chw : between.data();
-  resize_to_chw_float(picture, window, static_cast<int>(size.width), static_cast<int>(size.height), options.resampling,
-                      out);
+  render(picture, geometry, photometric, options.resampling,
+         ChwView::whole(straight ? chw : between.data(), static_cast<int>(size.width), static_cast<int>(size.height)));
   if (!straight) resize_nearest(between.data(), base, frame, chw);
 }
 
-/// Boxes in pixels of a `width` × `height` view → the target's fractions.
-/// @param drop_small  leave out boxes below one pixel at the configured size
-void set_target(const Sample& sample, std::vector<LabelledBox> boxes, int width, int height,
-                const TransformOptions& options, bool drop_small, Batch::Image& target) {
-  const float frame_width = static_cast<float>(options.width), frame_height = static_cast<float>(options.height);
+/// Boxes in pixels of a `width` × `height` view → pixels of the configured size.
+void stretch(std::vector<LabelledBox>& boxes, int width, int height, const TransformOptions& options) {
   const float scale_x = static_cast<float>(static_cast<double>(options.width) / width);
   const float scale_y = static_cast<float>(static_cast<double>(options.height) / height);
   for (LabelledBox& box : boxes) {
-    for (int i : {0, 2}) box.xyxy[i] = std::min(box.xyxy[i] * scale_x, frame_width);
-    for (int i : {1, 3}) box.xyxy[i] = std::min(box.xyxy[i] * scale_y, frame_height);
+    for (int i : {0, 2}) box.xyxy[i] = std::min(box.xyxy[i] * scale_x, static_cast<float>(options.width));
+    for (int i : {1, 3}) box.xyxy[i] = std::min(box.xyxy[i] * scale_y, static_cast<float>(options.height));
   }
-  if (drop_small) drop_small_boxes(boxes, frame_width, frame_height);
-  target.labels.clear();
-  target.boxes_cxcywh.clear();
-  for (const LabelledBox& box : boxes) {
-    const auto [x0, y0, x1, y1] = box.xyxy;
-    target.labels.push_back(box.label);
-    target.boxes_cxcywh.insert(target.boxes_cxcywh.end(), {(x0 + x1) / 2 / frame_width, (y0 + y1) / 2 / frame_height,
-                                                           (x1 - x0) / frame_width, (y1 - y0) / frame_height});
-  }
-  target.picture_index = sample.picture_index;
-  target.original_width = sample.original_width;
-  target.original_height = sample.original_height;
-}
-
-void augment(const Sample& sample, TransformOptions options, FrameSize frame, Random& random, float* chw,
-             Batch::Image& target) {
-  const Picture* picture = &sample.picture;
-  const Photometric photometric = draw_photometric(options.photometric, random);
-  std::vector<LabelledBox> boxes = sample.boxes;
-  const Geometry geometry = draw_geometry(options, picture->width, picture->height, boxes, random);
-  Picture turned;
-  if (geometry.quarter_turn) {
-    turned = turn_clockwise(*picture);
-    picture = &turned;
-  }
-  // Colours change pixel by pixel, so they may be changed after the turn and only where the window looks.
-  thread_local Picture coloured;
-  if (photometric.changes_anything()) {
-    apply_photometric(photometric, *picture, geometry.window, coloured);
-    picture = &coloured;
-  }
-  render(*picture, geometry.window, options, frame, chw);
-  set_target(sample, std::move(boxes), geometry.window.width, geometry.window.height, options, true, target);
 }
 
 void check_probability(double value, const char* name) {
@@ -127,14 +92,25 @@ FrameSize draw_frame_size(const TransformOptions& options, std::uint64_t seed, s
 
 void transform(const Sample& sample, const TransformOptions& options, std::int64_t epoch, FrameSize frame,
                Random& random, float* chw, Batch::Image& target) {
-  if (!options.augment) {
-    render(sample.picture, PictureWindow::whole(sample.picture), options, frame, chw);
-    set_target(sample, sample.boxes, sample.picture.width, sample.picture.height, options, false, target);
-    return;
+  const Picture& picture = sample.picture;
+  std::vector<LabelledBox> boxes = sample.boxes;
+  Geometry geometry{false, PictureWindow::whole(picture)};
+  Photometric photometric;
+  if (options.augment) {
+    const bool strong = before(epoch, options.strong_until_epoch);
+    GeometricOptions shapes = options;
+    if (!strong) shapes.zoom_out = shapes.iou_crop = 0.0;
+    photometric = draw_photometric(strong ? options.photometric : 0.0, random);
+    geometry = draw_geometry(shapes, picture.width, picture.height, boxes, random);
   }
-  TransformOptions now = options;
-  if (!before(epoch, options.strong_until_epoch)) now.photometric = now.zoom_out = now.iou_crop = 0.0;
-  augment(sample, std::move(now), frame, random, chw, target);
+  render_frame(picture, geometry, photometric, options, frame, chw);
+  stretch(boxes, geometry.window.width, geometry.window.height, options);
+  const float width = static_cast<float>(options.width), height = static_cast<float>(options.height);
+  if (options.augment) drop_small_boxes(boxes, width, height);
+  set_boxes(boxes, width, height, target);
+  target.picture_index = sample.picture_index;
+  target.original_width = sample.original_width;
+  target.original_height = sample.original_height;
 }
 
 }  // namespace rtdetr

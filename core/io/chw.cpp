@@ -18,29 +18,20 @@
 namespace rtdetr {
 namespace {
 
-/// The three planes of the result, row by row.
-struct Planes {
-  float* out;
-  int width, height;
-
-  float* row(int channel, int y) const {
-    return out + (static_cast<std::size_t>(channel) * height + static_cast<std::size_t>(y)) * width;
+/// Black outside [begin, end) of row y.
+void blacken(const ChwView& out, int y, int begin, int end) {
+  for (int c = 0; c < 3; ++c) {
+    std::fill(out.row(c, y), out.row(c, y) + begin, 0.0f);
+    std::fill(out.row(c, y) + end, out.row(c, y) + out.width, 0.0f);
   }
-  /// Black outside [begin, end) of row y.
-  void blacken(int y, int begin, int end) const {
-    for (int c = 0; c < 3; ++c) {
-      std::fill(row(c, y), row(c, y) + begin, 0.0f);
-      std::fill(row(c, y) + end, row(c, y) + width, 0.0f);
-    }
-  }
-};
+}
 
 /// Columns first. Their rows are computed as the row pass asks for them and kept, as planes of bytes, in a ring of as
 /// many rows as one output row may need.
 void resize_width_first(const Picture& picture, const ResizeAxis& columns, const ResizeAxis& rows, bool upwards,
-                        Planes planes) {
+                        const ChwView& out) {
   const ColumnPass pass(columns);
-  const std::size_t plane = static_cast<std::size_t>(planes.width);
+  const std::size_t plane = static_cast<std::size_t>(out.width);
   std::vector<std::uint8_t> ring(static_cast<std::size_t>(rows.stride) * 3 * plane), rgbx(4 * plane);
   const std::size_t row_bytes = static_cast<std::size_t>(picture.width) * 3;
   std::vector<std::uint8_t> padded(row_bytes + ColumnPass::kReadAhead);
@@ -52,11 +43,11 @@ void resize_width_first(const Picture& picture, const ResizeAxis& columns, const
   };
   std::vector<const std::uint8_t*> taps(rows.stride);
   int computed = 0;  // rows below this one are in the ring, as far as they are still needed
-  for (int i = 0; i < planes.height; ++i) {
-    const int y = upwards ? planes.height - 1 - i : i;  // from top to bottom of the picture
+  for (int i = 0; i < out.height; ++i) {
+    const int y = upwards ? out.height - 1 - i : i;  // from top to bottom of the picture
     const int count = rows.count[y], first = rows.first[y];
     if (count == 0) {
-      planes.blacken(y, planes.width, planes.width);
+      blacken(out, y, out.width, out.width);
       continue;
     }
     for (int source = std::max(first, computed); source < first + count; ++source) {
@@ -69,45 +60,53 @@ void resize_width_first(const Picture& picture, const ResizeAxis& columns, const
       for (int j = 0; j < count; ++j) {
         taps[j] = ring.data() + (static_cast<std::size_t>((first + j) % rows.stride) * 3 + c) * plane;
       }
-      resize_rows(taps.data(), rows.weights_of(y), count, columns.begin, columns.end, planes.row(c, y));
+      resize_rows(taps.data(), rows.weights_of(y), count, columns.begin, columns.end, out.row(c, y));
     }
-    planes.blacken(y, columns.begin, columns.end);
+    blacken(out, y, columns.begin, columns.end);
   }
 }
 
 /// Rows first: each output row is summed from the visible part of the picture's rows, then goes through the columns.
-void resize_height_first(const Picture& picture, const ResizeAxis& columns, const ResizeAxis& rows, Planes planes) {
+void resize_height_first(const Picture& picture, const ResizeAxis& columns, const ResizeAxis& rows,
+                         const ChwView& out) {
   const ColumnPass pass(columns);
   std::vector<std::uint8_t> bytes(static_cast<std::size_t>(picture.width) * 3 + ColumnPass::kReadAhead);
-  std::vector<std::uint8_t> rgbx(static_cast<std::size_t>(planes.width) * 4);
+  std::vector<std::uint8_t> rgbx(static_cast<std::size_t>(out.width) * 4);
   std::vector<const std::uint8_t*> taps(rows.stride);
   int from = picture.width, to = 0;  // the columns that are seen
   for (int x = columns.begin; x < columns.end; ++x) {
     from = std::min(from, columns.first[x]);
     to = std::max(to, columns.first[x] + columns.count[x]);
   }
-  for (int y = 0; y < planes.height; ++y) {
+  for (int y = 0; y < out.height; ++y) {
     const int count = from < to ? rows.count[y] : 0;
     if (count == 0) {
-      planes.blacken(y, planes.width, planes.width);
+      blacken(out, y, out.width, out.width);
       continue;
     }
     for (int j = 0; j < count; ++j) taps[j] = picture.row(rows.first[y] + j);
     resize_rows(taps.data(), rows.weights_of(y), count, 3 * from, 3 * to, bytes.data());
     pass.run(bytes.data(), rgbx.data());
-    split_planes(rgbx.data(), columns.begin, columns.end, planes.row(0, y), planes.row(1, y), planes.row(2, y));
-    planes.blacken(y, columns.begin, columns.end);
+    split_planes(rgbx.data(), columns.begin, columns.end, out.row(0, y), out.row(1, y), out.row(2, y));
+    blacken(out, y, columns.begin, columns.end);
   }
 }
 
-void resize_pillow(const Picture& picture, const PictureWindow& window, int width, int height, float* out) {
-  const ResizeAxis columns = make_resize_axis(window.x, window.width, picture.width, width, window.flip_x);
-  const ResizeAxis rows = make_resize_axis(window.y, window.height, picture.height, height, window.flip_y);
-  const Planes planes{out, width, height};
-  if (pillow_resizes_height_first(window.width, window.height, width, height)) {
-    resize_height_first(picture, columns, rows, planes);
+void resize_pillow(const Picture& picture, const PictureWindow& window, const ChwView& out) {
+  const ResizeAxis columns = make_resize_axis(window.x, window.width, picture.width, out.width, window.flip_x);
+  const ResizeAxis rows = make_resize_axis(window.y, window.height, picture.height, out.height, window.flip_y);
+  if (pillow_resizes_height_first(window.width, window.height, out.width, out.height)) {
+    resize_height_first(picture, columns, rows, out);
   } else {
-    resize_width_first(picture, columns, rows, window.flip_y, planes);
+    resize_width_first(picture, columns, rows, window.flip_y, out);
+  }
+}
+
+RTDETR_SIMD void row_to_floats(const std::uint8_t* rgb, int width, float* r, float* g, float* b) {
+  for (int i = 0; i < width; ++i) {
+    r[i] = unit_value(rgb[3 * i]);
+    g[i] = unit_value(rgb[3 * i + 1]);
+    b[i] = unit_value(rgb[3 * i + 2]);
   }
 }
 
@@ -119,24 +118,28 @@ void check_sizes(const PictureWindow& window, int width, int height) {
 
 }  // namespace
 
-RTDETR_SIMD void to_chw_float(const Picture& picture, float* out) {
-  const std::size_t plane = static_cast<std::size_t>(picture.width) * picture.height;
-  const std::uint8_t* rgb = picture.rgb.data();
-  for (std::size_t i = 0; i < plane; ++i) {
-    out[i] = unit_value(rgb[3 * i]);
-    out[plane + i] = unit_value(rgb[3 * i + 1]);
-    out[2 * plane + i] = unit_value(rgb[3 * i + 2]);
+void to_chw_float(const Picture& picture, const ChwView& out) {
+  for (int y = 0; y < picture.height; ++y) {
+    row_to_floats(picture.row(y), picture.width, out.row(0, y), out.row(1, y), out.row(2, y));
+  }
+}
+
+void to_chw_float(const Picture& picture, float* out) {
+  to_chw_float(picture, ChwView::whole(out, picture.width, picture.height));
+}
+
+void resize_to_chw_float(const Picture& picture, const PictureWindow& window, Resampling method, const ChwView& out) {
+  check_sizes(window, out.width, out.height);
+  if (method == Resampling::kPillowBilinear) {
+    resize_pillow(picture, window, out);
+  } else {
+    to_chw_float(resize(cut(picture, window), out.width, out.height, method), out);
   }
 }
 
 void resize_to_chw_float(const Picture& picture, const PictureWindow& window, int width, int height, Resampling method,
                          float* out) {
-  check_sizes(window, width, height);
-  if (method == Resampling::kPillowBilinear) {
-    resize_pillow(picture, window, width, height, out);
-  } else {
-    to_chw_float(resize(cut(picture, window), width, height, method), out);
-  }
+  resize_to_chw_float(picture, window, method, ChwView::whole(out, width, height));
 }
 
 Picture cut(const Picture& picture, const PictureWindow& window) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+
 #include "core/io/picture.h"
 #include "core/io/resize.h"
 
@@ -14,9 +16,26 @@ struct PictureWindow {
   static PictureWindow whole(const Picture& picture) { return {0, 0, picture.width, picture.height}; }
 };
 
+/// Where floats go: three planes of height × width, which may be a part of larger ones.
+struct ChwView {
+  float* data = nullptr;  ///< first float of the red plane's first row
+  int width = 0, height = 0;
+  std::ptrdiff_t row_step = 0, plane_step = 0;  ///< floats from one to the next
+
+  static ChwView whole(float* data, int width, int height) {
+    return {data, width, height, width, static_cast<std::ptrdiff_t>(width) * height};
+  }
+  ChwView part(int x, int y, int part_width, int part_height) const {
+    return {data + y * row_step + x, part_width, part_height, row_step, plane_step};
+  }
+  float* row(int channel, int y) const { return data + channel * plane_step + y * row_step; }
+};
+
 /// What the model reads: [H, W, 3] bytes → [3, H, W] floats, value / 255.0f, no mean, no deviation (spec/official §0).
 /// @param out  3·H·W floats
 void to_chw_float(const Picture& picture, float* out);
+/// @param out  as large as the picture
+void to_chw_float(const Picture& picture, const ChwView& out);
 
 /// Cuts the window out, mirrors it, resizes it and writes it as to_chw_float would, in one pass over the pixels and
 /// with the same bits as these steps one after the other. kPillowBilinear touches only the pixels the window shows;
@@ -25,6 +44,8 @@ void to_chw_float(const Picture& picture, float* out);
 /// @throws ConfigError  if a side is not positive
 void resize_to_chw_float(const Picture& picture, const PictureWindow& window, int width, int height, Resampling method,
                          float* out);
+
+void resize_to_chw_float(const Picture& picture, const PictureWindow& window, Resampling method, const ChwView& out);
 
 /// The window as a picture of its own, mirrored, not resized.
 Picture cut(const Picture& picture, const PictureWindow& window);
