@@ -7,6 +7,7 @@
 #include "data/coco_annotations.h"
 #include "data/dataset_build.h"
 #include "data/id_index.h"
+#include "data/utf8.h"
 
 namespace rtdetr {
 namespace {
@@ -29,7 +30,7 @@ bool stays_inside(const std::string& name) {
 }
 
 std::string place_of(const CocoAnnotations::Image& image) {
-  return "image id " + std::to_string(image.id) + " ('" + image.file_name.substr(0, 200) + "')";
+  return "image id " + std::to_string(image.id) + " ('" + excerpt(image.file_name, 200) + "')";
 }
 
 /// Where the picture is and how large; nothing of it is read if the file says both.

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "core/io/error.h"
+#include "data/utf8.h"
 
 namespace rtdetr {
 namespace {
@@ -103,7 +104,7 @@ JsonReader::Token JsonReader::next() {
     case State::kKey:
       if (c != '"') fail(at_ == end_ ? "the text ends in the middle" : "a key in double quotes expected");
       read_string();
-      if (peek() != ':') fail("':' expected after the key '" + std::string(text_.substr(0, 40)) + "'");
+      if (peek() != ':') fail("':' expected after the key '" + excerpt(text_) + "'");
       ++at_;
       state_ = State::kValue;
       return Token::kKey;

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "data/json_reader.h"
+#include "data/utf8.h"
 
 /// What the texts and numbers of JsonReader mean.
 namespace rtdetr {
@@ -33,8 +34,6 @@ std::optional<std::int64_t> JsonReader::integer() const {
 }
 
 void JsonReader::describe(Token token) {
-  constexpr std::size_t kShown = 40;
-  const std::string shown(text_.substr(0, kShown));
   switch (token) {
     case Token::kBeginObject:
       described_ = "an object";
@@ -43,10 +42,10 @@ void JsonReader::describe(Token token) {
       described_ = "a list";
       break;
     case Token::kString:
-      described_ = "the text '" + shown + (text_.size() > kShown ? "…'" : "'");
+      described_ = (is_utf8(text_) ? "the text '" : "no UTF-8: '") + excerpt(text_) + "'";
       break;
     case Token::kNumber:
-      described_ = shown;
+      described_ = excerpt(text_);
       break;
     case Token::kTrue:
       described_ = "true";
@@ -81,7 +80,7 @@ std::optional<double> JsonReader::take_number() {
 std::optional<std::string> JsonReader::take_string() {
   described_.clear();
   const Token token = next();
-  if (token == Token::kString) return std::string(text_);
+  if (token == Token::kString && is_utf8(text_)) return std::string(text_);
   describe(token);
   skip(token);
   return std::nullopt;

@@ -11,6 +11,7 @@
 #include "core/io/file.h"
 #include "core/io/picture.h"
 #include "core/io/text.h"
+#include "data/utf8.h"
 
 namespace rtdetr {
 namespace {
@@ -32,10 +33,7 @@ std::vector<std::string_view> columns_of(std::string_view line) {
   return columns;
 }
 
-std::string quoted(std::string_view text) {
-  constexpr std::size_t kShown = 40;
-  return std::string("'").append(text.substr(0, kShown)).append("'");
-}
+std::string quoted(std::string_view text) { return std::string("'").append(excerpt(text)).append("'"); }
 
 /// Box around the points x1 y1 x2 y2 …
 std::array<double, 4> box_around(const std::vector<double>& points) {
@@ -89,7 +87,7 @@ class LabelReader {
     }
     if (*value < 0 || *value >= static_cast<double>(classes_)) {
       error("class_out_of_range", "class numbers are not in the list 'names'",
-            "class " + std::string(text) + ", names has 0 to " + std::to_string(classes_ - 1));
+            "class " + excerpt(text) + ", names has 0 to " + std::to_string(classes_ - 1));
       return false;
     }
     label = static_cast<std::int32_t>(*value);
@@ -106,7 +104,7 @@ class LabelReader {
       }
       if (std::isfinite(*value) && std::abs(*value) > kPixels) {
         error("not_normalised", "values are pixels; they must be fractions of the picture's width and height",
-              std::string(column));
+              excerpt(column));
         return false;
       }
       values_.push_back(*value);

@@ -114,6 +114,7 @@ TEST_CASE("images and categories are checked likewise") {
   CHECK(find(parse(file_with(kGood, R"({"id":1,"file_name":7})")), "bad_field"));
   CHECK(find(parse(file_with(kGood, R"({"id":1,"file_name":"a.jpg","width":-5})")), "bad_field"));
   CHECK(find(parse(file_with(kGood, R"({"id":1,"file_name":"a.jpg","width":"64"})")), "bad_field"));
+  CHECK(find(parse(file_with(kGood, "{\"id\":1,\"file_name\":\"Gr\xFC\xDF.jpg\"}")), "bad_field"));
   CHECK(find(parse(file_with("", R"({"id":1})", R"({"name":"dog"})")), "bad_field"));
   CHECK(find(parse(file_with("", R"({"id":1})", R"({"id":null,"name":"dog"})")), "bad_field"));
 }

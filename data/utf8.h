@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace rtdetr {
+
+/// Whether the text is UTF-8: no overlong forms, surrogates or values beyond U+10FFFF.
+bool is_utf8(std::string_view text);
+
+/// The first `most` bytes, cut between characters, with "…" if something was cut: for messages.
+std::string excerpt(std::string_view text, std::size_t most = 40);
+
+}  // namespace rtdetr
