@@ -11,7 +11,7 @@ bool is_letter_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && 
 /// is quoted without need does no harm.
 bool is_safe_plain(const std::string& text) {
   if (text.empty() || text.front() == ' ' || text.back() == ' ') return false;
-  if (text == "~" || text == "null" || text == "Null" || text == "NULL") return false;
+  if (text == "null" || text == "Null" || text == "NULL") return false;
   const char first = text.front();
   const bool sign_of_number =
       (first == '-' || first == '+') && text.size() > 1 && (is_letter_or_digit(text[1]) || text[1] == '.');

@@ -39,9 +39,9 @@ TEST_CASE("a box is framed in its class's colour and the rest stays as it was") 
 TEST_CASE("a plate stands above its box, and inside it at the upper border") {
   Picture picture = grey_picture(300, 200);
   const DrawOptions options = {.line_width = 1, .text_height = 8};  // plates of 16 pixels
-  draw_boxes(picture, std::vector<LabelledBox>{{50, 60, 150, 160, 1, "a"}, {200, 2, 290, 50, 2, "b"}}, options);
+  draw_boxes(picture, std::vector<LabelledBox>{{50, 60, 150, 160, 1, "a"}, {200, 10, 290, 50, 2, "b"}}, options);
   CHECK(has_color(picture, 51, 46, palette_color(1)));
-  CHECK(has_color(picture, 201, 14, palette_color(2)));
+  CHECK(has_color(picture, 201, 24, palette_color(2)));
 }
 
 TEST_CASE("the first box lies on top") {

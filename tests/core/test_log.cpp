@@ -67,6 +67,14 @@ TEST_CASE("off a terminal progress is a first and a last plain line, however oft
   CHECK(text == "step 0\nstep 999\n");
 }
 
+TEST_CASE("a single progress line is printed once") {
+  const std::string text = stderr_of([] {
+    log::progress("one");
+    log::end_progress();
+  });
+  CHECK(text == "one\n");
+}
+
 TEST_CASE("lines of many threads stay whole") {
   const std::string text = stderr_of([] {
     std::vector<std::thread> threads;

@@ -61,8 +61,10 @@ TEST_CASE("whole numbers below n are drawn evenly, also when n does not divide 2
   for (int i = 0; i < 30'000; ++i) ++counts[random.below(3)];
   for (const int count : counts) CHECK(std::abs(count - 10'000) < 350);
   CHECK(random.below(1) == 0);
-  const std::uint64_t large = (1ull << 63) + 1;  // half of all draws are thrown away
-  for (int i = 0; i < 100; ++i) CHECK(random.below(large) < large);
+  const std::uint64_t third = 1ull << 62;
+  int low = 0;
+  for (int i = 0; i < 3'000; ++i) low += random.below(3 * third) < third;
+  CHECK(std::abs(low - 1'000) < 120);  // 1,500 if the draws from 3/4 of 2^64 on were not thrown away
 }
 
 TEST_CASE("drawing below zero and an epoch beyond 32 bits are refused") {

@@ -190,6 +190,8 @@ TEST_CASE("a header that breaks a rule of the format is refused") {
       {"needs 4 bytes", "{" + entry("a", "[1]", 0, 8) + "}", 8},
       {"needs 4 bytes", "{" + entry("a", "[1]", 8, 4) + "}", 8},
       {"overflows", "{" + entry("a", "[4294967296,4294967296]", 0, 0) + "}", 0},
+      {"data_offsets are 4 to 0", "{" + entry("a", "[1]", 0, 4) + "," + entry("b", "[4611686018427387903]", 4, 0) + "}",
+       0},
       {"overflows", "{" + entry("a", "[9223372036854775807,9223372036854775807,0]", 0, 0) + "}", 0},
       {"dimension of 18446744073709551615", "{" + entry("a", "[18446744073709551615]", 0, 4) + "}", 4},
       {"two tensors are named 'a'", "{" + entry("a", "[1]", 0, 4) + "," + entry("a", "[1]", 4, 8) + "}", 8},

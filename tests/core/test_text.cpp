@@ -14,6 +14,7 @@ TEST_CASE("the nearest word is found through typing mistakes") {
   CHECK(nearest_word("bacht", keys) == "batch");
   CHECK(nearest_word("img_sz", keys) == "imgsz");
   CHECK(nearest_word("lr", keys) == "lr0");
+  CHECK(nearest_word("eam", keys) == "ema");  // one swap of neighbours, not two replacements
   CHECK(did_you_mean("epoches", keys) == "; did you mean 'epochs'?");
 }
 
