@@ -36,10 +36,13 @@ std::unique_ptr<at::ObserverContext> count_call(const at::RecordFunction& call) 
   const auto inputs = call.inputs();
   const torch::Tensor input = inputs[0].toTensor(), weight = inputs[1].toTensor();
   const auto stride = inputs[3].toIntVector(), padding = inputs[4].toIntVector(), dilation = inputs[5].toIntVector();
+  const auto along = [](const std::vector<std::int64_t>& values, int axis) {  // one value may stand for both axes
+    return values.size() == 1 ? values[0] : values[axis];
+  };
   double cells = static_cast<double>(input.size(0));
   for (int axis = 0; axis < 2; ++axis) {
-    const std::int64_t extent = dilation[axis] * (weight.size(2 + axis) - 1) + 1;
-    cells *= (input.size(2 + axis) + 2 * padding[axis] - extent) / stride[axis] + 1;
+    const std::int64_t extent = along(dilation, axis) * (weight.size(2 + axis) - 1) + 1;
+    cells *= (input.size(2 + axis) + 2 * along(padding, axis) - extent) / along(stride, axis) + 1;
   }
   counted_operations += 2 * cells * weight.numel();
   return nullptr;

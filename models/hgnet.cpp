@@ -14,17 +14,21 @@ LightConvImpl::LightConvImpl(std::int64_t in, std::int64_t out, std::int64_t ker
   conv2_ = register_module("conv2", ConvNormAct(depthwise));
 }
 
-HgStemImpl::HgStemImpl(std::int64_t in, std::int64_t mid, std::int64_t out, const BatchNormOptions& norm) {
+HgStemImpl::HgStemImpl(const HgStemOptions& o) {
   const auto add = [&](const char* name, std::int64_t from, std::int64_t to, std::int64_t kernel, std::int64_t stride) {
-    ConvNormActOptions options = conv_unit(from, to, kernel, stride, Activation::kRelu, norm);
-    if (kernel == 2) options.conv.padding = 0;  // padded by hand, on one side
+    ConvNormActOptions options = conv_unit(from, to, kernel, stride, Activation::kRelu, o.norm);
+    options.freeze = o.freeze;
+    if (kernel == 2) {
+      options.conv.padding = 0;  // padded by hand, on one side
+      if (o.official_keys) options.conv_name = "conv.1";
+    }
     return register_module(name, ConvNormAct(options));
   };
-  stem1_ = add("stem1", in, mid, 3, 2);
-  stem2a_ = add("stem2a", mid, mid / 2, 2, 1);
-  stem2b_ = add("stem2b", mid / 2, mid, 2, 1);
-  stem3_ = add("stem3", 2 * mid, mid, 3, 2);
-  stem4_ = add("stem4", mid, out, 1, 1);
+  stem1_ = add("stem1", o.in, o.mid, 3, 2);
+  stem2a_ = add("stem2a", o.mid, o.mid / 2, 2, 1);
+  stem2b_ = add("stem2b", o.mid / 2, o.mid, 2, 1);
+  stem3_ = add("stem3", 2 * o.mid, o.mid, 3, 2);
+  stem4_ = add("stem4", o.mid, o.out, 1, 1);
 }
 
 Tensor HgStemImpl::forward(const Tensor& x) {
@@ -40,11 +44,15 @@ HgBlockImpl::HgBlockImpl(const HgBlockOptions& o) : add_(o.shortcut && o.in == o
     const std::int64_t in = k == 0 ? o.in : o.mid;
     layers_.push_back(o.light ? BlockPtr(LightConv(in, o.mid, o.kernel, o.activation, o.norm).ptr())
                               : BlockPtr(ConvNormAct(conv_unit(in, o.mid, o.kernel, 1, o.activation, o.norm)).ptr()));
-    register_at(*this, "m." + std::to_string(k), layers_.back());
+    register_at(*this, (o.official_keys ? "layers." : "m.") + std::to_string(k), layers_.back());
   }
-  const std::int64_t all = o.in + o.layers * o.mid;
-  squeeze_ = register_module("sc", ConvNormAct(conv_unit(all, o.out / 2, 1, 1, o.activation, o.norm)));
-  excite_ = register_module("ec", ConvNormAct(conv_unit(o.out / 2, o.out, 1, 1, o.activation, o.norm)));
+  const auto add = [&](const char* name, std::int64_t in, std::int64_t out) {
+    return register_module(name, ConvNormAct(conv_unit(in, out, 1, 1, o.activation, o.norm)));
+  };
+  squeeze_ = add(o.official_keys ? "aggregation_squeeze_conv" : "sc", o.in + o.layers * o.mid, o.out / 2);
+  excite_ = add(o.official_keys ? "aggregation_excitation_conv" : "ec", o.out / 2, o.out);
+  if (!o.freeze) return;
+  for (Tensor& parameter : parameters()) parameter.set_requires_grad(false);
 }
 
 Tensor HgBlockImpl::forward(const Tensor& x) {
@@ -59,7 +67,32 @@ namespace {
 ArgumentSpec mid_argument() { return integer_argument("mid", "inner channels").alias("cm").range(2, 65536); }
 ArgumentSpec out_argument() { return integer_argument("out", "output channels").alias("c2").range(2, 65536); }
 
-HgBlockOptions block_options(const RowContext& row) {
+/// What the official models need on top of Ultralytics' arguments.
+void add_official_options(std::vector<ArgumentSpec>& arguments) {
+  arguments.push_back(
+      text_argument("norm", "frozen: fixed statistics and scale", {"batch", "frozen"}).fallback("batch").named_only());
+  arguments.push_back(flag_argument("freeze", "parameters are not trained").fallback(false).named_only());
+  arguments.push_back(text_argument("keys", "whose names in the state", {"ultralytics", "official"})
+                          .fallback("ultralytics")
+                          .named_only());
+}
+
+BatchNormOptions norm_options(const RowContext& row) {
+  return {row.norm_eps, row.norm_momentum, row.args.text("norm") == "frozen"};
+}
+
+BlockPtr build_stem(const RowContext& row) {
+  HgStemOptions options;
+  options.in = row.input().channels;
+  options.mid = row.args.integer("mid");
+  options.out = row.args.integer("out");
+  options.norm = norm_options(row);
+  options.freeze = row.args.flag("freeze");
+  options.official_keys = row.args.text("keys") == "official";
+  return HgStem(options).ptr();
+}
+
+BlockPtr build_block(const RowContext& row) {
   HgBlockOptions options;
   options.in = row.input().channels;
   options.mid = row.args.integer("mid");
@@ -69,8 +102,38 @@ HgBlockOptions block_options(const RowContext& row) {
   options.light = row.args.flag("lightconv");
   options.shortcut = row.args.flag("shortcut");
   options.activation = activation_from_name(row.args.text("act"));
-  options.norm = {row.norm_eps, row.norm_momentum};
-  return options;
+  options.norm = norm_options(row);
+  options.freeze = row.args.flag("freeze");
+  options.official_keys = row.args.text("keys") == "official";
+  return HgBlock(options).ptr();
+}
+
+std::vector<ArgumentSpec> stem_arguments() {
+  std::vector<ArgumentSpec> arguments = {mid_argument(), out_argument()};
+  add_official_options(arguments);
+  return arguments;
+}
+
+std::vector<ArgumentSpec> block_arguments() {
+  std::vector<ArgumentSpec> arguments = {mid_argument(),
+                                         out_argument(),
+                                         integer_argument("k", "kernel size, odd").fallback(3).range(1, 63),
+                                         flag_argument("lightconv", "1x1 and depthwise convolutions").fallback(false),
+                                         flag_argument("shortcut", "adds the input").fallback(false),
+                                         activation_argument("act", "activation").fallback("relu")};
+  add_official_options(arguments);
+  return arguments;
+}
+
+FeatureMap odd_kernel_output(const RowContext& row) {
+  if (row.args.integer("k") % 2 == 0) refuse("argument 'k': expected an odd kernel size");
+  return {row.args.integer("out"), row.input().stride};
+}
+
+BlockPtr build_light_conv(const RowContext& row) {
+  return LightConv(row.input().channels, row.args.integer("out"), row.args.integer("k"),
+                   activation_from_name(row.args.text("act")), BatchNormOptions{row.norm_eps, row.norm_momentum})
+      .ptr();
 }
 
 }  // namespace
@@ -78,42 +141,24 @@ HgBlockOptions block_options(const RowContext& row) {
 void register_hgnet_blocks(Registry& registry) {
   registry.add({.name = "HGStem",
                 .summary = "stem of PP-HGNetV2, stride 4",
-                .arguments = {mid_argument(), out_argument()},
+                .arguments = stem_arguments(),
                 .output = [](const RowContext& row) -> FeatureMap {
                   return {row.args.integer("out"), row.input().stride * 4};
                 },
-                .build = [](const RowContext& row) -> BlockPtr {
-                  return HgStem(row.input().channels, row.args.integer("mid"), row.args.integer("out"),
-                                BatchNormOptions{row.norm_eps, row.norm_momentum})
-                      .ptr();
-                }});
-  registry.add(
-      {.name = "HGBlock",
-       .summary = "dense block of PP-HGNetV2; repeats = its layers",
-       .arguments = {mid_argument(), out_argument(), integer_argument("k", "kernel size, odd").fallback(3).range(1, 63),
-                     flag_argument("lightconv", "1x1 and depthwise convolutions").fallback(false),
-                     flag_argument("shortcut", "adds the input").fallback(false),
-                     activation_argument("act", "activation").fallback("relu")},
-       .repeats = Repeats::kInner,
-       .output = [](const RowContext& row) -> FeatureMap {
-         if (row.args.integer("k") % 2 == 0) refuse("argument 'k': expected an odd kernel size");
-         return {row.args.integer("out"), row.input().stride};
-       },
-       .build = [](const RowContext& row) -> BlockPtr { return HgBlock(block_options(row)).ptr(); }});
+                .build = build_stem});
+  registry.add({.name = "HGBlock",
+                .summary = "dense block of PP-HGNetV2; repeats = its layers",
+                .arguments = block_arguments(),
+                .repeats = Repeats::kInner,
+                .output = odd_kernel_output,
+                .build = build_block});
   registry.add({.name = "LightConv",
                 .summary = "1x1 convolution, then a depthwise one",
                 .arguments = {out_argument(), integer_argument("k", "kernel size, odd").fallback(1).range(1, 63),
                               activation_argument("act", "activation").fallback("relu")},
                 .width_scaled = "out",
-                .output = [](const RowContext& row) -> FeatureMap {
-                  return {row.args.integer("out"), row.input().stride};
-                },
-                .build = [](const RowContext& row) -> BlockPtr {
-                  return LightConv(row.input().channels, row.args.integer("out"), row.args.integer("k"),
-                                   activation_from_name(row.args.text("act")),
-                                   BatchNormOptions{row.norm_eps, row.norm_momentum})
-                      .ptr();
-                }});
+                .output = odd_kernel_output,
+                .build = build_light_conv});
 }
 
 }  // namespace rtdetr

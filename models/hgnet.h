@@ -5,6 +5,7 @@
 #include "models/layers_conv.h"
 
 /// PP-HGNetV2 (PaddlePaddle): few branches, large dense blocks whose every layer is kept and squeezed at the end.
+/// Ultralytics and the official code have the same maths under different keys.
 namespace rtdetr {
 
 /// 1x1 convolution, then a depthwise one with ReLU. Keys conv1, conv2.
@@ -19,10 +20,17 @@ class LightConvImpl : public Block {
 };
 TORCH_MODULE(LightConv);
 
+struct HgStemOptions {
+  std::int64_t in = 3, mid = 0, out = 0;
+  BatchNormOptions norm;
+  bool freeze = false;         ///< parameters are not trained
+  bool official_keys = false;  ///< the padded convolutions are called conv.1
+};
+
 /// Stem of stride 4: [B, in, H, W] → [B, out, H/4, W/4]. Keys stem1, stem2a, stem2b, stem3, stem4.
 class HgStemImpl : public Block {
  public:
-  HgStemImpl(std::int64_t in, std::int64_t mid, std::int64_t out, const BatchNormOptions& norm);
+  explicit HgStemImpl(const HgStemOptions& options);
   Tensor forward(const Tensor& x) override;
 
  private:
@@ -38,6 +46,8 @@ struct HgBlockOptions {
   bool shortcut = false;  ///< adds the input where its channels fit
   Activation activation = Activation::kRelu;
   BatchNormOptions norm;
+  bool freeze = false;         ///< parameters are not trained
+  bool official_keys = false;  ///< layers.<k>, aggregation_squeeze_conv, aggregation_excitation_conv
 };
 
 /// Layers in sequence; input and all outputs are concatenated, squeezed to out / 2, excited to out. Keys m.<k>, sc, ec.

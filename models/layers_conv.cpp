@@ -103,6 +103,12 @@ ArgumentSpec padding_argument() {
   return integer_argument("p", "padding, None = half the kernel").fallback(std::monostate{}).range(0, 63);
 }
 
+ArgumentSpec norm_argument() {
+  return text_argument("norm", "frozen: fixed statistics and scale", {"batch", "frozen"})
+      .fallback("batch")
+      .named_only();
+}
+
 FeatureMap conv_output(const RowContext& row) {
   return {row.args.integer("out"), row.input().stride * row.args.integer("s")};
 }
@@ -150,7 +156,7 @@ void register_depthwise_conv(Registry& registry) {
   registry.add({.name = "DWConv",
                 .summary = "convolution of each channel alone, BatchNorm, activation",
                 .arguments = {out_argument(), kernel_argument(), stride_argument(), dilation_argument(),
-                              activation_argument("act", "activation").fallback(true)},
+                              activation_argument("act", "activation").fallback(true), norm_argument()},
                 .width_scaled = "out",
                 .output = conv_output,
                 .build = [](const RowContext& row) -> BlockPtr {
@@ -158,38 +164,37 @@ void register_depthwise_conv(Registry& registry) {
                       conv_options(row, std::gcd(row.input().channels, row.args.integer("out")));
                   options.conv.dilation = row.args.integer("d");
                   options.conv.padding = same_padding(options.conv.kernel, options.conv.dilation);
+                  options.norm.frozen = row.args.text("norm") == "frozen";
                   return ConvNormAct(options).ptr();
                 }});
 }
 
 void register_conv_norm(Registry& registry) {
-  registry.add({.name = "ConvNorm",
-                .summary = "convolution, BatchNorm, activation (the official keys conv, norm)",
-                .arguments = {out_argument(), kernel_argument(), stride_argument(),
-                              activation_argument("act", "activation").fallback("none"),
-                              integer_argument("g", "groups").fallback(1).range(1, kMaxChannels).named_only(),
-                              text_argument("norm", "frozen: fixed statistics and scale", {"batch", "frozen"})
-                                  .fallback("batch")
-                                  .named_only(),
-                              flag_argument("freeze", "parameters are not trained").fallback(false).named_only(),
-                              text_argument("keys", "numbered: keys 0, 1 as in a Sequential", {"named", "numbered"})
-                                  .fallback("named")
-                                  .named_only()},
-                .output =
-                    [](const RowContext& row) {
-                      check_groups(row.args.integer("g"), row.input().channels, row.args.integer("out"));
-                      return conv_output(row);
-                    },
-                .build = [](const RowContext& row) -> BlockPtr {
-                  ConvNormActOptions options = conv_options(row, row.args.integer("g"));
-                  const bool numbered = row.args.text("keys") == "numbered";
-                  options.conv_name = numbered ? "0" : "conv";
-                  options.norm_name = numbered ? "1" : "norm";
-                  options.norm.frozen = row.args.text("norm") == "frozen";
-                  options.freeze = row.args.flag("freeze");
-                  options.conv.padding = (options.conv.kernel - 1) / 2;
-                  return ConvNormAct(options).ptr();
-                }});
+  registry.add(
+      {.name = "ConvNorm",
+       .summary = "convolution, BatchNorm, activation (the official keys conv, norm)",
+       .arguments = {out_argument(), kernel_argument(), stride_argument(),
+                     activation_argument("act", "activation").fallback("none"),
+                     integer_argument("g", "groups").fallback(1).range(1, kMaxChannels).named_only(), norm_argument(),
+                     flag_argument("freeze", "parameters are not trained").fallback(false).named_only(),
+                     text_argument("keys", "numbered: keys 0, 1 as in a Sequential", {"named", "numbered"})
+                         .fallback("named")
+                         .named_only()},
+       .output =
+           [](const RowContext& row) {
+             check_groups(row.args.integer("g"), row.input().channels, row.args.integer("out"));
+             return conv_output(row);
+           },
+       .build = [](const RowContext& row) -> BlockPtr {
+         ConvNormActOptions options = conv_options(row, row.args.integer("g"));
+         const bool numbered = row.args.text("keys") == "numbered";
+         options.conv_name = numbered ? "0" : "conv";
+         options.norm_name = numbered ? "1" : "norm";
+         options.norm.frozen = row.args.text("norm") == "frozen";
+         options.freeze = row.args.flag("freeze");
+         options.conv.padding = (options.conv.kernel - 1) / 2;
+         return ConvNormAct(options).ptr();
+       }});
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <regex>
 
 #include "tests/support/fill.h"
 
@@ -57,8 +58,10 @@ Fixture load_fixture(const std::string& stem) {
 }
 
 std::string model_file_of(const std::string& fixture_model) {
-  const std::size_t bar = fixture_model.find('_');
-  const std::string origin = fixture_model.substr(0, bar), rest = fixture_model.substr(bar + 1);
+  static const std::regex kForm("([^_]+)_(.*?)(_\\d+x\\d+)?");  // origin, model, input size
+  std::smatch match;
+  REQUIRE(std::regex_match(fixture_model, match, kForm));
+  const std::string origin = match[1], rest = match[2];
   if (origin == "v1") return "rtdetr_" + rest + ".yaml";
   if (origin == "v2") return "rtdetrv2_" + rest + ".yaml";
   return rest + ".yaml";

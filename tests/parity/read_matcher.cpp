@@ -39,15 +39,18 @@ void check_problem(const Fixture& inputs, const Fixture& fixture, const nlohmann
   const Tensor costs =
       matching_costs(logits.unsqueeze(0).unsqueeze(0), boxes.unsqueeze(0).unsqueeze(0), targets, options);
   const Tensor cost_rows = costs[0].t() + offset;  // [Q, N]
-  check_relative(name + ".cost_rows4", cost_rows.slice(0, 0, 4), fixture.tensor(name + ".cost_rows4"), kLimit);
 
   const Match match = match_queries(costs, targets, {1})[0][0];
+  if (targets.count(0) == 0) {
+    CHECK(match.queries.empty());
+    return;
+  }
+  check_relative(name + ".cost_rows4", cost_rows.slice(0, 0, 4), fixture.tensor(name + ".cost_rows4"), kLimit);
   const Tensor queries = as_tensor(match.queries), matched = as_tensor(match.targets);
   if (i != kTied) {
     check_equal(name + ".query", queries, fixture.tensor(name + ".query"));
     check_equal(name + ".target", matched, fixture.tensor(name + ".target"));
   }
-  if (problem["total_cost"].is_null()) return;  // no targets
   check_number(name + " total cost", cost_rows.index({queries, matched}).sum().item<double>(), problem["total_cost"],
                kLimit);
 }

@@ -1,0 +1,148 @@
+#include <torch/torch.h>
+
+#include <catch2/catch.hpp>
+#include <map>
+
+#include "core/io/error.h"
+#include "models/model.h"
+
+namespace rtdetr {
+namespace {
+
+using Catch::Contains;
+
+const char* kTiny =
+    "nc: 3\n"
+    "backbone:\n"
+    "  - [-1, 1, Conv, [8, 3, 4], backbone.stem]\n"
+    "  - [-1, 1, Conv, [16, 3, 2], backbone.body]\n"
+    "head:\n"
+    "  - [-1, 1, nn.Upsample, [None, 2, nearest]]\n"
+    "  - [[-1, 0], 1, Concat, [1]]\n"
+    "  - [-1, 2, RepC3, [16], encoder.neck]\n"
+    "  - [[4, 1], 1, RTDETRDecoder, [nc, 16, 7, 4, 2, 2, 32], decoder]\n";
+
+DetectionModel tiny(BuildOptions options = {}) { return build_model(parse_model_spec(kTiny, "tiny.yaml"), options); }
+
+std::map<std::string, Tensor> state_of(DetectionModel& model) {
+  std::map<std::string, Tensor> state;
+  for (auto& [key, tensor] : named_state(*model)) state[key] = tensor;
+  return state;
+}
+
+}  // namespace
+
+TEST_CASE("rows run in order and give predictions for each query") {
+  const torch::NoGradGuard no_grad;
+  DetectionModel model = tiny();
+  model->eval();
+  const ModelOutput output = model->forward(torch::rand({2, 3, 32, 64}));
+  REQUIRE(output.layers.size() == 1);
+  CHECK(output.layers[0].logits.sizes().vec() == std::vector<std::int64_t>{2, 7, 3});
+  CHECK(output.layers[0].boxes_cxcywh.sizes().vec() == std::vector<std::int64_t>{2, 7, 4});
+  CHECK(model->stride() == 8);
+  CHECK(model->num_decoder_layers() == 2);
+}
+
+TEST_CASE("modules are registered under the paths of their rows") {
+  DetectionModel model = tiny();
+  const auto state = state_of(model);
+  CHECK(state.contains("backbone.stem.conv.weight"));
+  CHECK(state.contains("encoder.neck.m.1.conv2.bn.running_var"));
+  CHECK(state.contains("decoder.dec_bbox_head.1.layers.2.bias"));
+  CHECK(state.at("encoder.neck.cv1.bn.num_batches_tracked").scalar_type() == torch::kInt64);
+}
+
+TEST_CASE("maps for probes are kept only on request") {
+  const torch::NoGradGuard no_grad;
+  DetectionModel model = tiny();
+  model->eval();
+  model->forward(torch::rand({1, 3, 32, 32}));
+  CHECK(model->backbone_maps.empty());
+  model->keep_probes = true;
+  model->forward(torch::rand({1, 3, 32, 32}));
+  REQUIRE(model->backbone_maps.size() == 2);
+  CHECK(model->backbone_maps[1].sizes().vec() == std::vector<std::int64_t>{1, 16, 4, 4});
+  REQUIRE(model->encoder_maps.size() == 2);
+  CHECK(model->encoder_maps[0].size(2) == 8);
+}
+
+TEST_CASE("a picture size that the strides do not divide is refused") {
+  DetectionModel model = tiny();
+  CHECK_THROWS_WITH(model->forward(torch::rand({1, 3, 32, 36})),
+                    Contains("H and W multiples of 8") && Contains("[1, 3, 32, 36]"));
+  CHECK_THROWS_AS(model->forward(torch::rand({1, 1, 32, 32})), ConfigError);
+  CHECK_THROWS_AS(model->forward(torch::rand({3, 32, 32})), ConfigError);
+}
+
+TEST_CASE("initial weights are a function of seed and key alone") {
+  BuildOptions seven;
+  seven.seed = 7;
+  DetectionModel one = tiny(), same = tiny(), other = tiny(seven);
+  const auto a = state_of(one), b = state_of(same), c = state_of(other);
+  for (const auto& [key, tensor] : a) CHECK(torch::equal(tensor, b.at(key)));
+  CHECK_FALSE(torch::equal(a.at("backbone.stem.conv.weight"), c.at("backbone.stem.conv.weight")));
+
+  // The same keys in a model that has one row less.
+  std::string text = kTiny;
+  text.replace(text.find("  - [-1, 2, RepC3, [16], encoder.neck]\n"), 39, "  - [-1, 1, nn.Identity, []]\n");
+  DetectionModel smaller = build_model(parse_model_spec(text, "smaller.yaml"));
+  CHECK(torch::equal(state_of(smaller).at("backbone.body.conv.weight"), a.at("backbone.body.conv.weight")));
+}
+
+TEST_CASE("overrides are written into the text that a checkpoint keeps") {
+  BuildOptions options;
+  options.num_classes = 5;
+  options.num_queries = 4;
+  options.decoder_layers = 1;
+  DetectionModel model = tiny(options);
+  DetectionModel again = build_model(parse_model_spec(model->spec().text, "checkpoint"));
+  const auto a = state_of(model), b = state_of(again);
+  REQUIRE(a.size() == b.size());
+  for (const auto& [key, tensor] : a) CHECK(torch::equal(tensor, b.at(key)));
+  CHECK(again->num_classes() == 5);
+  CHECK(again->num_decoder_layers() == 1);
+  again->eval();
+  const torch::NoGradGuard no_grad;
+  CHECK(again->forward(torch::rand({1, 3, 32, 32})).layers[0].logits.size(1) == 4);
+  CHECK(tiny()->spec().text == kTiny);
+}
+
+TEST_CASE("the row table adds up to the model") {
+  DetectionModel model = tiny();
+  std::int64_t rows = 0, all = 0;
+  for (const auto& row : model->rows()) rows += row.parameters;
+  for (const Tensor& parameter : model->parameters()) all += parameter.numel();
+  CHECK(rows == all);
+  const auto table = model->rows();
+  CHECK(table[0].part == "backbone");
+  CHECK(table[4].part == "encoder");
+  CHECK(table[4].repeats == 2);
+  CHECK(table[5].part == "decoder");
+  CHECK(table[3].from == "[-1, 0]");
+  CHECK(table[2].arguments == "[None, 2, nearest]");
+}
+
+TEST_CASE("operations of the published models are the published ones") {
+  DetectionModel model = build_model(load_model_spec("rtdetr_r18vd.yaml"));
+  model->fuse();
+  CHECK(count_gflops(model, 640, 640) == Approx(60.06).epsilon(1e-4));
+  std::int64_t parameters = 0;
+  for (const Tensor& parameter : model->parameters()) parameters += parameter.numel();
+  // Official deploy graph: 19,962,512 with its BatchNorms; ours folds those too: bias instead of weight and bias.
+  CHECK(parameters < 19'962'512);
+}
+
+TEST_CASE("two images in a batch give what each gives alone") {
+  const torch::NoGradGuard no_grad;
+  DetectionModel model = tiny();
+  model->eval();
+  const Tensor images = torch::rand({2, 3, 64, 32});
+  const Prediction both = model->forward(images).layers.back();
+  for (int b = 0; b < 2; ++b) {
+    const Prediction alone = model->forward(images.narrow(0, b, 1)).layers.back();
+    CHECK(torch::allclose(alone.boxes_cxcywh[0], both.boxes_cxcywh[b], 1e-4, 1e-5));
+  }
+}
+
+}  // namespace rtdetr

@@ -1,0 +1,102 @@
+// Parameter groups of the recipes, and the official EMA decay, warm-up, MultiStepLR and clipped AdamW steps.
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <vector>
+
+#include "tests/parity/fixture.h"
+#include "tests/support/fill.h"
+#include "train/ema.h"
+#include "train/experiment.h"
+#include "train/lr_schedule.h"
+#include "train/optimizer.h"
+#include "train/settings.h"
+
+namespace rtdetr::test {
+namespace {
+
+constexpr double kExact = 1e-15, kAdamW = 1e-12;  // relative
+
+std::vector<std::string> sorted_names(const ParameterGroup& group) {
+  std::vector<std::string> names;
+  for (const NamedParameter& parameter : group.parameters) names.push_back(parameter.name);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+void check_groups(const std::vector<ParameterGroup>& groups, const nlohmann::json& expected) {
+  REQUIRE(groups.size() == expected.size());
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    INFO("group " << g << ": " << groups[g].label);
+    CHECK(groups[g].lr == Approx(expected[g]["lr"].get<double>()).epsilon(kExact));
+    CHECK(groups[g].weight_decay == Approx(expected[g]["weight_decay"].get<double>()).epsilon(kExact));
+    auto keys = expected[g]["keys"].get<std::vector<std::string>>();
+    std::sort(keys.begin(), keys.end());
+    CHECK(sorted_names(groups[g]) == keys);
+  }
+}
+
+torch::Tensor to_tensor(const nlohmann::json& value) {
+  if (!value[0].is_array()) return torch::tensor(value.get<std::vector<double>>(), torch::kFloat64);
+  std::vector<torch::Tensor> rows;
+  for (const auto& row : value) rows.push_back(to_tensor(row));
+  return torch::stack(rows);
+}
+
+}  // namespace
+
+TEST_CASE("a recipe's parameter groups are the official ones", "[optim_groups]") {
+  const Fixture fixture = load_fixture();
+  const std::string name = model_file_of(fixture.stem.substr(std::string("optim_groups_").size()));
+  const std::string recipe = std::string(RTDETR_SOURCE_DIR) + "/configs/recipes/" + name;
+  const std::vector<std::string> words{"train", "cfg=" + recipe, "data=unused.yaml"};
+  const Settings settings = parse_command_line(words);
+  BuildOptions options;
+  options.initial_weights = false;
+  const DetectionModel model = build_model(load_model_spec(settings.model), options);
+  check_groups(make_groups(settings, model), fixture.json["groups"]);
+  CHECK(settings.clip_norm == fixture.json["clip_max_norm"].get<double>());
+}
+
+TEST_CASE("EMA decay, warm-up and MultiStepLR are the official ones", "[optim]") {
+  const Fixture fixture = load_fixture();
+  for (const auto& entry : fixture.json["ema"]["decay"]) {
+    check_number("ema decay", ema_decay({}, entry[0]), entry[1], kExact);
+  }
+  const LrSchedule warmup{.warmup_steps = fixture.json["v2_warmup"]["duration"]};
+  for (const auto& entry : fixture.json["v2_warmup"]["values"]) {
+    check_number("warm-up", 1e-4 * warmup.factor({.step = entry[0]}), entry[1], kExact);
+  }
+  const auto& multistep = fixture.json["multistep"];
+  const LrSchedule steps{.shape = LrSchedule::Shape::kMultiStep,
+                         .milestones = multistep["milestones"],
+                         .gamma = multistep["gamma"],
+                         .warmup_steps = 0};
+  for (std::size_t epoch = 0; epoch < multistep["lr_in_epoch"].size(); ++epoch) {
+    check_number("multistep", 1e-4 * steps.factor({.epoch = static_cast<std::int64_t>(epoch)}),
+                 multistep["lr_in_epoch"][epoch], kExact);
+  }
+}
+
+TEST_CASE("clipping and AdamW are the official ones", "[optim]") {
+  const Fixture fixture = load_fixture();
+  const auto& adamw = fixture.json["adamw"];
+  const torch::Tensor w = to_tensor(adamw["start"]["w"]).requires_grad_(),
+                      z = to_tensor(adamw["start"]["z"]).requires_grad_();
+  AdamW optimizer({{"", 1e-3, 0, {{"w", w}}}, {"", 1e-2, 0.1, {{"z", z}}}});
+  for (std::size_t step = 0; step < adamw["after_step"].size(); ++step) {
+    const auto& expected = adamw["after_step"][step];
+    w.mutable_grad() = uniform_by_key("adamw.w." + std::to_string(step), {4}) - 0.5;
+    z.mutable_grad() = (uniform_by_key("adamw.z." + std::to_string(step), {2, 2}) - 0.5) * 10;
+    const double norm = optimizer.gradient_norm();
+    check_number("norm before clip", norm, expected["norm_before_clip"], kAdamW);
+    clip_gradients(optimizer, norm, 0.1);
+    optimizer.step(1);
+    check_relative("w", w, to_tensor(expected["w"]), kAdamW);
+    check_relative("z", z, to_tensor(expected["z"]), kAdamW);
+  }
+}
+
+}  // namespace rtdetr::test

@@ -1,0 +1,219 @@
+// The whole model in train mode: one forward pass with the reference's denoising draws, the loss, one backward pass.
+#include <torch/torch.h>
+
+#include <catch2/catch.hpp>
+#include <set>
+
+#include "core/io/text.h"
+#include "losses/criterion.h"
+#include "models/denoising.h"
+#include "tests/parity/denoising_draws.h"
+#include "tests/parity/fixture.h"
+#include "tests/support/fill.h"
+
+namespace rtdetr::test {
+namespace {
+
+constexpr double kOutput = 1e-8, kLoss = 1e-9, kGradient = 1e-8;  // tests/fixtures/README.md §3, float64
+/// Gradients smaller than this are measured against it: in theory zero, they carry rounding noise.
+constexpr double kSmallGradient = 1e-2;
+
+std::string origin_of(const std::string& model) { return model.substr(0, model.find('_')); }
+
+/// v1 and Ultralytics make no denoising queries for a batch without boxes; our models of that name do, unless told.
+DetectionModel build_train_model(const std::string& name, bool without_denoising) {
+  BuildOptions options;
+  options.initial_weights = false;
+  ModelSpec spec = load_model_spec(model_file_of(name));
+  if (without_denoising) {
+    const std::string known = "{variant: v1";
+    const std::size_t place = spec.text.find(known);
+    REQUIRE(place != std::string::npos);
+    std::string text = spec.text;
+    text.insert(place + known.size(), ", empty_batch: none");
+    spec = parse_model_spec(text, spec.origin);
+  }
+  DetectionModel model = build_model(spec, options);
+  model->to(torch::kFloat64);
+  fill_by_rule(*model);
+  model->train();
+  return model;
+}
+
+struct Batch {
+  std::vector<Target> targets;
+  std::vector<std::int64_t> counts;
+  std::int64_t boxes = 0;
+};
+
+Batch targets_of(const Fixture& fixture) {
+  Batch batch;
+  for (std::size_t image = 0; image < fixture.json["targets"].size(); ++image) {
+    const std::string key = "target." + std::to_string(image);
+    batch.targets.push_back({fixture.tensor(key + ".labels"), fixture.tensor(key + ".boxes")});
+    batch.counts.push_back(batch.targets.back().labels.size(0));
+    batch.boxes += batch.counts.back();
+  }
+  return batch;
+}
+
+DenoisingDraws draws_of(const Fixture& fixture, const Batch& batch) {
+  if (fixture.json["dn"].is_null()) return {};
+  DenoisingPairs plan;
+  plan.groups = fixture.json["dn"]["groups"];
+  plan.queries = fixture.json["dn"]["split"][0];
+  if (origin_of(fixture.json["name"]) == "ultralytics") return ultralytics_draws(batch.counts, plan, 0.5);
+  return official_draws(static_cast<std::int64_t>(batch.counts.size()), plan.queries);
+}
+
+CriterionOptions criterion_of(const std::string& model) {
+  if (origin_of(model) == "ultralytics") return CriterionOptions::ultralytics();
+  CriterionOptions options;
+  const bool v1 = origin_of(model) == "v1";
+  options.naming = v1 ? CriterionOptions::Naming::kOfficialV1 : CriterionOptions::Naming::kOfficialV2;
+  return options;
+}
+
+struct Stacked {
+  Tensor logits, boxes;  ///< [L, B, Q, …]
+};
+
+Stacked stack_layers(const std::vector<Prediction>& layers) {
+  std::vector<Tensor> logits, boxes;
+  for (const Prediction& layer : layers) {
+    logits.push_back(layer.logits.detach());
+    boxes.push_back(layer.boxes_cxcywh.detach());
+  }
+  return {torch::stack(logits), torch::stack(boxes)};
+}
+
+void check_outputs(const Fixture& fixture, const ModelOutput& output) {
+  check_equal("topk.indices", output.topk_indices, fixture.tensor("topk.indices"));
+  check_absolute("out.enc_boxes", output.encoder.boxes_cxcywh, fixture.tensor("out.enc_boxes"), kOutput);
+  check_absolute("out.enc_logits20", output.encoder.logits.slice(1, 0, 20), fixture.tensor("out.enc_logits20"),
+                 kOutput);
+  const Stacked layers = stack_layers(output.layers);
+  check_absolute("out.boxes", layers.boxes, fixture.tensor("out.boxes"), kOutput);
+  check_absolute("out.logits20", layers.logits.slice(2, 0, 20), fixture.tensor("out.logits20"), kOutput);
+  check_absolute("out.logits_sum", layers.logits.sum({2, 3}), fixture.tensor("out.logits_sum"), kOutput);
+  if (fixture.json["dn"].is_null()) {
+    CHECK(output.denoising.empty());
+    return;
+  }
+  CHECK(output.denoising_pairs.groups == fixture.json["dn"]["groups"].get<std::int64_t>());
+  for (std::size_t image = 0; image < output.denoising_pairs.positive_slots.size(); ++image) {
+    const std::string key = "dn.positive." + std::to_string(image);
+    check_equal(key, output.denoising_pairs.positive_slots[image], fixture.tensor(key));
+  }
+  const Stacked denoising = stack_layers(output.denoising);
+  check_absolute("dn.out_boxes", denoising.boxes.slice(2, 0, 40), fixture.tensor("dn.out_boxes"), kOutput);
+  check_absolute("dn.out_logits_sum", denoising.logits.sum({2, 3}), fixture.tensor("dn.out_logits_sum"), kOutput);
+}
+
+void check_losses(const Fixture& fixture, const CriterionResult& result) {
+  std::set<std::string> names;
+  for (const LossTerm& term : result.terms) {
+    names.insert(term.name);
+    const auto expected = fixture.json["losses"].find(term.name);
+    if (expected == fixture.json["losses"].end()) {
+      FAIL_CHECK("the reference has no term " << term.name);
+    } else {
+      check_number(term.name, term.value.item<double>(), *expected, kLoss);
+    }
+  }
+  CHECK(names.size() == fixture.json["losses"].size());
+  check_number("total", result.total.item<double>(), fixture.json["total"], kLoss);
+}
+
+void check_matches(const Fixture& fixture, const CriterionResult& result) {
+  CHECK(result.matches.size() == fixture.json["match_order"].size());
+  for (const auto& [set, images] : result.matches) {
+    for (std::size_t image = 0; image < images.size(); ++image) {
+      const std::string key = "match." + set + "." + std::to_string(image);
+      check_equal(key + ".query", torch::tensor(images[image].queries, torch::kInt64), fixture.tensor(key + ".query"));
+      check_equal(key + ".target", torch::tensor(images[image].targets, torch::kInt64),
+                  fixture.tensor(key + ".target"));
+    }
+  }
+}
+
+Tensor first_four(const Tensor& tensor) {
+  const Tensor flat = tensor.detach().reshape(-1).slice(0, 0, 4);
+  return torch::constant_pad_nd(flat, {0, 4 - flat.size(0)});
+}
+
+/// Differences are measured against each parameter's gradient norm.
+void check_gradients(const Fixture& fixture, const DetectionModel& model) {
+  std::vector<Tensor> norms, sums, firsts;
+  std::set<std::string> with_gradient;
+  const auto parameters = model->named_parameters();
+  for (const std::string name : fixture.json["grad_names"]) {
+    const Tensor* parameter = parameters.find(name);
+    REQUIRE(parameter);
+    INFO(name);
+    REQUIRE(parameter->grad().defined());
+    with_gradient.insert(name);
+    norms.push_back(parameter->grad().norm());
+    sums.push_back(parameter->grad().sum());
+    firsts.push_back(first_four(parameter->grad()));
+  }
+  for (const auto& parameter : parameters) {
+    const Tensor& gradient = parameter.value().grad();
+    const bool has = gradient.defined() && gradient.abs().max().item<double>() > 0;
+    if (has && !with_gradient.contains(parameter.key())) FAIL_CHECK("unexpected gradient of " << parameter.key());
+  }
+  const Tensor& expected = fixture.tensor("grad.norm");
+  const Tensor scale = expected.clamp_min(kSmallGradient);
+  check_absolute("grad.norm", torch::stack(norms) / scale, expected / scale, kGradient);
+  check_absolute("grad.sum", torch::stack(sums) / scale, fixture.tensor("grad.sum") / scale, kGradient);
+  check_absolute("grad.first4", torch::stack(firsts) / scale.unsqueeze(1),
+                 fixture.tensor("grad.first4") / scale.unsqueeze(1), kGradient);
+  check_number("grad_total_norm", torch::stack(norms).norm().item<double>(), fixture.json["grad_total_norm"],
+               kGradient);
+}
+
+void check_batch_norm(const Fixture& fixture, const DetectionModel& model) {
+  const auto buffers = model->named_buffers();
+  for (const std::string kind : {"mean", "var"}) {
+    std::vector<Tensor> firsts;
+    for (const std::string name : fixture.json["bn_names"]) {
+      const Tensor* buffer = buffers.find(name + ".running_" + kind);
+      REQUIRE(buffer);
+      firsts.push_back(first_four(*buffer));
+    }
+    check_relative("bn.running_" + kind + "4", torch::stack(firsts), fixture.tensor("bn.running_" + kind + "4"), kLoss);
+  }
+  for (const std::string name : fixture.json["bn_names"]) {
+    const Tensor* batches = buffers.find(name + ".num_batches_tracked");
+    REQUIRE(batches);
+    CHECK(batches->item<std::int64_t>() == fixture.json["bn_num_batches_tracked"].get<std::int64_t>());
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a training pass gives the reference's losses, pairs, gradients and batch statistics", "[train]") {
+  const Fixture fixture = load_fixture();
+  const std::string name = fixture.json["name"].get<std::string>();
+  const bool without_denoising = fixture.json["dn"].is_null();
+  DetectionModel model =
+      build_train_model(fixture.stem.ends_with("_empty") ? name.substr(0, name.size() - 6) : name, without_denoising);
+  const Batch batch = targets_of(fixture);
+  const DenoisingDraws draws = draws_of(fixture, batch);
+  ForwardOptions options;
+  options.targets = batch.targets;
+  options.draws = &draws;
+  const Tensor images = images_by_key(fixture.json["input"]["key"], fixture.json["input"]["shape"]);
+  const ModelOutput output = model->forward(images, options);
+  const CriterionResult result =
+      compute_losses(output, batch.targets, static_cast<double>(batch.boxes), criterion_of(name));
+  result.total.backward();
+
+  check_outputs(fixture, output);
+  check_losses(fixture, result);
+  check_matches(fixture, result);
+  check_gradients(fixture, model);
+  check_batch_norm(fixture, model);
+}
+
+}  // namespace rtdetr::test
