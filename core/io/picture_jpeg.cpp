@@ -1,3 +1,4 @@
+#include <cmath>
 #include <csetjmp>
 #include <cstddef>
 #include <cstdio>
@@ -94,6 +95,24 @@ struct DestroyDecoder {
   ~DestroyDecoder() { jpeg_destroy_decompress(&decoder.jpeg); }
 };
 
+/// A JPEG in several scans keeps all its coefficients until the last: 2 bytes each, on top of the pixels.
+/// @throws DataError  if that is far beyond what a file of this size can be worth
+void check_memory(const jpeg_decompress_struct& jpeg, std::size_t file_bytes, const std::string& name) {
+  if (!jpeg_has_multiple_scans(const_cast<j_decompress_ptr>(&jpeg))) return;
+  const double pixels = static_cast<double>(jpeg.image_width) * jpeg.image_height;
+  double bytes = pixels * 3;
+  for (int i = 0; i < jpeg.num_components; ++i) {
+    const jpeg_component_info& component = jpeg.comp_info[i];
+    bytes += pixels * 2 * component.h_samp_factor * component.v_samp_factor /
+             (jpeg.max_h_samp_factor * jpeg.max_v_samp_factor);
+  }
+  constexpr double kMebibyte = 1 << 20;
+  if (bytes <= 256 * kMebibyte + 3 * static_cast<double>(file_bytes)) return;
+  throw DataError("'" + name + "': a JPEG in several scans that needs " +
+                  std::to_string(std::lround(bytes / kMebibyte)) + " MiB to decode, but has only " +
+                  std::to_string(file_bytes) + " bytes");
+}
+
 void prepare(ErrorManager& errors) {
   jpeg_std_error(&errors.base);
   errors.base.error_exit = jump_with_message;
@@ -140,6 +159,7 @@ Picture decode_jpeg(std::span<const std::byte> bytes, const std::string& name, c
   const DestroyDecoder destroy{decoder};
   const auto refuse = [&] { return DataError("'" + name + "': corrupt JPEG: " + decoder.errors.message); };
   if (!read_header(decoder, bytes)) throw refuse();
+  check_memory(decoder.jpeg, bytes.size(), name);
   Picture picture = make_claimed_picture(decoder.jpeg.image_width, decoder.jpeg.image_height, name, limits);
   std::vector<unsigned char> ink_row;
   if (decoder.jpeg.out_color_space == JCS_CMYK) ink_row.resize(static_cast<std::size_t>(picture.width) * 4);

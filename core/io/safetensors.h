@@ -39,13 +39,17 @@ struct AtomicWriteOptions;
 /// Key of the payload's SHA-256 in the metadata of files we write.
 inline constexpr const char* kPayloadHashKey = "rtdetr.payload_sha256";
 
-/// Writes atomically (file.h), entries sorted by name, 8-byte aligned, with the payload's hash added to `metadata`.
+/// Writes atomically (file.h): the same tensors and metadata give the same bytes. Wide types come first, then names in
+/// order, so that every tensor is aligned to its type; the payload starts at a multiple of 8. Two hashes are added to
+/// `metadata`: the payload's and the header's own.
+/// @throws InternalError  if a view's size does not fit its shape; IoError
 void write_safetensors(const std::filesystem::path& file, std::span<const TensorView> tensors, FileMetadata metadata,
                        const AtomicWriteOptions& options);
 
 /// A strict reader of one file: every rule of the format (header length and JSON, contiguous offsets that cover the
-/// payload, sizes equal to shape × type without overflow, no duplicates), and our payload hash when there is one.
-/// Uses pread, no mmap: a failing disk is an exception, not SIGBUS.
+/// payload, sizes equal to shape × type without overflow, no duplicates), and our hashes when there are any: the
+/// header's at once, the payload's in verify_payload. Uses pread, no mmap: a failing disk is an exception, not SIGBUS.
+/// Memory stays within three times the header's size. Files of other programs have no hashes and are read as well.
 class SafetensorsReader {
  public:
   /// @throws CheckpointError  naming the file and the rule that is broken; IoError
@@ -54,12 +58,14 @@ class SafetensorsReader {
   SafetensorsReader(SafetensorsReader&&) noexcept;
   SafetensorsReader& operator=(SafetensorsReader&&) noexcept;
 
+  /// In payload order.
   const std::vector<TensorEntry>& entries() const;
   const FileMetadata& metadata() const;
   const TensorEntry* find(const std::string& name) const;
   /// Reads one tensor's bytes into `out` (exactly entry.bytes long).
   void read(const TensorEntry& entry, std::span<std::byte> out) const;
-  /// Reads the payload once and compares it with the stored hash. @throws CheckpointError on a difference
+  /// Reads the payload once and compares it with the stored hash; without one there is nothing to compare.
+  /// @throws CheckpointError  on a difference
   void verify_payload() const;
 
  private:

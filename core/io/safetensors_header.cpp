@@ -14,6 +14,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::size_t kMostDimensions = 64;
+constexpr std::size_t kMostMetadata = 10'000;
 constexpr const char* kMetadataKey = "__metadata__";
 
 struct TypeInfo {
@@ -78,6 +79,7 @@ class HeaderReader : public nlohmann::json_sax<Json> {
 
   bool string(std::string& text) override {
     if (state_ == State::kMetadata) {
+      if (metadata.size() == kMostMetadata) refuse("more than " + std::to_string(kMostMetadata) + " metadata entries");
       if (!metadata.emplace(key_, std::move(text)).second) refuse("metadata '" + key_ + "' is there twice");
     } else if (state_ == State::kEntry && key_ == "dtype") {
       if (has_type_) refuse_twice();
@@ -186,6 +188,17 @@ class HeaderReader : public nlohmann::json_sax<Json> {
   int offset_count_ = 0;
 };
 
+/// The JSON parser keeps several copies of the number it reads; one of a hundred million digits is not worth that.
+void refuse_long_numbers(const HeaderReader& reader, const std::string& text) {
+  constexpr std::size_t kMostDigits = 4096;
+  std::size_t digits = 0;
+  for (const char c : text) {
+    digits = c >= '0' && c <= '9' ? digits + 1 : 0;
+    if (digits > kMostDigits)
+      reader.refuse("its header holds a number of more than " + std::to_string(kMostDigits) + " digits");
+  }
+}
+
 void refuse_duplicates(const HeaderReader& reader) {
   std::vector<const std::string*> names;
   for (const TensorEntry& entry : reader.entries) names.push_back(&entry.name);
@@ -250,6 +263,7 @@ SafetensorsHeader parse_safetensors_header(const std::string& text, std::uint64_
                                            const std::string& file) {
   HeaderReader reader(file);
   if (text.empty() || text.front() != '{') reader.refuse("its header does not start with '{'");
+  refuse_long_numbers(reader, text);
   if (text.find('\0') != std::string::npos)
     reader.refuse("its header holds a NUL byte");  // the parser would stop there
   Json::sax_parse(text, &reader);

@@ -147,6 +147,17 @@ TEST_CASE("a claimed size beyond the limit is refused before memory is asked for
   CHECK_THAT(refusal(bytes_of("rgb_420.jpg"), {.max_pixels = 29 * 21 - 1}), Contains("29x21"));
 }
 
+TEST_CASE("a small progressive JPEG that claims many pixels is refused for the memory it would take") {
+  std::vector<std::byte> jpeg = bytes_of("progressive.jpg");
+  for (std::size_t i = 0; i + 9 < jpeg.size(); ++i) {
+    if (jpeg[i] == std::byte{0xFF} && jpeg[i + 1] == std::byte{0xC2}) {
+      for (const std::size_t at : {5, 7}) jpeg[i + at] = std::byte{0x1E};  // 7680 and more each way
+      break;
+    }
+  }
+  CHECK_THAT(refusal(jpeg), Contains("MiB to decode"));
+}
+
 TEST_CASE("a progressive JPEG of more scans than allowed is refused") {
   CHECK_THAT(refusal(bytes_of("progressive.jpg"), {.max_scans = 3}), Contains("more than 3 scans"));
   CHECK(refusal(bytes_of("progressive.jpg"), {.max_scans = 10}).empty());

@@ -197,6 +197,7 @@ TEST_CASE("a header that breaks a rule of the format is refused") {
       {"two tensors are named 'a'", "{" + entry("a", "[1]", 0, 4) + "," + entry("a", "[1]", 4, 8) + "}", 8},
       {"two tensors are named 'a'", "{" + entry("a", "[0]", 0, 0) + "," + entry("a", "[0]", 0, 0) + "}", 0},
       {"negative", "{" + entry("a", "[-1]", 0, 4) + "}", 4},
+      {"more than 4096 digits", "{" + entry("a", "[" + std::string(5000, '1') + "]", 0, 4) + "}", 4},
       {"a fraction", "{" + entry("a", "[1.0]", 0, 4) + "}", 4},
       {"a list", "{" + entry("a", "[[1]]", 0, 4) + "}", 4},
       {"type 'F33'", "{\"a\":{\"dtype\":\"F33\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4},
@@ -235,6 +236,12 @@ TEST_CASE("a header that breaks a rule of the format is refused") {
     INFO(c.header.substr(0, 200));
     CHECK_THAT(refusal(file_of(c.header, c.payload)), Contains(c.why));
   }
+}
+
+TEST_CASE("more metadata than any program writes is refused") {
+  std::string header = "{\"__metadata__\":{";
+  for (int i = 0; i < 10'001; ++i) header += (i ? ",\"" : "\"") + std::to_string(i) + "\":\"\"";
+  CHECK_THAT(refusal(file_of(header + "}}", 0)), Contains("more than 10000 metadata entries"));
 }
 
 TEST_CASE("a claim of more than the file holds is refused before memory is asked for") {
