@@ -1,7 +1,7 @@
 #include <optional>
 
-#include <nlohmann/json.hpp>
 #include <torch/torch.h>
+#include <nlohmann/json.hpp>
 
 #include "core/io/file.h"
 #include "core/io/log.h"
@@ -37,11 +37,12 @@ void keep_precision(Experiment& experiment, const RunFacts& facts) {
 /// best.safetensors evaluated once more, with the time of every layer.
 std::optional<Evaluation> final_evaluation(Experiment& experiment, const RunFolder& folder) {
   if (!experiment.val || !std::filesystem::exists(folder.best())) return std::nullopt;
-  copy_state(load_model(folder.best()).model, experiment.average);
-  auto evaluation = evaluate(experiment.average, *experiment.val, evaluator_options(experiment), StopSignals::requested);
+  DetectionModel model = load_model(folder.best()).model;
+  to_channels_last(*model);
+  auto evaluation = evaluate(model, *experiment.val, evaluator_options(experiment), StopSignals::requested);
   if (!evaluation) return std::nullopt;
-  const auto ms = time_layers(experiment.average, experiment.size.height, experiment.size.width);
-  for (std::size_t i = 0; i < ms.size(); ++i) evaluation->layers[i].ms = ms[i];
+  model->fuse();
+  add_times(*evaluation, model, experiment.size.height, experiment.size.width);
   return evaluation;
 }
 
@@ -105,8 +106,8 @@ ExitCode run_train(const Settings& settings) {
   }
   const RunOutcome outcome = trainer.fit();
   if (outcome.end == RunOutcome::End::kStopped) {
-    log::info("stopped and saved after " + std::to_string(outcome.steps) + " steps; the same command with resume=auto goes on: " +
-              folder->last().string());
+    log::info("stopped and saved after " + std::to_string(outcome.steps) +
+              " steps; the same command with resume=auto goes on: " + folder->last().string());
     print_json(settings, to_json(*folder, outcome));
     return ExitCode::kStopped;
   }

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <filesystem>
+
+#include "train/settings.h"
+
+/// The smallest training run that takes every path of a large one: a model of 32 wide with one AIFI and two decoder
+/// layers, 64 × 64 pictures of coloured rectangles, some without any.
+namespace rtdetr::test {
+
+struct MicroOptions {
+  int pictures = 24;
+  bool denoising = true;
+};
+
+/// Writes the model YAML, pictures, labels and the dataset YAML into `folder`.
+/// @return  settings of a run over them, its project in `folder`/runs: 3 epochs of 6 steps, batch 4, one worker
+Settings make_micro_run(const std::filesystem::path& folder, const MicroOptions& options = {});
+
+}  // namespace rtdetr::test

@@ -1,0 +1,154 @@
+#include "train/trainer.h"
+
+#include <torch/torch.h>
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "core/io/error.h"
+#include "core/io/file.h"
+#include "core/io/text.h"
+#include "tests/support/micro_run.h"
+#include "tests/support/temporary_folder.h"
+
+namespace rtdetr {
+
+using test::make_micro_run;
+using test::TemporaryFolder;
+
+namespace {
+
+/// Runs until the end, or until the trainer has asked `asks` times whether to stop.
+RunOutcome run(const Settings& settings, const std::string& name, int asks = 1 << 30) {
+  at::set_num_threads(1);
+  const RunFolder folder(std::filesystem::path(settings.project) / name);
+  const auto checkpoint = load_run(folder);
+  Experiment experiment = prepare_experiment(settings);
+  if (checkpoint) check_identity(checkpoint->facts.identity, experiment.identity, checkpoint->file);
+  Trainer trainer(experiment, folder, [&asks] { return --asks < 0; });
+  if (checkpoint) trainer.resume(*checkpoint);
+  return trainer.fit();
+}
+
+TensorMap saved_state(const Settings& settings, const std::string& name) {
+  return load_tensors(std::filesystem::path(settings.project) / name / "last.safetensors").tensors;
+}
+
+/// Names of entries whose bytes differ.
+std::vector<std::string> differences(const TensorMap& a, const TensorMap& b) {
+  std::vector<std::string> names;
+  if (a.size() != b.size()) names.push_back("number of entries");
+  for (const auto& [name, tensor] : a) {
+    if (!b.contains(name) || !torch::equal(tensor, b.at(name))) names.push_back(name);
+  }
+  return names;
+}
+
+/// Lines of log.jsonl about steps.
+std::vector<std::string> step_lines(const Settings& settings, const std::string& name) {
+  std::vector<std::string> lines;
+  for (const std::string& line :
+       split(read_text_file(std::filesystem::path(settings.project) / name / "log.jsonl"), '\n')) {
+    if (line.find(R"("event":"step")") != std::string::npos) lines.push_back(line);
+  }
+  return lines;
+}
+
+/// results.csv without the column that holds seconds.
+std::string table_without_time(const Settings& settings, const std::string& name) {
+  std::string text;
+  for (const std::string& line :
+       split(read_text_file(std::filesystem::path(settings.project) / name / "results.csv"), '\n')) {
+    const auto first = line.find(',');
+    if (first != std::string::npos) text += line.substr(0, first) + line.substr(line.find(',', first + 1)) + "\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("a run that is stopped anywhere and continued ends in the same bits") {
+  const TemporaryFolder temp;
+  const Settings settings = make_micro_run(temp.path());
+  const RunOutcome whole = run(settings, "whole");
+  REQUIRE(whole.end == RunOutcome::End::kFinished);
+  REQUIRE(whole.steps == 18);
+  const TensorMap expected = saved_state(settings, "whole");
+
+  for (const int asks : {0, 3, 5, 6, 9, 17}) {
+    CAPTURE(asks);
+    const std::string name = "stopped-" + std::to_string(asks);
+    int restarts = 0;
+    while (run(settings, name, asks).end == RunOutcome::End::kStopped) REQUIRE(++restarts < 40);
+    CHECK(restarts > 0);
+    CHECK(differences(saved_state(settings, name), expected).empty());
+    CHECK(step_lines(settings, name) == step_lines(settings, "whole"));
+    CHECK(table_without_time(settings, name) == table_without_time(settings, "whole"));
+  }
+}
+
+TEST_CASE("loader threads do not change a run") {
+  const TemporaryFolder temp;
+  Settings settings = make_micro_run(temp.path());
+  settings.epochs = 1;
+  run(settings, "one");
+  for (const int workers : {0, 4}) {
+    settings.workers = workers;
+    const std::string name = "workers-" + std::to_string(workers);
+    run(settings, name);
+    CHECK(differences(saved_state(settings, name), saved_state(settings, "one")).empty());
+  }
+}
+
+TEST_CASE("a finished run is left alone") {
+  const TemporaryFolder temp;
+  Settings settings = make_micro_run(temp.path());
+  settings.epochs = 1;
+  run(settings, "exp");
+  const auto before = read_binary_file(temp / "runs/exp/last.safetensors");
+  CHECK(run(settings, "exp").end == RunOutcome::End::kAlreadyFinished);
+  CHECK(read_binary_file(temp / "runs/exp/last.safetensors") == before);
+}
+
+TEST_CASE("a run is not continued with other settings, the key is named") {
+  const TemporaryFolder temp;
+  Settings settings = make_micro_run(temp.path());
+  settings.epochs = 1;
+  run(settings, "exp");
+  Settings changed = settings;
+  changed.lr0 = 2e-3;
+  CHECK_THROWS_WITH(run(changed, "exp"), Catch::StartsWith("lr0:"));
+  changed = settings;
+  changed.batch = 8;
+  CHECK_THROWS_WITH(run(changed, "exp"), Catch::StartsWith("batch:"));
+  changed = settings;
+  changed.num_queries = 10;
+  CHECK_THROWS_AS(run(changed, "exp"), ConfigError);
+}
+
+TEST_CASE("a damaged last file falls back to the one before, two damaged ones are refused") {
+  const TemporaryFolder temp;
+  Settings settings = make_micro_run(temp.path());
+  settings.epochs = 2;
+  run(settings, "exp");
+  const TensorMap expected = saved_state(settings, "exp");
+  const auto last = temp / "runs/exp/last.safetensors";
+  std::filesystem::resize_file(last, std::filesystem::file_size(last) - 1);
+  CHECK(run(settings, "exp").end == RunOutcome::End::kFinished);  // the second epoch once more
+  CHECK(differences(saved_state(settings, "exp"), expected).empty());
+  for (const char* name : {"last", "last-1"})
+    std::filesystem::resize_file(temp / "runs/exp" / (std::string(name) + ".safetensors"), 100);
+  CHECK_THROWS_AS(run(settings, "exp"), CheckpointError);
+}
+
+TEST_CASE("the micro model learns its pictures by heart") {
+  const TemporaryFolder temp;
+  Settings settings = make_micro_run(temp.path(), {.pictures = 8});
+  settings.epochs = 80;
+  settings.val_every = 80;
+  settings.photometric = settings.zoom_out = settings.iou_crop = settings.flip = settings.multi_scale = 0;
+  settings.lr0 = 2e-3;
+  const RunOutcome outcome = run(settings, "exp");
+  CHECK(outcome.best_ap > 0.5);
+}
+
+}  // namespace rtdetr

@@ -1,0 +1,76 @@
+#include <optional>
+
+#include <torch/torch.h>
+#include <nlohmann/json.hpp>
+
+#include "core/io/error.h"
+#include "core/io/log.h"
+#include "core/io/text.h"
+#include "data/coco_results.h"
+#include "train/commands/commands.h"
+#include "train/evaluation_report.h"
+#include "train/evaluator.h"
+#include "train/experiment.h"
+#include "train/metric_report.h"
+#include "train/model_source.h"
+#include "train/output.h"
+#include "train/run_folder.h"
+
+namespace rtdetr {
+namespace {
+
+/// The model's own classes decide; those of the data are mapped to them by name.
+Dataset load_data(const Settings& settings, const ModelInfo& info) {
+  if (settings.data.empty())
+    throw ConfigError("val needs data=FILE, a data set YAML, e.g. data=configs/datasets/bccd.yaml");
+  const ClassList classes{info.names, info.category_ids};
+  return load_dataset(load_dataset_config(settings.data), settings.split, &classes);
+}
+
+Evaluation evaluate_model(const Settings& settings, OpenedModel& opened, const Dataset& dataset) {
+  const ImageSize size = resolve_image_size(settings, opened.size(), opened.model->stride());
+  EvaluatorOptions options;
+  options.height = size.height;
+  options.width = size.width;
+  options.batch = settings.batch;
+  options.workers = static_cast<int>(settings.workers);
+  options.threads = std::max(1, at::get_num_threads());
+  options.max_bad = settings.max_bad;
+  to_channels_last(*opened.model);
+  Evaluation evaluation = *evaluate(opened.model, dataset, options);
+  if (!opened.model->fused()) opened.model->fuse();
+  add_times(evaluation, opened.model, size.height, size.width);
+  return evaluation;
+}
+
+std::string speed(const Evaluation& evaluation) {
+  return with_thousands(evaluation.pictures) + " pictures in " + format_duration(evaluation.seconds) +
+         "; ms = model alone, fused, one picture, " + std::to_string(at::get_num_threads()) + " threads\n";
+}
+
+}  // namespace
+
+ExitCode run_val(const Settings& settings) {
+  OpenedModel opened = open_model(settings);
+  if (!opened.is_checkpoint) {
+    throw ConfigError(
+        "model=" + settings.model + settings.origin_of("model") +
+        ": a model YAML has no trained weights; give a checkpoint such as runs/train/exp/best.safetensors");
+  }
+  const Dataset dataset = load_data(settings, opened.info);
+  const Evaluation evaluation = evaluate_model(settings, opened, dataset);
+  nlohmann::ordered_json document = evaluation_json(evaluation, dataset.classes);
+  print_text(settings, format_summary(evaluation.last()) + "\n" + class_table(evaluation.last(), dataset.classes) +
+                           "\n" + layer_table(evaluation) + speed(evaluation));
+  if (settings.save_json) {
+    const RunFolder folder = RunFolder::create(settings.project, settings.name, settings.exist_ok);
+    const auto file = folder.path() / "predictions.json";
+    write_coco_results(file, evaluation.detections);
+    document["results"] = file.string();
+    print_text(settings, "\n" + file.string() + "\n");
+  }
+  print_json(settings, document);
+  return ExitCode::kOk;
+}
+
+}  // namespace rtdetr

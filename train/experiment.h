@@ -1,0 +1,56 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "data/dataset.h"
+#include "data/loader.h"
+#include "data/transforms.h"
+#include "losses/options.h"
+#include "models/model.h"
+#include "train/evaluator.h"
+#include "train/lr_schedule.h"
+#include "train/optimizer.h"
+#include "train/precision.h"
+#include "train/run_checkpoint.h"
+#include "train/settings.h"
+
+namespace rtdetr {
+
+/// A training run, ready to start: everything that settings and files decide, read and checked.
+struct Experiment {
+  Settings settings;
+  ImageSize size;
+  Dataset train;
+  std::optional<Dataset> val;       ///< absent with val=false, or when the data set has no such split
+  DetectionModel model{nullptr};    ///< with its initial weights, channels-last
+  DetectionModel average{nullptr};  ///< the EMA's instance of it
+  std::vector<ParameterGroup> groups;
+  PrecisionChoice precision;
+  RunIdentity identity;  ///< what a continued run must share with this one
+
+  std::int64_t batches_per_epoch() const;
+  std::int64_t steps_per_epoch() const;
+};
+
+/// @throws ConfigError, DataError, ModelError, CheckpointError
+Experiment prepare_experiment(const Settings& settings);
+
+/// The summary before the first step: model, data, length, optimizer groups, precision.
+std::string describe(const Experiment& experiment);
+/// Warns when there are too few steps for a DETR, or for the warm-up.
+void warn_about_short_run(const Experiment& experiment);
+
+/// By the recipe's param_groups, or else by shape (param_groups.h). Frozen parameters are in no group.
+std::vector<ParameterGroup> make_groups(const Settings& settings, const DetectionModel& model);
+BuildOptions build_options(const Settings& settings, std::int64_t num_classes);
+CriterionOptions criterion_options(const Settings& settings);
+LrSchedule lr_schedule(const Settings& settings);
+TransformOptions training_transforms(const Settings& settings, const ImageSize& size);
+LoaderOptions training_loader_options(const Experiment& experiment);
+EvaluatorOptions evaluator_options(const Experiment& experiment);
+
+/// Convolution weights in channels-last memory, where CPU convolutions are fastest; values and keys stay.
+void to_channels_last(torch::nn::Module& module);
+
+}  // namespace rtdetr

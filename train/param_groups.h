@@ -1,0 +1,46 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <torch/types.h>
+
+namespace rtdetr {
+
+struct NamedParameter {
+  std::string name;
+  torch::Tensor value;
+};
+
+/// Parameters that share a learning rate and a weight decay.
+struct ParameterGroup {
+  std::string label;  ///< for the summary: the rule's pattern, or "rest"
+  double lr = 0;
+  double weight_decay = 0;
+  std::vector<NamedParameter> parameters;  ///< in the model's order
+};
+
+/// One line of a recipe's `param_groups`: parameters whose name contains a match of `pattern` (an ECMAScript regular
+/// expression, searched; the official configs' look-aheads work as they stand).
+struct GroupRule {
+  std::string pattern;
+  std::optional<double> lr;            ///< default: the run's
+  std::optional<double> weight_decay;  ///< default: the run's
+};
+
+struct GroupDefaults {
+  double lr = 1e-4;
+  double weight_decay = 1e-4;
+};
+
+/// The official grouping (spec/official §7.1): one group per rule, in order, then the rest with the defaults.
+/// @throws ConfigError  for a pattern that is no regular expression, and for a parameter that two rules match
+std::vector<ParameterGroup> group_by_rules(const std::vector<NamedParameter>& parameters,
+                                           const std::vector<GroupRule>& rules, const GroupDefaults& defaults);
+
+/// The grouping used without rules: biases and norm weights (every parameter of one dimension) are not decayed.
+std::vector<ParameterGroup> group_by_shape(const std::vector<NamedParameter>& parameters,
+                                           const GroupDefaults& defaults);
+
+}  // namespace rtdetr

@@ -1,0 +1,72 @@
+#include "train/precision.h"
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+
+#include <ATen/autocast_mode.h>
+#include <torch/torch.h>
+
+#include "core/io/error.h"
+#include "core/io/text.h"
+
+namespace rtdetr {
+namespace {
+
+/// Best of three, in milliseconds: one convolution of a typical size, forward and backward.
+double time_convolution(Precision precision, torch::Device device) {
+  auto weight = torch::randn({64, 64, 3, 3}, device).contiguous(torch::MemoryFormat::ChannelsLast).requires_grad_();
+  auto input = torch::randn({4, 64, 40, 40}, device).contiguous(torch::MemoryFormat::ChannelsLast).requires_grad_();
+  double best = std::numeric_limits<double>::infinity();
+  for (int run = 0; run < 4; ++run) {  // the first one warms up
+    const auto begin = std::chrono::steady_clock::now();
+    torch::Tensor output;
+    {
+      AutocastScope autocast(precision, device);
+      output = torch::conv2d(input, weight, {}, 1, 1);
+    }
+    output.sum().backward();
+    const double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+    if (run > 0) best = std::min(best, ms);
+  }
+  return best;
+}
+
+std::string two_digits(double value) {
+  std::string text = std::to_string(value);
+  return text.substr(0, text.find('.') + 3);
+}
+
+}  // namespace
+
+const char* precision_name(Precision precision) { return precision == Precision::kBFloat16 ? "bf16" : "fp32"; }
+
+AutocastScope::AutocastScope(Precision precision, torch::Device device)
+    : active_(precision == Precision::kBFloat16), device_(device.type()) {
+  if (!active_) return;
+  was_enabled_ = at::autocast::is_autocast_enabled(device_);
+  at::autocast::set_autocast_dtype(device_, torch::kBFloat16);
+  at::autocast::set_autocast_enabled(device_, true);
+  at::autocast::increment_nesting();
+}
+
+AutocastScope::~AutocastScope() {
+  if (!active_) return;
+  if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
+  at::autocast::set_autocast_enabled(device_, was_enabled_);
+}
+
+PrecisionChoice choose_precision(const std::string& amp, torch::Device device) {
+  if (amp == "off") return {Precision::kFloat32, "amp=off: the model runs in fp32"};
+  if (amp == "bf16") return {Precision::kBFloat16, "amp=bf16: the model runs in bf16 autocast"};
+  if (amp != "auto") throw ConfigError("amp: '" + amp + "' is none of off, bf16, auto");
+  const double fp32 = time_convolution(Precision::kFloat32, device);
+  const double bf16 = time_convolution(Precision::kBFloat16, device);
+  constexpr double kWorthwhile = 0.8;  // only the convolutions gain this much; the rest of the step does not
+  const bool faster = bf16 < kWorthwhile * fp32;
+  return {faster ? Precision::kBFloat16 : Precision::kFloat32,
+          "amp=auto: a convolution takes " + two_digits(fp32) + " ms in fp32, " + two_digits(bf16) +
+              " ms in bf16; the model runs in " + (faster ? "bf16 autocast" : "fp32")};
+}
+
+}  // namespace rtdetr

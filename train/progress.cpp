@@ -1,0 +1,66 @@
+#include "train/progress.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+
+#include <unistd.h>
+
+#include "core/io/log.h"
+#include "core/io/text.h"
+
+namespace rtdetr {
+namespace {
+
+std::string number(double value, const char* format) {
+  std::array<char, 48> text{};
+  std::snprintf(text.data(), text.size(), format, value);
+  return text.data();
+}
+
+double smoothed(double average, double value) {
+  constexpr double kShare = 0.05;
+  return average == 0 ? value : average + kShare * (value - average);
+}
+
+std::string main_terms(const ProgressPoint& point) {
+  std::string text;
+  for (const auto& [name, value] : point.terms) {
+    for (const char* term : {"loss_vfl", "loss_bbox", "loss_giou"}) {
+      if (name == term) text += (text.empty() ? "" : " ") + name.substr(5) + number(value, " %.3g");
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+void ProgressLine::show(const ProgressPoint& point) {
+  seconds_per_step_ = smoothed(seconds_per_step_, point.step_seconds);
+  wait_per_step_ = smoothed(wait_per_step_, point.wait_seconds);
+  pictures_per_step_ = smoothed(pictures_per_step_, static_cast<double>(point.pictures));
+  const double left =
+      point.remaining_seconds >= 0 ? point.remaining_seconds : point.remaining_steps * seconds_per_step_;
+  std::string line = "epoch " + std::to_string(point.epoch + 1);
+  if (point.epochs > 0) line += "/" + std::to_string(point.epochs);
+  line += "  step " + std::to_string(point.step) + "/" + std::to_string(point.steps);
+  line += number(point.loss, "  loss %.2f") + " (" + main_terms(point) + ")";
+  line += number(pictures_per_step_ / std::max(seconds_per_step_, 1e-9), "  %.1f img/s");
+  line += number(100 * wait_per_step_ / std::max(seconds_per_step_, 1e-9), "  data %.0f %%");
+  line += "  ETA " + format_duration(left) + number(resident_mib(), "  %.0f MiB");
+  log::progress(line);
+}
+
+void ProgressLine::end() {
+  *this = {};
+  log::end_progress();
+}
+
+double resident_mib() {
+  std::ifstream file("/proc/self/statm");
+  double total = 0, resident = 0;
+  if (!(file >> total >> resident)) return 0;
+  return resident * static_cast<double>(sysconf(_SC_PAGESIZE)) / (1 << 20);
+}
+
+}  // namespace rtdetr

@@ -1,0 +1,84 @@
+#include "train/run_checkpoint.h"
+
+#include <nlohmann/json.hpp>
+
+#include "core/io/error.h"
+#include "core/io/log.h"
+#include "core/io/text.h"
+
+namespace rtdetr {
+namespace {
+
+constexpr const char* kFactsKey = "rtdetr.run";
+
+std::string to_text(const RunFacts& facts) {
+  const nlohmann::json document{{"identity", facts.identity},
+                                {"train_seconds", facts.train_seconds},
+                                {"loss_terms", facts.loss_terms},
+                                {"precision", facts.precision}};
+  return document.dump();
+}
+
+RunFacts from_text(const std::string& text, const std::filesystem::path& file) {
+  try {
+    const auto document = nlohmann::json::parse(text);
+    return {document.at("identity").get<RunIdentity>(), document.at("train_seconds").get<double>(),
+            document.at("loss_terms").get<std::string>(), document.at("precision").get<std::string>()};
+  } catch (const nlohmann::json::exception& error) {
+    throw CheckpointError(file.string() + ": the metadata entry '" + kFactsKey + "' is not what this version writes (" +
+                          error.what() + ")");
+  }
+}
+
+RunCheckpoint load_one(const std::filesystem::path& file) {
+  TensorFile content = load_tensors(file);
+  const auto facts = content.metadata.find(kFactsKey);
+  if (facts == content.metadata.end()) {
+    throw CheckpointError(file.string() +
+                          ": holds weights but no training state; start a new run with weights=" + file.string());
+  }
+  return {file, std::move(content.tensors), from_text(facts->second, file)};
+}
+
+}  // namespace
+
+void save_run(const RunFolder& folder, const TensorMap& state, const RunFacts& facts, FileMetadata model_metadata) {
+  model_metadata[kFactsKey] = to_text(facts);
+  save_tensors(folder.last(), state, model_metadata, {.durable = true, .keep_previous = folder.previous()});
+}
+
+std::optional<RunCheckpoint> load_run(const RunFolder& folder) {
+  const bool has_last = std::filesystem::exists(folder.last());
+  const bool has_previous = std::filesystem::exists(folder.previous());
+  if (!has_last && !has_previous) return std::nullopt;
+  std::string problem = folder.last().string() + ": not there";
+  if (has_last) {
+    try {
+      return load_one(folder.last());
+    } catch (const CheckpointError& error) {
+      if (!has_previous) throw;
+      problem = error.what();
+    }
+  }
+  log::warning(problem);
+  RunCheckpoint previous = load_one(folder.previous());
+  log::warning("continuing from " + folder.previous().string() + ", the one before");
+  return previous;
+}
+
+void check_identity(const RunIdentity& saved, const RunIdentity& wanted, const std::filesystem::path& file) {
+  for (const auto& [key, value] : wanted) {
+    const auto found = saved.find(key);
+    if (found != saved.end() && found->second == value) continue;
+    const std::string before = found == saved.end() ? "not set" : found->second;
+    throw ConfigError(key + ": the run in " + file.string() + " has " + before + ", now it is " + value +
+                      "; give the same, or start a new run with another name= (weights=" + file.string() +
+                      " takes its weights over)");
+  }
+  for (const auto& [key, value] : saved) {
+    if (!wanted.contains(key))
+      throw ConfigError(key + ": the run in " + file.string() + " has " + value + ", now it is not set");
+  }
+}
+
+}  // namespace rtdetr

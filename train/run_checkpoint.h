@@ -1,0 +1,43 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "core/tensor_file.h"
+#include "train/run_folder.h"
+
+namespace rtdetr {
+
+/// Settings that a continued run must share with the one that was saved, as text by key.
+using RunIdentity = std::map<std::string, std::string>;
+
+/// What last.safetensors holds beside tensors.
+struct RunFacts {
+  RunIdentity identity;
+  double train_seconds = 0;  ///< spent in training so far, validation and saving left out
+  std::string loss_terms;    ///< names of the loss terms, comma-separated; what the sums in the state belong to
+  std::string precision;     ///< "fp32" or "bf16": what amp=auto chose for this run
+};
+
+struct RunCheckpoint {
+  std::filesystem::path file;
+  TensorMap state;
+  RunFacts facts;
+};
+
+/// Writes last.safetensors durably; the one before stays as last-1.safetensors.
+/// @param model_metadata  the model's own entries (YAML text, classes), so that the file needs no second one
+/// @throws IoError
+void save_run(const RunFolder& folder, const TensorMap& state, const RunFacts& facts, FileMetadata model_metadata);
+
+/// Reads last.safetensors, or with a warning last-1.safetensors when that is damaged or missing.
+/// @return nullopt if there is neither
+/// @throws CheckpointError  if both are damaged
+std::optional<RunCheckpoint> load_run(const RunFolder& folder);
+
+/// @throws ConfigError  naming the first setting in which the saved run and this one differ
+void check_identity(const RunIdentity& saved, const RunIdentity& wanted, const std::filesystem::path& file);
+
+}  // namespace rtdetr

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace rtdetr {
+
+/// A run's folder, locked against a second run for as long as this object lives. The lock belongs to the process
+/// (flock on `.lock`), so a killed one leaves none behind.
+class RunFolder {
+ public:
+  /// A fresh `project/name`, or `name-2`, `-3`, … ; with `exist_ok` that folder itself, whatever it holds.
+  static RunFolder create(const std::filesystem::path& project, const std::string& name, bool exist_ok);
+  /// That folder, made if it is not there.
+  /// @throws ConfigError  naming process and host that use it; IoError
+  explicit RunFolder(std::filesystem::path path);
+  ~RunFolder();
+  RunFolder(RunFolder&& other) noexcept;
+  RunFolder& operator=(RunFolder&&) = delete;
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path last() const { return path_ / "last.safetensors"; }
+  std::filesystem::path previous() const { return path_ / "last-1.safetensors"; }
+  std::filesystem::path best() const { return path_ / "best.safetensors"; }
+
+ private:
+  void lock();
+
+  std::filesystem::path path_;
+  int lock_ = -1;
+};
+
+}  // namespace rtdetr

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <array>
+#include <csignal>
+
+namespace rtdetr {
+
+/// While this object lives, the first SIGINT, SIGTERM or SIGUSR1 only sets a flag that the trainer looks at after each
+/// step; the second leaves at once with 128 + signal (the last checkpoint on disk stays good). Earlier handlers come
+/// back afterwards.
+class StopSignals {
+ public:
+  StopSignals();
+  ~StopSignals();
+  StopSignals(const StopSignals&) = delete;
+  StopSignals& operator=(const StopSignals&) = delete;
+
+  /// True once a signal has come in.
+  static bool requested();
+  /// As if a signal had come in: for tests.
+  static void request();
+
+ private:
+  std::array<struct sigaction, 3> previous_{};
+};
+
+}  // namespace rtdetr
