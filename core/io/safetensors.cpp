@@ -34,7 +34,7 @@ void check_view(const TensorView& view) {
   RTDETR_CHECK(bytes == view.data.size(), "tensor '" + view.name + "' to be written has " +
                                               std::to_string(view.data.size()) + " bytes, its shape wants " +
                                               std::to_string(bytes));
-  RTDETR_CHECK(view.name != "__metadata__", "a tensor cannot be named '__metadata__'");
+  RTDETR_CHECK(view.name != kSafetensorsMetadataKey, "a tensor cannot be named '" + view.name + "'");
 }
 
 /// Widest types first, then by name: every tensor is then aligned to its own type without gaps.
@@ -84,9 +84,7 @@ struct SafetensorsReader::State {
   SafetensorsHeader header;
   std::vector<std::size_t> by_name;  // indices of header.entries
 
-  [[noreturn]] void refuse(const std::string& message) const {
-    throw CheckpointError("'" + file.name() + "' is not a valid safetensors file: " + message);
-  }
+  [[noreturn]] void refuse(const std::string& message) const { refuse_safetensors(file.name(), message); }
 
   std::string read_header_text() {
     std::byte length_bytes[kLengthBytes];
