@@ -6,6 +6,7 @@
 
 #include "core/io/error.h"
 #include "core/io/random.h"
+#include "data/mosaic.h"
 
 namespace rtdetr {
 
@@ -113,10 +114,9 @@ BatchDraft BatchMaker::begin(std::int64_t epoch, std::int64_t number) {
   return draft;
 }
 
-/// The position's picture, or a substitute drawn by (seed, epoch, index) if it cannot be read.
-std::shared_ptr<const Sample> BatchMaker::read(BatchDraft& draft, std::int64_t position) {
+/// A picture for a position, or a substitute drawn by (seed, epoch, index) if it cannot be read.
+std::shared_ptr<const Sample> BatchMaker::read(BatchDraft& draft, std::int64_t position, std::int64_t wanted) {
   constexpr int kTries = 20;
-  const std::int64_t wanted = draft.pictures[static_cast<std::size_t>(position)];
   Random random(options_.seed, RandomPurpose::kSubstitute, static_cast<std::uint64_t>(draft.epoch),
                 static_cast<std::uint64_t>(wanted));
   std::int64_t index = wanted;
@@ -138,11 +138,19 @@ void BatchMaker::fill(BatchDraft& draft, std::int64_t position) {
   const auto i = static_cast<std::size_t>(position);
   Batch& batch = draft.batch;
   try {
-    const std::shared_ptr<const Sample> sample = read(draft, position);
     Random random(options_.seed, RandomPurpose::kAugmentation, static_cast<std::uint64_t>(draft.epoch),
                   static_cast<std::uint64_t>(draft.pictures[i]));
     float* chw = batch.images.data() + i * 3 * static_cast<std::size_t>(batch.height * batch.width);
-    transform(*sample, transforms_, draft.epoch, {batch.height, batch.width}, random, chw, batch.targets[i]);
+    const FrameSize frame{batch.height, batch.width};
+    MosaicSamples samples{read(draft, position, draft.pictures[i])};
+    if (!chance_of_mosaic(transforms_, draft.epoch, random)) {
+      transform(*samples[0], transforms_, draft.epoch, frame, random, chw, batch.targets[i]);
+      return;
+    }
+    for (std::size_t tile = 1; tile < samples.size(); ++tile) {
+      samples[tile] = read(draft, position, static_cast<std::int64_t>(random.below(dataset_.pictures.size())));
+    }
+    draw_mosaic(samples, transforms_, draft.epoch, frame, random, chw, batch.targets[i]);
   } catch (const Error& error) {
     const auto& file = dataset_.pictures[static_cast<std::size_t>(draft.pictures[i])].file;
     draft.errors[i] = std::make_exception_ptr(Error(error.code(), file.string() + ": " + error.what()));

@@ -68,7 +68,7 @@ class BatchMaker {
   void fill(BatchDraft& draft, std::int64_t position);
 
  private:
-  std::shared_ptr<const Sample> read(BatchDraft& draft, std::int64_t position);
+  std::shared_ptr<const Sample> read(BatchDraft& draft, std::int64_t position, std::int64_t picture);
 
   const Dataset& dataset_;
   const TransformOptions transforms_;

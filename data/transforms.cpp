@@ -13,8 +13,6 @@
 namespace rtdetr {
 namespace {
 
-bool before(std::int64_t epoch, std::int64_t end) { return end < 0 || epoch < end; }
-
 /// Nearest neighbours, as torch's interpolate picks them.
 void resize_nearest(const float* from, FrameSize size, FrameSize target, float* out) {
   const float step_y = static_cast<float>(size.height) / static_cast<float>(target.height);
@@ -66,6 +64,13 @@ void check_transform_options(const TransformOptions& options) {
   check_probability(options.flip, "flip");
   check_probability(options.flip_vertical, "flip_vertical");
   check_probability(options.rotate90, "rotate90");
+  check_probability(options.mosaic, "mosaic");
+  if (!(options.mosaic_scale >= 0 && options.mosaic_scale < 1)) {
+    throw ConfigError("mosaic_scale: want 0 or more and less than 1, have " + format_double(options.mosaic_scale));
+  }
+  if (!(options.mosaic_translate >= 0 && options.mosaic_translate <= 0.5)) {
+    throw ConfigError("mosaic_translate: want 0 to 0.5, have " + format_double(options.mosaic_translate));
+  }
   if (!(options.zoom_out_max >= 1.0 && options.zoom_out_max <= 16.0)) {
     throw ConfigError("zoom_out_max: want 1 to 16, have " + format_double(options.zoom_out_max));
   }
@@ -78,7 +83,7 @@ void check_transform_options(const TransformOptions& options) {
 
 FrameSize draw_frame_size(const TransformOptions& options, std::uint64_t seed, std::int64_t epoch, std::int64_t batch) {
   const FrameSize base{options.height, options.width};
-  if (!options.augment || options.multi_scale.empty() || !before(epoch, options.multi_scale_until_epoch)) return base;
+  if (!options.augment || options.multi_scale.empty() || !is_before(epoch, options.multi_scale_until_epoch)) return base;
   Random random(seed, RandomPurpose::kMultiScale, static_cast<std::uint64_t>(epoch), static_cast<std::uint64_t>(batch));
   const std::int64_t side = options.multi_scale[random.below(options.multi_scale.size())];
   const std::int64_t longest = std::max(base.height, base.width);
@@ -97,7 +102,7 @@ void transform(const Sample& sample, const TransformOptions& options, std::int64
   Geometry geometry{false, PictureWindow::whole(picture)};
   Photometric photometric;
   if (options.augment) {
-    const bool strong = before(epoch, options.strong_until_epoch);
+    const bool strong = is_before(epoch, options.strong_until_epoch);
     GeometricOptions shapes = options;
     if (!strong) shapes.zoom_out = shapes.iou_crop = 0.0;
     photometric = draw_photometric(strong ? options.photometric : 0.0, random);

@@ -19,6 +19,10 @@ struct TransformOptions : GeometricOptions {
   std::int64_t height = 640, width = 640;
   Resampling resampling = Resampling::kPillowBilinear;
   double photometric = 0.5;              ///< probability of each operation of RandomPhotometricDistort
+  double mosaic = 0.0;                   ///< probability of four pictures as one (mosaic.h); then no zoom-out, no crop
+  double mosaic_scale = 0.5;             ///< the mosaic is seen at 1 - this to 1 + this
+  double mosaic_translate = 0.1;         ///< and shifted by up to this share of a side
+  std::int64_t mosaic_until_epoch = -1;  ///< from this epoch on no mosaic; -1 = never off
   std::int64_t strong_until_epoch = -1;  ///< from this epoch on no photometric, zoom-out, crop; -1 = never off
   /// Sides drawn per batch (empty = off), equally likely; a list may repeat one. For a size that is not square they
   /// are the longer side, and the shorter one follows in proportion, to the nearest multiple of 32.
@@ -28,6 +32,9 @@ struct TransformOptions : GeometricOptions {
   /// first and from there with nearest neighbours.
   bool multi_scale_nearest = false;
 };
+
+/// Whether an epoch comes before `end`; -1 never comes.
+inline bool is_before(std::int64_t epoch, std::int64_t end) { return end < 0 || epoch < end; }
 
 /// @throws ConfigError  naming the option outside its range
 void check_transform_options(const TransformOptions& options);

@@ -138,6 +138,29 @@ TEST_CASE("batches are the same for any number of threads, any prefetch and any 
   }
 }
 
+TEST_CASE("mosaics are the same for any number of threads and show boxes of other pictures") {
+  const Dataset dataset = make_dataset(23);
+  TransformOptions transforms = small_training();
+  transforms.mosaic = 0.5;
+  std::vector<std::uint64_t> whole;
+  for (const int threads : {0, 3}) {
+    Loader loader(dataset, transforms, loading(threads), make_sample_late);
+    loader.start(0);
+    int foreign = 0;  // make_sample labels a picture's boxes with its index
+    std::vector<std::uint64_t> hashes;
+    while (const auto batch = loader.next()) {
+      hashes.push_back(hash_of(*batch));
+      for (const Batch::Image& image : batch->targets) {
+        foreign += std::any_of(image.labels.begin(), image.labels.end(),
+                               [&](std::int64_t label) { return label != image.picture_index; });
+      }
+    }
+    CHECK(foreign > 2);
+    if (threads == 0) whole = hashes;
+    CHECK(hashes == whole);
+  }
+}
+
 TEST_CASE("an epoch starts at any batch and goes on as if it had run from its start") {
   const Dataset dataset = make_dataset(23);
   Loader loader(dataset, small_training(), loading(2), make_sample_late);
