@@ -53,9 +53,9 @@ class JsonReader {
   /// These take one whole value, whatever it is, and give nullopt unless it is of the type asked for; describe_value()
   /// then says what it was.
   std::optional<std::int64_t> take_integer();
-  std::optional<double> take_number();  ///< finite, NaN or infinite by name; not too large
+  std::optional<double> take_number();       ///< finite, NaN or infinite by name; not too large
   std::optional<std::string> take_string();  ///< in UTF-8
-  std::optional<bool> take_flag();  ///< true, false or a whole number
+  std::optional<bool> take_flag();           ///< true, false or a whole number
   /// Exactly `N` numbers in a list. [x, y, w, h] is all we need.
   std::optional<std::array<double, 4>> take_box();
   /// What the last take_ met: "the text 'a'", "1e999", "a list".
