@@ -199,10 +199,11 @@ Tensor losses_of_matches(const Tensor& logits, const Tensor& boxes, const BatchT
   const Tensor class_sums = classification_loss(logits.flatten(1, 2), cells, box.quality, used);
 
   const Tensor divisor = torch::tensor(normalizer, logits.options().device(torch::kCPU)).to(logits.device());
-  const Tensor sums =
-      torch::stack({class_sums * options.loss_class, sum_per_set(box.l1, pairs.per_set) * options.loss_bbox,
-                    sum_per_set(box.giou, pairs.per_set) * options.loss_giou});
-  return sums / divisor;  // [3, S]
+  const Tensor class_terms =
+      used.class_loss == ClassLoss::kSoftBce ? class_sums / std::max<std::int64_t>(queries, 1) : class_sums / divisor;
+  return torch::stack({class_terms * options.loss_class,
+                       sum_per_set(box.l1, pairs.per_set) / divisor * options.loss_bbox,
+                       sum_per_set(box.giou, pairs.per_set) / divisor * options.loss_giou});  // [3, S]
 }
 
 CriterionResult compute_losses(const ModelOutput& output, std::span<const Target> targets, double num_boxes,

@@ -10,7 +10,7 @@ enum class ClassLoss {
   kMal,        ///< matched: BCE(logit, q^mal_gamma); others: p^mal_gamma·BCE(logit, 0) (DEIM, arXiv 2412.04234 §3.2)
   kFocal,      ///< sigmoid focal loss, matched focal_alpha, others 1 - focal_alpha (RetinaNet)
   kBce,        ///< BCE with 1 for matched
-  kSoftBce,    ///< BCE with q for matched
+  kSoftBce,    ///< BCE with q for matched, divided by the queries instead of the boxes (Ultralytics without its `fl`)
 };
 
 /// Weights and constants of matching and loss; defaults are the official recipe (spec/official §5).
