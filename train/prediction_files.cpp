@@ -28,7 +28,7 @@ fs::path make_output_folder(const Settings& settings) {
 Picture drawn(const Picture& picture, const PictureDetections& found, const std::vector<std::string>& names) {
   Picture result = picture;
   for (const Detection& object : std::views::reverse(found)) {  // the best last, on top
-    const LabelledBox box{object.x0,    object.y0,
+    const DrawnBox box{object.x0,    object.y0,
                           object.x1,    object.y1,
                           object.label, label_text(names.at(static_cast<std::size_t>(object.label)), object.score)};
     draw_boxes(result, {&box, 1});

@@ -23,12 +23,12 @@ Style style_for(const Picture& picture, const DrawOptions& options) {
   return style;
 }
 
-bool is_finite(const LabelledBox& box) {
+bool is_finite(const DrawnBox& box) {
   return std::isfinite(box.x0) && std::isfinite(box.y0) && std::isfinite(box.x1) && std::isfinite(box.y1);
 }
 
 /// The plate sits on the box's upper edge; inside the box where there is no room above, and never beyond the border.
-void draw_plate(Canvas& canvas, const LabelledBox& box, const Style& style) {
+void draw_plate(Canvas& canvas, const DrawnBox& box, const Style& style) {
   const double padding = std::ceil(style.text_height * 0.4);
   const double width = Canvas::text_width(box.text, style.text_height) + 2 * padding;
   const double height = style.text_height + 2 * padding;
@@ -43,7 +43,7 @@ void draw_plate(Canvas& canvas, const LabelledBox& box, const Style& style) {
 }
 
 /// A coloured line between two dark ones shows on any background.
-void draw_frame(Canvas& canvas, const LabelledBox& box, const Style& style) {
+void draw_frame(Canvas& canvas, const DrawnBox& box, const Style& style) {
   const Point top_left{box.x0, box.y0}, bottom_right{box.x1, box.y1};
   canvas.rectangle(top_left, bottom_right, Color{40, 40, 40}, style.line_width + 2);
   canvas.rectangle(top_left, bottom_right, palette_color(box.label), style.line_width);
@@ -58,7 +58,7 @@ std::string label_text(const std::string& name, double score) {
   return name + digits;
 }
 
-void draw_boxes(Picture& picture, std::span<const LabelledBox> boxes, const DrawOptions& options) {
+void draw_boxes(Picture& picture, std::span<const DrawnBox> boxes, const DrawOptions& options) {
   const Style style = style_for(picture, options);
   Canvas canvas(picture);
   for (std::size_t i = boxes.size(); i-- > 0;) {

@@ -9,7 +9,7 @@
 namespace rtdetr {
 
 /// A box with a name to be drawn on a picture.
-struct LabelledBox {
+struct DrawnBox {
   float x0 = 0, y0 = 0, x1 = 0, y1 = 0;  ///< xyxy, pixels; may reach over the border
   std::int64_t label = 0;                ///< class index: the same class always has the same colour (canvas.h)
   std::string text;                      ///< on the plate, e.g. label_text; empty: no plate
@@ -25,6 +25,6 @@ struct DrawOptions {
 
 /// Draws boxes and their plates into the picture. The first box is the most important: it lies on top. Boxes that are
 /// not finite are left out.
-void draw_boxes(Picture& picture, std::span<const LabelledBox> boxes, const DrawOptions& options = {});
+void draw_boxes(Picture& picture, std::span<const DrawnBox> boxes, const DrawOptions& options = {});
 
 }  // namespace rtdetr

@@ -26,7 +26,7 @@ bool has_color(const Picture& picture, int x, int y, Color color) {
 
 TEST_CASE("a box is framed in its class's colour and the rest stays as it was") {
   Picture picture = grey_picture(300, 200);
-  draw_boxes(picture, std::vector<LabelledBox>{{50, 60, 150, 160, 3, ""}});
+  draw_boxes(picture, std::vector<DrawnBox>{{50, 60, 150, 160, 3, ""}});
   for (const auto& [x, y] : {std::pair{50, 100}, {150, 100}, {100, 60}, {100, 160}}) {
     INFO(x << "," << y);
     CHECK(has_color(picture, x, y, palette_color(3)));
@@ -39,14 +39,14 @@ TEST_CASE("a box is framed in its class's colour and the rest stays as it was") 
 TEST_CASE("a plate stands above its box, and inside it at the upper border") {
   Picture picture = grey_picture(300, 200);
   const DrawOptions options = {.line_width = 1, .text_height = 8};  // plates of 16 pixels
-  draw_boxes(picture, std::vector<LabelledBox>{{50, 60, 150, 160, 1, "a"}, {200, 10, 290, 50, 2, "b"}}, options);
+  draw_boxes(picture, std::vector<DrawnBox>{{50, 60, 150, 160, 1, "a"}, {200, 10, 290, 50, 2, "b"}}, options);
   CHECK(has_color(picture, 51, 46, palette_color(1)));
   CHECK(has_color(picture, 201, 24, palette_color(2)));
 }
 
 TEST_CASE("the first box lies on top") {
   Picture picture = grey_picture(100, 100);
-  draw_boxes(picture, std::vector<LabelledBox>{{20, 20, 80, 80, 1, ""}, {20, 20, 80, 80, 2, ""}});
+  draw_boxes(picture, std::vector<DrawnBox>{{20, 20, 80, 80, 1, ""}, {20, 20, 80, 80, 2, ""}});
   CHECK(has_color(picture, 50, 20, palette_color(1)));
 }
 
@@ -54,15 +54,15 @@ TEST_CASE("boxes beyond the border, infinite or of no size do no harm") {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
   Picture picture = grey_picture(64, 48);
-  draw_boxes(picture, std::vector<LabelledBox>{{kNan, 0, 10, 10, 0, "nan"}, {0, 0, kInfinity, 10, 0, "infinite"}});
+  draw_boxes(picture, std::vector<DrawnBox>{{kNan, 0, 10, 10, 0, "nan"}, {0, 0, kInfinity, 10, 0, "infinite"}});
   CHECK(picture.rgb == grey_picture(64, 48).rgb);
-  draw_boxes(picture, std::vector<LabelledBox>{{-1e9f, -1e9f, 1e9f, 1e9f, 0, "everything"},
+  draw_boxes(picture, std::vector<DrawnBox>{{-1e9f, -1e9f, 1e9f, 1e9f, 0, "everything"},
                                                {1e30f, 1e30f, 1e30f, 1e30f, -7, "far"},
                                                {60, 40, 300, 300, 1, "a name that is longer than the picture is wide"},
                                                {10, 10, 10, 10, 1000, "point"},
                                                {30, 30, 20, 20, 2, "reversed \xc3\xbc \n"}});
   Picture pixel(1, 1);
-  draw_boxes(pixel, std::vector<LabelledBox>{{0, 0, 1, 1, 0, "tiny"}});
+  draw_boxes(pixel, std::vector<DrawnBox>{{0, 0, 1, 1, 0, "tiny"}});
 }
 
 TEST_CASE("a label is the name and, if there is one, the score") {
