@@ -78,6 +78,7 @@ struct Loader::State {
   std::int64_t epoch = -1, next_batch = 0;
   double last_wait_s = 0;
   std::set<std::int64_t> bad;
+  std::string last_bad;
 
   // Shared, under the mutex. A deque's entries stay where they are while others come and go at its ends.
   std::mutex mutex;
@@ -169,16 +170,18 @@ BatchDraft Loader::State::wait_for_batch() {
 
 /// Names, counts and limits what went wrong in a batch, in the order of its positions.
 void Loader::State::report(const BatchDraft& draft) {
+  const auto count = static_cast<double>(dataset.pictures.size());
   for (std::size_t position = 0; position < draft.bad.size(); ++position) {
     for (const BadPicture& picture : draft.bad[position]) {
       if (!training) throw DataError(picture.reason);
-      if (bad.insert(picture.index).second) log::warning(picture.reason + "; another picture takes its place");
+      if (!bad.insert(picture.index).second) continue;
+      last_bad = picture.reason;
+      log::warning(picture.reason + "; another picture takes its place");
     }
-    const auto count = static_cast<double>(dataset.pictures.size());
     if (static_cast<double>(bad.size()) > options.max_bad * count) {
       throw DataError(std::to_string(bad.size()) + " of " + std::to_string(dataset.pictures.size()) + " pictures of " +
                       dataset.name + " cannot be read, more than max_bad=" + format_double(options.max_bad) +
-                      " allows; the last: " + draft.bad[position].back().reason);
+                      " allows; the last: " + last_bad);
     }
     if (draft.errors[position]) std::rethrow_exception(draft.errors[position]);
   }

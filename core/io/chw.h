@@ -39,12 +39,12 @@ void to_chw_float(const Picture& picture, const ChwView& out);
 
 /// Cuts the window out, mirrors it, resizes it and writes it as to_chw_float would, in one pass over the pixels and
 /// with the same bits as these steps one after the other. kPillowBilinear touches only the pixels the window shows;
-/// kOpencvLinear, and windows that Pillow resizes height first, go through the steps.
+/// kOpencvLinear goes through the steps.
 /// @param out  3·height·width floats
 /// @throws ConfigError  if a side is not positive
 void resize_to_chw_float(const Picture& picture, const PictureWindow& window, int width, int height, Resampling method,
                          float* out);
-
+/// The same into a part of a larger picture. @param out  its size is the target
 void resize_to_chw_float(const Picture& picture, const PictureWindow& window, Resampling method, const ChwView& out);
 
 /// The window as a picture of its own, mirrored, not resized.

@@ -265,6 +265,7 @@ TEST_CASE("more broken pictures than max_bad allows stop the run and name the la
     CHECK_THROWS_WITH(rest_of_epoch(loader),
                       Catch::StartsWith("2 of 20 pictures of synthetic cannot be read, more than max_bad=0.05 allows; "
                                         "the last: picture"));
+    CHECK_THROWS_AS(loader.next(), DataError);  // there is no going on
   }
 }
 
