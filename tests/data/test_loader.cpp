@@ -260,7 +260,7 @@ TEST_CASE("more broken pictures than max_bad allows stop the run and name the la
   for (const int threads : {0, 2}) {
     LoaderOptions options = loading(threads);
     options.max_bad = 0.05;
-    Loader loader(dataset, small_training(), options, failing_at({3, 11}));
+    Loader loader(dataset, small_training(), options, failing_at({3, 4, 5, 11, 12, 13, 14}));
     loader.start(0);
     CHECK_THROWS_WITH(rest_of_epoch(loader),
                       Catch::StartsWith("2 of 20 pictures of synthetic cannot be read, more than max_bad=0.05 allows; "
