@@ -7,11 +7,13 @@ if(NOT CMAKE_BUILD_TYPE)
 endif()
 set(CMAKE_CXX_EXTENSIONS OFF)
 
-find_program(CCACHE ccache)
-if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  # A precompiled header is only cacheable when its defines and times are taken on trust.
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${CCACHE})
-endif()
+# A file that includes LibTorch costs ten seconds whatever it says, so eight at once cost little more than one.
+option(RTDETR_MERGE_SOURCES "Compile LibTorch-bound libraries as few fat translation units" ON)
+function(rtdetr_merge_sources target)
+  if(RTDETR_MERGE_SOURCES)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+  endif()
+endfunction()
 
 add_library(rtdetr_options INTERFACE)
 target_compile_features(rtdetr_options INTERFACE cxx_std_20)
