@@ -191,12 +191,6 @@ void add_model_keys(std::vector<Key>& keys) {
            "detections per picture; 0 = the file's");
   s.number("decoder_layers", &Settings::decoder_layers, kModelUsers, 0, 64, "layers", "3",
            "use only the first layers of the decoder; 0 = all");
-  s.number("num_denoising", &Settings::num_denoising, kTrain, -1, 10000, "queries", "100",
-           "denoising queries per picture, both signs; 0 = none, -1 = the file's");
-  s.number("label_noise", &Settings::label_noise, kTrain, -1, 1, "share", "0.5",
-           "share of denoising queries with a wrong label; -1 = the file's");
-  s.number("box_noise", &Settings::box_noise, kTrain, -1, 10, "", "1",
-           "largest shift of denoising boxes, in half sides; -1 = the file's");
 }
 
 void add_loss_keys(std::vector<Key>& keys) {

@@ -1,7 +1,6 @@
 #include "train/prediction_files.h"
 
 #include <map>
-#include <ranges>
 
 #include <nlohmann/json.hpp>
 
@@ -26,13 +25,12 @@ fs::path make_output_folder(const Settings& settings) {
 }
 
 Picture drawn(const Picture& picture, const PictureDetections& found, const std::vector<std::string>& names) {
+  std::vector<DrawnBox> boxes;
+  for (const Detection& object : found)
+    boxes.push_back({object.x0, object.y0, object.x1, object.y1, object.label,
+                     label_text(names.at(static_cast<std::size_t>(object.label)), object.score)});
   Picture result = picture;
-  for (const Detection& object : std::views::reverse(found)) {  // the best last, on top
-    const DrawnBox box{object.x0,    object.y0,
-                          object.x1,    object.y1,
-                          object.label, label_text(names.at(static_cast<std::size_t>(object.label)), object.score)};
-    draw_boxes(result, {&box, 1});
-  }
+  draw_boxes(result, boxes);
   return result;
 }
 

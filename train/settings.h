@@ -101,13 +101,10 @@ struct Settings {
   double strong_until = 1;       ///< see switch_off_reached: photometric, zoom-out, crop, mosaic stop there
   double multi_scale_until = 1;  ///< see switch_off_reached
 
-  // model, unless the file's own value is to hold (0, or -1 where 0 means something)
+  // model, 0 = the file's own value
   std::int64_t nc = 0;
   std::int64_t num_queries = 0;
   std::int64_t decoder_layers = 0;
-  std::int64_t num_denoising = -1;
-  double label_noise = -1;
-  double box_noise = -1;
 
   // loss (defaults = CriterionOptions)
   double loss_class = 1, loss_bbox = 5, loss_giou = 2;
