@@ -26,6 +26,8 @@ class Head : public torch::nn::Module {
  public:
   virtual ModelOutput forward(const std::vector<Tensor>& maps, const ForwardOptions& options) = 0;
   virtual std::int64_t num_layers() const = 0;
+  /// Operations on `tokens` tokens that the reference executes, and its published figures count, but this head spares.
+  virtual double spared_operations(std::int64_t /*tokens*/) const { return 0; }
 };
 using HeadPtr = std::shared_ptr<Head>;
 

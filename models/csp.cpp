@@ -2,7 +2,7 @@
 
 #include <torch/torch.h>
 
-#include "models/registry.h"
+#include "models/row_arguments.h"
 
 namespace rtdetr {
 
@@ -55,8 +55,6 @@ Tensor SppfImpl::forward(const Tensor& x) {
 
 namespace {
 
-ArgumentSpec out_argument() { return integer_argument("out", "output channels").alias("c2").range(1, 65536); }
-ArgumentSpec groups_argument() { return integer_argument("g", "groups").fallback(1).range(1, 65536); }
 ArgumentSpec expansion_argument() {
   return number_argument("e", "inner channels / output channels").fallback(0.5).range(1e-3, 16);
 }
@@ -85,20 +83,19 @@ BlockPtr build_c2f(const RowContext& row) {
   options.shortcut = row.args.flag("shortcut");
   options.groups = row.args.integer("g");
   options.activation = activation_from_name(row.activation);
-  options.norm = {row.norm_eps, row.norm_momentum};
+  options.norm = norm_options(row);
   return C2f(options).ptr();
 }
 
 BlockPtr build_bottleneck(const RowContext& row) {
   return CspBottleneck(row.input().channels, inner_channels(row), row.args.integer("out"), row.args.flag("shortcut"),
-                       row.args.integer("g"), activation_from_name(row.activation),
-                       BatchNormOptions{row.norm_eps, row.norm_momentum})
+                       row.args.integer("g"), activation_from_name(row.activation), norm_options(row))
       .ptr();
 }
 
 BlockPtr build_sppf(const RowContext& row) {
   return Sppf(row.input().channels, row.args.integer("out"), row.args.integer("k"),
-              activation_from_name(row.activation), BatchNormOptions{row.norm_eps, row.norm_momentum})
+              activation_from_name(row.activation), norm_options(row))
       .ptr();
 }
 

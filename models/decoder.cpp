@@ -285,4 +285,11 @@ std::vector<Prediction> RTDETRDecoderImpl::decode(const Queries& queries, const 
   return predictions;
 }
 
+/// The official code runs the box head of query selection before it selects.
+double RTDETRDecoderImpl::spared_operations(std::int64_t tokens) const {
+  if (options_.keys == DecoderOptions::Keys::kUltralytics) return 0;
+  const double dim = static_cast<double>(options_.dim), spared = static_cast<double>(tokens - options_.num_queries);
+  return 2 * std::max(spared, 0.0) * (2 * dim * dim + 4 * dim);
+}
+
 }  // namespace rtdetr

@@ -3,6 +3,7 @@
 
 #include <string_view>
 
+#include "models/block.h"
 #include "models/model.h"
 
 /// Counts operations by watching one forward pass: whatever a block computes is counted, no block has to know.
@@ -22,10 +23,6 @@ void count_product(const at::RecordFunction& call) {
     counted_operations += 2 * numel(inputs[0]) * inputs[1].toTensor().size(-1);
   } else if (name == "aten::addmm" || name == "aten::baddbmm") {
     counted_operations += 2 * numel(inputs[1]) * inputs[2].toTensor().size(-1);
-  } else if (name == "aten::_scaled_dot_product_flash_attention_for_cpu") {
-    const torch::Tensor query = inputs[0].toTensor(), key = inputs[1].toTensor(), value = inputs[2].toTensor();
-    counted_operations +=
-        2 * numel(inputs[0]) * key.size(-2) + 2.0 * query.numel() / query.size(-1) * key.size(-2) * value.size(-1);
   }
 }
 
@@ -58,16 +55,22 @@ struct Watch {
 
 double count_gflops(DetectionModel& model, std::int64_t height, std::int64_t width) {
   const torch::NoGradGuard no_grad;
-  const bool was_training = model->is_training();
+  const bool was_training = model->is_training(), kept_probes = model->keep_probes;
   model->eval();
+  model->keep_probes = true;
   counted_operations = 0;
   {
     const Watch watch;
     const torch::Tensor any = model->parameters().front();
     model->forward(torch::zeros({1, model->spec().channels, height, width}, any.options().requires_grad(false)));
   }
+  std::int64_t tokens = 0;
+  for (const torch::Tensor& map : model->encoder_maps) tokens += map.size(2) * map.size(3);
+  model->encoder_maps.clear();
+  model->backbone_maps.clear();
+  model->keep_probes = kept_probes;
   model->train(was_training);
-  return counted_operations / 1e9;
+  return (counted_operations + model->head().spared_operations(tokens)) / 1e9;
 }
 
 }  // namespace rtdetr

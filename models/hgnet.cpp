@@ -2,7 +2,7 @@
 
 #include <torch/torch.h>
 
-#include "models/registry.h"
+#include "models/row_arguments.h"
 
 namespace rtdetr {
 
@@ -64,8 +64,7 @@ Tensor HgBlockImpl::forward(const Tensor& x) {
 
 namespace {
 
-ArgumentSpec mid_argument() { return integer_argument("mid", "inner channels").alias("cm").range(2, 65536); }
-ArgumentSpec out_argument() { return integer_argument("out", "output channels").alias("c2").range(2, 65536); }
+ArgumentSpec mid_argument() { return integer_argument("mid", "inner channels").alias("cm").range(2, kMaxChannels); }
 
 /// What the official models need on top of Ultralytics' arguments.
 void add_official_options(std::vector<ArgumentSpec>& arguments) {
@@ -77,16 +76,12 @@ void add_official_options(std::vector<ArgumentSpec>& arguments) {
                           .named_only());
 }
 
-BatchNormOptions norm_options(const RowContext& row) {
-  return {row.norm_eps, row.norm_momentum, row.args.text("norm") == "frozen"};
-}
-
 BlockPtr build_stem(const RowContext& row) {
   HgStemOptions options;
   options.in = row.input().channels;
   options.mid = row.args.integer("mid");
   options.out = row.args.integer("out");
-  options.norm = norm_options(row);
+  options.norm = chosen_norm_options(row);
   options.freeze = row.args.flag("freeze");
   options.official_keys = row.args.text("keys") == "official";
   return HgStem(options).ptr();
@@ -102,14 +97,14 @@ BlockPtr build_block(const RowContext& row) {
   options.light = row.args.flag("lightconv");
   options.shortcut = row.args.flag("shortcut");
   options.activation = activation_from_name(row.args.text("act"));
-  options.norm = norm_options(row);
+  options.norm = chosen_norm_options(row);
   options.freeze = row.args.flag("freeze");
   options.official_keys = row.args.text("keys") == "official";
   return HgBlock(options).ptr();
 }
 
 std::vector<ArgumentSpec> stem_arguments() {
-  std::vector<ArgumentSpec> arguments = {mid_argument(), out_argument()};
+  std::vector<ArgumentSpec> arguments = {mid_argument(), out_argument().range(2, kMaxChannels)};
   add_official_options(arguments);
   return arguments;
 }
@@ -132,7 +127,7 @@ FeatureMap odd_kernel_output(const RowContext& row) {
 
 BlockPtr build_light_conv(const RowContext& row) {
   return LightConv(row.input().channels, row.args.integer("out"), row.args.integer("k"),
-                   activation_from_name(row.args.text("act")), BatchNormOptions{row.norm_eps, row.norm_momentum})
+                   activation_from_name(row.args.text("act")), norm_options(row))
       .ptr();
 }
 

@@ -4,7 +4,7 @@
 
 #include <torch/torch.h>
 
-#include "models/registry.h"
+#include "models/row_arguments.h"
 
 namespace rtdetr {
 
@@ -82,6 +82,14 @@ void ConvNormActImpl::fuse() {
 
 std::int64_t same_padding(std::int64_t kernel, std::int64_t dilation) { return ((kernel - 1) * dilation + 1) / 2; }
 
+void check_window(std::int64_t kernel, std::int64_t stride, std::int64_t padding, std::int64_t dilation) {
+  const std::int64_t lost = (kernel - 1) * dilation + 1 - 2 * padding;  // cells, before the stride
+  if (lost >= 1 && lost <= stride) return;
+  refuse("kernel " + std::to_string(kernel) + ", stride " + std::to_string(stride) + ", padding " +
+         std::to_string(padding) + " and dilation " + std::to_string(dilation) +
+         " do not give a map of 1 / stride the size");
+}
+
 ConvNormActOptions conv_unit(std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride,
                              Activation activation, const BatchNormOptions& norm) {
   ConvNormActOptions options;
@@ -93,9 +101,6 @@ ConvNormActOptions conv_unit(std::int64_t in, std::int64_t out, std::int64_t ker
 
 namespace {
 
-constexpr double kMaxChannels = 65536;
-
-ArgumentSpec out_argument() { return integer_argument("out", "output channels").alias("c2").range(1, kMaxChannels); }
 ArgumentSpec kernel_argument() { return integer_argument("k", "kernel size").fallback(1).range(1, 63); }
 ArgumentSpec stride_argument() { return integer_argument("s", "stride").fallback(1).range(1, 32); }
 ArgumentSpec dilation_argument() { return integer_argument("d", "dilation").fallback(1).range(1, 32); }
@@ -103,13 +108,8 @@ ArgumentSpec padding_argument() {
   return integer_argument("p", "padding, None = half the kernel").fallback(std::monostate{}).range(0, 63);
 }
 
-ArgumentSpec norm_argument() {
-  return text_argument("norm", "frozen: fixed statistics and scale", {"batch", "frozen"})
-      .fallback("batch")
-      .named_only();
-}
-
-FeatureMap conv_output(const RowContext& row) {
+FeatureMap conv_output(const RowContext& row, std::int64_t padding, std::int64_t dilation = 1) {
+  check_window(row.args.integer("k"), row.args.integer("s"), padding, dilation);
   return {row.args.integer("out"), row.input().stride * row.args.integer("s")};
 }
 
@@ -120,8 +120,6 @@ void check_groups(std::int64_t groups, std::int64_t in, std::int64_t out) {
   }
 }
 
-BatchNormOptions norm_options(const RowContext& row) { return {row.norm_eps, row.norm_momentum, false}; }
-
 ConvNormActOptions conv_options(const RowContext& row, std::int64_t groups) {
   ConvNormActOptions options =
       conv_unit(row.input().channels, row.args.integer("out"), row.args.integer("k"), row.args.integer("s"),
@@ -130,26 +128,28 @@ ConvNormActOptions conv_options(const RowContext& row, std::int64_t groups) {
   return options;
 }
 
+std::int64_t conv_padding(const RowContext& row) {
+  return row.args.is_none("p") ? same_padding(row.args.integer("k"), row.args.integer("d")) : row.args.integer("p");
+}
+
 void register_conv(Registry& registry) {
-  registry.add({.name = "Conv",
-                .summary = "convolution, BatchNorm, activation (Ultralytics' keys conv, bn)",
-                .arguments = {out_argument(), kernel_argument(), stride_argument(), padding_argument(),
-                              integer_argument("g", "groups").fallback(1).range(1, kMaxChannels), dilation_argument(),
-                              activation_argument("act", "activation").fallback(true)},
-                .width_scaled = "out",
-                .output =
-                    [](const RowContext& row) {
-                      check_groups(row.args.integer("g"), row.input().channels, row.args.integer("out"));
-                      return conv_output(row);
-                    },
-                .build = [](const RowContext& row) -> BlockPtr {
-                  ConvNormActOptions options = conv_options(row, row.args.integer("g"));
-                  options.conv.dilation = row.args.integer("d");
-                  options.conv.padding = row.args.is_none("p")
-                                             ? same_padding(options.conv.kernel, options.conv.dilation)
-                                             : row.args.integer("p");
-                  return ConvNormAct(options).ptr();
-                }});
+  registry.add(
+      {.name = "Conv",
+       .summary = "convolution, BatchNorm, activation (Ultralytics' keys conv, bn)",
+       .arguments = {out_argument(), kernel_argument(), stride_argument(), padding_argument(), groups_argument(),
+                     dilation_argument(), activation_argument("act", "activation").fallback(true)},
+       .width_scaled = "out",
+       .output =
+           [](const RowContext& row) {
+             check_groups(row.args.integer("g"), row.input().channels, row.args.integer("out"));
+             return conv_output(row, conv_padding(row), row.args.integer("d"));
+           },
+       .build = [](const RowContext& row) -> BlockPtr {
+         ConvNormActOptions options = conv_options(row, row.args.integer("g"));
+         options.conv.dilation = row.args.integer("d");
+         options.conv.padding = conv_padding(row);
+         return ConvNormAct(options).ptr();
+       }});
 }
 
 void register_depthwise_conv(Registry& registry) {
@@ -158,43 +158,45 @@ void register_depthwise_conv(Registry& registry) {
                 .arguments = {out_argument(), kernel_argument(), stride_argument(), dilation_argument(),
                               activation_argument("act", "activation").fallback(true), norm_argument()},
                 .width_scaled = "out",
-                .output = conv_output,
+                .output =
+                    [](const RowContext& row) {
+                      const std::int64_t dilation = row.args.integer("d");
+                      return conv_output(row, same_padding(row.args.integer("k"), dilation), dilation);
+                    },
                 .build = [](const RowContext& row) -> BlockPtr {
                   ConvNormActOptions options =
                       conv_options(row, std::gcd(row.input().channels, row.args.integer("out")));
                   options.conv.dilation = row.args.integer("d");
                   options.conv.padding = same_padding(options.conv.kernel, options.conv.dilation);
-                  options.norm.frozen = row.args.text("norm") == "frozen";
+                  options.norm = chosen_norm_options(row);
                   return ConvNormAct(options).ptr();
                 }});
 }
 
 void register_conv_norm(Registry& registry) {
-  registry.add(
-      {.name = "ConvNorm",
-       .summary = "convolution, BatchNorm, activation (the official keys conv, norm)",
-       .arguments = {out_argument(), kernel_argument(), stride_argument(),
-                     activation_argument("act", "activation").fallback("none"),
-                     integer_argument("g", "groups").fallback(1).range(1, kMaxChannels).named_only(), norm_argument(),
-                     flag_argument("freeze", "parameters are not trained").fallback(false).named_only(),
-                     text_argument("keys", "numbered: keys 0, 1 as in a Sequential", {"named", "numbered"})
-                         .fallback("named")
-                         .named_only()},
-       .output =
-           [](const RowContext& row) {
-             check_groups(row.args.integer("g"), row.input().channels, row.args.integer("out"));
-             return conv_output(row);
-           },
-       .build = [](const RowContext& row) -> BlockPtr {
-         ConvNormActOptions options = conv_options(row, row.args.integer("g"));
-         const bool numbered = row.args.text("keys") == "numbered";
-         options.conv_name = numbered ? "0" : "conv";
-         options.norm_name = numbered ? "1" : "norm";
-         options.norm.frozen = row.args.text("norm") == "frozen";
-         options.freeze = row.args.flag("freeze");
-         options.conv.padding = (options.conv.kernel - 1) / 2;
-         return ConvNormAct(options).ptr();
-       }});
+  registry.add({.name = "ConvNorm",
+                .summary = "convolution, BatchNorm, activation (the official keys conv, norm)",
+                .arguments = {out_argument(), kernel_argument(), stride_argument(),
+                              activation_argument("act", "activation").fallback("none"), groups_argument().named_only(),
+                              norm_argument(), freeze_argument(),
+                              text_argument("keys", "numbered: keys 0, 1 as in a Sequential", {"named", "numbered"})
+                                  .fallback("named")
+                                  .named_only()},
+                .output =
+                    [](const RowContext& row) {
+                      check_groups(row.args.integer("g"), row.input().channels, row.args.integer("out"));
+                      return conv_output(row, (row.args.integer("k") - 1) / 2);
+                    },
+                .build = [](const RowContext& row) -> BlockPtr {
+                  ConvNormActOptions options = conv_options(row, row.args.integer("g"));
+                  const bool numbered = row.args.text("keys") == "numbered";
+                  options.conv_name = numbered ? "0" : "conv";
+                  options.norm_name = numbered ? "1" : "norm";
+                  options.norm = chosen_norm_options(row);
+                  options.freeze = row.args.flag("freeze");
+                  options.conv.padding = (options.conv.kernel - 1) / 2;
+                  return ConvNormAct(options).ptr();
+                }});
 }
 
 }  // namespace

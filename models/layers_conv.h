@@ -88,6 +88,10 @@ TORCH_MODULE(ConvNormAct);
 /// Padding that keeps the size at stride 1: half of the dilated kernel, as Ultralytics rounds it.
 std::int64_t same_padding(std::int64_t kernel, std::int64_t dilation = 1);
 
+/// What a window does to a map whose sides are multiples of `stride` must be exactly to divide them by it.
+/// @throws ModelError  what was expected
+void check_window(std::int64_t kernel, std::int64_t stride, std::int64_t padding, std::int64_t dilation = 1);
+
 /// Options of the usual unit, padded to keep the size.
 ConvNormActOptions conv_unit(std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride,
                              Activation activation, const BatchNormOptions& norm);

@@ -1,5 +1,6 @@
 #include <torch/torch.h>
 
+#include "models/layers_conv.h"
 #include "models/registry.h"
 
 /// Blocks without parameters.
@@ -62,6 +63,7 @@ FeatureMap pool_output(const RowContext& row) {
   if (row.args.integer("padding") * 2 > row.args.integer("kernel_size")) {
     refuse("padding may be at most half of the kernel size " + std::to_string(row.args.integer("kernel_size")));
   }
+  check_window(row.args.integer("kernel_size"), pool_stride(row), row.args.integer("padding"));
   return {row.input().channels, row.input().stride * pool_stride(row)};
 }
 

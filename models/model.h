@@ -18,8 +18,8 @@ struct BuildOptions {
   std::optional<std::int64_t> num_classes;     ///< overrides the file's nc
   std::optional<std::int64_t> decoder_layers;  ///< build only the first k layers
   std::optional<std::int64_t> num_queries;
-  std::uint64_t seed = 0;                      ///< of the initial weights (core/io/random.h)
-  bool initial_weights = true;                 ///< false: tensors stay unset, for a checkpoint that follows
+  std::uint64_t seed = 0;       ///< of the initial weights (core/io/random.h)
+  bool initial_weights = true;  ///< false: tensors stay unset, for a checkpoint that follows
 };
 
 /// Random draws of a denoising group, so that tests can inject the reference's. See models/denoising.h.
@@ -37,6 +37,8 @@ struct ForwardOptions {
   bool all_layers = false;
 };
 
+class Head;
+
 /// A detector built from a YAML graph. Modules are registered under the paths their rows name (`model.<row>` without
 /// one), so the state's keys are the reference's.
 class DetectionModelImpl : public torch::nn::Module {
@@ -48,15 +50,17 @@ class DetectionModelImpl : public torch::nn::Module {
   /// @throws ConfigError  if the size does not fit the strides
   ModelOutput forward(const torch::Tensor& images, const ForwardOptions& options = {});
 
-  const ModelSpec& spec() const;             ///< as resolved: nc, scale, queries, decoder layers; so is its text
+  const ModelSpec& spec() const;  ///< as resolved: nc, scale, queries, decoder layers; so is its text
   std::int64_t num_classes() const;
   std::int64_t num_decoder_layers() const;
-  std::int64_t stride() const;               ///< largest stride of the graph, 32
+  std::int64_t stride() const;  ///< largest stride of the graph, 32
   bool fused() const;
 
   /// Folds BatchNorm into convolutions and RepConv branches into one kernel, drops what only training needs
   /// (denoising embedding, decoder layers beyond `decoder_layers`). Exact up to rounding. Evaluation only.
   void fuse();
+
+  const Head& head() const;  ///< the last row's module, models/block.h
 
   /// One line per row for `rtdetr info`: index, from, repeats, params, module, arguments; and the part it belongs to.
   struct Row {
@@ -67,7 +71,7 @@ class DetectionModelImpl : public torch::nn::Module {
     std::string module;
     std::string arguments;
     std::string path;
-    std::string part;             ///< "backbone", "encoder" or "decoder"
+    std::string part;  ///< "backbone", "encoder" or "decoder"
   };
   std::vector<Row> rows() const;
   /// Maps handed to the decoder and the backbone's outputs of the last forward, for parity probes; kept only while
@@ -87,7 +91,9 @@ DetectionModel build_model(const ModelSpec& spec, const BuildOptions& options = 
 /// Parameters and buffers by key: what a checkpoint's weights are. Order: registration.
 std::vector<std::pair<std::string, torch::Tensor>> named_state(const torch::nn::Module& module);
 
-/// Floating-point operations (2 per multiply-add of convolutions, linear layers and matrix products) of one image.
+/// Floating-point operations of one image, counted as the published figures are: 2 per multiply-add of convolutions and
+/// linear layers; attention's own products are left out; the box head of query selection counts for every token though
+/// ours runs it on the selected ones alone. The official figures are those of the fused model. One forward pass.
 double count_gflops(DetectionModel& model, std::int64_t height, std::int64_t width);
 
 }  // namespace rtdetr

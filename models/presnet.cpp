@@ -2,7 +2,7 @@
 
 #include <torch/torch.h>
 
-#include "models/registry.h"
+#include "models/row_arguments.h"
 
 namespace rtdetr {
 
@@ -90,10 +90,7 @@ void register_presnet_blocks(Registry& registry) {
                      integer_argument("s", "stride").fallback(1).range(1, 32),
                      activation_argument("act", "activation").fallback("relu"),
                      text_argument("variant", "of ResNet", {"a", "b", "c", "d"}).fallback("d").named_only(),
-                     text_argument("norm", "frozen: fixed statistics and scale", {"batch", "frozen"})
-                         .fallback("batch")
-                         .named_only(),
-                     flag_argument("freeze", "parameters are not trained").fallback(false).named_only()},
+                     norm_argument(), freeze_argument()},
        .repeats = Repeats::kInner,
        .output = [](const RowContext& row) -> FeatureMap {
          const std::int64_t expansion = row.args.text("block") == "bottleneck" ? 4 : 1;
@@ -108,7 +105,7 @@ void register_presnet_blocks(Registry& registry) {
          options.bottleneck = row.args.text("block") == "bottleneck";
          options.variant = row.args.text("variant").front();
          options.activation = activation_from_name(row.args.text("act"));
-         options.norm = {row.norm_eps, row.norm_momentum, row.args.text("norm") == "frozen"};
+         options.norm = chosen_norm_options(row);
          options.freeze = row.args.flag("freeze");
          return PResNetStage(options).ptr();
        }});

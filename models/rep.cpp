@@ -3,7 +3,7 @@
 #include <torch/torch.h>
 
 #include "core/io/error.h"
-#include "models/registry.h"
+#include "models/row_arguments.h"
 
 namespace rtdetr {
 
@@ -85,8 +85,6 @@ Tensor CspRepImpl::forward(const Tensor& x) {
 
 namespace {
 
-ArgumentSpec out_argument() { return integer_argument("out", "output channels").alias("c2").range(1, 65536); }
-
 void check_rep_conv(const RowContext& row) {
   const std::int64_t in = row.input().channels, out = row.args.integer("out"), groups = row.args.integer("g");
   if (in % groups || out % groups)
@@ -101,8 +99,7 @@ void register_rep_conv(Registry& registry) {
                 .summary = "3x3 and 1x1 branches, with an identity branch if asked for; one kernel after fusing",
                 .arguments = {out_argument(), integer_argument("k", "kernel size").fallback(3).range(3, 3),
                               integer_argument("s", "stride").fallback(1).range(1, 32),
-                              integer_argument("p", "padding").fallback(1).range(1, 1),
-                              integer_argument("g", "groups").fallback(1).range(1, 65536),
+                              integer_argument("p", "padding").fallback(1).range(1, 1), groups_argument(),
                               activation_argument("act", "activation").fallback(true),
                               flag_argument("bn", "identity branch").fallback(false)},
                 .width_scaled = "out",
@@ -118,7 +115,7 @@ void register_rep_conv(Registry& registry) {
                   options.groups = row.args.integer("g");
                   options.identity = row.args.flag("bn");
                   options.activation = activation_from_name(row.args.text("act"));
-                  options.norm = {row.norm_eps, row.norm_momentum};
+                  options.norm = norm_options(row);
                   return RepConv(options).ptr();
                 }});
 }
@@ -146,7 +143,7 @@ BlockEntry csp_rep_entry(const char* name, const char* summary, bool official_ke
         options.inner = static_cast<std::int64_t>(options.out * row.args.number("e"));
         options.layers = row.repeats;
         options.activation = activation_from_name(row.args.text("act"));
-        options.norm = {row.norm_eps, row.norm_momentum};
+        options.norm = norm_options(row);
         options.official_keys = official_keys;
         return CspRep(options).ptr();
       }};

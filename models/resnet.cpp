@@ -2,7 +2,7 @@
 
 #include <torch/torch.h>
 
-#include "models/registry.h"
+#include "models/row_arguments.h"
 
 namespace rtdetr {
 
@@ -55,7 +55,7 @@ void register_resnet_blocks(Registry& registry) {
   registry.add(
       {.name = "ResNetLayer",
        .summary = "stem or stage of a ResNet with Ultralytics' keys",
-       .arguments = {integer_argument("in", "input channels, as `from` gives them").range(1, 65536),
+       .arguments = {integer_argument("in", "input channels, as `from` gives them").range(1, kMaxChannels),
                      integer_argument("mid", "inner channels; a stage puts out 4 times as many").range(1, 16384),
                      integer_argument("s", "stride").fallback(1).range(1, 32),
                      flag_argument("is_first", "the stem, of stride 4").fallback(false),
@@ -77,7 +77,7 @@ void register_resnet_blocks(Registry& registry) {
          options.is_first = row.args.flag("is_first");
          options.blocks = row.args.integer("n");
          options.activation = activation_from_name(row.activation);
-         options.norm = {row.norm_eps, row.norm_momentum};
+         options.norm = norm_options(row);
          return ResNetLayer(options).ptr();
        }});
 }

@@ -55,17 +55,24 @@ YamlNode& decoder_args(YamlNode& root) {
   throw InternalError("a checked model file has no head");
 }
 
+/// Whether the file gives this scale without being asked for it.
+bool is_standard_scale(const YamlNode& root, const std::string& scale) {
+  if (scale.empty()) return true;
+  const YamlNode* written = root.find("scale");
+  return (written ? written->scalar : root.find("scales")->entries.front().first) == scale;
+}
+
 }  // namespace
 
 ModelSpec resolve_spec(const ModelSpec& spec, const BuildOptions& options) {
-  const bool other_classes = options.num_classes && *options.num_classes != spec.num_classes;
-  const bool first_scale = spec.scale.empty() || parse_model_spec(spec.text, spec.origin).scale == spec.scale;
-  if (!other_classes && first_scale && !options.num_queries && !options.decoder_layers) return spec;
-
   YamlNode root = parse_yaml(spec.text, spec.origin).root;
+  const bool other_classes = options.num_classes && *options.num_classes != spec.num_classes;
+  const bool other_scale = !is_standard_scale(root, spec.scale);
+  if (!other_classes && !other_scale && !options.num_queries && !options.decoder_layers) return spec;
+
   const BlockEntry& decoder = *registry().find(spec.rows.back().module);
   if (other_classes) set_key(root, "nc", std::to_string(*options.num_classes));
-  if (!first_scale) set_key(root, "scale", spec.scale);
+  if (other_scale) set_key(root, "scale", spec.scale);
   if (options.num_queries) set_argument(decoder_args(root), decoder, "queries", *options.num_queries);
   if (options.decoder_layers) {
     set_argument(decoder_args(root), decoder, "layers", *options.decoder_layers);

@@ -86,6 +86,10 @@ TEST_CASE("channels and sizes that do not fit are refused") {
   CHECK_THAT(row_refusal("[-1, 1, Conv, [16, 1, 1, None, 3]]"), Contains("groups must divide the 16 input"));
   CHECK_THAT(row_refusal("[-1, 1, AIFI, [64, 5]]"), Contains("multiple of 4 and of the 5 heads, found 16"));
   CHECK_THAT(row_refusal("[-1, 3, Conv, [32]]"), Contains("repeating it needs as many output as input channels"));
+  CHECK_THAT(row_refusal("[-1, 1, Conv, [16, 3, 1, 0]]"),
+             Contains("kernel 3, stride 1, padding 0 and dilation 1 do not give a map of 1 / stride the size"));
+  CHECK_THAT(row_refusal("[-1, 1, ConvNorm, [16, 2]]"), Contains("kernel 2, stride 1"));
+  CHECK_THAT(row_refusal("[-1, 1, nn.MaxPool2d, [2, 1]]"), Contains("kernel 2, stride 1"));
   CHECK_THAT(row_refusal("[-1, 1, ResNetLayer, [3, 64, 1]]"),
              Contains("expected the 16 channels of its input, found 3"));
   CHECK_THAT(row_refusal("[-1, 1, nn.Upsample, [None, 32, nearest]]"),

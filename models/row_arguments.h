@@ -1,0 +1,21 @@
+#pragma once
+
+#include "models/layers_conv.h"
+#include "models/registry.h"
+
+/// Arguments that several families of blocks share.
+namespace rtdetr {
+
+inline constexpr double kMaxChannels = 65536;
+
+ArgumentSpec out_argument();     ///< `out`: output channels
+ArgumentSpec groups_argument();  ///< `g` (1)
+ArgumentSpec norm_argument();    ///< named option `norm`: batch or frozen
+ArgumentSpec freeze_argument();  ///< named option `freeze`
+
+/// BatchNorm as the model file wants it.
+BatchNormOptions norm_options(const RowContext& row);
+/// The same for a block with `norm_argument`.
+BatchNormOptions chosen_norm_options(const RowContext& row);
+
+}  // namespace rtdetr
