@@ -68,9 +68,8 @@ ArgumentSpec mid_argument() { return integer_argument("mid", "inner channels").a
 
 /// What the official models need on top of Ultralytics' arguments.
 void add_official_options(std::vector<ArgumentSpec>& arguments) {
-  arguments.push_back(
-      text_argument("norm", "frozen: fixed statistics and scale", {"batch", "frozen"}).fallback("batch").named_only());
-  arguments.push_back(flag_argument("freeze", "parameters are not trained").fallback(false).named_only());
+  arguments.push_back(norm_argument());
+  arguments.push_back(freeze_argument());
   arguments.push_back(text_argument("keys", "whose names in the state", {"ultralytics", "official"})
                           .fallback("ultralytics")
                           .named_only());
@@ -111,7 +110,7 @@ std::vector<ArgumentSpec> stem_arguments() {
 
 std::vector<ArgumentSpec> block_arguments() {
   std::vector<ArgumentSpec> arguments = {mid_argument(),
-                                         out_argument(),
+                                         out_argument().range(2, kMaxChannels),
                                          integer_argument("k", "kernel size, odd").fallback(3).range(1, 63),
                                          flag_argument("lightconv", "1x1 and depthwise convolutions").fallback(false),
                                          flag_argument("shortcut", "adds the input").fallback(false),

@@ -79,10 +79,9 @@ void register_plain_blocks(Registry& registry) {
   registry.add(
       {.name = "nn.Upsample",
        .summary = "enlarges a map by repeating cells",
-       .arguments =
-           {integer_argument("size", "None: the factor is what counts").fallback(std::monostate{}).range(0, -1),
-            integer_argument("scale_factor", "factor").fallback(2).range(1, 32),
-            text_argument("mode", "interpolation", {"nearest"}).fallback("nearest")},
+       .arguments = {text_argument("size", "always None: the factor counts", {"None"}).fallback(std::monostate{}),
+                     integer_argument("scale_factor", "factor").fallback(2).range(1, 32),
+                     text_argument("mode", "interpolation", {"nearest"}).fallback("nearest")},
        .output = upsample_output,
        .build = [](const RowContext& row) -> BlockPtr {
          return std::make_shared<Upsample>(row.args.integer("scale_factor"));
