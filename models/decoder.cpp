@@ -38,6 +38,15 @@ void remove_children_from(torch::nn::Module& module, const std::string& list, st
     container->unregister_module(std::to_string(count - 1));
 }
 
+/// [B, D, H, W] → [B, H·W, D]. The gradient comes back with the channels last; LibTorch 2.11's BatchNorm misreads that
+/// for a batch of one (it takes it for contiguous), so it is put into the map's own order.
+Tensor to_tokens(const Tensor& map) {
+  if (map.size(0) == 1 && map.requires_grad()) {
+    map.register_hook([format = map.suggest_memory_format()](const Tensor& grad) { return grad.contiguous(format); });
+  }
+  return map.flatten(2).transpose(1, 2);
+}
+
 void zero(const Linear& linear) {
   WeightDraws::constant(linear->weight, 0);
   WeightDraws::constant(linear->bias, 0);
@@ -192,7 +201,7 @@ RTDETRDecoderImpl::Memory RTDETRDecoderImpl::project(const std::vector<Tensor>& 
     const Tensor& in = level < maps.size() ? maps[level] : level == maps.size() ? maps.back() : previous;
     previous = input_proj_[level]->forward(in);
     memory.levels.push_back({previous.size(2), previous.size(3)});
-    tokens.push_back(previous.flatten(2).transpose(1, 2));  // [B, H·W, D]
+    tokens.push_back(to_tokens(previous));
   }
   memory.tokens = torch::cat(tokens, 1);
   return memory;

@@ -5,21 +5,15 @@
 
 #include <torch/types.h>
 
-namespace rtdetr {
+#include "core/ops/ms_deform_attn_shape.h"
 
-inline constexpr int kMaxLevels = 8;
+namespace rtdetr {
 
 /// Height and width of one feature level.
 struct LevelShape {
   std::int64_t height = 0;
   std::int64_t width = 0;
   bool operator==(const LevelShape&) const = default;
-};
-
-enum class SamplingMethod {
-  kBilinear,        ///< bilinear, zero padding, align_corners = false
-  kDiscrete,        ///< RT-DETRv2's nearest gather, clamped to the map; no gradient to the locations
-  kDiscreteSquare,  ///< the same with the official slip: columns are clamped by the *height* (equal on square maps)
 };
 
 /// Multi-scale deformable attention (Deformable DETR §4.1; RT-DETRv2 for several points per level and discrete

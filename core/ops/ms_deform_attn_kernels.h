@@ -7,16 +7,6 @@
 /// What stands between the op (shapes, autograd) and its kernels (one table per device).
 namespace rtdetr {
 
-/// One call's sizes and level table: plain data, passed by value to CUDA kernels too.
-struct MsDeformAttnShape {
-  std::int64_t batch = 0, tokens = 0, heads = 0, channels = 0, queries = 0, points = 0;  // B S M D Q P
-  int levels = 0;
-  std::int32_t height[kMaxLevels] = {}, width[kMaxLevels] = {};
-  std::int32_t first_token[kMaxLevels] = {};      ///< of each level
-  std::int32_t first_point[kMaxLevels + 1] = {};  ///< of each level, then P
-  SamplingMethod method = SamplingMethod::kBilinear;
-};
-
 /// Contiguous tensors of one floating type; results are allocated by the caller. `backward` adds into `grad_value`
 /// (zero on entry) and overwrites the other two; `grad_locations` is undefined for discrete sampling.
 struct MsDeformAttnKernels {
