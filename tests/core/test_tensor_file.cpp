@@ -7,23 +7,13 @@
 #include <catch2/catch.hpp>
 
 #include "core/io/error.h"
+#include "tests/support/temporary_folder.h"
 
 namespace rtdetr {
 namespace {
 
-/// A fresh folder that goes away with the test case.
-class TemporaryFolder {
- public:
-  TemporaryFolder() : path_(make_fresh_folder(std::filesystem::temp_directory_path(), "rtdetr-tensor-file")) {}
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-  std::filesystem::path operator/(const char* name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
-
 TEST_CASE("tensors of every type come back as they were, with the metadata") {
-  const TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   TensorMap tensors;
   for (const auto type : {torch::kUInt8, torch::kInt8, torch::kInt16, torch::kInt32, torch::kInt64, torch::kFloat16,
                           torch::kBFloat16, torch::kFloat32, torch::kFloat64}) {
@@ -45,7 +35,7 @@ TEST_CASE("tensors of every type come back as they were, with the metadata") {
 }
 
 TEST_CASE("scalars, tensors without elements, views and parameters are stored as what they show") {
-  const TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const torch::Tensor base = torch::arange(12.0).view({3, 4});
   const TensorMap tensors{
       {"scalar", torch::tensor(7)},
@@ -65,13 +55,13 @@ TEST_CASE("scalars, tensors without elements, views and parameters are stored as
 }
 
 TEST_CASE("a file without tensors is a file") {
-  const TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   save_tensors(folder / "none.safetensors", {}, {{"k", "v"}});
   CHECK(load_tensors(folder / "none.safetensors").tensors.empty());
 }
 
 TEST_CASE("tensors of types the format does not know are refused before a file appears") {
-  const TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const TensorMap complex{{"c", torch::zeros({2}, torch::kComplexFloat)}};
   CHECK_THROWS_WITH(save_tensors(folder / "c.safetensors", complex, {}), Catch::Contains("ComplexFloat"));
   CHECK_THROWS_WITH(save_tensors(folder / "c.safetensors", {{"nothing", {}}}, {}), Catch::Contains("'nothing'"));
@@ -79,7 +69,7 @@ TEST_CASE("tensors of types the format does not know are refused before a file a
 }
 
 TEST_CASE("a damaged payload is refused") {
-  const TemporaryFolder folder;
+  const test::TemporaryFolder folder;
   const auto path = folder / "t.safetensors";
   save_tensors(path, {{"a", torch::ones({100})}}, {});
   {
