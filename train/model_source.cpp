@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include <torch/torch.h>
+
 #include "core/io/error.h"
 
 namespace rtdetr {
@@ -13,7 +15,11 @@ namespace fs = std::filesystem;
 
 constexpr const char* kAveragePrefix = "ema.";
 
-bool is_yaml(const fs::path& file) { return file.extension() == ".yaml" || file.extension() == ".yml"; }
+/// A name without extension that is no file, such as rtdetr-n, is looked up among the model YAMLs.
+bool is_yaml(const fs::path& file) {
+  const auto extension = file.extension();
+  return extension == ".yaml" || extension == ".yml" || (extension.empty() && !fs::exists(file));
+}
 
 std::optional<std::int64_t> if_set(std::int64_t value) {
   return value > 0 ? std::optional<std::int64_t>(value) : std::nullopt;
@@ -27,14 +33,17 @@ ModelInfo info_without_names(const DetectionModel& model) {
   return describe_model(model, std::move(info));
 }
 
-OpenedModel build_from_yaml(const Settings& settings) {
+OpenedModel build_from_yaml(const Settings& settings, InitialWeights initial) {
   BuildOptions options;
   options.num_classes = if_set(settings.nc);
   options.decoder_layers = if_set(settings.decoder_layers);
   options.num_queries = if_set(settings.num_queries);
   options.seed = static_cast<std::uint64_t>(settings.seed);
+  options.initial_weights = initial == InitialWeights::kDrawn;
   OpenedModel opened;
   opened.model = build_model(load_model_spec(settings.model, settings.scale), options);
+  if (initial == InitialWeights::kZero)
+    for (auto& [name, tensor] : named_state(*opened.model)) tensor.zero_();
   opened.info = info_without_names(opened.model);
   return opened;
 }
@@ -65,8 +74,9 @@ std::optional<ImageSize> OpenedModel::size() const {
   return is_checkpoint ? std::optional(ImageSize{info.height, info.width}) : std::nullopt;
 }
 
-OpenedModel open_model(const Settings& settings) {
-  OpenedModel opened = is_yaml(settings.model) ? build_from_yaml(settings) : read_checkpoint(settings);
+OpenedModel open_model(const Settings& settings, InitialWeights initial) {
+  const torch::NoGradGuard no_grad;
+  OpenedModel opened = is_yaml(settings.model) ? build_from_yaml(settings, initial) : read_checkpoint(settings);
   opened.model->eval();
   for (torch::Tensor& parameter : opened.model->parameters()) parameter.set_requires_grad(false);
   return opened;

@@ -35,8 +35,8 @@ ModelFacts examine(OpenedModel& opened, const Settings& settings) {
   for (const char* part : {"backbone", "encoder", "decoder"}) facts.parts[part] = 0;
   for (const auto& row : facts.rows) facts.parts[row.part] += row.parameters;
   facts.parameters = count_parameters(*opened.model);
-  facts.gflops = count_gflops(opened.model, facts.size.height, facts.size.width);
   if (!opened.model->fused()) opened.model->fuse();
+  facts.gflops = count_gflops(opened.model, facts.size.height, facts.size.width);  // published figures are fused ones
   facts.fused_parameters = count_parameters(*opened.model);
   return facts;
 }
@@ -81,7 +81,7 @@ nlohmann::ordered_json rows_json(const ModelFacts& facts) {
 }  // namespace
 
 ExitCode run_info(const Settings& settings) {
-  OpenedModel opened = open_model(settings);
+  OpenedModel opened = open_model(settings, InitialWeights::kZero);
   const std::int64_t classes = opened.model->num_classes();
   const ModelFacts facts = examine(opened, settings);
   nlohmann::ordered_json document = {
