@@ -105,7 +105,7 @@ void add_machine_keys(std::vector<Key>& keys) {
   Section s(keys, "machine");
   s.add("device", &Settings::device, kWorkers, "", "cpu", "cpu, cuda, or numbers of CUDA devices: 0 or 0,1");
   s.number("threads", &Settings::threads, kWorkers | kInfo | kCheck | kCocoEval, 0, 4096, "threads", "4",
-           "compute threads; 0 = one per physical core");
+           "compute threads; 0 = $OMP_NUM_THREADS, else one per physical core");
   s.number("workers", &Settings::workers, kTrain | kVal, 0, 1024, "threads", "4",
            "threads that read and transform pictures; results do not depend on it");
   s.number("batch", &Settings::batch, kTrain | kVal | kPredict | kBenchmark, 1, 65536, "pictures", "16",

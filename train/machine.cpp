@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
 #include <set>
 #include <utility>
@@ -13,6 +14,7 @@
 #include <ATen/Version.h>
 #include <torch/version.h>
 
+#include "core/cuda_plugin.h"
 #include "core/io/error.h"
 #include "core/io/log.h"
 
@@ -39,7 +41,8 @@ void refuse_missing_device(const Settings& settings) {
       settings.device.rfind("cuda", 0) == 0 || settings.device.find_first_not_of("0123456789,") == std::string::npos;
   const std::string argument = "device=" + settings.device + settings.origin_of("device");
   if (!is_cuda) throw ConfigError(argument + ": devices are cpu, cuda, or numbers of CUDA devices such as 0,1");
-  throw ConfigError(argument + ": the CUDA plug-in librtdetr_cuda.so is not beside this program; use device=cpu");
+  load_cuda_plugin();  // says where it looked
+  throw ConfigError(argument + ": this version trains and detects on the CPU; use device=cpu");
 }
 
 }  // namespace
@@ -62,7 +65,10 @@ void apply_machine_settings(const Settings& settings) {
   if (settings.quiet) log::set_level(log::Level::kWarning);
   if (settings.verbose) log::set_level(log::Level::kDebug);
   refuse_missing_device(settings);
-  at::set_num_threads(settings.threads > 0 ? static_cast<int>(settings.threads) : physical_cores());
+  if (settings.threads > 0)
+    at::set_num_threads(static_cast<int>(settings.threads));
+  else if (std::getenv("OMP_NUM_THREADS") == nullptr)
+    at::set_num_threads(physical_cores());
 }
 
 Versions versions() {

@@ -18,10 +18,16 @@ struct OpenedModel {
   std::optional<ImageSize> size() const;
 };
 
+/// What a YAML's model is filled with.
+enum class InitialWeights {
+  kDrawn,  ///< as the references draw them, from seed=
+  kZero,   ///< for who looks at the structure alone: drawing takes seconds
+};
+
 /// Opens model= under scale=, nc=, num_queries=, decoder_layers= and seed=. A run's last.safetensors gives its averaged
 /// weights.
 /// @throws ConfigError, ModelError, CheckpointError, IoError
-OpenedModel open_model(const Settings& settings);
+OpenedModel open_model(const Settings& settings, InitialWeights initial = InitialWeights::kDrawn);
 
 /// True for a run's last.safetensors, which holds averaged weights (`ema.…`) among much else.
 bool holds_whole_run(const std::filesystem::path& checkpoint);

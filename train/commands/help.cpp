@@ -6,6 +6,7 @@
 #include "core/io/text.h"
 #include "train/commands/commands.h"
 #include "train/keys.h"
+#include "train/module_help.h"
 #include "train/output.h"
 
 namespace rtdetr {
@@ -53,7 +54,8 @@ std::string overview() {
     text += std::string(13, ' ') + info.example + "\n";
   }
   return text +
-         "\n'rtdetr help COMMAND' lists a command's keys, 'rtdetr help KEY' explains one.\n"
+         "\n'rtdetr help COMMAND' lists a command's keys, 'rtdetr help KEY' explains one,\n"
+         "'rtdetr help models' lists the modules of model YAMLs.\n"
          "json=true on any command: stdout is one JSON document.\n"
          "exit codes: 0 ok, 2 usage, 3 data, 4 model file, 5 I/O, 6 diverged, 7 peer, 8 memory, 70 internal, "
          "75 stopped and saved\n";
@@ -118,15 +120,18 @@ nlohmann::ordered_json help_json() {
   return document;
 }
 
-/// Help about one word: a command, or a key of some command.
+/// Help about one word: a command, a key of some command, or a module of model YAMLs.
 std::string topic_help(const std::string& topic) {
   if (const CommandInfo* info = find_command(topic)) return command_help(*info);
   if (const Key* key = find_key(topic)) return key_help(*key);
-  std::vector<std::string> words;
+  const std::vector<std::string> modules = module_names();
+  if (topic == "models" || topic == "modules") return modules_overview();
+  if (std::find(modules.begin(), modules.end(), topic) != modules.end()) return module_help(topic);
+  std::vector<std::string> words = modules;
   for (const CommandInfo& info : all_commands()) words.push_back(info.name);
   for (const Key& key : all_keys()) words.push_back(key.name);
   const std::string ours = foreign_key_hint(topic);
-  throw ConfigError("argument '" + topic + "': neither a command nor a key" +
+  throw ConfigError("argument '" + topic + "': no command, key or module" +
                     (ours.empty() ? did_you_mean(topic, words) : "; here it is " + ours));
 }
 
