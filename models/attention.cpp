@@ -21,20 +21,18 @@ void SelfAttentionImpl::init_weights(const WeightDraws& draws) {
 }
 
 Tensor SelfAttentionImpl::forward(const Tensor& query_key, const Tensor& value, const Tensor& mask) {
-  const auto length = query_key.size(1);
-  const auto project = [&](const Tensor& x, std::int64_t first, std::int64_t parts) {
-    return torch::linear(x, in_proj_weight.narrow(0, first * dim_, parts * dim_),
-                         in_proj_bias.narrow(0, first * dim_, parts * dim_));
-  };
   const auto split_heads = [&](const Tensor& x) {  // [B, N, D] → [B, M, N, D/M]
     return x.unflatten(2, {heads_, dim_ / heads_}).transpose(1, 2);
   };
-  const Tensor qk = project(query_key, 0, 2), v = project(value, 2, 1);
+  // Split, not narrowed: the gradients of the parts then come back in one concatenation.
+  const auto weights = in_proj_weight.split_with_sizes({2 * dim_, dim_}),
+             biases = in_proj_bias.split_with_sizes({2 * dim_, dim_});
+  const auto qk = linear(query_key, weights[0], biases[0]).split(dim_, 2);
+  const Tensor v = linear(value, weights[1], biases[1]);
   std::optional<Tensor> bias;
-  if (mask.defined()) bias = mask.to(qk.scalar_type());
-  const Tensor mixed = at::scaled_dot_product_attention(split_heads(qk.narrow(2, 0, dim_)),
-                                                        split_heads(qk.narrow(2, dim_, dim_)), split_heads(v), bias);
-  return out_proj(mixed.transpose(1, 2).reshape({-1, length, dim_}));
+  if (mask.defined()) bias = mask.to(v.scalar_type());
+  const Tensor mixed = at::scaled_dot_product_attention(split_heads(qk[0]), split_heads(qk[1]), split_heads(v), bias);
+  return out_proj(mixed.transpose(1, 2).reshape({-1, query_key.size(1), dim_}));
 }
 
 }  // namespace rtdetr

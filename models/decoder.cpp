@@ -174,9 +174,10 @@ ModelOutput RTDETRDecoderImpl::forward(const std::vector<Tensor>& maps, const Fo
       output.layers.push_back(std::move(all));
       continue;
     }
-    output.denoising.push_back({all.logits.narrow(1, 0, denoising), all.boxes_cxcywh.narrow(1, 0, denoising)});
-    output.layers.push_back(
-        {all.logits.narrow(1, denoising, matching), all.boxes_cxcywh.narrow(1, denoising, matching)});
+    const auto logits = all.logits.split_with_sizes({denoising, matching}, 1);
+    const auto boxes = all.boxes_cxcywh.split_with_sizes({denoising, matching}, 1);
+    output.denoising.push_back({logits[0], boxes[0]});
+    output.layers.push_back({logits[1], boxes[1]});
   }
   return output;
 }

@@ -31,7 +31,9 @@ torch::Tensor DecoderLayerImpl::forward(torch::Tensor content, const torch::Tens
                                         const std::vector<LevelShape>& levels, const torch::Tensor& mask) {
   content = norm1_(content + self_attn_(content + position, content, mask));
   content = norm2_(content + cross_attn_(content + position, reference, memory, levels));
-  content = content + linear2_(activate(linear1_(content), options_.activation));
+  const bool relu = options_.activation == Activation::kRelu;
+  const torch::Tensor hidden = linear1_->forward(content, relu);
+  content = content + linear2_(relu ? hidden : activate(hidden, options_.activation));
   if (options_.clamp_output) content = content.clamp(-kFloat16Max, kFloat16Max);
   return norm3_(content);
 }

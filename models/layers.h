@@ -6,6 +6,7 @@
 #include <torch/nn.h>
 
 #include "core/detection.h"
+#include "core/ops/linear.h"
 #include "models/init.h"
 
 /// Layers without convolution that several blocks share. They keep PyTorch's parameter names, take memory from
@@ -23,7 +24,8 @@ Tensor activate(const Tensor& x, Activation activation);
 class LinearImpl : public torch::nn::Module, public InitializesWeights {
  public:
   LinearImpl(std::int64_t in, std::int64_t out);
-  Tensor forward(const Tensor& x) { return torch::linear(x, weight, bias); }
+  /// With `relu`, the ReLU of it.
+  Tensor forward(const Tensor& x, bool relu = false) { return linear(x, weight, bias, relu); }
   void init_weights(const WeightDraws& draws) override;
 
   Tensor weight, bias;

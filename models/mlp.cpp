@@ -14,8 +14,8 @@ MlpImpl::MlpImpl(std::int64_t in, std::int64_t hidden, std::int64_t out, int num
 }
 
 Tensor MlpImpl::forward(const Tensor& x) {
-  Tensor y = layers.front()->forward(x);
-  for (std::size_t k = 1; k < layers.size(); ++k) y = layers[k]->forward(y.relu_());
+  Tensor y = x;
+  for (std::size_t k = 0; k < layers.size(); ++k) y = layers[k]->forward(y, /*relu=*/k + 1 < layers.size());
   return y;
 }
 

@@ -1,0 +1,76 @@
+#include "core/ops/linear.h"
+
+#include <ATen/autocast_mode.h>
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <torch/torch.h>
+
+namespace rtdetr {
+namespace {
+
+using torch::Tensor;
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+/// LibTorch's oneDNN product a·bᵀ + bias. It has no derivative and no header: it is looked up by name.
+Tensor product(const Tensor& a, const Tensor& b, const std::optional<Tensor>& bias = {}, bool relu = false) {
+  using Signature = Tensor(const Tensor&, const Tensor&, const std::optional<Tensor>&, std::string_view,
+                           c10::List<std::optional<at::Scalar>>, std::optional<std::string_view>);
+  static const auto op =
+      c10::Dispatcher::singleton().findSchemaOrThrow("mkldnn::_linear_pointwise", "").typed<Signature>();
+  return op.call(a, b, bias, relu ? "relu" : "none", c10::List<std::optional<at::Scalar>>(), std::nullopt);
+}
+
+/// On [M, K] matrices.
+class LinearFunction : public torch::autograd::Function<LinearFunction> {
+ public:
+  static Tensor forward(AutogradContext* ctx, const Tensor& x, const Tensor& weight, const std::optional<Tensor>& bias,
+                        bool relu) {
+    const Tensor y = product(x, weight, bias, relu);
+    ctx->save_for_backward({x, weight, relu ? y : Tensor()});
+    ctx->saved_data["has_bias"] = bias.has_value();
+    return y;
+  }
+
+  static variable_list backward(AutogradContext* ctx, variable_list grad_outputs) {
+    const auto saved = ctx->get_saved_variables();
+    const Tensor &x = saved[0], &weight = saved[1], &y = saved[2];
+    Tensor grad = grad_outputs[0].contiguous();
+    if (y.defined()) grad = torch::threshold_backward(grad, y, 0);
+    Tensor grad_x, grad_weight, grad_bias;
+    if (ctx->needs_input_grad(0)) grad_x = product(grad, weight.t());
+    if (ctx->needs_input_grad(1)) grad_weight = product(grad.t(), x.t());
+    if (ctx->saved_data["has_bias"].toBool() && ctx->needs_input_grad(2)) grad_bias = grad.sum(0);
+    return {grad_x, grad_weight, grad_bias, Tensor()};
+  }
+};
+
+bool suits_onednn(const Tensor& x, const Tensor& weight) {
+  return x.is_cpu() && weight.is_cpu() && x.scalar_type() == torch::kFloat && weight.scalar_type() == torch::kFloat &&
+         x.dim() >= 2 && x.numel() > 0 && at::hasMKLDNN() && at::globalContext().userEnabledMkldnn() &&
+         !at::autocast::is_autocast_enabled(at::kCPU);
+}
+
+}  // namespace
+
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, bool relu) {
+  if (!suits_onednn(x, weight)) {
+    Tensor y = torch::linear(x, weight, bias);
+    return relu ? y.relu_() : y;
+  }
+  const bool record = torch::GradMode::is_enabled() &&
+                      (x.requires_grad() || weight.requires_grad() || (bias.defined() && bias.requires_grad()));
+  const Tensor rows = x.reshape({-1, x.size(-1)});
+  const std::optional<Tensor> shift = bias.defined() ? std::optional(bias) : std::nullopt;
+  const Tensor y = record ? LinearFunction::apply(rows, weight, shift, relu) : product(rows, weight, shift, relu);
+  std::vector<std::int64_t> shape = x.sizes().vec();
+  shape.back() = weight.size(0);
+  return y.view(shape);
+}
+
+Tensor pointwise_conv(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  if (!suits_onednn(x, weight) || !x.is_contiguous(torch::MemoryFormat::ChannelsLast))
+    return torch::conv2d(x, weight, bias);
+  return linear(x.permute({0, 2, 3, 1}), weight.flatten(1), bias).permute({0, 3, 1, 2});
+}
+
+}  // namespace rtdetr

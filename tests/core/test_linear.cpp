@@ -1,0 +1,99 @@
+#include "core/ops/linear.h"
+
+#include <ATen/autocast_mode.h>
+#include <torch/torch.h>
+
+#include <catch2/catch.hpp>
+
+using torch::Tensor;
+
+namespace {
+
+struct Run {
+  Tensor y, x, weight, bias;  ///< output and gradients
+};
+
+template <typename Op>
+Run run(const Tensor& x, const Tensor& weight, const Tensor& bias, Op op) {
+  const auto leaf = [](const Tensor& t) { return t.defined() ? t.detach().clone().set_requires_grad(true) : t; };
+  const Tensor lx = leaf(x), lw = leaf(weight), lb = leaf(bias);
+  const Tensor y = op(lx, lw, lb);
+  torch::manual_seed(1);
+  (y * torch::randn_like(y)).sum().backward();
+  return {y.detach(), lx.grad(), lw.grad(), bias.defined() ? lb.grad() : Tensor()};
+}
+
+void check_near(const Tensor& a, const Tensor& b) {
+  REQUIRE(a.sizes() == b.sizes());
+  CHECK((a - b).abs().max().item<float>() <= 1e-5F * std::max(1.0F, b.abs().max().item<float>()));
+}
+
+}  // namespace
+
+TEST_CASE("linear equals torch::linear, forward and backward") {
+  at::set_num_threads(1);
+  torch::manual_seed(0);
+  const bool relu = GENERATE(false, true), with_bias = GENERATE(false, true);
+  const std::vector<std::int64_t> shape = GENERATE(
+      std::vector<std::int64_t>{6, 24}, std::vector<std::int64_t>{2, 37, 24}, std::vector<std::int64_t>{2, 3, 5, 24});
+  const Tensor x = torch::randn(shape), weight = torch::randn({7, 24});
+  const Tensor bias = with_bias ? torch::randn({7}) : Tensor();
+  const Run ours = run(x, weight, bias, [&](auto& a, auto& w, auto& b) { return rtdetr::linear(a, w, b, relu); });
+  const Run torchs = run(x, weight, bias, [&](auto& a, auto& w, auto& b) {
+    const Tensor y = torch::linear(a, w, b);
+    return relu ? y.relu() : y;
+  });
+  check_near(ours.y, torchs.y);
+  check_near(ours.x, torchs.x);
+  check_near(ours.weight, torchs.weight);
+  if (with_bias) check_near(ours.bias, torchs.bias);
+}
+
+TEST_CASE("linear takes views and gives only the gradients that are asked for") {
+  at::set_num_threads(1);
+  torch::manual_seed(0);
+  const Tensor packed = torch::randn({9, 8}).set_requires_grad(true);
+  const Tensor map = torch::randn({2, 8, 5}).transpose(1, 2);  // [2, 5, 8], channels not last in memory
+  const Tensor y = rtdetr::linear(map, packed.narrow(0, 3, 3), {});
+  check_near(y, torch::linear(map, packed.narrow(0, 3, 3)));
+  y.sum().backward();
+  CHECK(packed.grad().narrow(0, 0, 3).abs().max().item<float>() == 0);
+  check_near(packed.grad()[4], map.sum(torch::IntArrayRef({0, 1})));
+}
+
+TEST_CASE("linear leaves other types, autocast and empty batches to LibTorch") {
+  at::set_num_threads(1);
+  const Tensor x = torch::randn({3, 8}), weight = torch::randn({4, 8});
+  const Tensor y = rtdetr::linear(x.to(torch::kFloat64), weight.to(torch::kFloat64), {}, true);
+  CHECK(torch::equal(y, torch::linear(x.to(torch::kFloat64), weight.to(torch::kFloat64)).relu()));
+  CHECK(rtdetr::linear(torch::empty({0, 8}), weight, {}).sizes() == torch::IntArrayRef({0, 4}));
+  at::autocast::set_autocast_enabled(at::kCPU, true);
+  at::autocast::set_autocast_dtype(at::kCPU, at::kBFloat16);
+  const auto type = rtdetr::linear(x, weight, {}).scalar_type();
+  at::autocast::set_autocast_enabled(at::kCPU, false);
+  at::autocast::clear_cache();
+  CHECK(type == torch::kBFloat16);
+}
+
+TEST_CASE("linear without gradients equals linear with them") {
+  at::set_num_threads(1);
+  const Tensor x = torch::randn({3, 8}), weight = torch::randn({4, 8}), bias = torch::randn({4});
+  const c10::InferenceMode inference;
+  CHECK(torch::equal(rtdetr::linear(x, weight, bias, true), rtdetr::linear(x.clone(), weight, bias).relu()));
+}
+
+TEST_CASE("a 1 x 1 convolution equals torch::conv2d in either memory format") {
+  at::set_num_threads(1);
+  torch::manual_seed(0);
+  const auto format = GENERATE(torch::MemoryFormat::Contiguous, torch::MemoryFormat::ChannelsLast);
+  const auto batch = GENERATE(1, 3);
+  const Tensor x = torch::randn({batch, 8, 5, 4}).contiguous(format), weight = torch::randn({6, 8, 1, 1});
+  const Tensor bias = torch::randn({6});
+  const Run ours = run(x, weight, bias, [](auto& a, auto& w, auto& b) { return rtdetr::pointwise_conv(a, w, b); });
+  const Run torchs = run(x, weight, bias, [](auto& a, auto& w, auto& b) { return torch::conv2d(a, w, b); });
+  check_near(ours.y, torchs.y);
+  check_near(ours.x, torchs.x);
+  check_near(ours.weight, torchs.weight);
+  check_near(ours.bias, torchs.bias);
+  CHECK(ours.y.is_contiguous(format));
+}
