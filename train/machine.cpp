@@ -41,7 +41,11 @@ void refuse_missing_device(const Settings& settings) {
       settings.device.rfind("cuda", 0) == 0 || settings.device.find_first_not_of("0123456789,") == std::string::npos;
   const std::string argument = "device=" + settings.device + settings.origin_of("device");
   if (!is_cuda) throw ConfigError(argument + ": devices are cpu, cuda, or numbers of CUDA devices such as 0,1");
-  load_cuda_plugin();  // says where it looked
+  try {
+    load_cuda_plugin();
+  } catch (const ConfigError& error) {
+    throw ConfigError(argument + " is not available: " + error.what() + "; device=cpu always is");
+  }
   throw ConfigError(argument + ": this version trains and detects on the CPU; use device=cpu");
 }
 
