@@ -1,7 +1,6 @@
 #include "train/evaluator.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 
 #include <torch/torch.h>
@@ -10,12 +9,11 @@
 #include "data/loader.h"
 #include "losses/criterion.h"
 #include "models/postprocess.h"
+#include "train/clock.h"
 #include "train/train_step.h"
 
 namespace rtdetr {
 namespace {
-
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 double median(std::vector<double> values) {
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
@@ -101,7 +99,7 @@ Loader evaluation_loader(const Dataset& dataset, const EvaluatorOptions& options
 
 std::optional<Evaluation> evaluate(DetectionModel& model, const Dataset& dataset, const EvaluatorOptions& options,
                                    const std::function<bool()>& cancelled) {
-  const double begin = now();
+  const double begin = seconds_now();
   torch::NoGradGuard no_grad;
   model->eval();
   Loader loader = evaluation_loader(dataset, options);
@@ -122,7 +120,7 @@ std::optional<Evaluation> evaluate(DetectionModel& model, const Dataset& dataset
   }
   evaluation.detections = std::move(by_layer.back());
   evaluation.losses = losses.means();
-  evaluation.seconds = now() - begin;
+  evaluation.seconds = seconds_now() - begin;
   return evaluation;
 }
 
@@ -159,9 +157,9 @@ std::vector<double> time_layers(DetectionModel& model, std::int64_t height, std:
   std::vector<std::vector<double>> times(layers + 1);
   for (int run = -1; run < runs; ++run) {  // run -1 warms up
     for (std::size_t k = 1; k <= layers; ++k) {
-      const double begin = now();
+      const double begin = seconds_now();
       model->forward(picture, {.decoder_layers = static_cast<std::int64_t>(k)});
-      if (run >= 0) times[k].push_back((now() - begin) * 1e3);
+      if (run >= 0) times[k].push_back((seconds_now() - begin) * 1e3);
     }
   }
   std::vector<double> ms(layers + 1, -1);

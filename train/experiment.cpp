@@ -64,7 +64,7 @@ std::vector<NamedParameter> trainable(const DetectionModel& model) {
   return parameters;
 }
 
-std::int64_t count_parameters(const DetectionModel& model) {
+std::int64_t parameters_of(const DetectionModel& model) {
   std::int64_t count = 0;
   for (const auto& parameter : model->parameters()) count += parameter.numel();
   return count;
@@ -150,7 +150,7 @@ std::string describe(const Experiment& experiment) {
   const auto line = [](const std::string& name, const std::string& value) { return "\n  " + name + value; };
   std::string text = "training";
   text += line("model      ", experiment.model->spec().name + ", " +
-                                  with_thousands(count_parameters(experiment.model)) + " parameters, " +
+                                  with_thousands(parameters_of(experiment.model)) + " parameters, " +
                                   std::to_string(experiment.model->num_decoder_layers()) + " decoder layers");
   text += line("data       ", with_thousands(static_cast<long long>(experiment.train.pictures.size())) + " pictures, " +
                                   with_thousands(static_cast<long long>(experiment.train.boxes.size())) + " boxes, " +

@@ -1,7 +1,6 @@
 #include "train/trainer.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <fstream>
@@ -12,14 +11,14 @@
 #include "core/io/log.h"
 #include "core/io/text.h"
 #include "models/checkpoint.h"
+#include "train/clock.h"
 #include "train/results.h"
+#include "train/run_pictures.h"
 
 namespace rtdetr {
 namespace {
 
 constexpr std::int64_t kMostTerms = 256;
-
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 /// The words this program was started with.
 std::string command_line() {
@@ -137,16 +136,28 @@ void Trainer::switch_augmentation_off() {
 bool Trainer::epoch_is_over() const { return next_batch_ >= experiment_.batches_per_epoch() || out_of_time(); }
 
 void Trainer::train_one_step() {
-  const double begin = now();
+  const double begin = seconds_now();
   double wait = 0;
   const std::vector<Batch> batches = next_batches(wait);
+  draw_first_batches(batches);
   const double factor = lr_factor();
   const StepReport report = step_.run(batches, {.epoch = epoch_, .first_batch = next_batch_}, factor);
   refuse_or_go_on(report, batches, factor);
   account(report, batches, factor);
-  const double seconds = now() - begin;
+  const double seconds = seconds_now() - begin;
   train_seconds_ += seconds;
   show_progress(report, batches, seconds, wait);
+}
+
+void Trainer::draw_first_batches(const std::vector<Batch>& batches) {
+  constexpr std::int64_t kDrawn = 3;
+  if (!settings_.plots || epoch_ > 0) return;
+  for (std::size_t i = 0; i < batches.size(); ++i) {
+    const std::int64_t index = next_batch_ + static_cast<std::int64_t>(i);
+    if (index >= kDrawn) return;
+    const std::string name = "train_batch" + std::to_string(index) + ".jpg";
+    write_batch_picture(batches[i], experiment_.train.classes, folder_.path() / name);
+  }
 }
 
 std::vector<Batch> Trainer::next_batches(double& wait_seconds) {
@@ -241,7 +252,7 @@ bool Trainer::end_epoch() {
 }
 
 std::optional<Evaluation> Trainer::validate() {
-  const double begin = now();
+  const double begin = seconds_now();
   auto evaluation = evaluate(experiment_.average, *experiment_.val, evaluator_options(experiment_), stop_requested_);
   if (!evaluation) return std::nullopt;
   const auto& stats = evaluation->last().stats;
@@ -249,7 +260,7 @@ std::optional<Evaluation> Trainer::validate() {
   std::snprintf(text.data(), text.size(),
                 "epoch %lld: AP %.4f  AP50 %.4f  AP75 %.4f  AR100 %.4f  (%lld pictures, %.1f s)",
                 static_cast<long long>(epoch_ + 1), stats[0], stats[1], stats[2], stats[8],
-                static_cast<long long>(evaluation->pictures), now() - begin);
+                static_cast<long long>(evaluation->pictures), seconds_now() - begin);
   log::info(text.data());
   return evaluation;
 }
@@ -276,10 +287,11 @@ void Trainer::record_epoch(const Evaluation* evaluation) {
   for (std::size_t i = 0; i < loss_terms_.size(); ++i) record.losses.emplace_back(loss_terms_[i], mean(i + 1));
   for (const ParameterGroup& group : optimizer_.groups()) record.rates.push_back(group.lr * lr_factor());
   record_results(record, *log_);
+  if (settings_.plots) write_results_picture(folder_.path() / "results.csv", folder_.path() / "results.png");
 }
 
 void Trainer::save() {
-  const double begin = now();
+  const double begin = seconds_now();
   TensorMap state = state_.capture();
   require_finite(state, folder_.last());
   RunFacts facts{.identity = experiment_.identity,
@@ -288,7 +300,7 @@ void Trainer::save() {
                  .precision = precision_name(experiment_.precision.precision)};
   save_run(folder_, state, facts, to_metadata(model_info()));
   last_save_ = train_seconds_;
-  log::debug("saved " + folder_.last().string() + " in " + format_double(now() - begin) + " s");
+  log::debug("saved " + folder_.last().string() + " in " + format_double(seconds_now() - begin) + " s");
 }
 
 RunOutcome Trainer::stop() {

@@ -62,6 +62,7 @@ class Trainer {
   RunOutcome stop();
   RunOutcome outcome(RunOutcome::End end) const;
 
+  void draw_first_batches(const std::vector<Batch>& batches);
   std::vector<Batch> next_batches(double& wait_seconds);
   void account(const StepReport& report, const std::vector<Batch>& batches, double lr_factor);
   void refuse_or_go_on(const StepReport& report, const std::vector<Batch>& batches, double lr_factor);

@@ -84,7 +84,7 @@ Settings make_micro_run(const std::filesystem::path& folder, const MicroOptions&
   settings.warmup_steps = 5;
   settings.lr0 = 1e-3;
   settings.ema_ramp = 10;
-  settings.max_bad = 0;
+  settings.plots = false;
   return settings;
 }
 

@@ -54,7 +54,7 @@ struct Bench {
 
 void use_running_statistics(DetectionModel& model) {
   for (const auto& module : model->modules()) {
-    if (module->as<torch::nn::BatchNorm2d>() != nullptr) module->eval();
+    if (module->named_buffers(/*recurse=*/false).contains("running_mean")) module->eval();
   }
 }
 

@@ -7,10 +7,12 @@
 #include "core/io/log.h"
 #include "core/io/text.h"
 #include "models/checkpoint.h"
+#include "train/allocator.h"
 #include "train/commands/commands.h"
 #include "train/evaluation_report.h"
 #include "train/experiment.h"
 #include "train/output.h"
+#include "train/run_pictures.h"
 #include "train/stop_signal.h"
 #include "train/trainer.h"
 
@@ -55,12 +57,14 @@ std::string closing_words(const Settings& settings, const RunFolder& folder, con
   text += "\n  " + at + "last.safetensors   everything needed to continue";
   text += "\n  " + at + "results.csv        one row per epoch";
   text += "\n  " + at + "log.jsonl          every step";
+  if (settings.plots)
+    text += "\n  " + at + "results.png        curves; train_batch*.jpg, val_batch*.jpg: what went in and came out";
   text += "\n\nnext:\n  rtdetr val model=" + at + "best.safetensors data=" + settings.data;
   text += "\n  rtdetr predict model=" + at + "best.safetensors source=FOLDER\n";
   return text;
 }
 
-nlohmann::ordered_json to_json(const RunFolder& folder, const RunOutcome& outcome) {
+nlohmann::ordered_json outcome_json(const RunFolder& folder, const RunOutcome& outcome) {
   return {{"folder", folder.path().string()},
           {"best", folder.best().string()},
           {"last", folder.last().string()},
@@ -74,9 +78,10 @@ nlohmann::ordered_json to_json(const RunFolder& folder, const RunOutcome& outcom
 }
 
 void report(const Settings& settings, Experiment& experiment, const RunFolder& folder, const RunOutcome& outcome) {
-  nlohmann::ordered_json document = to_json(folder, outcome);
+  nlohmann::ordered_json document = outcome_json(folder, outcome);
   if (const auto evaluation = final_evaluation(experiment, folder)) {
     document.update(evaluation_json(*evaluation, experiment.val->classes));
+    if (settings.plots) write_validation_pictures(*experiment.val, *evaluation, folder.path());
     print_text(settings, "\nbest epoch, every decoder layer:\n" + layer_table(*evaluation) + "\n");
   }
   print_text(settings, closing_words(settings, folder, outcome));
@@ -86,6 +91,7 @@ void report(const Settings& settings, Experiment& experiment, const RunFolder& f
 }  // namespace
 
 ExitCode run_train(const Settings& settings) {
+  keep_freed_memory();
   const StopSignals signals;
   std::optional<RunFolder> folder = folder_to_continue(settings);
   std::optional<RunCheckpoint> checkpoint;
@@ -108,12 +114,12 @@ ExitCode run_train(const Settings& settings) {
   if (outcome.end == RunOutcome::End::kStopped) {
     log::info("stopped and saved after " + std::to_string(outcome.steps) +
               " steps; the same command with resume=auto goes on: " + folder->last().string());
-    print_json(settings, to_json(*folder, outcome));
+    print_json(settings, outcome_json(*folder, outcome));
     return ExitCode::kStopped;
   }
   if (outcome.end == RunOutcome::End::kAlreadyFinished) {
     log::info("the run in " + folder->path().string() + " has finished; nothing was changed");
-    print_json(settings, to_json(*folder, outcome));
+    print_json(settings, outcome_json(*folder, outcome));
     return ExitCode::kOk;
   }
   report(settings, experiment, *folder, outcome);

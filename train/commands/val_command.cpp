@@ -15,6 +15,7 @@
 #include "train/model_source.h"
 #include "train/output.h"
 #include "train/run_folder.h"
+#include "train/run_pictures.h"
 
 namespace rtdetr {
 namespace {
@@ -48,6 +49,15 @@ std::string speed(const Evaluation& evaluation) {
          "; ms = model alone, fused, one picture, " + std::to_string(at::get_num_threads()) + " threads\n";
 }
 
+/// predictions.json (save_json=true) and pictures (plots=true) in a fresh folder. @return its name
+std::string write_files(const Settings& settings, const Dataset& dataset, const Evaluation& evaluation) {
+  const RunFolder folder = RunFolder::create(settings.project, settings.name, settings.exist_ok);
+  if (settings.save_json) write_coco_results(folder.path() / "predictions.json", evaluation.detections);
+  if (settings.plots) write_validation_pictures(dataset, evaluation, folder.path());
+  print_text(settings, "written to " + folder.path().string() + "\n");
+  return folder.path().string();
+}
+
 }  // namespace
 
 ExitCode run_val(const Settings& settings) {
@@ -62,13 +72,7 @@ ExitCode run_val(const Settings& settings) {
   nlohmann::ordered_json document = evaluation_json(evaluation, dataset.classes);
   print_text(settings, format_summary(evaluation.last()) + "\n" + class_table(evaluation.last(), dataset.classes) +
                            "\n" + layer_table(evaluation) + speed(evaluation));
-  if (settings.save_json) {
-    const RunFolder folder = RunFolder::create(settings.project, settings.name, settings.exist_ok);
-    const auto file = folder.path() / "predictions.json";
-    write_coco_results(file, evaluation.detections);
-    document["results"] = file.string();
-    print_text(settings, "\n" + file.string() + "\n");
-  }
+  if (settings.save_json || settings.plots) document["folder"] = write_files(settings, dataset, evaluation);
   print_json(settings, document);
   return ExitCode::kOk;
 }

@@ -1,0 +1,111 @@
+// Twenty training steps: forward, losses, backward, clipping, AdamW over the recipe's groups, EMA.
+#include <torch/torch.h>
+
+#include <catch2/catch.hpp>
+
+#include "losses/criterion.h"
+#include "tests/parity/fixture.h"
+#include "tests/support/fill.h"
+#include "train/ema.h"
+#include "train/experiment.h"
+#include "train/optimizer.h"
+#include "train/settings.h"
+
+namespace rtdetr::test {
+namespace {
+
+constexpr double kTotal = 1e-8, kWeights = 1e-7;  // relative; training is chaotic, see the fixture's `sensitivity`
+
+/// The fixture's model: no denoising queries, so that no draw is needed.
+DetectionModel build(const std::string& name) {
+  BuildOptions options;
+  options.initial_weights = false;
+  const ModelSpec spec = load_model_spec(model_file_of(name));
+  std::string text = spec.text;
+  const std::string known = "{variant: v1";
+  const std::size_t place = text.find(known);
+  REQUIRE(place != std::string::npos);
+  text.insert(place + known.size(), ", denoising: 0");
+  DetectionModel model = build_model(parse_model_spec(text, spec.origin), options);
+  model->to(torch::kFloat64);
+  fill_by_rule(*model);
+  return model;
+}
+
+std::vector<Target> targets_of(const Fixture& fixture) {
+  std::vector<Target> targets;
+  for (std::size_t image = 0; image < fixture.json["targets"].size(); ++image) {
+    const std::string key = "target." + std::to_string(image);
+    targets.push_back({fixture.tensor(key + ".labels"), fixture.tensor(key + ".boxes")});
+  }
+  return targets;
+}
+
+double count(const std::vector<Target>& targets) {
+  std::int64_t boxes = 0;
+  for (const Target& target : targets) boxes += target.labels.size(0);
+  return static_cast<double>(boxes);
+}
+
+/// Norm of every entry in the fixture's order.
+torch::Tensor norms(const torch::nn::Module& module, const std::vector<std::string>& names) {
+  std::map<std::string, torch::Tensor> state;
+  for (const auto& [key, tensor] : named_state(module)) state.emplace(key, tensor.detach().norm());
+  std::vector<torch::Tensor> list;
+  for (const std::string& name : names) list.push_back(state.at(name));
+  return torch::stack(list);
+}
+
+/// Entries whose gradient is zero in theory: AdamW turns their rounding noise into whole steps.
+bool is_noise(const std::string& name) {
+  const auto ends = [&](const char* tail) { return name.ends_with(tail); };
+  return (name.starts_with("encoder.input_proj.") && ends(".1.bias")) || ends("in_proj_bias") ||
+         (name.starts_with("encoder.encoder.") && ends("norm2.bias"));
+}
+
+torch::Tensor without_noise(const torch::Tensor& values, const std::vector<std::string>& names) {
+  std::vector<std::int64_t> kept;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (!is_noise(names[i])) kept.push_back(static_cast<std::int64_t>(i));
+  }
+  return values.index_select(0, torch::tensor(kept));
+}
+
+}  // namespace
+
+TEST_CASE("twenty steps of training follow the reference's", "[trajectory]") {
+  const Fixture fixture = load_fixture();
+  const std::string name = fixture.json["name"];
+  const std::vector<std::string> words{
+      "train", "cfg=" + std::string(RTDETR_SOURCE_DIR) + "/configs/recipes/" + model_file_of(name), "data=unused.yaml"};
+  const Settings settings = parse_command_line(words);
+  DetectionModel model = build(name), average = build(name);
+  AdamW optimizer(make_groups(settings, model), {.beta1 = settings.beta1, .beta2 = settings.beta2});
+  Ema ema(*model, *average, {.decay = settings.ema_decay, .ramp = settings.ema_ramp});
+  const std::vector<Target> targets = targets_of(fixture);
+  const auto images = images_by_key(fixture.json["input"]["key"], fixture.json["input"]["shape"]);
+  CriterionOptions criterion = criterion_options(settings);
+  criterion.naming = CriterionOptions::Naming::kOfficialV1;
+
+  model->train();
+  for (const auto& expected : fixture.json["steps"]) {
+    const std::string step = "step " + std::to_string(expected["step"].get<int>());
+    const ModelOutput output = model->forward(images, {.targets = targets});
+    const CriterionResult losses = compute_losses(output, targets, count(targets), criterion);
+    check_number(step + " total", losses.total.item<double>(), expected["total"], kTotal);
+    optimizer.zero_grad();
+    losses.total.backward();
+    const double norm = optimizer.gradient_norm();
+    check_number(step + " norm", norm, expected["grad_norm_before_clip"], kTotal);
+    clip_gradients(optimizer, norm, settings.clip_norm);
+    optimizer.step(1);
+    ema.update();
+  }
+  const std::vector<std::string> names = fixture.json["state_names"];
+  check_relative("weights", without_noise(norms(*model, names), names),
+                 without_noise(fixture.tensor("final.norm"), names), kWeights);
+  check_relative("average", without_noise(norms(*average, names), names),
+                 without_noise(fixture.tensor("ema.norm"), names), kWeights);
+}
+
+}  // namespace rtdetr::test

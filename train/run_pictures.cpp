@@ -1,0 +1,158 @@
+#include "train/run_pictures.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "core/io/chart.h"
+#include "core/io/draw.h"
+#include "train/run_log.h"
+
+namespace rtdetr {
+namespace {
+
+constexpr std::int64_t kTiles = 16;
+constexpr double kShownScore = 0.25;
+
+ChartSeries series(const ResultsTable& table, const std::string& column, const std::string& name) {
+  const std::vector<double>* epochs = table.find("epoch");
+  const std::vector<double>* values = table.find(column);
+  if (epochs == nullptr || values == nullptr) return {name, {}, {}};
+  ChartSeries curve{name, {}, {}};
+  for (std::size_t i = 0; i < values->size(); ++i) {
+    if (!std::isfinite((*values)[i])) continue;  // an epoch without validation leaves no gap
+    curve.x.push_back((*epochs)[i]);
+    curve.y.push_back((*values)[i]);
+  }
+  return curve;
+}
+
+Picture loss_chart(const ResultsTable& table, const std::string& of) {
+  const std::vector<ChartSeries> curves{series(table, of + "/cls_loss", "class"),
+                                        series(table, of + "/l1_loss", "box L1"),
+                                        series(table, of + "/giou_loss", "box GIoU")};
+  return line_chart(curves, {.title = (of == "train" ? "training" : "validation") + std::string(" loss, last layer"),
+                             .x_label = "epoch",
+                             .y_low = 0});
+}
+
+Picture metric_chart(const ResultsTable& table) {
+  const std::vector<ChartSeries> curves{
+      series(table, "metrics/mAP50-95(B)", "AP"), series(table, "metrics/mAP50(B)", "AP50"),
+      series(table, "metrics/precision(B)", "precision"), series(table, "metrics/recall(B)", "recall")};
+  return line_chart(curves, {.title = "validation", .x_label = "epoch", .y_low = 0, .y_high = 1});
+}
+
+Picture layer_chart(const ResultsTable& table) {
+  std::vector<ChartSeries> curves;
+  for (int layer = 0; table.find("layer" + std::to_string(layer) + "/AP") != nullptr; ++layer) {
+    curves.push_back(series(table, "layer" + std::to_string(layer) + "/AP",
+                            layer == 0 ? "encoder" : "layer " + std::to_string(layer)));
+  }
+  return line_chart(curves, {.title = "AP by decoder layer", .x_label = "epoch", .y_low = 0});
+}
+
+Picture rate_chart(const ResultsTable& table) {
+  std::vector<ChartSeries> curves;
+  for (int group = 0; table.find("lr/pg" + std::to_string(group)) != nullptr; ++group) {
+    curves.push_back(series(table, "lr/pg" + std::to_string(group), "group " + std::to_string(group)));
+  }
+  return line_chart(curves, {.title = "learning rate at the epoch's end", .x_label = "epoch", .y_low = 0});
+}
+
+/// One picture of a batch, back to bytes.
+Picture picture_of(const Batch& batch, std::int64_t index) {
+  Picture picture(static_cast<int>(batch.width), static_cast<int>(batch.height));
+  const std::int64_t plane = batch.height * batch.width;
+  const float* values = batch.images.data() + index * 3 * plane;
+  for (std::int64_t i = 0; i < plane; ++i) {
+    for (std::int64_t c = 0; c < 3; ++c) {
+      picture.rgb[static_cast<std::size_t>(3 * i + c)] =
+          static_cast<std::uint8_t>(std::clamp(values[c * plane + i] * 255.0F + 0.5F, 0.0F, 255.0F));
+    }
+  }
+  return picture;
+}
+
+std::vector<DrawnBox> boxes_of(const Batch::Image& image, const Batch& batch, const ClassList& classes) {
+  std::vector<DrawnBox> boxes;
+  const auto width = static_cast<float>(batch.width), height = static_cast<float>(batch.height);
+  for (std::size_t i = 0; i < image.labels.size(); ++i) {
+    const float* box = image.boxes_cxcywh.data() + 4 * i;
+    const float half_width = box[2] / 2, half_height = box[3] / 2;
+    boxes.push_back({(box[0] - half_width) * width, (box[1] - half_height) * height, (box[0] + half_width) * width,
+                     (box[1] + half_height) * height, image.labels[i],
+                     label_text(classes.names[static_cast<std::size_t>(image.labels[i])])});
+  }
+  return boxes;
+}
+
+std::vector<DrawnBox> truth_of(const Dataset& dataset, const Dataset::PictureEntry& entry) {
+  std::vector<DrawnBox> boxes;
+  for (std::uint32_t i = entry.first_box; i < entry.first_box + entry.box_count; ++i) {
+    const Dataset::BoxEntry& box = dataset.boxes[i];
+    boxes.push_back({box.xyxy[0], box.xyxy[1], box.xyxy[2], box.xyxy[3], box.label,
+                     label_text(dataset.classes.names[static_cast<std::size_t>(box.label)])});
+  }
+  return boxes;
+}
+
+/// Shown detections by picture id, best first.
+std::map<std::int64_t, std::vector<DrawnBox>> shown_detections(const Dataset& dataset, const Evaluation& evaluation) {
+  const auto& ids = dataset.classes.category_ids;
+  std::map<std::int64_t, std::vector<DrawnBox>> by_picture;
+  for (const MetricDetection& found : evaluation.detections) {
+    if (found.score <= kShownScore) continue;
+    const auto label = std::find(ids.begin(), ids.end(), found.category_id) - ids.begin();
+    const auto& [x, y, w, h] = found.box_xywh;
+    by_picture[found.image_id].push_back(
+        {static_cast<float>(x), static_cast<float>(y), static_cast<float>(x + w), static_cast<float>(y + h), label,
+         label_text(dataset.classes.names[static_cast<std::size_t>(label)], found.score)});
+  }
+  return by_picture;
+}
+
+}  // namespace
+
+void write_results_picture(const std::filesystem::path& results_csv, const std::filesystem::path& png) {
+  const ResultsTable table = read_results(results_csv);
+  if (table.titles.empty()) return;
+  const std::vector<Tile> tiles{{loss_chart(table, "train"), ""},
+                                {loss_chart(table, "val"), ""},
+                                {metric_chart(table), ""},
+                                {layer_chart(table), ""},
+                                {rate_chart(table), ""}};
+  write_picture(png, mosaic(tiles, {.columns = 3, .tile_width = 640, .tile_height = 420}));
+}
+
+void write_batch_picture(const Batch& batch, const ClassList& classes, const std::filesystem::path& jpg) {
+  std::vector<Tile> tiles;
+  for (std::int64_t i = 0; i < std::min(batch.size, kTiles); ++i) {
+    const Batch::Image& image = batch.targets[static_cast<std::size_t>(i)];
+    tiles.push_back({picture_of(batch, i), "picture " + std::to_string(image.picture_index)});
+    draw_boxes(tiles.back().picture, boxes_of(image, batch, classes));
+  }
+  write_picture(jpg, mosaic(tiles));
+}
+
+void write_validation_pictures(const Dataset& dataset, const Evaluation& evaluation,
+                               const std::filesystem::path& folder) {
+  const auto detections = shown_detections(dataset, evaluation);
+  const auto count = static_cast<std::int64_t>(dataset.pictures.size());
+  for (std::int64_t part = 0; part < 3 && part * kTiles < count; ++part) {
+    std::vector<Tile> labels, predictions;
+    for (std::int64_t i = part * kTiles; i < std::min(count, (part + 1) * kTiles); ++i) {
+      const Dataset::PictureEntry& entry = dataset.pictures[static_cast<std::size_t>(i)];
+      labels.push_back({load_sample(dataset, i).picture, entry.file.filename().string()});
+      predictions.push_back(labels.back());
+      draw_boxes(labels.back().picture, truth_of(dataset, entry));
+      const auto found = detections.find(entry.id);
+      if (found != detections.end()) draw_boxes(predictions.back().picture, found->second);
+    }
+    const std::string stem = "val_batch" + std::to_string(part);
+    write_picture(folder / (stem + "_labels.jpg"), mosaic(labels));
+    write_picture(folder / (stem + "_pred.jpg"), mosaic(predictions));
+  }
+}
+
+}  // namespace rtdetr
