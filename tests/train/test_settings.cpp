@@ -294,3 +294,16 @@ TEST_CASE("a switch-off is a share of the run up to 1 and an epoch above") {
   CHECK_FALSE(switch_off_reached(71, 70, 0.99));
   CHECK(switch_off_reached(71, 71, 0.1));
 }
+
+TEST_CASE("every recipe that comes along is valid, and names files that exist") {
+  int recipes = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(std::string(RTDETR_SOURCE_DIR) + "/configs/recipes")) {
+    INFO(entry.path());
+    const std::string line = "train cfg=" + entry.path().string();
+    Settings s;
+    REQUIRE_NOTHROW(s = parse(line + " data=d.yaml" + (entry.path().stem() == "finetune" ? " model=m.yaml" : "")));
+    if (s.origin_of("model").find("command line") == std::string::npos) CHECK(std::filesystem::exists(s.model));
+    ++recipes;
+  }
+  CHECK(recipes >= 4);
+}
