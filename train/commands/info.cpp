@@ -78,6 +78,12 @@ nlohmann::ordered_json rows_json(const ModelFacts& facts) {
   return list;
 }
 
+std::string next_command(const std::string& checkpoint) {
+  if (holds_whole_run(checkpoint))
+    return "rtdetr export model=" + checkpoint + " format=safetensors output=model.safetensors";
+  return "rtdetr predict model=" + checkpoint + " source=photos/";
+}
+
 }  // namespace
 
 ExitCode run_info(const Settings& settings) {
@@ -100,7 +106,7 @@ ExitCode run_info(const Settings& settings) {
     document["epoch"] = opened.info.epoch;
     text += "classes: " + join(opened.info.names, ", ") + "\n";
     text += "step " + with_thousands(opened.info.step) + ", epoch " + with_thousands(opened.info.epoch) + "\n";
-    text += "state " + hash + "\n\nnext: rtdetr predict model=" + settings.model + " source=photos/\n";
+    text += "state " + hash + "\n\nnext: " + next_command(settings.model) + "\n";
   } else {
     text += "\nnext: rtdetr train model=" + settings.model + " data=configs/datasets/bccd.yaml\n";
   }
