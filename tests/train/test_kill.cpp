@@ -27,13 +27,13 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
-std::vector<std::string> command(const Settings& settings, const std::string& name) {
+std::vector<std::string> command(const Settings& settings, const std::string& name, int epochs = 3) {
   return {RTDETR_PROGRAM,
           "train",
           "model=" + settings.model,
           "data=" + settings.data,
           "imgsz=64",
-          "epochs=3",
+          "epochs=" + std::to_string(epochs),
           "batch=4",
           "workers=1",
           "threads=1",
@@ -79,6 +79,15 @@ int run_and_signal(const std::vector<std::string>& words, int signal, double sec
   }
   kill(child, signal);
   return wait_for(child);
+}
+
+template <class Condition>
+void wait_until(Condition condition) {
+  const auto begin = Clock::now();
+  while (!condition()) {
+    REQUIRE(seconds_since(begin) < 60);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
 }
 
 TensorMap saved_state(const Settings& settings, const std::string& name) {
@@ -129,30 +138,27 @@ TEST_CASE("kill -9 at random moments loses nothing: the same command ends in the
 TEST_CASE("SIGTERM finishes the step, saves and exits with 75; the same command goes on") {
   const TemporaryFolder temp;
   const Settings settings = make_micro_run(temp.path());
-  auto words = command(settings, "long");
-  for (std::string& word : words) {
-    if (word == "epochs=3") word = "epochs=100000";
-  }
+  const auto words = command(settings, "long", 100'000);
+  const auto log = temp / "runs/long/log.jsonl";
+  std::int64_t steps = 0;
   for (int i = 0; i < 2; ++i) {
+    const std::uintmax_t before = std::filesystem::exists(log) ? std::filesystem::file_size(log) : 0;
     const pid_t child = start(words);
-    while (!std::filesystem::exists(temp / "runs/long/last.safetensors"))
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    wait_until([&] { return std::filesystem::exists(log) && std::filesystem::file_size(log) > before + 300; });
     kill(child, SIGTERM);
     CHECK(wait_for(child) == 75);
+    const auto done = saved_state(settings, "long").at("run.steps").item<std::int64_t>();
+    CHECK(done > steps);
+    steps = done;
   }
-  CHECK(saved_state(settings, "long").at("run.steps").item<std::int64_t>() > 0);
 }
 
 TEST_CASE("a second run in the same folder exits with 2") {
   const TemporaryFolder temp;
   const Settings settings = make_micro_run(temp.path());
-  auto words = command(settings, "shared");
-  for (std::string& word : words) {
-    if (word == "epochs=3") word = "epochs=100000";
-  }
+  const auto words = command(settings, "shared", 100'000);
   const pid_t first = start(words);
-  while (!std::filesystem::exists(temp / "runs/shared/last.safetensors"))
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  wait_until([&] { return std::filesystem::exists(temp / "runs/shared/last.safetensors"); });
   CHECK(wait_for(start(words)) == 2);
   kill(first, SIGKILL);
   CHECK(wait_for(first) == -SIGKILL);
