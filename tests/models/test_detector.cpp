@@ -1,0 +1,99 @@
+#include "models/detector.h"
+
+#include <torch/torch.h>
+
+#include <catch2/catch.hpp>
+
+#include "core/io/error.h"
+#include "core/io/picture.h"
+#include "models/checkpoint.h"
+#include "tests/models/tiny_model.h"
+#include "tests/support/temporary_folder.h"
+
+using rtdetr::Detection;
+using rtdetr::Detector;
+using rtdetr::Picture;
+using rtdetr::RgbView;
+using rtdetr::test::TemporaryFolder;
+
+namespace {
+
+std::filesystem::path save_tiny(const TemporaryFolder& folder) {
+  at::set_num_threads(1);
+  rtdetr::ModelInfo info;
+  info.names = {"a", "b", "c"};
+  info.category_ids = {1, 2, 3};
+  info.height = 64, info.width = 96;
+  rtdetr::save_model(folder / "tiny.safetensors", rtdetr::test::tiny_model(), info);
+  return folder / "tiny.safetensors";
+}
+
+Picture gradient_picture(int width, int height) {
+  Picture picture(width, height);
+  for (std::size_t i = 0; i < picture.rgb.size(); ++i) picture.rgb[i] = static_cast<std::uint8_t>(i * 7);
+  return picture;
+}
+
+RgbView view(const Picture& picture) { return {picture.rgb.data(), picture.width, picture.height}; }
+
+bool same(const std::vector<Detection>& a, const std::vector<Detection>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Detection& x, const Detection& y) {
+    return x.x0 == y.x0 && x.y1 == y.y1 && x.score == y.score && x.label == y.label;
+  });
+}
+
+}  // namespace
+
+TEST_CASE("a detector finds boxes inside the picture, best first, above the threshold") {
+  const TemporaryFolder folder;
+  const auto file = save_tiny(folder);
+  const Detector detector(file, {.min_score = 0});
+  CHECK(detector.names() == std::vector<std::string>{"a", "b", "c"});
+  CHECK(detector.input_height() == 64);
+  CHECK(detector.input_width() == 96);
+  const auto found = detector.detect(view(gradient_picture(50, 40)));
+  REQUIRE(found.size() == 30);  // 10 queries of 3 classes
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (i > 0) CHECK(found[i].score <= found[i - 1].score);
+    CHECK(found[i].x0 >= 0);
+    CHECK(found[i].x1 <= 50);
+    CHECK(found[i].y1 <= 40);
+  }
+  const Detector strict(file, {.min_score = found[4].score});
+  CHECK(strict.detect(view(gradient_picture(50, 40))).size() == 5);
+}
+
+TEST_CASE("rows may be padded") {
+  const TemporaryFolder folder;
+  const Detector detector(save_tiny(folder), {.min_score = 0});
+  const Picture picture = gradient_picture(50, 40);
+  std::vector<std::uint8_t> padded(40 * 160, 255);
+  for (int y = 0; y < 40; ++y) std::copy_n(picture.row(y), 150, padded.begin() + y * 160);
+  CHECK(same(detector.detect(view(picture)), detector.detect(RgbView{padded.data(), 50, 40, 160})));
+}
+
+TEST_CASE("a batch gives each picture its detections, a file the same as its pixels") {
+  const TemporaryFolder folder;
+  const Detector detector(save_tiny(folder), {.min_score = 0, .max_detections = 3});
+  const Picture one = gradient_picture(50, 40), two = gradient_picture(30, 70);
+  const std::vector<RgbView> views = {view(one), view(two)};
+  rtdetr::DetectionTimes times;
+  const auto both = detector.detect(views, &times);
+  REQUIRE(both.size() == 2);
+  CHECK(both[1].size() == 3);
+  CHECK(times.model_ms > 0);
+  CHECK(both[0][0].label == detector.detect(view(one))[0].label);
+  CHECK(detector.detect(std::span<const RgbView>()).empty());
+  rtdetr::write_picture(folder / "two.png", two);
+  CHECK(same(detector.detect_file(folder / "two.png"), detector.detect(view(two))));
+}
+
+TEST_CASE("options that do not fit the model are refused") {
+  const TemporaryFolder folder;
+  const auto file = save_tiny(folder);
+  CHECK(Detector(file, {.decoder_layers = 1}).decoder_layers() == 1);
+  CHECK_THROWS_AS(Detector(file, {.decoder_layers = 9}), rtdetr::ConfigError);
+  CHECK_THROWS_AS(Detector(file, {.height = 100}), rtdetr::ConfigError);
+  CHECK_THROWS_AS(Detector(folder / "nothing.safetensors"), rtdetr::Error);
+  CHECK_THROWS_AS(Detector(file).detect(RgbView{}), rtdetr::DataError);
+}
