@@ -64,7 +64,8 @@ class Section {
 
 void add_input_keys(std::vector<Key>& keys) {
   Section s(keys, "what to work on");
-  s.path("model", &Settings::model, kModelUsers, "rtdetr-n.yaml", "model YAML, or a checkpoint (.safetensors)");
+  s.path("model", &Settings::model, kModelUsers, "rtdetr-n.yaml",
+         "model YAML, or a checkpoint (.safetensors); train takes a YAML");
   s.path("data", &Settings::data, kTrain | kVal | kCheck, "configs/datasets/bccd.yaml", "data set YAML");
   s.path("cfg", &Settings::cfg, kEvery, "configs/recipes/finetune.yaml",
          "recipe: a YAML file of keys; the command line wins over it");

@@ -259,6 +259,9 @@ void Parser::check_combinations() {
     problems_.push_back("schedule=multistep" + s.origin_of("schedule") + " needs milestones=, e.g. milestones=40,55");
   if (!std::is_sorted(s.milestones.begin(), s.milestones.end()))
     problems_.push_back("milestones" + s.origin_of("milestones") + " must ascend");
+  if (s.command == Command::kTrain && fs::path(s.model).extension() == ".safetensors")
+    problems_.push_back("model=" + s.model + s.origin_of("model") +
+                        ": train builds its model from a YAML; add weights=" + s.model + " to start from a checkpoint");
   if (s.command == Command::kCheck) {
     both("data", "annotations", "check one data set YAML, or one annotations file");
     if (s.annotations.empty() != s.images.empty())

@@ -142,6 +142,7 @@ TEST_CASE("a mistake on the command line is answered with the argument and what 
       {"check annotations=a.json", {"annotations= and images= together"}},
       {"check data=d annotations=a images=i", {"exclude each other"}},
       {"train model=m data=d resume=auto weights=w", {"resume and weights exclude each other"}},
+      {"train model=b.safetensors data=d", {"builds its model from a YAML; add weights=b.safetensors"}},
       {"train model=m data=d quiet=true verbose=true", {"quiet and verbose exclude each other"}},
       {"train model=m data=d schedule=multistep", {"needs milestones="}},
       {"train model=m data=d milestones=5,2", {"must ascend"}},
