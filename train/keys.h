@@ -10,7 +10,8 @@
 #include "train/settings.h"
 
 /// The one table of the program's grammar. Parsing, validation, suggestions, `rtdetr help`, args.yaml and the
-/// reference page are all made from it, so a key is added by one field in settings.h and one row in key_table.cpp.
+/// reference page are all made from it, so a key is added by one field in settings.h and one row in key_table.cpp, a
+/// command by one row in command_table.cpp.
 namespace rtdetr {
 
 /// Set of commands, one bit each.
