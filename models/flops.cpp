@@ -23,6 +23,8 @@ void count_product(const at::RecordFunction& call) {
     counted_operations += 2 * numel(inputs[0]) * inputs[1].toTensor().size(-1);
   } else if (name == "aten::addmm" || name == "aten::baddbmm") {
     counted_operations += 2 * numel(inputs[1]) * inputs[2].toTensor().size(-1);
+  } else if (name == "mkldnn::_linear_pointwise") {  // core/ops/linear.h
+    counted_operations += 2 * numel(inputs[0]) * inputs[1].toTensor().size(0);
   }
 }
 
