@@ -30,7 +30,14 @@ RunFacts from_text(const std::string& text, const std::filesystem::path& file) {
   }
 }
 
-RunCheckpoint load_one(const std::filesystem::path& file) {
+}  // namespace
+
+void save_run(const RunFolder& folder, const TensorMap& state, const RunFacts& facts, FileMetadata model_metadata) {
+  model_metadata[kFactsKey] = to_text(facts);
+  save_tensors(folder.last(), state, model_metadata, {.durable = true, .keep_previous = folder.previous()});
+}
+
+RunCheckpoint load_run_file(const std::filesystem::path& file) {
   TensorFile content = load_tensors(file);
   const auto facts = content.metadata.find(kFactsKey);
   if (facts == content.metadata.end()) {
@@ -40,11 +47,15 @@ RunCheckpoint load_one(const std::filesystem::path& file) {
   return {file, std::move(content.tensors), from_text(facts->second, file)};
 }
 
-}  // namespace
-
-void save_run(const RunFolder& folder, const TensorMap& state, const RunFacts& facts, FileMetadata model_metadata) {
-  model_metadata[kFactsKey] = to_text(facts);
-  save_tensors(folder.last(), state, model_metadata, {.durable = true, .keep_previous = folder.previous()});
+void warn_about_space(const RunFolder& folder, const TensorMap& state) {
+  std::uintmax_t bytes = 0;
+  for (const auto& [name, tensor] : state) bytes += tensor.nbytes();
+  std::error_code error;
+  const auto space = std::filesystem::space(folder.path(), error);
+  if (error || space.available >= 3 * bytes) return;
+  constexpr std::uintmax_t kMiB = 1 << 20;
+  log::warning("the disk of " + folder.path().string() + " has " + std::to_string(space.available / kMiB) +
+               " MiB free; this run's checkpoints need about " + std::to_string(3 * bytes / kMiB) + " MiB");
 }
 
 std::optional<RunCheckpoint> load_run(const RunFolder& folder) {
@@ -54,14 +65,14 @@ std::optional<RunCheckpoint> load_run(const RunFolder& folder) {
   std::string problem = folder.last().string() + ": not there";
   if (has_last) {
     try {
-      return load_one(folder.last());
+      return load_run_file(folder.last());
     } catch (const CheckpointError& error) {
       if (!has_previous) throw;
       problem = error.what();
     }
   }
   log::warning(problem);
-  RunCheckpoint previous = load_one(folder.previous());
+  RunCheckpoint previous = load_run_file(folder.previous());
   log::warning("continuing from " + folder.previous().string() + ", the one before");
   return previous;
 }

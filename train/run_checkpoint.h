@@ -36,6 +36,11 @@ void save_run(const RunFolder& folder, const TensorMap& state, const RunFacts& f
 /// @return nullopt if there is neither
 /// @throws CheckpointError  if both are damaged
 std::optional<RunCheckpoint> load_run(const RunFolder& folder);
+/// Reads this very file.
+RunCheckpoint load_run_file(const std::filesystem::path& file);
+
+/// Warns when the folder's disk cannot hold this state three times: last, last-1 and the file being written.
+void warn_about_space(const RunFolder& folder, const TensorMap& state);
 
 /// @throws ConfigError  naming the first setting in which the saved run and this one differ
 void check_identity(const RunIdentity& saved, const RunIdentity& wanted, const std::filesystem::path& file);

@@ -85,12 +85,13 @@ void Trainer::resume(const RunCheckpoint& checkpoint) {
 RunOutcome Trainer::fit() {
   if (finished()) return outcome(RunOutcome::End::kAlreadyFinished);
   open_log();
+  warn_about_space(folder_, state_.capture());
   while (!finished()) {
     begin_epoch();
     while (!epoch_is_over()) {
       train_one_step();
       if (stop_requested_()) return stop();
-      if (save_is_due()) save();
+      if (save_is_due()) try_to_save();
     }
     if (!end_epoch()) return stop();
   }
@@ -247,7 +248,7 @@ bool Trainer::end_epoch() {
   loss_sums_.zero_();
   loss_steps_ = 0;
   if (!experiment_.val && finished()) save_weights(folder_.best());
-  save();
+  finished() ? save() : try_to_save();
   return true;
 }
 
@@ -292,15 +293,30 @@ void Trainer::record_epoch(const Evaluation* evaluation) {
 
 void Trainer::save() {
   const double begin = seconds_now();
-  TensorMap state = state_.capture();
+  const TensorMap state = state_.capture();
   require_finite(state, folder_.last());
-  RunFacts facts{.identity = experiment_.identity,
-                 .train_seconds = train_seconds_,
-                 .loss_terms = join(loss_terms_, ","),
-                 .precision = precision_name(experiment_.precision.precision)};
+  const RunFacts facts{.identity = experiment_.identity,
+                       .train_seconds = train_seconds_,
+                       .loss_terms = join(loss_terms_, ","),
+                       .precision = precision_name(experiment_.precision.precision)};
   save_run(folder_, state, facts, to_metadata(model_info()));
   last_save_ = train_seconds_;
+  failed_saves_ = 0;
   log::debug("saved " + folder_.last().string() + " in " + format_double(seconds_now() - begin) + " s");
+}
+
+/// A save on the way may fail, e.g. while the disk is full: the file before it is untouched and training goes on. The
+/// third failure in a row ends the run.
+void Trainer::try_to_save() {
+  constexpr int kMostFailures = 3;
+  try {
+    save();
+  } catch (const IoError& error) {
+    if (++failed_saves_ >= kMostFailures) throw;
+    last_save_ = train_seconds_;
+    line_.end();
+    log::warning(std::string("not saved, training goes on: ") + error.what());
+  }
 }
 
 RunOutcome Trainer::stop() {

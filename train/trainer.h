@@ -72,6 +72,7 @@ class Trainer {
   void keep_if_best(const Evaluation& evaluation);
   void record_epoch(const Evaluation* evaluation);
   void save();
+  void try_to_save();
   void save_weights(const std::filesystem::path& file);
   bool save_is_due() const;
   bool out_of_time() const;
@@ -108,6 +109,7 @@ class Trainer {
   // told beside the state
   std::vector<std::string> loss_terms_;
   double train_seconds_ = 0;
+  int failed_saves_ = 0;  ///< in a row
   double last_save_ = 0;  ///< train_seconds_ at the last save
 };
 

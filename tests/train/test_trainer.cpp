@@ -1,6 +1,9 @@
 #include "train/trainer.h"
 
 #include <torch/torch.h>
+#include <csignal>
+
+#include <sys/resource.h>
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
@@ -52,6 +55,21 @@ std::vector<std::string> step_lines(const Settings& settings, const std::string&
   }
   return lines;
 }
+
+/// While it lives, no file of this process may grow beyond `bytes`: a full disk that needs no disk.
+struct FileSizeLimit {
+  explicit FileSizeLimit(rlim_t bytes) { set(bytes); }
+  ~FileSizeLimit() { lift(); }
+  static void lift() { set(RLIM_INFINITY); }
+
+ private:
+  static void set(rlim_t bytes) {
+    rlimit limit{};
+    REQUIRE(getrlimit(RLIMIT_FSIZE, &limit) == 0);
+    limit.rlim_cur = std::min(bytes, limit.rlim_max);
+    REQUIRE(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+  }
+};
 
 /// results.csv without the column that holds seconds.
 std::string table_without_time(const Settings& settings, const std::string& name) {
@@ -150,6 +168,29 @@ TEST_CASE("a damaged last file falls back to the one before, two damaged ones ar
   for (const char* name : {"last", "last-1"})
     std::filesystem::resize_file(temp / "runs/exp" / (std::string(name) + ".safetensors"), 100);
   CHECK_THROWS_AS(run(settings, "exp"), CheckpointError);
+}
+
+TEST_CASE("a save that fails on the way does not end the run, one at its end does") {
+  at::set_num_threads(1);
+  std::signal(SIGXFSZ, SIG_IGN);
+  const TemporaryFolder temp;
+  Settings settings = make_micro_run(temp.path());
+  settings.val = false;
+  const auto run_with_small_files = [&](const std::string& name, int until_ask) {
+    const RunFolder folder((temp / "runs") / name);
+    Experiment experiment = prepare_experiment(settings);
+    const FileSizeLimit limit(50'000);  // logs fit, checkpoints do not
+    int asked = 0;
+    Trainer trainer(experiment, folder, [&] {
+      if (++asked == until_ask) FileSizeLimit::lift();
+      return false;
+    });
+    return trainer.fit();
+  };
+  CHECK(run_with_small_files("passing", 8).end == RunOutcome::End::kFinished);
+  CHECK(saved_state(settings, "passing").at("run.epoch").item<std::int64_t>() == 3);
+  CHECK_THROWS_AS(run_with_small_files("lasting", 1000), IoError);
+  CHECK_FALSE(std::filesystem::exists(temp / "runs/lasting/last.safetensors"));
 }
 
 TEST_CASE("the micro model learns its pictures by heart") {

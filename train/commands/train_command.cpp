@@ -19,15 +19,19 @@
 namespace rtdetr {
 namespace {
 
+/// resume= names a checkpoint rather than a folder, or none.
+bool names_a_file(const Settings& settings) {
+  return settings.resume != "auto" && std::filesystem::is_regular_file(settings.resume);
+}
+
 /// resume=auto: the named folder, locked before anything slow. resume=FILE: the folder of that checkpoint.
 std::optional<RunFolder> folder_to_continue(const Settings& settings) {
   if (settings.resume == "false") return std::nullopt;
-  if (settings.resume == "auto" || settings.resume == "true") {
-    return RunFolder(std::filesystem::path(settings.project) / settings.name);
-  }
-  const std::filesystem::path file = settings.resume;
-  if (!std::filesystem::exists(file)) throw ConfigError("resume=" + settings.resume + ": no such file");
-  return RunFolder(std::filesystem::is_directory(file) ? file : std::filesystem::absolute(file).parent_path());
+  if (settings.resume == "auto") return RunFolder(std::filesystem::path(settings.project) / settings.name);
+  if (names_a_file(settings)) return RunFolder(std::filesystem::absolute(settings.resume).parent_path());
+  if (std::filesystem::is_directory(settings.resume)) return RunFolder(settings.resume);
+  throw ConfigError("resume=" + settings.resume + settings.origin_of("resume") +
+                    ": no such file; auto continues the run in project/name");
 }
 
 /// The type that amp=auto chose belongs to the run: it is not chosen anew on another machine or day.
@@ -95,7 +99,7 @@ ExitCode run_train(const Settings& settings) {
   const StopSignals signals;
   std::optional<RunFolder> folder = folder_to_continue(settings);
   std::optional<RunCheckpoint> checkpoint;
-  if (folder) checkpoint = load_run(*folder);
+  if (folder) checkpoint = names_a_file(settings) ? load_run_file(settings.resume) : load_run(*folder);
   Experiment experiment = prepare_experiment(settings);
   if (checkpoint) {
     check_identity(checkpoint->facts.identity, experiment.identity, checkpoint->file);
