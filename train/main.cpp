@@ -10,6 +10,7 @@
 #include "core/io/text.h"
 #include "train/commands/commands.h"
 #include "train/machine.h"
+#include "train/short_spins.h"
 
 namespace {
 
@@ -58,6 +59,13 @@ int fail_in_libtorch(const c10::Error& error) {
   return fail(ExitCode::kInternal, "LibTorch: " + text.substr(0, text.find('\n')));
 }
 
+/// Commands that run a model long enough for the start to be done twice.
+bool uses_many_threads(const rtdetr::Settings& settings) {
+  const bool works = settings.command == Command::kTrain || settings.command == Command::kVal ||
+                     settings.command == Command::kPredict || settings.command == Command::kBenchmark;
+  return works && settings.threads != 1;
+}
+
 }  // namespace
 
 /// The only place that catches everything.
@@ -65,6 +73,7 @@ int main(int argc, char** argv) {
   try {
     const std::vector<std::string> arguments(argv + 1, argv + argc);
     const rtdetr::Settings settings = rtdetr::parse_command_line(arguments);
+    if (uses_many_threads(settings)) rtdetr::restart_with_short_spins(argv);
     rtdetr::apply_machine_settings(settings);
     return static_cast<int>(run(settings));
   } catch (const rtdetr::Error& error) {
