@@ -28,8 +28,11 @@ void print_text(const Settings& settings, const std::string& text) {
 }
 
 void print_json(const Settings& settings, const nlohmann::ordered_json& document) {
-  using Json = nlohmann::ordered_json;
-  if (settings.json) write_stdout(document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  if (settings.json) write_stdout(json_text(document));
+}
+
+std::string json_text(const nlohmann::ordered_json& document) {
+  return document.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
 void TextTable::add(std::vector<std::string> cells) {

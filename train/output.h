@@ -15,6 +15,8 @@ namespace rtdetr {
 void print_text(const Settings& settings, const std::string& text);
 /// Writes the document to stdout if json=true. Doubles in shortest round-trip form; not-a-number becomes null.
 void print_json(const Settings& settings, const nlohmann::ordered_json& document);
+/// The document indented, with a line feed at its end; bytes that are not UTF-8 (file names) become U+FFFD.
+std::string json_text(const nlohmann::ordered_json& document);
 
 /// Columns that line up: text to the left, numbers to the right.
 class TextTable {

@@ -13,23 +13,36 @@
 namespace rtdetr {
 namespace {
 
-/// Best of three, in milliseconds: one convolution of a typical size, forward and backward.
-double time_convolution(Precision precision, torch::Device device) {
-  auto weight = torch::randn({64, 64, 3, 3}, device).contiguous(torch::MemoryFormat::ChannelsLast).requires_grad_();
-  auto input = torch::randn({4, 64, 40, 40}, device).contiguous(torch::MemoryFormat::ChannelsLast).requires_grad_();
-  double best = std::numeric_limits<double>::infinity();
-  for (int run = 0; run < 4; ++run) {  // the first one warms up
-    const auto begin = std::chrono::steady_clock::now();
-    torch::Tensor output;
-    {
-      AutocastScope autocast(precision, device);
-      output = torch::conv2d(input, weight, {}, 1, 1);
-    }
-    output.sum().backward();
-    const double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
-    if (run > 0) best = std::min(best, ms);
+/// Milliseconds for one convolution of a typical size, forward and backward.
+double time_convolution(torch::Tensor& weight, torch::Tensor& input, Precision precision) {
+  const auto begin = std::chrono::steady_clock::now();
+  torch::Tensor output;
+  {
+    AutocastScope autocast(precision, input.device());
+    output = torch::conv2d(input, weight, {}, 1, 1);
   }
-  return best;
+  output.sum().backward();
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+}
+
+struct ConvolutionTimes {
+  double fp32 = std::numeric_limits<double>::infinity();
+  double bf16 = std::numeric_limits<double>::infinity();
+};
+
+/// The shortest of many turns, taken alternately: other work on the machine lengthens some, seldom all of one kind.
+ConvolutionTimes time_convolutions(torch::Device device) {
+  constexpr int kTurns = 20;
+  const auto random = [&](at::IntArrayRef shape) {
+    return torch::randn(shape, device).contiguous(torch::MemoryFormat::ChannelsLast).requires_grad_();
+  };
+  torch::Tensor weight = random({64, 64, 3, 3}), input = random({4, 64, 40, 40});
+  ConvolutionTimes times;
+  for (int turn = 0; turn < kTurns; ++turn) {
+    times.fp32 = std::min(times.fp32, time_convolution(weight, input, Precision::kFloat32));
+    times.bf16 = std::min(times.bf16, time_convolution(weight, input, Precision::kBFloat16));
+  }
+  return times;
 }
 
 std::string two_digits(double value) {
@@ -60,12 +73,11 @@ PrecisionChoice choose_precision(const std::string& amp, torch::Device device) {
   if (amp == "off") return {Precision::kFloat32, "amp=off: the model runs in fp32"};
   if (amp == "bf16") return {Precision::kBFloat16, "amp=bf16: the model runs in bf16 autocast"};
   if (amp != "auto") throw ConfigError("amp: '" + amp + "' is none of off, bf16, auto");
-  const double fp32 = time_convolution(Precision::kFloat32, device);
-  const double bf16 = time_convolution(Precision::kBFloat16, device);
+  const ConvolutionTimes times = time_convolutions(device);
   constexpr double kWorthwhile = 0.8;  // only the convolutions gain this much; the rest of the step does not
-  const bool faster = bf16 < kWorthwhile * fp32;
+  const bool faster = times.bf16 < kWorthwhile * times.fp32;
   return {faster ? Precision::kBFloat16 : Precision::kFloat32,
-          "amp=auto: a convolution takes " + two_digits(fp32) + " ms in fp32, " + two_digits(bf16) +
+          "amp=auto: a convolution takes " + two_digits(times.fp32) + " ms in fp32, " + two_digits(times.bf16) +
               " ms in bf16; the model runs in " + (faster ? "bf16 autocast" : "fp32")};
 }
 

@@ -129,6 +129,7 @@ void Trainer::switch_augmentation_off() {
   if (loader_ && !strong && !scale) return;
   TransformOptions transforms = training_transforms(settings_, experiment_.size);
   transforms.strong_until_epoch = strong_off_;
+  transforms.mosaic_until_epoch = strong_off_;
   transforms.multi_scale_until_epoch = multi_scale_off_;
   loader_.reset();
   loader_ = std::make_unique<Loader>(experiment_.train, transforms, training_loader_options(experiment_));

@@ -17,7 +17,8 @@ namespace {
 
 std::string current_stem() {
   const char* stem = std::getenv("RTDETR_FIXTURE");
-  if (!stem) FAIL("RTDETR_FIXTURE must name a file of tests/fixtures, e.g. forward_v1_r18vd");
+  if (!stem)
+    FAIL("RTDETR_FIXTURE must name a file of tests/fixtures, e.g. forward_v1_r18vd; or, for [zoo], a model file");
   return stem;
 }
 
@@ -77,6 +78,17 @@ DetectionModel build_fixture_model(const std::string& fixture_model) {
   return model;
 }
 
+torch::Tensor rows_of_tokens(const torch::Tensor& actual, const torch::Tensor& expected) {
+  const auto [tokens, order] = actual.sort(1);
+  const auto [expected_tokens, expected_order] = expected.sort(1);
+  check_equal("selected tokens as a set", tokens, expected_tokens);
+  return torch::empty_like(order).scatter_(1, expected_order, order);
+}
+
+torch::Tensor aligned(const torch::Tensor& values, const torch::Tensor& rows, std::int64_t count) {
+  return values.gather(1, rows.slice(1, 0, count).unsqueeze(2).expand({-1, -1, values.size(2)}));
+}
+
 void check_absolute(const std::string& what, const torch::Tensor& actual, const torch::Tensor& expected, double limit) {
   report(what, largest_difference(actual, expected), limit);
 }
@@ -93,8 +105,11 @@ void check_number(const std::string& what, double actual, double expected, doubl
 
 void check_equal(const std::string& what, const torch::Tensor& actual, const torch::Tensor& expected) {
   REQUIRE(actual.sizes().vec() == expected.sizes().vec());
-  report(what, static_cast<double>((actual.to(torch::kInt64) != expected.to(torch::kInt64)).sum().item<std::int64_t>()),
-         0);
+  check_none(what, (actual.to(torch::kInt64) != expected.to(torch::kInt64)).sum().item<std::int64_t>());
+}
+
+void check_none(const std::string& what, std::int64_t differences) {
+  report(what, static_cast<double>(differences), 0);
 }
 
 }  // namespace rtdetr::test

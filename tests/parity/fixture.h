@@ -32,6 +32,14 @@ std::string model_file_of(const std::string& fixture_model);
 /// The fixture's model (its JSON's "name"), filled by the rule, float64, evaluation mode.
 DetectionModel build_fixture_model(const std::string& fixture_model);
 
+/// Where each image's selected tokens of `expected` stand in `actual`: in float32 neighbours of the selection may swap.
+/// Fails the test if the sets differ.
+/// @param actual, expected  [B, Q] int64 token numbers
+/// @return                  [B, Q]
+torch::Tensor rows_of_tokens(const torch::Tensor& actual, const torch::Tensor& expected);
+/// The first `count` rows of `values` [B, Q, C] in that order.
+torch::Tensor aligned(const torch::Tensor& values, const torch::Tensor& rows, std::int64_t count);
+
 /// Prints `<stem> <what> <largest error> of <limit>` and checks it. Absolute: max |a − e|; relative: max |a − e|
 /// divided by max |e|. Infinite values must be equal. Types are raised to float64, shapes must be equal.
 void check_absolute(const std::string& what, const torch::Tensor& actual, const torch::Tensor& expected, double limit);
@@ -40,5 +48,7 @@ void check_relative(const std::string& what, const torch::Tensor& actual, const 
 void check_number(const std::string& what, double actual, double expected, double relative_limit);
 /// Integers and truth values.
 void check_equal(const std::string& what, const torch::Tensor& actual, const torch::Tensor& expected);
+/// What must be the same, as a number of differences.
+void check_none(const std::string& what, std::int64_t differences);
 
 }  // namespace rtdetr::test

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "models/denoising.h"
+#include "tests/parity/denoising_draws.h"
 #include "tests/parity/fixture.h"
 #include "tests/support/fill.h"
 
@@ -25,48 +26,6 @@ std::vector<Target> targets_by_rule(const std::vector<std::int64_t>& counts) {
     first += count;
   }
   return targets;
-}
-
-DenoisingDraws official_draws(std::int64_t batch, std::int64_t queries) {
-  return {uniform_by_key("dn.label_u", {batch, queries}),
-          (uniform_by_key("dn.label_new", {batch, queries}) * kClasses).floor().to(torch::kInt64),
-          (uniform_by_key("dn.sign_bit", {batch, queries, 4}) * 2).floor().to(torch::kInt64),
-          uniform_by_key("dn.box_u", {batch, queries, 4})};
-}
-
-/// Ultralytics draws once per (group, half, target of the whole batch), and new labels for the replaced ones alone;
-/// this puts its numbers where ours stand.
-DenoisingDraws ultralytics_draws(const std::vector<std::int64_t>& counts, const DenoisingPairs& plan, double ratio) {
-  const auto batch = static_cast<std::int64_t>(counts.size());
-  const auto slots = plan.queries / (2 * plan.groups);
-  std::int64_t total = 0;
-  for (const auto count : counts) total += count;
-  const auto flat = 2 * plan.groups * total;
-  const Tensor label_u = uniform_by_key("dn.label_u", {flat}), replaced = label_u < 0.5 * ratio;
-  const Tensor label_new = torch::zeros({flat}, torch::kInt64);
-  const auto replaced_count = replaced.sum().item<std::int64_t>();
-  label_new.masked_scatter_(replaced,
-                            (uniform_by_key("dn.label_new", {replaced_count}) * kClasses).floor().to(torch::kInt64));
-  const Tensor sign = (uniform_by_key("dn.sign_bit", {flat, 4}) * 2).floor().to(torch::kInt64);
-  const Tensor box_u = uniform_by_key("dn.box_u", {flat, 4});
-
-  DenoisingDraws draws = {
-      torch::ones({batch, plan.queries}, torch::kFloat64), torch::zeros({batch, plan.queries}, torch::kInt64),
-      torch::zeros({batch, plan.queries, 4}, torch::kInt64), torch::zeros({batch, plan.queries, 4}, torch::kFloat64)};
-  std::int64_t first = 0;
-  for (std::int64_t b = 0; b < batch; ++b) {
-    for (std::int64_t half = 0; half < 2 * plan.groups; ++half) {
-      const auto copy = [&](const Tensor& to, const Tensor& from) {
-        to[b].narrow(0, half * slots, counts[b]).copy_(from.narrow(0, half * total + first, counts[b]));
-      };
-      copy(draws.label_u, label_u);
-      copy(draws.label_new, label_new);
-      copy(draws.sign_bit, sign);
-      copy(draws.box_u, box_u);
-    }
-    first += counts[b];
-  }
-  return draws;
 }
 
 DenoisingOptions options_of(const Fixture& fixture) {

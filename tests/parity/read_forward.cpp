@@ -1,6 +1,7 @@
 #include <torch/torch.h>
 
 #include <catch2/catch.hpp>
+#include <functional>
 
 #include "tests/parity/fixture.h"
 #include "tests/support/fill.h"
@@ -8,18 +9,30 @@
 namespace rtdetr::test {
 namespace {
 
-constexpr double kProbe = 1e-10, kOutput = 1e-8;  // tests/fixtures/README.md §3, float64
+constexpr double kProbe = 1e-10, kOutput = 1e-8;     // tests/fixtures/README.md §3, float64
+constexpr double kLogits32 = 5e-5, kBoxes32 = 5e-6;  // and float32
 
-void check_maps(const Fixture& fixture, const std::string& name, const std::vector<Tensor>& maps) {
+using Check = std::function<void(const std::string&, const Tensor&, const Tensor&)>;
+
+void check_maps(const Fixture& fixture, const std::string& name, const std::vector<Tensor>& maps, const Check& check) {
   REQUIRE(maps.size() == 3);
   for (std::size_t k = 0; k < maps.size(); ++k) {
     const std::string key = name + "." + std::to_string(k);
     const Tensor& map = maps[k];
-    check_relative(key + ".mean", map.mean({1, 2, 3}), fixture.tensor(key + ".mean"), kProbe);
-    check_relative(key + ".std", map.std({1, 2, 3}, /*unbiased=*/false), fixture.tensor(key + ".std"), kProbe);
-    check_relative(key + ".corner", map.slice(1, 0, 8).slice(2, 0, 4).slice(3, 0, 4), fixture.tensor(key + ".corner"),
-                   kProbe);
+    check(key + ".mean", map.mean({1, 2, 3}), fixture.tensor(key + ".mean"));
+    check(key + ".std", map.std({1, 2, 3}, /*unbiased=*/false), fixture.tensor(key + ".std"));
+    check(key + ".corner", map.slice(1, 0, 8).slice(2, 0, 4).slice(3, 0, 4), fixture.tensor(key + ".corner"));
   }
+}
+
+/// Forward pass over the fixture's images with every decoder layer; the maps stay in the model as probes.
+ModelOutput run_all_layers(const Fixture& fixture, DetectionModel& model, torch::Dtype type) {
+  const Tensor images = images_by_key(fixture.json["input"]["key"], fixture.json["input"]["shape"]).to(type);
+  model->keep_probes = true;
+  ForwardOptions options;
+  options.decoder_layers = model->num_decoder_layers();
+  options.all_layers = true;
+  return model->forward(images, options);
 }
 
 void check_selection(const Fixture& fixture, const ModelOutput& output) {
@@ -49,23 +62,49 @@ TEST_CASE("forward pass gives the reference's maps, selection and every decoder 
   const torch::NoGradGuard no_grad;
   const Fixture fixture = load_fixture();
   DetectionModel model = build_fixture_model(fixture.json["name"]);
-  const Tensor images = images_by_key(fixture.json["input"]["key"], fixture.json["input"]["shape"]);
-  model->keep_probes = true;
-  ForwardOptions options;
-  options.decoder_layers = model->num_decoder_layers();
-  options.all_layers = true;
-  const ModelOutput output = model->forward(images, options);
+  const ModelOutput output = run_all_layers(fixture, model, torch::kFloat64);
 
-  check_maps(fixture, "backbone", model->backbone_maps);
-  check_maps(fixture, "encoder", model->encoder_maps);
+  const auto check = [](const auto& what, const auto& a, const auto& e) { check_relative(what, a, e, kProbe); };
+  check_maps(fixture, "backbone", model->backbone_maps, check);
+  check_maps(fixture, "encoder", model->encoder_maps, check);
   check_selection(fixture, output);
   REQUIRE(static_cast<int>(output.layers.size()) == fixture.json["decoder_layers"].get<int>());
   check_layers(fixture, output.layers);
 
   // What the configuration itself stops at. Stored in float32: equal after rounding, up to one unit in the last place.
+  const Tensor images = images_by_key(fixture.json["input"]["key"], fixture.json["input"]["shape"]);
   const Prediction last = model->forward(images).layers.back();
   check_absolute("pred_logits", last.logits[0].to(torch::kFloat32), fixture.tensor("pred_logits"), 5e-7);
   check_absolute("pred_boxes", last.boxes_cxcywh[0].to(torch::kFloat32), fixture.tensor("pred_boxes"), 1e-7);
+}
+
+TEST_CASE("forward pass in float32 stays within float32's rounding", "[forward]") {
+  const torch::NoGradGuard no_grad;
+  const Fixture fixture = load_fixture();
+  const std::string name = fixture.json["name"];
+  DetectionModel model = build_fixture_model(name);
+  model->to(torch::kFloat32);
+  const ModelOutput output = run_all_layers(fixture, model, torch::kFloat32);
+
+  const bool large_values = name == "v1_r101vd";  // its maps reach 40
+  const Check check = [&](const std::string& what, const Tensor& actual, const Tensor& expected) {
+    large_values ? check_absolute("float32 " + what, actual, expected, 1e-4)
+                 : check_relative("float32 " + what, actual, expected, 2e-5);
+  };
+  check_maps(fixture, "backbone", model->backbone_maps, check);
+  check_maps(fixture, "encoder", model->encoder_maps, check);
+  const Tensor rows = rows_of_tokens(output.topk_indices, fixture.tensor("topk.indices"));
+  check_absolute("float32 enc.boxes", aligned(output.encoder.boxes_cxcywh, rows, rows.size(1)),
+                 fixture.tensor("enc.boxes"), kBoxes32);
+  check_absolute("float32 enc.logits20", aligned(output.encoder.logits, rows, 20), fixture.tensor("enc.logits20"),
+                 kLogits32);
+  for (std::size_t k = 0; k < output.layers.size(); ++k) {
+    const auto layer = static_cast<std::int64_t>(k);
+    check_absolute("float32 dec.logits20." + std::to_string(k), aligned(output.layers[k].logits, rows, 20),
+                   fixture.tensor("dec.logits20")[layer], kLogits32);
+    check_absolute("float32 dec.boxes20." + std::to_string(k), aligned(output.layers[k].boxes_cxcywh, rows, 20),
+                   fixture.tensor("dec.boxes20")[layer], kBoxes32);
+  }
 }
 
 }  // namespace rtdetr::test

@@ -88,6 +88,13 @@ TEST_CASE("version and help answer on stdout with code 0") {
   CHECK(document_of(run(scratch, "help json=true"))["commands"].size() >= 10);
 }
 
+TEST_CASE("the reference page is what the program says") {
+  const Scratch scratch;
+  const Result page = run(scratch, "help reference");
+  REQUIRE(page.code == 0);
+  CHECK(page.out == read(fs::path(RTDETR_SOURCE_DIR) / "docs/reference/commands.md"));
+}
+
 TEST_CASE("mistakes are one line each on stderr, nothing on stdout, and their own exit code") {
   const Scratch scratch;
   const std::string garbage = scratch.write("garbage.safetensors", "this is not a model");

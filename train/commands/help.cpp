@@ -8,6 +8,7 @@
 #include "train/keys.h"
 #include "train/module_help.h"
 #include "train/output.h"
+#include "train/reference_page.h"
 
 namespace rtdetr {
 
@@ -55,7 +56,7 @@ std::string overview() {
   }
   return text +
          "\n'rtdetr help COMMAND' lists a command's keys, 'rtdetr help KEY' explains one,\n"
-         "'rtdetr help models' lists the modules of model YAMLs.\n"
+         "'rtdetr help models' lists the modules of model YAMLs, 'rtdetr help reference' everything as Markdown.\n"
          "json=true on any command: stdout is one JSON document.\n"
          "exit codes: 0 ok, 2 usage, 3 data, 4 model file, 5 I/O, 6 diverged, 7 peer, 8 memory, 70 internal, "
          "75 stopped and saved\n";
@@ -126,6 +127,7 @@ std::string topic_help(const std::string& topic) {
   if (const Key* key = find_key(topic)) return key_help(*key);
   const std::vector<std::string> modules = module_names();
   if (topic == "models" || topic == "modules") return modules_overview();
+  if (topic == "reference") return reference_page();
   if (std::find(modules.begin(), modules.end(), topic) != modules.end()) return module_help(topic);
   std::vector<std::string> words = modules;
   for (const CommandInfo& info : all_commands()) words.push_back(info.name);

@@ -56,7 +56,7 @@ class PredictRun {
       show_progress(std::min(first + batch, files_.size()), milliseconds_since(start) / 1000);
     }
     log::end_progress();
-    if (settings_.save_json) write_text_atomically(folder_ / "predictions.json", pictures_.dump(1) + "\n");
+    if (settings_.save_json) write_text_atomically(folder_ / "predictions.json", json_text(pictures_));
   }
 
   void report() const;

@@ -1,0 +1,125 @@
+// Every model file of configs/models: its size as published, and the same numbers after fusion. RTDETR_FIXTURE names
+// the model file here, e.g. rtdetr_r18vd.
+#include <torch/torch.h>
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <cstdlib>
+#include <map>
+
+#include "models/layers.h"
+#include "models/rep.h"
+#include "tests/parity/fixture.h"
+#include "tests/support/fill.h"
+
+namespace rtdetr::test {
+namespace {
+
+constexpr double kFused = 1e-10, kFused32 = 1e-4;
+
+struct Size {
+  std::int64_t parameters = 0;  ///< 80 classes
+  std::int64_t deployed = 0;    ///< of the reference's own deployed model; 0 = not known
+  double gflops = 0;            ///< of that one at 640 x 640, two per multiply-add; 0 = not known
+};
+
+/// As counted by running the official code (v1 and v2 with the same points are equal) and Ultralytics 8.4.190.
+const std::map<std::string, Size>& published_sizes() {
+  static const Size kR18{20184464, 19962512, 60.06}, kR34{31441668, 31219716, 92.08}, kR50m{36593772, 36371820, 99.18},
+      kR50{42891372, 42074988, 133.13}, kR101{76556268, 74752236, 250.93}, kL{32925036, 32108652, 107.03},
+      kX{67374188, 65570156, 226.32}, kH{125584348, 122399452, 475.54};
+  static const std::map<std::string, Size> kSizes{
+      {"rtdetr_r18vd", kR18},
+      {"rtdetr_r34vd", kR34},
+      {"rtdetr_r50vd_m", kR50m},
+      {"rtdetr_r50vd", kR50},
+      {"rtdetr_r101vd", kR101},
+      {"rtdetrv2_r18vd", kR18},
+      {"rtdetrv2_r18vd_dsp", kR18},
+      {"rtdetrv2_r34vd", kR34},
+      {"rtdetrv2_r34vd_dsp", kR34},
+      {"rtdetrv2_r50vd_m", kR50m},
+      {"rtdetrv2_r50vd_m_dsp", kR50m},
+      {"rtdetrv2_r50vd", kR50},
+      {"rtdetrv2_r50vd_dsp", kR50},
+      {"rtdetrv2_r101vd", kR101},
+      {"rtdetrv2_hgnetv2_l", kL},
+      {"rtdetrv2_hgnetv2_x", kX},
+      {"rtdetrv2_hgnetv2_h", kH},
+      {"rtdetr-l", {32970476, 32148140, 0}},
+      {"rtdetr-x", {67467852, 65631836, 0}},
+      {"rtdetr-resnet50", {42925132, 42099084, 0}},
+      {"rtdetr-resnet101", {61917260, 61065100, 0}},
+  };
+  return kSizes;
+}
+
+std::string current_model() {
+  const char* name = std::getenv("RTDETR_FIXTURE");
+  REQUIRE(name);
+  return name;
+}
+
+std::int64_t parameters_of(const DetectionModel& model) {
+  std::int64_t count = 0;
+  for (const Tensor& parameter : model->parameters()) count += parameter.numel();
+  return count;
+}
+
+ModelOutput all_layers(DetectionModel& model, const Tensor& images) {
+  ForwardOptions options;
+  options.all_layers = true;
+  return model->forward(images, options);
+}
+
+DetectionModel filled(const std::string& name, torch::Dtype type) {
+  BuildOptions options;
+  options.initial_weights = false;
+  DetectionModel model = build_model(load_model_spec(name + ".yaml"), options);
+  model->to(torch::kFloat64);
+  fill_by_rule(*model);
+  model->to(type);
+  model->eval();
+  return model;
+}
+
+/// Fuses and compares every layer's rows; in float32 they are put in the order of their tokens.
+void check_fusion(torch::Dtype type, double limit) {
+  const torch::NoGradGuard no_grad;
+  DetectionModel model = filled(current_model(), type);
+  const Tensor images = images_by_key("images", {1, 3, 320, 320}).to(type);
+  const ModelOutput before = all_layers(model, images);
+  model->fuse();
+  REQUIRE(model->fused());
+  const ModelOutput after = all_layers(model, images);
+  const Tensor rows = rows_of_tokens(after.topk_indices, before.topk_indices);
+  const std::string kind = type == torch::kFloat32 ? "fused float32 " : "fused ";
+  REQUIRE(after.layers.size() == static_cast<std::size_t>(model->num_decoder_layers()));
+  for (std::size_t k = 0; k < after.layers.size(); ++k) {  // fusing drops the layers that are not used
+    const Prediction &b = before.layers[k], &a = after.layers[k];
+    check_relative(kind + "logits." + std::to_string(k), aligned(a.logits, rows, rows.size(1)), b.logits, limit);
+    check_relative(kind + "boxes." + std::to_string(k), aligned(a.boxes_cxcywh, rows, rows.size(1)), b.boxes_cxcywh,
+                   limit);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a model is as large as published", "[zoo]") {
+  const auto found = published_sizes().find(current_model());
+  if (found == published_sizes().end()) return;
+  const Size& published = found->second;
+  DetectionModel model = filled(current_model(), torch::kFloat32);
+  CHECK(parameters_of(model) == published.parameters);
+  if (published.gflops == 0) return;
+  model->fuse();
+  const double gflops = count_gflops(model, 640, 640);
+  check_number("GFLOPs", std::round(gflops * 100) / 100, published.gflops, 1e-12);
+}
+
+TEST_CASE("a fused model gives the same", "[zoo]") {
+  check_fusion(torch::kFloat64, kFused);
+  check_fusion(torch::kFloat32, kFused32);
+}
+
+}  // namespace rtdetr::test
