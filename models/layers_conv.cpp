@@ -1,9 +1,11 @@
 #include "models/layers_conv.h"
 
 #include <numeric>
+#include <optional>
 
 #include <torch/torch.h>
 
+#include "core/ops/batch_norm.h"
 #include "models/row_arguments.h"
 
 namespace rtdetr {
@@ -25,6 +27,18 @@ void ConvolutionImpl::set_kernel(const FoldedKernel& kernel) {
   bias.set_data(kernel.bias.to(weight.options()));
 }
 
+namespace {
+
+/// The activations that core/ops/batch_norm.h joins to the norm.
+std::optional<NormActivation> joined_activation(Activation activation) {
+  if (activation == Activation::kNone) return NormActivation::kNone;
+  if (activation == Activation::kRelu) return NormActivation::kRelu;
+  if (activation == Activation::kSilu) return NormActivation::kSilu;
+  return std::nullopt;
+}
+
+}  // namespace
+
 BatchNormImpl::BatchNormImpl(std::int64_t channels, const BatchNormOptions& options) : options_(options) {
   const auto add_affine = [&](const char* name) {
     const Tensor tensor = new_weight({channels});
@@ -37,11 +51,16 @@ BatchNormImpl::BatchNormImpl(std::int64_t channels, const BatchNormOptions& opti
   if (!options_.frozen) num_batches_tracked = register_buffer("num_batches_tracked", torch::zeros({}, torch::kInt64));
 }
 
-Tensor BatchNormImpl::forward(const Tensor& x) {
+Tensor BatchNormImpl::forward(const Tensor& x, Activation activation) {
   const bool batch_statistics = is_training() && !options_.frozen;
   if (batch_statistics) num_batches_tracked.add_(1);
-  return torch::batch_norm(x, weight, bias, running_mean, running_var, batch_statistics, options_.momentum,
-                           options_.eps, false);
+  const std::optional<NormActivation> joined = joined_activation(activation);
+  if (batch_statistics && joined && suits_batch_norm_act(x)) {
+    return batch_norm_act(x, weight, bias, running_mean, running_var, options_.momentum, options_.eps, *joined);
+  }
+  return activate(torch::batch_norm(x, weight, bias, running_mean, running_var, batch_statistics, options_.momentum,
+                                    options_.eps, false),
+                  activation);
 }
 
 void BatchNormImpl::init_weights(const WeightDraws&) {
@@ -61,12 +80,10 @@ ConvNormActImpl::ConvNormActImpl(const ConvNormActOptions& options)
   for (Tensor& parameter : parameters()) parameter.set_requires_grad(false);
 }
 
-Tensor ConvNormActImpl::forward_linear(const Tensor& x) {
+Tensor ConvNormActImpl::forward_with(const Tensor& x, Activation activation) {
   const Tensor y = conv_->forward(x);
-  return norm_ ? norm_->forward(y) : y;
+  return norm_ ? norm_->forward(y, activation) : activate(y, activation);
 }
-
-Tensor ConvNormActImpl::forward(const Tensor& x) { return activate(forward_linear(x), activation_); }
 
 FoldedKernel ConvNormActImpl::folded() const {
   if (norm_) return fold_norm(conv_->weight, conv_->bias, *norm_);

@@ -45,7 +45,8 @@ struct BatchNormOptions {
 class BatchNormImpl : public torch::nn::Module, public InitializesWeights {
  public:
   BatchNormImpl(std::int64_t channels, const BatchNormOptions& options);
-  Tensor forward(const Tensor& x);
+  /// act(BN(x)). In training the two are one operator where core/ops/batch_norm.h has it.
+  Tensor forward(const Tensor& x, Activation activation = Activation::kNone);
   void init_weights(const WeightDraws& draws) override;
   double eps() const { return options_.eps; }
 
@@ -69,15 +70,17 @@ struct ConvNormActOptions {
 class ConvNormActImpl : public Block, public Fusable {
  public:
   explicit ConvNormActImpl(const ConvNormActOptions& options);
-  Tensor forward(const Tensor& x) override;
+  Tensor forward(const Tensor& x) override { return forward_with(x, activation_); }
   /// The same without the activation, for blocks that add branches first.
-  Tensor forward_linear(const Tensor& x);
+  Tensor forward_linear(const Tensor& x) { return forward_with(x, Activation::kNone); }
   void fuse() override;
   /// The kernel with the norm folded in, whether or not `fuse` has run.
   FoldedKernel folded() const;
   const ConvolutionOptions& options() const { return conv_->options(); }
 
  private:
+  Tensor forward_with(const Tensor& x, Activation activation);
+
   std::string norm_name_;
   Activation activation_;
   Convolution conv_{nullptr};

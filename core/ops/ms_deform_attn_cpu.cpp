@@ -9,9 +9,9 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cmath>
 
+#include "core/ops/cpu_level.h"
 #include "core/ops/ms_deform_attn_kernels.h"
 
 #define RTDETR_INLINE inline __attribute__((always_inline))
@@ -227,14 +227,9 @@ RTDETR_KERNELS(avx2, __attribute__((target("avx2,fma"))))
 RTDETR_KERNELS(avx512, __attribute__((target("avx512f,avx512dq,avx512vl,avx2,fma"))))
 #endif
 
-std::atomic<CpuLevel>& cpu_level() {
-  static std::atomic<CpuLevel> level{best_cpu_level()};
-  return level;
-}
-
 const KernelTable& kernel_table() {
 #if defined(__x86_64__)
-  switch (cpu_level().load(std::memory_order_relaxed)) {
+  switch (cpu_level()) {
     case CpuLevel::kAvx512:
       return kTable_avx512;
     case CpuLevel::kAvx2:
@@ -299,19 +294,6 @@ void backward_cpu(const MsDeformAttnShape& shape, const torch::Tensor& value, co
 }
 
 }  // namespace
-
-CpuLevel best_cpu_level() {
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-    return CpuLevel::kAvx512;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return CpuLevel::kAvx2;
-#endif
-  return CpuLevel::kBaseline;
-}
-
-void set_ms_deform_attn_cpu_level(CpuLevel level) {
-  cpu_level().store(std::min(level, best_cpu_level()), std::memory_order_relaxed);
-}
 
 MsDeformAttnKernels ms_deform_attn_cpu_kernels() { return {forward_cpu, backward_cpu}; }
 

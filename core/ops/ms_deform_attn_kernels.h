@@ -21,9 +21,4 @@ MsDeformAttnKernels ms_deform_attn_cpu_kernels();
 /// Installs the kernels of a plug-in (CUDA). Call before the first use, from one thread.
 void set_ms_deform_attn_cuda_kernels(const MsDeformAttnKernels& kernels);
 
-/// Instruction sets the CPU kernels exist for; the best one the machine has is used. Tests choose lower ones.
-enum class CpuLevel { kBaseline, kAvx2, kAvx512 };
-CpuLevel best_cpu_level();
-void set_ms_deform_attn_cpu_level(CpuLevel level);
-
 }  // namespace rtdetr

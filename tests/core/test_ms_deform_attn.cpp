@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "core/io/error.h"
+#include "core/ops/cpu_level.h"
 #include "core/ops/ms_deform_attn.h"
 #include "core/ops/ms_deform_attn_kernels.h"
 #include "tests/support/gradcheck.h"
@@ -108,17 +109,17 @@ TEST_CASE("every instruction set gives the same numbers up to rounding") {
   const double tolerance = type == torch::kFloat64 ? 1e-13 : 2e-5;
   const auto channels = GENERATE(7, 16, 32);
   const Inputs in = make_inputs(channels, type);
-  rtdetr::set_ms_deform_attn_cpu_level(rtdetr::CpuLevel::kBaseline);
+  rtdetr::set_cpu_level(rtdetr::CpuLevel::kBaseline);
   const Gradients plain = run_op(in);
   for (const auto level : {rtdetr::CpuLevel::kAvx2, rtdetr::CpuLevel::kAvx512}) {
-    rtdetr::set_ms_deform_attn_cpu_level(level);
+    rtdetr::set_cpu_level(level);
     const Gradients fast = run_op(in);
     CHECK(difference(plain.output, fast.output) < tolerance);
     CHECK(difference(plain.value, fast.value) < tolerance);
     CHECK(difference(plain.locations, fast.locations) < 20 * tolerance);
     CHECK(difference(plain.weights, fast.weights) < tolerance);
   }
-  rtdetr::set_ms_deform_attn_cpu_level(rtdetr::best_cpu_level());
+  rtdetr::set_cpu_level(rtdetr::best_cpu_level());
 }
 
 TEST_CASE("deformable attention is bit-equal for any number of threads") {

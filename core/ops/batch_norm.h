@@ -1,0 +1,27 @@
+#pragma once
+
+#include <torch/types.h>
+
+namespace rtdetr {
+
+enum class NormActivation { kNone, kRelu, kSilu };
+
+/// Whether `batch_norm_act` is written for this map: channels last, on the CPU, float32 or bfloat16.
+bool suits_batch_norm_act(const torch::Tensor& x);
+
+/// act((x − mean) / √(var + eps) · weight + bias) with the statistics of the batch itself, and their running averages
+/// moved by `momentum` (the variance unbiased): training-mode BatchNorm and the activation behind it in one.
+///
+/// Sums are taken in float64: LibTorch sums channels-last maps in float32, which costs a digit of the output wherever a
+/// channel's mean is far from zero. The activation's output is computed again in the backward instead of being kept.
+/// Results do not depend on the number of threads.
+///
+/// @param x                          [B, C, H, W] as suits_batch_norm_act says
+/// @param weight, bias               [C] float32
+/// @param running_mean, running_var  [C] float32, changed
+/// @return                           [B, C, H, W], type and layout of x
+torch::Tensor batch_norm_act(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias,
+                             const torch::Tensor& running_mean, const torch::Tensor& running_var, double momentum,
+                             double eps, NormActivation activation);
+
+}  // namespace rtdetr
