@@ -62,6 +62,8 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
   std::int64_t num_layers() const override { return static_cast<std::int64_t>(layers_.size()); }
   const DecoderOptions& options() const { return options_; }
   double spared_operations(std::int64_t tokens) const override;
+  /// Of the denoising embedding; 0 once fused.
+  std::int64_t denoising_parameters() const { return denoising_classes_.defined() ? denoising_classes_.numel() : 0; }
 
   void init_weights(const WeightDraws& draws) override;
 

@@ -59,13 +59,6 @@ torch::Tensor to_batch(std::span<const RgbView> views, std::int64_t height, std:
   return batch.contiguous(torch::MemoryFormat::ChannelsLast);
 }
 
-void to_channels_last(torch::nn::Module& module) {
-  const torch::NoGradGuard no_grad;
-  for (torch::Tensor& parameter : module.parameters()) {
-    if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(torch::MemoryFormat::ChannelsLast));
-  }
-}
-
 std::vector<Detection> above(const Detections& found, float min_score) {
   std::vector<Detection> kept;
   const torch::Tensor boxes = found.boxes_xyxy.contiguous(), scores = found.scores.contiguous();

@@ -63,13 +63,14 @@ Tensor in_fast_layout(const Tensor& images) {
   return images.scalar_type() == torch::kFloat64 ? images : images.contiguous(at::MemoryFormat::ChannelsLast);
 }
 
-std::int64_t parameters_of(const torch::nn::Module& module) {
-  std::int64_t count = 0;
-  for (const Tensor& parameter : module.parameters()) count += parameter.numel();
-  return count;
-}
-
 }  // namespace
+
+void to_channels_last(torch::nn::Module& module) {
+  const torch::NoGradGuard no_grad;
+  for (Tensor& parameter : module.parameters()) {
+    if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(torch::MemoryFormat::ChannelsLast));
+  }
+}
 
 void DetectionModelImpl::Graph::plan_releases() {
   std::vector<int> last_reader(plan.rows.size(), -1);
@@ -176,7 +177,7 @@ std::vector<DetectionModelImpl::Row> DetectionModelImpl::rows() const {
     for (const int from : planned.spec->from) row.from += (row.from.empty() ? "" : ", ") + std::to_string(from);
     if (planned.spec->from_is_list) row.from = "[" + row.from + "]";
     row.repeats = planned.outer_repeats * planned.context.repeats;
-    row.parameters = parameters_of(module);
+    row.parameters = count_parameters(module);
     row.module = planned.spec->module;
     row.arguments = planned.context.args.to_text();
     row.path = planned.path;

@@ -76,6 +76,8 @@ class ConvNormActImpl : public Block, public Fusable {
   void fuse() override;
   /// The kernel with the norm folded in, whether or not `fuse` has run.
   FoldedKernel folded() const;
+  /// Of the kernel and the bias that folding gives it.
+  std::int64_t folded_parameters() const { return conv_->weight.numel() + conv_->options().out; }
   const ConvolutionOptions& options() const { return conv_->options(); }
 
  private:

@@ -91,6 +91,17 @@ DetectionModel build_model(const ModelSpec& spec, const BuildOptions& options = 
 /// Parameters and buffers by key: what a checkpoint's weights are. Order: registration.
 std::vector<std::pair<std::string, torch::Tensor>> named_state(const torch::nn::Module& module);
 
+/// Convolution weights in channels-last memory, where CPU convolutions are fastest; values and keys stay.
+void to_channels_last(torch::nn::Module& module);
+
+/// Trainable and frozen, no buffers.
+std::int64_t count_parameters(const torch::nn::Module& module);
+
+/// What the references' own deployment leaves, as their tables count it. Official models: RepVGG branches in one
+/// kernel, no denoising embedding; BatchNorm and layers that do not run stay. Ultralytics: BatchNorm folded, the
+/// embedding stays. `fuse` does all of it, so that an exported file has fewer.
+std::int64_t count_deployed_parameters(const DetectionModelImpl& model);
+
 /// Floating-point operations of one image, counted as the published figures are: 2 per multiply-add of convolutions and
 /// linear layers; attention's own products are left out; the box head of query selection counts for every token though
 /// ours runs it on the selected ones alone. The official figures are those of the fused model. One forward pass.

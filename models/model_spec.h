@@ -11,26 +11,26 @@ namespace rtdetr {
 
 /// One row `[from, repeats, module, args, path?]` of a model YAML (spec/ultralytics §2.3), checked for form.
 struct RowSpec {
-  std::vector<int> from;     ///< row indices as written; -1 = the previous row
+  std::vector<int> from;  ///< row indices as written; -1 = the previous row
   bool from_is_list = false;
   std::int64_t repeats = 1;
   std::string module;
   std::vector<YamlNode> args;
-  std::string path;          ///< registered name; empty = model.<index>
+  std::string path;  ///< registered name; empty = model.<index>
   bool in_backbone = false;
   int line = 0;
-  std::string text;          ///< the row as written, one line: for messages
+  std::string text;  ///< the row as written, one line: for messages
 };
 
 /// A model YAML, checked for form and kept with its text, which goes into every checkpoint.
 struct ModelSpec {
-  std::string name;     ///< file stem, e.g. "rtdetr-l"
-  std::string origin;   ///< what messages call the file
-  std::string text;     ///< the YAML itself
+  std::string name;    ///< file stem, e.g. "rtdetr-l"
+  std::string origin;  ///< what messages call the file
+  std::string text;    ///< the YAML itself
   std::int64_t num_classes = 0;
   std::int64_t channels = 3;
-  std::string activation;    ///< default activation of Conv; "" = SiLU
-  std::string scale;         ///< letter in use, or ""
+  std::string activation;                         ///< default activation of Conv; "" = SiLU
+  std::string scale;                              ///< letter in use, or ""
   double depth = 1, width = 1, max_channels = 0;  ///< of the scale; max_channels 0 = unlimited
   double batch_norm_eps = 1e-3, batch_norm_momentum = 0.03;
   std::vector<RowSpec> rows;

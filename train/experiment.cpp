@@ -64,12 +64,6 @@ std::vector<NamedParameter> trainable(const DetectionModel& model) {
   return parameters;
 }
 
-std::int64_t parameters_of(const DetectionModel& model) {
-  std::int64_t count = 0;
-  for (const auto& parameter : model->parameters()) count += parameter.numel();
-  return count;
-}
-
 void read_data(Experiment& experiment) {
   const Settings& settings = experiment.settings;
   if (settings.data.empty())
@@ -150,7 +144,7 @@ std::string describe(const Experiment& experiment) {
   const auto line = [](const std::string& name, const std::string& value) { return "\n  " + name + value; };
   std::string text = "training";
   text += line("model      ", experiment.model->spec().name + ", " +
-                                  with_thousands(parameters_of(experiment.model)) + " parameters, " +
+                                  with_thousands(count_parameters(*experiment.model)) + " parameters, " +
                                   std::to_string(experiment.model->num_decoder_layers()) + " decoder layers");
   text += line("data       ", with_thousands(static_cast<long long>(experiment.train.pictures.size())) + " pictures, " +
                                   with_thousands(static_cast<long long>(experiment.train.boxes.size())) + " boxes, " +
@@ -259,13 +253,6 @@ CriterionOptions criterion_options(const Settings& settings) {
   criterion.class_loss = settings.class_loss == "mal" ? ClassLoss::kMal : ClassLoss::kVarifocal;
   criterion.one_to_many = std::max<std::int64_t>(1, settings.one_to_many);
   return criterion;
-}
-
-void to_channels_last(torch::nn::Module& module) {
-  torch::NoGradGuard no_grad;
-  for (torch::Tensor& parameter : module.parameters()) {
-    if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(torch::MemoryFormat::ChannelsLast));
-  }
 }
 
 LrSchedule lr_schedule(const Settings& settings) {

@@ -50,7 +50,4 @@ TransformOptions training_transforms(const Settings& settings, const ImageSize& 
 LoaderOptions training_loader_options(const Experiment& experiment);
 EvaluatorOptions evaluator_options(const Experiment& experiment);
 
-/// Convolution weights in channels-last memory, where CPU convolutions are fastest; values and keys stay.
-void to_channels_last(torch::nn::Module& module);
-
 }  // namespace rtdetr

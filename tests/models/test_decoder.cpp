@@ -5,6 +5,8 @@
 
 #include "core/io/error.h"
 #include "models/decoder.h"
+#include "models/decoder_layer.h"
+#include "models/init.h"
 
 using rtdetr::DecoderOptions;
 using rtdetr::ForwardOptions;
@@ -110,6 +112,29 @@ TEST_CASE("a batch of two is two batches of one") {
     CHECK(torch::allclose(single.layers[0].logits[0], both.layers[0].logits[b], 0, 1e-12));
     CHECK(torch::allclose(single.layers[0].boxes_cxcywh[0], both.layers[0].boxes_cxcywh[b], 0, 1e-12));
   }
+}
+
+TEST_CASE("a decoder layer does not know the order of its queries") {
+  const torch::NoGradGuard no_grad;
+  rtdetr::DecoderLayerOptions options;
+  options.attention.dim = 16;
+  options.attention.heads = 2;
+  options.attention.points = {2, 3};
+  options.ffn_dim = 24;
+  rtdetr::DecoderLayer layer(options);
+  rtdetr::initialize_weights(*layer, 3);
+  layer->to(torch::kFloat64);
+  torch::manual_seed(4);
+  const std::vector<rtdetr::LevelShape> levels{{6, 5}, {3, 2}};
+  const auto random = [](at::IntArrayRef shape) { return torch::rand(shape, torch::kFloat64); };
+  const Tensor content = random({2, 7, 16}), position = random({2, 7, 16}), reference = random({2, 7, 4}),
+               memory = random({2, 36, 16});
+  const Tensor order = torch::randperm(7);
+  const auto in_order = [&](const Tensor& x) { return x.index_select(1, order); };
+  const Tensor plain = layer->forward(content, position, reference, memory, levels, Tensor());
+  const Tensor permuted =
+      layer->forward(in_order(content), in_order(position), in_order(reference), memory, levels, Tensor());
+  CHECK((in_order(plain) - permuted).abs().max().item<double>() < 1e-13);
 }
 
 TEST_CASE("training gives matching and denoising predictions of every layer") {

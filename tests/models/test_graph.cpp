@@ -1,5 +1,6 @@
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <map>
 
@@ -73,6 +74,18 @@ TEST_CASE("a picture size that the strides do not divide is refused") {
                     Contains("H and W multiples of 8") && Contains("[1, 3, 32, 36]"));
   CHECK_THROWS_AS(model->forward(torch::rand({1, 1, 32, 32})), ConfigError);
   CHECK_THROWS_AS(model->forward(torch::rand({3, 32, 32})), ConfigError);
+}
+
+TEST_CASE("every picture size that the strides divide is taken") {
+  const torch::NoGradGuard no_grad;
+  const auto [height, width] = GENERATE(table<int, int>({{32, 32}, {32, 160}, {96, 64}, {224, 352}}));
+  DetectionModel model = build_model(load_model_spec("rtdetr-n.yaml"));
+  model->eval();
+  const Prediction found = model->forward(torch::rand({1, 3, height, width})).layers.back();
+  INFO(height << " x " << width);
+  CHECK(found.boxes_cxcywh.size(1) == std::min(100, height * width / 64 * 21 / 16));  // queries, or all the tokens
+  CHECK(torch::isfinite(found.logits).all().item<bool>());
+  CHECK((found.boxes_cxcywh >= 0).logical_and(found.boxes_cxcywh <= 1).all().item<bool>());
 }
 
 TEST_CASE("initial weights are a function of seed and key alone") {

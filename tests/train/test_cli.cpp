@@ -156,6 +156,7 @@ TEST_CASE("an exported YAML is a fused model that predicts, and is never written
 
   const json info = document_of(run(scratch, "info json=true model=" + file));
   CHECK(info["params"] == info["params_fused"]);
+  CHECK(info["params"] == info["params_exported"]);
   CHECK(info["imgsz"] == json({64, 64}));
   CHECK(info["names"].size() == 3);
   CHECK(info["state_hash"].get<std::string>().size() == 64);

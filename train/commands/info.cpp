@@ -16,16 +16,11 @@ struct ModelFacts {
   std::vector<DetectionModelImpl::Row> rows;
   std::map<std::string, std::int64_t> parts;
   std::int64_t parameters = 0;
-  std::int64_t fused_parameters = 0;
+  std::int64_t deployed_parameters = 0;  ///< as published
+  std::int64_t exported_parameters = 0;
   double gflops = 0;
   ImageSize size;
 };
-
-std::int64_t count_parameters(const torch::nn::Module& module) {
-  std::int64_t count = 0;
-  for (const torch::Tensor& parameter : module.parameters()) count += parameter.numel();
-  return count;
-}
 
 /// Fuses the model on the way.
 ModelFacts examine(OpenedModel& opened, const Settings& settings) {
@@ -35,9 +30,10 @@ ModelFacts examine(OpenedModel& opened, const Settings& settings) {
   for (const char* part : {"backbone", "encoder", "decoder"}) facts.parts[part] = 0;
   for (const auto& row : facts.rows) facts.parts[row.part] += row.parameters;
   facts.parameters = count_parameters(*opened.model);
+  facts.deployed_parameters = count_deployed_parameters(*opened.model);
   if (!opened.model->fused()) opened.model->fuse();
   facts.gflops = count_gflops(opened.model, facts.size.height, facts.size.width);  // published figures are fused ones
-  facts.fused_parameters = count_parameters(*opened.model);
+  facts.exported_parameters = count_parameters(*opened.model);
   return facts;
 }
 
@@ -55,8 +51,9 @@ std::string rows_table(const ModelFacts& facts) {
 }
 
 std::string summary(const OpenedModel& opened, const ModelFacts& facts) {
-  std::string text = opened.model->spec().name + ": " + with_thousands(facts.parameters) + " parameters (fused " +
-                     with_thousands(facts.fused_parameters) + "), " + fixed(facts.gflops, 1) + " GFLOPs at " +
+  std::string text = opened.model->spec().name + ": " + with_thousands(facts.parameters) +
+                     " parameters (fused as published " + with_thousands(facts.deployed_parameters) + ", exported " +
+                     with_thousands(facts.exported_parameters) + "), " + fixed(facts.gflops, 1) + " GFLOPs at " +
                      std::to_string(facts.size.height) + "x" + std::to_string(facts.size.width) + ", " +
                      std::to_string(opened.model->num_decoder_layers()) + " decoder layers\n";
   text += "backbone " + with_thousands(facts.parts.at("backbone")) + ", encoder " +
@@ -90,12 +87,17 @@ ExitCode run_info(const Settings& settings) {
   OpenedModel opened = open_model(settings, InitialWeights::kZero);
   const std::int64_t classes = opened.model->num_classes();
   const ModelFacts facts = examine(opened, settings);
-  nlohmann::ordered_json document = {
-      {"model", settings.model},    {"name", opened.model->spec().name},
-      {"params", facts.parameters}, {"params_fused", facts.fused_parameters},
-      {"gflops", facts.gflops},     {"imgsz", {facts.size.height, facts.size.width}},
-      {"num_classes", classes},     {"decoder_layers", opened.model->num_decoder_layers()},
-      {"parts", facts.parts},       {"rows", rows_json(facts)}};
+  nlohmann::ordered_json document = {{"model", settings.model},
+                                     {"name", opened.model->spec().name},
+                                     {"params", facts.parameters},
+                                     {"params_fused", facts.deployed_parameters},
+                                     {"params_exported", facts.exported_parameters},
+                                     {"gflops", facts.gflops},
+                                     {"imgsz", {facts.size.height, facts.size.width}},
+                                     {"num_classes", classes},
+                                     {"decoder_layers", opened.model->num_decoder_layers()},
+                                     {"parts", facts.parts},
+                                     {"rows", rows_json(facts)}};
   std::string text = rows_table(facts) + "\n" + summary(opened, facts);
   if (opened.is_checkpoint) {
     const std::string hash = state_hash(SafetensorsReader(settings.model));
