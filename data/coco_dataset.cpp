@@ -14,21 +14,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A name that stays below the folder it is in: relative, never climbing out of it, no NUL.
-bool stays_inside(const std::string& name) {
-  const fs::path path(name);
-  if (name.empty() || name.find('\0') != std::string::npos || path.is_absolute()) return false;
-  int depth = 0;
-  for (const fs::path& part : path) {
-    if (part == "..") {
-      if (--depth < 0) return false;
-    } else if (part != "." && !part.empty()) {
-      ++depth;
-    }
-  }
-  return depth > 0;
-}
-
 std::string place_of(const CocoAnnotations::Image& image) {
   return "image id " + std::to_string(image.id) + " ('" + excerpt(image.file_name, 200) + "')";
 }

@@ -49,7 +49,11 @@ Dataset inspect_dataset(const DatasetConfig& config, const std::string& key, con
   dataset.name = config.file.string() + " (" + key + ")";
   ProblemCollector problems;
   const std::vector<std::string>* wanted = classes ? &classes->names : nullptr;
-  if (split.coco) {
+  if (split.format == AnnotationFormat::kYolo) {
+    read_yolo_dataset(split, config.names, wanted, dataset, problems);
+  } else if (split.format == AnnotationFormat::kVoc) {
+    read_voc_dataset(split, config.names, wanted, dataset, problems);
+  } else {
     if (!wanted && !config.names.empty()) wanted = &config.names;
     read_coco_dataset(split.annotations, split.images, wanted, dataset, problems);
     const auto count = static_cast<std::int64_t>(dataset.truth.category_ids.size());
@@ -58,8 +62,6 @@ Dataset inspect_dataset(const DatasetConfig& config, const std::string& key, con
         return "nc " + std::to_string(config.class_count) + ", categories " + std::to_string(count);
       });
     }
-  } else {
-    read_yolo_dataset(split, config.names, wanted, dataset, problems);
   }
   check_whole(dataset, key == "train", problems);
   return dataset;

@@ -19,7 +19,7 @@ struct Dataset {
   ClassList classes;
   struct PictureEntry {
     std::filesystem::path file;
-    std::int64_t id = 0;        ///< COCO image id; YOLO: the index
+    std::int64_t id = 0;        ///< COCO image id; else the index
     int width = 0, height = 0;  ///< as annotated or from the header
     std::uint32_t first_box = 0, box_count = 0;
   };
@@ -27,11 +27,14 @@ struct Dataset {
     std::array<float, 4> xyxy{};  ///< pixels, clipped to the picture (spec/official §6.1)
     std::int32_t label = 0;
   };
-  std::vector<PictureEntry> pictures;  ///< ascending id (COCO) or path (YOLO); pictures without boxes stay
+  std::vector<PictureEntry> pictures;  ///< ascending id (COCO) or path; pictures without boxes stay
   std::vector<BoxEntry> boxes;         ///< training boxes: crowds and degenerate ones left out
   MetricInput truth;                   ///< everything the metric needs, crowds included, in the file's ids
   std::vector<DataProblem> problems;   ///< what was found while reading
 };
+
+/// COCO's JSON, one txt beside each picture, or Pascal VOC's XML for each picture.
+enum class AnnotationFormat { kYolo, kCoco, kVoc };
 
 /// A dataset YAML (design §9.6): `path`, `train`, `val`, `test`, `names`.
 struct DatasetConfig {
@@ -39,14 +42,15 @@ struct DatasetConfig {
   std::filesystem::path root;
   struct Split {
     std::string key;  ///< "train", "val", "test"
-    bool coco = false;
-    std::filesystem::path images;                ///< COCO: folder of pictures
-    std::filesystem::path annotations;           ///< COCO: JSON file
+    AnnotationFormat format = AnnotationFormat::kYolo;
+    std::filesystem::path images;                ///< COCO, VOC: folder of pictures
+    std::filesystem::path annotations;           ///< COCO: JSON file; VOC: folder of XML files
+    std::filesystem::path list;                  ///< VOC: names of the split's files; empty: all pictures
     std::vector<std::filesystem::path> sources;  ///< YOLO: folders or .txt lists
     int line = 0;
   };
   std::vector<Split> splits;
-  std::vector<std::string> names;                   ///< may be empty with COCO
+  std::vector<std::string> names;                   ///< may be empty with COCO and VOC
   std::int64_t class_count = 0;                     ///< `nc`, or how many names; 0 if the file says neither
   const Split* find(const std::string& key) const;  ///< nullptr if the file has no such split
 };

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 
 #include "core/io/text.h"
 
 namespace rtdetr {
+
+namespace fs = std::filesystem;
 
 BoxFault make_training_box(const std::array<double, 4>& box_xywh, int width, int height, std::array<float, 4>& xyxy) {
   if (!std::all_of(box_xywh.begin(), box_xywh.end(), [](double v) { return std::isfinite(v); })) {
@@ -26,6 +29,20 @@ BoxFault make_training_box(const std::array<double, 4>& box_xywh, int width, int
   constexpr double kRounding = 1;  // pixels that annotation tools are off at the edge
   const double beyond = std::max({-x, -y, x + w - width, y + h - height});
   return beyond > kRounding ? BoxFault::kClipped : BoxFault::kNone;
+}
+
+bool stays_inside(const std::string& name) {
+  const fs::path path(name);
+  if (name.empty() || name.find('\0') != std::string::npos || path.is_absolute()) return false;
+  int depth = 0;
+  for (const fs::path& part : path) {
+    if (part == "..") {
+      if (--depth < 0) return false;
+    } else if (part != "." && !part.empty()) {
+      ++depth;
+    }
+  }
+  return depth > 0;
 }
 
 std::string box_text(const std::array<double, 4>& box) {

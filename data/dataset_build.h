@@ -9,7 +9,7 @@
 #include "data/data_problem.h"
 #include "data/dataset.h"
 
-/// What the readers of the two formats share with dataset.cpp; not for other folders.
+/// What the readers of the formats share with dataset.cpp; not for other folders.
 namespace rtdetr {
 
 enum class BoxFault { kNone, kNotFinite, kInverted, kZeroArea, kOutside, kClipped };
@@ -55,12 +55,19 @@ std::string box_text(const std::array<double, 4>& box);
 std::vector<std::int32_t> set_classes(Dataset& dataset, const ClassList& file, const std::vector<std::string>* wanted,
                                       ProblemCollector& problems);
 
-/// The two formats. `dataset.name` is set before.
+/// Whether a name of a file stays below the folder it is in: relative, never climbing out of it, no NUL.
+bool stays_inside(const std::string& name);
+
+/// The three formats. `dataset.name` is set before.
 /// @param wanted  class names in index order, or nullptr for the file's own
+/// @param names   of the YAML; COCO and VOC need none
 /// @throws DataError if it cannot be read at all, or the classes do not map
 void read_coco_dataset(const std::filesystem::path& annotations, const std::filesystem::path& images,
                        const std::vector<std::string>* wanted, Dataset& dataset, ProblemCollector& problems);
 void read_yolo_dataset(const DatasetConfig::Split& split, const std::vector<std::string>& names,
                        const std::vector<std::string>* wanted, Dataset& dataset, ProblemCollector& problems);
+
+void read_voc_dataset(const DatasetConfig::Split& split, const std::vector<std::string>& names,
+                      const std::vector<std::string>* wanted, Dataset& dataset, ProblemCollector& problems);
 
 }  // namespace rtdetr

@@ -14,7 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 
 const std::vector<std::string> kKeys{"path", "train", "val", "test", "names", "nc", "channels", "download"};
-const std::vector<std::string> kCocoKeys{"images", "annotations"};
+const std::vector<std::string> kMapKeys{"images", "annotations", "list"};
 constexpr std::int64_t kMostClasses = 100'000;
 
 /// Reads the document, gathering every fault so that all are shown together.
@@ -93,10 +93,7 @@ class ConfigReader {
     split.key = key;
     split.line = node->line;
     if (node->is_map()) {
-      split.coco = true;
-      check_keys(*node, kCocoKeys);
-      split.images = read_coco_path(*node, split.key, "images");
-      split.annotations = read_coco_path(*node, split.key, "annotations");
+      read_map_split(*node, split);
     } else if (node->is_sequence()) {
       if (node->items.empty()) fault(*node, "'" + split.key + "' is an empty list");
       for (const YamlNode& item : node->items) add_source(split, item);
@@ -106,10 +103,27 @@ class ConfigReader {
     config_.splits.push_back(std::move(split));
   }
 
-  fs::path read_coco_path(const YamlNode& map, const std::string& split, const char* key) {
+  /// COCO, or VOC if the annotations are a folder.
+  void read_map_split(const YamlNode& map, DatasetConfig::Split& split) {
+    check_keys(map, kMapKeys);
+    split.images = read_map_path(map, split.key, "images");
+    split.annotations = read_map_path(map, split.key, "annotations");
+    std::error_code ignored;
+    split.format = fs::is_directory(split.annotations, ignored) ? AnnotationFormat::kVoc : AnnotationFormat::kCoco;
+    const YamlNode* list = map.find("list");
+    if (!list) return;
+    split.list = read_map_path(map, split.key, "list");
+    if (split.format == AnnotationFormat::kVoc) return;
+    fault(*list, "'" + split.key + "' has a 'list', which chooses among the XML files of a folder; its annotations " +
+                     split.annotations.string() + " are no folder");
+  }
+
+  fs::path read_map_path(const YamlNode& map, const std::string& split, const char* key) {
     const YamlNode* node = map.find(key);
     if (!node) {
-      fault(map, "'" + split + "' needs '" + key + "': it is {images: DIR, annotations: FILE.json}");
+      fault(map,
+            "'" + split + "' needs '" + key +
+                "': it is {images: DIR, annotations: FILE.json} for COCO, {images: DIR, annotations: DIR} for VOC");
       return {};
     }
     const std::string text = path_text(*node, split + "." + key);
@@ -191,7 +205,8 @@ class ConfigReader {
 
   void check_whole() {
     if (config_.splits.empty()) fault(document_.root, "none of 'train', 'val', 'test' is given");
-    const bool yolo = std::any_of(config_.splits.begin(), config_.splits.end(), [](const auto& s) { return !s.coco; });
+    const bool yolo = std::any_of(config_.splits.begin(), config_.splits.end(),
+                                  [](const auto& s) { return s.format == AnnotationFormat::kYolo; });
     if (!yolo || !config_.names.empty()) return;
     if (config_.class_count == 0) {
       fault(document_.root, "'names' is missing: YOLO labels hold class numbers only");

@@ -78,11 +78,11 @@ void advise(const Dataset& dataset, const SplitReport& split, std::int64_t queri
                 });
 }
 
-/// Pictures that lie in the folder of a COCO split and are in none of the splits.
+/// Pictures that lie in the folder of a COCO or VOC split and are in none of the splits.
 void find_unlisted(const DatasetConfig& config, const std::vector<NamedDataset>& splits, ProblemCollector& problems) {
   std::set<fs::path> folders, listed;
   for (const auto& split : config.splits) {
-    if (split.coco) folders.insert(split.images);
+    if (split.format != AnnotationFormat::kYolo) folders.insert(split.images);
   }
   for (const NamedDataset& split : splits) {
     for (const auto& picture : split.dataset.pictures) listed.insert(picture.file.lexically_normal());
@@ -167,7 +167,7 @@ DatasetReport check_coco(const fs::path& annotations, const fs::path& images, co
   Doctor doctor(annotations.string(), options);
   doctor.read_split("", [&](const ClassList* classes) { return inspect_coco(annotations, images, classes); });
   DatasetConfig config;
-  config.splits.push_back({.key = "", .coco = true, .images = images, .annotations = annotations});
+  config.splits.push_back({.key = "", .format = AnnotationFormat::kCoco, .images = images, .annotations = annotations});
   return doctor.finish(config);
 }
 

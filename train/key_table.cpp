@@ -9,12 +9,12 @@ constexpr double kNone = std::numeric_limits<double>::infinity();
 
 constexpr CommandSet kTrain = bit(Command::kTrain), kVal = bit(Command::kVal), kPredict = bit(Command::kPredict),
                      kExport = bit(Command::kExport), kBenchmark = bit(Command::kBenchmark),
-                     kInfo = bit(Command::kInfo), kCheck = bit(Command::kCheck), kCocoEval = bit(Command::kCocoEval),
-                     kVersion = bit(Command::kVersion);
+                     kInfo = bit(Command::kInfo), kCheck = bit(Command::kCheck), kConvert = bit(Command::kConvert),
+                     kCocoEval = bit(Command::kCocoEval), kVersion = bit(Command::kVersion);
 constexpr CommandSet kModelUsers = kTrain | kVal | kPredict | kExport | kBenchmark | kInfo;
 constexpr CommandSet kWorkers = kTrain | kVal | kPredict | kExport | kBenchmark;
 constexpr CommandSet kFolderMakers = kTrain | kVal | kPredict;
-constexpr CommandSet kEvery = kModelUsers | kCheck | kCocoEval | kVersion;
+constexpr CommandSet kEvery = kModelUsers | kCheck | kConvert | kCocoEval | kVersion;
 
 /// Rows of one section; the fields a row does not name keep their defaults.
 class Section {
@@ -66,7 +66,7 @@ void add_input_keys(std::vector<Key>& keys) {
   Section s(keys, "what to work on");
   s.path("model", &Settings::model, kModelUsers, "rtdetr-n.yaml",
          "model YAML, or a checkpoint (.safetensors); train takes a YAML");
-  s.path("data", &Settings::data, kTrain | kVal | kCheck, "configs/datasets/bccd.yaml", "data set YAML");
+  s.path("data", &Settings::data, kTrain | kVal | kCheck | kConvert, "configs/datasets/bccd.yaml", "data set YAML");
   s.path("cfg", &Settings::cfg, kEvery, "configs/recipes/finetune.yaml",
          "recipe: a YAML file of keys; the command line wins over it");
   s.add("scale", &Settings::scale, kTrain | kExport | kBenchmark | kInfo, "", "l",
@@ -84,8 +84,10 @@ void add_input_keys(std::vector<Key>& keys) {
 
 void add_output_keys(std::vector<Key>& keys) {
   Section s(keys, "output");
-  s.choice("format", &Settings::format, kExport, {"safetensors"}, "what is written");
-  s.path("output", &Settings::output, kExport, "model.safetensors", "file that is written");
+  s.choice("format", &Settings::format, kExport | kConvert, {"safetensors", "coco", "yolo"},
+           "what is written; a model as safetensors, a data set as coco or yolo");
+  s.path("output", &Settings::output, kExport | kConvert, "model.safetensors",
+         "file that is written; convert: new folder");
   s.path("verify", &Settings::verify, kExport, "photos/",
          "folder of pictures or data set YAML to compare the exported model on; by default a seeded input");
   s.path("project", &Settings::project, kFolderMakers, "runs/train", "folder of run folders");

@@ -33,6 +33,8 @@ ExitCode run(const rtdetr::Settings& settings) {
       return rtdetr::run_info(settings);
     case Command::kCheck:
       return rtdetr::run_check(settings);
+    case Command::kConvert:
+      return rtdetr::run_convert(settings);
     case Command::kCocoEval:
       return rtdetr::run_coco_eval(settings);
     case Command::kHelp:

@@ -10,7 +10,7 @@
 namespace rtdetr {
 
 /// What the program can be told to do.
-enum class Command { kTrain, kVal, kPredict, kExport, kBenchmark, kInfo, kCheck, kCocoEval, kHelp, kVersion };
+enum class Command { kTrain, kVal, kPredict, kExport, kBenchmark, kInfo, kCheck, kConvert, kCocoEval, kHelp, kVersion };
 
 /// Size of the network's input as users write it: `640`, or `480,640` for height and width. 0 = not said.
 struct ImageSize {
@@ -113,13 +113,13 @@ struct Settings {
   std::string class_loss = "vfl";
   std::int64_t one_to_many = 0;  ///< extra matches per box for the encoder's queries; 0 = off
 
-  // predict, export, benchmark, check, coco-eval
+  // predict, export, benchmark, check, convert, coco-eval
   std::string source;  ///< picture, folder, list (.txt) or pattern
   double conf = 0.5;
   bool save = true;  ///< predict: write drawn pictures
   bool save_txt = false;
   bool save_json = false;
-  std::string format;  ///< export: safetensors
+  std::string format;  ///< export: safetensors; convert: coco, yolo
   std::string output;
   std::string verify;       ///< export: folder of pictures or data set YAML to compare on
   std::int64_t runs = 20;   ///< benchmark: timed repetitions

@@ -42,7 +42,7 @@ names: {1: dog, 0: cat}
   CHECK(config.names == std::vector<std::string>{"cat", "dog"});
   REQUIRE(config.splits.size() == 2);
   CHECK(config.find("train")->sources == std::vector<fs::path>{folder / "data/images/a", folder / "data/images/b.txt"});
-  CHECK(config.find("val")->coco);
+  CHECK(config.find("val")->format == AnnotationFormat::kCoco);
   CHECK(config.find("val")->annotations == folder / "data/val.json");
   CHECK(config.find("val")->line == 3);
   CHECK(config.find("test") == nullptr);
@@ -74,8 +74,8 @@ TEST_CASE("names may be left out with COCO, and stand for nc numbers with YOLO")
 TEST_CASE("the data sets that come along are well formed") {
   for (const char* name : {"bccd.yaml", "bccd_overfit8.yaml", "coco.yaml"}) {
     const DatasetConfig config = load_dataset_config(fs::path(RTDETR_SOURCE_DIR) / "configs/datasets" / name);
-    CHECK(config.find("train")->coco);
-    CHECK(config.find("val")->coco);
+    CHECK(config.find("train")->format == AnnotationFormat::kCoco);
+    CHECK(config.find("val")->format == AnnotationFormat::kCoco);
   }
 }
 

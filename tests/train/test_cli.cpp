@@ -117,6 +117,9 @@ TEST_CASE("mistakes are one line each on stderr, nothing on stdout, and their ow
       {"coco-eval annotations=/nowhere.json results=/nowhere.json", 5, "/nowhere.json"},
       {"check data=" + broken_yaml, 2, broken_yaml},
       {"help epochz", 2, "did you mean 'epochs'"},
+      {"convert data=configs/datasets/bccd.yaml format=safetensors output=x", 2, "convert writes coco or yolo"},
+      {"convert data=configs/datasets/bccd.yaml format=voc output=x", 2, "format"},
+      {"convert data=configs/datasets/bccd.yaml format=yolo output=configs", 2, "is there already; name a new folder"},
   };
   for (const Row& row : rows) {
     const Result result = run(scratch, row.arguments);
@@ -226,6 +229,18 @@ TEST_CASE("benchmark gives the spread of every stage") {
     CHECK(result[stage]["p95"] <= result[stage]["p99"]);
   }
   CHECK(result["peak_mib"] > 1);
+}
+
+TEST_CASE("a converted data set counts like the original") {
+  const Scratch scratch;
+  const std::string yolo = scratch.file("yolo");
+  const json done = document_of(
+      run(scratch, "convert data=configs/datasets/bccd_overfit8.yaml format=yolo json=true output=" + yolo));
+  CHECK(done["splits"][0]["boxes"] == 146);
+  const json before = document_of(run(scratch, "check data=configs/datasets/bccd_overfit8.yaml json=true"));
+  const json after = document_of(run(scratch, "check json=true data=" + done["data"].get<std::string>()));
+  CHECK(before["splits"][0]["boxes_per_class"] == after["splits"][0]["boxes_per_class"]);
+  CHECK(before["names"] == after["names"]);
 }
 
 TEST_CASE("check counts a clean data set and refuses a broken one") {

@@ -14,6 +14,7 @@ ExitCode run_export(const Settings& settings);
 ExitCode run_benchmark(const Settings& settings);
 ExitCode run_info(const Settings& settings);
 ExitCode run_check(const Settings& settings);
+ExitCode run_convert(const Settings& settings);
 ExitCode run_coco_eval(const Settings& settings);
 ExitCode run_help(const Settings& settings);
 ExitCode run_version(const Settings& settings);

@@ -1,0 +1,30 @@
+#include "data/convert.h"
+
+#include <nlohmann/json.hpp>
+
+#include "core/io/text.h"
+#include "train/commands/commands.h"
+#include "train/output.h"
+
+namespace rtdetr {
+
+ExitCode run_convert(const Settings& settings) {
+  const AnnotationFormat to = settings.format == "yolo" ? AnnotationFormat::kYolo : AnnotationFormat::kCoco;
+  const Conversion conversion = convert_dataset(load_dataset_config(settings.data), to, settings.output);
+  TextTable table({{"split", TextTable::Align::kLeft}, {"pictures"}, {"boxes"}, {"left out"}});
+  nlohmann::ordered_json splits = nlohmann::ordered_json::array();
+  for (const Conversion::Split& split : conversion.splits) {
+    table.add({split.key, with_thousands(split.pictures), with_thousands(split.boxes), with_thousands(split.left_out)});
+    splits.push_back(
+        {{"split", split.key}, {"pictures", split.pictures}, {"boxes", split.boxes}, {"left_out", split.left_out}});
+  }
+  const std::string config = conversion.config.string();
+  print_text(settings, table.text() + "\n" + config + ": pictures are links to the originals; 'cp -rL " +
+                           settings.output +
+                           " COPY' makes a folder that stands alone\n\nnext: rtdetr check data=" + config + "\n");
+  print_json(settings,
+             {{"output", settings.output}, {"format", settings.format}, {"data", config}, {"splits", splits}});
+  return ExitCode::kOk;
+}
+
+}  // namespace rtdetr
