@@ -1,6 +1,7 @@
 #include "data/doctor.h"
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <optional>
 #include <set>
@@ -9,6 +10,8 @@
 #include "core/io/picture.h"
 #include "core/io/text.h"
 #include "data/doctor_pictures.h"
+#include "data/label_picture.h"
+#include "data/yolo_labels.h"
 
 namespace rtdetr {
 namespace {
@@ -27,7 +30,30 @@ std::size_t size_class(const std::array<float, 4>& xyxy) {
   return area < 32.0 * 32.0 ? 0 : area < 96.0 * 96.0 ? 1 : 2;
 }
 
-SplitReport count(const Dataset& dataset, const std::string& key) {
+/// How boxes and shapes look at the network's size, to which pictures are stretched.
+void count_at_network_size(const Dataset& dataset, const CheckOptions& options, SplitReport& report) {
+  std::vector<int> sides;
+  std::vector<double> aspects;
+  const auto width = static_cast<double>(options.width), height = static_cast<double>(options.height);
+  for (const auto& picture : dataset.pictures) {
+    const double scale_x = width / picture.width, scale_y = height / picture.height;
+    aspects.push_back(static_cast<double>(picture.width) / picture.height);
+    report.squeezed_pictures += std::max(scale_x, scale_y) > kMostSqueeze * std::min(scale_x, scale_y);
+    for (std::uint32_t i = picture.first_box; i < picture.first_box + picture.box_count; ++i) {
+      const auto& [x0, y0, x1, y1] = dataset.boxes[i].xyxy;
+      const double w = (x1 - x0) * scale_x, h = (y1 - y0) * scale_y;
+      sides.push_back(static_cast<int>(std::lround(std::sqrt(w * h))));
+      report.boxes_below_stride += std::min(w, h) < kFinestStride;
+    }
+  }
+  report.box_side = range_of(std::move(sides));
+  if (aspects.empty()) return;
+  const auto middle = aspects.begin() + static_cast<std::ptrdiff_t>(aspects.size() / 2);
+  std::nth_element(aspects.begin(), middle, aspects.end());
+  report.aspect = *middle;
+}
+
+SplitReport count(const Dataset& dataset, const std::string& key, const CheckOptions& options) {
   SplitReport report;
   report.key = key;
   report.pictures = static_cast<std::int64_t>(dataset.pictures.size());
@@ -48,34 +74,8 @@ SplitReport count(const Dataset& dataset, const std::string& key) {
   }
   report.width = range_of(std::move(widths));
   report.height = range_of(std::move(heights));
+  count_at_network_size(dataset, options, report);
   return report;
-}
-
-/// What is right in form and still bad for training.
-void advise(const Dataset& dataset, const SplitReport& split, std::int64_t queries, ProblemCollector& problems) {
-  for (const auto& picture : dataset.pictures) {
-    if (picture.box_count <= queries) continue;
-    problems.warn("more_boxes_than_queries",
-                  "pictures have more boxes than the model has queries (" + std::to_string(queries) + ")",
-                  [&] { return picture.file.string() + ": " + std::to_string(picture.box_count) + " boxes"; });
-  }
-  if (split.boxes == 0) return;
-  const auto& per_class = split.boxes_per_class;
-  for (std::size_t k = 0; k < per_class.size(); ++k) {
-    if (per_class[k] != 0) continue;
-    problems.warn("class_without_boxes", "classes have no box, so they cannot be learnt or judged here",
-                  [&] { return "'" + dataset.classes.names[k] + "'"; });
-  }
-  constexpr std::int64_t kImbalance = 1000;
-  const auto [least, most] = std::minmax_element(per_class.begin(), per_class.end());
-  if (*least == 0 || *most / *least < kImbalance) return;
-  problems.warn("imbalance", "one class has more than 1000 times as many boxes as another",
-                [&, least = least, most = most] {
-                  return "'" + dataset.classes.names[static_cast<std::size_t>(most - per_class.begin())] + "' " +
-                         with_thousands(*most) + ", '" +
-                         dataset.classes.names[static_cast<std::size_t>(least - per_class.begin())] + "' " +
-                         with_thousands(*least);
-                });
 }
 
 /// Pictures that lie in the folder of a COCO or VOC split and are in none of the splits.
@@ -100,6 +100,31 @@ void find_unlisted(const DatasetConfig& config, const std::vector<NamedDataset>&
   }
 }
 
+/// Label files of YOLO splits beside those of their pictures, with no picture of their own.
+void find_unused_labels(const DatasetConfig& config, const std::vector<NamedDataset>& splits,
+                        ProblemCollector& problems) {
+  std::set<fs::path> folders, used;
+  for (const NamedDataset& split : splits) {
+    const DatasetConfig::Split* described = config.find(split.key);
+    if (!described || described->format != AnnotationFormat::kYolo) continue;
+    for (const auto& picture : split.dataset.pictures) {
+      used.insert(yolo_label_path(picture.file).lexically_normal());
+      folders.insert(yolo_label_path(picture.file).lexically_normal().parent_path());
+    }
+  }
+  std::set<fs::path> unused;
+  for (const fs::path& folder : folders) {
+    std::error_code fault;
+    for (fs::directory_iterator at(folder, fault), end; !fault && at != end; at.increment(fault)) {
+      const fs::path& file = at->path();
+      if (file.extension() == ".txt" && file.filename() != "classes.txt" && !used.contains(file)) unused.insert(file);
+    }
+  }
+  for (const fs::path& file : unused) {
+    problems.warn("unused_label", "label files have no picture in any split", [&] { return file.string(); });
+  }
+}
+
 /// One check from the splits' reading to the report.
 class Doctor {
  public:
@@ -120,12 +145,13 @@ class Doctor {
 
   DatasetReport finish(const DatasetConfig& config) {
     for (const NamedDataset& split : splits_) {
-      report_.splits.push_back(count(split.dataset, split.key));
-      ProblemCollector advice;
-      advise(split.dataset, report_.splits.back(), options_.queries, advice);
-      append(advice.take(), split.key);
+      report_.splits.push_back(count(split.dataset, split.key, options_));
+      ProblemCollector found;
+      find_bad_training(split, report_.splits.back(), options_, found);
+      append(found.take(), split.key);
     }
     find_unlisted(config, splits_, problems_);
+    find_unused_labels(config, splits_, problems_);
     if (options_.decode) {
       const std::vector<std::int64_t> unreadable = check_pictures(splits_, options_, problems_);
       for (std::size_t s = 0; s < splits_.size(); ++s) report_.splits[s].unreadable_pictures = unreadable[s];
@@ -133,6 +159,10 @@ class Doctor {
     append(problems_.take(), "");
     std::stable_partition(report_.problems.begin(), report_.problems.end(),
                           [](const DataProblem& p) { return p.severity == DataProblem::Severity::kError; });
+    report_.advice = advise(report_, options_);
+    if (options_.label_tiles > 0 && !splits_.empty()) {
+      report_.labels = draw_label_sheet(splits_.front().dataset, options_.label_tiles);
+    }
     return std::move(report_);
   }
 

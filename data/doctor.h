@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/io/picture.h"
 #include "data/dataset.h"
 
 namespace rtdetr {
@@ -25,19 +26,30 @@ struct SplitReport {
   struct Range {
     int min = 0, median = 0, max = 0;
   };
-  Range width, height;  ///< of the pictures, pixels
+  Range width, height;                  ///< of the pictures, pixels
+  Range box_side;                       ///< root of the boxes' areas at the network's size, its pixels
+  std::int64_t boxes_below_stride = 0;  ///< boxes with a side below kFinestStride there
+  std::int64_t squeezed_pictures = 0;   ///< whose shape the network's size changes by more than kMostSqueeze
+  double aspect = 1;                    ///< median width / height of the pictures
 };
+
+inline constexpr int kFinestStride = 8;    ///< of the models' first feature map, pixels
+inline constexpr double kMostSqueeze = 2;  ///< a factor between the two axes' scales
 
 struct DatasetReport {
   std::string name;
   ClassList classes;
   std::vector<SplitReport> splits;
   std::vector<DataProblem> problems;  ///< errors first
+  std::vector<std::string> advice;    ///< sentences: what to do about the problems, what would train better
+  Picture labels;                     ///< see CheckOptions::label_tiles; empty if not asked for
 };
 
 struct CheckOptions {
-  bool decode = true;          ///< read and decode every picture; otherwise only their presence is checked
-  std::int64_t queries = 300;  ///< pictures with more boxes than the model has queries are reported
+  bool decode = true;                      ///< read and decode every picture; otherwise only their presence is checked
+  std::int64_t queries = 300;              ///< pictures with more boxes than the model has queries are reported
+  std::int64_t height = 640, width = 640;  ///< of the network's input: sizes are judged at it
+  int label_tiles = 0;                     ///< pictures of the first split that are shown with their boxes
   int threads = 1;
   /// Called now and then, never at the same time by two threads. May be empty.
   std::function<void(const std::string& split, std::int64_t done, std::int64_t total)> progress;

@@ -6,7 +6,7 @@
 
 #include "data/doctor.h"
 
-/// The doctor's look at the files themselves; not for other folders.
+/// Parts of the doctor; not for other folders.
 namespace rtdetr {
 
 struct NamedDataset {
@@ -19,5 +19,13 @@ struct NamedDataset {
 /// @return  how many pictures of each split cannot be decoded
 std::vector<std::int64_t> check_pictures(const std::vector<NamedDataset>& splits, const CheckOptions& options,
                                          ProblemCollector& problems);
+
+/// What is right in form and still bad for training: boxes that stand twice, more boxes than queries, classes without
+/// boxes, imbalance.
+void find_bad_training(const NamedDataset& split, const SplitReport& report, const CheckOptions& options,
+                       ProblemCollector& problems);
+
+/// Sentences for the report's end. Needs its splits and problems.
+std::vector<std::string> advise(const DatasetReport& report, const CheckOptions& options);
 
 }  // namespace rtdetr

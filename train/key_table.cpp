@@ -86,8 +86,8 @@ void add_output_keys(std::vector<Key>& keys) {
   Section s(keys, "output");
   s.choice("format", &Settings::format, kExport | kConvert, {"safetensors", "coco", "yolo"},
            "what is written; a model as safetensors, a data set as coco or yolo");
-  s.path("output", &Settings::output, kExport | kConvert, "model.safetensors",
-         "file that is written; convert: new folder");
+  s.path("output", &Settings::output, kExport | kConvert | kCheck, "model.safetensors",
+         "file that is written; convert: new folder; check: picture of labels (.jpg, .png)");
   s.path("verify", &Settings::verify, kExport, "photos/",
          "folder of pictures or data set YAML to compare the exported model on; by default a seeded input");
   s.path("project", &Settings::project, kFolderMakers, "runs/train", "folder of run folders");
@@ -113,7 +113,7 @@ void add_machine_keys(std::vector<Key>& keys) {
            "threads that read and transform pictures; results do not depend on it");
   s.number("batch", &Settings::batch, kTrain | kVal | kPredict | kBenchmark, 1, 65536, "pictures", "16",
            "pictures per step");
-  s.number("imgsz", &Settings::imgsz, kModelUsers, 32, 16384, "pixels", "640",
+  s.number("imgsz", &Settings::imgsz, kModelUsers | kCheck, 32, 16384, "pixels", "640",
            "input size: one side, or height,width; by default the checkpoint's, else 640");
   s.number("seed", &Settings::seed, kTrain | kExport | kInfo | kBenchmark, 0, 9007199254740992.0, "", "0",
            "of initial weights and of every random draw");
@@ -190,8 +190,8 @@ void add_model_keys(std::vector<Key>& keys) {
   Section s(keys, "model (by default what its file says)");
   s.number("nc", &Settings::nc, kTrain | kExport | kInfo | kBenchmark, 0, 100000, "classes", "80",
            "number of classes of a model YAML; train takes the data set's; 0 = the file's");
-  s.number("num_queries", &Settings::num_queries, kTrain | kExport | kInfo | kBenchmark, 0, 10000, "queries", "300",
-           "detections per picture; 0 = the file's");
+  s.number("num_queries", &Settings::num_queries, kTrain | kExport | kInfo | kBenchmark | kCheck, 0, 10000, "queries",
+           "300", "detections per picture; 0 = the file's");
   s.number("decoder_layers", &Settings::decoder_layers, kModelUsers, 0, 64, "layers", "3",
            "use only the first layers of the decoder; 0 = all");
 }

@@ -6,6 +6,7 @@
 
 #include "core/io/chart.h"
 #include "core/io/draw.h"
+#include "data/label_picture.h"
 #include "train/run_log.h"
 
 namespace rtdetr {
@@ -87,16 +88,6 @@ std::vector<DrawnBox> boxes_of(const Batch::Image& image, const Batch& batch, co
   return boxes;
 }
 
-std::vector<DrawnBox> truth_of(const Dataset& dataset, const Dataset::PictureEntry& entry) {
-  std::vector<DrawnBox> boxes;
-  for (std::uint32_t i = entry.first_box; i < entry.first_box + entry.box_count; ++i) {
-    const Dataset::BoxEntry& box = dataset.boxes[i];
-    boxes.push_back({box.xyxy[0], box.xyxy[1], box.xyxy[2], box.xyxy[3], box.label,
-                     label_text(dataset.classes.names[static_cast<std::size_t>(box.label)])});
-  }
-  return boxes;
-}
-
 /// Shown detections by picture id, best first.
 std::map<std::int64_t, std::vector<DrawnBox>> shown_detections(const Dataset& dataset, const Evaluation& evaluation) {
   const auto& ids = dataset.classes.category_ids;
@@ -145,7 +136,7 @@ void write_validation_pictures(const Dataset& dataset, const Evaluation& evaluat
       const Dataset::PictureEntry& entry = dataset.pictures[static_cast<std::size_t>(i)];
       labels.push_back({load_sample(dataset, i).picture, entry.file.filename().string()});
       predictions.push_back(labels.back());
-      draw_boxes(labels.back().picture, truth_of(dataset, entry));
+      draw_boxes(labels.back().picture, label_boxes(dataset, entry));
       const auto found = detections.find(entry.id);
       if (found != detections.end()) draw_boxes(predictions.back().picture, found->second);
     }

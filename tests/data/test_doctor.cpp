@@ -173,3 +173,44 @@ TEST_CASE("more boxes than queries, classes without boxes and imbalance are advi
   CHECK_THAT(find(report, "imbalance")->where, Catch::Contains("'cat' 2,102, 'dog' 2"));
   CHECK_FALSE(has_errors(report.problems));
 }
+
+TEST_CASE("boxes and shapes are judged at the network's size, in words") {
+  Folder set;
+  test::write_file(set.folder / "d.yaml", "train: {images: images, annotations: train.json}\n");
+  fs::remove(set.picture(4));
+  fs::remove(set.picture(5));
+  CheckOptions options;
+  options.height = 32;
+  options.width = 128;
+  const DatasetReport report = set.check(options);
+  CHECK(report.problems.empty());
+  const SplitReport& split = report.splits.at(0);
+  CHECK(split.box_side.median == 21);  // 10x8 of 32x24 at 128x32: 40 by 10.7
+  CHECK(split.boxes_below_stride == 0);
+  CHECK(split.squeezed_pictures == 4);
+  CHECK(split.aspect == Approx(4 / 3.0));
+  const auto advised = [&](const DatasetReport& from, const char* words) {
+    return std::any_of(from.advice.begin(), from.advice.end(),
+                       [&](const std::string& sentence) { return sentence.find(words) != std::string::npos; });
+  };
+  CHECK(advised(report, "1.3 times as wide as high, the network's input is 32x128; imgsz=64,64 keeps their shape"));
+  CHECK(advised(report, "keep a tenth of the pictures back as 'val'"));
+  CHECK(advised(report, "4 pictures are few"));
+  CHECK(advised(report, "classes with fewer than 20 boxes can hardly be learnt: 'cat' 2, 'dog' 2"));
+
+  options.height = options.width = 16;
+  const DatasetReport small = set.check(options);
+  CHECK(small.splits.at(0).boxes_below_stride == 4);
+  CHECK(advised(small, "100 % of the boxes are narrower than 8 pixels at 16x16"));
+}
+
+TEST_CASE("the sheet of labels shows pictures with their boxes, broken ones left out") {
+  const Folder set;
+  test::write_file(set.picture(1), "broken");
+  CheckOptions options;
+  CHECK(set.check(options).labels.width == 0);
+  options.label_tiles = 3;
+  const Picture sheet = set.check(options).labels;
+  CHECK(sheet.width > 2 * 320);
+  CHECK(sheet.height < 2 * 350);
+}

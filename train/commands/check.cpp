@@ -1,11 +1,13 @@
 #include <algorithm>
-#include <chrono>
+#include <optional>
 
 #include <nlohmann/json.hpp>
 
 #include "core/io/log.h"
+#include "core/io/picture.h"
 #include "core/io/text.h"
 #include "data/doctor.h"
+#include "train/clock.h"
 #include "train/commands/commands.h"
 #include "train/machine.h"
 #include "train/metric_report.h"
@@ -15,13 +17,35 @@ namespace rtdetr {
 
 namespace {
 
+/// "reading pictures of train: 1,200 of 5,000, 0:12 left".
+class ReadingLine {
+ public:
+  void show(const std::string& split, std::int64_t done, std::int64_t total) {
+    if (split != split_ || done == 1) begin_ = seconds_now();
+    split_ = split;
+    const double left = (seconds_now() - begin_) / static_cast<double>(done) * static_cast<double>(total - done);
+    log::progress("reading pictures" + (split.empty() ? "" : " of " + split) + ": " + with_thousands(done) + " of " +
+                  with_thousands(total) + ", " + format_duration(left) + " left");
+  }
+
+ private:
+  std::string split_;
+  double begin_ = seconds_now();
+};
+
 DatasetReport examine(const Settings& settings) {
+  constexpr int kShownPictures = 16;
+  const ImageSize size = resolve_image_size(settings, std::nullopt, 32);
   CheckOptions options;
   options.threads = settings.threads > 0 ? static_cast<int>(settings.threads) : physical_cores();
+  options.height = size.height;
+  options.width = size.width;
+  if (settings.num_queries > 0) options.queries = settings.num_queries;
+  if (!settings.output.empty()) options.label_tiles = kShownPictures;
+  ReadingLine line;
   if (!settings.quiet)
-    options.progress = [](const std::string& split, std::int64_t done, std::int64_t total) {
-      log::progress("reading pictures" + (split.empty() ? "" : " of " + split) + ": " + with_thousands(done) + " of " +
-                    with_thousands(total));
+    options.progress = [&](const std::string& split, std::int64_t done, std::int64_t total) {
+      line.show(split, done, total);
     };
   DatasetReport report = settings.data.empty() ? check_coco(settings.annotations, settings.images, options)
                                                : check_dataset(load_dataset_config(settings.data), options);
@@ -53,6 +77,25 @@ std::string split_table(const DatasetReport& report) {
                with_thousands(split.boxes_by_size[0]), with_thousands(split.boxes_by_size[1]),
                with_thousands(split.boxes_by_size[2]), range_text(split.width), range_text(split.height)});
   return table.text();
+}
+
+/// What the network will see of the boxes.
+std::string size_table(const DatasetReport& report, const ImageSize& size) {
+  const std::string at = " at " + std::to_string(size.height) + "x" + std::to_string(size.width);
+  TextTable table({{"split", TextTable::Align::kLeft},
+                   {"box side min/median/max" + at},
+                   {"narrower than " + std::to_string(kFinestStride)},
+                   {"squeezed pictures"}});
+  for (const SplitReport& split : report.splits)
+    table.add({split.key.empty() ? "all" : split.key, range_text(split.box_side),
+               with_thousands(split.boxes_below_stride), with_thousands(split.squeezed_pictures)});
+  return table.text();
+}
+
+std::string advice_text(const DatasetReport& report) {
+  std::string text;
+  for (const std::string& sentence : report.advice) text += "advice   " + sentence + "\n";
+  return text.empty() ? "" : text + "\n";
 }
 
 std::string boxes_per_class_table(const DatasetReport& report) {
@@ -98,24 +141,38 @@ nlohmann::ordered_json report_json(const DatasetReport& report) {
                       {"boxes_per_class", split.boxes_per_class},
                       {"boxes_by_size", split.boxes_by_size},
                       {"width", range_json(split.width)},
-                      {"height", range_json(split.height)}});
+                      {"height", range_json(split.height)},
+                      {"box_side", range_json(split.box_side)},
+                      {"boxes_below_stride", split.boxes_below_stride},
+                      {"squeezed_pictures", split.squeezed_pictures}});
   return {{"name", report.name},
           {"names", report.classes.names},
           {"category_ids", report.classes.category_ids},
           {"splits", splits},
-          {"problems", problems_json(report.problems)}};
+          {"problems", problems_json(report.problems)},
+          {"advice", report.advice}};
 }
 
 }  // namespace
 
 ExitCode run_check(const Settings& settings) {
+  if (!settings.output.empty() && !has_picture_extension(settings.output))
+    throw ConfigError("output=" + settings.output + settings.origin_of("output") +
+                      ": a picture of labels must end in .jpg, .jpeg or .png");
   const DatasetReport report = examine(settings);
-  std::string text =
-      report.name + "\n\n" + split_table(report) + "\n" + boxes_per_class_table(report) + "\n" + verdict(report);
+  const ImageSize size = resolve_image_size(settings, std::nullopt, 32);
+  std::string text = report.name + "\n\n" + split_table(report) + "\n" + size_table(report, size) + "\n" +
+                     boxes_per_class_table(report) + "\n" + verdict(report) + advice_text(report);
+  nlohmann::ordered_json document = report_json(report);
+  if (report.labels.width > 0) {
+    write_picture(settings.output, report.labels);
+    text += "written to " + settings.output + "\n";
+    document["output"] = settings.output;
+  }
   const bool broken = has_errors(report.problems);
   if (!broken && !settings.data.empty()) text += "next: rtdetr train model=rtdetr-n.yaml data=" + settings.data + "\n";
   print_text(settings, text);
-  print_json(settings, report_json(report));
+  print_json(settings, document);
   return broken ? ExitCode::kData : ExitCode::kOk;
 }
 
