@@ -59,17 +59,9 @@ class Line {
   }
 };
 
-}  // namespace
-
-std::vector<MetricDetection> read_coco_results(const std::filesystem::path& file) {
-  constexpr std::uintmax_t kShortestRecord = 64;  // bytes of text: records are seldom moved
-  constexpr std::uintmax_t kMostReserved = std::uintmax_t{1} << 24;
-  JsonReader json(file);
+std::vector<MetricDetection> read(JsonReader& json, std::size_t expected) {
   std::vector<MetricDetection> records;
-  std::error_code unknown_size;
-  const auto bytes = std::filesystem::file_size(file, unknown_size);
-  if (!unknown_size) records.reserve(std::min(bytes / kShortestRecord + 1, kMostReserved));
-
+  records.reserve(expected);
   if (json.next() != Token::kBeginArray) json.fail("a result file is a list of {image_id, category_id, bbox, score}");
   ProblemCollector problems;
   read_json_list<MetricDetection>(
@@ -77,8 +69,24 @@ std::vector<MetricDetection> read_coco_results(const std::filesystem::path& file
       [&](MetricDetection& record, JsonRecord& reader) { return read_result(json, reader, record); },
       [&](MetricDetection&& record) { records.push_back(record); });
   json.next();
-  throw_if_errors(problems.take(), file.string());
+  throw_if_errors(problems.take(), json.name());
   return records;
+}
+
+}  // namespace
+
+std::vector<MetricDetection> read_coco_results(const std::filesystem::path& file) {
+  constexpr std::uintmax_t kShortestRecord = 64;  // bytes of text: records are seldom moved
+  constexpr std::uintmax_t kMostReserved = std::uintmax_t{1} << 24;
+  JsonReader json(file);
+  std::error_code unknown_size;
+  const auto bytes = std::filesystem::file_size(file, unknown_size);
+  return read(json, unknown_size ? 0 : static_cast<std::size_t>(std::min(bytes / kShortestRecord + 1, kMostReserved)));
+}
+
+std::vector<MetricDetection> parse_coco_results(std::string_view text, const std::string& name) {
+  JsonReader json(text, name);
+  return read(json, 0);
 }
 
 void write_coco_results(const std::filesystem::path& file, std::span<const MetricDetection> detections) {

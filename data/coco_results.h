@@ -2,6 +2,8 @@
 
 #include <filesystem>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "data/coco_metric.h"
@@ -12,6 +14,8 @@ namespace rtdetr {
 /// Streamed: memory is that of the records.
 /// @throws DataError  for broken JSON (file, line, byte), or listing the records that are not like that; IoError
 std::vector<MetricDetection> read_coco_results(const std::filesystem::path& file);
+/// @param name  what messages call the text
+std::vector<MetricDetection> parse_coco_results(std::string_view text, const std::string& name);
 
 /// Writes such a file, atomically, numbers in shortest round-trip form.
 /// @throws DataError  for a number that JSON cannot hold; IoError

@@ -6,6 +6,7 @@
 
 #include "core/io/error.h"
 #include "core/io/random.h"
+#include "data/mixup.h"
 #include "data/mosaic.h"
 
 namespace rtdetr {
@@ -134,23 +135,36 @@ std::shared_ptr<const Sample> BatchMaker::read(BatchDraft& draft, std::int64_t p
   throw DataError("no readable picture among " + std::to_string(kTries) + " tried; the last: " + reason);
 }
 
+void BatchMaker::draw(BatchDraft& draft, std::int64_t position, std::int64_t picture, Random& random, float* chw,
+                      Batch::Image& target) {
+  const FrameSize frame{draft.batch.height, draft.batch.width};
+  MosaicSamples samples{read(draft, position, picture)};
+  if (!chance_of_mosaic(transforms_, draft.epoch, random)) {
+    transform(*samples[0], transforms_, draft.epoch, frame, random, chw, target);
+    return;
+  }
+  for (std::size_t tile = 1; tile < samples.size(); ++tile) {
+    samples[tile] = read(draft, position, static_cast<std::int64_t>(random.below(dataset_.pictures.size())));
+  }
+  draw_mosaic(samples, transforms_, draft.epoch, frame, random, chw, target);
+}
+
 void BatchMaker::fill(BatchDraft& draft, std::int64_t position) {
   const auto i = static_cast<std::size_t>(position);
   Batch& batch = draft.batch;
   try {
     Random random(options_.seed, RandomPurpose::kAugmentation, static_cast<std::uint64_t>(draft.epoch),
                   static_cast<std::uint64_t>(draft.pictures[i]));
-    float* chw = batch.images.data() + i * 3 * static_cast<std::size_t>(batch.height * batch.width);
-    const FrameSize frame{batch.height, batch.width};
-    MosaicSamples samples{read(draft, position, draft.pictures[i])};
-    if (!chance_of_mosaic(transforms_, draft.epoch, random)) {
-      transform(*samples[0], transforms_, draft.epoch, frame, random, chw, batch.targets[i]);
-      return;
-    }
-    for (std::size_t tile = 1; tile < samples.size(); ++tile) {
-      samples[tile] = read(draft, position, static_cast<std::int64_t>(random.below(dataset_.pictures.size())));
-    }
-    draw_mosaic(samples, transforms_, draft.epoch, frame, random, chw, batch.targets[i]);
+    const std::size_t size = 3 * static_cast<std::size_t>(batch.height * batch.width);
+    float* chw = batch.images.data() + i * size;
+    draw(draft, position, draft.pictures[i], random, chw, batch.targets[i]);
+    if (!chance_of_mixup(transforms_, draft.epoch, random)) return;
+    thread_local std::vector<float> other;
+    other.resize(size);
+    Batch::Image other_target;
+    const auto second = static_cast<std::int64_t>(random.below(dataset_.pictures.size()));
+    draw(draft, position, second, random, other.data(), other_target);
+    mix(chw, other.data(), size, draw_mixup_share(random), batch.targets[i], other_target);
   } catch (const Error& error) {
     const auto& file = dataset_.pictures[static_cast<std::size_t>(draft.pictures[i])].file;
     draft.errors[i] = std::make_exception_ptr(Error(error.code(), file.string() + ": " + error.what()));

@@ -68,6 +68,9 @@ class BatchMaker {
   void fill(BatchDraft& draft, std::int64_t position);
 
  private:
+  /// Writes one augmented picture, or a mosaic of four that begins with it.
+  void draw(BatchDraft& draft, std::int64_t position, std::int64_t picture, Random& random, float* chw,
+            Batch::Image& target);
   std::shared_ptr<const Sample> read(BatchDraft& draft, std::int64_t position, std::int64_t picture);
 
   const Dataset& dataset_;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "data/class_list.h"
@@ -58,6 +59,8 @@ struct DatasetConfig {
 /// Keys: path, train, val, test, names, nc, channels (3), download (never followed; logged).
 /// @throws ConfigError  file:line and the nearest key; IoError if it cannot be read
 DatasetConfig load_dataset_config(const std::filesystem::path& yaml);
+/// @param yaml  what the text is taken for: messages name it, paths are relative to its folder
+DatasetConfig parse_dataset_config(std::string_view text, const std::filesystem::path& yaml);
 
 /// Reads one split. What leaves a usable data set (bad boxes, unknown ids, …) is logged once per kind and kept in
 /// `problems`; what does not (wrong types, missing pictures, ambiguous ids, …) is thrown as one summary.

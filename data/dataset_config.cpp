@@ -232,4 +232,9 @@ DatasetConfig load_dataset_config(const fs::path& yaml) {
   return ConfigReader(document).read(yaml);
 }
 
+DatasetConfig parse_dataset_config(std::string_view text, const fs::path& yaml) {
+  const YamlDocument document = parse_yaml(text, yaml.string());
+  return ConfigReader(document).read(yaml);
+}
+
 }  // namespace rtdetr

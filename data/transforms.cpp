@@ -65,6 +65,7 @@ void check_transform_options(const TransformOptions& options) {
   check_probability(options.flip_vertical, "flip_vertical");
   check_probability(options.rotate90, "rotate90");
   check_probability(options.mosaic, "mosaic");
+  check_probability(options.mixup, "mixup");
   if (!(options.mosaic_scale >= 0 && options.mosaic_scale < 1)) {
     throw ConfigError("mosaic_scale: want 0 or more and less than 1, have " + format_double(options.mosaic_scale));
   }

@@ -22,7 +22,8 @@ struct TransformOptions : GeometricOptions {
   double mosaic = 0.0;                   ///< probability of four pictures as one (mosaic.h); then no zoom-out, no crop
   double mosaic_scale = 0.5;             ///< the mosaic is seen at 1 - this to 1 + this
   double mosaic_translate = 0.1;         ///< and shifted by up to this share of a side
-  std::int64_t mosaic_until_epoch = -1;  ///< from this epoch on no mosaic; -1 = never off
+  double mixup = 0.0;                    ///< probability of a second picture blended in (mixup.h)
+  std::int64_t mosaic_until_epoch = -1;  ///< from this epoch on no mosaic and no mixup; -1 = never off
   std::int64_t strong_until_epoch = -1;  ///< from this epoch on no photometric, zoom-out, crop; -1 = never off
   /// Sides drawn per batch (empty = off), equally likely; a list may repeat one. For a size that is not square they
   /// are the longer side, and the shorter one follows in proportion, to the nearest multiple of 32.

@@ -56,6 +56,7 @@ void apply_command_defaults(Command command, Settings& settings) {
   settings.command = command;
   if (command == Command::kVal) {
     settings.project = "runs/val";
+    settings.conf = 0;
     settings.batch = 8;
   }
   if (command == Command::kPredict) {

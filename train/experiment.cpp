@@ -195,6 +195,7 @@ TransformOptions training_transforms(const Settings& settings, const ImageSize& 
   transforms.flip_vertical = settings.flip_vertical;
   transforms.rotate90 = settings.rotate90;
   transforms.mosaic = settings.mosaic;
+  transforms.mixup = settings.mixup;
   transforms.multi_scale = multi_scale_sides(std::max(size.height, size.width), settings.multi_scale);
   return transforms;
 }

@@ -97,7 +97,8 @@ void add_output_keys(std::vector<Key>& keys) {
   s.flag("save_txt", &Settings::save_txt, kPredict,
          "write labels/<picture>.txt: class, centre x, y, width, height as fractions, score");
   s.flag("save_json", &Settings::save_json, kVal | kPredict, "write predictions.json");
-  s.number("conf", &Settings::conf, kPredict, 0, 1, "", "0.5", "smallest score of a detection");
+  s.number("conf", &Settings::conf, kPredict | kVal, 0, 1, "", "0.5",
+           "smallest score of a detection; val: of the confusion matrix, precision and recall, 0 = where F1 is best");
   s.flag("plots", &Settings::plots, kTrain | kVal, "write pictures of labels and predictions into the run folder");
   s.flag("json", &Settings::json, kEvery, "stdout is one JSON document and nothing else");
   s.flag("quiet", &Settings::quiet, kEvery, "only warnings and errors on stderr");
@@ -178,10 +179,12 @@ void add_augmentation_keys(std::vector<Key>& keys) {
   s.number("flip_vertical", &Settings::flip_vertical, kTrain, 0, 1, "probability", "0", "top becomes bottom");
   s.number("rotate90", &Settings::rotate90, kTrain, 0, 1, "probability", "0", "turn by 90, 180 or 270 degrees");
   s.number("mosaic", &Settings::mosaic, kTrain, 0, 1, "probability", "0", "four pictures in one");
+  s.number("mixup", &Settings::mixup, kTrain, 0, 1, "probability", "0", "two pictures blended, with the boxes of both");
   s.number("multi_scale", &Settings::multi_scale, kTrain, 0, 0.75, "share of imgsz", "0.25",
            "vary the input size per batch by up to this share; 0 = off");
-  s.number("strong_until", &Settings::strong_until, kTrain, 0, 1000000, "share of the run, or epoch", "0.9",
-           "photometric, zoom_out, iou_crop and mosaic stop there: up to 1 a share of the run, above 1 an epoch");
+  s.number(
+      "strong_until", &Settings::strong_until, kTrain, 0, 1000000, "share of the run, or epoch", "0.9",
+      "photometric, zoom_out, iou_crop, mosaic and mixup stop there: up to 1 a share of the run, above 1 an epoch");
   s.number("multi_scale_until", &Settings::multi_scale_until, kTrain, 0, 1000000, "share of the run, or epoch", "0.9",
            "multi_scale stops there, in the same way");
 }

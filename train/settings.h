@@ -97,8 +97,9 @@ struct Settings {
   double flip_vertical = 0;
   double rotate90 = 0;
   double mosaic = 0;
+  double mixup = 0;
   double multi_scale = 0.25;     ///< share by which the side varies; see multi_scale_sides. 0 = off
-  double strong_until = 1;       ///< see switch_off_reached: photometric, zoom-out, crop, mosaic stop there
+  double strong_until = 1;       ///< see switch_off_reached: photometric, zoom-out, crop, mosaic, mixup stop there
   double multi_scale_until = 1;  ///< see switch_off_reached
 
   // model, 0 = the file's own value
@@ -115,7 +116,7 @@ struct Settings {
 
   // predict, export, benchmark, check, convert, coco-eval
   std::string source;  ///< picture, folder, list (.txt) or pattern
-  double conf = 0.5;
+  double conf = 0.5;  ///< val: 0 = where the mean F1 is best
   bool save = true;  ///< predict: write drawn pictures
   bool save_txt = false;
   bool save_json = false;

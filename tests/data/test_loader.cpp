@@ -12,6 +12,7 @@
 
 #include "core/io/error.h"
 #include "data/collate.h"
+#include "data/mixup.h"
 #include "tests/data/synthetic_pictures.h"
 
 namespace rtdetr {
@@ -159,6 +160,62 @@ TEST_CASE("mosaics are the same for any number of threads and show boxes of othe
     if (threads == 0) whole = hashes;
     CHECK(hashes == whole);
   }
+}
+
+TEST_CASE("blended pictures are the same for any number of threads and keep the boxes of both") {
+  const Dataset dataset = make_dataset(23);
+  TransformOptions transforms = small_training();
+  std::size_t boxes = 0, blended_boxes = 0;
+  std::vector<std::uint64_t> whole;
+  for (const int threads : {0, 3}) {
+    for (const double mixup : {0.0, 1.0}) {
+      transforms.mixup = mixup;
+      Loader loader(dataset, transforms, loading(threads), make_sample_late);
+      loader.start(0);
+      std::vector<std::uint64_t> hashes;
+      while (const auto batch = loader.next()) {
+        hashes.push_back(hash_of(*batch));
+        for (const Batch::Image& image : batch->targets) {
+          CHECK(image.boxes_cxcywh.size() == 4 * image.labels.size());
+          (mixup > 0 ? blended_boxes : boxes) += image.labels.size();
+        }
+      }
+      if (mixup == 0) continue;
+      if (threads == 0) whole = hashes;
+      CHECK(hashes == whole);
+    }
+  }
+  CHECK(blended_boxes > boxes * 3 / 2);
+}
+
+TEST_CASE("the share of a blend is Beta(32, 32) and mixes value by value") {
+  Random random(7, RandomPurpose::kAugmentation, 0, 0);
+  double sum = 0, squares = 0;
+  constexpr int kDraws = 20000;
+  for (int i = 0; i < kDraws; ++i) {
+    const double share = draw_mixup_share(random);
+    sum += share;
+    squares += (share - 0.5) * (share - 0.5);
+  }
+  CHECK(sum / kDraws == Approx(0.5).margin(0.002));
+  CHECK(squares / kDraws == Approx(1.0 / (4 * 65)).epsilon(0.05));  // the variance of Beta(n, n) is 1 / (4 (2 n + 1))
+
+  std::vector<float> one{0, 1, 0.5f}, other{1, 0, 0.5f};
+  Batch::Image target, other_target;
+  target.labels = {3};
+  other_target.labels = {4};
+  mix(one.data(), other.data(), 3, 0.25, target, other_target);
+  CHECK(one == std::vector<float>{0.75f, 0.25f, 0.5f});
+  CHECK(target.labels == std::vector<std::int64_t>{3, 4});
+
+  TransformOptions options;
+  options.mixup = 1;
+  options.mosaic_until_epoch = 2;
+  CHECK(chance_of_mixup(options, 1, random));
+  CHECK_FALSE(chance_of_mixup(options, 2, random));
+  options.mosaic_until_epoch = -1;
+  options.augment = false;
+  CHECK_FALSE(chance_of_mixup(options, 1, random));
 }
 
 TEST_CASE("an epoch starts at any batch and goes on as if it had run from its start") {

@@ -8,6 +8,7 @@
 #include "core/io/text.h"
 #include "data/coco_results.h"
 #include "train/commands/commands.h"
+#include "train/detection_report.h"
 #include "train/evaluation_report.h"
 #include "train/evaluator.h"
 #include "train/experiment.h"
@@ -49,11 +50,17 @@ std::string speed(const Evaluation& evaluation) {
          "; ms = model alone, fused, one picture, " + std::to_string(at::get_num_threads()) + " threads\n";
 }
 
-/// predictions.json (save_json=true) and pictures (plots=true) in a fresh folder. @return its name
-std::string write_files(const Settings& settings, const Dataset& dataset, const Evaluation& evaluation) {
+/// metrics_per_class.csv, predictions.json (save_json=true) and pictures (plots=true) in a fresh folder. @return its
+/// name
+std::string write_files(const Settings& settings, const Dataset& dataset, const Evaluation& evaluation,
+                        const DetectionReport& report) {
   const RunFolder folder = RunFolder::create(settings.project, settings.name, settings.exist_ok);
   if (settings.save_json) write_coco_results(folder.path() / "predictions.json", evaluation.detections);
-  if (settings.plots) write_validation_pictures(dataset, evaluation, folder.path());
+  write_class_csv(report, evaluation.last(), dataset.classes, folder.path() / "metrics_per_class.csv");
+  if (settings.plots) {
+    write_validation_pictures(dataset, evaluation, folder.path());
+    write_metric_pictures(report, evaluation.last(), dataset.classes, folder.path());
+  }
   print_text(settings, "written to " + folder.path().string() + "\n");
   return folder.path().string();
 }
@@ -69,10 +76,12 @@ ExitCode run_val(const Settings& settings) {
   }
   const Dataset dataset = load_data(settings, opened.info);
   const Evaluation evaluation = evaluate_model(settings, opened, dataset);
+  const DetectionReport report = report_detections(evaluation, dataset, settings.conf);
   nlohmann::ordered_json document = evaluation_json(evaluation, dataset.classes);
+  document["operating_point"] = operating_point_json(report, dataset.classes);
   print_text(settings, format_summary(evaluation.last()) + "\n" + class_table(evaluation.last(), dataset.classes) +
-                           "\n" + layer_table(evaluation) + speed(evaluation));
-  if (settings.save_json || settings.plots) document["folder"] = write_files(settings, dataset, evaluation);
+                           operating_point_text(report) + "\n" + layer_table(evaluation) + speed(evaluation));
+  if (settings.save_json || settings.plots) document["folder"] = write_files(settings, dataset, evaluation, report);
   print_json(settings, document);
   return ExitCode::kOk;
 }

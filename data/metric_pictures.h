@@ -1,0 +1,20 @@
+#pragma once
+
+#include "core/io/picture.h"
+#include "data/class_list.h"
+#include "data/coco_metric.h"
+#include "data/operating_points.h"
+
+namespace rtdetr {
+
+/// Precision against recall at IoU 0.5, as COCO draws it: the mean of the classes, and each class if they are ten or
+/// fewer, with AP50.
+Picture precision_recall_picture(const MetricResult& result, const ClassList& classes);
+
+/// Mean F1, precision and recall against the confidence, and the F1 of each class if they are seven or fewer.
+Picture f1_picture(const OperatingCurves& curves, const ClassList& classes);
+
+/// Counts, shaded by their share of the column. Without counts where cells are too small for them.
+Picture confusion_picture(const ConfusionMatrix& matrix, const ClassList& classes);
+
+}  // namespace rtdetr
