@@ -22,9 +22,9 @@ namespace {
 /// and the data are compared by what the files hold, not by their names.
 const std::set<std::string>& free_keys() {
   static const std::set<std::string> kKeys{
-      "model",   "data",      "cfg",      "scale",  "imgsz", "amp",     "device",    "threads",    "workers",
-      "project", "name",      "exist_ok", "json",   "quiet", "verbose", "resume",    "save_every", "save_period",
-      "val",     "val_every", "patience", "epochs", "time",  "plots",   "cache_mib", "max_bad"};
+      "model",       "data", "cfg",       "scale",    "imgsz",  "amp",     "device", "threads",    "workers",
+      "project",     "name", "exist_ok",  "json",     "quiet",  "verbose", "resume", "save_every", "save_steps",
+      "save_period", "val",  "val_every", "patience", "epochs", "time",    "plots",  "cache_mib",  "max_bad"};
   return kKeys;
 }
 

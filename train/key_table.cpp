@@ -135,6 +135,8 @@ void add_run_keys(std::vector<Key>& keys) {
          "auto continues the run in <project>/<name>, a checkpoint continues that one; false starts anew");
   s.number("save_every", &Settings::save_every, kTrain, 0, 1e9, "seconds", "300",
            "time between two writes of last.safetensors inside an epoch; 0 = at epoch ends only");
+  s.number("save_steps", &Settings::save_steps, kTrain, 0, 1e9, "steps", "1000",
+           "the same in steps, whichever comes first; 0 = by time only");
   s.number("save_period", &Settings::save_period, kTrain, 0, 1000000, "epochs", "10",
            "keep epoch-N.safetensors every so many epochs; 0 = never");
   s.flag("val", &Settings::val, kTrain, "validate during training");

@@ -62,6 +62,7 @@ struct Settings {
   double time = 0;               ///< hours; 0 = no limit. Stops the run, and the schedule decays by it
   std::string resume = "false";  ///< "false", "auto" or a checkpoint
   double save_every = 300;       ///< seconds between two writes of last.safetensors inside an epoch; 0 = epochs only
+  std::int64_t save_steps = 0;   ///< the same in steps, whichever comes first; 0 = by time only
   std::int64_t save_period = 0;  ///< also keep epoch-N.safetensors every so many epochs; 0 = never
   bool val = true;
   std::int64_t val_every = 1;  ///< epochs between two validations; the last epoch is always validated

@@ -76,6 +76,7 @@ Trainer::Trainer(Experiment& experiment, const RunFolder& folder, std::function<
 void Trainer::resume(const RunCheckpoint& checkpoint) {
   state_.restore(checkpoint.state, checkpoint.file.string());
   train_seconds_ = last_save_ = checkpoint.facts.train_seconds;
+  last_saved_step_ = steps_;
   if (!checkpoint.facts.loss_terms.empty()) loss_terms_ = split(checkpoint.facts.loss_terms, ',');
   resumed_ = true;
   log::info("continuing " + checkpoint.file.string() + " in epoch " + std::to_string(epoch_ + 1) + " at batch " +
@@ -118,10 +119,13 @@ void Trainer::begin_epoch() {
   loader_->start(epoch_, next_batch_);
 }
 
-/// Strong augmentation and multi-scale end with an epoch; the loader is made anew for the rest of the run.
+/// Strong augmentation and multi-scale end with an epoch; the loader is made anew for the rest of the run. A run that
+/// is continued inside an epoch keeps what was decided at that epoch's start.
 void Trainer::switch_augmentation_off() {
-  const bool strong = strong_off_ < 0 && switch_off_reached(settings_.strong_until, epoch_, progress());
-  const bool scale = multi_scale_off_ < 0 && switch_off_reached(settings_.multi_scale_until, epoch_, progress());
+  const bool at_start = next_batch_ == 0;
+  const bool strong = at_start && strong_off_ < 0 && switch_off_reached(settings_.strong_until, epoch_, progress());
+  const bool scale =
+      at_start && multi_scale_off_ < 0 && switch_off_reached(settings_.multi_scale_until, epoch_, progress());
   if (strong) strong_off_ = epoch_;
   if (scale) multi_scale_off_ = epoch_;
   if (strong) log::info("strong augmentation is off from epoch " + std::to_string(epoch_ + 1) + " on");
@@ -301,7 +305,7 @@ void Trainer::save() {
                        .loss_terms = join(loss_terms_, ","),
                        .precision = precision_name(experiment_.precision.precision)};
   save_run(folder_, state, facts, to_metadata(model_info()));
-  last_save_ = train_seconds_;
+  note_save_attempt();
   failed_saves_ = 0;
   log::debug("saved " + folder_.last().string() + " in " + format_double(seconds_now() - begin) + " s");
 }
@@ -314,10 +318,15 @@ void Trainer::try_to_save() {
     save();
   } catch (const IoError& error) {
     if (++failed_saves_ >= kMostFailures) throw;
-    last_save_ = train_seconds_;
+    note_save_attempt();
     line_.end();
     log::warning(std::string("not saved, training goes on: ") + error.what());
   }
+}
+
+void Trainer::note_save_attempt() {
+  last_save_ = train_seconds_;
+  last_saved_step_ = steps_;
 }
 
 RunOutcome Trainer::stop() {
@@ -355,7 +364,8 @@ void Trainer::save_weights(const std::filesystem::path& file) {
 }
 
 bool Trainer::save_is_due() const {
-  return settings_.save_every > 0 && train_seconds_ - last_save_ >= settings_.save_every;
+  return (settings_.save_every > 0 && train_seconds_ - last_save_ >= settings_.save_every) ||
+         (settings_.save_steps > 0 && steps_ - last_saved_step_ >= settings_.save_steps);
 }
 
 bool Trainer::out_of_time() const { return settings_.time > 0 && train_seconds_ >= settings_.time * 3600; }

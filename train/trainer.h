@@ -73,6 +73,7 @@ class Trainer {
   void record_epoch(const Evaluation* evaluation);
   void save();
   void try_to_save();
+  void note_save_attempt();
   void save_weights(const std::filesystem::path& file);
   bool save_is_due() const;
   bool out_of_time() const;
@@ -111,6 +112,7 @@ class Trainer {
   double train_seconds_ = 0;
   int failed_saves_ = 0;  ///< in a row
   double last_save_ = 0;  ///< train_seconds_ at the last save
+  std::int64_t last_saved_step_ = 0;
 };
 
 }  // namespace rtdetr

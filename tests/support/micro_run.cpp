@@ -57,10 +57,10 @@ void write_sample(const std::filesystem::path& folder, int index) {
     const Rectangle r = draw_rectangle(random);
     paint(picture, r);
     labels += std::to_string(r.label);
-    for (const double value : {r.cx, r.cy, r.w, r.h}) labels += " " + format_double(value);
+    for (const double value : {r.cx, r.cy, r.w, r.h}) labels.append(" ").append(format_double(value));
     labels += "\n";
   }
-  const std::string stem = "p" + std::to_string(100 + index);
+  const std::string stem = std::string("p").append(std::to_string(100 + index));
   std::filesystem::create_directories(folder / "images");
   write_picture(folder / "images" / (stem + ".png"), picture);
   write_file(folder / "labels" / (stem + ".txt"), labels);
@@ -86,6 +86,29 @@ Settings make_micro_run(const std::filesystem::path& folder, const MicroOptions&
   settings.ema_ramp = 10;
   settings.plots = false;
   return settings;
+}
+
+std::vector<std::string> micro_command(const Settings& settings, const std::string& name,
+                                       const std::map<std::string, std::string>& changes) {
+  std::map<std::string, std::string> keys{{"model", settings.model},
+                                          {"data", settings.data},
+                                          {"imgsz", "64"},
+                                          {"epochs", "3"},
+                                          {"batch", "4"},
+                                          {"workers", "1"},
+                                          {"threads", "1"},
+                                          {"warmup_steps", "5"},
+                                          {"lr0", "0.001"},
+                                          {"ema_ramp", "10"},
+                                          {"resume", "auto"},
+                                          {"quiet", "true"},
+                                          {"plots", "false"},
+                                          {"project", settings.project},
+                                          {"name", name}};
+  for (const auto& [key, value] : changes) keys[key] = value;
+  std::vector<std::string> words{"train"};
+  for (const auto& [key, value] : keys) words.push_back(key + "=" + value);
+  return words;
 }
 
 }  // namespace rtdetr::test

@@ -1,6 +1,9 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
 
 #include "train/settings.h"
 
@@ -16,5 +19,10 @@ struct MicroOptions {
 /// Writes the model YAML, pictures, labels and the dataset YAML into `folder`.
 /// @return  settings of a run over them, its project in `folder`/runs: 3 epochs of 6 steps, batch 4, one worker
 Settings make_micro_run(const std::filesystem::path& folder, const MicroOptions& options = {});
+
+/// The same run as words of the command line, continued if it is there, in one thread.
+/// @param changes  keys with another value, and further ones
+std::vector<std::string> micro_command(const Settings& settings, const std::string& name,
+                                       const std::map<std::string, std::string>& changes = {});
 
 }  // namespace rtdetr::test

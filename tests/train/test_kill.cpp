@@ -1,167 +1,147 @@
 #include <chrono>
 #include <csignal>
-#include <thread>
 
-#include <fcntl.h>
-#include <sys/wait.h>
-#include <torch/torch.h>
-#include <unistd.h>
 #include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
 
 #include "core/io/file.h"
 #include "core/io/random.h"
 #include "core/io/text.h"
 #include "core/tensor_file.h"
 #include "tests/support/micro_run.h"
+#include "tests/support/program.h"
 #include "tests/support/temporary_folder.h"
 
-/// The program itself, killed and started again with the same command.
+/// The program itself, killed with -9 at random moments and started again with the same command.
 namespace rtdetr {
 
 using test::make_micro_run;
+using test::micro_command;
+using test::Program;
+using test::run_program;
 using test::TemporaryFolder;
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
-
-std::vector<std::string> command(const Settings& settings, const std::string& name, int epochs = 3) {
-  return {RTDETR_PROGRAM,
-          "train",
-          "model=" + settings.model,
-          "data=" + settings.data,
-          "imgsz=64",
-          "epochs=" + std::to_string(epochs),
-          "batch=4",
-          "workers=1",
-          "threads=1",
-          "warmup_steps=5",
-          "lr0=0.001",
-          "ema_ramp=10",
-          "save_every=0.02",
-          "resume=auto",
-          "quiet=true",
-          "project=" + settings.project,
-          "name=" + name};
+std::filesystem::path folder_of(const Settings& settings, const std::string& name) {
+  return std::filesystem::path(settings.project) / name;
 }
 
-pid_t start(std::vector<std::string> words) {
-  std::vector<char*> arguments;
-  for (std::string& word : words) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
-  const pid_t child = fork();
-  if (child == 0) {
-    const int nowhere = open("/dev/null", O_WRONLY);
-    dup2(nowhere, STDOUT_FILENO);
-    execv(arguments[0], arguments.data());
-    _exit(127);
-  }
-  return child;
+/// What `rtdetr info` says about the whole state of a run.
+std::string hash_of(const Settings& settings, const std::string& name) {
+  const auto info =
+      run_program({"info", "json=true", "model=" + (folder_of(settings, name) / "last.safetensors").string()});
+  REQUIRE(info.code == 0);
+  return nlohmann::json::parse(info.out)["state_hash"];
 }
 
-/// Exit code, or −signal.
-int wait_for(pid_t child) {
-  int status = 0;
-  REQUIRE(waitpid(child, &status, 0) == child);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-}
-
-/// Sends `signal` after `seconds`, unless the program has ended by then. @return as wait_for
-int run_and_signal(const std::vector<std::string>& words, int signal, double seconds) {
-  const pid_t child = start(words);
-  const auto begin = Clock::now();
-  while (seconds_since(begin) < seconds) {
-    int status = 0;
-    if (waitpid(child, &status, WNOHANG) == child) return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-  kill(child, signal);
-  return wait_for(child);
-}
-
-template <class Condition>
-void wait_until(Condition condition) {
-  const auto begin = Clock::now();
-  while (!condition()) {
-    REQUIRE(seconds_since(begin) < 60);
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-}
-
-TensorMap saved_state(const Settings& settings, const std::string& name) {
-  return load_tensors(std::filesystem::path(settings.project) / name / "last.safetensors").tensors;
-}
-
-std::string steps_logged(const Settings& settings, const std::string& name) {
+/// Lines of log.jsonl about steps, and results.csv without its column of seconds.
+std::string record_of(const Settings& settings, const std::string& name) {
   std::string text;
-  for (const std::string& line :
-       split(read_text_file(std::filesystem::path(settings.project) / name / "log.jsonl"), '\n')) {
+  for (const std::string& line : split(read_text_file(folder_of(settings, name) / "log.jsonl"), '\n')) {
     if (line.find(R"("event":"step")") != std::string::npos) text += line + "\n";
+  }
+  for (const std::string& line : split(read_text_file(folder_of(settings, name) / "results.csv"), '\n')) {
+    const auto first = line.find(',');
+    if (first != std::string::npos) text += line.substr(0, first) + line.substr(line.find(',', first + 1)) + "\n";
   }
   return text;
 }
 
-bool equal(const TensorMap& a, const TensorMap& b) {
-  return a.size() == b.size() && std::all_of(a.begin(), a.end(), [&](const auto& entry) {
-           return b.contains(entry.first) && torch::equal(entry.second, b.at(entry.first));
-         });
+/// How many whole checkpoints the folder holds. @throws CheckpointError  if one of them is not whole
+int whole_checkpoints(const std::filesystem::path& folder) {
+  int count = 0;
+  for (const char* name : {"last.safetensors", "last-1.safetensors"}) {
+    if (!std::filesystem::exists(folder / name)) continue;
+    load_tensors(folder / name);
+    ++count;
+  }
+  return count;
+}
+
+double seconds_of(const std::vector<std::string>& words) {
+  const auto begin = std::chrono::steady_clock::now();
+  REQUIRE(run_program(words).code == 0);
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+struct Variant {
+  const char* name;
+  int kills;
+  std::map<std::string, std::string> keys;
+};
+
+/// Kills runs of one kind until there were enough kills, and compares each with one that was left alone.
+void kill_and_compare(const Settings& settings, const Variant& variant, Random& random) {
+  const std::string whole = std::string(variant.name) + "-whole";
+  const double duration = seconds_of(micro_command(settings, whole, variant.keys));
+  const std::string hash = hash_of(settings, whole), record = record_of(settings, whole);
+  int killed = 0;
+  for (int run = 0; killed < variant.kills; ++run) {
+    const std::string name = std::string(variant.name) + "-killed-" + std::to_string(run);
+    int checkpoints = 0, code = -1;
+    while (code != 0) {
+      const double moment = killed < variant.kills ? random.uniform(0, duration) : 60;
+      CAPTURE(name, killed, moment);
+      Program program(micro_command(settings, name, variant.keys));
+      if (!program.wait(moment)) program.send(SIGKILL);
+      code = program.wait();
+      INFO(program.err());
+      REQUIRE((code == 0 || code == -SIGKILL));
+      if (code != 0) ++killed;
+      const int left = whole_checkpoints(folder_of(settings, name));
+      CHECK(left >= checkpoints);  // once there are two whole checkpoints, there always are
+      checkpoints = left;
+    }
+    CHECK(hash_of(settings, name) == hash);
+    CHECK(record_of(settings, name) == record);
+  }
 }
 
 }  // namespace
 
-TEST_CASE("kill -9 at random moments loses nothing: the same command ends in the same bits") {
+TEST_CASE("kill -9 at 20 random moments loses nothing: the same command ends in the same bits") {
   const TemporaryFolder temp;
   const Settings settings = make_micro_run(temp.path());
-  const auto begin = Clock::now();
-  REQUIRE(wait_for(start(command(settings, "whole"))) == 0);
-  const double duration = seconds_since(begin);
-
   Random random(2024, RandomPurpose::kSubstitute, 0, 0);
-  constexpr int kKills = 6;
-  int killed = 0;
-  for (int run = 0; killed < kKills; ++run) {
-    const std::string name = "killed-" + std::to_string(run);
-    int code = -1;
-    while (code != 0) {
-      const double moment = killed < kKills ? random.uniform(0, duration) : 1e9;
-      code = run_and_signal(command(settings, name), SIGKILL, moment);
-      REQUIRE((code == 0 || code == -SIGKILL));
-      if (code != 0) ++killed;
+  kill_and_compare(settings, {"plain", 7, {{"workers", "0"}, {"save_steps", "1"}}}, random);
+  kill_and_compare(settings, {"threads", 7, {{"workers", "4"}, {"save_steps", "2"}}}, random);
+  kill_and_compare(settings, {"accumulated", 6, {{"workers", "4"}, {"accumulate", "4"}, {"save_every", "0.02"}}},
+                   random);
+}
+
+TEST_CASE("a finished run that is continued ends with 0 and is left as it is") {
+  const TemporaryFolder temp;
+  const Settings settings = make_micro_run(temp.path());
+  const auto words = micro_command(settings, "exp", {{"epochs", "1"}});
+  REQUIRE(run_program(words).code == 0);
+  const auto contents = [&] {
+    std::map<std::string, std::string> files;
+    for (const auto& entry : std::filesystem::directory_iterator(folder_of(settings, "exp"))) {
+      const std::string name = entry.path().filename().string();
+      if (name != ".lock") files[name] = read_text_file(entry.path());
     }
-    CHECK(equal(saved_state(settings, name), saved_state(settings, "whole")));
-    CHECK(steps_logged(settings, name) == steps_logged(settings, "whole"));
-  }
+    return files;
+  };
+  const auto before = contents();
+  CHECK(run_program(words).code == 0);
+  CHECK((contents() == before));
 }
 
-TEST_CASE("SIGTERM finishes the step, saves and exits with 75; the same command goes on") {
-  const TemporaryFolder temp;
+TEST_CASE("a run is not continued with another model, data set or optimizer; the key is named") {
+  const TemporaryFolder temp, other;
   const Settings settings = make_micro_run(temp.path());
-  const auto words = command(settings, "long", 100'000);
-  const auto log = temp / "runs/long/log.jsonl";
-  std::int64_t steps = 0;
-  for (int i = 0; i < 2; ++i) {
-    const std::uintmax_t before = std::filesystem::exists(log) ? std::filesystem::file_size(log) : 0;
-    const pid_t child = start(words);
-    wait_until([&] { return std::filesystem::exists(log) && std::filesystem::file_size(log) > before + 300; });
-    kill(child, SIGTERM);
-    CHECK(wait_for(child) == 75);
-    const auto done = saved_state(settings, "long").at("run.steps").item<std::int64_t>();
-    CHECK(done > steps);
-    steps = done;
+  const Settings others = make_micro_run(other.path(), {.pictures = 12, .denoising = false});
+  REQUIRE(run_program(micro_command(settings, "exp", {{"epochs", "1"}})).code == 0);
+  const std::vector<std::pair<std::string, std::string>> changes{
+      {"model", others.model}, {"data", others.data}, {"weight_decay", "0.01"}, {"lr0", "0.002"}, {"batch", "8"},
+      {"imgsz", "96"},         {"seed", "5"},         {"accumulate", "2"}};
+  for (const auto& [key, value] : changes) {
+    const auto refused = run_program(micro_command(settings, "exp", {{"epochs", "2"}, {key, value}}));
+    INFO(refused.err);
+    CHECK(refused.code == 2);
+    CHECK(refused.err.find("error: " + key + ": ") != std::string::npos);
   }
-}
-
-TEST_CASE("a second run in the same folder exits with 2") {
-  const TemporaryFolder temp;
-  const Settings settings = make_micro_run(temp.path());
-  const auto words = command(settings, "shared", 100'000);
-  const pid_t first = start(words);
-  wait_until([&] { return std::filesystem::exists(temp / "runs/shared/last.safetensors"); });
-  CHECK(wait_for(start(words)) == 2);
-  kill(first, SIGKILL);
-  CHECK(wait_for(first) == -SIGKILL);
 }
 
 }  // namespace rtdetr

@@ -86,13 +86,18 @@ std::string table_without_time(const Settings& settings, const std::string& name
 
 TEST_CASE("a run that is stopped anywhere and continued ends in the same bits") {
   const TemporaryFolder temp;
-  const Settings settings = make_micro_run(temp.path());
+  Settings settings = make_micro_run(temp.path());
+  settings.schedule = "multistep";
+  settings.milestones = {1, 2};
+  settings.multi_scale_until = 0.3;  // off from the second epoch on
+  settings.strong_until = 0.6;       // from the third
   const RunOutcome whole = run(settings, "whole");
   REQUIRE(whole.end == RunOutcome::End::kFinished);
   REQUIRE(whole.steps == 18);
   const TensorMap expected = saved_state(settings, "whole");
 
-  // 18 steps and 3 × 6 validated batches: first step, mid-epoch, last step, validation, between epochs, last epoch
+  // 18 steps and 3 × 6 validated batches: first step, mid-epoch, last step, validation, between epochs and so at the
+  // learning rate's drops, at the ends of strong augmentation and of multi-scale, last epoch
   for (const int asks : {0, 1, 3, 5, 6, 8, 11, 12, 15, 24, 29, 35}) {
     CAPTURE(asks);
     const std::string name = "stopped-" + std::to_string(asks);
