@@ -78,11 +78,10 @@ struct Descriptor {
 void make_durable_folder(const std::filesystem::path& target) {
   const std::filesystem::path parent = target.has_parent_path() ? target.parent_path() : ".";
   Descriptor folder{::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  if (folder.number < 0) fail(target, "opening its folder", errno);
+  constexpr const char* kInPlace = "the new file is in place, but a power cut may still lose it; syncing its folder";
+  if (folder.number < 0) fail(target, kInPlace, errno);
   // Some network file systems cannot sync a folder and say EINVAL: their rename is as durable as it gets.
-  if (::fsync(folder.number) != 0 && errno != EINVAL) {
-    fail(target, "the new file is in place, but a power cut may still lose it; syncing its folder", errno);
-  }
+  if (::fsync(folder.number) != 0 && errno != EINVAL) fail(target, kInPlace, errno);
 }
 
 /// Writes, syncs and closes the temporary file. Each file is synced once: after a failed fsync the kernel may have
@@ -110,10 +109,9 @@ Kept keep_present(const std::filesystem::path& target, const Temporary& second_n
   fail(target, "keeping the present one as '" + keep.string() + "'", errno);
 }
 
-/// Gives the temporary file the target's name. With a file to keep, every moment shows two whole versions: the older
-/// one leaves its name only after the new one has its own.
-void put_in_place(Temporary& temporary, const std::filesystem::path& target, const std::filesystem::path& keep) {
-  const Temporary second_name(temporary_beside(target));
+/// Gives the temporary file the target's name, the present one having a second name before.
+Kept put_in_place(Temporary& temporary, const std::filesystem::path& target, const Temporary& second_name,
+                  const std::filesystem::path& keep) {
   const Kept kept = keep_present(target, second_name, keep);
   if (::rename(temporary.name(), target.c_str()) != 0) {
     const int error = errno;
@@ -123,9 +121,7 @@ void put_in_place(Temporary& temporary, const std::filesystem::path& target, con
     fail(target, "renaming", error);
   }
   temporary.became_final();
-  if (kept == Kept::kSecondName && ::rename(second_name.name(), keep.c_str()) != 0) {
-    fail(target, "the new file is in place; naming the one before it", errno);
-  }
+  return kept;
 }
 
 }  // namespace
@@ -167,12 +163,18 @@ void FileSink::write(std::string_view text) { write(std::as_bytes(std::span(text
 void write_file_atomically(const std::filesystem::path& target, const std::function<void(FileSink&)>& write,
                            const AtomicWriteOptions& options) {
   Temporary temporary(temporary_beside(target));
+  const Temporary second_name(temporary_beside(target));
+  Kept kept = Kept::kNothing;
   try {
     fill_temporary(temporary, target, write, options.durable);
+    kept = put_in_place(temporary, target, second_name, options.keep_previous);
   } catch (const IoError& fault) {
     throw IoError(std::string(fault.what()) + "; what was there before is unchanged");
   }
-  put_in_place(temporary, target, options.keep_previous);
+  // With a file to keep, every moment shows two whole versions: the older one leaves its name only now.
+  if (kept == Kept::kSecondName && ::rename(second_name.name(), options.keep_previous.c_str()) != 0) {
+    fail(target, "the new file is in place; naming the one before it", errno);
+  }
   if (options.durable) make_durable_folder(target);
 }
 
