@@ -10,6 +10,7 @@
 #include "losses/criterion.h"
 #include "models/postprocess.h"
 #include "train/clock.h"
+#include "train/skip_monitor.h"
 #include "train/train_step.h"
 
 namespace rtdetr {
@@ -30,6 +31,11 @@ void append_detections(std::vector<MetricDetection>& list, const Detections& fou
                        const ClassList& classes) {
   const auto boxes = found.boxes_xyxy.to(torch::kFloat64).contiguous();
   const auto scores = found.scores.to(torch::kFloat64).contiguous();
+  if (!scores.isfinite().all().item<bool>()) {
+    throw DivergedError("the model's scores for picture " + std::to_string(image_id) +
+                        " are not finite: its weights are too large or damaged; an earlier checkpoint, a lower lr0= or "
+                        "amp=off may help");
+  }
   const auto labels = found.labels.contiguous();
   const double* box = boxes.const_data_ptr<double>();
   for (std::int64_t i = 0; i < labels.numel(); ++i, box += 4) {

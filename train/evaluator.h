@@ -45,7 +45,7 @@ struct Evaluation {
 /// model is put into evaluation mode; gradients are off.
 ///
 /// @param cancelled  asked after each batch; true ends the evaluation without a result
-/// @throws DataError
+/// @throws DataError; DivergedError  for scores that are not finite
 std::optional<Evaluation> evaluate(DetectionModel& model, const Dataset& dataset, const EvaluatorOptions& options,
                                    const std::function<bool()>& cancelled = {});
 

@@ -13,6 +13,7 @@
 #include "core/io/yaml.h"
 #include "models/checkpoint.h"
 #include "models/model_spec.h"
+#include "train/freeze.h"
 #include "train/pretrained.h"
 
 namespace rtdetr {
@@ -22,9 +23,10 @@ namespace {
 /// and the data are compared by what the files hold, not by their names.
 const std::set<std::string>& free_keys() {
   static const std::set<std::string> kKeys{
-      "model",       "data", "cfg",       "scale",    "imgsz",  "amp",     "device", "threads",    "workers",
-      "project",     "name", "exist_ok",  "json",     "quiet",  "verbose", "resume", "save_every", "save_steps",
-      "save_period", "val",  "val_every", "patience", "epochs", "time",    "plots",  "cache_mib",  "max_bad"};
+      "model",   "weights",    "data",    "cfg",        "scale",       "imgsz", "amp",       "device",
+      "threads", "workers",    "project", "name",       "exist_ok",    "json",  "quiet",     "verbose",
+      "resume",  "save_every", "check",   "save_steps", "save_period", "val",   "val_every", "patience",
+      "epochs",  "time",       "plots",   "cache_mib",  "max_bad"};
   return kKeys;
 }
 
@@ -124,10 +126,16 @@ Experiment prepare_experiment(const Settings& settings) {
   experiment.settings = settings;
   read_data(experiment);
   build_models(experiment);
+  if (!settings.freeze.empty()) experiment.frozen = freeze_parameters(*experiment.model, settings.freeze);
   experiment.groups = make_groups(settings, experiment.model);
   experiment.precision = choose_precision(settings.amp, torch::kCPU);
   experiment.identity = identity_of(experiment);
   return experiment;
+}
+
+Experiment prepare_to_continue(Settings settings) {
+  settings.weights.clear();
+  return prepare_experiment(settings);
 }
 
 std::int64_t Experiment::batches_per_epoch() const {
@@ -160,6 +168,9 @@ std::string describe(const Experiment& experiment) {
   text += line("length     ", (settings.time > 0 ? format_duration(settings.time * 3600) + " of training"
                                                  : std::to_string(settings.epochs) + " epochs") +
                                   ", " + std::to_string(experiment.steps_per_epoch()) + " steps each epoch");
+  if (experiment.frozen > 0) {
+    text += line("frozen     ", with_thousands(experiment.frozen) + " parameters: " + settings.freeze);
+  }
   for (const ParameterGroup& group : experiment.groups) {
     text += line("optimizer  ", std::to_string(group.parameters.size()) + " tensors, lr " + format_double(group.lr) +
                                     ", weight decay " + format_double(group.weight_decay) + ": " + group.label);
@@ -223,6 +234,10 @@ EvaluatorOptions evaluator_options(const Experiment& experiment) {
 }
 
 std::vector<ParameterGroup> make_groups(const Settings& settings, const DetectionModel& model) {
+  if (trainable(model).empty()) {
+    throw ConfigError("freeze=" + settings.freeze + settings.origin_of("freeze") +
+                      ": it matches every parameter, nothing is left to train");
+  }
   const GroupDefaults defaults{.lr = settings.lr0, .weight_decay = settings.weight_decay};
   if (settings.param_groups.empty()) return group_by_shape(trainable(model), defaults);
   std::vector<GroupRule> rules;

@@ -25,6 +25,7 @@ struct Experiment {
   std::optional<Dataset> val;       ///< absent with val=false, or when the data set has no such split
   DetectionModel model{nullptr};    ///< with its initial weights, channels-last
   DetectionModel average{nullptr};  ///< the EMA's instance of it
+  std::int64_t frozen = 0;          ///< parameters that freeze= leaves untrained
   std::vector<ParameterGroup> groups;
   PrecisionChoice precision;
   RunIdentity identity;  ///< what a continued run must share with this one
@@ -35,6 +36,8 @@ struct Experiment {
 
 /// @throws ConfigError, DataError, ModelError, CheckpointError
 Experiment prepare_experiment(const Settings& settings);
+/// The same for a run that is continued: weights= is not read, the file may be gone.
+Experiment prepare_to_continue(Settings settings);
 
 /// The summary before the first step: model, data, length, optimizer groups, precision.
 std::string describe(const Experiment& experiment);

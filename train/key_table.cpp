@@ -71,8 +71,9 @@ void add_input_keys(std::vector<Key>& keys) {
          "recipe: a YAML file of keys; the command line wins over it");
   s.add("scale", &Settings::scale, kTrain | kExport | kBenchmark | kInfo, "", "l",
         "scale letter of the model YAML; by default the one in its name, else the first");
-  s.path("weights", &Settings::weights, kTrain, "best.safetensors",
-         "checkpoint whose weights the run starts from; classes are matched by name");
+  s.path(
+      "weights", &Settings::weights, kTrain, "best.safetensors",
+      "checkpoint whose weights the run starts from; classes are matched by name; not read by a run that is continued");
   s.choice("split", &Settings::split, kVal, {"val", "train", "test"}, "part of the data set");
   s.path("source", &Settings::source, kPredict | kBenchmark, "photos/",
          "a picture, a folder of pictures, a .txt list of them, or a pattern such as 'photos/*.jpg'");
@@ -133,6 +134,9 @@ void add_run_keys(std::vector<Key>& keys) {
            "stop after so long and let the schedule end there; 0 = no limit");
   s.path("resume", &Settings::resume, kTrain, "auto",
          "auto continues the run in <project>/<name>, a checkpoint continues that one; false starts anew");
+  s.flag("check", &Settings::check, kTrain,
+         "print the resolved plan (model, data, memory, time, disk) after three trial steps, and stop; nothing is "
+         "written");
   s.number("save_every", &Settings::save_every, kTrain, 0, 1e9, "seconds", "300",
            "time between two writes of last.safetensors inside an epoch; 0 = at epoch ends only");
   s.number("save_steps", &Settings::save_steps, kTrain, 0, 1e9, "steps", "1000",
@@ -199,6 +203,8 @@ void add_model_keys(std::vector<Key>& keys) {
            "300", "detections per picture; 0 = the file's");
   s.number("decoder_layers", &Settings::decoder_layers, kModelUsers, 0, 64, "layers", "3",
            "use only the first layers of the decoder; 0 = all");
+  s.add("freeze", &Settings::freeze, kTrain, "", "backbone",
+        "regular expression: parameters whose name contains a match are not trained");
 }
 
 void add_loss_keys(std::vector<Key>& keys) {

@@ -47,15 +47,25 @@ RunCheckpoint load_run_file(const std::filesystem::path& file) {
   return {file, std::move(content.tensors), from_text(facts->second, file)};
 }
 
-void warn_about_space(const RunFolder& folder, const TensorMap& state) {
+std::uintmax_t bytes_of(const TensorMap& state) {
   std::uintmax_t bytes = 0;
   for (const auto& [name, tensor] : state) bytes += tensor.nbytes();
+  return bytes;
+}
+
+void require_space(const RunFolder& folder, const TensorMap& state) {
+  constexpr std::uintmax_t kMiB = 1 << 20, kAtOnce = 3, kLeast = 2;
+  std::uintmax_t missing = kAtOnce;
+  for (const auto& file : {folder.last(), folder.previous()}) missing -= std::filesystem::exists(file) ? 1 : 0;
   std::error_code error;
   const auto space = std::filesystem::space(folder.path(), error);
-  if (error || space.available >= 3 * bytes) return;
-  constexpr std::uintmax_t kMiB = 1 << 20;
-  log::warning("the disk of " + folder.path().string() + " has " + std::to_string(space.available / kMiB) +
-               " MiB free; this run's checkpoints need about " + std::to_string(3 * bytes / kMiB) + " MiB");
+  const std::uintmax_t bytes = bytes_of(state);
+  if (error || space.available >= missing * bytes) return;
+  const std::string text = "the disk of " + folder.path().string() + " has " + std::to_string(space.available / kMiB) +
+                           " MiB free; this run's checkpoints need " + std::to_string(missing * bytes / kMiB + 1) +
+                           " MiB more";
+  if (space.available < std::min(missing, kLeast) * bytes) throw IoError(text + "; nothing was started, make room");
+  log::warning(text);
 }
 
 std::optional<RunCheckpoint> load_run(const RunFolder& folder) {

@@ -39,8 +39,13 @@ std::optional<RunCheckpoint> load_run(const RunFolder& folder);
 /// Reads this very file.
 RunCheckpoint load_run_file(const std::filesystem::path& file);
 
-/// Warns when the folder's disk cannot hold this state three times: last, last-1 and the file being written.
-void warn_about_space(const RunFolder& folder, const TensorMap& state);
+/// A run keeps its state as last and last-1 and writes a third beside them. Warns when the folder's disk has no room
+/// for what is not there yet.
+/// @throws IoError  when there is no room for two, or for the next one of a run that is continued
+void require_space(const RunFolder& folder, const TensorMap& state);
+
+/// What a state takes as a file, without its header.
+std::uintmax_t bytes_of(const TensorMap& state);
 
 /// @throws ConfigError  naming the first setting in which the saved run and this one differ
 void check_identity(const RunIdentity& saved, const RunIdentity& wanted, const std::filesystem::path& file);

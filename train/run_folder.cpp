@@ -59,6 +59,9 @@ void RunFolder::lock() {
     throw ConfigError("the run folder " + path_.string() + " is in use by " +
                       (known ? owner.data() : "another process") + "; wait for it, or choose another name=");
   }
+  if (const int files = remove_leftover_temporaries(path_); files > 0) {
+    log::debug("removed " + std::to_string(files) + " temporary files of a killed run in " + path_.string());
+  }
   const std::string owner = this_process();
   if (ftruncate(lock_, 0) != 0 || pwrite(lock_, owner.data(), owner.size(), 0) < 0) {
     log::warning(file.string() + ": cannot be written: " + std::strerror(errno));

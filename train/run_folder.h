@@ -6,7 +6,7 @@
 namespace rtdetr {
 
 /// A run's folder, locked against a second run for as long as this object lives. The lock belongs to the process
-/// (flock on `.lock`), so a killed one leaves none behind.
+/// (flock on `.lock`), so a killed one leaves none behind; the temporary files of a killed one are removed.
 class RunFolder {
  public:
   /// A fresh `project/name`, or `name-2`, `-3`, … ; with `exist_ok` that folder itself, whatever it holds.

@@ -69,6 +69,7 @@ struct Settings {
   std::int64_t patience = 0;   ///< epochs without a better AP after which the run ends; 0 = never
   double max_bad = 0.001;      ///< share of unreadable pictures above which the run stops
   std::int64_t cache_mib = 0;  ///< memory for decoded pictures; 0 = none
+  bool check = false;          ///< only show the resolved plan
   bool plots = true;           ///< pictures of what goes in and comes out, in the run folder
 
   // optimizer and schedule
@@ -107,6 +108,7 @@ struct Settings {
   std::int64_t nc = 0;
   std::int64_t num_queries = 0;
   std::int64_t decoder_layers = 0;
+  std::string freeze;  ///< train: parameters whose name it is found in are not trained; empty = all are
 
   // loss (defaults = CriterionOptions)
   double loss_class = 1, loss_bbox = 5, loss_giou = 2;

@@ -134,7 +134,9 @@ const Key* Parser::known_key(const std::string& name, const std::string& where) 
   std::string hint = foreign_key_hint(name);
   const Key* other = find_key(hint.substr(0, hint.find('=')));
   if (other && !(other->commands & bit(settings_.command))) hint.clear();
+  const std::string reason = absence_reason(name);
   hint = hint.empty() ? did_you_mean(name, key_names(settings_.command)) : "; here it is " + hint;
+  if (!reason.empty()) hint = ": " + reason;
   if (hint.empty()) hint = "; 'rtdetr help " + command().name + "' lists the keys";
   problem(where, "unknown key '" + name + "'" + hint);
   return nullptr;
@@ -254,7 +256,7 @@ void Parser::check_combinations() {
       problems_.push_back(std::string(a) + " and " + b + " exclude each other: " + why);
   };
   if (s.quiet && s.verbose) problems_.push_back("quiet and verbose exclude each other: keep one");
-  if (s.resume != "false") both("resume", "weights", "a resumed run has its own weights");
+  if (s.resume != "false" && s.resume != "auto") both("resume", "weights", "that run has its own weights");
   if (s.schedule == "multistep" && s.milestones.empty())
     problems_.push_back("schedule=multistep" + s.origin_of("schedule") + " needs milestones=, e.g. milestones=40,55");
   if (!std::is_sorted(s.milestones.begin(), s.milestones.end()))

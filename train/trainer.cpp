@@ -12,6 +12,7 @@
 #include "core/io/text.h"
 #include "models/checkpoint.h"
 #include "train/clock.h"
+#include "train/freeze.h"
 #include "train/results.h"
 #include "train/run_pictures.h"
 
@@ -38,14 +39,14 @@ void require_finite(const TensorMap& state, const std::filesystem::path& last) {
   }
 }
 
+}  // namespace
+
 StepOptions step_options(const Experiment& experiment) {
   return {.clip_norm = experiment.settings.clip_norm,
           .precision = experiment.precision.precision,
           .seed = static_cast<std::uint64_t>(experiment.settings.seed),
           .criterion = criterion_options(experiment.settings)};
 }
-
-}  // namespace
 
 Trainer::Trainer(Experiment& experiment, const RunFolder& folder, std::function<bool()> stop_requested)
     : experiment_(experiment),
@@ -58,6 +59,7 @@ Trainer::Trainer(Experiment& experiment, const RunFolder& folder, std::function<
       stop_requested_(std::move(stop_requested)),
       loss_sums_(torch::zeros({kMostTerms}, torch::kFloat64)) {
   experiment_.model->train();
+  if (!settings_.freeze.empty()) hold_frozen_statistics(*experiment_.model, settings_.freeze);
   state_.add_module("model.", *experiment.model);
   optimizer_.register_state(state_);
   ema_.register_state(state_);
@@ -86,7 +88,7 @@ void Trainer::resume(const RunCheckpoint& checkpoint) {
 RunOutcome Trainer::fit() {
   if (finished()) return outcome(RunOutcome::End::kAlreadyFinished);
   open_log();
-  warn_about_space(folder_, state_.capture());
+  require_space(folder_, state_.capture());
   while (!finished()) {
     begin_epoch();
     while (!epoch_is_over()) {

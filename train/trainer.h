@@ -37,6 +37,9 @@ struct RunOutcome {
   std::int64_t best_epoch = -1;
 };
 
+/// How an experiment's steps are taken.
+StepOptions step_options(const Experiment& experiment);
+
 /// Trains an experiment in its run folder. All that a run must remember hangs in one StateRegistry; after a kill at any
 /// moment, resume() and fit() end in the same bits as a run that was never interrupted (time= excepted: there the
 /// clock decides).

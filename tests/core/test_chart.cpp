@@ -74,3 +74,33 @@ TEST_CASE("captions make room for themselves, and no tiles make no picture") {
   CHECK(sheet.height > 70);
   CHECK(mosaic({}).width == 0);
 }
+
+TEST_CASE("the longest bar belongs to the largest number") {
+  const std::vector<Bar> bars = {{"many", 100}, {"few", 10}, {"none", 0}};
+  const Picture chart = bar_chart(bars, {.width = 400, .height = 200});
+  const int all = count_color(chart, curve_color(0), 0, 400);
+  CHECK(all > 0);
+  CHECK(count_color(chart, curve_color(0), 200, 400) > all / 3);
+  CHECK(bar_chart({}, {}).width == 640);
+  CHECK(bar_chart(std::vector<Bar>(500, {"a name that is longer than the chart is wide, by far and more", 1}), {})
+            .width == 640);
+}
+
+TEST_CASE("points are shaded where they lie, with y down or up") {
+  const std::vector<double> x = {0.1, 0.1, 0.1}, y = {0.1, 0.1, 0.1};
+  for (const Origin origin : {Origin::kTopLeft, Origin::kBottomLeft}) {
+    const Picture chart = density_chart(x, y, origin, {.width = 300, .height = 300});
+    int upper = 0, lower = 0;
+    for (int row = 0; row < 300; ++row) {
+      for (int column = 0; column < 300; ++column) {
+        const std::uint8_t* pixel = chart.row(row) + 3 * column;
+        if (pixel[0] == 8 && pixel[1] == 48 && pixel[2] == 107) ++(row < 150 ? upper : lower);
+      }
+    }
+    CHECK((upper > 0) == (origin == Origin::kTopLeft));
+    CHECK((lower > 0) == (origin == Origin::kBottomLeft));
+  }
+  CHECK_THROWS_AS(density_chart(x, {}, Origin::kTopLeft, {}), InternalError);
+  CHECK(density_chart(std::vector<double>{NAN, 7, -1}, std::vector<double>{0, 1e300, 1}, Origin::kTopLeft, {}).width ==
+        640);
+}

@@ -85,12 +85,6 @@ Act act_on(const char* call, bool counts) {
   return Act::kFail;
 }
 
-int open_file(const char* name, const char* path, int flags, mode_t mode) {
-  const bool changes = (flags & O_CREAT) != 0 || (flags & O_DIRECTORY) != 0;  // a folder is opened to be synced
-  if (act_on("open", changes && below_folder(path)) == Act::kFail) return -1;
-  return next(&open, name)(path, flags, mode);
-}
-
 }  // namespace
 
 extern "C" {
@@ -100,16 +94,12 @@ int open(const char* path, int flags, ...) {
   va_start(rest, flags);
   const mode_t mode = va_arg(rest, mode_t);
   va_end(rest);
-  return open_file("open", path, flags, mode);
+  const bool changes = (flags & O_CREAT) != 0 || (flags & O_DIRECTORY) != 0;  // a folder is opened to be synced
+  if (act_on("open", changes && below_folder(path)) == Act::kFail) return -1;
+  return next(&open, "open")(path, flags, mode);
 }
 
-int open64(const char* path, int flags, ...) {
-  va_list rest;
-  va_start(rest, flags);
-  const mode_t mode = va_arg(rest, mode_t);
-  va_end(rest);
-  return open_file("open64", path, flags, mode);
-}
+int open64(const char* path, int flags, ...) __attribute__((alias("open")));
 
 ssize_t write(int descriptor, const void* bytes, size_t size) {
   const Act act = act_on("write", below_folder(descriptor));

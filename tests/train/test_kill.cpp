@@ -128,6 +128,18 @@ TEST_CASE("a finished run that is continued ends with 0 and is left as it is") {
   CHECK((contents() == before));
 }
 
+TEST_CASE("a fine-tuned run is continued by the same command; the weights it began with may be gone") {
+  const TemporaryFolder temp;
+  const Settings settings = make_micro_run(temp.path());
+  REQUIRE(run_program(micro_command(settings, "first", {{"epochs", "1"}})).code == 0);
+  const std::string weights = (folder_of(settings, "first") / "best.safetensors").string();
+  REQUIRE(run_program(micro_command(settings, "whole", {{"weights", weights}, {"epochs", "2"}})).code == 0);
+  REQUIRE(run_program(micro_command(settings, "parts", {{"weights", weights}, {"epochs", "1"}})).code == 0);
+  std::filesystem::remove(weights);
+  REQUIRE(run_program(micro_command(settings, "parts", {{"weights", weights}, {"epochs", "2"}})).code == 0);
+  CHECK(hash_of(settings, "parts") == hash_of(settings, "whole"));
+}
+
 TEST_CASE("a run is not continued with another model, data set or optimizer; the key is named") {
   const TemporaryFolder temp, other;
   const Settings settings = make_micro_run(temp.path());

@@ -77,20 +77,41 @@ TEST_CASE("a step changes weights, moments and average") {
   CHECK_FALSE(torch::equal(bench.state.capture().at("ema.model.0.conv.weight"), before.at("ema.model.0.conv.weight")));
 }
 
-TEST_CASE("numbers that are not finite change nothing") {
+TEST_CASE("a number that is not finite in a pixel, a label, a weight or a gradient changes nothing") {
   at::set_num_threads(1);
   const TemporaryFolder temp;
   Bench bench(make_micro_run(temp.path()));
   const TensorMap before = bench.copy_of_state();
-  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
-    std::vector<Batch> batches = bench.batches(4, 2);
-    batches[1].images[100] = bad;
+  const auto refused = [&](const std::vector<Batch>& batches) {
     CHECK_FALSE(bench.step.run(batches, {}, 1).applied);
     for (const auto& [name, tensor] : bench.state.capture()) {
       INFO(name);
       CHECK(torch::equal(tensor, before.at(name)));
     }
+  };
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    for (const std::size_t at : {0, 1}) {
+      std::vector<Batch> batches = bench.batches(4, 2);
+      batches[at].images[100] = bad;
+      refused(batches);
+      batches = bench.batches(4, 2);
+      batches[at].targets[0].boxes_cxcywh[2] = bad;
+      refused(batches);
+    }
+    torch::Tensor weight = bench.experiment.model->parameters().front();
+    const auto hook = weight.register_hook([bad](const torch::Tensor& gradient) { return gradient * bad; });
+    refused(bench.batches(4, 1));
+    weight.remove_hook(hook);
+    torch::NoGradGuard no_grad;
+    const torch::Tensor good = weight.clone();
+    weight.data_ptr<float>()[0] = bad;
+    {
+      torch::AutoGradMode with_gradients(true);
+      CHECK_FALSE(bench.step.run(bench.batches(4, 1), {}, 1).applied);
+    }
+    weight.copy_(good);
   }
+  for (const auto& [name, tensor] : bench.state.capture()) CHECK(torch::equal(tensor, before.at(name)));
   CHECK(bench.step.run(bench.batches(4, 1), {}, 1).applied);
 }
 

@@ -4,6 +4,7 @@
 
 #include "core/io/text.h"
 #include "train/commands/commands.h"
+#include "train/model_rows.h"
 #include "train/model_source.h"
 #include "train/output.h"
 #include "train/state_hash.h"
@@ -37,19 +38,6 @@ ModelFacts examine(OpenedModel& opened, const Settings& settings) {
   return facts;
 }
 
-std::string rows_table(const ModelFacts& facts) {
-  TextTable table({{"row"},
-                   {"from"},
-                   {"n"},
-                   {"params"},
-                   {"module", TextTable::Align::kLeft},
-                   {"arguments", TextTable::Align::kLeft}});
-  for (const auto& row : facts.rows)
-    table.add({std::to_string(row.index), row.from, std::to_string(row.repeats), with_thousands(row.parameters),
-               row.module, row.arguments});
-  return table.text();
-}
-
 std::string summary(const OpenedModel& opened, const ModelFacts& facts) {
   std::string text = opened.model->spec().name + ": " + with_thousands(facts.parameters) +
                      " parameters (fused as published " + with_thousands(facts.deployed_parameters) + ", exported " +
@@ -59,20 +47,6 @@ std::string summary(const OpenedModel& opened, const ModelFacts& facts) {
   text += "backbone " + with_thousands(facts.parts.at("backbone")) + ", encoder " +
           with_thousands(facts.parts.at("encoder")) + ", decoder " + with_thousands(facts.parts.at("decoder")) + "\n";
   return text;
-}
-
-nlohmann::ordered_json rows_json(const ModelFacts& facts) {
-  nlohmann::ordered_json list = nlohmann::ordered_json::array();
-  for (const auto& row : facts.rows)
-    list.push_back({{"index", row.index},
-                    {"from", row.from},
-                    {"repeats", row.repeats},
-                    {"params", row.parameters},
-                    {"module", row.module},
-                    {"arguments", row.arguments},
-                    {"path", row.path},
-                    {"part", row.part}});
-  return list;
 }
 
 std::string next_command(const std::string& checkpoint) {
@@ -97,8 +71,8 @@ ExitCode run_info(const Settings& settings) {
                                      {"num_classes", classes},
                                      {"decoder_layers", opened.model->num_decoder_layers()},
                                      {"parts", facts.parts},
-                                     {"rows", rows_json(facts)}};
-  std::string text = rows_table(facts) + "\n" + summary(opened, facts);
+                                     {"rows", rows_json(facts.rows)}};
+  std::string text = rows_table(facts.rows) + "\n" + summary(opened, facts);
   if (opened.is_checkpoint) {
     const std::string hash = state_hash(SafetensorsReader(settings.model));
     document["state_hash"] = hash;

@@ -11,7 +11,9 @@
 #include "train/commands/commands.h"
 #include "train/evaluation_report.h"
 #include "train/experiment.h"
+#include "train/model_rows.h"
 #include "train/output.h"
+#include "train/plan.h"
 #include "train/run_pictures.h"
 #include "train/stop_signal.h"
 #include "train/trainer.h"
@@ -62,7 +64,8 @@ std::string closing_words(const Settings& settings, const RunFolder& folder, con
   text += "\n  " + at + "results.csv        one row per epoch";
   text += "\n  " + at + "log.jsonl          every step";
   if (settings.plots)
-    text += "\n  " + at + "results.png        curves; train_batch*.jpg, val_batch*.jpg: what went in and came out";
+    text += "\n  " + at +
+            "results.png        curves; labels.jpg, train_batch*.jpg, val_batch*.jpg: what went in and came out";
   text += "\n\nnext:\n  rtdetr val model=" + at + "best.safetensors data=" + settings.data;
   text += "\n  rtdetr predict model=" + at + "best.safetensors source=FOLDER\n";
   return text;
@@ -92,15 +95,29 @@ void report(const Settings& settings, Experiment& experiment, const RunFolder& f
   print_json(settings, document);
 }
 
+/// check=true: everything a run resolves and three steps of it, but no folder.
+ExitCode show_plan(const Settings& settings) {
+  Experiment experiment = prepare_experiment(settings);
+  print_text(settings, settings_to_yaml(settings) + "\n" + rows_table(experiment.model->rows()) + "\n" +
+                           describe(experiment) + "\n");
+  warn_about_short_run(experiment);
+  const Plan plan = make_plan(experiment);
+  print_text(settings, "\n" + describe(plan, experiment) +
+                           "\n\nnothing was written; the same command without check=true starts the run\n");
+  print_json(settings, to_json(plan, experiment));
+  return ExitCode::kOk;
+}
+
 }  // namespace
 
 ExitCode run_train(const Settings& settings) {
   keep_freed_memory();
+  if (settings.check) return show_plan(settings);
   const StopSignals signals;
   std::optional<RunFolder> folder = folder_to_continue(settings);
   std::optional<RunCheckpoint> checkpoint;
   if (folder) checkpoint = names_a_file(settings) ? load_run_file(settings.resume) : load_run(*folder);
-  Experiment experiment = prepare_experiment(settings);
+  Experiment experiment = checkpoint ? prepare_to_continue(settings) : prepare_experiment(settings);
   if (checkpoint) {
     check_identity(checkpoint->facts.identity, experiment.identity, checkpoint->file);
     keep_precision(experiment, checkpoint->facts);
@@ -111,7 +128,8 @@ ExitCode run_train(const Settings& settings) {
   if (!trainer.finished()) {
     write_text_atomically(folder->path() / "args.yaml", settings_to_yaml(settings));
     log::info(describe(experiment));
-    warn_about_short_run(experiment);
+    if (!checkpoint) warn_about_short_run(experiment);
+    if (settings.plots) write_labels_picture(experiment.train, folder->path() / "labels.jpg");
     log::info("writing to " + folder->path().string());
   }
   const RunOutcome outcome = trainer.fit();

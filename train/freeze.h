@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <torch/nn.h>
+
+namespace rtdetr {
+
+/// freeze=: parameters whose name contains a match of `pattern` (an ECMAScript regular expression, searched) are not
+/// trained any more; they belong to no parameter group and keep their bits.
+/// @return  how many parameters were frozen, by number of elements
+/// @throws ConfigError  if it is no regular expression, or no name matches
+std::int64_t freeze_parameters(torch::nn::Module& module, const std::string& pattern);
+
+/// Normalisation layers that are frozen as a whole use and keep their running statistics. To be called after every
+/// train() of the module, which would wake them up.
+void hold_frozen_statistics(torch::nn::Module& module, const std::string& pattern);
+
+}  // namespace rtdetr

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "train/experiment.h"
+
+namespace rtdetr {
+
+/// What a run would cost, measured: `train … check=true`.
+struct Plan {
+  double step_seconds = 0;          ///< one optimizer step at the run's own size, its batches and reading them included
+  double peak_mib = 0;              ///< largest resident size, a step at the largest multi-scale size included
+  std::int64_t largest_side = 0;    ///< pixels, of that step
+  std::int64_t steps = 0;           ///< of the whole run; 0 with time= alone, where the clock decides
+  std::int64_t checkpoint_mib = 0;  ///< of one last.safetensors; a run keeps two and writes a third
+};
+
+/// Takes three trial steps, one at the largest size and two at the run's own. They change the experiment's weights.
+/// @throws DataError  for pictures that cannot be read
+Plan make_plan(Experiment& experiment);
+
+/// What the trial found, for people: the last lines of the plan.
+std::string describe(const Plan& plan, const Experiment& experiment);
+nlohmann::ordered_json to_json(const Plan& plan, const Experiment& experiment);
+
+}  // namespace rtdetr
