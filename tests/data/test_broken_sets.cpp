@@ -23,9 +23,9 @@ class Set {
  public:
   Set() {
     for (const char* split : {"train", "val"}) write_json(split);
-    for (const char* name : {"train/a", "train/b", "val/c"}) {
-      picture(std::string("images/") + name + ".png", name[6]);
-      text("labels/" + std::string(name) + ".txt", "0 0.5 0.5 0.5 0.5\n1 0.25 0.25 0.25 0.25\n");
+    for (const std::string name : {"train/a", "train/b", "val/c"}) {
+      picture("images/" + name + ".png", name.back());
+      text("labels/" + name + ".txt", "0 0.5 0.5 0.5 0.5\n1 0.25 0.25 0.25 0.25\n");
       voc(name, object("cat", "16", "12", "48", "36") + object("dog", "8", "6", "24", "18"));
     }
     text("coco.yaml",
