@@ -75,10 +75,14 @@ std::string describe(const Plan& plan, const Experiment& experiment) {
     text += line("run        ", format_duration(static_cast<double>(plan.steps) * plan.step_seconds) + " for " +
                                     with_thousands(plan.steps) + " steps");
   }
-  text += line("memory     ", megabytes(plan.peak_mib) +
-                                  (plan.largest_side > 0 ? ", with pictures of " + std::to_string(plan.largest_side) +
-                                                               " pixels, the largest of multi_scale"
-                                                         : ""));
+  std::string memory = megabytes(plan.peak_mib);
+  if (plan.largest_side > 0) {
+    memory += ", with pictures of " + std::to_string(plan.largest_side) + " pixels, the largest of multi_scale";
+  }
+  if (experiment.settings.cache_mib > 0) {
+    memory += ", and up to " + std::to_string(experiment.settings.cache_mib) + " MiB of decoded pictures (cache_mib)";
+  }
+  text += line("memory     ", memory);
   return text + line("disk       ", "3 x " + megabytes(static_cast<double>(plan.checkpoint_mib)) +
                                         " for last, last-1 and the one being written");
 }

@@ -1,0 +1,44 @@
+#include "train/plan.h"
+
+#include <torch/torch.h>
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "tests/support/micro_run.h"
+#include "tests/support/temporary_folder.h"
+
+namespace rtdetr {
+
+using test::make_micro_run;
+using test::TemporaryFolder;
+
+TEST_CASE("the plan of a run says its length, time, memory and disk, and writes nothing") {
+  at::set_num_threads(1);
+  const TemporaryFolder temp;
+  Settings settings = make_micro_run(temp.path());
+  settings.accumulate = 4;  // 6 batches an epoch: steps of 4 and 2
+  Experiment experiment = prepare_experiment(settings);
+  const Plan plan = make_plan(experiment);
+  CHECK(plan.steps == 6);
+  CHECK(plan.step_seconds > 0);
+  CHECK(plan.peak_mib > 50);
+  CHECK(plan.largest_side == 96);
+  CHECK(plan.checkpoint_mib >= 1);
+  CHECK_THAT(describe(plan, experiment), Catch::Contains("for 6 steps") && Catch::Contains("96 pixels"));
+  CHECK(to_json(plan, experiment)["rows"].size() == 7);
+  CHECK_FALSE(std::filesystem::exists(temp / "runs"));
+}
+
+TEST_CASE("a run that ends by the clock has no number of steps in its plan") {
+  at::set_num_threads(1);
+  const TemporaryFolder temp;
+  Settings settings = make_micro_run(temp.path());
+  settings.time = 1;
+  settings.multi_scale = 0;
+  Experiment experiment = prepare_experiment(settings);
+  const Plan plan = make_plan(experiment);
+  CHECK(plan.steps == 0);
+  CHECK(plan.largest_side == 0);
+}
+
+}  // namespace rtdetr
