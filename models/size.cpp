@@ -33,18 +33,16 @@ std::int64_t count_deployed(const torch::nn::Module& module, bool fold) {
 
 thread_local double counted_operations = 0;
 
-double numel(const c10::IValue& value) { return static_cast<double>(value.toTensor().numel()); }
-
-/// Matrix products by M·K·N.
+/// Matrix products by M·K·N. Only the calls that are counted are asked for their inputs: some have none to give.
 void count_product(const at::RecordFunction& call) {
   const std::string_view name = call.name();
-  const auto inputs = call.inputs();
+  const auto input = [&](std::size_t i) { return call.inputs()[i].toTensor(); };
   if (name == "aten::mm" || name == "aten::bmm") {
-    counted_operations += 2 * numel(inputs[0]) * inputs[1].toTensor().size(-1);
+    counted_operations += 2.0 * input(0).numel() * input(1).size(-1);
   } else if (name == "aten::addmm" || name == "aten::baddbmm") {
-    counted_operations += 2 * numel(inputs[1]) * inputs[2].toTensor().size(-1);
+    counted_operations += 2.0 * input(1).numel() * input(2).size(-1);
   } else if (name == "mkldnn::_linear_pointwise") {  // core/ops/linear.h
-    counted_operations += 2 * numel(inputs[0]) * inputs[1].toTensor().size(0);
+    counted_operations += 2.0 * input(0).numel() * input(1).size(0);
   }
 }
 

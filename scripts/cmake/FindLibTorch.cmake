@@ -49,4 +49,6 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::CPU)
     INTERFACE_LINK_LIBRARIES LibTorch::C10)
   # The library finds its own companions by a relative rpath; the linker need not.
   target_link_options(LibTorch::CPU INTERFACE -Wl,--allow-shlib-undefined)
+  # The published LibTorch is built with NDEBUG, and some classes in its headers have another layout without it.
+  target_compile_definitions(LibTorch::CPU INTERFACE $<$<CONFIG:Debug>:NDEBUG>)
 endif()
