@@ -107,7 +107,7 @@ TEST_CASE("batch norm with activation equals LibTorch's float64 operators up to 
 
 TEST_CASE("batch norm keeps its digits where means are far from zero") {
   const Problem p = make_problem(16, NormActivation::kNone, 200);
-  CHECK(difference(ours(p, torch::kFloat32).y, reference(p).y) < 3e-6);  // LibTorch's channels-last kernel: 1e-5
+  CHECK(difference(ours(p, torch::kFloat32).y, reference(p).y) < 3e-6);  // LibTorch's channels-last kernel: 2.6e-5
 }
 
 TEST_CASE("batch norm of one value per channel stays finite") {

@@ -20,13 +20,14 @@ constexpr double kOutput = 1e-8, kLoss = 1e-9, kGradient = 1e-8;  // tests/fixtu
 /// Gradients smaller than this are measured against it: in theory zero, they carry rounding noise.
 constexpr double kSmallGradient = 1e-2;
 
-// float32. Rounding is that of the large numbers on the way, so small results are measured against a share of all.
-constexpr double kLoss32 = 1e-5, kGradient32 = 1e-2, kTotalGradient32 = 1e-3;
-/// rtdetr-l trains 60 BatchNorms on 3 small pictures: one gradient of 575 (the second layer's bias) comes to 1.6e-2.
-constexpr double kDeepGradient32 = 2e-2;
-constexpr double kSmallLoss32 = 0.1;       ///< of the total loss
-constexpr double kSmallGradient32 = 1e-5;  ///< of the norm of all gradients
-constexpr std::int64_t kMostBoxes = 1000;  ///< of an image: a pair of query and box as one number
+constexpr double kLoss32 = 1e-5, kGradient32 = 1e-2, kTotalGradient32 = 1e-3;  // float32
+// rtdetr-l does not reach these: wider limits for that one fixture, and small results measured against a share of all.
+constexpr double kDeepGradient32 = 2e-2;       ///< one gradient of 575, the second layer's bias, comes to 1.6e-2
+constexpr double kDeepSmallLoss32 = 0.1;       ///< of the total loss
+constexpr double kDeepSmallGradient32 = 1e-5;  ///< of the norm of all gradients
+constexpr std::int64_t kMostBoxes = 1000;      ///< of an image: a pair of query and box as one number
+
+bool is_deep(const Fixture& fixture) { return fixture.json["name"] == "ultralytics_rtdetr-l"; }
 
 std::string origin_of(const std::string& model) { return model.substr(0, model.find('_')); }
 
@@ -226,11 +227,11 @@ void check_gradient_norms(const Fixture& fixture, const DetectionModel& model) {
   for (const std::string name : fixture.json["grad_names"]) norms.push_back(parameters.find(name)->grad().norm());
   const Tensor& expected = fixture.tensor("grad.norm");
   const double total = fixture.json["grad_total_norm"];
-  const Tensor scale = expected.clamp_min(kSmallGradient32 * total);
+  const bool deep = is_deep(fixture);
+  const Tensor scale = expected.clamp_min(deep ? kDeepSmallGradient32 * total : kSmallGradient);
   const Tensor errors = (torch::stack(norms) - expected).abs() / scale;
   const auto worst = errors.argmax().item<std::int64_t>();
   INFO("worst: " << fixture.json["grad_names"][worst] << ", norm " << expected[worst].item<double>());
-  const bool deep = fixture.json["name"] == "ultralytics_rtdetr-l";
   check_number("float32 grad.norm", errors[worst].item<double>(), 0, deep ? kDeepGradient32 : kGradient32);
   check_number("float32 grad_total_norm", torch::stack(norms).norm().item<double>(), total, kTotalGradient32);
 }
@@ -275,7 +276,7 @@ TEST_CASE("a training pass in float32 stays within float32's rounding", "[train]
   const Fixture fixture = load_fixture();
   const TrainingPass pass(fixture, torch::kFloat32);
   const Tensor rows = rows_of_tokens(pass.output.topk_indices, fixture.tensor("topk.indices"));
-  check_losses(fixture, pass.result, kLoss32, kSmallLoss32);
+  check_losses(fixture, pass.result, kLoss32, is_deep(fixture) ? kDeepSmallLoss32 : 0);
   check_matched_tokens(fixture, pass.result, rows);
   check_gradient_norms(fixture, pass.model);
 }
