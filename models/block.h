@@ -12,8 +12,8 @@ namespace rtdetr {
 
 /// A row's module. A block with one input overrides `forward`; one with several (Concat) overrides `forward_all`.
 ///
-/// Constructors must take their weights from `new_weight` (models/init.h) or from submodules of models/layers*.h, and
-/// must not read values: a model is first built without memory, to count it.
+/// Constructors must take their weights from `new_weight` (models/layers/init.h) or from submodules of models/layers/,
+/// and must not read values: a model is first built without memory, to count it.
 class Block : public torch::nn::Module {
  public:
   virtual Tensor forward(const Tensor& x) { return x; }

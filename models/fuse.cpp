@@ -2,7 +2,7 @@
 
 #include <torch/torch.h>
 
-#include "models/layers_conv.h"
+#include "models/layers/conv.h"
 
 namespace rtdetr {
 

@@ -4,10 +4,10 @@
 
 #include "core/io/error.h"
 #include "models/fuse.h"
-#include "models/graph_plan.h"
-#include "models/init.h"
+#include "models/layers/init.h"
 #include "models/model.h"
-#include "models/resolve.h"
+#include "models/yaml/graph_plan.h"
+#include "models/yaml/resolve.h"
 
 namespace rtdetr {
 
@@ -56,11 +56,6 @@ std::vector<int> backbone_outputs(const GraphPlan& plan) {
   std::ranges::sort(rows);
   rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
   return rows;
-}
-
-/// Convolutions run faster on channels-last maps, and pass the layout on. float64 is for comparisons alone.
-Tensor in_fast_layout(const Tensor& images) {
-  return images.scalar_type() == torch::kFloat64 ? images : images.contiguous(at::MemoryFormat::ChannelsLast);
 }
 
 }  // namespace
@@ -138,7 +133,7 @@ ModelOutput DetectionModelImpl::forward(const torch::Tensor& images, const Forwa
                       c10::str(images.sizes()));
   }
   std::vector<Tensor> maps;
-  graph.run(in_fast_layout(images), maps);
+  graph.run(images, maps);
   backbone_maps.clear();
   encoder_maps.clear();
   const std::vector<Tensor> head_maps = graph.gather(graph.head_inputs, maps);

@@ -10,7 +10,7 @@
 #include <torch/nn.h>
 
 #include "core/detection.h"
-#include "models/model_spec.h"
+#include "models/yaml/model_spec.h"
 
 namespace rtdetr {
 
@@ -22,7 +22,7 @@ struct BuildOptions {
   bool initial_weights = true;  ///< false: tensors stay unset, for a checkpoint that follows
 };
 
-/// Random draws of a denoising group, so that tests can inject the reference's. See models/denoising.h.
+/// Random draws of a denoising group, so that tests can inject the reference's. See models/decoder/denoising.h.
 struct DenoisingDraws;
 
 struct ForwardOptions {
@@ -91,7 +91,8 @@ DetectionModel build_model(const ModelSpec& spec, const BuildOptions& options = 
 /// Parameters and buffers by key: what a checkpoint's weights are. Order: registration.
 std::vector<std::pair<std::string, torch::Tensor>> named_state(const torch::nn::Module& module);
 
-/// Convolution weights in channels-last memory, where CPU convolutions are fastest; values and keys stay.
+/// Convolution weights in channels-last memory, where CPU convolutions are fastest; values and keys stay. Pictures in
+/// the same layout spare their conversion.
 void to_channels_last(torch::nn::Module& module);
 
 /// Trainable and frozen, no buffers.

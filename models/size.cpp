@@ -4,9 +4,9 @@
 #include <string_view>
 
 #include "models/block.h"
-#include "models/decoder.h"
+#include "models/blocks/rep.h"
+#include "models/decoder/decoder.h"
 #include "models/model.h"
-#include "models/rep.h"
 
 /// How large a model is. Operations are counted by watching one forward pass: whatever a block computes is counted, no
 /// block has to know.

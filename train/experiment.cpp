@@ -1,6 +1,7 @@
 #include "train/experiment.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <string_view>
 
@@ -12,7 +13,7 @@
 #include "core/io/text.h"
 #include "core/io/yaml.h"
 #include "models/checkpoint.h"
-#include "models/model_spec.h"
+#include "models/yaml/model_spec.h"
 #include "train/freeze.h"
 #include "train/pretrained.h"
 
@@ -256,6 +257,16 @@ BuildOptions build_options(const Settings& settings, std::int64_t num_classes) {
   return options;
 }
 
+namespace {
+
+ClassLoss class_loss(const std::string& name) {
+  static const std::map<std::string, ClassLoss> kLosses = {
+      {"vfl", ClassLoss::kVarifocal}, {"mal", ClassLoss::kMal}, {"focal", ClassLoss::kFocal}, {"bce", ClassLoss::kBce}};
+  return kLosses.at(name);
+}
+
+}  // namespace
+
 CriterionOptions criterion_options(const Settings& settings) {
   CriterionOptions criterion;
   criterion.cost_class = settings.cost_class;
@@ -266,7 +277,7 @@ CriterionOptions criterion_options(const Settings& settings) {
   criterion.loss_giou = settings.loss_giou;
   criterion.vfl_alpha = settings.vfl_alpha;
   criterion.vfl_gamma = settings.vfl_gamma;
-  criterion.class_loss = settings.class_loss == "mal" ? ClassLoss::kMal : ClassLoss::kVarifocal;
+  criterion.class_loss = class_loss(settings.class_loss);
   criterion.one_to_many = std::max<std::int64_t>(1, settings.one_to_many);
   return criterion;
 }

@@ -215,7 +215,8 @@ void add_loss_keys(std::vector<Key>& keys) {
   s.number("cost_class", &Settings::cost_class, kTrain, 0, 1000, "", "2", "matcher: weight of the class cost");
   s.number("cost_bbox", &Settings::cost_bbox, kTrain, 0, 1000, "", "5", "matcher: weight of the L1 cost");
   s.number("cost_giou", &Settings::cost_giou, kTrain, 0, 1000, "", "2", "matcher: weight of the GIoU cost");
-  s.choice("class_loss", &Settings::class_loss, kTrain, {"vfl", "mal"}, "varifocal, or matchability-aware (DEIM)");
+  s.choice("class_loss", &Settings::class_loss, kTrain, {"vfl", "mal", "focal", "bce"},
+           "varifocal, matchability-aware (DEIM), focal, or binary cross-entropy");
   s.number("vfl_alpha", &Settings::vfl_alpha, kTrain, 0, 1, "", "0.75", "vfl: weight of the unmatched queries");
   s.number("vfl_gamma", &Settings::vfl_gamma, kTrain, 0, 10, "", "2",
            "vfl: focusing exponent of the unmatched queries");

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "core/io/text.h"
-#include "models/registry.h"
+#include "models/yaml/registry.h"
 #include "train/output.h"
 
 namespace rtdetr {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
+#include <string_view>
 
 #include <unistd.h>
 
@@ -23,12 +24,13 @@ double smoothed(double average, double value) {
   return average == 0 ? value : average + kShare * (value - average);
 }
 
+/// The last decoder layer's terms: loss_vfl, but not loss_vfl_aux_0.
 std::string main_terms(const ProgressPoint& point) {
+  constexpr std::string_view kPrefix = "loss_";
   std::string text;
   for (const auto& [name, value] : point.terms) {
-    for (const char* term : {"loss_vfl", "loss_bbox", "loss_giou"}) {
-      if (name == term) text += (text.empty() ? "" : " ") + name.substr(5) + number(value, " %.3g");
-    }
+    if (!name.starts_with(kPrefix) || name.find('_', kPrefix.size()) != std::string::npos) continue;
+    text += (text.empty() ? "" : " ") + name.substr(kPrefix.size()) + number(value, " %.3g");
   }
   return text;
 }

@@ -4,9 +4,9 @@
 #include <catch2/catch.hpp>
 
 #include "core/io/error.h"
-#include "models/decoder.h"
-#include "models/decoder_layer.h"
-#include "models/init.h"
+#include "models/decoder/decoder.h"
+#include "models/decoder/decoder_layer.h"
+#include "models/layers/init.h"
 
 using rtdetr::DecoderOptions;
 using rtdetr::ForwardOptions;

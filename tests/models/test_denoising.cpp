@@ -4,7 +4,7 @@
 
 #include "core/box_ops.h"
 #include "core/io/error.h"
-#include "models/denoising.h"
+#include "models/decoder/denoising.h"
 
 using rtdetr::DenoisingDraws;
 using rtdetr::DenoisingOptions;

@@ -4,7 +4,7 @@
 #include <set>
 
 #include "models/model.h"
-#include "models/rep.h"
+#include "models/blocks/rep.h"
 #include "tests/support/fill.h"
 
 namespace rtdetr {

@@ -4,10 +4,10 @@
 #include <cmath>
 
 #include "core/io/error.h"
-#include "models/aifi.h"
-#include "models/hgnet.h"
-#include "models/registry.h"
-#include "models/rep.h"
+#include "models/blocks/aifi.h"
+#include "models/blocks/hgnet.h"
+#include "models/yaml/registry.h"
+#include "models/blocks/rep.h"
 
 namespace rtdetr {
 

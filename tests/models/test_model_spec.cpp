@@ -1,7 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include "core/io/error.h"
-#include "models/model_spec.h"
+#include "models/yaml/model_spec.h"
 
 namespace rtdetr {
 namespace {

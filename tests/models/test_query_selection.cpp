@@ -2,7 +2,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "models/query_selection.h"
+#include "models/decoder/query_selection.h"
 
 using rtdetr::AnchorOptions;
 using rtdetr::Anchors;

@@ -2,7 +2,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "models/denoising.h"
+#include "models/decoder/denoising.h"
 #include "tests/parity/denoising_draws.h"
 #include "tests/parity/fixture.h"
 #include "tests/support/fill.h"

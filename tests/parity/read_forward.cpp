@@ -25,9 +25,11 @@ void check_maps(const Fixture& fixture, const std::string& name, const std::vect
   }
 }
 
-/// Forward pass over the fixture's images with every decoder layer; the maps stay in the model as probes.
+/// Forward pass over the fixture's images with every decoder layer; the maps stay in the model as probes. float32 in
+/// the layout that the commands use.
 ModelOutput run_all_layers(const Fixture& fixture, DetectionModel& model, torch::Dtype type) {
-  const Tensor images = images_by_key(fixture.json["input"]["key"], fixture.json["input"]["shape"]).to(type);
+  Tensor images = images_by_key(fixture.json["input"]["key"], fixture.json["input"]["shape"]).to(type);
+  if (type == torch::kFloat32) images = images.contiguous(torch::MemoryFormat::ChannelsLast);
   model->keep_probes = true;
   ForwardOptions options;
   options.decoder_layers = model->num_decoder_layers();
@@ -84,6 +86,7 @@ TEST_CASE("forward pass in float32 stays within float32's rounding", "[forward]"
   const std::string name = fixture.json["name"];
   DetectionModel model = build_fixture_model(name);
   model->to(torch::kFloat32);
+  to_channels_last(*model);
   const ModelOutput output = run_all_layers(fixture, model, torch::kFloat32);
 
   const bool large_values = name == "v1_r101vd";  // its maps reach 40

@@ -8,7 +8,7 @@
 
 #include "core/io/text.h"
 #include "losses/criterion.h"
-#include "models/denoising.h"
+#include "models/decoder/denoising.h"
 #include "tests/parity/denoising_draws.h"
 #include "tests/parity/fixture.h"
 #include "tests/support/fill.h"
@@ -21,11 +21,12 @@ constexpr double kOutput = 1e-8, kLoss = 1e-9, kGradient = 1e-8;  // tests/fixtu
 constexpr double kSmallGradient = 1e-2;
 
 constexpr double kLoss32 = 1e-5, kGradient32 = 1e-2, kTotalGradient32 = 1e-3;  // float32
-// rtdetr-l does not reach these: wider limits for that one fixture, and small results measured against a share of all.
-constexpr double kDeepGradient32 = 2e-2;       ///< one gradient of 575, the second layer's bias, comes to 1.6e-2
+// Of rtdetr-l Ultralytics' own float32 pass does not reach these (docs/parity.md), so its small results are measured
+// against a share of all, and its gradients in our layout, with other roundings, have twice the room.
 constexpr double kDeepSmallLoss32 = 0.1;       ///< of the total loss
 constexpr double kDeepSmallGradient32 = 1e-5;  ///< of the norm of all gradients
-constexpr std::int64_t kMostBoxes = 1000;      ///< of an image: a pair of query and box as one number
+constexpr double kDeepChannelsLast32 = 2e-2;
+constexpr std::int64_t kMostBoxes = 1000;  ///< of an image: a pair of query and box as one number
 
 bool is_deep(const Fixture& fixture) { return fixture.json["name"] == "ultralytics_rtdetr-l"; }
 
@@ -221,33 +222,35 @@ void check_matched_tokens(const Fixture& fixture, const CriterionResult& result,
 }
 
 /// Norm of each parameter's gradient, and of all.
-void check_gradient_norms(const Fixture& fixture, const DetectionModel& model) {
+/// @param limit  for each parameter
+void check_gradient_norms(const Fixture& fixture, const DetectionModel& model, double limit) {
   std::vector<Tensor> norms;
   const auto parameters = model->named_parameters();
   for (const std::string name : fixture.json["grad_names"]) norms.push_back(parameters.find(name)->grad().norm());
   const Tensor& expected = fixture.tensor("grad.norm");
   const double total = fixture.json["grad_total_norm"];
-  const bool deep = is_deep(fixture);
-  const Tensor scale = expected.clamp_min(deep ? kDeepSmallGradient32 * total : kSmallGradient);
+  const Tensor scale = expected.clamp_min(is_deep(fixture) ? kDeepSmallGradient32 * total : kSmallGradient);
   const Tensor errors = (torch::stack(norms) - expected).abs() / scale;
   const auto worst = errors.argmax().item<std::int64_t>();
   INFO("worst: " << fixture.json["grad_names"][worst] << ", norm " << expected[worst].item<double>());
-  check_number("float32 grad.norm", errors[worst].item<double>(), 0, deep ? kDeepGradient32 : kGradient32);
+  check_number("float32 grad.norm", errors[worst].item<double>(), 0, limit);
   check_number("float32 grad_total_norm", torch::stack(norms).norm().item<double>(), total, kTotalGradient32);
 }
 
 /// One forward and backward pass in train mode over a fixture's images, boxes and draws.
 struct TrainingPass {
-  explicit TrainingPass(const Fixture& fixture, torch::Dtype type)
+  TrainingPass(const Fixture& fixture, torch::Dtype type, torch::MemoryFormat layout)
       : name(fixture.json["name"].get<std::string>()), batch(targets_of(fixture, type)) {
     const bool empty = fixture.stem.ends_with("_empty");
     model = build_train_model(empty ? name.substr(0, name.size() - 6) : name, fixture.json["dn"].is_null());
     model->to(type);
+    if (layout == torch::MemoryFormat::ChannelsLast) to_channels_last(*model);
     const DenoisingDraws draws = draws_of(fixture, batch);
     ForwardOptions options;
     options.targets = batch.targets;
     options.draws = &draws;
-    const Tensor images = images_by_key(fixture.json["input"]["key"], fixture.json["input"]["shape"]).to(type);
+    const Tensor images =
+        images_by_key(fixture.json["input"]["key"], fixture.json["input"]["shape"]).to(type).contiguous(layout);
     output = model->forward(images, options);
     result = compute_losses(output, batch.targets, static_cast<double>(batch.boxes), criterion_of(name));
     result.total.backward();
@@ -264,7 +267,7 @@ struct TrainingPass {
 
 TEST_CASE("a training pass gives the reference's losses, pairs, gradients and batch statistics", "[train]") {
   const Fixture fixture = load_fixture();
-  const TrainingPass pass(fixture, torch::kFloat64);
+  const TrainingPass pass(fixture, torch::kFloat64, torch::MemoryFormat::Contiguous);
   check_outputs(fixture, pass.output);
   check_losses(fixture, pass.result, kLoss);
   check_matches(fixture, pass.result);
@@ -274,11 +277,18 @@ TEST_CASE("a training pass gives the reference's losses, pairs, gradients and ba
 
 TEST_CASE("a training pass in float32 stays within float32's rounding", "[train]") {
   const Fixture fixture = load_fixture();
-  const TrainingPass pass(fixture, torch::kFloat32);
-  const Tensor rows = rows_of_tokens(pass.output.topk_indices, fixture.tensor("topk.indices"));
-  check_losses(fixture, pass.result, kLoss32, is_deep(fixture) ? kDeepSmallLoss32 : 0);
-  check_matched_tokens(fixture, pass.result, rows);
-  check_gradient_norms(fixture, pass.model);
+  const auto check = [&](torch::MemoryFormat layout, double gradient_limit) {
+    const TrainingPass pass(fixture, torch::kFloat32, layout);
+    const Tensor rows = rows_of_tokens(pass.output.topk_indices, fixture.tensor("topk.indices"));
+    check_losses(fixture, pass.result, kLoss32, is_deep(fixture) ? kDeepSmallLoss32 : 0);
+    check_matched_tokens(fixture, pass.result, rows);
+    check_gradient_norms(fixture, pass.model, gradient_limit);
+  };
+  SECTION("in the commands' memory layout") {
+    check(torch::MemoryFormat::ChannelsLast, is_deep(fixture) ? kDeepChannelsLast32 : kGradient32);
+  }
+  if (!is_deep(fixture)) return;
+  SECTION("in the references' memory layout") { check(torch::MemoryFormat::Contiguous, kGradient32); }
 }
 
 }  // namespace rtdetr::test

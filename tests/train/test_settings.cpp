@@ -9,6 +9,7 @@
 
 #include "core/io/error.h"
 #include "core/io/text.h"
+#include "train/experiment.h"
 #include "train/keys.h"
 
 using namespace rtdetr;
@@ -296,6 +297,16 @@ TEST_CASE("a switch-off is a share of the run up to 1 and an epoch above") {
   CHECK(switch_off_reached(0, 0, 0));
   CHECK_FALSE(switch_off_reached(71, 70, 0.99));
   CHECK(switch_off_reached(71, 71, 0.1));
+}
+
+TEST_CASE("class_loss= chooses the classification loss") {
+  const auto chosen = [](const std::string& name) {
+    return criterion_options(parse("train model=m.yaml data=d.yaml class_loss=" + name)).class_loss;
+  };
+  CHECK(chosen("vfl") == ClassLoss::kVarifocal);
+  CHECK(chosen("mal") == ClassLoss::kMal);
+  CHECK(chosen("focal") == ClassLoss::kFocal);
+  CHECK(chosen("bce") == ClassLoss::kBce);
 }
 
 TEST_CASE("every recipe that comes along is valid, and names files that exist") {

@@ -1,0 +1,147 @@
+#include "models/blocks/aifi.h"
+
+#include <torch/torch.h>
+
+#include "models/yaml/registry.h"
+
+namespace rtdetr {
+
+Tensor position_table(std::int64_t height, std::int64_t width, std::int64_t size, PositionOrder order,
+                      const torch::TensorOptions& options) {
+  const auto type = options.dtype() == torch::kFloat64 ? torch::kFloat64 : torch::kFloat32;
+  const torch::TensorOptions exact = options.dtype(type);
+  const Tensor frequency = torch::pow(10000.0, torch::arange(size / 4, exact) / (-size / 4.0));
+  const Tensor token = torch::arange(height * width, exact.dtype(torch::kInt64));
+  const std::int64_t divisor = order == PositionOrder::kRowColumn ? width : height;
+  const auto waves = [&](const Tensor& coordinate) {  // [H·W, D/2]
+    const Tensor angle = coordinate.to(type).unsqueeze(1) * frequency;
+    return torch::cat({angle.sin(), angle.cos()}, 1);
+  };
+  const Tensor first = waves(torch::floor_divide(token, divisor));
+  const Tensor second = waves(torch::remainder(token, divisor));
+  return torch::cat({first, second}, 1).unsqueeze(0).to(options.dtype());
+}
+
+AifiImpl::AifiImpl(const AifiOptions& options) : options_(options) {
+  const AifiOptions& o = options_;
+  attention_ = register_module(o.attention_name, SelfAttention(o.size, o.heads));
+  linear1_ = register_module(o.linear1_name, Linear(o.size, o.hidden));
+  linear2_ = register_module(o.linear2_name, Linear(o.hidden, o.size));
+  norm1_ = register_module("norm1", LayerNorm(o.size));
+  norm2_ = register_module("norm2", LayerNorm(o.size));
+}
+
+const Tensor& AifiImpl::position_for(const Tensor& map) {
+  const std::pair size(map.size(2), map.size(3));
+  const bool fits = position_.defined() && map_size_ == size && position_.scalar_type() == map.scalar_type() &&
+                    position_.device() == map.device();
+  if (!fits) {
+    position_ =
+        position_table(size.first, size.second, options_.size, options_.order, map.options().requires_grad(false));
+    map_size_ = size;
+  }
+  return position_;
+}
+
+Tensor AifiImpl::mlp(const Tensor& tokens) {
+  return linear2_->forward(activate(linear1_->forward(tokens), options_.activation));
+}
+
+Tensor AifiImpl::encode(const Tensor& tokens, const Tensor& position) {
+  if (options_.norm_first) {
+    const Tensor normed = norm1_->forward(tokens);
+    const Tensor x = tokens + attention_->forward(normed + position, normed);
+    return x + mlp(norm2_->forward(x));
+  }
+  const Tensor x = norm1_->forward(tokens + attention_->forward(tokens + position, tokens));
+  return norm2_->forward(x + mlp(x));
+}
+
+Tensor AifiImpl::forward(const Tensor& x) {
+  const Tensor tokens = x.flatten(2).transpose(1, 2);  // [B, H·W, D]
+  const Tensor encoded = encode(tokens, position_for(x));
+  return encoded.transpose(1, 2).view({x.size(0), x.size(1), x.size(2), x.size(3)});  // channels-last in memory
+}
+
+TransformerEncoderImpl::TransformerEncoderImpl(const AifiOptions& options, std::int64_t num_layers) {
+  for (std::int64_t k = 0; k < num_layers; ++k) {
+    layers_.emplace_back(options);
+    register_at(*this, "layers." + std::to_string(k), layers_.back().ptr());
+  }
+}
+
+Tensor TransformerEncoderImpl::forward(const Tensor& x) {
+  Tensor y = x;
+  for (Aifi& layer : layers_) y = layer->forward(y);
+  return y;
+}
+
+void TransformerEncoderImpl::init_weights(const WeightDraws&) {
+  for (std::size_t k = 1; k < layers_.size(); ++k) copy_state(*layers_.front(), *layers_[k]);
+}
+
+namespace {
+
+ArgumentSpec position_argument(const char* standard) {
+  return text_argument("position", "order of the position table; official: scrambled on maps that are not square",
+                       {"row_column", "official"})
+      .fallback(standard)
+      .named_only();
+}
+
+FeatureMap check_heads(const RowContext& row) {
+  const std::int64_t channels = row.input().channels, heads = row.args.integer("heads");
+  if (channels % heads || channels % 4) {
+    refuse("expected input channels that are a multiple of 4 and of the " + std::to_string(heads) + " heads, found " +
+           std::to_string(channels));
+  }
+  return row.input();
+}
+
+AifiOptions aifi_options(const RowContext& row) {
+  AifiOptions options;
+  options.size = row.input().channels;
+  options.hidden = row.args.integer("hidden");
+  options.heads = row.args.integer("heads");
+  options.activation = activation_from_name(row.args.text("act"));
+  options.norm_first = row.args.flag("normalize_before");
+  options.order = row.args.text("position") == "official" ? PositionOrder::kOfficial : PositionOrder::kRowColumn;
+  return options;
+}
+
+std::vector<ArgumentSpec> aifi_arguments(int hidden, const char* position) {
+  return {integer_argument("hidden", "width of the feed-forward part")
+              .alias("cm")
+              .alias("ffn")
+              .fallback(hidden)
+              .range(1, 65536),
+          integer_argument("heads", "attention heads").alias("num_heads").fallback(8).range(1, 256),
+          number_argument("dropout", "always 0").fallback(0.0).range(0, 0),
+          activation_argument("act", "activation").fallback("gelu"),
+          flag_argument("normalize_before", "norms in front").fallback(false),
+          position_argument(position)};
+}
+
+}  // namespace
+
+void register_attention_blocks(Registry& registry) {
+  registry.add({.name = "AIFI",
+                .summary = "transformer encoder layer over the cells of a map (Ultralytics' keys)",
+                .arguments = aifi_arguments(2048, "row_column"),
+                .output = check_heads,
+                .build = [](const RowContext& row) -> BlockPtr { return Aifi(aifi_options(row)).ptr(); }});
+  registry.add({.name = "TransformerEncoder",
+                .summary = "the same with the official keys; repeats = its layers",
+                .arguments = aifi_arguments(1024, "official"),
+                .repeats = Repeats::kInner,
+                .output = check_heads,
+                .build = [](const RowContext& row) -> BlockPtr {
+                  AifiOptions options = aifi_options(row);
+                  options.attention_name = "self_attn";
+                  options.linear1_name = "linear1";
+                  options.linear2_name = "linear2";
+                  return TransformerEncoder(options, row.repeats).ptr();
+                }});
+}
+
+}  // namespace rtdetr

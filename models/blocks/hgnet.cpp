@@ -1,0 +1,158 @@
+#include "models/blocks/hgnet.h"
+
+#include <torch/torch.h>
+
+#include "models/yaml/row_arguments.h"
+
+namespace rtdetr {
+
+LightConvImpl::LightConvImpl(std::int64_t in, std::int64_t out, std::int64_t kernel, Activation activation,
+                             const BatchNormOptions& norm) {
+  ConvNormActOptions depthwise = conv_unit(out, out, kernel, 1, activation, norm);
+  depthwise.conv.groups = out;
+  conv1_ = register_module("conv1", ConvNormAct(conv_unit(in, out, 1, 1, Activation::kNone, norm)));
+  conv2_ = register_module("conv2", ConvNormAct(depthwise));
+}
+
+HgStemImpl::HgStemImpl(const HgStemOptions& o) {
+  const auto add = [&](const char* name, std::int64_t from, std::int64_t to, std::int64_t kernel, std::int64_t stride) {
+    ConvNormActOptions options = conv_unit(from, to, kernel, stride, Activation::kRelu, o.norm);
+    options.freeze = o.freeze;
+    if (kernel == 2) {
+      options.conv.padding = 0;  // padded by hand, on one side
+      if (o.official_keys) options.conv_name = "conv.1";
+    }
+    return register_module(name, ConvNormAct(options));
+  };
+  stem1_ = add("stem1", o.in, o.mid, 3, 2);
+  stem2a_ = add("stem2a", o.mid, o.mid / 2, 2, 1);
+  stem2b_ = add("stem2b", o.mid / 2, o.mid, 2, 1);
+  stem3_ = add("stem3", 2 * o.mid, o.mid, 3, 2);
+  stem4_ = add("stem4", o.mid, o.out, 1, 1);
+}
+
+Tensor HgStemImpl::forward(const Tensor& x) {
+  const auto pad_right_bottom = [](const Tensor& map) { return torch::constant_pad_nd(map, {0, 1, 0, 1}); };
+  const Tensor padded = pad_right_bottom(stem1_->forward(x));
+  const Tensor convolved = stem2b_->forward(pad_right_bottom(stem2a_->forward(padded)));
+  const Tensor pooled = torch::max_pool2d(padded, 2, 1);
+  return stem4_->forward(stem3_->forward(torch::cat({pooled, convolved}, 1)));
+}
+
+HgBlockImpl::HgBlockImpl(const HgBlockOptions& o) : add_(o.shortcut && o.in == o.out) {
+  for (std::int64_t k = 0; k < o.layers; ++k) {
+    const std::int64_t in = k == 0 ? o.in : o.mid;
+    layers_.push_back(o.light ? BlockPtr(LightConv(in, o.mid, o.kernel, o.activation, o.norm).ptr())
+                              : BlockPtr(ConvNormAct(conv_unit(in, o.mid, o.kernel, 1, o.activation, o.norm)).ptr()));
+    register_at(*this, (o.official_keys ? "layers." : "m.") + std::to_string(k), layers_.back());
+  }
+  const auto add = [&](const char* name, std::int64_t in, std::int64_t out) {
+    return register_module(name, ConvNormAct(conv_unit(in, out, 1, 1, o.activation, o.norm)));
+  };
+  squeeze_ = add(o.official_keys ? "aggregation_squeeze_conv" : "sc", o.in + o.layers * o.mid, o.out / 2);
+  excite_ = add(o.official_keys ? "aggregation_excitation_conv" : "ec", o.out / 2, o.out);
+  if (!o.freeze) return;
+  for (Tensor& parameter : parameters()) parameter.set_requires_grad(false);
+}
+
+Tensor HgBlockImpl::forward(const Tensor& x) {
+  std::vector<Tensor> parts = {x};
+  for (const BlockPtr& layer : layers_) parts.push_back(layer->forward(parts.back()));
+  const Tensor y = excite_->forward(squeeze_->forward(torch::cat(parts, 1)));
+  return add_ ? y + x : y;
+}
+
+namespace {
+
+ArgumentSpec mid_argument() { return integer_argument("mid", "inner channels").alias("cm").range(2, kMaxChannels); }
+
+/// What the official models need on top of Ultralytics' arguments.
+void add_official_options(std::vector<ArgumentSpec>& arguments) {
+  arguments.push_back(norm_argument());
+  arguments.push_back(freeze_argument());
+  arguments.push_back(text_argument("keys", "whose names in the state", {"ultralytics", "official"})
+                          .fallback("ultralytics")
+                          .named_only());
+}
+
+BlockPtr build_stem(const RowContext& row) {
+  HgStemOptions options;
+  options.in = row.input().channels;
+  options.mid = row.args.integer("mid");
+  options.out = row.args.integer("out");
+  options.norm = chosen_norm_options(row);
+  options.freeze = row.args.flag("freeze");
+  options.official_keys = row.args.text("keys") == "official";
+  return HgStem(options).ptr();
+}
+
+BlockPtr build_block(const RowContext& row) {
+  HgBlockOptions options;
+  options.in = row.input().channels;
+  options.mid = row.args.integer("mid");
+  options.out = row.args.integer("out");
+  options.kernel = row.args.integer("k");
+  options.layers = row.repeats;
+  options.light = row.args.flag("lightconv");
+  options.shortcut = row.args.flag("shortcut");
+  options.activation = activation_from_name(row.args.text("act"));
+  options.norm = chosen_norm_options(row);
+  options.freeze = row.args.flag("freeze");
+  options.official_keys = row.args.text("keys") == "official";
+  return HgBlock(options).ptr();
+}
+
+std::vector<ArgumentSpec> stem_arguments() {
+  std::vector<ArgumentSpec> arguments = {mid_argument(), out_argument().range(2, kMaxChannels)};
+  add_official_options(arguments);
+  return arguments;
+}
+
+std::vector<ArgumentSpec> block_arguments() {
+  std::vector<ArgumentSpec> arguments = {mid_argument(),
+                                         out_argument().range(2, kMaxChannels),
+                                         integer_argument("k", "kernel size, odd").fallback(3).range(1, 63),
+                                         flag_argument("lightconv", "1x1 and depthwise convolutions").fallback(false),
+                                         flag_argument("shortcut", "adds the input").fallback(false),
+                                         activation_argument("act", "activation").fallback("relu")};
+  add_official_options(arguments);
+  return arguments;
+}
+
+FeatureMap odd_kernel_output(const RowContext& row) {
+  if (row.args.integer("k") % 2 == 0) refuse("argument 'k': expected an odd kernel size");
+  return {row.args.integer("out"), row.input().stride};
+}
+
+BlockPtr build_light_conv(const RowContext& row) {
+  return LightConv(row.input().channels, row.args.integer("out"), row.args.integer("k"),
+                   activation_from_name(row.args.text("act")), norm_options(row))
+      .ptr();
+}
+
+}  // namespace
+
+void register_hgnet_blocks(Registry& registry) {
+  registry.add({.name = "HGStem",
+                .summary = "stem of PP-HGNetV2, stride 4",
+                .arguments = stem_arguments(),
+                .output = [](const RowContext& row) -> FeatureMap {
+                  return {row.args.integer("out"), row.input().stride * 4};
+                },
+                .build = build_stem});
+  registry.add({.name = "HGBlock",
+                .summary = "dense block of PP-HGNetV2; repeats = its layers",
+                .arguments = block_arguments(),
+                .repeats = Repeats::kInner,
+                .output = odd_kernel_output,
+                .build = build_block});
+  registry.add({.name = "LightConv",
+                .summary = "1x1 convolution, then a depthwise one",
+                .arguments = {out_argument(), integer_argument("k", "kernel size, odd").fallback(1).range(1, 63),
+                              activation_argument("act", "activation").fallback("relu")},
+                .width_scaled = "out",
+                .output = odd_kernel_output,
+                .build = build_light_conv});
+}
+
+}  // namespace rtdetr

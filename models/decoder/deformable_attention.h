@@ -1,0 +1,53 @@
+#pragma once
+
+#include <vector>
+
+#include <torch/nn.h>
+
+#include "core/ops/ms_deform_attn.h"
+#include "models/layers/basic.h"
+
+namespace rtdetr {
+
+struct DeformableAttentionOptions {
+  std::int64_t dim = 256;
+  std::int64_t heads = 8;
+  std::vector<std::int64_t> points = {4, 4, 4};  ///< per level
+  SamplingMethod sampling = SamplingMethod::kBilinear;
+  bool points_scale_buffer = false;  ///< register `num_points_scale` (1 / points of the level), as RT-DETRv2 does
+};
+
+/// Multi-scale deformable cross-attention (Deformable DETR §4.1): every query samples a few learnt points around its
+/// reference box on every level. Keys: sampling_offsets, attention_weights, value_proj, output_proj.
+/// With discrete sampling the offsets' parameters need no gradient, as they can get none.
+class DeformableAttentionImpl : public torch::nn::Module, public InitializesWeights {
+ public:
+  explicit DeformableAttentionImpl(DeformableAttentionOptions options);
+
+  /// @param query      [B, Q, D] content plus position
+  /// @param reference  [B, Q, 4] cxcywh, fraction of image; float32 or float64
+  /// @param memory     [B, S, D] tokens of all levels
+  /// @return           [B, Q, D]
+  torch::Tensor forward(const torch::Tensor& query, const torch::Tensor& reference, const torch::Tensor& memory,
+                        const std::vector<LevelShape>& levels);
+
+  /// Offsets start as a compass: head h looks into the h-th of `heads` directions, point p of a level goes p + 1 steps
+  /// far; attention starts uniform.
+  void init_weights(const WeightDraws& draws) override;
+
+  const DeformableAttentionOptions& options() const { return options_; }
+
+  Linear sampling_offsets{nullptr}, attention_weights{nullptr}, value_proj{nullptr}, output_proj{nullptr};
+  torch::Tensor num_points_scale;  ///< [P] buffer, or undefined
+
+ private:
+  torch::Tensor compass() const;
+  /// size · 0.5 / points of the level: what one unit of an offset means. [B, Q, 1, 1, 2] → [B, Q, 1, 1 or P, 2]
+  torch::Tensor offset_unit(const torch::Tensor& size) const;
+
+  DeformableAttentionOptions options_;
+  std::int64_t total_points_ = 0;
+};
+TORCH_MODULE(DeformableAttention);
+
+}  // namespace rtdetr

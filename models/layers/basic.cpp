@@ -1,0 +1,64 @@
+#include "models/layers/basic.h"
+
+#include <torch/torch.h>
+
+#include <map>
+
+#include "core/io/error.h"
+
+namespace rtdetr {
+
+Activation activation_from_name(const std::string& name) {
+  static const std::map<std::string, Activation> kActivations = {{"none", Activation::kNone},
+                                                                 {"relu", Activation::kRelu},
+                                                                 {"silu", Activation::kSilu},
+                                                                 {"gelu", Activation::kGelu},
+                                                                 {"leaky_relu", Activation::kLeakyRelu},
+                                                                 {"hardswish", Activation::kHardswish}};
+  const auto found = kActivations.find(name);
+  RTDETR_CHECK(found != kActivations.end(), "no activation is called '" + name + "'");
+  return found->second;
+}
+
+Tensor activate(const Tensor& x, Activation activation) {
+  // Autograd would have to clone the input of an in-place SiLU; ReLU needs only its output.
+  const bool overwrite = !(torch::GradMode::is_enabled() && x.requires_grad());
+  Tensor target = x;
+  switch (activation) {
+    case Activation::kNone:
+      return x;
+    case Activation::kRelu:
+      return torch::relu_(target);
+    case Activation::kSilu:
+      return overwrite ? torch::silu_(target) : torch::silu(x);
+    case Activation::kGelu:
+      return torch::gelu(x);
+    case Activation::kLeakyRelu:
+      return torch::leaky_relu(x, 0.01);
+    case Activation::kHardswish:
+      return overwrite ? torch::hardswish_(target) : torch::hardswish(x);
+  }
+  return x;
+}
+
+LinearImpl::LinearImpl(std::int64_t in, std::int64_t out) {
+  weight = register_parameter("weight", new_weight({out, in}));
+  bias = register_parameter("bias", new_weight({out}));
+}
+
+void LinearImpl::init_weights(const WeightDraws& draws) {
+  draws.fan_in_uniform(weight, "weight");
+  draws.bias_uniform(bias, weight, "bias");
+}
+
+LayerNormImpl::LayerNormImpl(std::int64_t size) {
+  weight = register_parameter("weight", new_weight({size}));
+  bias = register_parameter("bias", new_weight({size}));
+}
+
+void LayerNormImpl::init_weights(const WeightDraws&) {
+  WeightDraws::constant(weight, 1);
+  WeightDraws::constant(bias, 0);
+}
+
+}  // namespace rtdetr

@@ -1,0 +1,100 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <torch/nn.h>
+
+#include "models/block.h"
+#include "models/fuse.h"
+#include "models/layers/basic.h"
+#include "models/layers/init.h"
+
+/// Convolution and BatchNorm, and the unit that nearly every block is made of.
+namespace rtdetr {
+
+struct ConvolutionOptions {
+  std::int64_t in = 0, out = 0;
+  std::int64_t kernel = 1, stride = 1, padding = 0, groups = 1, dilation = 1;
+};
+
+/// Conv2d without bias (keys `weight`), until folding gives it one (`weight`, `bias`). Initial values: PyTorch's.
+class ConvolutionImpl : public torch::nn::Module, public InitializesWeights {
+ public:
+  explicit ConvolutionImpl(const ConvolutionOptions& options);
+  Tensor forward(const Tensor& x);
+  void init_weights(const WeightDraws& draws) override { draws.fan_in_uniform(weight, "weight"); }
+  /// Takes over a folded kernel, in the present type and on the present device.
+  void set_kernel(const FoldedKernel& kernel);
+  const ConvolutionOptions& options() const { return options_; }
+
+  Tensor weight, bias;
+
+ private:
+  ConvolutionOptions options_;
+};
+TORCH_MODULE(Convolution);
+
+struct BatchNormOptions {
+  double eps = 1e-5, momentum = 0.1;
+  /// Fixed statistics and scale: all four tensors are buffers, and there is no `num_batches_tracked`.
+  bool frozen = false;
+};
+
+/// Keys `weight`, `bias`, `running_mean`, `running_var` [C], `num_batches_tracked`.
+class BatchNormImpl : public torch::nn::Module, public InitializesWeights {
+ public:
+  BatchNormImpl(std::int64_t channels, const BatchNormOptions& options);
+  /// act(BN(x)). In training the two are one operator where core/ops/batch_norm.h has it.
+  Tensor forward(const Tensor& x, Activation activation = Activation::kNone);
+  void init_weights(const WeightDraws& draws) override;
+  double eps() const { return options_.eps; }
+
+  Tensor weight, bias, running_mean, running_var, num_batches_tracked;
+
+ private:
+  BatchNormOptions options_;
+};
+TORCH_MODULE(BatchNorm);
+
+struct ConvNormActOptions {
+  ConvolutionOptions conv;
+  BatchNormOptions norm;
+  Activation activation = Activation::kNone;
+  bool freeze = false;             ///< its parameters are not trained
+  std::string conv_name = "conv";  ///< registered names, as the reference's keys have them
+  std::string norm_name = "bn";
+};
+
+/// act(BN(conv(x))); folded: act(conv(x) + bias).
+class ConvNormActImpl : public Block, public Fusable {
+ public:
+  explicit ConvNormActImpl(const ConvNormActOptions& options);
+  Tensor forward(const Tensor& x) override { return forward_with(x, activation_); }
+  /// The same without the activation, for blocks that add branches first.
+  Tensor forward_linear(const Tensor& x) { return forward_with(x, Activation::kNone); }
+  void fuse() override;
+  /// The kernel with the norm folded in, whether or not `fuse` has run.
+  FoldedKernel folded() const;
+  /// Of the kernel and the bias that folding gives it.
+  std::int64_t folded_parameters() const { return conv_->weight.numel() + conv_->options().out; }
+  const ConvolutionOptions& options() const { return conv_->options(); }
+
+ private:
+  Tensor forward_with(const Tensor& x, Activation activation);
+
+  std::string norm_name_;
+  Activation activation_;
+  Convolution conv_{nullptr};
+  BatchNorm norm_{nullptr};  ///< empty once folded
+};
+TORCH_MODULE(ConvNormAct);
+
+/// Padding that keeps the size at stride 1: half of the dilated kernel, as Ultralytics rounds it.
+std::int64_t same_padding(std::int64_t kernel, std::int64_t dilation = 1);
+
+/// Options of the usual unit, padded to keep the size.
+ConvNormActOptions conv_unit(std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride,
+                             Activation activation, const BatchNormOptions& norm);
+
+}  // namespace rtdetr

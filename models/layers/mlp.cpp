@@ -1,0 +1,22 @@
+#include "models/layers/mlp.h"
+
+#include <torch/torch.h>
+
+#include "models/block.h"
+
+namespace rtdetr {
+
+MlpImpl::MlpImpl(std::int64_t in, std::int64_t hidden, std::int64_t out, int num_layers) {
+  for (int k = 0; k < num_layers; ++k) {
+    layers.emplace_back(k == 0 ? in : hidden, k + 1 == num_layers ? out : hidden);
+    register_at(*this, "layers." + std::to_string(k), layers.back().ptr());
+  }
+}
+
+Tensor MlpImpl::forward(const Tensor& x) {
+  Tensor y = x;
+  for (std::size_t k = 0; k < layers.size(); ++k) y = layers[k]->forward(y, /*relu=*/k + 1 < layers.size());
+  return y;
+}
+
+}  // namespace rtdetr

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <vector>
+
+#include <torch/nn.h>
+
+#include "models/layers/basic.h"
+
+namespace rtdetr {
+
+/// Linear layers with ReLU between them and none at the end. Keys `layers.<k>.{weight,bias}`.
+class MlpImpl : public torch::nn::Module {
+ public:
+  MlpImpl(std::int64_t in, std::int64_t hidden, std::int64_t out, int num_layers);
+  Tensor forward(const Tensor& x);
+
+  std::vector<Linear> layers;
+};
+TORCH_MODULE(Mlp);
+
+}  // namespace rtdetr
