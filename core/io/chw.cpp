@@ -52,8 +52,7 @@ void resize_width_first(const Picture& picture, const ResizeAxis& columns, const
     }
     for (int source = std::max(first, computed); source < first + count; ++source) {
       std::uint8_t* bytes = ring.data() + static_cast<std::size_t>(source % rows.stride) * 3 * plane;
-      pass.run(readable_row(source), rgbx.data());
-      split_planes(rgbx.data(), columns.begin, columns.end, bytes, bytes + plane, bytes + 2 * plane);
+      pass.run(readable_row(source), rgbx.data(), bytes, bytes + plane, bytes + 2 * plane);
     }
     computed = std::max(computed, first + count);
     for (int c = 0; c < 3; ++c) {

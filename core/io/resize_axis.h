@@ -8,6 +8,8 @@ namespace rtdetr {
 
 /// Weights of Pillow's resize have this many bits after the point (spec/official §6.3).
 inline constexpr int kResizeWeightBits = 22;
+/// A weight = high · 2^11 + low: both halves fit the 16-bit multiply-add.
+inline constexpr int kResizeLowBits = 11;
 
 /// One axis of the resize: output i is the weighted sum of `count[i]` source pixels from `first[i]` on.
 struct ResizeAxis {

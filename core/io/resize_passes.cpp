@@ -7,6 +7,7 @@
 #include <immintrin.h>
 #endif
 
+#include "core/io/cpu_level.h"
 #include "core/io/simd.h"
 
 namespace rtdetr {
@@ -14,7 +15,7 @@ namespace {
 
 constexpr int kWeightBits = kResizeWeightBits;
 constexpr int kHalf = 1 << (kWeightBits - 1);
-constexpr int kLowBits = 11;  // a weight = high · 2^11 + low: both halves fit the 16-bit multiply-add
+constexpr int kLowBits = kResizeLowBits;
 
 inline void put(std::uint8_t& out, std::int32_t sum) { out = static_cast<std::uint8_t>(sum >> kWeightBits); }
 inline void put(float& out, std::int32_t sum) { out = unit_value(sum >> kWeightBits); }
@@ -111,7 +112,7 @@ void ColumnPass::run(const std::uint8_t* row, std::uint8_t* rgbx) const {
     std::memcpy(rgbx + 4 * i, &packed, 4);
   };
   if (stride == 2) {  // stretching: no loop inside the loop
-    static const bool has_avx2 = __builtin_cpu_supports("avx2");
+    const bool has_avx2 = cpu_level() >= CpuLevel::kAvx2;
     for (int i = has_avx2 ? stretch_with_avx2(row, first, weight, begin, end, rgbx) : begin; i < end; ++i) {
       __m128i low = half, high = zero;
       add_pair(row + 3 * first[i], weight + 2 * i, low, high);
@@ -157,13 +158,45 @@ RTDETR_SIMD void split_planes(const std::uint8_t* rgbx, int begin, int end, floa
   }
 }
 
-RTDETR_SIMD void resize_rows(const std::uint8_t* const* rows, const std::int32_t* weight, int count, int begin, int end,
-                             float* out) {
+namespace {
+
+RTDETR_SIMD void sum_rows_anywhere(const std::uint8_t* const* rows, const std::int32_t* weight, int count, int begin,
+                                   int end, float* out) {
   sum_rows(rows, weight, count, begin, end, out);
 }
-RTDETR_SIMD void resize_rows(const std::uint8_t* const* rows, const std::int32_t* weight, int count, int begin, int end,
-                             std::uint8_t* out) {
+RTDETR_SIMD void sum_rows_anywhere(const std::uint8_t* const* rows, const std::int32_t* weight, int count, int begin,
+                                   int end, std::uint8_t* out) {
   sum_rows(rows, weight, count, begin, end, out);
+}
+
+template <class T>
+void sum_rows_here(const std::uint8_t* const* rows, const std::int32_t* weight, int count, int begin, int end, T* out) {
+  if (avx512::is_available()) {
+    avx512::sum_rows(rows, weight, count, begin, end, out);
+  } else {
+    sum_rows_anywhere(rows, weight, count, begin, end, out);
+  }
+}
+
+}  // namespace
+
+void resize_rows(const std::uint8_t* const* rows, const std::int32_t* weight, int count, int begin, int end,
+                 float* out) {
+  sum_rows_here(rows, weight, count, begin, end, out);
+}
+void resize_rows(const std::uint8_t* const* rows, const std::int32_t* weight, int count, int begin, int end,
+                 std::uint8_t* out) {
+  sum_rows_here(rows, weight, count, begin, end, out);
+}
+
+void ColumnPass::run(const std::uint8_t* row, std::uint8_t* rgbx, std::uint8_t* r, std::uint8_t* g,
+                     std::uint8_t* b) const {
+  if (stretch_.fits()) {
+    stretch_.run(row, r, g, b);
+  } else {
+    run(row, rgbx);
+    split_planes(rgbx, axis_.begin, axis_.end, r, g, b);
+  }
 }
 
 }  // namespace rtdetr

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/io/resize_avx512.h"
 #include "core/io/resize_axis.h"
 
 namespace rtdetr {
@@ -30,15 +31,18 @@ class ColumnPass {
  public:
   static constexpr int kReadAhead = 8;
 
-  explicit ColumnPass(const ResizeAxis& axis) : axis_(axis), split_(split_weights(axis)) {}
+  explicit ColumnPass(const ResizeAxis& axis) : axis_(axis), split_(split_weights(axis)), stretch_(axis, split_) {}
   /// @param rgbx  [outputs][4]; written in [axis.begin, axis.end)
   void run(const std::uint8_t* row, std::uint8_t* rgbx) const;
+  /// The same as three planes. @param rgbx  as above, for the pass's own use
+  void run(const std::uint8_t* row, std::uint8_t* rgbx, std::uint8_t* r, std::uint8_t* g, std::uint8_t* b) const;
 
  private:
   static std::vector<std::int32_t> split_weights(const ResizeAxis& axis);
 
   const ResizeAxis& axis_;
   std::vector<std::int32_t> split_;
+  avx512::Stretch stretch_;
 };
 
 /// The row pass: the weighted sum of `count` rows of bytes over [begin, end), as bytes or as floats in [0, 1].

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/io/cpu_level.h"
 #include "core/ops/batch_norm_kernels.h"
-#include "core/ops/cpu_level.h"
 
 #define RTDETR_INLINE inline __attribute__((always_inline))
 
@@ -120,8 +120,8 @@ RTDETR_INLINE Floats activation_backward(Floats g, Floats z) {
   return g;
 }
 
-/// Calls body(first row, end row, channel, lanes) for every run of sixteen channels. Memory is walked in its order, which
-/// the machine reads ahead; only short rows are taken four at a time, to load and store their sums less often.
+/// Calls body(first row, end row, channel, lanes) for every run of sixteen channels. Memory is walked in its order,
+/// which the machine reads ahead; only short rows are taken four at a time, to load and store their sums less often.
 template <typename Body>
 RTDETR_INLINE void for_each_group(std::int64_t rows, std::int64_t channels, const Body& body) {
   const std::int64_t group = channels < 64 ? 4 : 1;

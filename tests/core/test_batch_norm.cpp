@@ -3,8 +3,8 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
+#include "core/io/cpu_level.h"
 #include "core/ops/batch_norm.h"
-#include "core/ops/cpu_level.h"
 
 using rtdetr::batch_norm_act;
 using rtdetr::NormActivation;

@@ -3,8 +3,8 @@
 #include <catch2/catch.hpp>
 #include <limits>
 
+#include "core/io/cpu_level.h"
 #include "core/io/error.h"
-#include "core/ops/cpu_level.h"
 #include "core/ops/ms_deform_attn.h"
 #include "core/ops/ms_deform_attn_kernels.h"
 #include "tests/support/gradcheck.h"

@@ -2,7 +2,10 @@
 #include <catch2/catch.hpp>
 #include <cstring>
 
+#include "core/io/chw.h"
+#include "core/io/cpu_level.h"
 #include "core/io/error.h"
+#include "core/io/random.h"
 #include "core/io/resize.h"
 #include "core/io/safetensors.h"
 
@@ -85,4 +88,33 @@ TEST_CASE("one pixel fills any size, and a flat picture stays flat") {
 TEST_CASE("a size without pixels is refused") {
   CHECK_THROWS_AS(resize(Picture(2, 2), 0, 5), InternalError);
   CHECK_THROWS_AS(resize(Picture(), 5, 5), InternalError);
+}
+
+TEST_CASE("every instruction set resizes to the same bits") {
+  Random random(7, RandomPurpose::kAugmentation, 0, 0);
+  const auto below = [&](int limit) { return static_cast<int>(random.below(static_cast<std::uint64_t>(limit))); };
+  for (int trial = 0; trial < 400; ++trial) {
+    Picture picture(1 + below(120), 1 + below(60));
+    for (std::uint8_t& byte : picture.rgb) byte = static_cast<std::uint8_t>(below(256));
+    // Stretched and shrunk, mirrored, beyond every edge.
+    const PictureWindow window{below(picture.width) - 20,
+                               below(picture.height) - 10,
+                               1 + below(130),
+                               1 + below(70),
+                               below(2) == 1,
+                               below(2) == 1};
+    const int width = 1 + below(200), height = 1 + below(90);
+    INFO("picture " << picture.width << "x" << picture.height << ", window " << window.x << " " << window.y << " "
+                    << window.width << "x" << window.height << ", to " << width << "x" << height);
+    const auto resized_at = [&](CpuLevel level) {
+      set_cpu_level(level);
+      std::vector<float> out(static_cast<std::size_t>(3) * width * height, -1.0f);
+      resize_to_chw_float(picture, window, width, height, Resampling::kPillowBilinear, out.data());
+      set_cpu_level(best_cpu_level());
+      return out;
+    };
+    const std::vector<float> plain = resized_at(CpuLevel::kBaseline);
+    REQUIRE(resized_at(CpuLevel::kAvx2) == plain);
+    REQUIRE(resized_at(CpuLevel::kAvx512) == plain);
+  }
 }

@@ -1,4 +1,4 @@
-#include "core/ops/cpu_level.h"
+#include "core/io/cpu_level.h"
 
 #include <algorithm>
 #include <atomic>
