@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "data/dataset.h"
@@ -62,6 +63,8 @@ class BatchMaker {
   BatchMaker(const Dataset& dataset, TransformOptions transforms, LoaderOptions options, SampleSource source);
 
   std::int64_t batches_per_epoch() const;
+  /// While nothing is between begin() and fill().
+  void set_transforms(TransformOptions transforms) { transforms_ = std::move(transforms); }
   /// Size, pictures and memory of a batch. One thread at a time.
   BatchDraft begin(std::int64_t epoch, std::int64_t number);
   /// Fills one position; never throws: what goes wrong is left in the draft. Different positions at once are fine.
@@ -74,7 +77,7 @@ class BatchMaker {
   std::shared_ptr<const Sample> read(BatchDraft& draft, std::int64_t position, std::int64_t picture);
 
   const Dataset& dataset_;
-  const TransformOptions transforms_;
+  TransformOptions transforms_;
   const LoaderOptions options_;
   SampleCache cache_;
   FloatPool pool_;

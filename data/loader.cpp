@@ -224,6 +224,16 @@ void Loader::start(std::int64_t epoch, std::int64_t first_batch) {
   }
 }
 
+void Loader::set_transforms(TransformOptions transforms) {
+  State& state = *state_;
+  check_transform_options(transforms);
+  RTDETR_CHECK(transforms.augment == state.training, "loader: training and evaluation are loaders of their own");
+  state.epoch = -1;
+  std::unique_lock lock(state.mutex);
+  state.drop_everything(lock);
+  state.maker.set_transforms(std::move(transforms));
+}
+
 std::optional<Batch> Loader::next() {
   State& state = *state_;
   RTDETR_CHECK(state.epoch >= 0, "loader: next() before start()");

@@ -42,6 +42,10 @@ class Loader {
   std::int64_t batches_per_epoch() const;
   /// Starts epoch `epoch` at batch `first_batch`; whatever was under way is dropped, unless it is just that.
   void start(std::int64_t epoch, std::int64_t first_batch = 0);
+  /// Other transforms from the next start() on; until then there are no batches. Cached pictures stay, and so does the
+  /// memory of which could not be read.
+  /// @throws ConfigError  for an option out of range
+  void set_transforms(TransformOptions transforms);
   /// Next batch, or nullopt at the epoch's end. @throws DataError from a worker, with the file's name
   std::optional<Batch> next();
   /// Seconds the last next() waited.

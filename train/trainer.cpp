@@ -121,8 +121,8 @@ void Trainer::begin_epoch() {
   loader_->start(epoch_, next_batch_);
 }
 
-/// Strong augmentation and multi-scale end with an epoch; the loader is made anew for the rest of the run. A run that
-/// is continued inside an epoch keeps what was decided at that epoch's start.
+/// Strong augmentation and multi-scale end with an epoch; the loader goes on with other transforms. A run that is
+/// continued inside an epoch keeps what was decided at that epoch's start.
 void Trainer::switch_augmentation_off() {
   const bool at_start = next_batch_ == 0;
   const bool strong = at_start && strong_off_ < 0 && switch_off_reached(settings_.strong_until, epoch_, progress());
@@ -137,8 +137,11 @@ void Trainer::switch_augmentation_off() {
   transforms.strong_until_epoch = strong_off_;
   transforms.mosaic_until_epoch = strong_off_;
   transforms.multi_scale_until_epoch = multi_scale_off_;
-  loader_.reset();
-  loader_ = std::make_unique<Loader>(experiment_.train, transforms, training_loader_options(experiment_));
+  if (loader_) {
+    loader_->set_transforms(transforms);
+  } else {
+    loader_ = std::make_unique<Loader>(experiment_.train, transforms, training_loader_options(experiment_));
+  }
 }
 
 bool Trainer::epoch_is_over() const { return next_batch_ >= experiment_.batches_per_epoch() || out_of_time(); }

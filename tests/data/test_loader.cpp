@@ -379,6 +379,36 @@ TEST_CASE("cached pictures are decoded once, the rest every time, and the batche
   CHECK(three_epochs(4, 1) == uncached);
 }
 
+TEST_CASE("with other transforms the batches are those of a new loader, and no picture is decoded again") {
+  const Dataset dataset = make_dataset(17);
+  TransformOptions plain = small_training();
+  plain.zoom_out = plain.iou_crop = plain.photometric = 0;
+  plain.multi_scale.clear();
+  for (const int threads : {0, 1, 4}) {
+    INFO(threads << " threads");
+    LoaderOptions options = loading(threads);
+    options.cache_mib = 64;
+    options.drop_last = false;
+    std::atomic<int> decoded{0};
+    Loader loader(dataset, small_training(), options, [&](std::int64_t index) {
+      ++decoded;
+      return make_sample(index);
+    });
+    loader.start(0);
+    rest_of_epoch(loader);  // with threads, the next epoch is on its way
+    loader.set_transforms(plain);
+    CHECK_THROWS_AS(loader.next(), InternalError);
+    loader.start(1);
+    const auto hashes = rest_of_epoch(loader);
+    CHECK(decoded == 17);
+
+    Loader fresh(dataset, plain, options, make_sample);
+    fresh.start(1);
+    CHECK(hashes == rest_of_epoch(fresh));
+    CHECK_THROWS_AS(loader.set_transforms(small_evaluation()), InternalError);
+  }
+}
+
 TEST_CASE("the cache stops at its limit") {
   int calls = 0;
   SampleCache cache(
