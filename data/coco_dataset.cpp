@@ -19,8 +19,8 @@ std::string place_of(const CocoAnnotations::Image& image) {
 }
 
 /// Where the picture is and how large; nothing of it is read if the file says both.
-bool make_picture(const CocoAnnotations::Image& image, const fs::path& folder, Dataset::PictureEntry& picture,
-                  ProblemCollector& problems) {
+bool make_picture(const CocoAnnotations::Image& image, const fs::path& folder, const Dataset& dataset,
+                  Dataset::PictureEntry& picture, ProblemCollector& problems) {
   const auto place = [&] { return place_of(image); };
   if (!stays_inside(image.file_name)) {
     problems.error(image.file_name.empty() ? "missing_file_name" : "path_escape",
@@ -41,7 +41,7 @@ bool make_picture(const CocoAnnotations::Image& image, const fs::path& folder, D
   if (image.width > 0 && image.height > 0) return true;
   problems.warn("missing_size", "images have no 'width' or 'height'; read from the picture", place);
   try {
-    const PictureSize size = read_picture_size(picture.file);
+    const PictureSize size = read_size_of(dataset, picture.file);
     picture.width = size.width;
     picture.height = size.height;
   } catch (const Error& fault) {
@@ -98,7 +98,7 @@ void read_coco_dataset(const fs::path& annotations, const fs::path& images, cons
   const ByImage grouped = group_by_image(dataset.truth.truths, image_index);
   for (std::size_t i = 0; i < file.images.size(); ++i) {
     Dataset::PictureEntry picture;
-    if (!make_picture(file.images[i], images, picture, problems)) continue;
+    if (!make_picture(file.images[i], images, dataset, picture, problems)) continue;
     picture.first_box = static_cast<std::uint32_t>(dataset.boxes.size());
     dataset.pictures.push_back(std::move(picture));
     for (std::uint32_t at = grouped.begin[i]; at < grouped.begin[i + 1]; ++at) {

@@ -106,6 +106,7 @@ class Converter {
     names.kind = YamlNode::Kind::kSequence;
     for (const std::string& name : classes_.names) names.items.push_back(yaml_scalar(name, true));
     yaml.entries.emplace_back("names", std::move(names));
+    if (config_.exif) yaml.entries.emplace_back("exif", yaml_scalar("true"));
     write_text(folder_ / "dataset.yaml", write_yaml(yaml));
     return std::move(splits_);
   }

@@ -3,6 +3,7 @@
 #include <iterator>
 
 #include "core/io/error.h"
+#include "core/io/exif.h"
 #include "core/io/log.h"
 #include "core/io/text.h"
 #include "data/dataset_build.h"
@@ -47,6 +48,7 @@ Dataset inspect_dataset(const DatasetConfig& config, const std::string& key, con
   const DatasetConfig::Split& split = find_split(config, key);
   Dataset dataset;
   dataset.name = config.file.string() + " (" + key + ")";
+  dataset.exif = config.exif;
   ProblemCollector problems;
   const std::vector<std::string>* wanted = classes ? &classes->names : nullptr;
   if (split.format == AnnotationFormat::kYolo) {
@@ -84,20 +86,38 @@ Dataset inspect_coco(const fs::path& annotations, const fs::path& images, const 
   return dataset;
 }
 
+Picture read_picture_of(const Dataset& dataset, const Dataset::PictureEntry& entry) {
+  return dataset.exif ? read_upright_picture(entry.file) : read_picture(entry.file);
+}
+
+PictureSize read_size_of(const Dataset& dataset, const fs::path& file) {
+  return dataset.exif ? read_upright_picture_size(file) : read_picture_size(file);
+}
+
+std::string size_fault(const Dataset& dataset, const Dataset::PictureEntry& entry, const Picture& picture) {
+  if (picture.width == entry.width && picture.height == entry.height) return "";
+  const auto text = [](int width, int height) { return std::to_string(width) + "x" + std::to_string(height); };
+  std::string fault = entry.file.string() + ": is " + text(picture.width, picture.height) +
+                      " pixels, but annotated as " + text(entry.width, entry.height);
+  const bool swapped = picture.width == entry.height && picture.height == entry.width;
+  if (swapped && exif_swaps_sides(exif_orientation(entry.file))) {
+    fault += dataset.exif ? ", its size before EXIF turned it (exif: false keeps it so)"
+                          : ", its size when EXIF turns it upright (exif: true does)";
+  }
+  return fault;
+}
+
 Sample load_sample(const Dataset& dataset, std::int64_t picture_index) {
   RTDETR_CHECK(picture_index >= 0 && picture_index < static_cast<std::int64_t>(dataset.pictures.size()),
                "picture " + std::to_string(picture_index) + " of " + std::to_string(dataset.pictures.size()));
   const Dataset::PictureEntry& entry = dataset.pictures[static_cast<std::size_t>(picture_index)];
   Sample sample;
-  sample.picture = read_picture(entry.file);
+  sample.picture = read_picture_of(dataset, entry);
   sample.picture_index = picture_index;
   sample.original_width = sample.picture.width;
   sample.original_height = sample.picture.height;
-  if (sample.picture.width != entry.width || sample.picture.height != entry.height) {
-    throw DataError(entry.file.string() + ": is " + std::to_string(sample.picture.width) + "x" +
-                    std::to_string(sample.picture.height) + " pixels, but annotated as " + std::to_string(entry.width) +
-                    "x" + std::to_string(entry.height) + ", so its boxes may be wrong");
-  }
+  const std::string fault = size_fault(dataset, entry, sample.picture);
+  if (!fault.empty()) throw DataError(fault + ", so its boxes may be wrong");
   sample.boxes.reserve(entry.box_count);
   for (std::uint32_t i = 0; i < entry.box_count; ++i) {
     const Dataset::BoxEntry& box = dataset.boxes[entry.first_box + i];

@@ -30,6 +30,8 @@ struct Dataset {
   };
   std::vector<PictureEntry> pictures;  ///< ascending id (COCO) or path; pictures without boxes stay
   std::vector<BoxEntry> boxes;         ///< training boxes: crowds and degenerate ones left out
+  bool exif = false;                   ///< pictures are turned upright as EXIF says; boxes belong to the upright ones
+  bool sizes_are_annotated = true;     ///< not taken from the pictures
   MetricInput truth;                   ///< everything the metric needs, crowds included, in the file's ids
   std::vector<DataProblem> problems;   ///< what was found while reading
 };
@@ -53,10 +55,11 @@ struct DatasetConfig {
   std::vector<Split> splits;
   std::vector<std::string> names;                   ///< may be empty with COCO and VOC
   std::int64_t class_count = 0;                     ///< `nc`, or how many names; 0 if the file says neither
+  bool exif = false;                                ///< boxes were drawn on pictures turned upright as EXIF says
   const Split* find(const std::string& key) const;  ///< nullptr if the file has no such split
 };
 
-/// Keys: path, train, val, test, names, nc, channels (3), download (never followed; logged).
+/// Keys: path, train, val, test, names, nc, exif (false), channels (3), download (never followed; logged).
 /// @throws ConfigError  file:line and the nearest key; IoError if it cannot be read
 DatasetConfig load_dataset_config(const std::filesystem::path& yaml);
 /// @param yaml  what the text is taken for: messages name it, paths are relative to its folder
@@ -77,6 +80,9 @@ Dataset load_coco(const std::filesystem::path& annotations, const std::filesyste
 Dataset inspect_dataset(const DatasetConfig& config, const std::string& split, const ClassList* classes = nullptr);
 Dataset inspect_coco(const std::filesystem::path& annotations, const std::filesystem::path& images,
                      const ClassList* classes = nullptr);
+
+/// The entry's picture as its boxes know it: as stored, or upright. @throws DataError  if it cannot be decoded
+Picture read_picture_of(const Dataset& dataset, const Dataset::PictureEntry& entry);
 
 /// Decoded picture and boxes of one entry.
 /// @throws DataError  if it cannot be decoded, or is not of the size that the annotations say

@@ -55,6 +55,12 @@ std::string box_text(const std::array<double, 4>& box);
 std::vector<std::int32_t> set_classes(Dataset& dataset, const ClassList& file, const std::vector<std::string>* wanted,
                                       ProblemCollector& problems);
 
+/// Size of a picture as its boxes know it, from its header. @throws DataError, IoError
+PictureSize read_size_of(const Dataset& dataset, const std::filesystem::path& file);
+
+/// "a.jpg: is 4x2 pixels, but annotated as 2x4"; "" if the picture is of its annotated size.
+std::string size_fault(const Dataset& dataset, const Dataset::PictureEntry& entry, const Picture& picture);
+
 /// Whether a name of a file stays below the folder it is in: relative, never climbing out of it, no NUL.
 bool stays_inside(const std::string& name);
 

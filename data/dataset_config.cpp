@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::vector<std::string> kKeys{"path", "train", "val", "test", "names", "nc", "channels", "download"};
+const std::vector<std::string> kKeys{"path", "train", "val", "test", "names", "nc", "exif", "channels", "download"};
 const std::vector<std::string> kMapKeys{"images", "annotations", "list"};
 constexpr std::int64_t kMostClasses = 100'000;
 
@@ -194,6 +194,10 @@ class ConfigReader {
   }
 
   void read_rest() {
+    if (const YamlNode* exif = value_of("exif")) {
+      if (!exif->as_bool()) fault(*exif, "'exif' must be true or false, not " + exif->describe());
+      config_.exif = exif->as_bool().value_or(false);
+    }
     const YamlNode* channels = value_of("channels");
     if (channels && channels->as_integer() != 3) {
       fault(*channels, "'channels' must be 3: pictures are read as RGB, not " + channels->describe());

@@ -48,7 +48,11 @@ const std::map<std::string, std::string>& remedies() {
       {"box_inverted", "boxes of negative size are often corners written as sizes, or x0 and x1 exchanged"},
       {"box_outside", "boxes outside their pictures often mean that pictures were resized or turned after labelling"},
       {"wrong_size",
-       "pictures of another size than annotated are often turned by EXIF: save them upright, or label anew"},
+       "pictures of another size than annotated were resized or turned after labelling: label anew, or bring the "
+       "originals back"},
+      {"exif_turned",
+       "look at the labels (output=labels.png): if boxes lie beside the objects of turned pictures, they were drawn on "
+       "upright ones; write exif: true into the data set's YAML"},
       {"not_normalised", "divide YOLO's x and width by the picture's width, y and height by its height"},
       {"unlisted_picture", "unlisted pictures are not used; list them without boxes if they show none of the objects"},
       {"unreadable_picture", "copy unreadable pictures again from their source, or take them out of the list"},

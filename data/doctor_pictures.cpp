@@ -4,9 +4,11 @@
 #include <unordered_map>
 
 #include "core/io/error.h"
+#include "core/io/exif.h"
 #include "core/io/file.h"
 #include "core/io/hash.h"
 #include "core/io/picture.h"
+#include "data/dataset_build.h"
 #include "data/parallel.h"
 
 namespace rtdetr {
@@ -17,22 +19,22 @@ struct Look {
   std::string hash;
   std::string unreadable;  ///< why, or empty
   std::string wrong_size;  ///< how, or empty
+  int turned = 1;          ///< EXIF orientation that nothing shows to be right to ignore
 };
 
-std::string size_text(int width, int height) { return std::to_string(width) + "x" + std::to_string(height); }
-
-Look look_at(const Dataset::PictureEntry& entry) {
+Look look_at(const Dataset& dataset, const Dataset::PictureEntry& entry) {
   Look look;
   try {
     const std::vector<std::byte> bytes = read_binary_file(entry.file);
     Sha256 hash;
     hash.update(bytes);
     look.hash = hash.hex_digest();
-    const Picture picture = decode_picture(bytes, entry.file.string());
-    if (picture.width != entry.width || picture.height != entry.height) {
-      look.wrong_size = entry.file.string() + ": " + size_text(picture.width, picture.height) + ", annotated as " +
-                        size_text(entry.width, entry.height);
-    }
+    const int orientation = exif_orientation(bytes);
+    Picture picture = decode_picture(bytes, entry.file.string());
+    if (dataset.exif) picture = turn_upright(std::move(picture), orientation);
+    look.wrong_size = size_fault(dataset, entry, picture);
+    const bool size_tells = dataset.sizes_are_annotated && exif_swaps_sides(orientation);
+    if (!dataset.exif && !size_tells) look.turned = orientation;
   } catch (const Error& fault) {
     look.unreadable = fault.what();
   }
@@ -45,7 +47,7 @@ std::vector<Look> look_at_all(const NamedDataset& split, const CheckOptions& opt
   std::mutex mutex;
   std::int64_t done = 0;
   parallel_for(pictures.size(), options.threads, [&](int, std::size_t i) {
-    looks[i] = look_at(pictures[i]);
+    looks[i] = look_at(split.dataset, pictures[i]);
     const std::lock_guard lock(mutex);
     ++done;
     if (options.progress) options.progress(split.key, done, static_cast<std::int64_t>(pictures.size()));
@@ -100,6 +102,15 @@ std::vector<std::int64_t> check_pictures(const std::vector<NamedDataset>& splits
       if (!look.wrong_size.empty()) {
         problems.error("wrong_size", "pictures are not of their annotated size, so their boxes may be wrong",
                        [&] { return look.wrong_size; });
+      }
+      if (look.turned != 1) {
+        problems.warn("exif_turned",
+                      "pictures say in EXIF that they are stored turned or mirrored; boxes are taken to belong to them "
+                      "as they are stored",
+                      [&] {
+                        const auto& file = splits[s].dataset.pictures[i].file;
+                        return file.string() + ": orientation " + std::to_string(look.turned);
+                      });
       }
     }
   }

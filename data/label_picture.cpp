@@ -24,7 +24,7 @@ Picture draw_label_sheet(const Dataset& dataset, int tiles) {
   for (std::int64_t i = 0; i < shown; ++i) {
     const Dataset::PictureEntry& entry = dataset.pictures[static_cast<std::size_t>(i * count / shown)];
     try {
-      Picture picture = read_picture(entry.file);
+      Picture picture = read_picture_of(dataset, entry);
       draw_boxes(picture, label_boxes(dataset, entry));
       sheet.push_back({std::move(picture), entry.file.filename().string()});
     } catch (const Error&) {

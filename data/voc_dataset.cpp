@@ -143,7 +143,7 @@ class VocDatasetReader {
           problems_.warn("missing_size", "files have no <size>; read from the picture",
                          [&] { return from.annotation.string(); });
         }
-        size = read_picture_size(from.picture);
+        size = read_size_of(dataset_, from.picture);
       }
     } catch (const Error& fault) {
       problems_.error("unreadable_picture", "pictures cannot be read", [&] { return std::string(fault.what()); });

@@ -24,7 +24,9 @@ std::array<double, 4> to_pixels(const std::array<double, 4>& xywh, const Dataset
 class YoloReader {
  public:
   YoloReader(Dataset& dataset, std::size_t classes, ProblemCollector& problems)
-      : dataset_(dataset), classes_(static_cast<std::int64_t>(classes)), problems_(problems) {}
+      : dataset_(dataset), classes_(static_cast<std::int64_t>(classes)), problems_(problems) {
+    dataset_.sizes_are_annotated = false;
+  }
 
   void add_picture(const fs::path& file, std::span<const std::int32_t> label_of) {
     const auto size = size_of(file);
@@ -54,7 +56,7 @@ class YoloReader {
  private:
   std::optional<PictureSize> size_of(const fs::path& file) {
     try {
-      return read_picture_size(file);
+      return read_size_of(dataset_, file);
     } catch (const Error& fault) {
       unreadable_.push_back(fault.what());
       return std::nullopt;

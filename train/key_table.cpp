@@ -98,6 +98,9 @@ void add_output_keys(std::vector<Key>& keys) {
   s.flag("save_txt", &Settings::save_txt, kPredict,
          "write labels/<picture>.txt: class, centre x, y, width, height as fractions, score");
   s.flag("save_json", &Settings::save_json, kVal | kPredict, "write predictions.json");
+  s.flag("exif", &Settings::exif, kPredict,
+         "turn pictures upright as their EXIF orientation says; boxes and drawn pictures are upright then. A data set "
+         "says it in its YAML");
   s.number("conf", &Settings::conf, kPredict | kVal, 0, 1, "", "0.5",
            "smallest score of a detection; val: of the confusion matrix, precision and recall, 0 = where F1 is best");
   s.flag("plots", &Settings::plots, kTrain | kVal, "write pictures of labels and predictions into the run folder");

@@ -123,6 +123,7 @@ struct Settings {
   bool save = true;  ///< predict: write drawn pictures
   bool save_txt = false;
   bool save_json = false;
+  bool exif = false;  ///< predict: turn pictures upright
   std::string format;  ///< export: safetensors; convert: coco, yolo
   std::string output;
   std::string verify;       ///< export: folder of pictures or data set YAML to compare on

@@ -166,7 +166,7 @@ const std::vector<Case>& cases() {
       {"a GIF by the name of PNG", coco, [](const Set& s) { s.text("images/train/a.png", "GIF89a..........."); },
        kError, "unreadable_picture", "neither JPEG nor PNG"},
       {"a picture turned after labelling", coco, [](const Set& s) { s.picture("images/train/a.png", 1, 48, 64); },
-       kError, "wrong_size", "a.png: 48x64, annotated as 64x48"},
+       kError, "wrong_size", "a.png: is 48x64 pixels, but annotated as 64x48"},
       {"no sizes", coco, replaced(json, ",\"width\":64,\"height\":48", ""), kWarning, "missing_size",
        "read from the picture"},
       {"a picture in no split", coco, [](const Set& s) { s.picture("images/val/new.png", 9); }, kWarning,

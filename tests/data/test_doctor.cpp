@@ -123,7 +123,7 @@ TEST_CASE("pictures that are broken or of another size are errors, unless decodi
   test::write_file(set.picture(3), "broken");
   const DatasetReport report = set.check();
   CHECK(find(report, "wrong_size")->severity == Severity::kError);
-  CHECK_THAT(find(report, "wrong_size")->where, Catch::Contains("p0.png: 24x32, annotated as 32x24"));
+  CHECK_THAT(find(report, "wrong_size")->where, Catch::Contains("p0.png: is 24x32 pixels, but annotated as 32x24"));
   CHECK(find(report, "unreadable_picture")->severity == Severity::kError);
   CHECK(report.splits[0].unreadable_pictures == 1);
   CheckOptions options;

@@ -10,6 +10,9 @@
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
+#include "core/io/picture.h"
+#include "tests/support/exif_files.h"
+
 using Catch::Matchers::Contains;
 using Catch::Matchers::StartsWith;
 using nlohmann::json;
@@ -201,6 +204,23 @@ TEST_CASE("predict names unreadable pictures, goes on, and ends with code 3") {
   CHECK(mixed["pictures"].size() == 1);
   CHECK(mixed["unreadable"].size() == 1);
   CHECK(mixed["folder"] == scratch.file("out/exp-2"));
+}
+
+TEST_CASE("predict turns pictures upright only when exif=true asks for it") {
+  const Scratch scratch;
+  const std::string yaml = scratch.write("tiny.yaml", kTinyModel), model = scratch.file("tiny.safetensors");
+  document_of(run(scratch, "export model=" + yaml + " format=safetensors imgsz=64 json=true output=" + model));
+  const std::string picture =
+      scratch.write("turned.jpg", rtdetr::test::with_exif(read(sample_picture()), rtdetr::test::exif_text(6, true)));
+  const std::string line =
+      "predict json=true conf=0 model=" + model + " source=" + picture + " project=" + scratch.file("out") + " exif=";
+  const json stored = document_of(run(scratch, line + "false"))["pictures"][0];
+  CHECK(stored["width"] == 640);
+  const json upright = document_of(run(scratch, line + "true"))["pictures"][0];
+  CHECK(upright["width"] == 480);
+  CHECK(upright["height"] == 640);
+  CHECK(upright["detections"] != stored["detections"]);
+  CHECK(rtdetr::read_picture_size(scratch.path / "out/exp-2/turned.jpg").width == 480);
 }
 
 TEST_CASE("decoder_layers cuts the model at predict and export") {

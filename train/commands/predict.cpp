@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/io/error.h"
+#include "core/io/exif.h"
 #include "core/io/file.h"
 #include "core/io/log.h"
 #include "core/io/text.h"
@@ -92,7 +93,7 @@ std::vector<PredictRun::ReadPicture> PredictRun::read(std::size_t begin, std::si
       unreadable_.push_back({{"file", files_[i].string()}, {"message", error.what()}});
     };
     try {
-      pictures.push_back({i, read_picture(files_[i])});
+      pictures.push_back({i, settings_.exif ? read_upright_picture(files_[i]) : read_picture(files_[i])});
     } catch (const DataError& error) {
       refuse(error);
     } catch (const IoError& error) {
