@@ -1,8 +1,8 @@
-// rtdetr_bench_coco_metric GT.json DT.json [THREADS]
+// rtdetr_bench_coco_metric GT.json DT.json [THREADS] [PEERS]
 //
 // What evaluating a COCO result file costs, phase by phase, in seconds of processor time, and the program's peak
-// memory. A workload of val2017's size, and the peers' figures on the same files, come from the project's
-// coco_eval_peers.py: compare the lines `cpu_seconds` and `peak_rss_mib`.
+// memory. A workload of val2017's size, and PEERS, other programs' figures on the same files, come from the project's
+// coco_eval_peers.py; with them ratios follow.
 
 #include <sys/resource.h>
 
@@ -14,6 +14,7 @@
 #include "data/coco_annotations.h"
 #include "data/coco_metric.h"
 #include "data/coco_results.h"
+#include "tests/bench/peers.h"
 
 namespace {
 
@@ -25,7 +26,11 @@ double processor_seconds() {
   return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
-void measure(const char* annotations, const char* results, int threads) {
+struct Cost {
+  double seconds = 0, mib = 0;
+};
+
+Cost measure(const char* annotations, const char* results, int threads) {
   const double begin = processor_seconds();
   CocoAnnotations file = read_coco_annotations(annotations);
   throw_if_errors(file.problems, annotations);
@@ -44,17 +49,29 @@ void measure(const char* annotations, const char* results, int threads) {
               annotations_read - begin, results_read - annotations_read, done - results_read, done - begin,
               usage.ru_maxrss / 1024);
   std::printf("%s", format_summary(result).c_str());
+  return {done - begin, static_cast<double>(usage.ru_maxrss) / 1024};
+}
+
+void compare(const bench::Records& peers, const Cost& ours) {
+  bench::print_ratio_title("from files to the twelve numbers");
+  for (const auto& peer : peers) {
+    const std::string name = peer.value("peer", "");
+    const double goal = name == "pycocotools" ? 60 : 12;
+    bench::print_ratio(name + ", processor s", peer["cpu_s"], ours.seconds, goal);
+    bench::print_ratio(name + ", peak MiB", peer["peak_rss_mib"], ours.mib, 10);
+  }
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc < 3) {
-    std::fprintf(stderr, "usage: %s GT.json DT.json [THREADS]\n", argv[0]);
+    std::fprintf(stderr, "usage: %s GT.json DT.json [THREADS] [PEERS]\n", argv[0]);
     return 2;
   }
   try {
-    measure(argv[1], argv[2], argc > 3 ? std::atoi(argv[3]) : 1);
+    const Cost cost = measure(argv[1], argv[2], argc > 3 ? std::atoi(argv[3]) : 1);
+    if (argc > 4) compare(bench::read_peers(argv[4]), cost);
   } catch (const rtdetr::Error& fault) {
     std::fprintf(stderr, "%s\n", fault.what());
     return static_cast<int>(fault.code());
