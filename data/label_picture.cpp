@@ -1,11 +1,24 @@
 #include "data/label_picture.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/io/chart.h"
 #include "core/io/error.h"
 
 namespace rtdetr {
+
+namespace {
+
+/// Lines and letters that are still to be seen when the picture is shrunk to a tile.
+DrawOptions legible_in_tile(const Picture& picture) {
+  const MosaicOptions tile;
+  const double shrink = std::max({1.0, static_cast<double>(picture.width) / tile.tile_width,
+                                  static_cast<double>(picture.height) / tile.tile_height});
+  return {.line_width = static_cast<int>(std::lround(1.5 * shrink)), .text_height = 7 * shrink};
+}
+
+}  // namespace
 
 std::vector<DrawnBox> label_boxes(const Dataset& dataset, const Dataset::PictureEntry& entry) {
   std::vector<DrawnBox> boxes;
@@ -25,7 +38,7 @@ Picture draw_label_sheet(const Dataset& dataset, int tiles) {
     const Dataset::PictureEntry& entry = dataset.pictures[static_cast<std::size_t>(i * count / shown)];
     try {
       Picture picture = read_picture_of(dataset, entry);
-      draw_boxes(picture, label_boxes(dataset, entry));
+      draw_boxes(picture, label_boxes(dataset, entry), legible_in_tile(picture));
       sheet.push_back({std::move(picture), entry.file.filename().string()});
     } catch (const Error&) {
       continue;  // named in the report

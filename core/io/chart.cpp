@@ -135,19 +135,45 @@ void draw_curve(Canvas& canvas, const Plot& plot, const ChartSeries& curve, Colo
   for (const Point& point : points) canvas.disc(point, 3, color);
 }
 
-/// How many points of the curves lie in a corner of the plot, where the legend would hide them.
+/// How much of the curves lies in a part of the plot, where the legend would hide it: points, and some between them.
 std::size_t points_in(const Plot& plot, std::span<const ChartSeries> series, Point top_left, Point bottom_right) {
+  constexpr int kBetween = 8;
   std::size_t count = 0;
   for (const ChartSeries& curve : series) {
     for (std::size_t i = 0; i < curve.x.size(); ++i) {
-      const Point p = plot.at(curve.x[i], curve.y[i]);
-      count += p.x >= top_left.x && p.x <= bottom_right.x && p.y >= top_left.y && p.y <= bottom_right.y;
+      const std::size_t next = std::min(i + 1, curve.x.size() - 1);
+      for (int k = 0; k < kBetween; ++k) {
+        const double share = static_cast<double>(k) / kBetween;
+        const Point p = plot.at(curve.x[i] + share * (curve.x[next] - curve.x[i]),
+                                curve.y[i] + share * (curve.y[next] - curve.y[i]));
+        count += p.x >= top_left.x && p.x <= bottom_right.x && p.y >= top_left.y && p.y <= bottom_right.y;
+      }
     }
   }
   return count;
 }
 
-/// In the corner that hides the fewest points.
+/// Where a legend of this size hides least: in a corner if one is free, else anywhere.
+Point place_legend(const Plot& plot, std::span<const ChartSeries> series, double width, double height) {
+  constexpr int kSteps = 8;
+  constexpr double kMargin = 6;
+  std::vector<std::pair<int, int>> places{{kSteps, 0}, {0, 0}, {kSteps, kSteps}, {0, kSteps}};
+  for (int y = 0; y <= kSteps; ++y) {
+    for (int x = 0; x <= kSteps; ++x) places.emplace_back(x, y);
+  }
+  Point best{};
+  std::size_t fewest = std::numeric_limits<std::size_t>::max();
+  for (const auto& [step_x, step_y] : places) {
+    const Point place{plot.left + kMargin + (plot.right - plot.left - 2 * kMargin - width) * step_x / kSteps,
+                      plot.top + kMargin + (plot.bottom - plot.top - 2 * kMargin - height) * step_y / kSteps};
+    const Point from{place.x - kMargin, place.y - kMargin};
+    const Point to{place.x + width + kMargin, place.y + height + kMargin};
+    const std::size_t hidden = points_in(plot, series, from, to);
+    if (hidden < fewest) fewest = hidden, best = place;
+  }
+  return best;
+}
+
 void draw_legend(Canvas& canvas, const Plot& plot, std::span<const ChartSeries> series) {
   constexpr double kLine = 17, kSample = 22, kPadding = 8;
   double width = 0;
@@ -159,14 +185,7 @@ void draw_legend(Canvas& canvas, const Plot& plot, std::span<const ChartSeries> 
   if (lines == 0) return;
   width += kSample + 3 * kPadding;
   const double height = lines * kLine + kPadding;
-  Point best{};
-  std::size_t fewest = std::numeric_limits<std::size_t>::max();
-  for (const double y : {plot.top + 6, plot.bottom - 6 - height}) {
-    for (const double x : {plot.right - 6 - width, plot.left + 6}) {
-      const std::size_t hidden = points_in(plot, series, {x, y}, {x + width, y + height});
-      if (hidden < fewest) fewest = hidden, best = {x, y};
-    }
-  }
+  const Point best = place_legend(plot, series, width, height);
   canvas.fill(best, {best.x + width, best.y + height}, kWhite);
   canvas.rectangle(best, {best.x + width, best.y + height}, kGrid);
   double y = best.y + kPadding / 2 + kLine / 2;

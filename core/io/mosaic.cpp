@@ -29,10 +29,12 @@ std::string fitting_text(std::string text, int width) {
 }
 
 void place_tile(Picture& sheet, const Tile& tile, int x, int y, const MosaicOptions& options) {
+  int bottom = y + options.tile_height;
   if (tile.picture.width > 0 && tile.picture.height > 0) {
     const PictureSize size = fitting_size(tile.picture, options);
     const Picture small = resize(tile.picture, size.width, size.height);
     const int left = x + (options.tile_width - size.width) / 2, top = y + (options.tile_height - size.height) / 2;
+    bottom = top + size.height;
     for (int row = 0; row < size.height; ++row) {
       std::memcpy(sheet.row(top + row) + static_cast<std::size_t>(left) * 3, small.row(row),
                   static_cast<std::size_t>(size.width) * 3);
@@ -40,7 +42,7 @@ void place_tile(Picture& sheet, const Tile& tile, int x, int y, const MosaicOpti
   }
   Canvas canvas(sheet);
   const std::string caption = fitting_text(tile.caption, options.tile_width);
-  canvas.text({static_cast<double>(x), y + options.tile_height + kTextHeight + 5}, caption, kTextHeight, kInk);
+  canvas.text({static_cast<double>(x), bottom + kTextHeight + 5}, caption, kTextHeight, kInk);
 }
 
 }  // namespace

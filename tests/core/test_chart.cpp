@@ -51,6 +51,18 @@ TEST_CASE("charts of nothing, one point, equal, huge and tiny values are drawn, 
   CHECK(line_chart(std::vector<ChartSeries>{{"none", {NAN}, {1}}}, {.y_low = 0, .y_high = 1}).width == 640);
 }
 
+TEST_CASE("the legend hides no curve where there is room, be it in no corner") {
+  // A cross through all four corners, and a short curve that is named.
+  std::vector<ChartSeries> series = {{"", {0, 1}, {0, 1}}, {"", {0, 1}, {1, 0}}, {"", {0.4, 0.5}, {0.9, 0.9}}};
+  const Picture plain = line_chart(series, {});
+  series[2].name = "named";
+  const Picture chart = line_chart(series, {});
+  for (const int index : {0, 1}) {
+    CHECK(count_color(chart, curve_color(index), 0, 640) == count_color(plain, curve_color(index), 0, 640));
+  }
+  CHECK(count_color(chart, curve_color(2), 0, 640) > count_color(plain, curve_color(2), 0, 640));
+}
+
 TEST_CASE("a curve of unequal lengths is refused") {
   CHECK_THROWS_AS(line_chart(std::vector<ChartSeries>{{"a", {1, 2}, {1}}}, {}), InternalError);
 }
