@@ -8,6 +8,7 @@
 #include "core/io/file.h"
 #include "data/doctor.h"
 #include "tests/support/data_files.h"
+#include "tests/support/exif_files.h"
 #include "tests/support/temporary_folder.h"
 
 using namespace rtdetr;
@@ -43,6 +44,10 @@ class Set {
     fs::copy_file(folder_ / from, folder_ / to, fs::copy_options::overwrite_existing);
   }
   void remove(const std::string& name) const { fs::remove_all(folder_ / name); }
+  /// EXIF says that the picture is stored on its side.
+  void turn(const std::string& name) const {
+    text(name, test::with_exif(read_text_file(folder_ / name), test::exif_text(6, true)));
+  }
   void cut(const std::string& name, std::size_t bytes) const { fs::resize_file(folder_ / name, bytes); }
   /// The first `from` of a file becomes `to`.
   void replace(const std::string& name, const std::string& from, const std::string& to) const {
@@ -222,6 +227,16 @@ const std::vector<Case>& cases() {
       {"corners exchanged", voc, objects(Set::object("cat", "48", "36", "16", "12")), kWarning, "box_inverted",
        "object 1 'cat': [48, 36, -32, -24]"},
       {"a corner that is no number", voc, objects(Set::object("cat", "a", "1", "2", "3")), kError, "bad_object", "'a'"},
+      // EXIF
+      {"labels whose picture EXIF turns", yolo, [](const Set& s) { s.turn("images/train/a.png"); }, kWarning,
+       "exif_turned", "a.png: orientation 6"},
+      {"a size that only EXIF's turn gives", coco,
+       [](const Set& s) {
+         s.turn("images/train/a.png");
+         s.replace("train.json", "\"width\":64,\"height\":48", "\"width\":48,\"height\":64");
+       },
+       kError, "wrong_size", "exif: true"},
+      // names
       {"a name that is not listed", voc, [](const Set& s) { s.replace("voc.yaml", "val:", "names: [cat, Dog]\nval:"); },
        kError, "unknown_class", "'dog'"},
       {"an XML without a picture", voc, [](const Set& s) { s.remove("images/train/a.png"); }, kError, "missing_picture",
