@@ -1,5 +1,6 @@
 #include "data/dataset.h"
 
+#include <algorithm>
 #include <iterator>
 
 #include "core/io/error.h"
@@ -20,6 +21,19 @@ const DatasetConfig::Split& find_split(const DatasetConfig& config, const std::s
   throw ConfigError(config.file.string() + ": there is no split '" + key + "'; the file has " + join(keys, ", "));
 }
 
+/// Training does without a few pictures, as it does without a few that cannot be decoded; a metric over other pictures
+/// means nothing.
+void forgive_few_missing(std::vector<DataProblem>& problems, std::size_t pictures) {
+  for (DataProblem& problem : problems) {
+    const auto all = static_cast<double>(pictures) + static_cast<double>(problem.count);
+    if (problem.kind != "missing_picture" || static_cast<double>(problem.count) > kMostUnreadable * all) continue;
+    problem.severity = DataProblem::Severity::kWarning;
+    problem.message += "; left out";
+  }
+  std::stable_partition(problems.begin(), problems.end(),
+                        [](const DataProblem& p) { return p.severity == DataProblem::Severity::kError; });
+}
+
 /// What only the whole shows.
 void check_whole(Dataset& dataset, bool training, ProblemCollector& problems) {
   const auto place = [&] { return dataset.name; };
@@ -31,6 +45,7 @@ void check_whole(Dataset& dataset, bool training, ProblemCollector& problems) {
     problems.warn("no_boxes", "there is no usable box", place);
   }
   std::vector<DataProblem> found = problems.take();
+  if (training) forgive_few_missing(found, dataset.pictures.size());
   dataset.problems.insert(dataset.problems.end(), std::make_move_iterator(found.begin()),
                           std::make_move_iterator(found.end()));
 }

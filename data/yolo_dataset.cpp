@@ -13,7 +13,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr double kMostUnreadable = 0.001;  // share of pictures; the loader's default max_bad
 constexpr std::size_t kLargestLabelFile = 64u << 20;
 
 /// Pixels of fractions, without clipping: the metric's ground truth is what the file says.

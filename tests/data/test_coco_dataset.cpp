@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <array>
 #include <catch2/catch.hpp>
 
 #include "core/io/error.h"
+#include "core/io/random.h"
 #include "data/dataset.h"
 #include "tests/support/data_files.h"
 #include "tests/support/temporary_folder.h"
@@ -159,6 +161,74 @@ TEST_CASE("labels are the same under any numbering of the categories") {
   CHECK(b.classes.category_ids == std::vector<std::int64_t>{cat, dog});
 }
 
+TEST_CASE("of 10,000 numberings of the categories, sound and broken, none is silently wrong") {
+  const ClassList wanted{{"ant", "bee", "cat", "dog"}, {1, 2, 3, 4}};
+  Random random(3, RandomPurpose::kAugmentation, 0, 0);
+  const auto below = [&](std::size_t limit) { return static_cast<std::size_t>(random.below(limit)); };
+  // First number and step: from 0, from 1, gapped, negative, beyond 32 bits, and at the end of 64.
+  const std::vector<std::array<std::int64_t, 2>> ranges{
+      {0, 1}, {1, 1}, {5, 17}, {-40, 13}, {(std::int64_t{1} << 31) - 2, 1}, {std::int64_t{9223372036854775800}, 2}};
+  const std::vector<std::string> no_id{"\"7\"", "1.5", "1e30", "null", "9223372036854775808", "[1]"};
+  CocoFolder coco;
+  int sound = 0, refused = 0, left_out = 0;
+  for (int trial = 0; trial < 10'000; ++trial) {
+    const auto [start, step] = ranges[below(ranges.size())];
+    std::vector<std::string> ids;
+    for (std::int64_t i = 0; i < 4; ++i) ids.push_back(std::to_string(start + i * step));
+    std::vector<std::string> names = wanted.names;
+    for (std::size_t i = 3; i > 0; --i) {
+      std::swap(ids[i], ids[below(i + 1)]);
+      std::swap(names[i], names[below(i + 1)]);
+    }
+    std::vector<std::size_t> shown(5);  // category of each annotation
+    for (std::size_t& category : shown) category = below(4);
+    enum Fault { kNone, kSameId, kSameName, kUnwanted, kNoCategoryId, kNoAnnotationId, kUnlisted, kCount };
+    const auto fault = static_cast<Fault>(below(2) == 0 ? 0 : below(kCount));
+    std::vector<std::string> category_ids = ids;
+    if (fault == kSameId) category_ids[0] = category_ids[1];
+    if (fault == kSameName) names[0] = names[1];
+    if (fault == kUnwanted) names[2] = "eel";
+    if (fault == kNoCategoryId) category_ids[3] = no_id[below(no_id.size())];
+    coco.categories = coco.annotations = "";
+    for (std::size_t i = 0; i < 4; ++i) {
+      coco.categories += (i ? "," : "") + ("{\"id\":" + category_ids[i]) + ",\"name\":\"" + names[i] + "\"}";
+    }
+    for (std::size_t i = 0; i < shown.size(); ++i) {
+      std::string id = ids[shown[i]];
+      if (i == 2 && fault == kNoAnnotationId) id = no_id[below(no_id.size())];
+      if (i == 2 && fault == kUnlisted) id = "3000000000";
+      coco.annotations += (i ? "," : "") + ("{\"id\":" + std::to_string(i + 1)) +
+                          ",\"image_id\":10,\"category_id\":" + id + ",\"bbox\":[1,2,3,4]}";
+    }
+    coco.write();
+    INFO("categories " << coco.categories << ", annotations " << coco.annotations);
+    Dataset dataset;
+    bool good = false;
+    try {
+      dataset = inspect_coco(coco.file(), coco.folder / "images", &wanted);
+      good = !has_errors(dataset.problems);
+    } catch (const DataError&) {
+    }
+    REQUIRE(good == (fault == kNone || fault == kUnlisted));
+    if (!good) {
+      ++refused;
+      continue;
+    }
+    if (fault == kUnlisted) shown.erase(shown.begin() + 2);
+    REQUIRE((find(dataset, "unknown_category") != nullptr) == (fault == kUnlisted));
+    (fault == kUnlisted ? left_out : sound) += 1;
+    REQUIRE(dataset.boxes.size() == shown.size());
+    for (std::size_t i = 0; i < shown.size(); ++i) {
+      const auto label = static_cast<std::size_t>(dataset.boxes[i].label);
+      REQUIRE(dataset.classes.names[label] == names[shown[i]]);
+      REQUIRE(std::to_string(dataset.classes.category_ids[label]) == ids[shown[i]]);
+    }
+  }
+  CHECK(sound > 5'000);
+  CHECK(refused > 2'500);
+  CHECK(left_out > 500);
+}
+
 TEST_CASE("classes are mapped to the wanted ones by name or refused") {
   CocoFolder coco;
   coco.add(1, 10, 7, "[5,6,7,8]");
@@ -208,6 +278,31 @@ TEST_CASE("missing pictures are counted, the first five named") {
   CHECK_THROWS_WITH(coco.load(), Catch::Contains("9 × missing_picture") && Catch::Contains("gone4.png") &&
                                      !Catch::Contains("gone5.png") && Catch::Contains("and 4 more"));
   CHECK(coco.inspect().pictures.size() == 2);
+}
+
+TEST_CASE("one missing picture in a thousand is left out of training with a warning, and refused to evaluate on") {
+  CocoFolder coco;
+  coco.add(1, 10, 2, "[5,6,7,8]");
+  coco.images =
+      R"({"id":10,"file_name":"1.png","width":40,"height":30},{"id":1,"file_name":"gone.png","width":9,"height":9})";
+  const auto add_pictures = [&](int from, int to) {
+    for (int i = from; i < to; ++i) {
+      coco.images += ",{\"id\":" + std::to_string(100 + i) + R"(,"file_name":"2.png","width":20,"height":50})";
+    }
+  };
+  test::write_file(coco.folder / "d.yaml",
+                   "train: {images: images, annotations: a.json}\nval: {images: images, annotations: a.json}\n");
+  const DatasetConfig config = load_dataset_config(coco.folder / "d.yaml");
+  add_pictures(0, 997);
+  coco.write();
+  CHECK_THROWS_WITH(load_dataset(config, "train"), Catch::Contains("missing_picture"));
+  add_pictures(997, 998);
+  coco.write();
+  const Dataset dataset = load_dataset(config, "train");
+  CHECK(dataset.pictures.size() == 999);
+  REQUIRE(find(dataset, "missing_picture"));
+  CHECK(find(dataset, "missing_picture")->severity == Severity::kWarning);
+  CHECK_THROWS_WITH(load_dataset(config, "val"), Catch::Contains("missing_picture"));
 }
 
 TEST_CASE("file names that leave the folder are refused, whether or not such a file exists") {
