@@ -18,8 +18,8 @@ find_library(NETTLE_LIBRARY nettle REQUIRED)
 if(RTDETR_LIBTORCH)
   find_package(LibTorch 2.11 REQUIRED)
   find_package(OpenMP REQUIRED COMPONENTS CXX)
-  # LibTorch brings the same libgomp; one path to it keeps the runtime search path unambiguous.
-  if(EXISTS "${LibTorch_DIR_ROOT}/lib/libgomp.so.1")
+  # LibTorch brings the same libgomp; one path to it keeps the runtime search path unambiguous. clang's code wants its own.
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND EXISTS "${LibTorch_DIR_ROOT}/lib/libgomp.so.1")
     set_target_properties(OpenMP::OpenMP_CXX PROPERTIES INTERFACE_LINK_LIBRARIES "${LibTorch_DIR_ROOT}/lib/libgomp.so.1")
   endif()
 endif()
