@@ -1,5 +1,5 @@
-#include "models/model_spec.h"
-#include "models/resolve.h"
+#include "models/yaml/model_spec.h"
+#include "models/yaml/resolve.h"
 #include "tests/fuzz/fuzz_target.h"
 
 using namespace rtdetr;
