@@ -7,11 +7,7 @@
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #define RTDETR_HAS_AVX512 1
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // inside GCC 12's own header
-#pragma GCC diagnostic ignored "-Wuninitialized"
 #include <immintrin.h>
-#pragma GCC diagnostic pop
 #define RTDETR_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi")))
 #endif
 
