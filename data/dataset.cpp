@@ -23,10 +23,10 @@ const DatasetConfig::Split& find_split(const DatasetConfig& config, const std::s
 
 /// Training does without a few pictures, as it does without a few that cannot be decoded; a metric over other pictures
 /// means nothing.
-void forgive_few_missing(std::vector<DataProblem>& problems, std::size_t pictures) {
+void forgive_few_missing(std::vector<DataProblem>& problems, std::size_t pictures, double max_bad) {
   for (DataProblem& problem : problems) {
     const auto all = static_cast<double>(pictures) + static_cast<double>(problem.count);
-    if (problem.kind != "missing_picture" || static_cast<double>(problem.count) > kMostUnreadable * all) continue;
+    if (problem.kind != "missing_picture" || static_cast<double>(problem.count) > max_bad * all) continue;
     problem.severity = DataProblem::Severity::kWarning;
     problem.message += "; left out";
   }
@@ -45,7 +45,7 @@ void check_whole(Dataset& dataset, bool training, ProblemCollector& problems) {
     problems.warn("no_boxes", "there is no usable box", place);
   }
   std::vector<DataProblem> found = problems.take();
-  if (training) forgive_few_missing(found, dataset.pictures.size());
+  if (training) forgive_few_missing(found, dataset.pictures.size(), dataset.max_bad);
   dataset.problems.insert(dataset.problems.end(), std::make_move_iterator(found.begin()),
                           std::make_move_iterator(found.end()));
 }
@@ -64,6 +64,7 @@ Dataset inspect_dataset(const DatasetConfig& config, const std::string& key, con
   Dataset dataset;
   dataset.name = config.file.string() + " (" + key + ")";
   dataset.exif = config.exif;
+  dataset.max_bad = config.max_bad;
   ProblemCollector problems;
   const std::vector<std::string>* wanted = classes ? &classes->names : nullptr;
   if (split.format == AnnotationFormat::kYolo) {

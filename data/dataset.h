@@ -31,6 +31,7 @@ struct Dataset {
   std::vector<PictureEntry> pictures;  ///< ascending id (COCO) or path; pictures without boxes stay
   std::vector<BoxEntry> boxes;         ///< training boxes: crowds and degenerate ones left out
   bool exif = false;                   ///< pictures are turned upright as EXIF says; boxes belong to the upright ones
+  double max_bad = 0.001;              ///< share of pictures that training may lack
   bool sizes_are_annotated = true;     ///< not taken from the pictures
   MetricInput truth;                   ///< everything the metric needs, crowds included, in the file's ids
   std::vector<DataProblem> problems;   ///< what was found while reading
@@ -56,6 +57,7 @@ struct DatasetConfig {
   std::vector<std::string> names;                   ///< may be empty with COCO and VOC
   std::int64_t class_count = 0;                     ///< `nc`, or how many names; 0 if the file says neither
   bool exif = false;                                ///< boxes were drawn on pictures turned upright as EXIF says
+  double max_bad = 0.001;                           ///< share of pictures that training may lack; not a key of the file
   const Split* find(const std::string& key) const;  ///< nullptr if the file has no such split
 };
 

@@ -12,9 +12,6 @@
 /// What the readers of the formats share with dataset.cpp; not for other folders.
 namespace rtdetr {
 
-/// Share of pictures that may be missing or unreadable when a training split is read; the loader's default max_bad.
-inline constexpr double kMostUnreadable = 0.001;
-
 enum class BoxFault { kNone, kNotFinite, kInverted, kZeroArea, kOutside, kClipped };
 
 /// Makes a training box: float32, clipped to the picture, as the reference does (spec/official §6.1).

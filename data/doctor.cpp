@@ -133,9 +133,10 @@ class Doctor {
   template <class Inspect>
   void read_split(const std::string& key, Inspect&& inspect) {
     try {
-      // Every split is read in the classes of the first, as training and evaluating do.
-      Dataset dataset = inspect(splits_.empty() ? nullptr : &report_.classes);
-      if (splits_.empty()) report_.classes = dataset.classes;
+      // Every split is read in the classes of the first that has some, as training and evaluating do.
+      const bool first = report_.classes.names.empty();
+      Dataset dataset = inspect(first ? nullptr : &report_.classes);
+      if (first) report_.classes = dataset.classes;
       append(std::move(dataset.problems), key);
       splits_.push_back({key, std::move(dataset)});
     } catch (const Error& fault) {

@@ -84,7 +84,8 @@ void check_transform_options(const TransformOptions& options) {
 
 FrameSize draw_frame_size(const TransformOptions& options, std::uint64_t seed, std::int64_t epoch, std::int64_t batch) {
   const FrameSize base{options.height, options.width};
-  if (!options.augment || options.multi_scale.empty() || !is_before(epoch, options.multi_scale_until_epoch)) return base;
+  if (!options.augment || options.multi_scale.empty() || !is_before(epoch, options.multi_scale_until_epoch))
+    return base;
   Random random(seed, RandomPurpose::kMultiScale, static_cast<std::uint64_t>(epoch), static_cast<std::uint64_t>(batch));
   const std::int64_t side = options.multi_scale[random.below(options.multi_scale.size())];
   const std::int64_t longest = std::max(base.height, base.width);

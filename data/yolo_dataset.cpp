@@ -43,7 +43,7 @@ class YoloReader {
   /// Few pictures that cannot be read are passed over, as the loader would; many mean that something else is wrong.
   void report_unreadable(std::size_t pictures) {
     if (unreadable_.empty()) return;
-    const bool few = static_cast<double>(unreadable_.size()) <= kMostUnreadable * static_cast<double>(pictures);
+    const bool few = static_cast<double>(unreadable_.size()) <= dataset_.max_bad * static_cast<double>(pictures);
     const auto severity = few ? DataProblem::Severity::kWarning : DataProblem::Severity::kError;
     for (const std::string& fault : unreadable_) {
       problems_.add(severity, "unreadable_picture", "pictures cannot be read; left out", [&] { return fault; });

@@ -71,7 +71,8 @@ void read_data(Experiment& experiment) {
   const Settings& settings = experiment.settings;
   if (settings.data.empty())
     throw ConfigError("train needs data=FILE, a data set YAML, e.g. data=configs/datasets/bccd.yaml");
-  const DatasetConfig config = load_dataset_config(settings.data);
+  DatasetConfig config = load_dataset_config(settings.data);
+  config.max_bad = settings.max_bad;
   experiment.train = load_dataset(config, "train");
   if (experiment.train.pictures.empty()) throw DataError(experiment.train.name + ": there is no picture to train on");
   if (settings.val && config.find("val") != nullptr) {

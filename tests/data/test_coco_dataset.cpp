@@ -292,10 +292,13 @@ TEST_CASE("one missing picture in a thousand is left out of training with a warn
   };
   test::write_file(coco.folder / "d.yaml",
                    "train: {images: images, annotations: a.json}\nval: {images: images, annotations: a.json}\n");
-  const DatasetConfig config = load_dataset_config(coco.folder / "d.yaml");
+  DatasetConfig config = load_dataset_config(coco.folder / "d.yaml");
   add_pictures(0, 997);
   coco.write();
   CHECK_THROWS_WITH(load_dataset(config, "train"), Catch::Contains("missing_picture"));
+  config.max_bad = 0.002;
+  CHECK(load_dataset(config, "train").pictures.size() == 998);
+  config.max_bad = 0.001;
   add_pictures(997, 998);
   coco.write();
   const Dataset dataset = load_dataset(config, "train");
