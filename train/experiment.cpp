@@ -1,6 +1,8 @@
 #include "train/experiment.h"
 
 #include <algorithm>
+#include <array>
+#include <cstdio>
 #include <map>
 #include <set>
 #include <string_view>
@@ -15,6 +17,7 @@
 #include "models/checkpoint.h"
 #include "models/yaml/model_spec.h"
 #include "train/freeze.h"
+#include "train/input_files.h"
 #include "train/pretrained.h"
 
 namespace rtdetr {
@@ -59,6 +62,13 @@ RunIdentity identity_of(const Experiment& experiment) {
   return identity;
 }
 
+/// Six digits: 1e-4 times 0.01 is shown as 1e-06.
+std::string rounded(double value) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.6g", value);
+  return text.data();
+}
+
 std::vector<NamedParameter> trainable(const DetectionModel& model) {
   std::vector<NamedParameter> parameters;
   for (const auto& item : model->named_parameters()) {
@@ -86,6 +96,7 @@ void read_data(Experiment& experiment) {
 /// weights=: from a model file, or from the averaged weights of a run's last.safetensors.
 void take_weights(Experiment& experiment) {
   const std::string& file = experiment.settings.weights;
+  require_input_file(experiment.settings, "weights", file);
   const TensorFile content = load_tensors(file);
   const ModelInfo info = to_model_info(content.metadata, file);
   constexpr std::string_view kAverage = "ema.";
@@ -174,7 +185,7 @@ std::string describe(const Experiment& experiment) {
     text += line("frozen     ", with_thousands(experiment.frozen) + " parameters: " + settings.freeze);
   }
   for (const ParameterGroup& group : experiment.groups) {
-    text += line("optimizer  ", std::to_string(group.parameters.size()) + " tensors, lr " + format_double(group.lr) +
+    text += line("optimizer  ", std::to_string(group.parameters.size()) + " tensors, lr " + rounded(group.lr) +
                                     ", weight decay " + format_double(group.weight_decay) + ": " + group.label);
   }
   return text + line("precision  ", experiment.precision.reason);

@@ -1,6 +1,7 @@
 #include "train/keys.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 
 #include "core/io/error.h"
@@ -166,6 +167,8 @@ std::string set_value(const Key& key, const std::string& text, Settings& setting
   std::string problem = key.name + " must be " + accepted_form(key);
   problem += text.empty() ? ", and has no value" : ", not '" + text + "'";
   if (!key.choices.empty()) return problem + did_you_mean(text, key.choices);
+  const bool numeric = !text.empty() && std::isdigit(static_cast<unsigned char>(text.front())) != 0;
+  if (numeric && !key.unit.empty()) problem += "; it counts " + key.unit;
   return problem + "; e.g. " + key.name + "=" + key.example;
 }
 

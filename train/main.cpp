@@ -1,14 +1,12 @@
 #include <cstdio>
-#include <new>
 #include <string>
 #include <vector>
 
-#include <c10/util/Exception.h>
-
-#include "core/io/error.h"
 #include "core/io/log.h"
 #include "core/io/text.h"
 #include "train/commands/commands.h"
+#include "train/failure.h"
+#include "train/input_files.h"
 #include "train/machine.h"
 #include "train/short_spins.h"
 
@@ -46,19 +44,11 @@ ExitCode run(const rtdetr::Settings& settings) {
 }
 
 /// One line on stderr for each thing that is wrong.
-int fail(ExitCode code, const std::string& message) {
+int fail(const rtdetr::Error& error) {
   rtdetr::log::end_progress();
-  for (const std::string& line : rtdetr::split(message, '\n'))
+  for (const std::string& line : rtdetr::split(error.what(), '\n'))
     if (!line.empty()) std::fprintf(stderr, "rtdetr: error: %s\n", line.c_str());
-  return static_cast<int>(code);
-}
-
-/// LibTorch reports an allocation it could not make as an ordinary error.
-int fail_in_libtorch(const c10::Error& error) {
-  const std::string text = error.what_without_backtrace();
-  if (text.find("not enough memory") != std::string::npos || text.find("out of memory") != std::string::npos)
-    return fail(ExitCode::kMemory, "not enough memory; a smaller batch= or imgsz= needs less");
-  return fail(ExitCode::kInternal, "LibTorch: " + text.substr(0, text.find('\n')));
+  return static_cast<int>(error.code());
 }
 
 /// Commands that run a model long enough for the start to be done twice.
@@ -75,16 +65,11 @@ int main(int argc, char** argv) {
   try {
     const std::vector<std::string> arguments(argv + 1, argv + argc);
     const rtdetr::Settings settings = rtdetr::parse_command_line(arguments);
+    rtdetr::require_input_files(settings);
     if (uses_many_threads(settings)) rtdetr::restart_with_short_spins(argv);
     rtdetr::apply_machine_settings(settings);
     return static_cast<int>(run(settings));
-  } catch (const rtdetr::Error& error) {
-    return fail(error.code(), error.what());
-  } catch (const c10::Error& error) {
-    return fail_in_libtorch(error);
-  } catch (const std::bad_alloc&) {
-    return fail(ExitCode::kMemory, "not enough memory; a smaller batch= or imgsz= needs less");
-  } catch (const std::exception& error) {
-    return fail(ExitCode::kInternal, error.what());
+  } catch (...) {
+    return fail(rtdetr::as_error(std::current_exception()));
   }
 }

@@ -1,15 +1,10 @@
 #include "train/run_log.h"
 
-#include <cerrno>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
-#include <fcntl.h>
-#include <unistd.h>
 #include <nlohmann/json.hpp>
 
-#include "core/io/error.h"
 #include "core/io/file.h"
 #include "core/io/text.h"
 
@@ -18,12 +13,6 @@ namespace {
 
 constexpr const char* kLogName = "log.jsonl";
 constexpr const char* kTableName = "results.csv";
-
-int open_for_append(const std::filesystem::path& file) {
-  const int descriptor = open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-  if (descriptor < 0) throw IoError("cannot write " + file.string() + ": " + std::strerror(errno));
-  return descriptor;
-}
 
 /// Whole lines only: what a killed process left of a line is dropped.
 std::vector<std::string> read_lines(const std::filesystem::path& file) {
@@ -69,21 +58,19 @@ RunLog::RunLog(const RunFolder& folder, std::int64_t epoch, std::int64_t batch) 
 }
 
 void RunLog::open(const RunFolder& folder) {
-  log_name_ = (folder.path() / kLogName).string();
-  table_name_ = (folder.path() / kTableName).string();
-  log_ = open_for_append(log_name_);
-  table_ = open_for_append(table_name_);
+  log_.emplace(folder.path() / kLogName);
+  table_.emplace(folder.path() / kTableName);
 }
 
-RunLog::~RunLog() {
-  if (log_ >= 0) close(log_);
-  if (table_ >= 0) close(table_);
+void RunLog::flush() {
+  log_->flush();
+  table_->flush();
 }
 
 void RunLog::write(const std::string& event, const nlohmann::ordered_json& members) {
   nlohmann::ordered_json line{{"event", event}};
   line.update(members);
-  FileSink(log_, log_name_).write(line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  log_->append(line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
 void RunLog::write_row(const Row& row) {
@@ -96,7 +83,7 @@ void RunLog::write_row(const Row& row) {
   }
   std::string text = join(cells, ",") + "\n";
   if (!header_written_) text = join(titles, ",") + "\n" + text;
-  FileSink(table_, table_name_).write(text);
+  table_->append(text);
   header_written_ = true;
 }
 

@@ -6,6 +6,8 @@
 
 #include "core/io/chart.h"
 #include "core/io/draw.h"
+#include "core/io/error.h"
+#include "core/io/log.h"
 #include "data/label_picture.h"
 #include "train/run_log.h"
 
@@ -104,6 +106,15 @@ std::map<std::int64_t, std::vector<DrawnBox>> shown_detections(const Dataset& da
 }
 
 }  // namespace
+
+void draw_or_warn(const std::function<void()>& draw) {
+  try {
+    draw();
+  } catch (const Error& error) {
+    log::end_progress();
+    log::warning(std::string("a picture is missing: ") + error.what());
+  }
+}
 
 void write_results_picture(const std::filesystem::path& results_csv, const std::filesystem::path& png) {
   const ResultsTable table = read_results(results_csv);

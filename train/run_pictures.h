@@ -1,12 +1,16 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 
 #include "data/dataset.h"
 #include "train/evaluator.h"
 
 /// Pictures of a run folder.
 namespace rtdetr {
+
+/// Draws one of the below. Pictures are for people: one that cannot be written is a warning, and the run goes on.
+void draw_or_warn(const std::function<void()>& draw);
 
 /// results.png: losses, AP, AP of every decoder layer and learning rates over the epochs of results.csv.
 void write_results_picture(const std::filesystem::path& results_csv, const std::filesystem::path& png);

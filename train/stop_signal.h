@@ -2,6 +2,7 @@
 
 #include <array>
 #include <csignal>
+#include <string>
 
 namespace rtdetr {
 
@@ -17,6 +18,8 @@ class StopSignals {
 
   /// True once a signal has come in.
   static bool requested();
+  /// Ends a command that has nothing to save. @throws Error  with 128 + signal, once a signal has come in
+  static void leave_if_requested(const std::string& what_was_kept);
   /// As if a signal had come in: for tests.
   static void request();
 

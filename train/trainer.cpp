@@ -30,15 +30,6 @@ std::string command_line() {
   return words;
 }
 
-/// Numbers that are not finite are never written: the files on disk stay good.
-void require_finite(const TensorMap& state, const std::filesystem::path& last) {
-  for (const auto& [name, tensor] : state) {
-    if (!tensor.is_floating_point() || std::isfinite(tensor.abs().max().to(torch::kFloat64).item<double>())) continue;
-    throw DivergedError(name + " is not finite any more; nothing was written, the last good state is " + last.string() +
-                        "; a lower lr0= may help");
-  }
-}
-
 }  // namespace
 
 StepOptions step_options(const Experiment& experiment) {
@@ -56,6 +47,7 @@ Trainer::Trainer(Experiment& experiment, const RunFolder& folder, std::function<
       ema_(*experiment.model, *experiment.average, {.decay = settings_.ema_decay, .ramp = settings_.ema_ramp}),
       schedule_(lr_schedule(settings_)),
       step_(experiment.model, optimizer_, ema_, step_options(experiment)),
+      saver_(folder),
       stop_requested_(std::move(stop_requested)),
       loss_sums_(torch::zeros({kMostTerms}, torch::kFloat64)) {
   experiment_.model->train();
@@ -77,6 +69,7 @@ Trainer::Trainer(Experiment& experiment, const RunFolder& folder, std::function<
 
 void Trainer::resume(const RunCheckpoint& checkpoint) {
   state_.restore(checkpoint.state, checkpoint.file.string());
+  saver_.begin_with(checkpoint.file, steps_);
   train_seconds_ = last_save_ = checkpoint.facts.train_seconds;
   last_saved_step_ = steps_;
   if (!checkpoint.facts.loss_terms.empty()) loss_terms_ = split(checkpoint.facts.loss_terms, ',');
@@ -94,7 +87,7 @@ RunOutcome Trainer::fit() {
     while (!epoch_is_over()) {
       train_one_step();
       if (stop_requested_()) return stop();
-      if (save_is_due()) try_to_save();
+      if (save_is_due()) save_on_the_way();
     }
     if (!end_epoch()) return stop();
   }
@@ -167,7 +160,7 @@ void Trainer::draw_first_batches(const std::vector<Batch>& batches) {
     const std::int64_t index = next_batch_ + static_cast<std::int64_t>(i);
     if (index >= kDrawn) return;
     const std::string name = "train_batch" + std::to_string(index) + ".jpg";
-    write_batch_picture(batches[i], experiment_.train.classes, folder_.path() / name);
+    draw_or_warn([&] { write_batch_picture(batches[i], experiment_.train.classes, folder_.path() / name); });
   }
 }
 
@@ -221,8 +214,7 @@ void Trainer::refuse_or_go_on(const StepReport& report, const std::vector<Batch>
   log::warning(text);
   if (verdict.empty()) return;
   log_->write("diverged", {{"epoch", epoch_}, {"batch", next_batch_}, {"reason", verdict}, {"last", text}});
-  throw DivergedError(verdict + "; " + text + ". The last good state is " + folder_.last().string() +
-                      "; a lower lr0=, a longer warmup_steps= or amp=off may help");
+  throw DivergedError(verdict + "; " + text + "; a lower lr0=, a longer warmup_steps= or amp=off may help");
 }
 
 void Trainer::show_progress(const StepReport& report, const std::vector<Batch>& batches, double seconds, double wait) {
@@ -251,14 +243,14 @@ bool Trainer::end_epoch() {
   }
   record_epoch(evaluation ? &*evaluation : nullptr);
   if (settings_.save_period > 0 && (epoch_ + 1) % settings_.save_period == 0) {
-    save_weights(folder_.path() / ("epoch-" + std::to_string(epoch_ + 1) + ".safetensors"));
+    save_epoch_weights();
   }
   ++epoch_;
   next_batch_ = 0;
   loss_sums_.zero_();
   loss_steps_ = 0;
-  if (!experiment_.val && finished()) save_weights(folder_.best());
-  finished() ? save() : try_to_save();
+  if (!experiment_.val && finished()) keep_best();
+  finished() ? saver_.save(run_state(), *log_) : save_on_the_way();
   return true;
 }
 
@@ -281,7 +273,7 @@ void Trainer::keep_if_best(const Evaluation& evaluation) {
   if (best_epoch_ >= 0 && ap <= best_ap_) return;
   best_ap_ = ap;
   best_epoch_ = epoch_;
-  save_weights(folder_.best());
+  keep_best();
 }
 
 void Trainer::record_epoch(const Evaluation* evaluation) {
@@ -298,45 +290,32 @@ void Trainer::record_epoch(const Evaluation* evaluation) {
   for (std::size_t i = 0; i < loss_terms_.size(); ++i) record.losses.emplace_back(loss_terms_[i], mean(i + 1));
   for (const ParameterGroup& group : optimizer_.groups()) record.rates.push_back(group.lr * lr_factor());
   record_results(record, *log_);
-  if (settings_.plots) write_results_picture(folder_.path() / "results.csv", folder_.path() / "results.png");
+  if (!settings_.plots) return;
+  draw_or_warn([&] { write_results_picture(folder_.path() / "results.csv", folder_.path() / "results.png"); });
 }
 
-void Trainer::save() {
+RunState Trainer::run_state() const {
+  return {.tensors = state_.capture(),
+          .facts = {.identity = experiment_.identity,
+                    .train_seconds = train_seconds_,
+                    .loss_terms = join(loss_terms_, ","),
+                    .precision = precision_name(experiment_.precision.precision)},
+          .model_metadata = to_metadata(model_info()),
+          .step = steps_};
+}
+
+/// Between two steps; a save that fails may be made up for by the next.
+void Trainer::save_on_the_way() {
   const double begin = seconds_now();
-  const TensorMap state = state_.capture();
-  require_finite(state, folder_.last());
-  const RunFacts facts{.identity = experiment_.identity,
-                       .train_seconds = train_seconds_,
-                       .loss_terms = join(loss_terms_, ","),
-                       .precision = precision_name(experiment_.precision.precision)};
-  save_run(folder_, state, facts, to_metadata(model_info()));
-  note_save_attempt();
-  failed_saves_ = 0;
-  log::debug("saved " + folder_.last().string() + " in " + format_double(seconds_now() - begin) + " s");
-}
-
-/// A save on the way may fail, e.g. while the disk is full: the file before it is untouched and training goes on. The
-/// third failure in a row ends the run.
-void Trainer::try_to_save() {
-  constexpr int kMostFailures = 3;
-  try {
-    save();
-  } catch (const IoError& error) {
-    if (++failed_saves_ >= kMostFailures) throw;
-    note_save_attempt();
-    line_.end();
-    log::warning(std::string("not saved, training goes on: ") + error.what());
-  }
-}
-
-void Trainer::note_save_attempt() {
+  saver_.try_to_save(run_state(), *log_);
   last_save_ = train_seconds_;
   last_saved_step_ = steps_;
+  log::debug("saved after " + std::to_string(steps_) + " steps in " + format_double(seconds_now() - begin) + " s");
 }
 
 RunOutcome Trainer::stop() {
   line_.end();
-  save();
+  saver_.save(run_state(), *log_);
   log_->write("stop", {{"steps_done", steps_}});
   return outcome(RunOutcome::End::kStopped);
 }
@@ -363,9 +342,19 @@ ModelInfo Trainer::model_info() const {
   return describe_model(experiment_.average, std::move(info));
 }
 
-void Trainer::save_weights(const std::filesystem::path& file) {
-  require_finite(state_.capture(), folder_.last());
-  save_model(file, experiment_.average, model_info());
+void Trainer::keep_best() {
+  require_finite(state_.capture());
+  saver_.keep_best(experiment_.average, model_info());
+}
+
+void Trainer::save_epoch_weights() {
+  const std::string name = "epoch-" + std::to_string(epoch_ + 1) + ".safetensors";
+  require_finite(state_.capture());
+  try {
+    save_model(folder_.path() / name, experiment_.average, model_info());
+  } catch (const IoError& error) {
+    log::warning(error.what());
+  }
 }
 
 bool Trainer::save_is_due() const {

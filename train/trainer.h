@@ -16,6 +16,7 @@
 #include "train/run_checkpoint.h"
 #include "train/run_folder.h"
 #include "train/run_log.h"
+#include "train/run_saver.h"
 #include "train/skip_monitor.h"
 #include "train/stop_signal.h"
 #include "train/train_step.h"
@@ -52,9 +53,12 @@ class Trainer {
 
   /// Puts the saved state back. @throws CheckpointError
   void resume(const RunCheckpoint& checkpoint);
-  /// @throws DivergedError  when too many steps were refused; the last good state is on disk
+  /// @throws DivergedError  when too many steps were refused; what is on disk stays good
   RunOutcome fit();
   bool finished() const;
+  /// "last durable step 40: runs/train/exp/last.safetensors"
+  std::string last_durable() const { return saver_.last_durable(); }
+  bool has_saved() const { return saver_.has_saved(); }
 
  private:
   void open_log();
@@ -74,10 +78,10 @@ class Trainer {
   std::optional<Evaluation> validate();
   void keep_if_best(const Evaluation& evaluation);
   void record_epoch(const Evaluation* evaluation);
-  void save();
-  void try_to_save();
-  void note_save_attempt();
-  void save_weights(const std::filesystem::path& file);
+  RunState run_state() const;
+  void save_on_the_way();
+  void keep_best();
+  void save_epoch_weights();
   bool save_is_due() const;
   bool out_of_time() const;
   bool out_of_epochs() const;
@@ -94,6 +98,7 @@ class Trainer {
   TrainStep step_;
   SkipMonitor skips_;
   StateRegistry state_;
+  RunSaver saver_;
   std::function<bool()> stop_requested_;
   ProgressLine line_;
   std::unique_ptr<Loader> loader_;
@@ -113,8 +118,7 @@ class Trainer {
   // told beside the state
   std::vector<std::string> loss_terms_;
   double train_seconds_ = 0;
-  int failed_saves_ = 0;  ///< in a row
-  double last_save_ = 0;  ///< train_seconds_ at the last save
+  double last_save_ = 0;  ///< train_seconds_ at the last attempt to save
   std::int64_t last_saved_step_ = 0;
 };
 

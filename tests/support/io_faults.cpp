@@ -4,8 +4,10 @@
 ///   RTDETR_FAULT_IN      the folder; calls on other files do not count
 ///   RTDETR_FAULT_CALL    name of the call: open, write, fsync, close, link, rename, unlink, or `any`
 ///   RTDETR_FAULT_AT      which of them, counted from 1; all from there on with RTDETR_FAULT_LASTS=1
-///   RTDETR_FAULT         name of an errno; `short`: half of a write is done; `kill`: SIGKILL instead of the call;
-///                        `power`: the ext4 file system of the folder is shut down, then SIGKILL
+///   RTDETR_FAULT         name of an errno; `short`: half of a write is done; `pause`: a second passes first, or a
+///                        signal comes;
+///                        `kill`: SIGKILL instead of the call; `power`: the ext4 file system of the folder is shut
+///                        down, then SIGKILL
 ///   RTDETR_FREE_BYTES    what statvfs says is free in that folder
 ///
 /// A line "io fault: …" on stderr tells that it acted.
@@ -80,6 +82,10 @@ Act act_on(const char* call, bool counts) {
   std::fprintf(stderr, "io fault: %s at %s, call %d\n", fault, call, calls);
   if (std::strcmp(fault, "power") == 0) cut_power();
   if (std::strcmp(fault, "power") == 0 || std::strcmp(fault, "kill") == 0) kill(getpid(), SIGKILL);
+  if (std::strcmp(fault, "pause") == 0) {
+    sleep(1);
+    return Act::kCall;
+  }
   if (std::strcmp(fault, "short") == 0) return std::strcmp(call, "write") == 0 ? Act::kHalf : Act::kCall;
   errno = errno_named(fault);
   return Act::kFail;

@@ -10,7 +10,7 @@
 namespace rtdetr::test {
 namespace {
 
-std::string model_yaml(bool denoising) {
+std::string model_yaml(const MicroOptions& options) {
   return std::string(R"(nc: 80
 backbone:
   - [-1, 1, Conv, [16, 3, 2]]
@@ -20,8 +20,8 @@ backbone:
   - [-1, 1, Conv, [32, 3, 2]]   # 4 stride 32
 head:
   - [-1, 1, AIFI, [64, 4]]      # 5
-  - [[2, 3, 5], 1, RTDETRDecoder, [nc, {dim: 32, queries: 20, heads: 4, layers: 2, ffn: 64, denoising: )") +
-         (denoising ? "10" : "0") + "}]]\n";
+  - [[2, 3, 5], 1, RTDETRDecoder, [nc, {dim: 32, queries: 20, heads: 4, ffn: 64, layers: )") +
+         std::to_string(options.decoder_layers) + ", denoising: " + (options.denoising ? "10" : "0") + "}]]\n";
 }
 
 struct Rectangle {
@@ -71,7 +71,7 @@ void write_sample(const std::filesystem::path& folder, int index) {
 Settings make_micro_run(const std::filesystem::path& folder, const MicroOptions& options) {
   for (int i = 0; i < options.pictures; ++i) write_sample(folder, i);
   write_file(folder / "data.yaml", "path: .\ntrain: images\nval: images\nnames: [red, green]\n");
-  write_file(folder / "micro.yaml", model_yaml(options.denoising));
+  write_file(folder / "micro.yaml", model_yaml(options));
   Settings settings;
   settings.command = Command::kTrain;
   settings.model = (folder / "micro.yaml").string();

@@ -14,6 +14,7 @@ namespace rtdetr::test {
 struct MicroOptions {
   int pictures = 24;
   bool denoising = true;
+  int decoder_layers = 2;
 };
 
 /// Writes the model YAML, pictures, labels and the dataset YAML into `folder`.

@@ -117,7 +117,7 @@ TEST_CASE("mistakes are one line each on stderr, nothing on stdout, and their ow
       {"info model=" + garbage, 4, garbage},
       {"info model=" + broken_yaml, 4, "did you mean 'Conv'"},
       {"coco-eval annotations=" + broken_json + " results=" + broken_json, 3, broken_json},
-      {"coco-eval annotations=/nowhere.json results=/nowhere.json", 5, "/nowhere.json"},
+      {"coco-eval annotations=/nowhere.json results=/nowhere.json", 2, "/nowhere.json"},
       {"check data=" + broken_yaml, 2, broken_yaml},
       {"help epochz", 2, "did you mean 'epochs'"},
       {"convert data=configs/datasets/bccd.yaml format=safetensors output=x", 2, "convert writes coco or yolo"},

@@ -10,6 +10,7 @@
 #include "tests/support/data_files.h"
 #include "tests/support/micro_run.h"
 #include "tests/support/program.h"
+#include "tests/support/run_record.h"
 #include "tests/support/temporary_folder.h"
 #include "train/experiment.h"
 
@@ -96,7 +97,9 @@ TEST_CASE("each failure has its exit code and one line that says what, where and
   const std::vector<Row> rows{
       {"unknown key", {{"epoches", "3"}}, 2, "did you mean 'epochs'"},
       {"value out of range", {{"batch", "0"}}, 2, "batch"},
-      {"no such data set", {{"data", in + "none.yaml"}}, 5, "none.yaml"},
+      {"no such data set", {{"data", in + "broken_dta.yaml"}}, 2, "did you mean '" + in + "broken_data.yaml'?"},
+      {"no such weights", {{"weights", in + "none.safetensors"}}, 2, "weights=" + in + "none.safetensors"},
+      {"a value with a unit", {{"time", "5min"}}, 2, "it counts hours"},
       {"fault in the data set's YAML", {{"data", in + "faulty_data.yaml"}}, 2, "faulty_data.yaml:"},
       {"size that does not fit", {{"imgsz", "70"}}, 2, "imgsz"},
       {"no checkpoint to continue", {{"resume", in + "none.safetensors"}}, 2, "resume="},
@@ -155,19 +158,17 @@ TEST_CASE("a disk that is full once is told and costs nothing; one that stays fu
   INFO(once.err);
   CHECK(once.code == 0);
   CHECK_THAT(once.err, Contains("not saved, training goes on") && Contains("ENOSPC"));
-  const auto hash_of = [&](const std::string& name) {
-    return run_program({"info", "model=" + (temp / "runs" / name / "last.safetensors").string(), "json=true"}).out;
-  };
-  const auto state = [](const std::string& info) { return info.substr(info.find("state_hash"), 90); };
-  CHECK(state(hash_of("once")) == state(hash_of("clean")));
+  const std::filesystem::path runs = settings.project;
+  CHECK(test::state_of(runs / "once") == test::state_of(runs / "clean"));
 
   std::vector<std::string> all = one;
   all.push_back("RTDETR_FAULT_LASTS=1");
   const ProgramResult full = run_program(micro_command(settings, "full", keys), faults(settings, "full", all));
   CHECK(full.code == 5);
-  CHECK_THAT(full.err, Contains("last.safetensors") && Contains("what was there before is unchanged"));
+  CHECK_THAT(full.err, Contains("what was there before is unchanged") &&
+                           Contains("(last durable step 2: " + (runs / "full/last.safetensors").string() + ")"));
   CHECK(run_program(micro_command(settings, "full", keys)).code == 0);  // there is room again: it goes on
-  CHECK(state(hash_of("full")) == state(hash_of("clean")));
+  CHECK(test::state_of(runs / "full") == test::state_of(runs / "clean"));
 }
 
 TEST_CASE("a run for whose checkpoints there is no room does not start") {

@@ -2,14 +2,12 @@
 #include <csignal>
 
 #include <catch2/catch.hpp>
-#include <nlohmann/json.hpp>
 
 #include "core/io/file.h"
 #include "core/io/random.h"
-#include "core/io/text.h"
-#include "core/tensor_file.h"
 #include "tests/support/micro_run.h"
 #include "tests/support/program.h"
+#include "tests/support/run_record.h"
 #include "tests/support/temporary_folder.h"
 
 /// The program itself, killed with -9 at random moments and started again with the same command.
@@ -25,38 +23,6 @@ namespace {
 
 std::filesystem::path folder_of(const Settings& settings, const std::string& name) {
   return std::filesystem::path(settings.project) / name;
-}
-
-/// What `rtdetr info` says about the whole state of a run.
-std::string hash_of(const Settings& settings, const std::string& name) {
-  const auto info =
-      run_program({"info", "json=true", "model=" + (folder_of(settings, name) / "last.safetensors").string()});
-  REQUIRE(info.code == 0);
-  return nlohmann::json::parse(info.out)["state_hash"];
-}
-
-/// Lines of log.jsonl about steps, and results.csv without its column of seconds.
-std::string record_of(const Settings& settings, const std::string& name) {
-  std::string text;
-  for (const std::string& line : split(read_text_file(folder_of(settings, name) / "log.jsonl"), '\n')) {
-    if (line.find(R"("event":"step")") != std::string::npos) text += line + "\n";
-  }
-  for (const std::string& line : split(read_text_file(folder_of(settings, name) / "results.csv"), '\n')) {
-    const auto first = line.find(',');
-    if (first != std::string::npos) text += line.substr(0, first) + line.substr(line.find(',', first + 1)) + "\n";
-  }
-  return text;
-}
-
-/// How many whole checkpoints the folder holds. @throws CheckpointError  if one of them is not whole
-int whole_checkpoints(const std::filesystem::path& folder) {
-  int count = 0;
-  for (const char* name : {"last.safetensors", "last-1.safetensors"}) {
-    if (!std::filesystem::exists(folder / name)) continue;
-    load_tensors(folder / name);
-    ++count;
-  }
-  return count;
 }
 
 double seconds_of(const std::vector<std::string>& words) {
@@ -75,7 +41,8 @@ struct Variant {
 void kill_and_compare(const Settings& settings, const Variant& variant, Random& random) {
   const std::string whole = std::string(variant.name) + "-whole";
   const double duration = seconds_of(micro_command(settings, whole, variant.keys));
-  const std::string hash = hash_of(settings, whole), record = record_of(settings, whole);
+  const std::string hash = test::state_of(folder_of(settings, whole)),
+                    record = test::record_of(folder_of(settings, whole));
   int killed = 0;
   for (int run = 0; killed < variant.kills; ++run) {
     const std::string name = std::string(variant.name) + "-killed-" + std::to_string(run);
@@ -89,12 +56,12 @@ void kill_and_compare(const Settings& settings, const Variant& variant, Random& 
       INFO(program.err());
       REQUIRE((code == 0 || code == -SIGKILL));
       if (code != 0) ++killed;
-      const int left = whole_checkpoints(folder_of(settings, name));
+      const int left = test::whole_checkpoints(folder_of(settings, name));
       CHECK(left >= checkpoints);  // once there are two whole checkpoints, there always are
       checkpoints = left;
     }
-    CHECK(hash_of(settings, name) == hash);
-    CHECK(record_of(settings, name) == record);
+    CHECK(test::state_of(folder_of(settings, name)) == hash);
+    CHECK(test::record_of(folder_of(settings, name)) == record);
   }
 }
 
@@ -137,7 +104,7 @@ TEST_CASE("a fine-tuned run is continued by the same command; the weights it beg
   REQUIRE(run_program(micro_command(settings, "parts", {{"weights", weights}, {"epochs", "1"}})).code == 0);
   std::filesystem::remove(weights);
   REQUIRE(run_program(micro_command(settings, "parts", {{"weights", weights}, {"epochs", "2"}})).code == 0);
-  CHECK(hash_of(settings, "parts") == hash_of(settings, "whole"));
+  CHECK(test::state_of(folder_of(settings, "parts")) == test::state_of(folder_of(settings, "whole")));
 }
 
 TEST_CASE("a run is not continued with another model, data set or optimizer; the key is named") {

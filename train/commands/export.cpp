@@ -1,6 +1,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <csignal>
 #include <filesystem>
 
 #include <torch/torch.h>
@@ -16,6 +18,7 @@
 #include "train/output.h"
 #include "train/output_comparison.h"
 #include "train/picture_sources.h"
+#include "train/stop_signal.h"
 
 /// A file gets its name only after it was read back and found to compute what the model computes: it is written under a
 /// temporary name, compared, renamed.
@@ -26,14 +29,17 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kMostPictures = 32;  ///< of verify= that are compared
-constexpr double kTolerance = 1e-3;        ///< of scores and of boxes as fractions of the picture
+constexpr const char* kNothingWritten = "nothing was written";
+constexpr double kTolerance = 1e-3;  ///< of scores and of boxes as fractions of the picture
 
-/// The file under its temporary name; gone unless it was published.
+/// The file under its temporary name; gone unless it was published. What killed exports to the same name left is
+/// removed.
 class UnpublishedFile {
  public:
   explicit UnpublishedFile(const fs::path& target)
-      : target_(target),
-        path_(target.parent_path() / ("." + target.filename().string() + ".unverified-" + std::to_string(::getpid()))) {
+      : target_(target), stem_("." + target.filename().string() + ".unverified-") {
+    path_ = target.parent_path() / (stem_ + std::to_string(::getpid()));
+    remove_leftovers();
   }
   ~UnpublishedFile() {
     std::error_code ignored;
@@ -55,7 +61,22 @@ class UnpublishedFile {
   }
 
  private:
-  fs::path target_, path_;
+  void remove_leftovers() const {
+    const fs::path folder = target_.parent_path().empty() ? "." : target_.parent_path();
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+      std::string name = entry.path().filename().string();
+      if (name.starts_with("." + stem_)) name.erase(0, 1);  // under the temporary name of an atomic write
+      if (!name.starts_with(stem_)) continue;
+      const auto process = parse_integer(name.substr(stem_.size(), name.find('.', stem_.size()) - stem_.size()));
+      const bool lives = !process || ::kill(static_cast<pid_t>(*process), 0) == 0 || errno != ESRCH;
+      if (!lives) fs::remove(entry.path(), ignored);
+    }
+  }
+
+  fs::path target_;
+  std::string stem_;
+  fs::path path_;
 };
 
 void check_target(const Settings& settings) {
@@ -102,6 +123,7 @@ OutputDifference compare_on(const std::vector<torch::Tensor>& inputs, DetectionM
                             DetectionModel& written) {
   OutputDifference worst;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
+    StopSignals::leave_if_requested(kNothingWritten);
     worst = worse_of(worst, compare_outputs(original, written, inputs[i]));
     if (inputs.size() > 1) log::progress("compared " + std::to_string(i + 1) + " of " + std::to_string(inputs.size()));
   }
@@ -112,6 +134,7 @@ OutputDifference compare_on(const std::vector<torch::Tensor>& inputs, DetectionM
 }  // namespace
 
 ExitCode run_export(const Settings& settings) {
+  const StopSignals signals;
   check_target(settings);
   OpenedModel original = open_model(settings);
   const ImageSize size = resolve_image_size(settings, original.size(), original.model->stride());
@@ -122,6 +145,7 @@ ExitCode run_export(const Settings& settings) {
   fused.info.height = size.height;
   fused.info.width = size.width;
   UnpublishedFile file(settings.output);
+  StopSignals::leave_if_requested(kNothingWritten);
   save_model(file.path(), fused.model, fused.info);
 
   LoadedModel written = load_model(file.path());
@@ -130,6 +154,7 @@ ExitCode run_export(const Settings& settings) {
     throw InternalError("the exported model differs from " + settings.model + " by " +
                         format_double(difference.max_abs) + ", more than " + format_double(kTolerance) +
                         "; nothing was written to " + settings.output);
+  StopSignals::leave_if_requested(kNothingWritten);
   file.publish();
 
   const auto bytes = static_cast<long long>(fs::file_size(settings.output));

@@ -1,3 +1,4 @@
+#include <exception>
 #include <optional>
 
 #include <torch/torch.h>
@@ -11,6 +12,7 @@
 #include "train/commands/commands.h"
 #include "train/evaluation_report.h"
 #include "train/experiment.h"
+#include "train/failure.h"
 #include "train/model_rows.h"
 #include "train/output.h"
 #include "train/plan.h"
@@ -54,6 +56,13 @@ std::optional<Evaluation> final_evaluation(Experiment& experiment, const RunFold
   return evaluation;
 }
 
+/// A run that got a number behind its name is not the one that resume=auto finds.
+std::string how_to_go_on(const Settings& settings, const RunFolder& folder) {
+  std::string run = "auto";
+  if (folder.path() != std::filesystem::path(settings.project) / settings.name) run = folder.path().string();
+  return "the same command with resume=" + run + " goes on from there";
+}
+
 std::string closing_words(const Settings& settings, const RunFolder& folder, const RunOutcome& outcome) {
   const std::string at = folder.path().string() + "/";
   std::string text = std::to_string(outcome.epochs) + " epochs, " + std::to_string(outcome.steps) + " steps, " +
@@ -88,7 +97,7 @@ void report(const Settings& settings, Experiment& experiment, const RunFolder& f
   nlohmann::ordered_json document = outcome_json(folder, outcome);
   if (const auto evaluation = final_evaluation(experiment, folder)) {
     document.update(evaluation_json(*evaluation, experiment.val->classes));
-    if (settings.plots) write_validation_pictures(*experiment.val, *evaluation, folder.path());
+    if (settings.plots) draw_or_warn([&] { write_validation_pictures(*experiment.val, *evaluation, folder.path()); });
     print_text(settings, "\nbest epoch, every decoder layer:\n" + layer_table(*evaluation) + "\n");
   }
   print_text(settings, closing_words(settings, folder, outcome));
@@ -106,6 +115,32 @@ ExitCode show_plan(const Settings& settings) {
                            "\n\nnothing was written; the same command without check=true starts the run\n");
   print_json(settings, to_json(plan, experiment));
   return ExitCode::kOk;
+}
+
+ExitCode run_to_its_end(const Settings& settings, Experiment& experiment, const RunFolder& folder, Trainer& trainer) {
+  const RunOutcome outcome = trainer.fit();
+  if (outcome.end == RunOutcome::End::kFinished) {
+    report(settings, experiment, folder, outcome);
+    return ExitCode::kOk;
+  }
+  const bool stopped = outcome.end == RunOutcome::End::kStopped;
+  std::string text = "the run in " + folder.path().string() + " has finished; nothing was changed";
+  if (stopped) text = "stopped and saved (" + trainer.last_durable() + "); " + how_to_go_on(settings, folder);
+  log::info(text);
+  print_json(settings, outcome_json(folder, outcome));
+  return stopped ? ExitCode::kStopped : ExitCode::kOk;
+}
+
+/// What ended the run, what is on disk, and how to go on from there.
+[[noreturn]] void fail_run(const Settings& settings, const RunFolder& folder, const Trainer& trainer,
+                           const Error& error) {
+  std::string text = std::string(error.what()) + " (" + trainer.last_durable() + ")";
+  if (trainer.has_saved()) {
+    text += error.code() == ExitCode::kDiverged
+                ? "; a run with another name= and weights=" + folder.last().string() + " begins with these weights"
+                : "; " + how_to_go_on(settings, folder);
+  }
+  throw Error(error.code(), text);
 }
 
 }  // namespace
@@ -129,23 +164,14 @@ ExitCode run_train(const Settings& settings) {
     write_text_atomically(folder->path() / "args.yaml", settings_to_yaml(settings));
     log::info(describe(experiment));
     if (!checkpoint) warn_about_short_run(experiment);
-    if (settings.plots) write_labels_picture(experiment.train, folder->path() / "labels.jpg");
+    if (settings.plots) draw_or_warn([&] { write_labels_picture(experiment.train, folder->path() / "labels.jpg"); });
     log::info("writing to " + folder->path().string());
   }
-  const RunOutcome outcome = trainer.fit();
-  if (outcome.end == RunOutcome::End::kStopped) {
-    log::info("stopped and saved after " + std::to_string(outcome.steps) +
-              " steps; the same command with resume=auto goes on: " + folder->last().string());
-    print_json(settings, outcome_json(*folder, outcome));
-    return ExitCode::kStopped;
+  try {
+    return run_to_its_end(settings, experiment, *folder, trainer);
+  } catch (...) {
+    fail_run(settings, *folder, trainer, as_error(std::current_exception()));
   }
-  if (outcome.end == RunOutcome::End::kAlreadyFinished) {
-    log::info("the run in " + folder->path().string() + " has finished; nothing was changed");
-    print_json(settings, outcome_json(*folder, outcome));
-    return ExitCode::kOk;
-  }
-  report(settings, experiment, *folder, outcome);
-  return ExitCode::kOk;
 }
 
 }  // namespace rtdetr

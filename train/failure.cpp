@@ -1,0 +1,37 @@
+#include "train/failure.h"
+
+#include <new>
+#include <string>
+
+#include <c10/util/Exception.h>
+
+namespace rtdetr {
+namespace {
+
+Error out_of_memory() { return {ExitCode::kMemory, "not enough memory; a smaller batch= or imgsz= needs less"}; }
+
+/// LibTorch reports an allocation it could not make as an ordinary error.
+Error of_libtorch(const c10::Error& error) {
+  const std::string text = error.what_without_backtrace();
+  if (text.find("not enough memory") != std::string::npos || text.find("out of memory") != std::string::npos)
+    return out_of_memory();
+  return {ExitCode::kInternal, "LibTorch: " + text.substr(0, text.find('\n'))};
+}
+
+}  // namespace
+
+Error as_error(const std::exception_ptr& caught) {
+  try {
+    std::rethrow_exception(caught);
+  } catch (const Error& error) {
+    return error;
+  } catch (const c10::Error& error) {
+    return of_libtorch(error);
+  } catch (const std::bad_alloc&) {
+    return out_of_memory();
+  } catch (const std::exception& error) {
+    return {ExitCode::kInternal, error.what()};
+  }
+}
+
+}  // namespace rtdetr
