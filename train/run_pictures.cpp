@@ -77,6 +77,17 @@ Picture picture_of(const Batch& batch, std::int64_t index) {
   return picture;
 }
 
+/// As large as the batch's pictures are, when they are small.
+MosaicOptions tiles_for(const Batch& batch) {
+  constexpr double kMost = 320;
+  constexpr int kLeast = 96;  // a caption fits
+  const double scale = std::min(1.0, kMost / static_cast<double>(std::max(batch.height, batch.width)));
+  const auto side = [&](std::int64_t pixels) {
+    return std::max(kLeast, static_cast<int>(std::lround(static_cast<double>(pixels) * scale)));
+  };
+  return {.columns = 0, .tile_width = side(batch.width), .tile_height = side(batch.height)};
+}
+
 std::vector<DrawnBox> boxes_of(const Batch::Image& image, const Batch& batch, const ClassList& classes) {
   std::vector<DrawnBox> boxes;
   const auto width = static_cast<float>(batch.width), height = static_cast<float>(batch.height);
@@ -134,7 +145,7 @@ void write_batch_picture(const Batch& batch, const ClassList& classes, const std
     tiles.push_back({picture_of(batch, i), "picture " + std::to_string(image.picture_index)});
     draw_boxes(tiles.back().picture, boxes_of(image, batch, classes));
   }
-  write_picture(jpg, mosaic(tiles));
+  write_picture(jpg, mosaic(tiles, tiles_for(batch)));
 }
 
 void write_validation_pictures(const Dataset& dataset, const Evaluation& evaluation,

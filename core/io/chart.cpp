@@ -80,6 +80,13 @@ void fit_ranges(Plot& plot, std::span<const ChartSeries> series, const ChartOpti
   plot.y.open_up();
 }
 
+/// All x are whole numbers: ticks between them would mean nothing.
+bool counts_along_x(std::span<const ChartSeries> series) {
+  return std::all_of(series.begin(), series.end(), [](const ChartSeries& curve) {
+    return std::all_of(curve.x.begin(), curve.x.end(), [](double x) { return std::floor(x) == x; });
+  });
+}
+
 /// Ranges first, then margins: the left one is as wide as the widest number beside the axis.
 Plot lay_out(std::span<const ChartSeries> series, const ChartOptions& options) {
   Plot plot;
@@ -97,6 +104,7 @@ Plot lay_out(std::span<const ChartSeries> series, const ChartOptions& options) {
   plot.left = widest + (options.y_label.empty() ? 18 : 40);
   plot.right = options.width - 18;
   plot.x_step = round_step(plot.x, std::max(2, static_cast<int>((plot.right - plot.left) / 70)));
+  if (counts_along_x(series)) plot.x_step = std::max(plot.x_step, 1.0);
   return plot;
 }
 

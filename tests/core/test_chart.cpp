@@ -63,6 +63,19 @@ TEST_CASE("the legend hides no curve where there is room, be it in no corner") {
   CHECK(count_color(chart, curve_color(2), 0, 640) > count_color(plain, curve_color(2), 0, 640));
 }
 
+TEST_CASE("between whole numbers along x there are no ticks") {
+  const auto ticks = [](std::vector<double> x) {
+    const Picture chart =
+        line_chart(std::vector<ChartSeries>{{"", std::move(x), {0, 0, 0}}}, {.y_low = 0, .y_high = 1});
+    const std::uint8_t* row = chart.row(chart.height / 2 - 15);  // between two lines of the grid
+    int count = 0;
+    for (int i = 1; i < chart.width; ++i) count += row[3 * i] < 240 && row[3 * i - 3] >= 240;
+    return count;
+  };
+  CHECK(ticks({1, 2, 3}) == 3);
+  CHECK(ticks({1, 2, 2.5}) > 3);
+}
+
 TEST_CASE("a curve of unequal lengths is refused") {
   CHECK_THROWS_AS(line_chart(std::vector<ChartSeries>{{"a", {1, 2}, {1}}}, {}), InternalError);
 }
