@@ -27,10 +27,10 @@ namespace {
 /// and the data are compared by what the files hold, not by their names.
 const std::set<std::string>& free_keys() {
   static const std::set<std::string> kKeys{
-      "model",   "weights",    "data",    "cfg",        "scale",       "imgsz", "amp",       "device",
-      "threads", "workers",    "project", "name",       "exist_ok",    "json",  "quiet",     "verbose",
-      "resume",  "save_every", "check",   "save_steps", "save_period", "val",   "val_every", "patience",
-      "epochs",  "time",       "plots",   "cache_mib",  "max_bad"};
+      "model",   "weights",    "data",    "cfg",        "scale",       "imgsz",      "amp",       "device",
+      "threads", "workers",    "project", "name",       "exist_ok",    "json",       "quiet",     "verbose",
+      "resume",  "save_every", "check",   "save_steps", "save_period", "val",        "val_every", "patience",
+      "epochs",  "time",       "plots",   "cache_mib",  "max_bad",     "check_space"};
   return kKeys;
 }
 
@@ -164,23 +164,23 @@ std::string describe(const Experiment& experiment) {
   const Settings& settings = experiment.settings;
   const auto line = [](const std::string& name, const std::string& value) { return "\n  " + name + value; };
   std::string text = "training";
-  text += line("model      ", experiment.model->spec().name + ", " +
-                                  with_thousands(count_parameters(*experiment.model)) + " parameters, " +
-                                  std::to_string(experiment.model->num_decoder_layers()) + " decoder layers");
-  text += line("data       ", with_thousands(static_cast<long long>(experiment.train.pictures.size())) + " pictures, " +
+  text +=
+      line("model      ", experiment.model->spec().name + ", " + with_thousands(count_parameters(*experiment.model)) +
+                              " parameters, " + counted(experiment.model->num_decoder_layers(), "decoder layer"));
+  text += line("data       ", counted(static_cast<long long>(experiment.train.pictures.size()), "picture") + ", " +
                                   with_thousands(static_cast<long long>(experiment.train.boxes.size())) + " boxes, " +
                                   std::to_string(experiment.train.classes.names.size()) + " classes (" +
                                   experiment.train.name + ")");
   if (experiment.val) {
-    text += line("validation ", with_thousands(static_cast<long long>(experiment.val->pictures.size())) +
-                                    " pictures (" + experiment.val->name + ")");
+    text += line("validation ", counted(static_cast<long long>(experiment.val->pictures.size()), "picture") + " (" +
+                                    experiment.val->name + ")");
   }
   text += line("input      ", std::to_string(experiment.size.height) + " x " + std::to_string(experiment.size.width) +
                                   ", batch " + std::to_string(settings.batch) +
                                   (settings.accumulate > 1 ? " x " + std::to_string(settings.accumulate) : ""));
   text += line("length     ", (settings.time > 0 ? format_duration(settings.time * 3600) + " of training"
-                                                 : std::to_string(settings.epochs) + " epochs") +
-                                  ", " + std::to_string(experiment.steps_per_epoch()) + " steps each epoch");
+                                                 : counted(settings.epochs, "epoch")) +
+                                  ", " + counted(experiment.steps_per_epoch(), "step") + " each epoch");
   if (experiment.frozen > 0) {
     text += line("frozen     ", with_thousands(experiment.frozen) + " parameters: " + settings.freeze);
   }
@@ -196,14 +196,14 @@ void warn_about_short_run(const Experiment& experiment) {
   if (settings.time > 0) return;
   const std::int64_t steps = experiment.steps_per_epoch() * settings.epochs;
   if (steps <= settings.warmup_steps) {
-    log::warning("the run has " + std::to_string(steps) + " steps and its warm-up takes " +
+    log::warning("the run has " + counted(steps, "step") + " and its warm-up takes " +
                  std::to_string(settings.warmup_steps) + ": the learning rate never reaches lr0; give warmup_steps=" +
                  std::to_string(std::max<std::int64_t>(1, steps / 20)));
   }
   constexpr std::int64_t kFewSteps = 1000;  // the demo's small model needs about as many (docs/explanation)
   if (steps < kFewSteps && settings.weights.empty()) {
-    log::warning("a DETR trained from scratch learns little in " + std::to_string(steps) +
-                 " steps; more epochs=, a smaller batch=, or weights= to start from");
+    log::warning("a DETR trained from scratch learns little in " + counted(steps, "step") +
+                 "; more epochs=, a smaller batch=, or weights= to start from");
   }
 }
 

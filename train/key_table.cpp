@@ -146,6 +146,8 @@ void add_run_keys(std::vector<Key>& keys) {
            "the same in steps, whichever comes first; 0 = by time only");
   s.number("save_period", &Settings::save_period, kTrain, 0, 1000000, "epochs", "10",
            "keep epoch-N.safetensors every so many epochs; 0 = never");
+  s.flag("check_space", &Settings::check_space, kTrain,
+         "do not start when the disk has no room for two checkpoints; false where it says less than it has");
   s.flag("val", &Settings::val, kTrain, "validate during training");
   s.number("val_every", &Settings::val_every, kTrain, 1, 1000000, "epochs", "1", "epochs between two validations");
   s.number("patience", &Settings::patience, kTrain, 0, 1000000, "epochs", "20",

@@ -55,7 +55,8 @@ std::vector<const Key*> keys_of(Command command);
 
 /// Name another program (or a habit) uses for something → what to say. "" if the word is not known.
 std::string foreign_key_hint(const std::string& name);
-/// What another program has and this one has not, on purpose → why, or what to do instead. "" if there is nothing to say.
+/// What another program has and this one has not, on purpose → why, or what to do instead. "" if there is nothing to
+/// say.
 std::string absence_reason(const std::string& name);
 
 /// Sets the defaults that differ from command to command.

@@ -64,7 +64,8 @@ void require_space(const RunFolder& folder, const TensorMap& state) {
   const std::string text = "the disk of " + folder.path().string() + " has " + std::to_string(space.available / kMiB) +
                            " MiB free; this run's checkpoints need " + std::to_string(missing * bytes / kMiB + 1) +
                            " MiB more";
-  if (space.available < std::min(missing, kLeast) * bytes) throw IoError(text + "; nothing was started, make room");
+  if (space.available < std::min(missing, kLeast) * bytes)
+    throw IoError(text + "; nothing was started; make room, choose another project=, or check_space=false");
   log::warning(text);
 }
 

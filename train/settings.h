@@ -67,7 +67,8 @@ struct Settings {
   bool val = true;
   std::int64_t val_every = 1;  ///< epochs between two validations; the last epoch is always validated
   std::int64_t patience = 0;   ///< epochs without a better AP after which the run ends; 0 = never
-  double max_bad = 0.001;      ///< share of unreadable pictures above which the run stops
+  bool check_space = true;     ///< a run for whose checkpoints there is no room does not start
+  double max_bad = 0.001;      ///< share of missing or unreadable pictures above which the run stops
   std::int64_t cache_mib = 0;  ///< memory for decoded pictures; 0 = none
   bool check = false;          ///< only show the resolved plan
   bool plots = true;           ///< pictures of what goes in and comes out, in the run folder
@@ -119,11 +120,11 @@ struct Settings {
 
   // predict, export, benchmark, check, convert, coco-eval
   std::string source;  ///< picture, folder, list (.txt) or pattern
-  double conf = 0.5;  ///< val: 0 = where the mean F1 is best
-  bool save = true;  ///< predict: write drawn pictures
+  double conf = 0.5;   ///< val: 0 = where the mean F1 is best
+  bool save = true;    ///< predict: write drawn pictures
   bool save_txt = false;
   bool save_json = false;
-  bool exif = false;  ///< predict: turn pictures upright
+  bool exif = false;   ///< predict: turn pictures upright
   std::string format;  ///< export: safetensors; convert: coco, yolo
   std::string output;
   std::string verify;       ///< export: folder of pictures or data set YAML to compare on

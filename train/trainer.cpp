@@ -75,13 +75,13 @@ void Trainer::resume(const RunCheckpoint& checkpoint) {
   if (!checkpoint.facts.loss_terms.empty()) loss_terms_ = split(checkpoint.facts.loss_terms, ',');
   resumed_ = true;
   log::info("continuing " + checkpoint.file.string() + " in epoch " + std::to_string(epoch_ + 1) + " at batch " +
-            std::to_string(next_batch_) + ", " + std::to_string(steps_) + " steps done");
+            std::to_string(next_batch_) + ", " + counted(steps_, "step") + " done");
 }
 
 RunOutcome Trainer::fit() {
   if (finished()) return outcome(RunOutcome::End::kAlreadyFinished);
   open_log();
-  require_space(folder_, state_.capture());
+  if (settings_.check_space) require_space(folder_, state_.capture());
   while (!finished()) {
     begin_epoch();
     while (!epoch_is_over()) {

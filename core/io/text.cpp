@@ -134,6 +134,10 @@ std::string with_thousands(long long value) {
   return text;
 }
 
+std::string counted(long long count, std::string_view noun) {
+  return with_thousands(count) + " " + std::string(noun) + (count == 1 ? "" : "s");
+}
+
 std::string format_duration(double seconds) {
   constexpr double kTooLong = 1e12;
   if (!(seconds < kTooLong)) return "--:--";

@@ -27,6 +27,8 @@ std::string join(std::span<const std::string> parts, std::string_view separator)
 
 /// 32970476 → "32,970,476".
 std::string with_thousands(long long value);
+/// 1, "step" → "1 step"; 1200 → "1,200 steps".
+std::string counted(long long count, std::string_view noun);
 /// 3723 → "1:02:03"; 75 → "1:15".
 std::string format_duration(double seconds);
 

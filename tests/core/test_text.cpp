@@ -74,6 +74,9 @@ TEST_CASE("large numbers and durations are written for people") {
   CHECK(with_thousands(999) == "999");
   CHECK(with_thousands(-1000) == "-1,000");
   CHECK(with_thousands(-999) == "-999");
+  CHECK(counted(1, "step") == "1 step");
+  CHECK(counted(0, "step") == "0 steps");
+  CHECK(counted(1200, "step") == "1,200 steps");
   CHECK(format_duration(3723) == "1:02:03");
   CHECK(format_duration(75) == "1:15");
   CHECK(format_duration(0.4) == "0:00");

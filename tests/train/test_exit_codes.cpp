@@ -178,7 +178,10 @@ TEST_CASE("a run for whose checkpoints there is no room does not start") {
       run_program(micro_command(settings, "exp"), faults(settings, "exp", {"RTDETR_FREE_BYTES=1500000"}));
   INFO(refused.err);
   CHECK(refused.code == 5);
-  CHECK_THAT(refused.err, Contains("MiB free") && Contains("nothing was started"));
+  CHECK_THAT(refused.err, Contains("MiB free") && Contains("nothing was started") && Contains("check_space=false"));
+  CHECK(run_program(micro_command(settings, "exp", {{"epochs", "1"}, {"check_space", "false"}}),
+                    faults(settings, "exp", {"RTDETR_FREE_BYTES=1500000"}))
+            .code == 0);
 }
 
 TEST_CASE("memory that runs out exits with 8 and says what needs less") {

@@ -120,7 +120,7 @@ std::string verdict(const DatasetReport& report) {
     text += std::string(is_error ? "error    " : "warning  ") + describe(problem) + "\n";
   }
   if (errors + warnings == 0) return "no problem found\n";
-  return text + "\n" + std::to_string(errors) + " kinds of errors, " + std::to_string(warnings) + " of warnings" +
+  return text + "\n" + counted(errors, "kind") + " of errors, " + std::to_string(warnings) + " of warnings" +
          (errors ? "; with errors the data set cannot be used\n" : "; the data set can be used\n");
 }
 

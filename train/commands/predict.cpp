@@ -143,12 +143,12 @@ void PredictRun::show_progress(std::size_t done, double seconds) const {
 
 void PredictRun::report() const {
   const auto count = static_cast<long long>(pictures_.size());
-  std::string text = "\n" + with_thousands(detections_) + " detections with a score of at least " +
-                     format_double(settings_.conf) + " in " + with_thousands(count) + " pictures";
+  std::string text = "\n" + counted(detections_, "detection") + " with a score of at least " +
+                     format_double(settings_.conf) + " in " + counted(count, "picture");
   if (count > 0) text += ", " + fixed(total_ms_ / static_cast<double>(count), 1) + " ms per picture";
   text += "\n";
   if (!unreadable_.empty())
-    text += with_thousands(static_cast<long long>(unreadable_.size())) + " pictures could not be read (named above)\n";
+    text += counted(static_cast<long long>(unreadable_.size()), "picture") + " could not be read (named above)\n";
   if (!folder_.empty()) text += "written to " + folder_.string() + "\n";
   print_text(settings_, text + "\nnext: rtdetr predict model=" + settings_.model + " source=" + settings_.source +
                             " conf=0.3 save_txt=true\n");

@@ -65,9 +65,9 @@ std::string how_to_go_on(const Settings& settings, const RunFolder& folder) {
 
 std::string closing_words(const Settings& settings, const RunFolder& folder, const RunOutcome& outcome) {
   const std::string at = folder.path().string() + "/";
-  std::string text = std::to_string(outcome.epochs) + " epochs, " + std::to_string(outcome.steps) + " steps, " +
+  std::string text = counted(outcome.epochs, "epoch") + ", " + counted(outcome.steps, "step") + ", " +
                      format_duration(outcome.train_seconds) + " of training";
-  if (outcome.skipped > 0) text += ", " + std::to_string(outcome.skipped) + " steps refused";
+  if (outcome.skipped > 0) text += ", " + counted(outcome.skipped, "step") + " refused";
   text += "\n\n  " + at + "best.safetensors   weights of the best epoch (EMA)";
   text += "\n  " + at + "last.safetensors   everything needed to continue";
   text += "\n  " + at + "results.csv        one row per epoch";

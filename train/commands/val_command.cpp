@@ -46,7 +46,7 @@ Evaluation evaluate_model(const Settings& settings, OpenedModel& opened, const D
 }
 
 std::string speed(const Evaluation& evaluation) {
-  return with_thousands(evaluation.pictures) + " pictures in " + format_duration(evaluation.seconds) +
+  return counted(evaluation.pictures, "picture") + " in " + format_duration(evaluation.seconds) +
          "; ms = model alone, fused, one picture, " + std::to_string(at::get_num_threads()) + " threads\n";
 }
 
