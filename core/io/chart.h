@@ -52,7 +52,8 @@ struct MosaicOptions {
   int tile_width = 320, tile_height = 320;
 };
 
-/// Pictures in rows, each shrunk to fit its tile without changing its shape, with captions.
+/// Pictures in rows, each shrunk to fit its tile without changing its shape, with captions; rows as high as the
+/// highest.
 /// @return  empty (0x0) when there are no tiles
 Picture mosaic(std::span<const Tile> tiles, const MosaicOptions& options = {});
 

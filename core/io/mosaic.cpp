@@ -45,11 +45,22 @@ void place_tile(Picture& sheet, const Tile& tile, int x, int y, const MosaicOpti
   canvas.text({static_cast<double>(x), bottom + kTextHeight + 5}, caption, kTextHeight, kInk);
 }
 
+/// Tiles no higher than the highest picture needs; captions need the width.
+MosaicOptions tightened(std::span<const Tile> tiles, const MosaicOptions& most) {
+  MosaicOptions options = most;
+  options.tile_height = 1;
+  for (const Tile& tile : tiles) {
+    options.tile_height = std::max(options.tile_height, fitting_size(tile.picture, most).height);
+  }
+  return options;
+}
+
 }  // namespace
 
-Picture mosaic(std::span<const Tile> tiles, const MosaicOptions& options) {
+Picture mosaic(std::span<const Tile> tiles, const MosaicOptions& most) {
   if (tiles.empty()) return {};
-  RTDETR_CHECK(options.tile_width > 0 && options.tile_height > 0, "a mosaic's tiles need a size");
+  RTDETR_CHECK(most.tile_width > 0 && most.tile_height > 0, "a mosaic's tiles need a size");
+  const MosaicOptions options = tightened(tiles, most);
   const int count = static_cast<int>(tiles.size());
   const int wanted = options.columns > 0 ? options.columns : static_cast<int>(std::ceil(std::sqrt(count)));
   const int columns = std::min(wanted, count), rows = (count + columns - 1) / columns;
