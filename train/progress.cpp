@@ -35,22 +35,34 @@ std::string main_terms(const ProgressPoint& point) {
   return text;
 }
 
+/// "[====>     ]"
+std::string bar_of(std::int64_t done, std::int64_t all) {
+  constexpr std::int64_t kWidth = 10;
+  const std::int64_t full = all > 0 ? std::clamp<std::int64_t>(done * kWidth / all, 0, kWidth) : 0;
+  std::string text(static_cast<std::size_t>(full), '=');
+  if (full < kWidth) text += '>';
+  text.resize(kWidth, ' ');
+  return "[" + text + "]";
+}
+
 }  // namespace
 
-void ProgressLine::show(const ProgressPoint& point) {
+void ProgressLine::show(const ProgressPoint& point) { log::progress(line(point, log::is_live())); }
+
+std::string ProgressLine::line(const ProgressPoint& point, bool bar) {
   seconds_per_step_ = smoothed(seconds_per_step_, point.step_seconds);
   wait_per_step_ = smoothed(wait_per_step_, point.wait_seconds);
   pictures_per_step_ = smoothed(pictures_per_step_, static_cast<double>(point.pictures));
   const double left =
       point.remaining_seconds >= 0 ? point.remaining_seconds : point.remaining_steps * seconds_per_step_;
-  std::string line = "epoch " + std::to_string(point.epoch + 1);
-  if (point.epochs > 0) line += "/" + std::to_string(point.epochs);
-  line += "  step " + std::to_string(point.step) + "/" + std::to_string(point.steps);
-  line += number(point.loss, "  loss %.2f") + " (" + main_terms(point) + ")";
-  line += number(pictures_per_step_ / std::max(seconds_per_step_, 1e-9), "  %.1f img/s");
-  line += number(100 * wait_per_step_ / std::max(seconds_per_step_, 1e-9), "  data %.0f %%");
-  line += "  ETA " + format_duration(left) + number(resident_mib(), "  %.0f MiB");
-  log::progress(line);
+  std::string text = "epoch " + std::to_string(point.epoch + 1);
+  if (point.epochs > 0) text += "/" + std::to_string(point.epochs);
+  text += "  " + (bar ? bar_of(point.step, point.steps) : std::string("step"));
+  text += " " + std::to_string(point.step) + "/" + std::to_string(point.steps) + "  ETA " + format_duration(left);
+  text += number(pictures_per_step_ / std::max(seconds_per_step_, 1e-9), "  %.1f img/s");
+  text += number(100 * wait_per_step_ / std::max(seconds_per_step_, 1e-9), "  data %.0f %%");
+  text += number(point.loss, "  loss %.2f") + " (" + main_terms(point) + ")";
+  return text + number(resident_mib(), "  %.0f MiB");
 }
 
 void ProgressLine::end() {

@@ -24,6 +24,8 @@ struct ProgressPoint {
 class ProgressLine {
  public:
   void show(const ProgressPoint& point);
+  /// What is shown, the important things within 80 columns. @param bar  draws the epoch's share
+  std::string line(const ProgressPoint& point, bool bar);
   /// Forgets the speed (the picture size may change) and ends the live line.
   void end();
 

@@ -93,6 +93,8 @@ class Console {
     show(now);
   }
 
+  bool is_live() const { return terminal_; }
+
   void end_progress() {
     const std::lock_guard lock(mutex_);
     if (started_ && !shown_) show(Clock::now());
@@ -139,6 +141,7 @@ void info(const std::string& message) { console().message(Level::kInfo, message)
 void warning(const std::string& message) { console().message(Level::kWarning, message); }
 void error(const std::string& message) { console().message(Level::kError, message); }
 void progress(const std::string& line) { console().progress(line); }
+bool is_live() { return console().is_live(); }
 void end_progress() { console().end_progress(); }
 
 }  // namespace rtdetr::log

@@ -16,6 +16,8 @@ void error(const std::string& message);
 
 /// Rewrites one live line on a terminal; on anything else prints a plain line at most every few seconds.
 void progress(const std::string& line);
+/// Whether that is a terminal.
+bool is_live();
 /// Ends the live line, so that the next message starts on a fresh one.
 void end_progress();
 

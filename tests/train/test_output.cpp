@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "train/progress.h"
+
 using namespace rtdetr;
 
 TEST_CASE("columns line up, text to the left and numbers to the right") {
@@ -31,4 +33,18 @@ TEST_CASE("COCO's undefined value is a dash") {
   CHECK(fixed_or_dash(-1, 3) == "-");
   CHECK(fixed_or_dash(0, 3) == "0.000");
   CHECK(fixed(0.66549, 3) == "0.665");
+}
+
+TEST_CASE("the live line has bar, time left and speed within 80 columns, and the last layer's terms") {
+  ProgressLine progress;
+  ProgressPoint point{.epoch = 2, .epochs = 40, .step = 12, .steps = 25, .loss = 15.21};
+  point.terms = {{"loss_vfl", 0.61}, {"loss_bbox", 0.29}, {"loss_giou", 0.63}, {"loss_vfl_aux_0", 9}};
+  point.pictures = 8;
+  point.step_seconds = 0.4;
+  point.wait_seconds = 0.008;
+  point.remaining_steps = 100;
+  const std::string live = progress.line(point, true);
+  CHECK(live.starts_with("epoch 3/40  [====>     ] 12/25  ETA 0:40  20.0 img/s  data 2 %  loss 15.21 (vfl 0.61 bbox"));
+  CHECK(live.find("aux") == std::string::npos);
+  CHECK(progress.line(point, false).starts_with("epoch 3/40  step 12/25  ETA 0:40"));
 }
