@@ -18,7 +18,7 @@ std::string place_of(const CocoAnnotations::Image& image) {
   return "image id " + std::to_string(image.id) + " ('" + excerpt(image.file_name, 200) + "')";
 }
 
-/// Where the picture is and how large; nothing of it is read if the file says both.
+/// Where the picture is and how large; nothing of it is read if the file says both. False if it may not be looked for.
 bool make_picture(const CocoAnnotations::Image& image, const fs::path& folder, const Dataset& dataset,
                   Dataset::PictureEntry& picture, ProblemCollector& problems) {
   const auto place = [&] { return place_of(image); };
@@ -31,22 +31,14 @@ bool make_picture(const CocoAnnotations::Image& image, const fs::path& folder, c
   }
   picture.file = folder / image.file_name;
   picture.id = image.id;
-  picture.width = image.width;
-  picture.height = image.height;
-  std::error_code ignored;
-  if (!fs::is_regular_file(picture.file, ignored)) {
-    problems.error("missing_picture", "pictures are not in " + folder.string(), place);
-    return false;
-  }
-  if (image.width > 0 && image.height > 0) return true;
-  problems.warn("missing_size", "images have no 'width' or 'height'; read from the picture", place);
-  try {
-    const PictureSize size = read_size_of(dataset, picture.file);
-    picture.width = size.width;
-    picture.height = size.height;
-  } catch (const Error& fault) {
-    problems.error("unreadable_picture", "pictures cannot be read", [&] { return std::string(fault.what()); });
-    return false;
+  picture.readable = is_file(picture.file);
+  if (!picture.readable) problems.error("missing_picture", "pictures are not in " + folder.string(), place);
+  if (image.width > 0 && image.height > 0) {
+    picture.width = image.width;
+    picture.height = image.height;
+  } else if (picture.readable) {
+    problems.warn("missing_size", "images have no 'width' or 'height'; read from the picture", place);
+    read_size(dataset, picture, problems);
   }
   return true;
 }
@@ -101,6 +93,7 @@ void read_coco_dataset(const fs::path& annotations, const fs::path& images, cons
     if (!make_picture(file.images[i], images, dataset, picture, problems)) continue;
     picture.first_box = static_cast<std::uint32_t>(dataset.boxes.size());
     dataset.pictures.push_back(std::move(picture));
+    if (dataset.pictures.back().width == 0) continue;
     for (std::uint32_t at = grouped.begin[i]; at < grouped.begin[i + 1]; ++at) {
       const MetricTruth& truth = dataset.truth.truths[grouped.order[at]];
       const std::uint32_t category = class_index.find(truth.category_id);

@@ -21,23 +21,33 @@ const DatasetConfig::Split& find_split(const DatasetConfig& config, const std::s
   throw ConfigError(config.file.string() + ": there is no split '" + key + "'; the file has " + join(keys, ", "));
 }
 
-/// Training does without a few pictures, as it does without a few that cannot be decoded; a metric over other pictures
+bool is_unreadable(const Dataset::PictureEntry& picture) { return !picture.readable; }
+
+bool lacks_pictures(const DataProblem& problem) {
+  return problem.kind == "missing_picture" || problem.kind == "unreadable_picture";
+}
+
+/// The loader finds substitutes for a few pictures, be they missing now or broken later; a metric over other pictures
 /// means nothing.
-void forgive_few_missing(std::vector<DataProblem>& problems, std::size_t pictures, double max_bad) {
+void forgive_few_unreadable(const Dataset& dataset, std::vector<DataProblem>& problems) {
+  double lacking = 0;
+  for (const DataProblem& problem : problems)
+    lacking += lacks_pictures(problem) ? static_cast<double>(problem.count) : 0;
+  const bool few = lacking <= dataset.max_bad * static_cast<double>(dataset.pictures.size());
   for (DataProblem& problem : problems) {
-    const auto all = static_cast<double>(pictures) + static_cast<double>(problem.count);
-    if (problem.kind != "missing_picture" || static_cast<double>(problem.count) > max_bad * all) continue;
-    problem.severity = DataProblem::Severity::kWarning;
-    problem.message += "; left out";
+    if (!lacks_pictures(problem)) continue;
+    if (few) problem.severity = DataProblem::Severity::kWarning;
+    problem.message += few ? "; others take their place in training"
+                           : "; more than max_bad=" + format_double(dataset.max_bad) + " of all";
   }
-  std::stable_partition(problems.begin(), problems.end(),
-                        [](const DataProblem& p) { return p.severity == DataProblem::Severity::kError; });
+  std::ranges::stable_partition(problems,
+                                [](const DataProblem& p) { return p.severity == DataProblem::Severity::kError; });
 }
 
 /// What only the whole shows.
 void check_whole(Dataset& dataset, bool training, ProblemCollector& problems) {
   const auto place = [&] { return dataset.name; };
-  if (dataset.pictures.empty()) {
+  if (std::ranges::all_of(dataset.pictures, is_unreadable)) {
     problems.error("no_pictures", "there is no usable picture", place);
   } else if (dataset.boxes.empty() && training) {
     problems.error("no_boxes", "there is no usable box to train on", place);
@@ -45,15 +55,24 @@ void check_whole(Dataset& dataset, bool training, ProblemCollector& problems) {
     problems.warn("no_boxes", "there is no usable box", place);
   }
   std::vector<DataProblem> found = problems.take();
-  if (training) forgive_few_missing(found, dataset.pictures.size(), dataset.max_bad);
+  if (training) forgive_few_unreadable(dataset, found);
   dataset.problems.insert(dataset.problems.end(), std::make_move_iterator(found.begin()),
                           std::make_move_iterator(found.end()));
 }
 
-/// Warnings go to the log, errors to the caller.
+/// Warnings go to the log, errors to the caller. Unreadable pictures are counted here and named by the loader, once.
 Dataset report(Dataset dataset) {
   throw_if_errors(dataset.problems, dataset.name);
-  for (const DataProblem& problem : dataset.problems) log::warning(dataset.name + ": " + describe(problem));
+  for (const DataProblem& problem : dataset.problems) {
+    if (!lacks_pictures(problem)) log::warning(dataset.name + ": " + describe(problem));
+  }
+  const auto unreadable = std::ranges::count_if(dataset.pictures, is_unreadable);
+  if (unreadable > 0) {
+    log::warning(dataset.name + ": " + counted(unreadable, "picture") + " of " +
+                 with_thousands(static_cast<std::int64_t>(dataset.pictures.size())) +
+                 " missing or unreadable (max_bad=" + format_double(dataset.max_bad) +
+                 "); training names each when another takes its place");
+  }
   return dataset;
 }
 
@@ -104,10 +123,6 @@ Dataset inspect_coco(const fs::path& annotations, const fs::path& images, const 
 
 Picture read_picture_of(const Dataset& dataset, const Dataset::PictureEntry& entry) {
   return dataset.exif ? read_upright_picture(entry.file) : read_picture(entry.file);
-}
-
-PictureSize read_size_of(const Dataset& dataset, const fs::path& file) {
-  return dataset.exif ? read_upright_picture_size(file) : read_picture_size(file);
 }
 
 std::string size_fault(const Dataset& dataset, const Dataset::PictureEntry& entry, const Picture& picture) {

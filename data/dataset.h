@@ -21,8 +21,9 @@ struct Dataset {
   struct PictureEntry {
     std::filesystem::path file;
     std::int64_t id = 0;        ///< COCO image id; else the index
-    int width = 0, height = 0;  ///< as annotated or from the header
+    int width = 0, height = 0;  ///< as annotated or from the header; 0: neither was to be had, nor boxes
     std::uint32_t first_box = 0, box_count = 0;
+    bool readable = true;  ///< as far as reading the data set showed; the Loader finds a substitute for others
   };
   struct BoxEntry {
     std::array<float, 4> xyxy{};  ///< pixels, clipped to the picture (spec/official §6.1)
@@ -31,7 +32,7 @@ struct Dataset {
   std::vector<PictureEntry> pictures;  ///< ascending id (COCO) or path; pictures without boxes stay
   std::vector<BoxEntry> boxes;         ///< training boxes: crowds and degenerate ones left out
   bool exif = false;                   ///< pictures are turned upright as EXIF says; boxes belong to the upright ones
-  double max_bad = 0.001;              ///< share of pictures that training may lack
+  double max_bad = 0.001;              ///< share of unreadable pictures that training bears
   bool sizes_are_annotated = true;     ///< not taken from the pictures
   MetricInput truth;                   ///< everything the metric needs, crowds included, in the file's ids
   std::vector<DataProblem> problems;   ///< what was found while reading
@@ -57,7 +58,7 @@ struct DatasetConfig {
   std::vector<std::string> names;                   ///< may be empty with COCO and VOC
   std::int64_t class_count = 0;                     ///< `nc`, or how many names; 0 if the file says neither
   bool exif = false;                                ///< boxes were drawn on pictures turned upright as EXIF says
-  double max_bad = 0.001;                           ///< share of pictures that training may lack; not a key of the file
+  double max_bad = 0.001;                           ///< unreadable pictures that training bears; not a key of the file
   const Split* find(const std::string& key) const;  ///< nullptr if the file has no such split
 };
 
@@ -68,7 +69,8 @@ DatasetConfig load_dataset_config(const std::filesystem::path& yaml);
 DatasetConfig parse_dataset_config(std::string_view text, const std::filesystem::path& yaml);
 
 /// Reads one split. What leaves a usable data set (bad boxes, unknown ids, …) is logged once per kind and kept in
-/// `problems`; what does not (wrong types, missing pictures, ambiguous ids, …) is thrown as one summary.
+/// `problems`; what does not (wrong types, missing pictures, ambiguous ids, …) is thrown as one summary. Of the split
+/// "train", a share of max_bad may be missing or unreadable.
 ///
 /// @param classes  when given (val of a model, fine-tuning): labels are mapped to this list by name (map_classes);
 ///                 otherwise the YAML's `names` are that list, or else the file's own classes in ascending id

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <filesystem>
 
+#include "core/io/error.h"
+#include "core/io/exif.h"
 #include "core/io/text.h"
 
 namespace rtdetr {
@@ -29,6 +31,22 @@ BoxFault make_training_box(const std::array<double, 4>& box_xywh, int width, int
   constexpr double kRounding = 1;  // pixels that annotation tools are off at the edge
   const double beyond = std::max({-x, -y, x + w - width, y + h - height});
   return beyond > kRounding ? BoxFault::kClipped : BoxFault::kNone;
+}
+
+bool is_file(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored);
+}
+
+void read_size(const Dataset& dataset, Dataset::PictureEntry& picture, ProblemCollector& problems) {
+  try {
+    const PictureSize size = dataset.exif ? read_upright_picture_size(picture.file) : read_picture_size(picture.file);
+    picture.width = size.width;
+    picture.height = size.height;
+  } catch (const Error& fault) {
+    picture.readable = false;
+    problems.error("unreadable_picture", "pictures cannot be read", [&] { return std::string(fault.what()); });
+  }
 }
 
 bool stays_inside(const std::string& name) {

@@ -55,8 +55,10 @@ std::string box_text(const std::array<double, 4>& box);
 std::vector<std::int32_t> set_classes(Dataset& dataset, const ClassList& file, const std::vector<std::string>* wanted,
                                       ProblemCollector& problems);
 
-/// Size of a picture as its boxes know it, from its header. @throws DataError, IoError
-PictureSize read_size_of(const Dataset& dataset, const std::filesystem::path& file);
+bool is_file(const std::filesystem::path& path);
+
+/// Takes the size of a picture, as its boxes know it, from its header. If that cannot be read, reports it.
+void read_size(const Dataset& dataset, Dataset::PictureEntry& picture, ProblemCollector& problems);
 
 /// "a.jpg: is 4x2 pixels, but annotated as 2x4"; "" if the picture is of its annotated size.
 std::string size_fault(const Dataset& dataset, const Dataset::PictureEntry& entry, const Picture& picture);
@@ -64,7 +66,8 @@ std::string size_fault(const Dataset& dataset, const Dataset::PictureEntry& entr
 /// Whether a name of a file stays below the folder it is in: relative, never climbing out of it, no NUL.
 bool stays_inside(const std::string& name);
 
-/// The three formats. `dataset.name` is set before.
+/// The three formats. `dataset.name` is set before. Pictures that are missing or unreadable are reported and kept, so
+/// that the order of all others does not depend on them.
 /// @param wanted  class names in index order, or nullptr for the file's own
 /// @param names   of the YAML; COCO and VOC need none
 /// @throws DataError if it cannot be read at all, or the classes do not map

@@ -36,6 +36,7 @@ void count_at_network_size(const Dataset& dataset, const CheckOptions& options, 
   std::vector<double> aspects;
   const auto width = static_cast<double>(options.width), height = static_cast<double>(options.height);
   for (const auto& picture : dataset.pictures) {
+    if (picture.width == 0) continue;
     const double scale_x = width / picture.width, scale_y = height / picture.height;
     aspects.push_back(static_cast<double>(picture.width) / picture.height);
     report.squeezed_pictures += std::max(scale_x, scale_y) > kMostSqueeze * std::min(scale_x, scale_y);
@@ -67,6 +68,8 @@ SplitReport count(const Dataset& dataset, const std::string& key, const CheckOpt
   }
   std::vector<int> widths, heights;
   for (const auto& picture : dataset.pictures) {
+    report.unreadable_pictures += !picture.readable;
+    if (picture.width == 0) continue;
     widths.push_back(picture.width);
     heights.push_back(picture.height);
     report.pictures_without_boxes += picture.box_count == 0;
@@ -154,8 +157,8 @@ class Doctor {
     find_unlisted(config, splits_, problems_);
     find_unused_labels(config, splits_, problems_);
     if (options_.decode) {
-      const std::vector<std::int64_t> unreadable = check_pictures(splits_, options_, problems_);
-      for (std::size_t s = 0; s < splits_.size(); ++s) report_.splits[s].unreadable_pictures = unreadable[s];
+      const std::vector<std::int64_t> undecodable = check_pictures(splits_, options_, problems_);
+      for (std::size_t s = 0; s < splits_.size(); ++s) report_.splits[s].unreadable_pictures += undecodable[s];
     }
     append(problems_.take(), "");
     std::stable_partition(report_.problems.begin(), report_.problems.end(),

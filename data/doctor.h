@@ -17,8 +17,8 @@ struct SplitReport {
   std::string key;  ///< "train", "val", "test"; "" for a lone annotation file
   std::int64_t pictures = 0;
   std::int64_t pictures_without_boxes = 0;
-  std::int64_t unreadable_pictures = 0;
-  std::int64_t boxes = 0;  ///< training boxes: usable, no crowds
+  std::int64_t unreadable_pictures = 0;  ///< missing ones among them
+  std::int64_t boxes = 0;                ///< training boxes: usable, no crowds
   std::int64_t crowds = 0;
   std::int64_t max_boxes = 0;                   ///< most boxes of one picture
   std::vector<std::int64_t> boxes_per_class;    ///< by class index

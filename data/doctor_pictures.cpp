@@ -47,7 +47,7 @@ std::vector<Look> look_at_all(const NamedDataset& split, const CheckOptions& opt
   std::mutex mutex;
   std::int64_t done = 0;
   parallel_for(pictures.size(), options.threads, [&](int, std::size_t i) {
-    looks[i] = look_at(split.dataset, pictures[i]);
+    if (pictures[i].readable) looks[i] = look_at(split.dataset, pictures[i]);
     const std::lock_guard lock(mutex);
     ++done;
     if (options.progress) options.progress(split.key, done, static_cast<std::int64_t>(pictures.size()));
@@ -88,7 +88,7 @@ void report_duplicates(const std::vector<Fingerprint>& prints, const std::vector
 
 std::vector<std::int64_t> check_pictures(const std::vector<NamedDataset>& splits, const CheckOptions& options,
                                          ProblemCollector& problems) {
-  std::vector<std::int64_t> unreadable(splits.size(), 0);
+  std::vector<std::int64_t> undecodable(splits.size(), 0);
   std::vector<Fingerprint> prints;
   for (std::size_t s = 0; s < splits.size(); ++s) {
     const std::vector<Look> looks = look_at_all(splits[s], options);
@@ -96,7 +96,7 @@ std::vector<std::int64_t> check_pictures(const std::vector<NamedDataset>& splits
       const Look& look = looks[i];
       if (!look.hash.empty()) prints.push_back({look.hash, s, i});
       if (!look.unreadable.empty()) {
-        ++unreadable[s];
+        ++undecodable[s];
         problems.error("unreadable_picture", "pictures cannot be decoded", [&] { return look.unreadable; });
       }
       if (!look.wrong_size.empty()) {
@@ -115,7 +115,7 @@ std::vector<std::int64_t> check_pictures(const std::vector<NamedDataset>& splits
     }
   }
   report_duplicates(prints, splits, problems);
-  return unreadable;
+  return undecodable;
 }
 
 }  // namespace rtdetr

@@ -14,8 +14,8 @@ struct NamedDataset {
   Dataset dataset;
 };
 
-/// Reads and decodes every picture once: reports what cannot be decoded, is not of its annotated size, or has the same
-/// bytes as another, in its split or in another one.
+/// Reads and decodes every picture once, but for those that reading the split showed to be unreadable: reports what
+/// cannot be decoded, is not of its annotated size, or has the same bytes as another, in its split or in another one.
 /// @return  how many pictures of each split cannot be decoded
 std::vector<std::int64_t> check_pictures(const std::vector<NamedDataset>& splits, const CheckOptions& options,
                                          ProblemCollector& problems);

@@ -4,9 +4,7 @@
 #include <numeric>
 #include <set>
 
-#include "core/io/error.h"
 #include "core/io/file.h"
-#include "core/io/picture.h"
 #include "core/io/text.h"
 #include "data/dataset_build.h"
 #include "data/voc_annotation.h"
@@ -34,6 +32,9 @@ fs::path find_picture(const fs::path& folder, const std::string& stem) {
   return {};
 }
 
+/// What a missing picture would be called.
+fs::path likely_picture(const fs::path& folder, const fs::path& stem) { return folder / (stem.string() + ".jpg"); }
+
 /// The pictures named by a list of VOC's ImageSets: a stem in each line, what follows it is not read.
 std::vector<VocPicture> listed_pictures(const DatasetConfig::Split& split, ProblemCollector& problems) {
   std::vector<VocPicture> pictures;
@@ -54,18 +55,17 @@ std::vector<VocPicture> listed_pictures(const DatasetConfig::Split& split, Probl
       problems.warn("repeated_picture", "pictures are listed more than once; taken once", place);
       continue;
     }
-    const VocPicture found{find_picture(split.images, stem), split.annotations / (stem + ".xml")};
-    std::error_code ignored;
+    VocPicture found{find_picture(split.images, stem), split.annotations / (stem + ".xml")};
     if (found.picture.empty()) {
       problems.error("missing_picture", "pictures are not in " + split.images.string(), place);
-    } else if (!fs::is_regular_file(found.annotation, ignored)) {
-      problems.error("missing_annotation", "annotation files are not in " + split.annotations.string(), place);
+      found.picture = likely_picture(split.images, stem);
+    }
+    if (is_file(found.annotation)) {
+      pictures.push_back(std::move(found));
     } else {
-      pictures.push_back(found);
+      problems.error("missing_annotation", "annotation files are not in " + split.annotations.string(), place);
     }
   }
-  std::sort(pictures.begin(), pictures.end(),
-            [](const auto& a, const auto& b) { return a.picture.native() < b.picture.native(); });
   return pictures;
 }
 
@@ -76,8 +76,7 @@ std::vector<VocPicture> all_pictures(const DatasetConfig::Split& split, ProblemC
   for (const fs::path& picture : list_pictures(std::span(&split.images, 1), problems)) {
     fs::path file = split.annotations / picture.lexically_relative(split.images);
     file.replace_extension(".xml");
-    std::error_code ignored;
-    const bool exists = fs::is_regular_file(file, ignored);
+    const bool exists = is_file(file);
     if (!exists) {
       problems.warn("no_annotation_file", "pictures have no annotation file; taken as pictures without objects",
                     [&] { return picture.string(); });
@@ -96,6 +95,8 @@ std::vector<VocPicture> all_pictures(const DatasetConfig::Split& split, ProblemC
   for (const fs::path& file : orphans) {
     problems.error("missing_picture", "pictures of annotation files are not in " + split.images.string(),
                    [&] { return file.string(); });
+    const fs::path stem = file.lexically_relative(split.annotations).replace_extension();
+    pictures.push_back({likely_picture(split.images, stem), file});
   }
   return pictures;
 }
@@ -136,26 +137,23 @@ class VocDatasetReader {
   }
 
   void add_picture(const VocPicture& from, const VocAnnotation& annotation) {
-    PictureSize size{annotation.width, annotation.height};
-    try {
-      if (size.width == 0 || size.height == 0) {
-        if (!from.annotation.empty()) {
-          problems_.warn("missing_size", "files have no <size>; read from the picture",
-                         [&] { return from.annotation.string(); });
-        }
-        size = read_size_of(dataset_, from.picture);
-      }
-    } catch (const Error& fault) {
-      problems_.error("unreadable_picture", "pictures cannot be read", [&] { return std::string(fault.what()); });
-      return;
-    }
     Dataset::PictureEntry& picture = dataset_.pictures.emplace_back();
     picture.file = from.picture;
     picture.id = static_cast<std::int64_t>(dataset_.pictures.size()) - 1;
-    picture.width = size.width;
-    picture.height = size.height;
+    picture.readable = is_file(from.picture);
+    if (annotation.width > 0 && annotation.height > 0) {
+      picture.width = annotation.width;
+      picture.height = annotation.height;
+    } else if (picture.readable) {
+      if (!from.annotation.empty()) {
+        problems_.warn("missing_size", "files have no <size>; read from the picture",
+                       [&] { return from.annotation.string(); });
+      }
+      read_size(dataset_, picture, problems_);
+    }
     picture.first_box = static_cast<std::uint32_t>(dataset_.boxes.size());
     dataset_.truth.image_ids.push_back(picture.id);
+    if (picture.width == 0) return;
     for (const VocObject& object : annotation.objects) add_object(object, from.annotation.string());
   }
 
@@ -186,8 +184,10 @@ class VocDatasetReader {
 
 void read_voc_dataset(const DatasetConfig::Split& split, const std::vector<std::string>& names,
                       const std::vector<std::string>* wanted, Dataset& dataset, ProblemCollector& problems) {
-  const std::vector<VocPicture> pictures =
+  std::vector<VocPicture> pictures =
       split.list.empty() ? all_pictures(split, problems) : listed_pictures(split, problems);
+  std::sort(pictures.begin(), pictures.end(),
+            [](const auto& a, const auto& b) { return a.picture.native() < b.picture.native(); });
   VocDatasetReader(dataset, problems).read(pictures, names, wanted);
 }
 

@@ -1,10 +1,7 @@
 #include <filesystem>
 #include <numeric>
-#include <optional>
 
-#include "core/io/error.h"
 #include "core/io/file.h"
-#include "core/io/picture.h"
 #include "data/dataset_build.h"
 #include "data/yolo_labels.h"
 
@@ -28,40 +25,19 @@ class YoloReader {
   }
 
   void add_picture(const fs::path& file, std::span<const std::int32_t> label_of) {
-    const auto size = size_of(file);
-    if (!size) return;
     Dataset::PictureEntry& picture = dataset_.pictures.emplace_back();
     picture.file = file;
     picture.id = static_cast<std::int64_t>(dataset_.pictures.size()) - 1;
-    picture.width = size->width;
-    picture.height = size->height;
+    picture.readable = is_file(file);
+    if (picture.readable) read_size(dataset_, picture, problems_);
     picture.first_box = static_cast<std::uint32_t>(dataset_.boxes.size());
     dataset_.truth.image_ids.push_back(picture.id);
-    add_labels(picture, label_of);
-  }
-
-  /// Few pictures that cannot be read are passed over, as the loader would; many mean that something else is wrong.
-  void report_unreadable(std::size_t pictures) {
-    if (unreadable_.empty()) return;
-    const bool few = static_cast<double>(unreadable_.size()) <= dataset_.max_bad * static_cast<double>(pictures);
-    const auto severity = few ? DataProblem::Severity::kWarning : DataProblem::Severity::kError;
-    for (const std::string& fault : unreadable_) {
-      problems_.add(severity, "unreadable_picture", "pictures cannot be read; left out", [&] { return fault; });
-    }
+    if (picture.readable) add_labels(picture, label_of);
   }
 
   std::int64_t label_files() const { return label_files_; }
 
  private:
-  std::optional<PictureSize> size_of(const fs::path& file) {
-    try {
-      return read_size_of(dataset_, file);
-    } catch (const Error& fault) {
-      unreadable_.push_back(fault.what());
-      return std::nullopt;
-    }
-  }
-
   void add_labels(const Dataset::PictureEntry& picture, std::span<const std::int32_t> label_of) {
     const fs::path file = yolo_label_path(picture.file);
     std::error_code ignored;
@@ -82,7 +58,6 @@ class YoloReader {
   Dataset& dataset_;
   std::int64_t classes_;
   ProblemCollector& problems_;
-  std::vector<std::string> unreadable_;
   std::int64_t label_files_ = 0;
 };
 
@@ -98,7 +73,6 @@ void read_yolo_dataset(const DatasetConfig::Split& split, const std::vector<std:
   const std::vector<fs::path> pictures = list_pictures(split.sources, problems);
   YoloReader reader(dataset, names.size(), problems);
   for (const fs::path& picture : pictures) reader.add_picture(picture, label_of);
-  reader.report_unreadable(pictures.size());
   if (!pictures.empty() && reader.label_files() == 0) {
     problems.warn("no_label_files", "no picture has a label file, looked for at e.g.",
                   [&] { return yolo_label_path(pictures.front()).string(); });

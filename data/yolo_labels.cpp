@@ -132,6 +132,10 @@ void add_folder(const fs::path& folder, std::vector<fs::path>& pictures, Problem
     if (at.depth() >= kDeepest) at.disable_recursion_pending();
     const fs::path& file = at->path();
     std::error_code ignored;
+    if (!at->exists(ignored) && at->is_symlink(ignored) && has_picture_extension(file)) {
+      problems.error("missing_picture", "links to pictures lead nowhere", [&] { return file.string(); });
+      pictures.push_back(file);
+    }
     if (!at->is_regular_file(ignored)) continue;
     if (has_picture_extension(file)) {
       pictures.push_back(file);
@@ -150,13 +154,11 @@ void add_list(const fs::path& list, std::vector<fs::path>& pictures, ProblemColl
     const std::string_view entry = trim(line);
     if (entry.empty()) continue;
     const fs::path file = (list.parent_path() / fs::path(entry)).lexically_normal();
+    pictures.push_back(file);
     std::error_code ignored;
-    if (fs::is_regular_file(file, ignored)) {
-      pictures.push_back(file);
-    } else {
-      problems.error("missing_picture", "listed pictures are not on disk",
-                     [&] { return list.string() + ":" + std::to_string(number) + ": " + file.string(); });
-    }
+    if (fs::is_regular_file(file, ignored)) continue;
+    problems.error("missing_picture", "listed pictures are not on disk",
+                   [&] { return list.string() + ":" + std::to_string(number) + ": " + file.string(); });
   }
 }
 

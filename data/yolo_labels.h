@@ -28,7 +28,7 @@ std::vector<YoloBox> parse_yolo_labels(std::string_view text, const std::string&
                                        ProblemCollector& problems);
 
 /// The pictures of folders (searched through) and .txt lists (one path a line, relative to the list's folder), sorted
-/// by path, each once.
+/// by path, each once. Listed ones that are missing are reported and stay.
 /// @throws DataError  if a source does not exist; IoError
 std::vector<std::filesystem::path> list_pictures(std::span<const std::filesystem::path> sources,
                                                  ProblemCollector& problems);

@@ -30,37 +30,44 @@ ChartSeries series(const ResultsTable& table, const std::string& column, const s
   return curve;
 }
 
-Picture loss_chart(const ResultsTable& table, const std::string& of) {
-  const std::vector<ChartSeries> curves{series(table, of + "/cls_loss", "class"),
-                                        series(table, of + "/l1_loss", "box L1"),
-                                        series(table, of + "/giou_loss", "box GIoU")};
-  return line_chart(curves, {.title = (of == "train" ? "training" : "validation") + std::string(" loss, last layer"),
-                             .x_label = "epoch",
-                             .y_low = 0});
-}
-
-Picture metric_chart(const ResultsTable& table) {
-  const std::vector<ChartSeries> curves{
-      series(table, "metrics/mAP50-95(B)", "AP"), series(table, "metrics/mAP50(B)", "AP50"),
-      series(table, "metrics/precision(B)", "precision"), series(table, "metrics/recall(B)", "recall")};
-  return line_chart(curves, {.title = "validation", .x_label = "epoch", .y_low = 0, .y_high = 1});
-}
-
-Picture layer_chart(const ResultsTable& table) {
+struct Chart {
   std::vector<ChartSeries> curves;
+  ChartOptions options;
+};
+
+Chart loss_chart(const ResultsTable& table, const std::string& of) {
+  return {{series(table, of + "/cls_loss", "class"), series(table, of + "/l1_loss", "box L1"),
+           series(table, of + "/giou_loss", "box GIoU")},
+          {.title = (of == "train" ? "training" : "validation") + std::string(" loss, last layer"),
+           .x_label = "epoch",
+           .y_low = 0}};
+}
+
+Chart metric_chart(const ResultsTable& table) {
+  return {{series(table, "metrics/mAP50-95(B)", "AP"), series(table, "metrics/mAP50(B)", "AP50"),
+           series(table, "metrics/precision(B)", "precision"), series(table, "metrics/recall(B)", "recall")},
+          {.title = "validation", .x_label = "epoch", .y_low = 0, .y_high = 1}};
+}
+
+Chart layer_chart(const ResultsTable& table) {
+  Chart chart{{}, {.title = "AP by decoder layer", .x_label = "epoch", .y_low = 0}};
   for (int layer = 0; table.find("layer" + std::to_string(layer) + "/AP") != nullptr; ++layer) {
-    curves.push_back(series(table, "layer" + std::to_string(layer) + "/AP",
-                            layer == 0 ? "encoder" : "layer " + std::to_string(layer)));
+    chart.curves.push_back(series(table, "layer" + std::to_string(layer) + "/AP",
+                                  layer == 0 ? "encoder" : "layer " + std::to_string(layer)));
   }
-  return line_chart(curves, {.title = "AP by decoder layer", .x_label = "epoch", .y_low = 0});
+  return chart;
 }
 
-Picture rate_chart(const ResultsTable& table) {
-  std::vector<ChartSeries> curves;
+Chart rate_chart(const ResultsTable& table) {
+  Chart chart{{}, {.title = "learning rate at the epoch's end", .x_label = "epoch", .y_low = 0}};
   for (int group = 0; table.find("lr/pg" + std::to_string(group)) != nullptr; ++group) {
-    curves.push_back(series(table, "lr/pg" + std::to_string(group), "group " + std::to_string(group)));
+    chart.curves.push_back(series(table, "lr/pg" + std::to_string(group), "group " + std::to_string(group)));
   }
-  return line_chart(curves, {.title = "learning rate at the epoch's end", .x_label = "epoch", .y_low = 0});
+  return chart;
+}
+
+bool has_points(const Chart& chart) {
+  return std::ranges::any_of(chart.curves, [](const ChartSeries& curve) { return !curve.x.empty(); });
 }
 
 /// One picture of a batch, back to bytes.
@@ -130,11 +137,12 @@ void draw_or_warn(const std::function<void()>& draw) {
 void write_results_picture(const std::filesystem::path& results_csv, const std::filesystem::path& png) {
   const ResultsTable table = read_results(results_csv);
   if (table.titles.empty()) return;
-  const std::vector<Tile> tiles{{loss_chart(table, "train"), ""},
-                                {loss_chart(table, "val"), ""},
-                                {metric_chart(table), ""},
-                                {layer_chart(table), ""},
-                                {rate_chart(table), ""}};
+  std::vector<Tile> tiles;
+  for (const Chart& chart : {loss_chart(table, "train"), loss_chart(table, "val"), metric_chart(table),
+                             layer_chart(table), rate_chart(table)}) {
+    if (has_points(chart)) tiles.push_back({line_chart(chart.curves, chart.options), ""});
+  }
+  if (tiles.empty()) return;
   write_picture(png, mosaic(tiles, {.columns = 3, .tile_width = 640, .tile_height = 420}));
 }
 

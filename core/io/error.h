@@ -8,15 +8,15 @@ namespace rtdetr {
 /// Exit codes of the program: a contract with scripts (docs/reference/exit_codes.md).
 enum class ExitCode : int {
   kOk = 0,
-  kUsage = 2,        ///< command line, config file, or a run folder in use
-  kData = 3,         ///< annotations, pictures, dataset content
-  kModel = 4,        ///< model YAML or checkpoint file
-  kIo = 5,           ///< reading or writing failed
-  kDiverged = 6,     ///< the run's numbers are not finite any more
-  kPeer = 7,         ///< another process of the job failed
-  kMemory = 8,       ///< out of memory
-  kInternal = 70,    ///< a fault of ours
-  kStopped = 75,     ///< stopped by a signal, everything saved
+  kUsage = 2,      ///< command line, config file, or a run folder in use
+  kData = 3,       ///< annotations, pictures, dataset content
+  kModel = 4,      ///< model YAML or checkpoint file
+  kIo = 5,         ///< reading or writing failed
+  kDiverged = 6,   ///< the run's numbers are not finite any more
+  kPeer = 7,       ///< another process of the job failed
+  kMemory = 8,     ///< out of memory
+  kInternal = 70,  ///< a fault of ours
+  kStopped = 75,   ///< stopped by a signal, everything saved
 };
 
 /// What every function of the library throws. `what()` says what, where, what was kept and what to do, in one
@@ -60,7 +60,7 @@ struct InternalError : Error {
 }  // namespace rtdetr
 
 /// States what our own code relies on. `message` is a std::string expression, built only on failure.
-#define RTDETR_CHECK(condition, message)                                              \
-  do {                                                                                \
+#define RTDETR_CHECK(condition, message)                                                        \
+  do {                                                                                          \
     if (!(condition)) ::rtdetr::throw_check_failure(#condition, __FILE__, __LINE__, (message)); \
   } while (false)

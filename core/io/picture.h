@@ -34,7 +34,8 @@ struct PictureSize {
 /// JPEG and PNG by their signatures, nothing else, through libjpeg-turbo and libpng. A decoder's warning means
 /// corrupt. Grey, CMYK, palette, 16-bit and alpha become RGB as Pillow's convert("RGB") does (alpha is dropped); only
 /// 16-bit grey keeps its high byte, where Pillow turns everything above 255 white. EXIF orientation is ignored, as
-/// the reference does (exif.h has what turns upright). Memory stays within 256 MiB and three times the file, time within seconds.
+/// the reference does (exif.h has what turns upright). Memory stays within 256 MiB and three times the file, time
+/// within seconds.
 /// @param name  what messages call the picture
 /// @throws DataError  naming the picture and what is wrong
 Picture decode_picture(std::span<const std::byte> bytes, const std::string& name, const PictureLimits& limits = {});

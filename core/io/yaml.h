@@ -18,12 +18,12 @@ struct YamlNode {
   enum class Kind { kNull, kScalar, kSequence, kMap };
 
   Kind kind = Kind::kNull;
-  std::string scalar;            ///< text of a scalar, as written
-  bool quoted = false;           ///< "..." or '...': always text
-  int line = 0;                  ///< 1-based
-  std::vector<YamlNode> items;   ///< of a sequence
+  std::string scalar;                                     ///< text of a scalar, as written
+  bool quoted = false;                                    ///< "..." or '...': always text
+  int line = 0;                                           ///< 1-based
+  std::vector<YamlNode> items;                            ///< of a sequence
   std::vector<std::pair<std::string, YamlNode>> entries;  ///< of a map, in file order; keys are scalars
-  std::vector<int> key_lines;    ///< of a map: line of each key
+  std::vector<int> key_lines;                             ///< of a map: line of each key
 
   bool is_null() const { return kind == Kind::kNull; }
   bool is_scalar() const { return kind == Kind::kScalar; }

@@ -57,10 +57,10 @@ TEST_CASE("boxes beyond the border, infinite or of no size do no harm") {
   draw_boxes(picture, std::vector<DrawnBox>{{kNan, 0, 10, 10, 0, "nan"}, {0, 0, kInfinity, 10, 0, "infinite"}});
   CHECK(picture.rgb == grey_picture(64, 48).rgb);
   draw_boxes(picture, std::vector<DrawnBox>{{-1e9f, -1e9f, 1e9f, 1e9f, 0, "everything"},
-                                               {1e30f, 1e30f, 1e30f, 1e30f, -7, "far"},
-                                               {60, 40, 300, 300, 1, "a name that is longer than the picture is wide"},
-                                               {10, 10, 10, 10, 1000, "point"},
-                                               {30, 30, 20, 20, 2, "reversed \xc3\xbc \n"}});
+                                            {1e30f, 1e30f, 1e30f, 1e30f, -7, "far"},
+                                            {60, 40, 300, 300, 1, "a name that is longer than the picture is wide"},
+                                            {10, 10, 10, 10, 1000, "point"},
+                                            {30, 30, 20, 20, 2, "reversed \xc3\xbc \n"}});
   Picture pixel(1, 1);
   draw_boxes(pixel, std::vector<DrawnBox>{{0, 0, 1, 1, 0, "tiny"}});
 }

@@ -1,6 +1,3 @@
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <catch2/catch.hpp>
 #include <functional>
 #include <string>
@@ -10,26 +7,10 @@
 #include "core/io/file.h"
 #include "core/io/log.h"
 #include "core/io/text.h"
-#include "tests/support/temporary_folder.h"
+#include "tests/support/captured_stderr.h"
 
 using namespace rtdetr;
-
-namespace {
-
-/// What `action` writes to stderr, which is a file meanwhile.
-std::string stderr_of(const std::function<void()>& action) {
-  const test::TemporaryFolder folder;
-  const int saved = ::dup(STDERR_FILENO);
-  const int file = ::open((folder / "err").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
-  ::dup2(file, STDERR_FILENO);
-  action();
-  ::dup2(saved, STDERR_FILENO);
-  ::close(file);
-  ::close(saved);
-  return read_text_file(folder / "err");
-}
-
-}  // namespace
+using test::stderr_of;
 
 TEST_CASE("messages go to stderr, labelled unless they are plain information") {
   const std::string text = stderr_of([] {

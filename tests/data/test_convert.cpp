@@ -134,6 +134,20 @@ TEST_CASE("VOC is converted like the others") {
   CHECK(data.boxes[0].xyxy == std::array<float, 4>{1, 2, 30, 40});
 }
 
+TEST_CASE("a few missing pictures of the training split are left out of a conversion with their boxes") {
+  const CocoFolder set;
+  fs::remove(set.folder / "pictures/a.jpg");
+  const test::TemporaryFolder out;
+  DatasetConfig config = set.config();
+  CHECK_THROWS_WITH(convert_dataset(config, AnnotationFormat::kCoco, out / "coco"), Catch::Contains("missing_picture"));
+  config.max_bad = 0.5;
+  const Conversion conversion = convert_dataset(config, AnnotationFormat::kCoco, out / "coco");
+  CHECK(conversion.splits[0].pictures == 1);
+  CHECK(conversion.splits[0].boxes == 2);
+  CHECK(conversion.splits[0].left_out == 1);
+  CHECK(load_dataset(load_dataset_config(conversion.config), "train").pictures.size() == 1);
+}
+
 TEST_CASE("a conversion that fails leaves no folder, and none that is there is touched") {
   const CocoFolder set;
   const test::TemporaryFolder out;

@@ -142,7 +142,8 @@ TEST_CASE("errors of annotations do not stop the check, and come first") {
   CHECK(find(report, "bad_field")->where.starts_with("val: "));
   CHECK(find(report, "missing_picture")->severity == Severity::kError);
   CHECK(report.problems.back().kind == "box_inverted");
-  CHECK(report.splits[0].pictures == 3);
+  CHECK(report.splits[0].pictures == 4);
+  CHECK(report.splits[0].unreadable_pictures == 1);
 }
 
 TEST_CASE("a split that is no JSON, or of other classes, is an error and the rest is checked") {

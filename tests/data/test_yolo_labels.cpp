@@ -218,7 +218,7 @@ TEST_CASE("a picture in a thousand may be unreadable, more are refused; other fo
   }
   test::write_file(yolo.folder / "images/train/d.bmp", "BM");
   const Dataset data = yolo.load();
-  CHECK(data.pictures.size() == 1001);
+  CHECK(data.pictures.size() == 1002);
   CHECK(find(data.problems, "unreadable_picture")->severity == Severity::kWarning);
   CHECK(find(data.problems, "unsupported_format")->count == 1);
 }

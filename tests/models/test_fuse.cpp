@@ -3,8 +3,8 @@
 #include <catch2/catch.hpp>
 #include <set>
 
-#include "models/model.h"
 #include "models/blocks/rep.h"
+#include "models/model.h"
 #include "tests/support/fill.h"
 
 namespace rtdetr {

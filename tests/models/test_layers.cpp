@@ -6,8 +6,8 @@
 #include "core/io/error.h"
 #include "models/blocks/aifi.h"
 #include "models/blocks/hgnet.h"
-#include "models/yaml/registry.h"
 #include "models/blocks/rep.h"
+#include "models/yaml/registry.h"
 
 namespace rtdetr {
 
