@@ -99,7 +99,7 @@ class VocReader {
     bool operator()(const Object& a, const Object& b) const {
       if (a.first != b.first) return a.first < b.first;
       return std::lexicographical_compare(a.second.begin(), a.second.end(), b.second.begin(), b.second.end(),
-                                          [](double x, double y) { return std::strong_order(x, y) < 0; });
+                                          [](double x, double y) { return std::is_lt(std::strong_order(x, y)); });
     }
   };
   std::set<Less::Object, Less> seen_;

@@ -123,7 +123,7 @@ class LabelReader {
 };
 
 void add_folder(const fs::path& folder, std::vector<fs::path>& pictures, ProblemCollector& problems) {
-  static const std::set<std::string> kOtherFormats{".avif", ".bmp", ".dng",  ".gif", ".heic", ".heif",
+  static const std::set<std::string> other_formats{".avif", ".bmp", ".dng",  ".gif", ".heic", ".heif",
                                                    ".jp2",  ".mpo", ".tiff", ".tif", ".webp"};
   std::error_code fault;
   const auto options = fs::directory_options::follow_directory_symlink;
@@ -139,7 +139,7 @@ void add_folder(const fs::path& folder, std::vector<fs::path>& pictures, Problem
     if (!at->is_regular_file(ignored)) continue;
     if (has_picture_extension(file)) {
       pictures.push_back(file);
-    } else if (kOtherFormats.contains(file.extension().string())) {
+    } else if (other_formats.contains(file.extension().string())) {
       problems.warn("unsupported_format", "pictures are neither JPEG nor PNG; left out", [&] { return file.string(); });
     }
   }

@@ -85,15 +85,6 @@ TensorMap only_keys_of(const torch::nn::Module& module, const TensorMap& tensors
   return kept;
 }
 
-TensorMap strip_prefix(TensorMap tensors, const std::string& prefix) {
-  if (prefix.empty()) return tensors;
-  TensorMap stripped;
-  for (auto& [key, tensor] : tensors) {
-    if (key.starts_with(prefix)) stripped.emplace(key.substr(prefix.size()), std::move(tensor));
-  }
-  return stripped;
-}
-
 }  // namespace
 
 ModelInfo describe_model(const DetectionModel& model, ModelInfo info) {
@@ -177,21 +168,30 @@ void load_state(torch::nn::Module& module, const TensorMap& tensors, const std::
   for (const auto& [key, target] : state) torch::Tensor(target).copy_(tensors.at(key));
 }
 
-LoadedModel load_model(const std::filesystem::path& file, const LoadOptions& options) {
+TensorMap weights_among(TensorMap tensors) {
+  constexpr std::string_view kAverage = "ema.";
+  TensorMap averaged;
+  for (const auto& [key, tensor] : tensors) {
+    if (key.starts_with(kAverage)) averaged.emplace(key.substr(kAverage.size()), tensor);
+  }
+  return averaged.empty() ? tensors : averaged;
+}
+
+LoadedModel load_model(const std::filesystem::path& file, std::int64_t decoder_layers) {
   TensorFile content = load_tensors(file);
   LoadedModel loaded;
   loaded.info = to_model_info(content.metadata, file);
   loaded.metadata = std::move(content.metadata);
-  const TensorMap weights = strip_prefix(std::move(content.tensors), options.state_prefix);
+  const TensorMap weights = weights_among(std::move(content.tensors));
 
   loaded.model = build_described(loaded.info, file.string(), 0);
   load_state(*loaded.model, weights, file.string());
   const std::int64_t layers = loaded.model->num_decoder_layers();
-  if (options.decoder_layers < 0 || options.decoder_layers > layers)
-    throw ConfigError("decoder_layers=" + std::to_string(options.decoder_layers) + ": " + file.string() + " has " +
+  if (decoder_layers < 0 || decoder_layers > layers)
+    throw ConfigError("decoder_layers=" + std::to_string(decoder_layers) + ": " + file.string() + " has " +
                       std::to_string(layers));
-  if (options.decoder_layers > 0 && options.decoder_layers < layers) {
-    loaded.model = build_described(loaded.info, file.string(), options.decoder_layers);
+  if (decoder_layers > 0 && decoder_layers < layers) {
+    loaded.model = build_described(loaded.info, file.string(), decoder_layers);
     load_state(*loaded.model, only_keys_of(*loaded.model, weights), file.string());
     loaded.info = describe_model(loaded.model, loaded.info);
   }

@@ -40,15 +40,15 @@ struct LoadedModel {
   FileMetadata metadata;  ///< everything, for entries of the trainer's own
 };
 
-struct LoadOptions {
-  std::int64_t decoder_layers = 0;  ///< keep the first k layers and leave the others' weights; 0 = all in the file
-  std::string state_prefix;         ///< the weights are the tensors whose names start so; other tensors are ignored
-};
+/// The weights among a file's tensors: all of them; of a run's last.safetensors the averaged ones, `ema.…`, called as
+/// in a model file.
+TensorMap weights_among(TensorMap tensors);
 
-/// Builds the model that a file describes, and gives it the file's weights.
+/// Builds the model that a file describes, and gives it the file's weights (weights_among).
+/// @param decoder_layers  keep the first k layers and leave the others' weights; 0 = all in the file
 /// @throws CheckpointError  for a missing, unexpected or mis-shaped tensor, by name; ModelError for its YAML;
 ///                          ConfigError if there are fewer layers than asked for; IoError
-LoadedModel load_model(const std::filesystem::path& file, const LoadOptions& options = {});
+LoadedModel load_model(const std::filesystem::path& file, std::int64_t decoder_layers = 0);
 
 /// Writes the model's state and `describe_model(model, info)`, atomically and durably.
 /// @param extra  further metadata entries

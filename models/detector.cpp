@@ -79,7 +79,7 @@ Detector::Detector(const std::filesystem::path& model_file, const DetectorOption
   State& s = *state_;
   s.options = options;
   if (options.threads > 0) at::set_num_threads(options.threads);
-  s.loaded = load_model(model_file, {.decoder_layers = options.decoder_layers});
+  s.loaded = load_model(model_file, options.decoder_layers);
   s.loaded.model->fuse();
   to_channels_last(*s.loaded.model);
   s.height = options.height > 0 ? options.height : s.loaded.info.height;

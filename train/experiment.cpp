@@ -97,16 +97,10 @@ void read_data(Experiment& experiment) {
 void take_weights(Experiment& experiment) {
   const std::string& file = experiment.settings.weights;
   require_input_file(experiment.settings, "weights", file);
-  const TensorFile content = load_tensors(file);
+  TensorFile content = load_tensors(file);
   const ModelInfo info = to_model_info(content.metadata, file);
-  constexpr std::string_view kAverage = "ema.";
-  TensorMap weights;
-  for (const auto& [name, tensor] : content.tensors) {
-    if (name.starts_with(kAverage)) weights.emplace(name.substr(kAverage.size()), tensor);
-  }
-  if (weights.empty()) weights = content.tensors;
-  const TransferReport report =
-      transfer_weights(*experiment.model, experiment.train.classes.names, weights, info.names);
+  const TransferReport report = transfer_weights(*experiment.model, experiment.train.classes.names,
+                                                 weights_among(std::move(content.tensors)), info.names);
   log::info(describe(report, file));
   if (report.copied == 0)
     throw CheckpointError(file + ": no entry fits " + experiment.model->spec().name + "; another model's file?");

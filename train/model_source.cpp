@@ -13,8 +13,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kAveragePrefix = "ema.";
-
 /// A name without extension that is no file, such as rtdetr-n, is looked up among the model YAMLs.
 bool is_yaml(const fs::path& file) {
   const auto extension = file.extension();
@@ -57,10 +55,7 @@ void refuse_keys_of_yamls(const Settings& settings) {
 
 OpenedModel read_checkpoint(const Settings& settings) {
   refuse_keys_of_yamls(settings);
-  LoadOptions options;
-  options.decoder_layers = settings.decoder_layers;
-  if (holds_whole_run(settings.model)) options.state_prefix = kAveragePrefix;
-  LoadedModel loaded = load_model(settings.model, options);
+  LoadedModel loaded = load_model(settings.model, settings.decoder_layers);
   OpenedModel opened;
   opened.model = loaded.model;
   opened.info = std::move(loaded.info);
@@ -82,23 +77,11 @@ OpenedModel open_model(const Settings& settings, InitialWeights initial) {
   return opened;
 }
 
-bool holds_whole_run(const fs::path& checkpoint) {
-  const SafetensorsReader reader(checkpoint);
-  return std::any_of(reader.entries().begin(), reader.entries().end(),
-                     [](const TensorEntry& entry) { return entry.name.starts_with(kAveragePrefix); });
-}
-
-void require_model_file(const Settings& settings) {
-  const std::string place = "model=" + settings.model + settings.origin_of("model");
-  if (is_yaml(settings.model))
-    throw ConfigError(place +
-                      ": a model YAML has no trained weights; give a checkpoint such as "
-                      "runs/train/exp/best.safetensors");
-  if (holds_whole_run(settings.model))
-    throw ConfigError(place +
-                      ": holds the state of a training run; use best.safetensors beside it, or make a model of "
-                      "it: rtdetr export model=" +
-                      settings.model + " format=safetensors output=model.safetensors");
+void require_trained(const Settings& settings) {
+  if (!is_yaml(settings.model)) return;
+  throw ConfigError("model=" + settings.model + settings.origin_of("model") +
+                    ": a model YAML has no trained weights; give a checkpoint such as "
+                    "runs/train/exp/best.safetensors");
 }
 
 }  // namespace rtdetr

@@ -24,16 +24,11 @@ enum class InitialWeights {
   kZero,   ///< for who looks at the structure alone: drawing takes seconds
 };
 
-/// Opens model= under scale=, nc=, num_queries=, decoder_layers= and seed=. A run's last.safetensors gives its averaged
-/// weights.
+/// Opens model= under scale=, nc=, num_queries=, decoder_layers= and seed=.
 /// @throws ConfigError, ModelError, CheckpointError, IoError
 OpenedModel open_model(const Settings& settings, InitialWeights initial = InitialWeights::kDrawn);
 
-/// True for a run's last.safetensors, which holds averaged weights (`ema.…`) among much else.
-bool holds_whole_run(const std::filesystem::path& checkpoint);
-
-/// For commands that need trained weights in a file of their own.
-/// @throws ConfigError  for a YAML or a run's last.safetensors, saying what to use instead
-void require_model_file(const Settings& settings);
+/// For commands that need trained weights. @throws ConfigError  for a YAML, saying what to use instead
+void require_trained(const Settings& settings);
 
 }  // namespace rtdetr

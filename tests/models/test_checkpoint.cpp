@@ -72,7 +72,7 @@ TEST_CASE("the first decoder layers alone can be loaded") {
   const TemporaryFolder folder;
   DetectionModel model = rtdetr::test::tiny_model();
   rtdetr::save_model(folder / "m.safetensors", model, tiny_info());
-  LoadedModel cut = rtdetr::load_model(folder / "m.safetensors", {.decoder_layers = 2});
+  LoadedModel cut = rtdetr::load_model(folder / "m.safetensors", 2);
   CHECK(cut.model->num_decoder_layers() == 2);
   CHECK(cut.info.decoder_layers == 2);
   const torch::NoGradGuard no_grad;
@@ -81,19 +81,22 @@ TEST_CASE("the first decoder layers alone can be loaded") {
   two.decoder_layers = 2;
   const Tensor expected = model->forward(torch::rand({1, 3, 64, 96}), two).layers.back().logits;
   CHECK(torch::equal(logits_of(cut.model), expected));
-  CHECK_THROWS_AS(rtdetr::load_model(folder / "m.safetensors", {.decoder_layers = 4}), rtdetr::ConfigError);
+  CHECK_THROWS_AS(rtdetr::load_model(folder / "m.safetensors", 4), rtdetr::ConfigError);
 }
 
-TEST_CASE("the weights may be a part of a larger file") {
+TEST_CASE("a run's last.safetensors opens as the model of its averaged weights") {
   const TemporaryFolder folder;
   DetectionModel model = rtdetr::test::tiny_model(9);
   rtdetr::save_model(folder / "last.safetensors", model, tiny_info());
   damage(folder / "last.safetensors", [](rtdetr::TensorFile& content) {
-    rtdetr::TensorMap renamed = {{"optimizer.step", torch::ones({1})}};
-    for (const auto& [key, tensor] : content.tensors) renamed.emplace("ema." + key, tensor);
+    rtdetr::TensorMap renamed = {{"adamw.step", torch::ones({1})}};
+    for (const auto& [key, tensor] : content.tensors) {
+      renamed.emplace("ema." + key, tensor);
+      renamed.emplace("model." + key, torch::zeros_like(tensor));
+    }
     content.tensors = renamed;
   });
-  LoadedModel loaded = rtdetr::load_model(folder / "last.safetensors", {.state_prefix = "ema."});
+  LoadedModel loaded = rtdetr::load_model(folder / "last.safetensors");
   CHECK(torch::equal(logits_of(loaded.model), logits_of(model)));
 }
 

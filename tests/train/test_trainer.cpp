@@ -144,6 +144,22 @@ TEST_CASE("a finished run is left alone") {
   CHECK((read_text_file(temp / "runs/exp/last.safetensors") == before));
 }
 
+TEST_CASE("after its first epoch a run's last file opens as the model of its best file") {
+  const TemporaryFolder temp;
+  Settings settings = make_micro_run(temp.path());
+  settings.epochs = 1;
+  run(settings, "exp");
+  const LoadedModel last = load_model(temp / "runs/exp/last.safetensors");
+  const LoadedModel best = load_model(temp / "runs/exp/best.safetensors");
+  CHECK(last.info.names == best.info.names);
+  const auto from_last = named_state(*last.model), from_best = named_state(*best.model);
+  REQUIRE(from_last.size() == from_best.size());
+  for (std::size_t i = 0; i < from_last.size(); ++i) {
+    INFO(from_last[i].first);
+    CHECK(torch::equal(from_last[i].second, from_best[i].second));
+  }
+}
+
 TEST_CASE("a run is not continued with other settings, the key is named") {
   const TemporaryFolder temp;
   Settings settings = make_micro_run(temp.path());

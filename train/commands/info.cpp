@@ -49,12 +49,6 @@ std::string summary(const OpenedModel& opened, const ModelFacts& facts) {
   return text;
 }
 
-std::string next_command(const std::string& checkpoint) {
-  if (holds_whole_run(checkpoint))
-    return "rtdetr export model=" + checkpoint + " format=safetensors output=model.safetensors";
-  return "rtdetr predict model=" + checkpoint + " source=photos/";
-}
-
 }  // namespace
 
 ExitCode run_info(const Settings& settings) {
@@ -82,7 +76,7 @@ ExitCode run_info(const Settings& settings) {
     document["epoch"] = opened.info.epoch;
     text += "classes: " + join(opened.info.names, ", ") + "\n";
     text += "step " + with_thousands(opened.info.step) + ", epoch " + with_thousands(opened.info.epoch) + "\n";
-    text += "state " + hash + "\n\nnext: " + next_command(settings.model) + "\n";
+    text += "state " + hash + "\n\nnext: rtdetr predict model=" + settings.model + " source=photos/\n";
   } else {
     text += "\nnext: rtdetr train model=" + settings.model + " data=configs/datasets/bccd.yaml\n";
   }

@@ -29,7 +29,7 @@ double milliseconds_since(Clock::time_point start) {
 }
 
 DetectorOptions detector_options(const Settings& settings) {
-  require_model_file(settings);
+  require_trained(settings);
   DetectorOptions options;
   options.min_score = static_cast<float>(settings.conf);
   options.decoder_layers = static_cast<int>(settings.decoder_layers);
