@@ -12,7 +12,6 @@
 
 #include "core/io/error.h"
 #include "core/io/file.h"
-#include "core/io/log.h"
 #include "core/io/text.h"
 #include "core/io/yaml.h"
 #include "data/dataset_build.h"
@@ -90,13 +89,6 @@ bool is_finite(const MetricTruth& truth) {
          std::all_of(truth.box_xywh.begin(), truth.box_xywh.end(), [](double v) { return std::isfinite(v); });
 }
 
-void leave_out_unreadable(Dataset& dataset) {
-  std::erase_if(dataset.pictures, [](const Dataset::PictureEntry& picture) {
-    if (!picture.readable) log::warning(picture.file.string() + ": missing or unreadable; left out");
-    return !picture.readable;
-  });
-}
-
 class Converter {
  public:
   Converter(const DatasetConfig& config, AnnotationFormat to, const fs::path& folder)
@@ -105,8 +97,7 @@ class Converter {
   std::vector<Conversion::Split> run() {
     YamlNode yaml = map_node();
     for (const auto& split : config_.splits) {
-      Dataset dataset = load_dataset(config_, split.key, classes_.names.empty() ? nullptr : &classes_);
-      leave_out_unreadable(dataset);
+      const Dataset dataset = load_dataset(config_, split.key, classes_.names.empty() ? nullptr : &classes_);
       if (classes_.names.empty()) set_classes(dataset);
       add_split(split.key, dataset);
       yaml.entries.emplace_back(split.key, split_node(split.key));

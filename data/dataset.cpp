@@ -37,8 +37,8 @@ void forgive_few_unreadable(const Dataset& dataset, std::vector<DataProblem>& pr
   for (DataProblem& problem : problems) {
     if (!lacks_pictures(problem)) continue;
     if (few) problem.severity = DataProblem::Severity::kWarning;
-    problem.message += few ? "; others take their place in training"
-                           : "; more than max_bad=" + format_double(dataset.max_bad) + " of all";
+    problem.message +=
+        few ? "; others take their place" : "; more than max_bad=" + format_double(dataset.max_bad) + " of all";
   }
   std::ranges::stable_partition(problems,
                                 [](const DataProblem& p) { return p.severity == DataProblem::Severity::kError; });
@@ -55,7 +55,7 @@ void check_whole(Dataset& dataset, bool training, ProblemCollector& problems) {
     problems.warn("no_boxes", "there is no usable box", place);
   }
   std::vector<DataProblem> found = problems.take();
-  if (training) forgive_few_unreadable(dataset, found);
+  if (training && dataset.max_bad > 0) forgive_few_unreadable(dataset, found);
   dataset.problems.insert(dataset.problems.end(), std::make_move_iterator(found.begin()),
                           std::make_move_iterator(found.end()));
 }

@@ -32,7 +32,7 @@ struct Dataset {
   std::vector<PictureEntry> pictures;  ///< ascending id (COCO) or path; pictures without boxes stay
   std::vector<BoxEntry> boxes;         ///< training boxes: crowds and degenerate ones left out
   bool exif = false;                   ///< pictures are turned upright as EXIF says; boxes belong to the upright ones
-  double max_bad = 0.001;              ///< share of unreadable pictures that training bears
+  double max_bad = 0;                  ///< share of pictures that may be unreadable
   bool sizes_are_annotated = true;     ///< not taken from the pictures
   MetricInput truth;                   ///< everything the metric needs, crowds included, in the file's ids
   std::vector<DataProblem> problems;   ///< what was found while reading
@@ -58,7 +58,7 @@ struct DatasetConfig {
   std::vector<std::string> names;                   ///< may be empty with COCO and VOC
   std::int64_t class_count = 0;                     ///< `nc`, or how many names; 0 if the file says neither
   bool exif = false;                                ///< boxes were drawn on pictures turned upright as EXIF says
-  double max_bad = 0.001;                           ///< unreadable pictures that training bears; not a key of the file
+  double max_bad = 0;                               ///< unreadable pictures that `train` may have; set by training
   const Split* find(const std::string& key) const;  ///< nullptr if the file has no such split
 };
 
@@ -70,7 +70,7 @@ DatasetConfig parse_dataset_config(std::string_view text, const std::filesystem:
 
 /// Reads one split. What leaves a usable data set (bad boxes, unknown ids, …) is logged once per kind and kept in
 /// `problems`; what does not (wrong types, missing pictures, ambiguous ids, …) is thrown as one summary. Of the split
-/// "train", a share of max_bad may be missing or unreadable.
+/// "train", a share of max_bad may be missing or unreadable: Loader finds substitutes.
 ///
 /// @param classes  when given (val of a model, fine-tuning): labels are mapped to this list by name (map_classes);
 ///                 otherwise the YAML's `names` are that list, or else the file's own classes in ascending id

@@ -97,7 +97,6 @@ Loader evaluation_loader(const Dataset& dataset, const EvaluatorOptions& options
   loader.shuffle = false;
   loader.drop_last = false;
   loader.cache_mib = 0;
-  loader.max_bad = options.max_bad;
   return Loader(dataset, transforms, loader);
 }
 

@@ -20,7 +20,6 @@ struct EvaluatorOptions {
   int workers = 2;                    ///< threads that read pictures
   int threads = 1;                    ///< of the metric
   std::int64_t max_detections = 300;  ///< per picture, best first; no confidence threshold
-  double max_bad = 0.001;
   /// With these, the loss terms of the decoder layers and the encoder are averaged over the pictures as well.
   std::optional<CriterionOptions> criterion;
 };

@@ -236,7 +236,6 @@ EvaluatorOptions evaluator_options(const Experiment& experiment) {
           .batch = settings.batch,
           .workers = static_cast<int>(settings.workers),
           .threads = std::max(1, at::get_num_threads()),
-          .max_bad = settings.max_bad,
           .criterion = criterion_options(settings)};
 }
 

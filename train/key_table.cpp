@@ -125,7 +125,7 @@ void add_machine_keys(std::vector<Key>& keys) {
   s.choice("amp", &Settings::amp, kTrain, {"off", "bf16", "auto"},
            "bfloat16 where it is safe; auto = where a self-test finds it faster");
   s.number("cache_mib", &Settings::cache_mib, kTrain, 0, 1e7, "MiB", "512", "memory for decoded pictures");
-  s.number("max_bad", &Settings::max_bad, kTrain | kVal, 0, 1, "share", "0.001",
+  s.number("max_bad", &Settings::max_bad, kTrain, 0, 1, "share", "0.001",
            "share of missing or unreadable pictures above which the run stops");
   s.number("runs", &Settings::runs, kBenchmark, 1, 1000000, "runs", "20", "timed repetitions");
 }

@@ -293,6 +293,8 @@ TEST_CASE(
   coco.write();
   test::write_file(coco.folder / "d.yaml", "train: {images: images, annotations: a.json}\n");
   DatasetConfig config = load_dataset_config(coco.folder / "d.yaml");
+  CHECK_THROWS_WITH(load_dataset(config, "train"), Catch::Contains("2 × missing_picture"));
+  config.max_bad = 0.001;
   const Dataset dataset = load_dataset(config, "train");
   REQUIRE(dataset.pictures.size() == 2000);
   CHECK(dataset.pictures[0].file == coco.folder / "images/gone.png");

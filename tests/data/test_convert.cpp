@@ -134,18 +134,13 @@ TEST_CASE("VOC is converted like the others") {
   CHECK(data.boxes[0].xyxy == std::array<float, 4>{1, 2, 30, 40});
 }
 
-TEST_CASE("a few missing pictures of the training split are left out of a conversion with their boxes") {
+TEST_CASE("a missing picture is not left out of a conversion but refused") {
   const CocoFolder set;
   fs::remove(set.folder / "pictures/a.jpg");
   const test::TemporaryFolder out;
-  DatasetConfig config = set.config();
-  CHECK_THROWS_WITH(convert_dataset(config, AnnotationFormat::kCoco, out / "coco"), Catch::Contains("missing_picture"));
-  config.max_bad = 0.5;
-  const Conversion conversion = convert_dataset(config, AnnotationFormat::kCoco, out / "coco");
-  CHECK(conversion.splits[0].pictures == 1);
-  CHECK(conversion.splits[0].boxes == 2);
-  CHECK(conversion.splits[0].left_out == 1);
-  CHECK(load_dataset(load_dataset_config(conversion.config), "train").pictures.size() == 1);
+  CHECK_THROWS_WITH(convert_dataset(set.config(), AnnotationFormat::kYolo, out / "yolo"),
+                    Catch::Contains("missing_picture") && Catch::Contains("a.jpg"));
+  CHECK_FALSE(fs::exists(out / "yolo"));
 }
 
 TEST_CASE("a conversion that fails leaves no folder, and none that is there is touched") {

@@ -108,8 +108,7 @@ TEST_CASE("a picture that is missing or none is replaced in training; all others
   if (!missing) test::write_file(set.fourth, "no picture");
 
   std::vector<std::vector<float>> broken;
-  const std::string log =
-      test::stderr_of([&] { broken = trained_on(load_dataset(set.config(0.1), "train"), 0); });
+  const std::string log = test::stderr_of([&] { broken = trained_on(load_dataset(set.config(0.1), "train"), 0); });
   CHECK(count_of("p3", log) == 1);
   CHECK(count_of("another picture takes its place", log) == 1);
   REQUIRE(broken.size() == whole.size());

@@ -208,7 +208,7 @@ TEST_CASE("class numbers outside the names refuse the whole data set") {
   CHECK_THROWS_WITH(yolo.load(), Catch::Contains("class_out_of_range") && Catch::Contains("a.txt:2"));
 }
 
-TEST_CASE("a picture in a thousand may be unreadable, more are refused; other formats are counted") {
+TEST_CASE("training may bear a picture in a thousand that is unreadable; other formats are counted") {
   YoloFolder yolo;
   yolo.label("a.txt", "1 0.5 0.5 0.2 0.4\n");
   test::write_file(yolo.folder / "images/train/c.jpg", "no picture");
@@ -217,7 +217,10 @@ TEST_CASE("a picture in a thousand may be unreadable, more are refused; other fo
     fs::copy_file(yolo.folder / "images/train/a.jpg", yolo.folder / ("images/train/copy" + std::to_string(i) + ".jpg"));
   }
   test::write_file(yolo.folder / "images/train/d.bmp", "BM");
-  const Dataset data = yolo.load();
+  DatasetConfig config = load_dataset_config(yolo.folder / "d.yaml");
+  CHECK_THROWS_WITH(load_dataset(config, "train"), Catch::Contains("unreadable_picture"));
+  config.max_bad = 0.001;
+  const Dataset data = load_dataset(config, "train");
   CHECK(data.pictures.size() == 1002);
   CHECK(find(data.problems, "unreadable_picture")->severity == Severity::kWarning);
   CHECK(find(data.problems, "unsupported_format")->count == 1);

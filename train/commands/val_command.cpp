@@ -37,7 +37,6 @@ Evaluation evaluate_model(const Settings& settings, OpenedModel& opened, const D
   options.batch = settings.batch;
   options.workers = static_cast<int>(settings.workers);
   options.threads = std::max(1, at::get_num_threads());
-  options.max_bad = settings.max_bad;
   to_channels_last(*opened.model);
   Evaluation evaluation = *evaluate(opened.model, dataset, options);
   if (!opened.model->fused()) opened.model->fuse();
