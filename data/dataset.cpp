@@ -40,8 +40,8 @@ void forgive_few_unreadable(const Dataset& dataset, std::vector<DataProblem>& pr
     problem.message +=
         few ? "; others take their place" : "; more than max_bad=" + format_double(dataset.max_bad) + " of all";
   }
-  std::ranges::stable_partition(problems,
-                                [](const DataProblem& p) { return p.severity == DataProblem::Severity::kError; });
+  std::stable_partition(problems.begin(), problems.end(),
+                        [](const DataProblem& p) { return p.severity == DataProblem::Severity::kError; });
 }
 
 /// What only the whole shows.
