@@ -24,10 +24,9 @@ struct VocPicture {
 
 /// The picture `stem`.jpg, .jpeg or .png, in small or capital letters; empty if there is none.
 fs::path find_picture(const fs::path& folder, const std::string& stem) {
-  std::error_code ignored;
   for (const char* extension : {".jpg", ".JPG", ".jpeg", ".JPEG", ".png", ".PNG"}) {
     const fs::path file = folder / (stem + extension);
-    if (fs::is_regular_file(file, ignored)) return file;
+    if (is_file(file)) return file;
   }
   return {};
 }
