@@ -1,3 +1,6 @@
+# Seconds until a test counts as hung. No test is about speed.
+set(rtdetr_test_timeout 1800)
+
 # rtdetr_test_binary(<folder> LIBRARIES lib… [LABEL unit] SOURCES test_a.cpp …)
 #
 # One binary per folder, rtdetr_test_<folder>, and one ctest entry per source file, <folder>.<file without test_>:
@@ -20,7 +23,7 @@ function(rtdetr_test_binary folder)
     get_filename_component(stem ${source} NAME_WE)
     string(REGEX REPLACE "^test_" "" name ${stem})
     add_test(NAME ${folder}.${name} COMMAND ${target} --warn NoTests --filenames-as-tags "[#${stem}]")
-    set_tests_properties(${folder}.${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 300
+    set_tests_properties(${folder}.${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${rtdetr_test_timeout}
                          ENVIRONMENT "OMP_NUM_THREADS=1")
   endforeach()
 endfunction()

@@ -27,13 +27,16 @@ void report(const std::string& what, double error, double limit) {
   CHECK(error <= limit);
 }
 
-/// Largest difference; infinities must stand at the same places.
-double largest_difference(const torch::Tensor& actual, const torch::Tensor& expected) {
+/// In float64; infinities must stand at the same places.
+torch::Tensor differences(const torch::Tensor& actual, const torch::Tensor& expected) {
   REQUIRE(actual.sizes().vec() == expected.sizes().vec());
-  if (actual.numel() == 0) return 0;
   const torch::Tensor a = actual.detach().to(torch::kFloat64), e = expected.to(torch::kFloat64);
-  const torch::Tensor difference = torch::where(a == e, torch::zeros_like(a), (a - e).abs());
-  return difference.max().item<double>();
+  return torch::where(a == e, torch::zeros_like(a), (a - e).abs());
+}
+
+double largest_difference(const torch::Tensor& actual, const torch::Tensor& expected) {
+  const torch::Tensor all = differences(actual, expected);
+  return all.numel() == 0 ? 0 : all.max().item<double>();
 }
 
 }  // namespace
@@ -68,6 +71,8 @@ std::string model_file_of(const std::string& fixture_model) {
   return rest + ".yaml";
 }
 
+bool samples_discretely(const std::string& model) { return model.find("_dsp") != std::string::npos; }
+
 DetectionModel build_fixture_model(const std::string& fixture_model) {
   BuildOptions options;
   options.initial_weights = false;
@@ -96,6 +101,16 @@ void check_absolute(const std::string& what, const torch::Tensor& actual, const 
 void check_relative(const std::string& what, const torch::Tensor& actual, const torch::Tensor& expected, double limit) {
   const double scale = expected.numel() ? expected.to(torch::kFloat64).abs().max().item<double>() : 1;
   report(what, largest_difference(actual, expected) / (scale > 0 ? scale : 1), limit);
+}
+
+void check_rows(const std::string& what, const torch::Tensor& actual, const torch::Tensor& expected, double limit,
+                bool discrete) {
+  if (!discrete) return check_absolute(what, actual, expected, limit);
+  constexpr double kWorstRow = 1e-2;
+  const torch::Tensor rows = std::get<0>(differences(actual, expected).amax(-1).reshape(-1).sort());  // best first
+  const std::int64_t others = rows.size(0) / 100;
+  report(what + " in 99 % of the rows", rows[rows.size(0) - others - 1].item<double>(), limit);
+  report(what + " in the worst row", rows[-1].item<double>(), kWorstRow);
 }
 
 void check_number(const std::string& what, double actual, double expected, double relative_limit) {

@@ -29,6 +29,9 @@ Fixture load_fixture(const std::string& stem);
 /// Model file of a fixture: "v1_r18vd" → rtdetr_r18vd.yaml, "v2_r18vd" → rtdetrv2_r18vd.yaml, "ultralytics_X" → X.yaml.
 std::string model_file_of(const std::string& fixture_model);
 
+/// Whether the fixture model or model file of this name samples whole cells.
+bool samples_discretely(const std::string& model);
+
 /// The fixture's model (its JSON's "name"), filled by the rule, float64, evaluation mode.
 DetectionModel build_fixture_model(const std::string& fixture_model);
 
@@ -44,6 +47,11 @@ torch::Tensor aligned(const torch::Tensor& values, const torch::Tensor& rows, st
 /// divided by max |e|. Infinite values must be equal. Types are raised to float64, shapes must be equal.
 void check_absolute(const std::string& what, const torch::Tensor& actual, const torch::Tensor& expected, double limit);
 void check_relative(const std::string& what, const torch::Tensor& actual, const torch::Tensor& expected, double limit);
+/// As check_absolute. A model that samples discretely is held to it in all but 1 % of its rows, and to 1e-2 in those: a
+/// coordinate that float32 rounds into the other cell moves a whole sample (tests/fixtures/README.md §3).
+/// @param actual, expected  [..., C]: rows of C
+void check_rows(const std::string& what, const torch::Tensor& actual, const torch::Tensor& expected, double limit,
+                bool discrete);
 /// Same for single numbers; relative to |expected|.
 void check_number(const std::string& what, double actual, double expected, double relative_limit);
 /// Integers and truth values.

@@ -21,11 +21,12 @@ constexpr double kOutput = 1e-8, kLoss = 1e-9, kGradient = 1e-8;  // tests/fixtu
 constexpr double kSmallGradient = 1e-2;
 
 constexpr double kLoss32 = 1e-5, kGradient32 = 1e-2, kTotalGradient32 = 1e-3;  // float32
+constexpr double kDiscreteLoss32 = 2e-4;
 // Of rtdetr-l Ultralytics' own float32 pass does not reach these (docs/parity.md), so its small results are measured
-// against a share of all, and its gradients in our layout, with other roundings, have twice the room.
+// against a share of all, and its gradients have three times the room.
 constexpr double kDeepSmallLoss32 = 0.1;       ///< of the total loss
 constexpr double kDeepSmallGradient32 = 1e-5;  ///< of the norm of all gradients
-constexpr double kDeepChannelsLast32 = 2e-2;
+constexpr double kDeepGradient32 = 3e-2;
 constexpr std::int64_t kMostBoxes = 1000;  ///< of an image: a pair of query and box as one number
 
 bool is_deep(const Fixture& fixture) { return fixture.json["name"] == "ultralytics_rtdetr-l"; }
@@ -277,18 +278,17 @@ TEST_CASE("a training pass gives the reference's losses, pairs, gradients and ba
 
 TEST_CASE("a training pass in float32 stays within float32's rounding", "[train]") {
   const Fixture fixture = load_fixture();
-  const auto check = [&](torch::MemoryFormat layout, double gradient_limit) {
+  const auto check = [&](torch::MemoryFormat layout) {
     const TrainingPass pass(fixture, torch::kFloat32, layout);
     const Tensor rows = rows_of_tokens(pass.output.topk_indices, fixture.tensor("topk.indices"));
-    check_losses(fixture, pass.result, kLoss32, is_deep(fixture) ? kDeepSmallLoss32 : 0);
+    check_losses(fixture, pass.result, samples_discretely(pass.name) ? kDiscreteLoss32 : kLoss32,
+                 is_deep(fixture) ? kDeepSmallLoss32 : 0);
     check_matched_tokens(fixture, pass.result, rows);
-    check_gradient_norms(fixture, pass.model, gradient_limit);
+    check_gradient_norms(fixture, pass.model, is_deep(fixture) ? kDeepGradient32 : kGradient32);
   };
-  SECTION("in the commands' memory layout") {
-    check(torch::MemoryFormat::ChannelsLast, is_deep(fixture) ? kDeepChannelsLast32 : kGradient32);
-  }
+  SECTION("in the commands' memory layout") { check(torch::MemoryFormat::ChannelsLast); }
   if (!is_deep(fixture)) return;
-  SECTION("in the references' memory layout") { check(torch::MemoryFormat::Contiguous, kGradient32); }
+  SECTION("in the references' memory layout") { check(torch::MemoryFormat::Contiguous); }
 }
 
 }  // namespace rtdetr::test

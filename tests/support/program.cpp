@@ -84,7 +84,7 @@ std::string Program::err() const { return content_of(err_); }
 
 void wait_until(const std::function<bool()>& condition) {
   for (const auto begin = Clock::now(); !condition(); pause()) {
-    if (seconds_since(begin) > 60) throw std::runtime_error("waited for a minute in vain");
+    if (seconds_since(begin) > 1200) throw std::runtime_error("waited for twenty minutes in vain");
   }
 }
 

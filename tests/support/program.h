@@ -35,7 +35,7 @@ class Program {
   int out_ = -1, err_ = -1;  ///< memory files
 };
 
-/// Looks at `condition` every few milliseconds until it holds, for a minute at most.
+/// Looks at `condition` every few milliseconds until it holds, for twenty minutes at most.
 /// @throws std::runtime_error
 void wait_until(const std::function<bool()>& condition);
 

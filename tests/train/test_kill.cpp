@@ -48,10 +48,10 @@ void kill_and_compare(const Settings& settings, const Variant& variant, Random& 
     const std::string name = std::string(variant.name) + "-killed-" + std::to_string(run);
     int checkpoints = 0, code = -1;
     while (code != 0) {
-      const double moment = killed < variant.kills ? random.uniform(0, duration) : 60;
+      const double moment = random.uniform(0, duration);
       CAPTURE(name, killed, moment);
       Program program(micro_command(settings, name, variant.keys));
-      if (!program.wait(moment)) program.send(SIGKILL);
+      if (killed < variant.kills && !program.wait(moment)) program.send(SIGKILL);
       code = program.wait();
       INFO(program.err());
       REQUIRE((code == 0 || code == -SIGKILL));
