@@ -7,11 +7,15 @@
 #include "core/io/error.h"
 #include "core/ops/ms_deform_attn.h"
 #include "core/ops/ms_deform_attn_kernels.h"
+#include "tests/support/devices.h"
 #include "tests/support/gradcheck.h"
+#include "tests/support/grid_sample_form.h"
 
 using rtdetr::LevelShape;
 using rtdetr::ms_deform_attn;
 using rtdetr::SamplingMethod;
+using rtdetr::test::ms_deform_attn_by_grid_sample;
+using rtdetr::test::test_device;
 using torch::Tensor;
 
 namespace {
@@ -23,36 +27,15 @@ struct Inputs {
   Tensor value, locations, weights;
 };
 
-/// Locations reach outside the maps on all sides.
+/// Locations reach outside the maps on all sides. On the device of the test, which the CPU-only ones leave at the CPU.
 Inputs make_inputs(std::int64_t channels, torch::ScalarType type = torch::kFloat64, std::int64_t queries = 7) {
+  const torch::Device device = test_device();
   torch::manual_seed(channels);
   const auto options = torch::TensorOptions(torch::kFloat64);
   const std::int64_t tokens = 6 * 8 + 3 * 4 + 2 * 2;
-  return {torch::randn({2, tokens, 3, channels}, options).to(type),
-          (torch::rand({2, queries, 3, 9, 2}, options) * 1.6 - 0.3).to(type),
-          torch::randn({2, queries, 3, 9}, options).softmax(-1).to(type)};
-}
-
-/// The composition the references use: one grid_sample per level.
-Tensor by_grid_sample(const Inputs& in) {
-  const auto batch = in.value.size(0), heads = in.value.size(2), channels = in.value.size(3);
-  const auto queries = in.locations.size(1);
-  Tensor sum = torch::zeros({batch * heads, channels, queries}, in.value.options());
-  std::int64_t token = 0, point = 0;
-  for (std::size_t l = 0; l < kLevels.size(); ++l) {
-    const auto [height, width] = kLevels[l];
-    const Tensor map = in.value.narrow(1, token, height * width)
-                           .permute({0, 2, 3, 1})
-                           .reshape({batch * heads, channels, height, width});
-    const Tensor grid =
-        (in.locations.narrow(3, point, kPoints[l]) * 2 - 1).transpose(1, 2).flatten(0, 1);  // [B·M, Q, P, 2]
-    const Tensor sampled = torch::grid_sampler(map, grid, 0, 0, false);                     // [B·M, D, Q, P]
-    const Tensor share = in.weights.narrow(3, point, kPoints[l]).transpose(1, 2).flatten(0, 1).unsqueeze(1);
-    sum = sum + (sampled * share).sum(-1);
-    token += height * width;
-    point += kPoints[l];
-  }
-  return sum.view({batch, heads * channels, queries}).transpose(1, 2);
+  return {torch::randn({2, tokens, 3, channels}, options).to(device, type),
+          (torch::rand({2, queries, 3, 9, 2}, options) * 1.6 - 0.3).to(device, type),
+          torch::randn({2, queries, 3, 9}, options).softmax(-1).to(device, type)};
 }
 
 struct Gradients {
@@ -77,21 +60,24 @@ double difference(const Tensor& a, const Tensor& b) { return (a - b).abs().max()
 
 }  // namespace
 
-TEST_CASE("deformable attention equals its grid_sample form, forward and backward") {
+TEST_CASE("deformable attention equals its grid_sample form, forward and backward", "[devices]") {
   at::set_num_threads(1);
   const auto channels = GENERATE(1, 5, 16, 32, 40);
   const Inputs in = make_inputs(channels);
-  const Gradients ours = run_op(in), slow = run(in, by_grid_sample);
+  const Gradients ours = run_op(in),
+                  slow = run(in, [](const Inputs&i) {
+                    return ms_deform_attn_by_grid_sample(i.value, kLevels, kPoints, i.locations, i.weights);
+                  });
   CHECK(difference(ours.output, slow.output) < 1e-13);
   CHECK(difference(ours.value, slow.value) < 1e-13);
   CHECK(difference(ours.locations, slow.locations) < 1e-12);
   CHECK(difference(ours.weights, slow.weights) < 1e-13);
 }
 
-TEST_CASE("deformable attention's gradients equal finite differences") {
+TEST_CASE("deformable attention's gradients equal finite differences", "[devices]") {
   at::set_num_threads(1);
   const Inputs in = make_inputs(4);
-  const Tensor upstream = torch::randn({2, 7, 12}, torch::kFloat64);
+  const Tensor upstream = torch::randn({2, 7, 12}, torch::kFloat64).to(test_device());
   const auto total = [&](const Tensor& value, const Tensor& locations, const Tensor& weights) {
     return (ms_deform_attn(value, kLevels, kPoints, locations, weights) * upstream).sum();
   };
@@ -135,34 +121,33 @@ TEST_CASE("deformable attention is bit-equal for any number of threads") {
   CHECK(torch::equal(one.weights, three.weights));
 }
 
-TEST_CASE("discrete sampling takes the cell under the point, without a gradient to the location") {
+TEST_CASE("discrete sampling takes the cell under the point, without a gradient to the location", "[devices]") {
   at::set_num_threads(1);
-  const Tensor value = torch::arange(12, torch::kFloat64).view({1, 12, 1, 1});  // 2 rows of 6
+  const auto here = torch::dtype(torch::kFloat64).device(test_device());
+  const Tensor value = torch::arange(12, here).view({1, 12, 1, 1});  // 2 rows of 6
   const std::vector<double> xy = {0.0, 0.0, 0.9, 0.0, 0.5, 0.6, -3.0, 7.0};
-  const Tensor locations = torch::tensor(xy, torch::kFloat64).view({1, 4, 1, 1, 2}).set_requires_grad(true);
-  const Tensor weights = torch::ones({1, 4, 1, 1}, torch::kFloat64).set_requires_grad(true);
+  const Tensor locations = torch::tensor(xy, here).view({1, 4, 1, 1, 2}).set_requires_grad(true);
+  const Tensor weights = torch::ones({1, 4, 1, 1}, here).set_requires_grad(true);
   const auto sample = [&](SamplingMethod method) {
     return ms_deform_attn(value, {{2, 6}}, {1}, locations, weights, method);
   };
 
   // trunc(0.9·6 + 0.5) = 5, trunc(0.5·6 + 0.5) = 3, trunc(0.6·2 + 0.5) = 1
-  CHECK(
-      torch::equal(sample(SamplingMethod::kDiscrete).flatten(), torch::tensor({0.0, 5.0, 9.0, 6.0}, torch::kFloat64)));
+  CHECK(torch::equal(sample(SamplingMethod::kDiscrete).flatten(), torch::tensor({0.0, 5.0, 9.0, 6.0}, here)));
   // The official form clamps columns to the height: at most column 1 here.
-  CHECK(torch::equal(sample(SamplingMethod::kDiscreteSquare).flatten(),
-                     torch::tensor({0.0, 1.0, 7.0, 6.0}, torch::kFloat64)));
+  CHECK(torch::equal(sample(SamplingMethod::kDiscreteSquare).flatten(), torch::tensor({0.0, 1.0, 7.0, 6.0}, here)));
   sample(SamplingMethod::kDiscrete).sum().backward();
   CHECK_FALSE(locations.grad().defined());
-  CHECK(torch::equal(weights.grad().flatten(), torch::tensor({0.0, 5.0, 9.0, 6.0}, torch::kFloat64)));
+  CHECK(torch::equal(weights.grad().flatten(), torch::tensor({0.0, 5.0, 9.0, 6.0}, here)));
 }
 
-TEST_CASE("points that are not numbers contribute nothing") {
+TEST_CASE("points that are not numbers contribute nothing", "[devices]") {
   at::set_num_threads(1);
   const double nan = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();
   Inputs in = make_inputs(16);
   in.locations =
       torch::tensor({nan, 0.5, 0.5, -inf, inf, inf, 1e300, 0.1, nan, nan, -1e30, 2e9, 5.0, 5.0, 0.5, -5.0, nan, 1.0},
-                    torch::kFloat64)
+                    in.value.options())
           .view({1, 1, 1, 9, 2})
           .expand({2, 7, 3, 9, 2});
   const Gradients g = run_op(in);
@@ -172,7 +157,7 @@ TEST_CASE("points that are not numbers contribute nothing") {
   CHECK(run_op(in, SamplingMethod::kDiscrete).output.isfinite().all().item<bool>());
 }
 
-TEST_CASE("half types are computed in float32 and keep value's type") {
+TEST_CASE("half types are computed in float32 and keep value's type", "[devices]") {
   at::set_num_threads(1);
   const auto type = GENERATE(torch::kBFloat16, torch::kFloat16);
   const Inputs in = make_inputs(32, type);
@@ -183,13 +168,13 @@ TEST_CASE("half types are computed in float32 and keep value's type") {
   CHECK(torch::equal(half, full.to(type)));
 }
 
-TEST_CASE("no queries and no images are ordinary") {
+TEST_CASE("no queries and no images are ordinary", "[devices]") {
   at::set_num_threads(1);
   const Inputs in = make_inputs(8, torch::kFloat64, 0);
   CHECK(run_op(in).output.sizes() == torch::IntArrayRef({2, 0, 24}));
 }
 
-TEST_CASE("deformable attention refuses sizes that do not fit") {
+TEST_CASE("deformable attention refuses sizes that do not fit", "[devices]") {
   const Inputs in = make_inputs(8);
   CHECK_THROWS_AS(ms_deform_attn(in.value, {{6, 8}, {3, 4}}, {3, 4}, in.locations, in.weights), rtdetr::InternalError);
   CHECK_THROWS_AS(ms_deform_attn(in.value, kLevels, {3, 4, 3}, in.locations, in.weights), rtdetr::InternalError);
