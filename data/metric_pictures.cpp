@@ -19,6 +19,19 @@ std::string digits(double value) {
   return text.data();
 }
 
+/// 87 → "87", 1234 → "1.2k", 12345 → "12k": four characters at most.
+std::string short_count(std::int64_t count) {
+  const auto scaled = [&](double unit, const char* letter) {
+    const double value = static_cast<double>(count) / unit;
+    std::array<char, 32> text{};
+    std::snprintf(text.data(), text.size(), value < 9.95 ? "%.1f%s" : "%.0f%s", value, letter);
+    return std::string(text.data());
+  };
+  if (count < 1000) return std::to_string(count);
+  if (count < 999'500) return scaled(1e3, "k");
+  return count < 999'500'000 ? scaled(1e6, "M") : scaled(1e9, "G");
+}
+
 std::string name_of(const ClassList& classes, std::int64_t category_id) {
   const auto found = std::find(classes.category_ids.begin(), classes.category_ids.end(), category_id);
   return found == classes.category_ids.end()
@@ -46,6 +59,9 @@ class MatrixPicture {
     const int lines = static_cast<int>(matrix.classes) + 1;
     cell_ = std::clamp(960 / lines, 12, 64);
     text_height_ = std::clamp(cell_ / 4.5, 6.0, 10.0);
+    for (const std::int64_t count : matrix.counts) {
+      cell_ = std::max(cell_, static_cast<int>(Canvas::text_width(short_count(count), text_height_)) + 5);
+    }
     double widest = Canvas::text_width("false alarm", text_height_);
     for (const std::string& name : names_) widest = std::max(widest, Canvas::text_width(name, text_height_));
     margin_ = static_cast<int>(widest) + 44;
@@ -93,9 +109,9 @@ class MatrixPicture {
     const Point from{left(column), top(row)}, to{left(column) + cell_ - 1, top(row) + cell_ - 1};
     canvas.fill(from, to, color);
     canvas.rectangle(from, to, {225, 225, 225});
-    const std::string text = std::to_string(count);
+    if (count == 0) return;
+    const std::string text = short_count(count);
     const double width = Canvas::text_width(text, text_height_);
-    if (count == 0 || width > cell_ - 4) return;
     canvas.text({from.x + (cell_ - width) / 2, from.y + (cell_ + text_height_) / 2}, text, text_height_,
                 readable_on(color));
   }

@@ -14,7 +14,7 @@ Picture precision_recall_picture(const MetricResult& result, const ClassList& cl
 /// Mean F1, precision and recall against the confidence, and the F1 of each class if they are seven or fewer.
 Picture f1_picture(const OperatingCurves& curves, const ClassList& classes);
 
-/// Counts, shaded by their share of the column. Without counts where cells are too small for them.
+/// Counts, shaded by their share of the column; from 1,000 on in thousands (1.2k). Cells are as wide as the widest.
 Picture confusion_picture(const ConfusionMatrix& matrix, const ClassList& classes);
 
 }  // namespace rtdetr

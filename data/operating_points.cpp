@@ -28,7 +28,7 @@ double overlap(const Box& a, const Box& b, bool crowd) {
 
 double MatchCounts::precision() const {
   const std::int64_t detections = hits + wrong;
-  return detections == 0 ? 1 : static_cast<double>(hits) / static_cast<double>(detections);
+  return detections == 0 ? std::nan("") : static_cast<double>(hits) / static_cast<double>(detections);
 }
 
 double MatchCounts::recall() const {
@@ -122,6 +122,7 @@ OperatingCurves DetectionMatcher::curves() const {
     }
   }
   std::int64_t with_boxes = 0;
+  std::array<std::int64_t, kConfidences> with_detections{};
   for (std::size_t k = 0; k < classes_; ++k) {
     std::stable_sort(scored[k].begin(), scored[k].end(),
                      [](const auto& a, const auto& b) { return a.first > b.first; });
@@ -134,13 +135,19 @@ OperatingCurves DetectionMatcher::curves() const {
     ++with_boxes;
     for (int i = 0; i < kConfidences; ++i) {
       const MatchCounts point = matches.at(i / 100.0);
-      curves.precision[static_cast<std::size_t>(i)] += point.precision();
-      curves.recall[static_cast<std::size_t>(i)] += point.recall();
-      curves.f1[static_cast<std::size_t>(i)] += point.f1();
+      const auto at = static_cast<std::size_t>(i);
+      if (point.hits + point.wrong > 0) {
+        curves.precision[at] += point.precision();
+        ++with_detections[at];
+      }
+      curves.recall[at] += point.recall();
+      curves.f1[at] += point.f1();
     }
   }
-  for (auto* values : {&curves.precision, &curves.recall, &curves.f1}) {
-    for (double& value : *values) value /= static_cast<double>(std::max<std::int64_t>(with_boxes, 1));
+  for (std::size_t i = 0; i < kConfidences; ++i) {
+    curves.precision[i] /= static_cast<double>(with_detections[i]);
+    curves.recall[i] /= static_cast<double>(std::max<std::int64_t>(with_boxes, 1));
+    curves.f1[i] /= static_cast<double>(std::max<std::int64_t>(with_boxes, 1));
   }
   const auto best = std::max_element(curves.f1.begin(), curves.f1.end());
   curves.best_confidence = static_cast<double>(best - curves.f1.begin()) / 100.0;

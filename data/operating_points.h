@@ -15,7 +15,7 @@ struct MatchCounts {
   std::int64_t hits = 0;     ///< detections that match a box of their class
   std::int64_t wrong = 0;    ///< detections that do not
   std::int64_t missed = 0;   ///< boxes that no detection matches
-  double precision() const;  ///< hits / detections; 1 with none
+  double precision() const;  ///< hits / detections; NaN with none, of which nothing can be said
   double recall() const;     ///< hits / boxes; 0 with none
   double f1() const;
 };
@@ -34,7 +34,8 @@ inline constexpr int kConfidences = 101;  ///< 0, 0.01, … 1
 
 struct OperatingCurves {
   std::vector<ScoredMatches> classes;  ///< by class index
-  /// Means over the classes that have boxes, at confidences i / 100.
+  /// Means over the classes that have boxes, at confidences i / 100; precision over those of them that have detections,
+  /// NaN where none has.
   std::array<double, kConfidences> precision{}, recall{}, f1{};
   double best_confidence = 0;  ///< where the mean F1 is highest; the lowest such
 };

@@ -16,18 +16,23 @@ struct Means {
   double precision = 0, recall = 0, f1 = 0;
 };
 
-/// Over the classes that have boxes.
+/// Over the classes that have boxes; precision over those of them that have detections, NaN where none has.
 Means means_of(const DetectionReport& report) {
   Means sum;
-  double counted = 0;
+  double with_boxes = 0, with_detections = 0;
   for (const ScoredMatches& matches : report.curves.classes) {
     if (matches.boxes == 0) continue;
     const MatchCounts point = matches.at(report.confusion.confidence);
-    sum = {sum.precision + point.precision(), sum.recall + point.recall(), sum.f1 + point.f1()};
-    ++counted;
+    if (point.hits + point.wrong > 0) {
+      sum.precision += point.precision();
+      ++with_detections;
+    }
+    sum.recall += point.recall();
+    sum.f1 += point.f1();
+    ++with_boxes;
   }
-  if (counted == 0) return {};
-  return {sum.precision / counted, sum.recall / counted, sum.f1 / counted};
+  const double boxes = std::max(with_boxes, 1.0);
+  return {sum.precision / with_detections, sum.recall / boxes, sum.f1 / boxes};
 }
 
 /// RFC 4180: a text with a comma, quote or line feed stands in quotes.
@@ -38,7 +43,7 @@ std::string csv_text(const std::string& text) {
   return quoted + '"';
 }
 
-std::string csv_number(double value) { return value < 0 ? "" : format_double(value); }
+std::string csv_number(double value) { return value >= 0 ? format_double(value) : ""; }
 
 }  // namespace
 
@@ -50,10 +55,16 @@ DetectionReport report_detections(const Evaluation& evaluation, const Dataset& d
   return report;
 }
 
+std::optional<double> best_confidence(const Evaluation& evaluation, const Dataset& dataset) {
+  const OperatingCurves curves = DetectionMatcher(dataset.truth, evaluation.detections, dataset.classes).curves();
+  if (*std::max_element(curves.f1.begin(), curves.f1.end()) <= 0) return std::nullopt;
+  return std::max(curves.best_confidence, 0.01);  // at 0 every query is a detection
+}
+
 std::string operating_point_text(const DetectionReport& report) {
   const Means means = means_of(report);
   const bool best = report.confusion.confidence == report.curves.best_confidence;
-  return "precision " + fixed(means.precision, 3) + ", recall " + fixed(means.recall, 3) + ", F1 " +
+  return "precision " + fixed_or_dash(means.precision, 3) + ", recall " + fixed(means.recall, 3) + ", F1 " +
          fixed(means.f1, 3) + " at confidence " + fixed(report.confusion.confidence, 2) + (best ? " (best F1)" : "") +
          " and IoU 0.5, mean of the classes\n";
 }
@@ -97,12 +108,28 @@ void write_class_csv(const DetectionReport& report, const MetricResult& metric, 
                                          csv_number(one.ap75),
                                          csv_number(one.ar100),
                                          format_double(report.confusion.confidence),
-                                         format_double(point.precision()),
+                                         csv_number(point.precision()),
                                          format_double(point.recall()),
                                          format_double(point.f1()),
                                          std::to_string(point.hits),
                                          std::to_string(point.wrong),
                                          std::to_string(point.missed)};
+    text += join(cells, ",") + "\n";
+  }
+  write_text_atomically(csv, text);
+}
+
+void write_confusion_csv(const ConfusionMatrix& matrix, const ClassList& classes, const std::filesystem::path& csv) {
+  std::vector<std::string> cells{"detected"};
+  for (const std::string& name : classes.names) cells.push_back(csv_text(name));
+  cells.emplace_back("false alarm");
+  std::string text = join(cells, ",") + "\n";
+  for (std::size_t row = 0; row <= matrix.classes; ++row) {
+    cells = {row < matrix.classes ? csv_text(classes.names[row]) : "missed"};
+    for (std::size_t column = 0; column <= matrix.classes; ++column) {
+      const bool nothing = row == matrix.classes && column == matrix.classes;
+      cells.push_back(nothing ? "" : std::to_string(matrix.at(row, column)));
+    }
     text += join(cells, ",") + "\n";
   }
   write_text_atomically(csv, text);

@@ -67,6 +67,6 @@ std::string fixed(double value, int digits) {
   return buffer;
 }
 
-std::string fixed_or_dash(double value, int digits) { return value < 0 ? "-" : fixed(value, digits); }
+std::string fixed_or_dash(double value, int digits) { return value >= 0 ? fixed(value, digits) : "-"; }
 
 }  // namespace rtdetr

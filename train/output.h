@@ -36,7 +36,7 @@ class TextTable {
   std::vector<std::vector<std::string>> rows_;
 };
 
-/// Number with `digits` after the point: AP as 0.665, milliseconds as 12.3; "-" for COCO's undefined −1.
+/// Number with `digits` after the point: AP as 0.665, milliseconds as 12.3; "-" for COCO's undefined −1 and for NaN.
 std::string fixed(double value, int digits);
 std::string fixed_or_dash(double value, int digits);
 

@@ -41,10 +41,20 @@ TEST_CASE("counts follow the score: hits, wrong ones and missed ones") {
   CHECK(low.recall() == 1);
   CHECK(low.f1() == Approx(2 / 3.0));
   CHECK(curves.classes[1].at(0.5).missed == 1);
-  CHECK(curves.classes[1].at(0.5).precision() == 1);
+  CHECK(std::isnan(curves.classes[1].at(0.5).precision()));
   CHECK(curves.classes[1].boxes == 1);  // crowds are not to be found
   CHECK(curves.best_confidence == Approx(0.0));
   CHECK(curves.f1[50] == Approx((2 / 3.0 + 0) / 2));
+}
+
+TEST_CASE("a class without detections has no precision and does not raise the mean") {
+  const std::vector<MetricDetection> detections{found(1, 5, 0, 0.9), found(1, 5, 100, 0.8), found(1, 70, 20, 0.3)};
+  const OperatingCurves curves = DetectionMatcher(truth(), detections, kClasses).curves();
+  CHECK(curves.precision[20] == Approx((0.5 + 1) / 2));
+  CHECK(curves.precision[50] == Approx(0.5));  // of the cats alone
+  CHECK(std::isnan(curves.precision[95]));
+  CHECK(curves.recall[50] == Approx(0.5));
+  CHECK(curves.recall[95] == 0);
 }
 
 TEST_CASE("what falls on a crowd counts neither way") {
@@ -125,4 +135,21 @@ TEST_CASE("a matrix of eighty classes is drawn within 1200 pixels") {
   const Picture picture = confusion_picture(DetectionMatcher({}, {}, many).confusion(0.25), many);
   CHECK(picture.width < 1200);
   CHECK(picture.height < 1200);
+}
+
+TEST_CASE("the counts of a large matrix are drawn, and its cells are wide enough for them") {
+  ClassList many;
+  for (int i = 0; i < 80; ++i) {
+    many.names.push_back("c" + std::to_string(i));
+    many.category_ids.push_back(i);
+  }
+  ConfusionMatrix matrix = DetectionMatcher({}, {}, many).confusion(0.25);
+  const auto drawn = [&](std::int64_t count) {
+    matrix.at(7, 3) = count;  // alone in its column: always the darkest shade
+    return confusion_picture(matrix, many);
+  };
+  CHECK(drawn(57).rgb != drawn(75).rgb);
+  CHECK(drawn(12'345).rgb != drawn(98'765).rgb);
+  CHECK(drawn(123).width > drawn(1).width);
+  CHECK(drawn(12'345).width < 2400);
 }

@@ -49,13 +49,14 @@ std::string speed(const Evaluation& evaluation) {
          "; ms = model alone, fused, one picture, " + std::to_string(at::get_num_threads()) + " threads\n";
 }
 
-/// metrics_per_class.csv, predictions.json (save_json=true) and pictures (plots=true) in a fresh folder. @return its
-/// name
+/// metrics_per_class.csv, confusion_matrix.csv, predictions.json (save_json=true) and pictures (plots=true) in a fresh
+/// folder. @return its name
 std::string write_files(const Settings& settings, const Dataset& dataset, const Evaluation& evaluation,
                         const DetectionReport& report) {
   const RunFolder folder = RunFolder::create(settings.project, settings.name, settings.exist_ok);
   if (settings.save_json) write_coco_results(folder.path() / "predictions.json", evaluation.detections);
   write_class_csv(report, evaluation.last(), dataset.classes, folder.path() / "metrics_per_class.csv");
+  write_confusion_csv(report.confusion, dataset.classes, folder.path() / "confusion_matrix.csv");
   if (settings.plots) {
     write_validation_pictures(dataset, evaluation, folder.path());
     write_metric_pictures(report, evaluation.last(), dataset.classes, folder.path());
