@@ -24,7 +24,7 @@ class MetadataReader {
 
   const std::string& text(const std::string& key) const {
     const auto found = metadata_.find(key);
-    if (found == metadata_.end()) fail("has no metadata entry '" + key + "'; is it a model file of rtdetr?");
+    if (found == metadata_.end()) fail("is damaged: it has no metadata entry '" + key + "'");
     return found->second;
   }
   std::string text_or_empty(const std::string& key) const { return metadata_.contains(key) ? text(key) : ""; }
@@ -45,6 +45,12 @@ class MetadataReader {
     } catch (const json::exception&) {
       fail_entry(key, "a JSON array of " + of);
     }
+  }
+  std::optional<double> share_or_none(const std::string& key) const {
+    if (!metadata_.contains(key)) return std::nullopt;
+    const auto value = parse_double(text(key));
+    if (!value || !(*value >= 0 && *value <= 1)) fail_entry(key, "a number from 0 to 1");
+    return value;
   }
   [[noreturn]] void fail(const std::string& what) const { throw CheckpointError(file_.string() + " " + what); }
   [[noreturn]] void fail_entry(const std::string& key, const std::string& expected) const {
@@ -97,24 +103,35 @@ ModelInfo describe_model(const DetectionModel& model, ModelInfo info) {
 }
 
 FileMetadata to_metadata(const ModelInfo& info) {
-  return {{"format", kFormat},
-          {"format_version", std::to_string(kFormatVersion)},
-          {"program_version", RTDETR_VERSION},
-          {"model_name", info.model_name},
-          {"model_yaml", info.model_yaml},
-          {"num_classes", std::to_string(info.num_classes)},
-          {"decoder_layers", std::to_string(info.decoder_layers)},
-          {"fused", info.fused ? "true" : "false"},
-          {"names", json(info.names).dump()},
-          {"category_ids", json(info.category_ids).dump()},
-          {"imgsz", json({info.height, info.width}).dump()},
-          {"step", std::to_string(info.step)},
-          {"epoch", std::to_string(info.epoch)}};
+  FileMetadata entries{{"format", kFormat},
+                       {"format_version", std::to_string(kFormatVersion)},
+                       {"program_version", RTDETR_VERSION},
+                       {"model_name", info.model_name},
+                       {"model_yaml", info.model_yaml},
+                       {"num_classes", std::to_string(info.num_classes)},
+                       {"decoder_layers", std::to_string(info.decoder_layers)},
+                       {"fused", info.fused ? "true" : "false"},
+                       {"names", json(info.names).dump()},
+                       {"category_ids", json(info.category_ids).dump()},
+                       {"imgsz", json({info.height, info.width}).dump()},
+                       {"step", std::to_string(info.step)},
+                       {"epoch", std::to_string(info.epoch)}};
+  if (info.best_confidence) entries["best_confidence"] = format_double(*info.best_confidence);
+  return entries;
+}
+
+bool has_model_info(const FileMetadata& metadata) {
+  const auto format = metadata.find("format");
+  return format != metadata.end() && format->second == kFormat;
 }
 
 ModelInfo to_model_info(const FileMetadata& metadata, const std::filesystem::path& file) {
   const MetadataReader read(metadata, file);
-  if (read.text("format") != kFormat) read.fail_entry("format", std::string("'") + kFormat + "'");
+  if (!has_model_info(metadata))
+    read.fail(
+        "holds tensors, but not the model and the classes they belong to: its metadata have no entry 'format' that is "
+        "'rtdetr'; train takes such weights: model=YAML weights=" +
+        file.string());
   if (read.integer("format_version") > kFormatVersion)
     read.fail("was written by a newer version (" + read.text_or_empty("program_version") + ", format " +
               read.text("format_version") + "); this is " RTDETR_VERSION ", which reads format " +
@@ -133,6 +150,7 @@ ModelInfo to_model_info(const FileMetadata& metadata, const std::filesystem::pat
   info.width = size[1];
   info.step = read.integer_or_zero("step");
   info.epoch = read.integer_or_zero("epoch");
+  info.best_confidence = read.share_or_none("best_confidence");
   const auto classes = static_cast<std::size_t>(info.num_classes);
   if (info.names.size() != classes || info.category_ids.size() != classes)
     read.fail("is damaged: " + std::to_string(info.num_classes) + " classes, but " + std::to_string(info.names.size()) +

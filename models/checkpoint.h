@@ -25,12 +25,16 @@ struct ModelInfo {
   std::vector<std::int64_t> category_ids;  ///< of the classes, as annotation files call them; JSON array
   std::int64_t height = 640, width = 640;  ///< input size, "imgsz": "[height, width]"
   std::int64_t step = 0, epoch = 0;        ///< of training, when these weights were
+  /// Score at which these weights' mean F1 was best on the validation split; absent in files that were not validated.
+  std::optional<double> best_confidence;
 };
 
 /// `info` with what the model itself knows (name, YAML, classes, layers, fused) taken from it.
 ModelInfo describe_model(const DetectionModel& model, ModelInfo info);
 /// As written into a file, with `format` = "rtdetr", `format_version` and `program_version`.
 FileMetadata to_metadata(const ModelInfo& info);
+/// The file says that it is one of ours. Others hold tensors alone, for what takes tensors by name (weights=).
+bool has_model_info(const FileMetadata& metadata);
 /// @throws CheckpointError  naming `file` and the entry that is missing or not what it should be
 ModelInfo to_model_info(const FileMetadata& metadata, const std::filesystem::path& file);
 

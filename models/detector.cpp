@@ -111,7 +111,7 @@ std::vector<std::vector<Detection>> Detector::detect(std::span<const RgbView> pi
   std::vector<std::vector<Detection>> result;
   const PostprocessOptions options{.max_detections = s.options.max_detections, .clip = true};
   for (const Detections& found : postprocess(output.layers.back(), sizes, options))
-    result.push_back(above(found, s.options.min_score));
+    result.push_back(above(found, static_cast<float>(min_score())));
   measured.postprocess_ms = watch.lap();
   if (times) *times = measured;
   return result;
@@ -127,6 +127,11 @@ std::vector<Detection> Detector::detect_file(const std::filesystem::path& file) 
 const std::vector<std::string>& Detector::names() const { return state_->loaded.info.names; }
 int Detector::input_height() const { return static_cast<int>(state_->height); }
 int Detector::input_width() const { return static_cast<int>(state_->width); }
+std::optional<double> Detector::best_score() const { return state_->loaded.info.best_confidence; }
+double Detector::min_score() const {
+  constexpr double kUsual = 0.5;
+  return state_->options.min_score ? *state_->options.min_score : best_score().value_or(kUsual);
+}
 int Detector::decoder_layers() const { return static_cast<int>(state_->loaded.model->num_decoder_layers()); }
 
 }  // namespace rtdetr

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -26,7 +27,8 @@ struct Detection {
 };
 
 struct DetectorOptions {
-  float min_score = 0.5F;
+  /// Smallest score of a detection, [0, 1]. Absent: Detector::best_score() of the model file, or 0.5 where it has none.
+  std::optional<float> min_score;
   int max_detections = 300;   ///< per picture
   int decoder_layers = 0;     ///< run only the first k: faster, a little less accurate; 0 = the model's usual depth
   int height = 0, width = 0;  ///< input size, multiples of the model's stride; 0 = the size it was trained with
@@ -61,6 +63,10 @@ class Detector {
   int input_height() const;
   int input_width() const;
   int decoder_layers() const;  ///< that run
+  /// Score at which precision and recall were best together (mean F1) when the model was validated in training; absent
+  /// in files of models that were not.
+  std::optional<double> best_score() const;
+  double min_score() const;  ///< that counts
 
  private:
   struct State;

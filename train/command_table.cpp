@@ -18,7 +18,7 @@ std::span<const CommandInfo> all_commands() {
       {Command::kPredict,
        "predict",
        "finds objects in pictures",
-       "rtdetr predict model=best.safetensors source=photos/ conf=0.5",
+       "rtdetr predict model=best.safetensors source=photos/",
        {"model", "source"}},
       {Command::kExport,
        "export",

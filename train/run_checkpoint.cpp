@@ -5,6 +5,7 @@
 #include "core/io/error.h"
 #include "core/io/log.h"
 #include "core/io/text.h"
+#include "models/checkpoint.h"
 
 namespace rtdetr {
 namespace {
@@ -44,7 +45,8 @@ RunCheckpoint load_run_file(const std::filesystem::path& file) {
     throw CheckpointError(file.string() +
                           ": holds weights but no training state; start a new run with weights=" + file.string());
   }
-  return {file, std::move(content.tensors), from_text(facts->second, file)};
+  return {file, std::move(content.tensors), from_text(facts->second, file),
+          to_model_info(content.metadata, file).best_confidence};
 }
 
 std::uintmax_t bytes_of(const TensorMap& state) {

@@ -25,6 +25,7 @@ struct RunCheckpoint {
   std::filesystem::path file;
   TensorMap state;
   RunFacts facts;
+  std::optional<double> best_confidence;  ///< see ModelInfo
 };
 
 /// Writes last.safetensors durably; the one before stays as last-1.safetensors.

@@ -12,6 +12,7 @@
 #include "core/io/text.h"
 #include "models/checkpoint.h"
 #include "train/clock.h"
+#include "train/detection_report.h"
 #include "train/freeze.h"
 #include "train/results.h"
 #include "train/run_pictures.h"
@@ -72,6 +73,7 @@ void Trainer::resume(const RunCheckpoint& checkpoint) {
   saver_.begin_with(checkpoint.file, steps_);
   train_seconds_ = last_save_ = checkpoint.facts.train_seconds;
   last_saved_step_ = steps_;
+  confidence_ = checkpoint.best_confidence;
   if (!checkpoint.facts.loss_terms.empty()) loss_terms_ = split(checkpoint.facts.loss_terms, ',');
   resumed_ = true;
   log::info("continuing " + checkpoint.file.string() + " in epoch " + std::to_string(epoch_ + 1) + " at batch " +
@@ -258,6 +260,7 @@ std::optional<Evaluation> Trainer::validate() {
   const double begin = seconds_now();
   auto evaluation = evaluate(experiment_.average, *experiment_.val, evaluator_options(experiment_), stop_requested_);
   if (!evaluation) return std::nullopt;
+  confidence_ = best_confidence(*evaluation, *experiment_.val);
   const auto& stats = evaluation->last().stats;
   std::array<char, 160> text{};
   std::snprintf(text.data(), text.size(),
@@ -339,6 +342,7 @@ ModelInfo Trainer::model_info() const {
   info.width = experiment_.size.width;
   info.step = steps_;
   info.epoch = epoch_;
+  info.best_confidence = confidence_;
   return describe_model(experiment_.average, std::move(info));
 }
 

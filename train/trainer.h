@@ -117,6 +117,7 @@ class Trainer {
 
   // told beside the state
   std::vector<std::string> loss_terms_;
+  std::optional<double> confidence_;  ///< where F1 was best when the averaged weights were last validated
   double train_seconds_ = 0;
   double last_save_ = 0;  ///< train_seconds_ at the last attempt to save
   std::int64_t last_saved_step_ = 0;

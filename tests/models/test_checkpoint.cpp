@@ -56,6 +56,15 @@ TEST_CASE("a model file gives back the model, its classes and its counters") {
   CHECK(loaded.info.model_name == "tiny");
   CHECK(loaded.info.decoder_layers == 3);
   CHECK(loaded.metadata.at("best_ap") == "0.5");
+  CHECK_FALSE(loaded.info.best_confidence);
+}
+
+TEST_CASE("a model file keeps the confidence at which F1 was best") {
+  const TemporaryFolder folder;
+  ModelInfo info = tiny_info();
+  info.best_confidence = 0.41;
+  rtdetr::save_model(folder / "best.safetensors", rtdetr::test::tiny_model(), info);
+  CHECK(rtdetr::load_model(folder / "best.safetensors").info.best_confidence == 0.41);
 }
 
 TEST_CASE("a fused model file gives back the fused model") {
@@ -128,11 +137,12 @@ TEST_CASE("metadata that is missing or damaged is refused by name") {
     CHECK_THROWS_AS(rtdetr::load_model(file), CheckpointError);
   };
   refuses("format", std::nullopt, "'format'");
-  refuses("format", "pt", "'rtdetr'");
+  refuses("format", "pt", "train takes such weights: model=YAML weights=");
   refuses("format_version", "2", "newer version");
   refuses("model_yaml", std::nullopt, "'model_yaml'");
   refuses("names", "[\"a\", \"b\"]", "2 names");
   refuses("names", "not json", "JSON array of texts");
   refuses("imgsz", "[640]", "[height, width]");
+  refuses("best_confidence", "high", "a number from 0 to 1");
   refuses("num_classes", "three", "an integer");
 }

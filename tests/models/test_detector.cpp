@@ -63,6 +63,24 @@ TEST_CASE("a detector finds boxes inside the picture, best first, above the thre
   CHECK(strict.detect(view(gradient_picture(50, 40))).size() == 5);
 }
 
+TEST_CASE("without min_score a detector takes its file's best score, or else a half") {
+  const TemporaryFolder folder;
+  const Detector plain(save_tiny(folder));
+  CHECK_FALSE(plain.best_score());
+  CHECK(plain.min_score() == 0.5);
+  rtdetr::LoadedModel validated = rtdetr::load_model(folder / "tiny.safetensors");
+  validated.info.best_confidence = 0.01;
+  rtdetr::save_model(folder / "validated.safetensors", validated.model, validated.info);
+  const Detector best(folder / "validated.safetensors");
+  CHECK(best.best_score() == 0.01);
+  CHECK(best.min_score() == 0.01);
+  const Picture picture = gradient_picture(50, 40);
+  const Detector same_score(folder / "tiny.safetensors", {.min_score = 0.01F});
+  REQUIRE_FALSE(same_score.detect(view(picture)).empty());
+  CHECK(same(best.detect(view(picture)), same_score.detect(view(picture))));
+  CHECK(Detector(folder / "validated.safetensors", {.min_score = 1}).detect(view(picture)).empty());
+}
+
 TEST_CASE("rows may be padded") {
   const TemporaryFolder folder;
   const Detector detector(save_tiny(folder), {.min_score = 0});

@@ -12,6 +12,7 @@
 #include "core/io/text.h"
 #include "tests/support/micro_run.h"
 #include "tests/support/temporary_folder.h"
+#include "train/detection_report.h"
 
 namespace rtdetr {
 
@@ -214,13 +215,18 @@ TEST_CASE("a save that fails on the way does not end the run, one at its end doe
   CHECK_FALSE(std::filesystem::exists(temp / "runs/lasting/last.safetensors"));
 }
 
-TEST_CASE("the micro model learns its pictures by heart") {
+TEST_CASE("the micro model learns its pictures by heart, and its file says above which score to believe it") {
   const TemporaryFolder temp;
   Settings settings = make_micro_run(temp.path(), {.pictures = 8});
   settings.epochs = settings.val_every = 120;
   settings.ema_decay = 0.9;
   settings.photometric = settings.zoom_out = settings.iou_crop = settings.flip = settings.multi_scale = 0;
   CHECK(run(settings, "exp").best_ap > 0.6);
+  LoadedModel best = load_model(temp / "runs/exp/best.safetensors");
+  Experiment experiment = prepare_experiment(settings);
+  const auto evaluation = evaluate(best.model, *experiment.val, evaluator_options(experiment));
+  CHECK(best.info.best_confidence > 0.01);
+  CHECK(best.info.best_confidence == best_confidence(*evaluation, *experiment.val));
 }
 
 }  // namespace rtdetr

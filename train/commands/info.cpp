@@ -75,6 +75,10 @@ ExitCode run_info(const Settings& settings) {
     document["step"] = opened.info.step;
     document["epoch"] = opened.info.epoch;
     text += "classes: " + join(opened.info.names, ", ") + "\n";
+    if (opened.info.best_confidence) {
+      document["best_confidence"] = *opened.info.best_confidence;
+      text += "F1 on val best at confidence " + format_double(*opened.info.best_confidence) + "\n";
+    }
     text += "step " + with_thousands(opened.info.step) + ", epoch " + with_thousands(opened.info.epoch) + "\n";
     text += "state " + hash + "\n\nnext: rtdetr predict model=" + settings.model + " source=photos/\n";
   } else {

@@ -31,7 +31,7 @@ double milliseconds_since(Clock::time_point start) {
 DetectorOptions detector_options(const Settings& settings) {
   require_trained(settings);
   DetectorOptions options;
-  options.min_score = static_cast<float>(settings.conf);
+  if (settings.is_given("conf")) options.min_score = static_cast<float>(settings.conf);
   options.decoder_layers = static_cast<int>(settings.decoder_layers);
   options.height = static_cast<int>(settings.imgsz.height);
   options.width = static_cast<int>(settings.imgsz.width);
@@ -61,6 +61,9 @@ class PredictRun {
   }
 
   void report() const;
+  /// The smallest score that counts: conf= when given, else the model file's best, else the usual one.
+  double confidence() const;
+  bool is_best_confidence() const { return !settings_.is_given("conf") && detector_.best_score(); }
   ExitCode exit_code() const { return unreadable_.empty() ? ExitCode::kOk : ExitCode::kData; }
 
  private:
@@ -141,10 +144,13 @@ void PredictRun::show_progress(std::size_t done, double seconds) const {
                 format_duration(remaining) + " left");
 }
 
+double PredictRun::confidence() const { return is_best_confidence() ? *detector_.best_score() : settings_.conf; }
+
 void PredictRun::report() const {
   const auto count = static_cast<long long>(pictures_.size());
   std::string text = "\n" + counted(detections_, "detection") + " with a score of at least " +
-                     format_double(settings_.conf) + " in " + counted(count, "picture");
+                     format_double(confidence()) + (is_best_confidence() ? " (best F1 on val; conf= changes it)" : "") +
+                     " in " + counted(count, "picture");
   if (count > 0) text += ", " + fixed(total_ms_ / static_cast<double>(count), 1) + " ms per picture";
   text += "\n";
   if (!unreadable_.empty())
@@ -155,7 +161,8 @@ void PredictRun::report() const {
   print_json(settings_,
              {{"model", settings_.model},
               {"imgsz", {detector_.input_height(), detector_.input_width()}},
-              {"conf", settings_.conf},
+              {"conf", confidence()},
+              {"conf_is_best_f1", is_best_confidence()},
               {"decoder_layers", detector_.decoder_layers()},
               {"folder", folder_.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(folder_.string())},
               {"detections", detections_},
