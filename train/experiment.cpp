@@ -14,7 +14,6 @@
 #include "core/io/log.h"
 #include "core/io/text.h"
 #include "core/io/yaml.h"
-#include "models/checkpoint.h"
 #include "models/yaml/model_spec.h"
 #include "train/freeze.h"
 #include "train/input_files.h"
@@ -93,19 +92,6 @@ void read_data(Experiment& experiment) {
   }
 }
 
-/// weights=: from a model file, or from the averaged weights of a run's last.safetensors.
-void take_weights(Experiment& experiment) {
-  const std::string& file = experiment.settings.weights;
-  require_input_file(experiment.settings, "weights", file);
-  TensorFile content = load_tensors(file);
-  const ModelInfo info = to_model_info(content.metadata, file);
-  const TransferReport report = transfer_weights(*experiment.model, experiment.train.classes.names,
-                                                 weights_among(std::move(content.tensors)), info.names);
-  log::info(describe(report, file));
-  if (report.copied == 0)
-    throw CheckpointError(file + ": no entry fits " + experiment.model->spec().name + "; another model's file?");
-}
-
 void build_models(Experiment& experiment) {
   const Settings& settings = experiment.settings;
   const auto classes = static_cast<std::int64_t>(experiment.train.classes.names.size());
@@ -122,7 +108,10 @@ void build_models(Experiment& experiment) {
     to_channels_last(**model);
   }
   for (torch::Tensor& parameter : experiment.average->parameters()) parameter.set_requires_grad(false);
-  if (!settings.weights.empty()) take_weights(experiment);
+  if (!settings.weights.empty()) {
+    require_input_file(settings, "weights", settings.weights);
+    take_weights(*experiment.model, experiment.train.classes.names, settings.weights);
+  }
   experiment.size = resolve_image_size(settings, std::nullopt, experiment.model->stride());
 }
 

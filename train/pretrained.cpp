@@ -2,12 +2,16 @@
 
 #include <algorithm>
 #include <cctype>
+#include <map>
 #include <set>
 #include <utility>
 
 #include <torch/torch.h>
 
+#include "core/io/error.h"
+#include "core/io/log.h"
 #include "core/io/text.h"
+#include "models/checkpoint.h"
 #include "models/model.h"
 
 namespace rtdetr {
@@ -90,10 +94,42 @@ TransferReport transfer_weights(torch::nn::Module& module, const std::vector<std
   return report;
 }
 
+namespace {
+
+std::int64_t taken_by(const TransferReport& report) { return report.copied + report.by_class; }
+std::int64_t entries_in(const TransferReport& report) {
+  return taken_by(report) + static_cast<std::int64_t>(report.kept.size());
+}
+
+/// "backbone.stages.0.conv.weight" → "backbone.stages".
+std::string part_of(const std::string& key) {
+  const auto first = key.find('.');
+  const auto second = first == std::string::npos ? first : key.find('.', first + 1);
+  return key.substr(0, second);
+}
+
+}  // namespace
+
+void take_weights(torch::nn::Module& module, const std::vector<std::string>& to_classes, const std::string& file) {
+  TensorFile content = load_tensors(file);
+  ModelInfo info;
+  const bool ours = has_model_info(content.metadata);
+  if (ours) info = to_model_info(content.metadata, file);
+  if (info.fused) {
+    throw CheckpointError(file +
+                          ": an exported file: its normalisation is folded into its convolutions, which is not undone, "
+                          "so a training cannot begin with it; take the checkpoint that it was exported from");
+  }
+  const TransferReport report =
+      transfer_weights(module, to_classes, weights_among(std::move(content.tensors)), info.names);
+  if (report.copied == 0) throw CheckpointError(file + ": no entry fits the model; another model's file?");
+  log::info(describe(report, file) + (ours ? "" : "; it names no classes: they are taken in their order"));
+  if (const std::string text = shortfall(report, file); !text.empty()) log::warning(text);
+}
+
 std::string describe(const TransferReport& report, const std::string& file) {
-  const auto total = report.copied + report.by_class + static_cast<std::int64_t>(report.kept.size());
-  std::string text = file + ": " + std::to_string(report.copied + report.by_class) + " of the model's " +
-                     std::to_string(total) + " entries taken over";
+  std::string text = file + ": " + std::to_string(taken_by(report)) + " of the model's " +
+                     std::to_string(entries_in(report)) + " entries taken over";
   if (report.by_class > 0) {
     text += ", " + std::to_string(report.by_class) + " of them class by class (" + std::to_string(report.classes) +
             " classes match by name)";
@@ -103,6 +139,21 @@ std::string describe(const TransferReport& report, const std::string& file) {
   if (!report.unused.empty())
     text += "; " + std::to_string(report.unused.size()) + " of the file are not used, e.g. " + report.unused.front();
   return text;
+}
+
+std::string shortfall(const TransferReport& report, const std::string& file) {
+  constexpr double kEnough = 0.9;
+  constexpr std::size_t kShown = 8;
+  if (static_cast<double>(taken_by(report)) >= kEnough * static_cast<double>(entries_in(report))) return "";
+  std::map<std::string, std::int64_t> kept;
+  for (const std::string& key : report.kept) ++kept[part_of(key)];
+  std::vector<std::string> parts;
+  for (const auto& [part, count] : kept) parts.push_back(part + " (" + std::to_string(count) + ")");
+  const std::string more = parts.size() > kShown ? " and " + std::to_string(parts.size() - kShown) + " more" : "";
+  parts.resize(std::min(parts.size(), kShown));
+  return "only " + std::to_string(taken_by(report)) + " of the model's " + std::to_string(entries_in(report)) +
+         " entries come from " + file +
+         "; these parts, with their number of entries, begin untrained: " + join(parts, ", ") + more;
 }
 
 }  // namespace rtdetr
