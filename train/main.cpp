@@ -9,6 +9,7 @@
 #include "train/input_files.h"
 #include "train/machine.h"
 #include "train/short_spins.h"
+#include "train/standard_streams.h"
 
 namespace {
 
@@ -46,8 +47,11 @@ ExitCode run(const rtdetr::Settings& settings) {
 /// One line on stderr for each thing that is wrong.
 int fail(const rtdetr::Error& error) {
   rtdetr::log::end_progress();
-  for (const std::string& line : rtdetr::split(error.what(), '\n'))
-    if (!line.empty()) std::fprintf(stderr, "rtdetr: error: %s\n", line.c_str());
+  for (const std::string& line : rtdetr::split(error.what(), '\n')) {
+    if (line.empty()) continue;
+    const std::string text = "rtdetr: error: " + line + "\n";
+    if (std::fputs(text.c_str(), stderr) < 0) rtdetr::log::write_spare(text);
+  }
   return static_cast<int>(error.code());
 }
 
@@ -62,6 +66,7 @@ bool uses_many_threads(const rtdetr::Settings& settings) {
 
 /// The only place that catches everything.
 int main(int argc, char** argv) {
+  rtdetr::open_closed_streams();
   try {
     const std::vector<std::string> arguments(argv + 1, argv + argc);
     const rtdetr::Settings settings = rtdetr::parse_command_line(arguments);

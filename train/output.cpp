@@ -1,19 +1,37 @@
 #include "train/output.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
 #include "core/io/error.h"
+#include "core/io/log.h"
+#include "core/io/read_only_file.h"
+#include "train/standard_streams.h"
 
 namespace rtdetr {
 
 namespace {
 
+/// What stdout does not take goes to a run's spare file (core/io/log.h) if there is one.
+bool kept_in_spare_file(const std::string& text, int fault) {
+  static bool told = false;
+  if (!log::write_spare(text)) return false;
+  if (!std::exchange(told, true))
+    log::warning("standard output takes nothing: " + errno_words(fault) +
+                 "; its text is in output.txt of the run's folder");
+  return true;
+}
+
 void write_stdout(const std::string& text) {
   const bool ok = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
-  if (!ok) throw IoError("cannot write to standard output");
+  const int fault = errno;
+  if (ok || kept_in_spare_file(text, fault)) return;
+  if (fault == EPIPE) end_as_by_closed_pipe();
+  throw IoError("cannot write to standard output: " + errno_words(fault));
 }
 
 /// Characters on the screen: bytes that do not continue a UTF-8 sequence.

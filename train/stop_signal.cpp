@@ -9,34 +9,49 @@
 namespace rtdetr {
 namespace {
 
-constexpr std::array<int, 3> kSignals{SIGINT, SIGTERM, SIGUSR1};
-std::atomic<int> signals_received{0};
+constexpr std::array<int, 4> kSignals{SIGINT, SIGTERM, SIGUSR1, SIGHUP};
+std::atomic<bool> stop_wanted{false};
+std::atomic<int> demands{0};  ///< signals but SIGHUP
 std::atomic<int> first_signal{SIGTERM};
-static_assert(std::atomic<int>::is_always_lock_free, "the handler may touch nothing else");
+static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free,
+              "the handler may touch nothing else");
 
-/// Async-signal-safe: an atomic and, the second time, _exit.
+/// Async-signal-safe: atomics and, the second time, _exit.
 extern "C" void on_stop_signal(int signal) {
-  if (signals_received.fetch_add(1) > 0) _exit(128 + signal);
-  first_signal = signal;
+  if (signal != SIGHUP && demands.fetch_add(1) > 0) _exit(128 + signal);
+  if (!stop_wanted) first_signal = signal;
+  stop_wanted = true;
+}
+
+void forget_signals() {
+  stop_wanted = false;
+  demands = 0;
+}
+
+bool is_ignored(int signal) {
+  struct sigaction present {};
+  return sigaction(signal, nullptr, &present) == 0 && present.sa_handler == SIG_IGN;
 }
 
 }  // namespace
 
 StopSignals::StopSignals() {
-  signals_received = 0;
+  forget_signals();
   struct sigaction action {};
-  action.sa_handler = on_stop_signal;
   sigemptyset(&action.sa_mask);
   action.sa_flags = SA_RESTART;
-  for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &action, &previous_[i]);
+  for (std::size_t i = 0; i < kSignals.size(); ++i) {
+    action.sa_handler = kSignals[i] == SIGHUP && is_ignored(SIGHUP) ? SIG_IGN : on_stop_signal;
+    sigaction(kSignals[i], &action, &previous_[i]);
+  }
 }
 
 StopSignals::~StopSignals() {
   for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &previous_[i], nullptr);
-  signals_received = 0;
+  forget_signals();
 }
 
-bool StopSignals::requested() { return signals_received > 0; }
+bool StopSignals::requested() { return stop_wanted; }
 void StopSignals::leave_if_requested(const std::string& what_was_kept) {
   if (!requested()) return;
   const int signal = first_signal;
@@ -44,6 +59,6 @@ void StopSignals::leave_if_requested(const std::string& what_was_kept) {
               std::string("stopped by SIG").append(sigabbrev_np(signal)).append("; ").append(what_was_kept));
 }
 
-void StopSignals::request() { signals_received = 1; }
+void StopSignals::request() { stop_wanted = true; }
 
 }  // namespace rtdetr

@@ -6,9 +6,10 @@
 
 namespace rtdetr {
 
-/// While this object lives, the first SIGINT, SIGTERM or SIGUSR1 only sets a flag that the trainer looks at after each
-/// step; the second leaves at once with 128 + signal (the last checkpoint on disk stays good). Earlier handlers come
-/// back afterwards.
+/// While this object lives, the first SIGINT, SIGTERM, SIGUSR1 or SIGHUP only sets a flag that the trainer looks at
+/// after each step; the second leaves at once with 128 + signal (the last checkpoint on disk stays good). SIGHUP never
+/// counts as the second: a terminal that goes away sends it more than once. Where it is ignored, as under nohup, it
+/// stays so. Earlier handlers come back afterwards.
 class StopSignals {
  public:
   StopSignals();
@@ -24,7 +25,7 @@ class StopSignals {
   static void request();
 
  private:
-  std::array<struct sigaction, 3> previous_{};
+  std::array<struct sigaction, 4> previous_{};
 };
 
 }  // namespace rtdetr

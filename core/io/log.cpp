@@ -1,5 +1,6 @@
 #include "core/io/log.h"
 
+#include <fcntl.h>
 #include <spdlog/logger.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <sys/ioctl.h>
@@ -9,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
+#include <string_view>
 
 namespace rtdetr::log {
 namespace {
@@ -66,6 +68,31 @@ std::string fitting_terminal(const std::string& line) {
   return line.substr(0, end);
 }
 
+/// The file that takes what stderr does not.
+class SpareFile {
+ public:
+  void set(const std::filesystem::path& name) {
+    if (descriptor_ >= 0) ::close(descriptor_);
+    descriptor_ = -1;
+    name_ = name.string();
+  }
+
+  bool write(const std::string& text) {
+    if (name_.empty()) return false;
+    if (descriptor_ < 0) descriptor_ = ::open(name_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    for (std::string_view rest = text; !rest.empty();) {
+      const ssize_t done = descriptor_ < 0 ? -1 : ::write(descriptor_, rest.data(), rest.size());
+      if (done <= 0) return false;
+      rest.remove_prefix(static_cast<std::size_t>(done));
+    }
+    return true;
+  }
+
+ private:
+  std::string name_;
+  int descriptor_ = -1;
+};
+
 /// The one writer to stderr. A message wipes the live line, prints itself and puts the live line back.
 class Console {
  public:
@@ -78,7 +105,7 @@ class Console {
     const std::lock_guard lock(mutex_);
     if (level < level_) return;
     if (live_) std::fputs("\r\033[K", stderr);
-    (level == Level::kInfo ? plain_ : labelled_).log(to_spdlog(level), without_control_characters(text));
+    print(level, without_control_characters(text));
     if (live_) draw();
   }
 
@@ -95,6 +122,16 @@ class Console {
 
   bool is_live() const { return terminal_; }
 
+  void set_spare_file(const std::filesystem::path& file) {
+    const std::lock_guard lock(mutex_);
+    spare_.set(file);
+  }
+
+  bool write_spare(const std::string& text) {
+    const std::lock_guard lock(mutex_);
+    return spare_.write(text);
+  }
+
   void end_progress() {
     const std::lock_guard lock(mutex_);
     if (started_ && !shown_) show(Clock::now());
@@ -103,23 +140,36 @@ class Console {
   }
 
  private:
+  /// A line; into the spare file if stderr does not take it. A terminal that is gone gets no live line any more.
+  void print(Level level, const std::string& text) {
+    std::clearerr(stderr);
+    (level == Level::kInfo ? plain_ : labelled_).log(to_spdlog(level), text);
+    if (std::ferror(stderr) == 0) return;
+    terminal_ = live_ = false;
+    const std::string label = level == Level::kInfo ? "" : spdlog::level::to_string_view(to_spdlog(level)).data();
+    spare_.write((label.empty() ? "" : label + ": ") + text + "\n");
+  }
+
   void show(Clock::time_point now) {
     last_shown_ = now;
     shown_ = true;
-    if (!terminal_) return plain_.log(spdlog::level::info, line_);
+    if (!terminal_) return print(Level::kInfo, line_);
     live_ = true;
     draw();
   }
 
   void draw() {
+    std::clearerr(stderr);
     std::fprintf(stderr, "\r\033[K%s", fitting_terminal(line_).c_str());
     std::fflush(stderr);
+    if (std::ferror(stderr) != 0) print(Level::kInfo, line_);
   }
 
   std::mutex mutex_;
   spdlog::logger plain_ = make_logger("%v");
   spdlog::logger labelled_ = make_logger("%^%l:%$ %v");
-  const bool terminal_ = ::isatty(STDERR_FILENO) == 1;
+  bool terminal_ = ::isatty(STDERR_FILENO) == 1;
+  SpareFile spare_;
   Level level_ = Level::kInfo;
   std::string line_;
   Clock::time_point last_shown_;
@@ -143,5 +193,7 @@ void error(const std::string& message) { console().message(Level::kError, messag
 void progress(const std::string& line) { console().progress(line); }
 bool is_live() { return console().is_live(); }
 void end_progress() { console().end_progress(); }
+void set_spare_file(const std::filesystem::path& file) { console().set_spare_file(file); }
+bool write_spare(const std::string& text) { return console().write_spare(text); }
 
 }  // namespace rtdetr::log

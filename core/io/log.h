@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <string>
 
 /// Messages for people, on stderr (stdout belongs to results). spdlog stays behind this header: its fmt and
@@ -20,5 +21,11 @@ void progress(const std::string& line);
 bool is_live();
 /// Ends the live line, so that the next message starts on a fresh one.
 void end_progress();
+
+/// What stderr does not take from now on, because its reader is gone or its disk full, is appended to this
+/// file. Empty: it is lost, as for any program.
+void set_spare_file(const std::filesystem::path& file);
+/// Appends what stdout did not take. @return  false without such a file, or when that takes nothing either
+bool write_spare(const std::string& text);
 
 }  // namespace rtdetr::log

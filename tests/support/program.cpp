@@ -37,7 +37,8 @@ std::string content_of(int file) {
 
 }  // namespace
 
-Program::Program(const std::vector<std::string>& words, const std::vector<std::string>& environment)
+Program::Program(const std::vector<std::string>& words, const std::vector<std::string>& environment,
+                 const std::function<void()>& prepare)
     : out_(memfd_create("stdout", MFD_CLOEXEC)), err_(memfd_create("stderr", MFD_CLOEXEC)) {
   std::vector<std::string> arguments{RTDETR_PROGRAM}, variables = environment;
   arguments.insert(arguments.end(), words.begin(), words.end());
@@ -48,6 +49,7 @@ Program::Program(const std::vector<std::string>& words, const std::vector<std::s
   if (child_ > 0) return;
   dup2(out_, STDOUT_FILENO);
   dup2(err_, STDERR_FILENO);
+  if (prepare) prepare();
   execve(argv[0], argv.data(), envp.data());
   _exit(127);
 }

@@ -15,7 +15,9 @@ class Program {
  public:
   /// @param words        the program's arguments, its own name left out
   /// @param environment  "NAME=value", added to this process's
-  explicit Program(const std::vector<std::string>& words, const std::vector<std::string>& environment = {});
+  /// @param prepare      done in the child before the program starts: to close a stream, to ignore a signal
+  explicit Program(const std::vector<std::string>& words, const std::vector<std::string>& environment = {},
+                   const std::function<void()>& prepare = {});
   ~Program();
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;

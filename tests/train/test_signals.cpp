@@ -45,6 +45,28 @@ TEST_CASE("SIGTERM, SIGINT and SIGUSR1 finish the step, save and exit with 75; t
   }
 }
 
+TEST_CASE("SIGHUP, however often, and one more signal save and exit with 75, as SIGTERM does") {
+  const TemporaryFolder temp;
+  const Settings settings = make_micro_run(temp.path());
+  const auto log = temp / "runs/exp/log.jsonl";
+  Program program(micro_command(settings, "exp", {{"epochs", "100000"}}), {}, [] { std::signal(SIGHUP, SIG_DFL); });
+  wait_until([&] { return size_of(log) > 300; });
+  for (const int signal : {SIGHUP, SIGHUP, SIGTERM, SIGHUP}) program.send(signal);
+  CHECK(program.wait() == 75);
+  CHECK(saved_steps(temp / "runs/exp") > 0);
+}
+
+TEST_CASE("where SIGHUP is ignored, as under nohup, a run goes on to its end") {
+  const TemporaryFolder temp;
+  const Settings settings = make_micro_run(temp.path());
+  const auto log = temp / "runs/exp/log.jsonl";
+  Program program(micro_command(settings, "exp"), {}, [] { std::signal(SIGHUP, SIG_IGN); });
+  wait_until([&] { return size_of(log) > 300; });
+  program.send(SIGHUP);
+  CHECK(program.wait() == 0);
+  CHECK(saved_steps(temp / "runs/exp") == 18);
+}
+
 TEST_CASE("a second run in the same folder exits with 2 and names the first; a killed one leaves no lock") {
   const TemporaryFolder temp;
   const Settings settings = make_micro_run(temp.path());

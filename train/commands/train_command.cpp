@@ -17,6 +17,7 @@
 #include "train/output.h"
 #include "train/plan.h"
 #include "train/run_pictures.h"
+#include "train/standard_streams.h"
 #include "train/stop_signal.h"
 #include "train/trainer.h"
 
@@ -149,6 +150,7 @@ ExitCode run_train(const Settings& settings) {
   keep_freed_memory();
   if (settings.check) return show_plan(settings);
   const StopSignals signals;
+  outlive_closed_pipes();
   std::optional<RunFolder> folder = folder_to_continue(settings);
   std::optional<RunCheckpoint> checkpoint;
   if (folder) checkpoint = names_a_file(settings) ? load_run_file(settings.resume) : load_run(*folder);
@@ -158,6 +160,7 @@ ExitCode run_train(const Settings& settings) {
     keep_precision(experiment, checkpoint->facts);
   }
   if (!folder) folder.emplace(RunFolder::create(settings.project, settings.name, settings.exist_ok));
+  log::set_spare_file(folder->path() / "output.txt");
   Trainer trainer(experiment, *folder);
   if (checkpoint) trainer.resume(*checkpoint);
   if (!trainer.finished()) {
