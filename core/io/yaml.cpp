@@ -204,6 +204,33 @@ bool has_directive(std::string_view text) {
   return false;
 }
 
+/// What text of Windows' editors often is instead.
+std::string encoding_of(std::string_view text) {
+  const bool utf16 = text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF");
+  return utf16 ? "the text is UTF-16; save it as UTF-8" : "a byte that is not UTF-8 text; save the file as UTF-8";
+}
+
+/// Two slips of hand that yaml-cpp reports by what they lead to, often a line too late; "" if there is neither.
+std::string likely_slip(std::string_view text) {
+  int number = 0;
+  for (const std::string& line : split(text, '\n')) {
+    ++number;
+    const std::string_view content = trim(line);
+    if (content.empty() || content.starts_with('#')) continue;
+    const std::string_view indent = std::string_view(line).substr(0, line.find_first_not_of(" \t"));
+    if (indent.find('\t') != std::string_view::npos) {
+      return "; line " + std::to_string(number) + " is indented with a tab, YAML wants blanks";
+    }
+    const auto end = content.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+    if (end == std::string_view::npos || end == 0 || content[end] != ':' || end + 1 == content.size()) continue;
+    if (content[end + 1] != ' ' && content[end + 1] != '\t') {
+      return "; on line " + std::to_string(number) + " '" + std::string(content.substr(0, end)) +
+             ":' lacks a blank behind it";
+    }
+  }
+  return "";
+}
+
 }  // namespace
 
 YamlDocument parse_yaml(std::string_view text, const std::string& name) {
@@ -211,7 +238,7 @@ YamlDocument parse_yaml(std::string_view text, const std::string& name) {
   TreeBuilder builder(text, name);
   if (text.size() > kMostBytes) builder.refuse(1, "larger than 1 MiB");
   if (const std::size_t bad = find_bad_byte(text); bad != std::string_view::npos) {
-    builder.refuse(line_at(text, bad), "a byte that is not UTF-8 text");
+    builder.refuse(line_at(text, bad), encoding_of(text));
   }
   if (has_directive(text)) builder.refuse(1, "directives (%NAME) are not accepted");
   // With an end marker behind it, a quote that is never closed is an error and not a text up to the end.
@@ -221,7 +248,7 @@ YamlDocument parse_yaml(std::string_view text, const std::string& name) {
     while (parser.HandleNextDocument(builder)) {
     }
   } catch (const YAML::Exception& fault) {
-    builder.refuse(fault.mark.is_null() ? 1 : fault.mark.line + 1, "not valid YAML: " + fault.msg);
+    builder.refuse(fault.mark.is_null() ? 1 : fault.mark.line + 1, "not valid YAML: " + fault.msg + likely_slip(text));
   }
   return {name, builder.take_root()};
 }

@@ -191,6 +191,18 @@ TEST_CASE("broken text is refused with its line") {
   CHECK_THAT(refusal("a: \xc3"), Contains("UTF-8"));
 }
 
+TEST_CASE("slips of hand and editors' encodings are named beside what they lead to") {
+  CHECK_THAT(refusal("path: .\ntrain:images\nval: b\n"),
+             Contains("not valid YAML") && Contains("on line 2 'train:' lacks a blank behind it"));
+  CHECK_THAT(refusal("names:\n\t- cat\n"), Contains("line 2 is indented with a tab"));
+  CHECK_THAT(refusal("a: [1, 2\nb: 3\n"), !Contains("blank") && !Contains("tab"));
+  CHECK_THAT(refusal(std::string("\xff\xfe"
+                                 "a\0:\0",
+                                 6)),
+             Contains("UTF-16; save it as UTF-8"));
+  CHECK_THAT(refusal("names: [\xba\xec]\n"), Contains("t.yaml:1:") && Contains("save the file as UTF-8"));  // GBK
+}
+
 TEST_CASE("size, depth and number of values are bounded") {
   std::string deep;
   for (int i = 0; i < 64; ++i) deep += '[';
