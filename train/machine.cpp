@@ -17,6 +17,7 @@
 #include "core/cuda_plugin.h"
 #include "core/io/error.h"
 #include "core/io/log.h"
+#include "train/cpu_quota.h"
 
 namespace rtdetr {
 
@@ -26,13 +27,6 @@ int read_number(const std::string& file, int otherwise) {
   std::ifstream in(file);
   int value = otherwise;
   return in >> value ? value : otherwise;
-}
-
-/// CPUs that the container may use at once; a large number without a quota (cgroup v2's cpu.max).
-double cpu_quota() {
-  std::ifstream in("/sys/fs/cgroup/cpu.max");
-  double quota = 0, period = 0;
-  return in >> quota >> period && period > 0 ? quota / period : 1e9;
 }
 
 void refuse_missing_device(const Settings& settings) {
