@@ -8,6 +8,7 @@
 #include "core/io/log.h"
 #include "core/io/text.h"
 #include "data/dataset_build.h"
+#include "data/missing_pictures.h"
 
 namespace rtdetr {
 namespace {
@@ -55,6 +56,9 @@ void check_whole(Dataset& dataset, bool training, ProblemCollector& problems) {
     problems.warn("no_boxes", "there is no usable box", place);
   }
   std::vector<DataProblem> found = problems.take();
+  for (DataProblem& problem : found) {
+    if (problem.kind == "missing_picture") problem.message += whereabouts_of_missing(dataset);
+  }
   if (training && dataset.max_bad > 0) forgive_few_unreadable(dataset, found);
   dataset.problems.insert(dataset.problems.end(), std::make_move_iterator(found.begin()),
                           std::make_move_iterator(found.end()));
