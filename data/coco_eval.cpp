@@ -1,19 +1,65 @@
 #include "data/coco_eval.h"
 
+#include <algorithm>
+#include <set>
+#include <span>
+#include <string>
+#include <unordered_map>
+
+#include "core/io/error.h"
+#include "core/io/text.h"
+#include "data/box_convention.h"
 #include "data/coco_annotations.h"
 #include "data/coco_results.h"
 
 namespace rtdetr {
 namespace {
 
+/// "0, 3, 4 and 2 more".
+std::string first_ids(const std::set<std::int64_t>& ids) {
+  constexpr std::size_t kShown = 5;
+  std::vector<std::string> shown;
+  for (const std::int64_t id : ids) {
+    if (shown.size() == kShown) break;
+    shown.push_back(std::to_string(id));
+  }
+  const std::string more = ids.size() > kShown ? " and " + std::to_string(ids.size() - kShown) + " more" : "";
+  return shown.empty() ? "none" : join(shown, ", ") + more;
+}
+
 void note(std::vector<DataProblem>& problems, std::int64_t count, const char* kind, const char* message,
-          const std::filesystem::path& file) {
+          const std::string& where) {
   if (count == 0) return;
   DataProblem& problem = problems.emplace_back();
   problem.kind = kind;
-  problem.where = file.string();
+  problem.where = where;
   problem.message = message;
   problem.count = count;
+}
+
+/// "0, 3, 4 and 2 more; the annotations have 1, 2".
+std::string unknown_categories(std::span<const MetricDetection> detections, const ClassList& classes) {
+  const std::set<std::int64_t> known(classes.category_ids.begin(), classes.category_ids.end());
+  std::set<std::int64_t> unknown;
+  for (const MetricDetection& detection : detections) {
+    if (!known.contains(detection.category_id)) unknown.insert(detection.category_id);
+  }
+  return first_ids(unknown) + "; the annotations have " + first_ids(known);
+}
+
+void find_unlike_boxes(const CocoAnnotations& file, std::span<const MetricDetection> detections,
+                       const std::string& results, std::vector<DataProblem>& problems) {
+  std::unordered_map<std::int64_t, const CocoAnnotations::Image*> images;
+  for (const auto& image : file.images) images[image.id] = &image;
+  BoxConvention convention;
+  for (const MetricDetection& detection : detections) {
+    const auto image = images.find(detection.image_id);
+    if (image != images.end()) convention.add(detection.box_xywh, image->second->width, image->second->height);
+  }
+  note(problems, convention.are_fractions() ? 1 : 0, "result_fractions",
+       "every box lies within the first pixel, so they are fractions; pixels are wanted", results);
+  note(problems, convention.are_corners() ? 1 : 0, "result_corners",
+       "boxes look like [x0, y0, x1, y1], and are taken as [x, y, width, height]", results);
 }
 
 }  // namespace
@@ -29,12 +75,18 @@ CocoEvaluation evaluate_coco_files(const std::filesystem::path& annotations, con
   }
   evaluation.problems = std::move(file.problems);
   const MetricInput input = take_metric_input(file);
+  if (std::ranges::all_of(input.truths, &MetricTruth::crowd)) {
+    throw DataError(annotations.string() + ": there is no box" +
+                    (input.truths.empty() ? "" : " but crowds (iscrowd 1)") + ", so every number would be undefined");
+  }
   const std::vector<MetricDetection> detections = read_coco_results(results);
   evaluation.result = evaluate_coco(input, detections, threads);
   note(evaluation.problems, evaluation.result.detections_left_out, "unknown_result_category",
-       "results are of categories that the annotations do not list; left out", results);
+       "results are of categories that the annotations do not list; left out",
+       results.string() + ": " + unknown_categories(detections, evaluation.classes));
   note(evaluation.problems, evaluation.result.unusable_boxes, "unusable_result_box",
-       "result boxes have a side that is not positive or not a number; they match nothing", results);
+       "result boxes have a side that is not positive or not a number; they match nothing", results.string());
+  find_unlike_boxes(file, detections, results.string(), evaluation.problems);
   return evaluation;
 }
 

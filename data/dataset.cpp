@@ -9,6 +9,7 @@
 #include "core/io/text.h"
 #include "data/dataset_build.h"
 #include "data/missing_pictures.h"
+#include "data/suspicions.h"
 
 namespace rtdetr {
 namespace {
@@ -55,6 +56,7 @@ void check_whole(Dataset& dataset, bool training, ProblemCollector& problems) {
   } else if (dataset.boxes.empty()) {
     problems.warn("no_boxes", "there is no usable box", place);
   }
+  find_suspicions(dataset, problems);
   std::vector<DataProblem> found = problems.take();
   for (DataProblem& problem : found) {
     if (problem.kind == "missing_picture") problem.message += whereabouts_of_missing(dataset);

@@ -14,6 +14,7 @@ constexpr std::int64_t kFewBoxes = 20;      // of a class, to learn from
 constexpr std::int64_t kFewPictures = 500;  // below that, training from nothing seldom ends well
 constexpr double kManySmall = 0.05;         // share of the boxes
 constexpr double kManyEmpty = 0.5;          // share of the pictures
+constexpr double kManyCrowds = 0.1;         // share of the annotations
 
 std::string quoted(const std::string& name) { return "'" + name + "'"; }
 
@@ -53,6 +54,9 @@ const std::map<std::string, std::string>& remedies() {
       {"exif_turned",
        "look at the labels (output=labels.png): if boxes lie beside the objects of turned pictures, they were drawn on "
        "upright ones; write exif: true into the data set's YAML"},
+      {"box_corners", "where boxes are [x0, y0, x1, y1], write [x0, y0, x1 - x0, y1 - y0]; look at output=labels.png"},
+      {"box_fractions", "multiply x and width by the picture's width, y and height by its height"},
+      {"shared_label", "rename one of the pictures that share a label file, and give it a label file of its own"},
       {"not_normalised", "divide YOLO's x and width by the picture's width, y and height by its height"},
       {"unlisted_picture", "unlisted pictures are not used; list them without boxes if they show none of the objects"},
       {"unreadable_picture", "copy unreadable pictures again from their source, or take them out of the list"},
@@ -131,6 +135,13 @@ class Adviser {
     if (static_cast<double>(split.pictures_without_boxes) > kManyEmpty * static_cast<double>(split.pictures)) {
       add(percent(split.pictures_without_boxes, split.pictures) +
           " of the training pictures have no box: that is fine for backgrounds, and a mistake if labels were lost");
+    }
+    const std::int64_t annotations = split.boxes + split.crowds;
+    if (split.boxes > 0 && static_cast<double>(split.crowds) > kManyCrowds * static_cast<double>(annotations)) {
+      add(percent(split.crowds, annotations) +
+          " of the annotations are crowds (iscrowd 1), which are not trained on: tools write it for masks too; set it "
+          "to "
+          "0 where an annotation is one object");
     }
     std::vector<std::string> rare;
     for (std::size_t k = 0; k < split.boxes_per_class.size(); ++k) {

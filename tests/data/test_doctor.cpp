@@ -215,3 +215,14 @@ TEST_CASE("the sheet of labels shows pictures with their boxes, broken ones left
   CHECK(sheet.width > 2 * 320);
   CHECK(sheet.height < 2 * 350);
 }
+
+TEST_CASE("many crowds among the annotations are advised on") {
+  const Folder set;
+  const std::string crowd = R"(,{"id":90,"image_id":0,"category_id":1,"bbox":[0,0,9,9],"iscrowd":1})";
+  set.write_split("train", {0, 1, 2, 3}, crowd);
+  const auto says_crowds = [](const std::string& sentence) {
+    return sentence.starts_with("20 % of the annotations are crowds (iscrowd 1)");
+  };
+  CHECK(std::ranges::count_if(set.check().advice, says_crowds) == 1);
+  CHECK(std::ranges::count_if(Folder().check().advice, says_crowds) == 0);
+}
