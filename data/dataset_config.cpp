@@ -7,6 +7,7 @@
 #include "core/io/text.h"
 #include "core/io/yaml.h"
 #include "data/dataset.h"
+#include "data/foreign_annotations.h"
 
 namespace rtdetr {
 namespace {
@@ -110,6 +111,8 @@ class ConfigReader {
     split.annotations = read_map_path(map, split.key, "annotations");
     std::error_code ignored;
     split.format = fs::is_directory(split.annotations, ignored) ? AnnotationFormat::kVoc : AnnotationFormat::kCoco;
+    const std::string foreign = foreign_annotations(split.annotations);
+    if (!foreign.empty()) fault(*map.find("annotations"), "'" + split.key + "': " + foreign);
     const YamlNode* list = map.find("list");
     if (!list) return;
     split.list = read_map_path(map, split.key, "list");
@@ -147,7 +150,8 @@ class ConfigReader {
     } else if (node->is_map()) {
       read_name_map(*node);
     } else {
-      fault(*node, "'names' must be a list of names, or a map from 0, 1, 2, … to names, not " + node->describe());
+      fault(*node, "'names' must be a list of names, or a map from 0, 1, 2, … to names, not " + node->describe() +
+                       (node->scalar.starts_with("0:") ? "; a blank belongs after each colon: '0: NAME'" : ""));
       return;
     }
     if (config_.names.empty()) fault(*node, "'names' is empty");

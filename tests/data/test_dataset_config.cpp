@@ -125,3 +125,33 @@ TEST_CASE("a YAML that is not there is an IoError, an unknown split a ConfigErro
   CHECK_THROWS_WITH(load_dataset(load("train: images\nval: v\nnames: [a]\n"), "test"),
                     Catch::Contains("no split 'test'; the file has train, val"));
 }
+
+TEST_CASE("annotations of other tools are told from ours by their names") {
+  const test::TemporaryFolder folder;
+  const auto fault = [&](const std::string& annotations) {
+    try {
+      parse_dataset_config("train: {images: images, annotations: " + annotations + "}\n", folder / "d.yaml");
+    } catch (const ConfigError& error) {
+      return std::string(error.what());
+    }
+    return std::string("accepted");
+  };
+  for (const char* file : {"labelme/a.json", "yolo/a.txt", "voc/sub/a.xml", "voc/readme.txt", "a.csv", "cvat.xml",
+                           "a.json.gz", "coco.json", "coco"}) {
+    test::write_file(folder / file, "x");
+  }
+  fs::create_directories(folder / "empty");
+  CHECK_THAT(fault("labelme"), Catch::Contains("d.yaml:1: 'train': ") &&
+                                   Catch::Contains("holds .json files and no .xml") &&
+                                   Catch::Contains("LabelMe's files have to be converted"));
+  CHECK_THAT(fault("yolo"), Catch::Contains("holds .txt files") && Catch::Contains("'train: FOLDER_OF_PICTURES'"));
+  CHECK_THAT(fault("a.csv"), Catch::Contains("a COCO file (.json) or a folder of VOC files (.xml)"));
+  CHECK_THAT(fault("cvat.xml"), Catch::Contains("exported as COCO"));
+  CHECK_THAT(fault("a.json.gz"), Catch::Contains("unpack it"));
+  for (const char* ours : {"voc", "coco.json", "coco", "empty", "nowhere.csv"}) CHECK(fault(ours) == "accepted");
+}
+
+TEST_CASE("a class number without a blank behind its colon is answered with one") {
+  CHECK_THAT(fault_of("train: a\nnames:\n  0:cat\n  1:dog\n"),
+             Catch::Contains("a blank belongs after each colon: '0: NAME'"));
+}

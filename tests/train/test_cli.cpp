@@ -103,6 +103,7 @@ TEST_CASE("mistakes are one line each on stderr, nothing on stdout, and their ow
   const std::string garbage = scratch.write("garbage.safetensors", "this is not a model");
   const std::string broken_yaml = scratch.write("broken.yaml", "nc: 3\nbackbone: [[-1, 1, Convv, [8]]]\nhead: []\n");
   const std::string broken_json = scratch.write("broken.json", "{\"images\": [");
+  const std::string archive = scratch.write("set.zip", "PK");
   struct Row {
     std::string arguments;
     int code;
@@ -119,6 +120,10 @@ TEST_CASE("mistakes are one line each on stderr, nothing on stdout, and their ow
       {"coco-eval annotations=" + broken_json + " results=" + broken_json, 3, broken_json},
       {"coco-eval annotations=/nowhere.json results=/nowhere.json", 2, "/nowhere.json"},
       {"check data=" + broken_yaml, 2, broken_yaml},
+      {"check data=data/samples", 2, "data=data/samples (command line) is a folder"},
+      {"check data=" + scratch.path.string(), 2, "did you mean '" + broken_yaml + "'?"},
+      {"train model=rtdetr_r18vd.yaml data=" + broken_json, 2, "is an annotation file; write a YAML"},
+      {"convert format=coco output=x data=" + archive, 2, "is an archive; unpack it"},
       {"help epochz", 2, "did you mean 'epochs'"},
       {"convert data=configs/datasets/bccd.yaml format=safetensors output=x", 2, "convert writes coco or yolo"},
       {"convert data=configs/datasets/bccd.yaml format=voc output=x", 2, "format"},
@@ -284,4 +289,24 @@ TEST_CASE("check counts a clean data set and refuses a broken one") {
   const Result result = run(scratch, "check" + images + missing);
   CHECK(result.code == 3);
   CHECK_FALSE(json::parse(result.out)["problems"].empty());
+}
+
+TEST_CASE("only a run that was validated sends its user to val") {
+  const Scratch scratch;
+  const std::string model = scratch.write("tiny.yaml", kTinyModel);
+  for (const int i : {0, 1}) {
+    write_picture(scratch.file("p" + std::to_string(i) + ".png"), Picture(32, 32));
+    scratch.write("p" + std::to_string(i) + ".txt", "0 0.5 0.5 0.5 0.5\n");
+  }
+  const auto closing_of = [&](const std::string& splits) {
+    const std::string data = scratch.write("d.yaml", splits + "names: [cat]\n");
+    const Result result =
+        run(scratch, "train model=" + model + " data=" + data + " imgsz=64 epochs=1 batch=2 workers=0 threads=1 " +
+                         "plots=false exist_ok=true project=" + scratch.path.string());
+    INFO(result.err);
+    CHECK(result.code == 0);
+    return result.out;
+  };
+  CHECK_THAT(closing_of("train: .\n"), Contains("the last weights") && !Contains("rtdetr val"));
+  CHECK_THAT(closing_of("train: .\nval: .\n"), Contains("weights of the best epoch") && Contains("rtdetr val"));
 }

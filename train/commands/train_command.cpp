@@ -64,19 +64,23 @@ std::string how_to_go_on(const Settings& settings, const RunFolder& folder) {
   return "the same command with resume=" + run + " goes on from there";
 }
 
-std::string closing_words(const Settings& settings, const RunFolder& folder, const RunOutcome& outcome) {
+/// @param validated  whether the run was; without a split 'val', the next command cannot be val
+std::string closing_words(const Settings& settings, const RunFolder& folder, const RunOutcome& outcome,
+                          bool validated) {
   const std::string at = folder.path().string() + "/";
   std::string text = counted(outcome.epochs, "epoch") + ", " + counted(outcome.steps, "step") + ", " +
                      format_duration(outcome.train_seconds) + " of training";
   if (outcome.skipped > 0) text += ", " + counted(outcome.skipped, "step") + " refused";
-  text += "\n\n  " + at + "best.safetensors   weights of the best epoch (EMA)";
+  text += "\n\n  " + at + "best.safetensors   " +
+          (validated ? "weights of the best epoch (EMA)" : "the last weights (EMA)");
   text += "\n  " + at + "last.safetensors   everything needed to continue";
   text += "\n  " + at + "results.csv        one row per epoch";
   text += "\n  " + at + "log.jsonl          every step";
   if (settings.plots)
     text += "\n  " + at +
             "results.png        curves; labels.jpg, train_batch*.jpg, val_batch*.jpg: what went in and came out";
-  text += "\n\nnext:\n  rtdetr val model=" + at + "best.safetensors data=" + settings.data;
+  text += "\n\nnext:";
+  if (validated || !settings.val) text += "\n  rtdetr val model=" + at + "best.safetensors data=" + settings.data;
   text += "\n  rtdetr predict model=" + at + "best.safetensors source=FOLDER\n";
   return text;
 }
@@ -101,7 +105,7 @@ void report(const Settings& settings, Experiment& experiment, const RunFolder& f
     if (settings.plots) draw_or_warn([&] { write_validation_pictures(*experiment.val, *evaluation, folder.path()); });
     print_text(settings, "\nbest epoch, every decoder layer:\n" + layer_table(*evaluation) + "\n");
   }
-  print_text(settings, closing_words(settings, folder, outcome));
+  print_text(settings, closing_words(settings, folder, outcome, experiment.val.has_value()));
   print_json(settings, document);
 }
 
