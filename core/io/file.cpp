@@ -140,6 +140,16 @@ std::vector<std::byte> read_binary_file(const std::filesystem::path& path, std::
   return bytes;
 }
 
+std::vector<std::string> read_text_lines(const std::filesystem::path& path, std::size_t limit) {
+  const std::string text = read_text_file(path, limit);
+  if (const std::string_view encoding = wide_encoding(text); !encoding.empty()) {
+    throw DataError(path.string() + ": " + wide_encoding_hint(encoding));
+  }
+  std::vector<std::string> lines = split(without_byte_order_mark(text), '\n');
+  for (std::string& line : lines) line = trim(line);
+  return lines;
+}
+
 void FileSink::write(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     const ssize_t done = ::write(descriptor_, bytes.data(), bytes.size());

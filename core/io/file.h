@@ -14,6 +14,10 @@ namespace rtdetr {
 std::string read_text_file(const std::filesystem::path& file, std::size_t limit = std::size_t{1} << 33);
 std::vector<std::byte> read_binary_file(const std::filesystem::path& file, std::size_t limit = std::size_t{1} << 33);
 
+/// The lines of a list, without spaces around them; empty ones stay, so that an index tells the line's number.
+/// @throws DataError  if the text is not in UTF-8 but UTF-16; IoError
+std::vector<std::string> read_text_lines(const std::filesystem::path& file, std::size_t limit = std::size_t{1} << 33);
+
 /// Receives the bytes of a file being written. Handles short writes and EINTR; throws IoError with what was needed
 /// and what the file system has free.
 class FileSink {

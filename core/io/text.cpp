@@ -42,6 +42,16 @@ std::string_view without_plus(std::string_view text) {
   return plus ? text.substr(1) : text;
 }
 
+/// Whether the bytes at even places, or those at odd ones, are all NUL and the others are not, as far as one looks.
+bool is_every_other_byte_nul(std::string_view text, std::size_t first_nul) {
+  constexpr std::size_t kLooked = 64;
+  const std::size_t end = std::min(text.size(), kLooked) / 2 * 2;
+  for (std::size_t i = 0; i < end; ++i) {
+    if ((text[i] == '\0') != (i % 2 == first_nul)) return false;
+  }
+  return end >= 4;
+}
+
 }  // namespace
 
 std::optional<std::string> nearest_word(std::string_view word, std::span<const std::string> candidates) {
@@ -95,6 +105,23 @@ std::optional<long long> parse_integer(std::string_view text) {
   const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (fault != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return value;
+}
+
+std::string_view without_byte_order_mark(std::string_view text) {
+  constexpr std::string_view kMark = "\xEF\xBB\xBF";
+  return text.starts_with(kMark) ? text.substr(kMark.size()) : text;
+}
+
+std::string_view wide_encoding(std::string_view text) {
+  using namespace std::string_view_literals;
+  if (text.starts_with("\xFF\xFE\0\0"sv) || text.starts_with("\0\0\xFE\xFF"sv)) return "UTF-32";
+  if (text.starts_with("\xFF\xFE"sv) || text.starts_with("\xFE\xFF"sv)) return "UTF-16";
+  return is_every_other_byte_nul(text, 0) || is_every_other_byte_nul(text, 1) ? "UTF-16" : "";
+}
+
+std::string wide_encoding_hint(std::string_view encoding) {
+  const std::string name(encoding);
+  return "the text is " + name + "; save it as UTF-8, e.g. with iconv -f " + name + " -t UTF-8";
 }
 
 std::vector<std::string> split(std::string_view text, char separator) {

@@ -21,6 +21,13 @@ std::string format_double(double value);
 std::optional<double> parse_double(std::string_view text);
 std::optional<long long> parse_integer(std::string_view text);
 
+/// Without the byte order mark that some editors put before UTF-8.
+std::string_view without_byte_order_mark(std::string_view text);
+/// "UTF-16" or "UTF-32", by the text's byte order mark or the NULs that every other byte is then; "" for anything else.
+std::string_view wide_encoding(std::string_view text);
+/// "the text is UTF-16; save it as UTF-8, e.g. with iconv -f UTF-16 -t UTF-8": for messages.
+std::string wide_encoding_hint(std::string_view encoding);
+
 std::vector<std::string> split(std::string_view text, char separator);
 std::string_view trim(std::string_view text);
 std::string join(std::span<const std::string> parts, std::string_view separator);

@@ -16,15 +16,14 @@
 namespace rtdetr {
 namespace {
 
-constexpr std::size_t kMostBytes = std::size_t{1} << 20;
 constexpr std::size_t kMostLevels = 64;
-constexpr std::size_t kMostNodes = 10'000;
 
 /// Builds the tree from yaml-cpp's events. A stack holds the open lists and maps, so nothing here recurses, and every
 /// budget is checked before the tree grows.
 class TreeBuilder : public YAML::EventHandler {
  public:
-  TreeBuilder(std::string_view text, const std::string& name) : text_(text), name_(name) {}
+  TreeBuilder(std::string_view text, const std::string& name, std::size_t most_values)
+      : text_(text), name_(name), most_values_(most_values) {}
 
   YamlNode take_root() { return std::move(root_); }
 
@@ -128,7 +127,8 @@ class TreeBuilder : public YAML::EventHandler {
   }
 
   void count_node(int line) {
-    if (++nodes_ > kMostNodes) refuse(line, "more than " + with_thousands(kMostNodes) + " values");
+    if (++nodes_ <= most_values_) return;
+    refuse(line, "more than " + with_thousands(static_cast<long long>(most_values_)) + " values");
   }
 
   void add(YamlNode node) {
@@ -160,6 +160,7 @@ class TreeBuilder : public YAML::EventHandler {
 
   std::string_view text_;
   const std::string& name_;
+  const std::size_t most_values_;
   YamlNode root_;
   std::vector<OpenNode> open_;
   std::size_t nodes_ = 0;
@@ -233,10 +234,13 @@ std::string likely_slip(std::string_view text) {
 
 }  // namespace
 
-YamlDocument parse_yaml(std::string_view text, const std::string& name) {
-  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
-  TreeBuilder builder(text, name);
-  if (text.size() > kMostBytes) builder.refuse(1, "larger than 1 MiB");
+YamlDocument parse_yaml(std::string_view text, const std::string& name, const YamlBudget& budget) {
+  text = without_byte_order_mark(text);
+  TreeBuilder builder(text, name, budget.values);
+  if (text.size() > budget.bytes) builder.refuse(1, "larger than " + std::to_string(budget.bytes >> 20) + " MiB");
+  if (const std::string_view encoding = wide_encoding(text); !encoding.empty()) {
+    builder.refuse(1, wide_encoding_hint(encoding));
+  }
   if (const std::size_t bad = find_bad_byte(text); bad != std::string_view::npos) {
     builder.refuse(line_at(text, bad), encoding_of(text));
   }
@@ -253,8 +257,8 @@ YamlDocument parse_yaml(std::string_view text, const std::string& name) {
   return {name, builder.take_root()};
 }
 
-YamlDocument load_yaml(const std::filesystem::path& file) {
-  return parse_yaml(read_text_file(file, kMostBytes + 1), file.string());
+YamlDocument load_yaml(const std::filesystem::path& file, const YamlBudget& budget) {
+  return parse_yaml(read_text_file(file, budget.bytes + 1), file.string(), budget);
 }
 
 }  // namespace rtdetr

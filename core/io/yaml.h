@@ -11,9 +11,14 @@
 
 namespace rtdetr {
 
+/// What a file may hold at most, beside 64 levels.
+struct YamlBudget {
+  std::size_t bytes = std::size_t{1} << 20;
+  std::size_t values = 10'000;  ///< keys among them
+};
+
 /// One value of a YAML file with the line it stands on. Parsed from yaml-cpp's events under a budget, so neither
-/// aliases, nor depth, nor size can hurt: 1 MiB, 64 levels, 10,000 nodes; aliases, tags, merge keys and duplicate
-/// keys are refused (reliability: I9).
+/// aliases, nor depth, nor size can hurt; aliases, tags, merge keys and duplicate keys are refused (reliability: I9).
 struct YamlNode {
   enum class Kind { kNull, kScalar, kSequence, kMap };
 
@@ -56,8 +61,8 @@ struct YamlDocument {
 };
 
 /// @throws ConfigError  with file:line for anything outside the rules above; IoError if it cannot be read
-YamlDocument parse_yaml(std::string_view text, const std::string& name);
-YamlDocument load_yaml(const std::filesystem::path& file);
+YamlDocument parse_yaml(std::string_view text, const std::string& name, const YamlBudget& budget = {});
+YamlDocument load_yaml(const std::filesystem::path& file, const YamlBudget& budget = {});
 
 /// Text of a value as YAML (block style at the top, flow style below), reading back to the same tree.
 std::string write_yaml(const YamlNode& root);

@@ -43,6 +43,18 @@ class FileSizeLimit {
 
 }  // namespace
 
+TEST_CASE("the lines of a list come without blanks, byte order mark and carriage returns") {
+  const TemporaryFolder folder;
+  write_text_atomically(folder / "list.txt", "\xEF\xBB\xBF./a b.jpg \r\n\r\n\tc.jpg");
+  CHECK(read_text_lines(folder / "list.txt") == std::vector<std::string>{"./a b.jpg", "", "c.jpg"});
+  write_text_atomically(folder / "wide.txt", std::string("\xFF\xFE"
+                                                         "a\0\n\0",
+                                                         6));
+  CHECK_THROWS_AS(read_text_lines(folder / "wide.txt"), DataError);
+  CHECK_THROWS_WITH(read_text_lines(folder / "wide.txt"), Contains("wide.txt: the text is UTF-16; save it as UTF-8"));
+  CHECK_THROWS_AS(read_text_lines(folder / "none.txt"), IoError);
+}
+
 TEST_CASE("a text written atomically reads back, with nothing left beside it") {
   const TemporaryFolder folder;
   write_text_atomically(folder / "a.txt", "one");

@@ -69,6 +69,23 @@ TEST_CASE("text is split, trimmed and joined") {
   CHECK(join(std::vector<std::string>{}, ", ").empty());
 }
 
+TEST_CASE("a byte order mark is no part of a text, and UTF-16 is told from bytes") {
+  using namespace std::string_view_literals;
+  CHECK(without_byte_order_mark("\xEF\xBB\xBF"
+                                "a") == "a");
+  CHECK(without_byte_order_mark("a") == "a");
+  CHECK(without_byte_order_mark("").empty());
+  CHECK(wide_encoding("\xFF\xFE"
+                      "a\0"sv) == "UTF-16");
+  CHECK(wide_encoding("\xFE\xFF\0a"sv) == "UTF-16");
+  CHECK(wide_encoding("\xFF\xFE\0\0a\0\0\0"sv) == "UTF-32");
+  CHECK(wide_encoding("a\0b\0\n\0"sv) == "UTF-16");
+  CHECK(wide_encoding("\0a\0b"sv) == "UTF-16");
+  for (const std::string_view text : {""sv, "a"sv, "0 0.5"sv, "\0\0\0\0"sv, "a\0bc"sv, "\xFF\xD8\xFF"sv, "a\0"sv}) {
+    CHECK(wide_encoding(text).empty());
+  }
+}
+
 TEST_CASE("large numbers and durations are written for people") {
   CHECK(with_thousands(32970476) == "32,970,476");
   CHECK(with_thousands(999) == "999");

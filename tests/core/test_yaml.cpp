@@ -219,6 +219,24 @@ TEST_CASE("size, depth and number of values are bounded") {
   CHECK_THAT(refusal(std::string((1 << 20) + 1, ' ')), Contains("1 MiB"));
 }
 
+TEST_CASE("a budget moves the bounds of size and number, not that of depth") {
+  std::string wide = "[";
+  for (int i = 0; i < 20'000; ++i) wide += "1,";
+  const YamlBudget budget{.bytes = std::size_t{2} << 20, .values = 20'001};
+  CHECK(parse_yaml(wide + "]", "t.yaml", budget).root.items.size() == 20'000);
+  CHECK_THROWS_WITH(parse_yaml(wide + "1, 1]", "t.yaml", budget), Contains("more than 20,001 values"));
+  CHECK(parse_yaml(std::string(2 << 20, ' '), "t.yaml", budget).root.is_null());
+  CHECK_THROWS_WITH(parse_yaml(std::string((2 << 20) + 1, ' '), "t.yaml", budget), Contains("2 MiB"));
+  CHECK_THROWS_WITH(parse_yaml(std::string(65, '[') + std::string(65, ']'), "t.yaml", budget), Contains("64 levels"));
+}
+
+TEST_CASE("text that is not UTF-8 but UTF-16 is named so") {
+  CHECK_THAT(refusal(std::string("\xFF\xFE"
+                                 "a\0:\0",
+                                 6)),
+             Contains("UTF-16; save it as UTF-8"));
+}
+
 TEST_CASE("an alias bomb costs nothing") {
   std::string bomb = "a: &a [x, x, x, x, x, x, x, x, x]\n";
   for (char c = 'b'; c <= 'i'; ++c) {
