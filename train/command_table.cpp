@@ -8,7 +8,7 @@ std::span<const CommandInfo> all_commands() {
       {Command::kTrain,
        "train",
        "trains a model",
-       "rtdetr train model=rtdetr-n.yaml data=configs/datasets/bccd.yaml",
+       "rtdetr train cfg=small-data model=rtdetr-n data=bccd",
        {"model", "data"}},
       {Command::kVal,
        "val",

@@ -4,24 +4,13 @@
 #include <vector>
 
 #include "core/io/error.h"
-#include "core/io/text.h"
+#include "core/io/shipped_files.h"
 #include "train/keys.h"
 
 namespace rtdetr {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// "; did you mean 'FOLDER/NAME'?"
-std::string nearest_in(const fs::path& folder, const std::string& name) {
-  std::vector<std::string> names;
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(folder.empty() ? "." : folder, ignored)) {
-    names.push_back(entry.path().filename().string());
-  }
-  const auto nearest = nearest_word(name, names);
-  return nearest ? "; did you mean '" + (folder / *nearest).string() + "'?" : "";
-}
 
 /// "; did you mean 'FOLDER/data.yaml'?" if the folder holds one YAML, or one of the usual name.
 std::string yaml_in(const fs::path& folder) {
@@ -60,9 +49,7 @@ void require_input_file(const Settings& settings, const std::string& key, const 
     if (fault.empty()) return;
     throw ConfigError(key + "=" + path + settings.origin_of(key) + " " + fault);
   }
-  const fs::path file = path;
-  std::string hint = nearest_in(file.parent_path(), file.filename().string());
-  if (hint.empty() && key == "data" && !file.has_parent_path()) hint = nearest_in("configs/datasets", path);
+  const std::string hint = nearest_file(key == "data" ? "datasets" : "", path);
   throw ConfigError(key + "=" + path + settings.origin_of(key) + ": no such file or folder" + hint);
 }
 

@@ -66,9 +66,10 @@ void add_input_keys(std::vector<Key>& keys) {
   Section s(keys, "what to work on");
   s.path("model", &Settings::model, kModelUsers, "rtdetr-n.yaml",
          "model YAML, or a checkpoint (.safetensors); train takes a YAML");
-  s.path("data", &Settings::data, kTrain | kVal | kCheck | kConvert, "configs/datasets/bccd.yaml", "data set YAML");
-  s.path("cfg", &Settings::cfg, kEvery, "configs/recipes/finetune.yaml",
-         "recipe: a YAML file of keys; the command line wins over it");
+  s.path("data", &Settings::data, kTrain | kVal | kCheck | kConvert, "bccd",
+         "data set YAML, or the name of one that comes along");
+  s.path("cfg", &Settings::cfg, kEvery, "small-data",
+         "recipe: a YAML file of keys, or the name of one that comes along; the command line wins over it");
   s.add("scale", &Settings::scale, kTrain | kExport | kBenchmark | kInfo, "", "l",
         "scale letter of the model YAML; by default the one in its name, else the first");
   s.path(
@@ -135,8 +136,10 @@ void add_machine_keys(std::vector<Key>& keys) {
 void add_run_keys(std::vector<Key>& keys) {
   Section s(keys, "length of the run");
   s.number("epochs", &Settings::epochs, kTrain, 1, 1000000, "epochs", "72", "passes over the training pictures");
-  s.number("time", &Settings::time, kTrain, 0, 100000, "hours", "0.25",
-           "stop after so long and let the schedule end there; 0 = no limit");
+  s.number(
+      "time", &Settings::time, kTrain, 0, 100000, "hours", "0.25",
+      "stop after so long and let the schedule end there; what a recipe says in steps or epochs is fitted to the steps "
+      "that this machine makes in that time; 0 = no limit");
   s.path("resume", &Settings::resume, kTrain, "auto",
          "auto continues the run in <project>/<name>, a checkpoint continues that one; false starts anew");
   s.flag("check", &Settings::check, kTrain,
@@ -151,7 +154,8 @@ void add_run_keys(std::vector<Key>& keys) {
   s.flag("check_space", &Settings::check_space, kTrain,
          "do not start when the disk has no room for two checkpoints; false where it says less than it has");
   s.flag("val", &Settings::val, kTrain, "validate during training");
-  s.number("val_every", &Settings::val_every, kTrain, 1, 1000000, "epochs", "1", "epochs between two validations");
+  s.number("val_every", &Settings::val_every, kTrain, 1, 1000000, "epochs", "1",
+           "epochs between two validations; a recipe's value is lowered so that there are five");
   s.number("patience", &Settings::patience, kTrain, 0, 1000000, "epochs", "20",
            "end the run after so many epochs without a better AP; 0 = never");
 }

@@ -40,4 +40,10 @@ class TextTable {
 std::string fixed(double value, int digits);
 std::string fixed_or_dash(double value, int digits);
 
+/// Six digits: 1e-4 times 0.01 as 1e-06.
+std::string format_short(double value);
+
+/// A text as one word of a command line that can be pasted into a shell, in quotes where it needs them.
+std::string shell_word(const std::string& text);
+
 }  // namespace rtdetr

@@ -56,6 +56,7 @@ std::string settings_to_yaml(const Settings& settings) {
   root.kind = YamlNode::Kind::kMap;
   for (const Key* key : keys_of(settings.command)) {
     if (key->name == "cfg") continue;
+    if (key->name == "epochs" && settings.time > 0 && !settings.is_given("epochs")) continue;  // it does not count
     const bool is_groups = key->name == "param_groups";
     if (is_groups ? settings.param_groups.empty() : value_text(*key, settings).empty()) continue;
     root.entries.emplace_back(key->name, value_node(*key, settings));

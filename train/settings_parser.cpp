@@ -3,6 +3,7 @@
 #include <set>
 
 #include "core/io/error.h"
+#include "core/io/shipped_files.h"
 #include "core/io/text.h"
 #include "core/io/yaml.h"
 #include "train/keys.h"
@@ -51,6 +52,7 @@ class Parser {
     for (const KeyValue& pair : pairs)
       if (pair.key == "cfg") read_recipe(pair.value);
     for (const KeyValue& pair : pairs) apply(pair.key, pair.value, "argument '" + pair.argument + "'", "command line");
+    settle_data_name();
     settle_param_groups();
     check_required();
     check_combinations();
@@ -71,6 +73,7 @@ class Parser {
   void read_recipe_entry(const YamlDocument& recipe, const std::string& name, const YamlNode& node, int line);
   void read_param_groups(const YamlDocument& recipe, const YamlNode& list);
   void read_param_group(const YamlDocument& recipe, const YamlNode& map);
+  void settle_data_name();
   void settle_param_groups();
   void check_required();
   void check_combinations();
@@ -158,8 +161,13 @@ void Parser::apply(const std::string& name, const std::string& text, const std::
 
 void Parser::read_recipe(const std::string& file) {
   if (file.empty()) return;  // reported with the command line's keys
-  if (!fs::exists(file)) return problem("argument 'cfg=" + file + "'", "there is no such file");
-  const YamlDocument recipe = load_yaml(file);
+  const bool is_there = fs::exists(file) && !fs::is_directory(file);
+  const fs::path found = is_there ? fs::path(file) : find_shipped_file("recipes", file);
+  if (found.empty())
+    return problem(
+        "argument 'cfg=" + file + "'",
+        "there is no such file, and no such name among the recipes that come along" + nearest_file("recipes", file));
+  const YamlDocument recipe = load_yaml(found);
   if (!recipe.root.is_map())
     return problem(recipe.where(1), "a recipe is a map of keys, not " + recipe.root.describe());
   for (std::size_t i = 0; i < recipe.root.entries.size(); ++i) {
@@ -233,6 +241,13 @@ void Parser::read_param_group(const YamlDocument& recipe, const YamlNode& map) {
   }
   settings_.param_groups.push_back(std::move(rule));
   group_lrs_.push_back(lr);
+}
+
+/// data=bccd is the data set of that name that comes along.
+void Parser::settle_data_name() {
+  if (settings_.data.empty() || fs::exists(settings_.data)) return;
+  const fs::path found = find_shipped_file("datasets", settings_.data);
+  if (!found.empty()) settings_.data = found.string();
 }
 
 void Parser::settle_param_groups() {

@@ -2,6 +2,7 @@
 
 #include "core/io/error.h"
 #include "core/io/file.h"
+#include "core/io/shipped_files.h"
 #include "core/io/text.h"
 #include "models/yaml/model_spec.h"
 
@@ -14,16 +15,6 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kLargestModelFile = std::size_t{1} << 20;
 
-/// Folders with the models that come along: of the source tree this was built from, and of the installation.
-std::vector<fs::path> model_folders() {
-  std::vector<fs::path> folders = {RTDETR_SOURCE_MODELS};
-  std::error_code ignored;
-  const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
-  if (!ignored) folders.push_back(program.parent_path().parent_path() / "share/rtdetr/configs/models");
-  folders.push_back(RTDETR_INSTALLED_MODELS);
-  return folders;
-}
-
 /// The scale letter of `yolov8n-rtdetr`, and the stem without it. Only names of this family carry one.
 struct LetteredName {
   std::string letter, stem;
@@ -35,37 +26,18 @@ LetteredName split_scale_letter(const std::string& stem) {
   return {match[2].str(), match[1].str() + match[3].str()};
 }
 
-fs::path find_below(const fs::path& file) {
-  if (fs::is_regular_file(file)) return file;
-  if (file.has_parent_path()) return {};
-  for (const fs::path& folder : model_folders()) {
-    if (fs::is_regular_file(folder / file)) return folder / file;
-  }
-  return {};
-}
-
-std::vector<std::string> shipped_names() {
-  std::vector<std::string> names;
-  for (const fs::path& folder : model_folders()) {
-    std::error_code ignored;
-    for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored)) {
-      names.push_back(entry.path().filename().string());
-    }
-  }
-  return names;
-}
-
 }  // namespace
 
 ModelSpec load_model_spec(const fs::path& file, const std::string& scale) {
   fs::path wanted = file;
   if (!wanted.has_extension()) wanted += ".yaml";
   const LetteredName name = split_scale_letter(wanted.stem().string());
-  fs::path found = find_below(wanted);
-  if (found.empty()) found = find_below(wanted.parent_path() / (name.stem + wanted.extension().string()));
+  fs::path found = find_shipped_file("models", wanted);
+  if (found.empty())
+    found = find_shipped_file("models", wanted.parent_path() / (name.stem + wanted.extension().string()));
   if (found.empty()) {
     throw ConfigError("model '" + file.string() + "': no such file, and no such name among the models that come along" +
-                      did_you_mean(wanted.filename().string(), shipped_names()));
+                      did_you_mean(wanted.filename().string(), shipped_names("models")));
   }
   ModelSpec spec =
       parse_model_spec(read_text_file(found, kLargestModelFile), found.string(), scale.empty() ? name.letter : scale);

@@ -132,7 +132,7 @@ TEST_CASE("a mistake on the command line is answered with the argument and what 
       {"train model=m data=d val", {"write val=true"}},
       {"train model=m data=d bogus", {"settings are written key=value"}},
       {"train model=m data=d info", {"one command at a time"}},
-      {"train data=d", {"train needs model=", "rtdetr train model="}},
+      {"train data=d", {"train needs model=", "rtdetr train cfg=small-data model="}},
       {"val model=m", {"val needs data="}},
       {"export model=m format=safetensors", {"export needs output="}},
       {"export model=m output=m.safetensors", {"export needs format="}},
@@ -151,6 +151,7 @@ TEST_CASE("a mistake on the command line is answered with the argument and what 
       {"train model=m data=d milestones=5,2", {"must ascend"}},
       {"train model=m data=d param_groups=x", {"param_groups is written in a recipe"}},
       {"train model=m data=d cfg=/nonexistent.yaml", {"cfg=/nonexistent.yaml", "there is no such file"}},
+      {"train model=m data=d cfg=smal-data", {"did you mean 'small-data.yaml'?"}},
   };
   for (const Row& row : rows) {
     const std::string error = error_of(row.line);
@@ -174,6 +175,25 @@ TEST_CASE("a recipe stands between the defaults and the command line") {
   CHECK(s.milestones == std::vector<std::int64_t>{2, 3});
   CHECK_FALSE(s.val);
   CHECK(s.origin_of("lr0") == " (" + recipe.path() + ":2)");
+}
+
+TEST_CASE("recipes and data sets that come along are found by their names") {
+  const Settings s = parse("train cfg=small-data data=bccd");
+  CHECK(s.model == (std::filesystem::path(RTDETR_SOURCE_DIR) / "configs/models/rtdetr-n.yaml").string());
+  CHECK(s.epochs == 150);
+  CHECK_THAT(s.origin_of("epochs"), Contains("small-data.yaml:"));
+  CHECK(s.data == (std::filesystem::path(RTDETR_SOURCE_DIR) / "configs/datasets/bccd.yaml").string());
+  CHECK(parse("check data=bccd.yaml").data == s.data);
+  CHECK(parse("check data=nowhere").data == "nowhere");
+  const TemporaryFile own("mine.yaml", "epochs: 7\n");
+  CHECK(parse(kTrainLine + "cfg=" + own.folder() + "/mine").epochs == 7);
+}
+
+TEST_CASE("a file that makes a run by the clock again does not count epochs that were never said") {
+  const TemporaryFile written("args.yaml", settings_to_yaml(parse(kTrainLine + "time=0.5")));
+  CHECK_FALSE(parse("train cfg=" + written.path()).is_given("epochs"));
+  const TemporaryFile both("both.yaml", settings_to_yaml(parse(kTrainLine + "time=0.5 epochs=9")));
+  CHECK(parse("train cfg=" + both.path()).epochs == 9);
 }
 
 TEST_CASE("a path in a recipe is looked up beside the recipe first") {

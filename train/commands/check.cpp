@@ -9,6 +9,7 @@
 #include "data/doctor.h"
 #include "train/clock.h"
 #include "train/commands/commands.h"
+#include "train/keys.h"
 #include "train/machine.h"
 #include "train/metric_report.h"
 #include "train/output.h"
@@ -124,6 +125,17 @@ std::string verdict(const DatasetReport& report) {
          (errors ? "; with errors the data set cannot be used\n" : "; the data set can be used\n");
 }
 
+/// The recipe for so many pictures, at the size that was looked at.
+std::string training_line(const Settings& settings, const DatasetReport& report) {
+  constexpr std::int64_t kMany = 5000;  // a recipe for COCO has so many that its epochs are steps enough
+  std::int64_t pictures = 0;
+  for (const SplitReport& split : report.splits) pictures += split.key == "train" ? split.pictures : 0;
+  std::string line = std::string("rtdetr train cfg=") + (pictures < kMany ? "small-data" : "rtdetrv2_r18vd") +
+                     " data=" + shell_word(settings.data);
+  if (settings.is_given("imgsz")) line += " imgsz=" + value_text(*find_key("imgsz"), settings);
+  return line;
+}
+
 nlohmann::ordered_json range_json(const SplitReport::Range& range) {
   return {{"min", range.min}, {"median", range.median}, {"max", range.max}};
 }
@@ -170,7 +182,7 @@ ExitCode run_check(const Settings& settings) {
     document["output"] = settings.output;
   }
   const bool broken = has_errors(report.problems);
-  if (!broken && !settings.data.empty()) text += "next: rtdetr train model=rtdetr-n.yaml data=" + settings.data + "\n";
+  if (!broken && !settings.data.empty()) text += "next: " + training_line(settings, report) + "\n";
   print_text(settings, text);
   print_json(settings, document);
   return broken ? ExitCode::kData : ExitCode::kOk;

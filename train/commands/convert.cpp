@@ -20,8 +20,9 @@ ExitCode run_convert(const Settings& settings) {
   }
   const std::string config = conversion.config.string();
   print_text(settings, table.text() + "\n" + config + ": pictures are links to the originals; 'cp -rL " +
-                           settings.output +
-                           " COPY' makes a folder that stands alone\n\nnext: rtdetr check data=" + config + "\n");
+                           shell_word(settings.output) +
+                           " COPY' makes a folder that stands alone\n\nnext: rtdetr check data=" + shell_word(config) +
+                           "\n");
   print_json(settings,
              {{"output", settings.output}, {"format", settings.format}, {"data", config}, {"splits", splits}});
   return ExitCode::kOk;

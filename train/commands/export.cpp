@@ -163,7 +163,7 @@ ExitCode run_export(const Settings& settings) {
                  "x" + std::to_string(size.width) + ", " + std::to_string(written.info.decoder_layers) +
                  " decoder layers\nlargest difference to " + settings.model + " on " + std::to_string(inputs.size()) +
                  (settings.verify.empty() ? " seeded input: " : " pictures: ") + format_double(difference.max_abs) +
-                 "\n\nnext: rtdetr predict model=" + settings.output + " source=photos/\n");
+                 "\n\nnext: rtdetr predict model=" + shell_word(settings.output) + " source=photos/\n");
   print_json(settings, {{"output", settings.output},
                         {"format", settings.format},
                         {"bytes", bytes},

@@ -80,9 +80,9 @@ ExitCode run_info(const Settings& settings) {
       text += "F1 on val best at confidence " + format_double(*opened.info.best_confidence) + "\n";
     }
     text += "step " + with_thousands(opened.info.step) + ", epoch " + with_thousands(opened.info.epoch) + "\n";
-    text += "state " + hash + "\n\nnext: rtdetr predict model=" + settings.model + " source=photos/\n";
+    text += "state " + hash + "\n\nnext: rtdetr predict model=" + shell_word(settings.model) + " source=photos/\n";
   } else {
-    text += "\nnext: rtdetr train model=" + settings.model + " data=configs/datasets/bccd.yaml\n";
+    text += "\nnext: rtdetr train cfg=small-data model=" + shell_word(settings.model) + " data=bccd\n";
   }
   print_text(settings, text);
   print_json(settings, document);

@@ -156,8 +156,8 @@ void PredictRun::report() const {
   if (!unreadable_.empty())
     text += counted(static_cast<long long>(unreadable_.size()), "picture") + " could not be read (named above)\n";
   if (!folder_.empty()) text += "written to " + folder_.string() + "\n";
-  print_text(settings_, text + "\nnext: rtdetr predict model=" + settings_.model + " source=" + settings_.source +
-                            " conf=0.3 save_txt=true\n");
+  print_text(settings_, text + "\nnext: rtdetr predict model=" + shell_word(settings_.model) +
+                            " source=" + shell_word(settings_.source) + " conf=0.3 save_txt=true\n");
   print_json(settings_,
              {{"model", settings_.model},
               {"imgsz", {detector_.input_height(), detector_.input_width()}},

@@ -1,0 +1,63 @@
+#include "core/io/shipped_files.h"
+
+#include <optional>
+
+#include "core/io/text.h"
+
+namespace rtdetr {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// configs/ of the source tree this was built from, beside the installed program, and of the installation.
+std::vector<fs::path> shipped_folders(const std::string& kind) {
+  std::vector<fs::path> folders = {fs::path(RTDETR_SOURCE_CONFIGS) / kind};
+  std::error_code ignored;
+  const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
+  if (!ignored) folders.push_back(program.parent_path().parent_path() / "share/rtdetr/configs" / kind);
+  folders.push_back(fs::path(RTDETR_INSTALLED_CONFIGS) / kind);
+  return folders;
+}
+
+std::vector<std::string> names_in(const fs::path& folder) {
+  std::vector<std::string> names;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) names.push_back(entry.path().filename().string());
+  return names;
+}
+
+}  // namespace
+
+fs::path find_shipped_file(const std::string& kind, const fs::path& name) {
+  std::error_code ignored;
+  fs::path wanted = name;
+  if (!wanted.has_extension()) wanted += ".yaml";
+  if (fs::is_regular_file(wanted, ignored)) return wanted;
+  if (wanted.has_parent_path()) return {};
+  for (const fs::path& folder : shipped_folders(kind)) {
+    if (fs::is_regular_file(folder / wanted, ignored)) return folder / wanted;
+  }
+  return {};
+}
+
+std::vector<std::string> shipped_names(const std::string& kind) {
+  std::vector<std::string> names;
+  for (const fs::path& folder : shipped_folders(kind)) {
+    const std::vector<std::string> found = names_in(folder);
+    names.insert(names.end(), found.begin(), found.end());
+  }
+  return names;
+}
+
+std::string nearest_file(const std::string& kind, const fs::path& path) {
+  const fs::path folder = path.parent_path();
+  const auto beside = nearest_word(path.filename().string(), names_in(folder.empty() ? "." : folder));
+  if (beside) return "; did you mean '" + (folder / *beside).string() + "'?";
+  if (kind.empty() || path.has_parent_path()) return "";
+  fs::path wanted = path;
+  if (!wanted.has_extension()) wanted += ".yaml";
+  return did_you_mean(wanted.string(), shipped_names(kind));
+}
+
+}  // namespace rtdetr
