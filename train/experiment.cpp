@@ -1,8 +1,7 @@
 #include "train/experiment.h"
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
+#include <cmath>
 #include <map>
 #include <set>
 #include <string_view>
@@ -17,6 +16,7 @@
 #include "models/yaml/model_spec.h"
 #include "train/freeze.h"
 #include "train/input_files.h"
+#include "train/output.h"
 #include "train/pretrained.h"
 
 namespace rtdetr {
@@ -59,13 +59,6 @@ RunIdentity identity_of(const Experiment& experiment) {
   identity["data"] = fingerprint(experiment.train);
   identity["imgsz"] = std::to_string(experiment.size.height) + "," + std::to_string(experiment.size.width);
   return identity;
-}
-
-/// Six digits: 1e-4 times 0.01 is shown as 1e-06.
-std::string rounded(double value) {
-  std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%.6g", value);
-  return text.data();
 }
 
 std::vector<NamedParameter> trainable(const DetectionModel& model) {
@@ -168,25 +161,30 @@ std::string describe(const Experiment& experiment) {
     text += line("frozen     ", with_thousands(experiment.frozen) + " parameters: " + settings.freeze);
   }
   for (const ParameterGroup& group : experiment.groups) {
-    text += line("optimizer  ", std::to_string(group.parameters.size()) + " tensors, lr " + rounded(group.lr) +
+    text += line("optimizer  ", std::to_string(group.parameters.size()) + " tensors, lr " + format_short(group.lr) +
                                     ", weight decay " + format_double(group.weight_decay) + ": " + group.label);
   }
   return text + line("precision  ", experiment.precision.reason);
 }
 
-void warn_about_short_run(const Experiment& experiment) {
+void warn_about_short_run(const Experiment& experiment, const RunLength& length) {
   const Settings& settings = experiment.settings;
-  if (settings.time > 0) return;
-  const std::int64_t steps = experiment.steps_per_epoch() * settings.epochs;
-  if (steps <= settings.warmup_steps) {
-    log::warning("the run has " + counted(steps, "step") + " and its warm-up takes " +
+  const std::int64_t steps = std::llround(length.steps);
+  const std::string about = length.by_clock ? "about " : "";
+  if (settings.warmup_steps > 1 && steps <= settings.warmup_steps) {
+    log::warning("the run has " + about + counted(steps, "step") + " and its warm-up takes " +
                  std::to_string(settings.warmup_steps) + ": the learning rate never reaches lr0; give warmup_steps=" +
                  std::to_string(std::max<std::int64_t>(1, steps / 20)));
   }
+  if (length.by_clock && length.epochs < 1) {
+    log::warning("the time allows " + about + counted(steps, "step") + " of the " +
+                 std::to_string(experiment.steps_per_epoch()) +
+                 " that see each picture once; a longer time=, a smaller imgsz= or a smaller model helps");
+  }
   constexpr std::int64_t kFewSteps = 1000;  // the demo's small model needs about as many (docs/explanation)
   if (steps < kFewSteps && settings.weights.empty()) {
-    log::warning("a DETR trained from scratch learns little in " + counted(steps, "step") +
-                 "; more epochs=, a smaller batch=, or weights= to start from");
+    log::warning("a DETR trained from scratch learns little in " + about + counted(steps, "step") + "; more " +
+                 (length.by_clock ? "time" : "epochs") + "=, a smaller batch=, or weights= to start from");
   }
 }
 

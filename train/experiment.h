@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 
@@ -13,6 +14,7 @@
 #include "train/optimizer.h"
 #include "train/precision.h"
 #include "train/run_checkpoint.h"
+#include "train/run_length.h"
 #include "train/settings.h"
 
 namespace rtdetr {
@@ -28,7 +30,9 @@ struct Experiment {
   std::int64_t frozen = 0;          ///< parameters that freeze= leaves untrained
   std::vector<ParameterGroup> groups;
   PrecisionChoice precision;
-  RunIdentity identity;  ///< what a continued run must share with this one
+  RunIdentity identity;  ///< what a continued run must share with this one; of the settings as they were given
+  std::map<std::string, std::string> fitted;  ///< keys whose value was fitted to the run's length (run_length.h)
+  double lifted_time = 0;  ///< hours of time= that are used up and no longer count, since epochs= makes the run longer
 
   std::int64_t batches_per_epoch() const;
   std::int64_t steps_per_epoch() const;
@@ -42,7 +46,7 @@ Experiment prepare_to_continue(Settings settings);
 /// The summary before the first step: model, data, length, optimizer groups, precision.
 std::string describe(const Experiment& experiment);
 /// Warns when there are too few steps for a DETR, or for the warm-up.
-void warn_about_short_run(const Experiment& experiment);
+void warn_about_short_run(const Experiment& experiment, const RunLength& length);
 
 /// By the recipe's param_groups, or else by shape (param_groups.h). Frozen parameters are in no group.
 std::vector<ParameterGroup> make_groups(const Settings& settings, const DetectionModel& model);

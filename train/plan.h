@@ -1,11 +1,15 @@
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json_fwd.hpp>
 
 #include "train/experiment.h"
+#include "train/run_length.h"
+#include "train/trial.h"
 
 namespace rtdetr {
 
@@ -14,11 +18,16 @@ struct Plan {
   double step_seconds = 0;          ///< one optimizer step at the run's own size, its batches and reading them included
   double peak_mib = 0;              ///< largest resident size, a step at the largest multi-scale size included
   std::int64_t largest_side = 0;    ///< pixels, of that step
-  std::int64_t steps = 0;           ///< of the whole run; 0 with time= alone, where the clock decides
+  RunLength length;                 ///< of the whole run
+  std::vector<FittedValue> fitted;  ///< what that length changes in the settings
+  ThreadTrial threads;
   std::int64_t checkpoint_mib = 0;  ///< of one last.safetensors; a run keeps two and writes a third
+
+  std::int64_t steps() const { return std::llround(length.steps); }
 };
 
-/// Takes three trial steps, one at the largest size and two at the run's own. They change the experiment's weights.
+/// Takes three trial steps, one at the largest size and two at the run's own, and fits the experiment's settings to the
+/// run's length.
 /// @throws DataError  for pictures that cannot be read
 Plan make_plan(Experiment& experiment);
 

@@ -6,6 +6,7 @@
 #include "core/io/log.h"
 #include "core/io/text.h"
 #include "models/checkpoint.h"
+#include "train/output.h"
 
 namespace rtdetr {
 namespace {
@@ -13,18 +14,27 @@ namespace {
 constexpr const char* kFactsKey = "rtdetr.run";
 
 std::string to_text(const RunFacts& facts) {
-  const nlohmann::json document{{"identity", facts.identity},
-                                {"train_seconds", facts.train_seconds},
-                                {"loss_terms", facts.loss_terms},
-                                {"precision", facts.precision}};
+  const nlohmann::json document{{"identity", facts.identity},     {"train_seconds", facts.train_seconds},
+                                {"loss_terms", facts.loss_terms}, {"precision", facts.precision},
+                                {"fitted", facts.fitted},         {"time", facts.time},
+                                {"epochs", facts.epochs},         {"lifted_time", facts.lifted_time},
+                                {"lr_factor", facts.lr_factor}};
   return document.dump();
 }
 
 RunFacts from_text(const std::string& text, const std::filesystem::path& file) {
   try {
     const auto document = nlohmann::json::parse(text);
-    return {document.at("identity").get<RunIdentity>(), document.at("train_seconds").get<double>(),
-            document.at("loss_terms").get<std::string>(), document.at("precision").get<std::string>()};
+    const RunFacts older;
+    return {.identity = document.at("identity").get<RunIdentity>(),
+            .train_seconds = document.at("train_seconds").get<double>(),
+            .loss_terms = document.at("loss_terms").get<std::string>(),
+            .precision = document.at("precision").get<std::string>(),
+            .fitted = document.value("fitted", older.fitted),
+            .time = document.value("time", older.time),
+            .epochs = document.value("epochs", older.epochs),
+            .lifted_time = document.value("lifted_time", older.lifted_time),
+            .lr_factor = document.value("lr_factor", older.lr_factor)};
   } catch (const nlohmann::json::exception& error) {
     throw CheckpointError(file.string() + ": the metadata entry '" + kFactsKey + "' is not what this version writes (" +
                           error.what() + ")");
@@ -42,8 +52,8 @@ RunCheckpoint load_run_file(const std::filesystem::path& file) {
   TensorFile content = load_tensors(file);
   const auto facts = content.metadata.find(kFactsKey);
   if (facts == content.metadata.end()) {
-    throw CheckpointError(file.string() +
-                          ": holds weights but no training state; start a new run with weights=" + file.string());
+    throw CheckpointError(file.string() + ": holds weights but no training state; start a new run with weights=" +
+                          shell_word(file.string()));
   }
   return {file, std::move(content.tensors), from_text(facts->second, file),
           to_model_info(content.metadata, file).best_confidence};
@@ -96,7 +106,7 @@ void check_identity(const RunIdentity& saved, const RunIdentity& wanted, const s
     if (found != saved.end() && found->second == value) continue;
     const std::string before = found == saved.end() ? "not set" : found->second;
     throw ConfigError(key + ": the run in " + file.string() + " has " + before + ", now it is " + value +
-                      "; give the same, or start a new run with another name= (weights=" + file.string() +
+                      "; give the same, or start a new run with another name= (weights=" + shell_word(file.string()) +
                       " takes its weights over)");
   }
   for (const auto& [key, value] : saved) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
@@ -19,6 +20,13 @@ struct RunFacts {
   double train_seconds = 0;  ///< spent in training so far, validation and saving left out
   std::string loss_terms;    ///< names of the loss terms, comma-separated; what the sums in the state belong to
   std::string precision;     ///< "fp32" or "bf16": what amp=auto chose for this run
+
+  // of versions from 0.2 on; the defaults stand for older files
+  std::map<std::string, std::string> fitted;  ///< keys that were fitted to the run's length, see run_length.h
+  double time = 0;                            ///< hours that bound the run; 0 = none
+  std::int64_t epochs = 0;                    ///< that bound the run; 0 = only the time did
+  double lifted_time = 0;                     ///< hours of time= that were used up and no longer count
+  double lr_factor = -1;                      ///< of the next step, by the length that the run had; -1 = not known
 };
 
 struct RunCheckpoint {

@@ -14,6 +14,8 @@
 #include "train/clock.h"
 #include "train/detection_report.h"
 #include "train/freeze.h"
+#include "train/keys.h"
+#include "train/output.h"
 #include "train/results.h"
 #include "train/run_pictures.h"
 
@@ -78,6 +80,22 @@ void Trainer::resume(const RunCheckpoint& checkpoint) {
   resumed_ = true;
   log::info("continuing " + checkpoint.file.string() + " in epoch " + std::to_string(epoch_ + 1) + " at batch " +
             std::to_string(next_batch_) + ", " + counted(steps_, "step") + " done");
+  if (!finished()) warn_of_higher_rate(checkpoint.facts.lr_factor);
+}
+
+/// A run that is made longer goes back on the curve of its learning rate.
+void Trainer::warn_of_higher_rate(double before) const {
+  const double now = lr_factor();
+  if (before < 0 || now <= before) return;
+  const bool weak = strong_off_ >= 0;
+  std::string text = "this run is made longer than it was: its learning rate goes up again, from " +
+                     format_short(before * settings_.lr0) + " to " + format_short(now * settings_.lr0) +
+                     (weak ? ", while strong augmentation stays off" : "") +
+                     "; AP falls at first and may not come back. Better begin a new run with what it has learnt:\n  " +
+                     "rtdetr train cfg=finetune model=" + shell_word(settings_.model) +
+                     " weights=" + shell_word(folder_.best().string()) + " data=" + shell_word(settings_.data);
+  if (settings_.imgsz.is_set()) text += " imgsz=" + value_text(*find_key("imgsz"), settings_);
+  log::warning(text);
 }
 
 RunOutcome Trainer::fit() {
@@ -108,7 +126,8 @@ void Trainer::open_log() {
                                                 {"command", command_line()},
                                                 {"seed", settings_.seed},
                                                 {"steps_done", steps_},
-                                                {"precision", precision_name(experiment_.precision.precision)}});
+                                                {"precision", precision_name(experiment_.precision.precision)},
+                                                {"fitted", experiment_.fitted}});
 }
 
 void Trainer::begin_epoch() {
@@ -302,7 +321,12 @@ RunState Trainer::run_state() const {
           .facts = {.identity = experiment_.identity,
                     .train_seconds = train_seconds_,
                     .loss_terms = join(loss_terms_, ","),
-                    .precision = precision_name(experiment_.precision.precision)},
+                    .precision = precision_name(experiment_.precision.precision),
+                    .fitted = experiment_.fitted,
+                    .time = settings_.time,
+                    .epochs = counts_epochs() ? settings_.epochs : 0,
+                    .lifted_time = experiment_.lifted_time,
+                    .lr_factor = lr_factor()},
           .model_metadata = to_metadata(model_info()),
           .step = steps_};
 }
@@ -369,10 +393,9 @@ bool Trainer::save_is_due() const {
 bool Trainer::out_of_time() const { return settings_.time > 0 && train_seconds_ >= settings_.time * 3600; }
 
 /// With time= alone the clock decides; epochs= counts as well when it was said.
-bool Trainer::out_of_epochs() const {
-  const bool counted = settings_.time <= 0 || settings_.is_given("epochs");
-  return counted && epoch_ >= settings_.epochs;
-}
+bool Trainer::counts_epochs() const { return settings_.time <= 0 || settings_.is_given("epochs"); }
+
+bool Trainer::out_of_epochs() const { return counts_epochs() && epoch_ >= settings_.epochs; }
 
 double Trainer::progress() const {
   const double epochs = static_cast<double>(epoch_) +

@@ -84,9 +84,11 @@ class Trainer {
   void save_epoch_weights();
   bool save_is_due() const;
   bool out_of_time() const;
+  bool counts_epochs() const;
   bool out_of_epochs() const;
   double progress() const;
   double lr_factor() const;
+  void warn_of_higher_rate(double before) const;
   ModelInfo model_info() const;
 
   Experiment& experiment_;

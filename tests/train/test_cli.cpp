@@ -10,7 +10,9 @@
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
+#include "core/io/file.h"
 #include "core/io/picture.h"
+#include "core/io/safetensors.h"
 #include "tests/support/exif_files.h"
 
 using Catch::Matchers::Contains;
@@ -69,6 +71,23 @@ const char* const kTinyModel =
     "head:\n"
     "  - [-1, 1, Conv, [16, 3, 2]]\n"
     "  - [[2, 3], 1, RTDETRDecoder, [nc, 16, 10, 2, 2, 2, 32]]\n";
+
+/// A copy of a safetensors file with one more entry in its metadata. @return  its name
+std::string with_metadata(const std::string& file, const std::string& key, const std::string& value) {
+  const rtdetr::SafetensorsReader reader(file);
+  std::vector<std::vector<std::byte>> bytes;
+  std::vector<rtdetr::TensorView> views;
+  for (const rtdetr::TensorEntry& entry : reader.entries()) {
+    bytes.emplace_back(entry.bytes);
+    reader.read(entry, bytes.back());
+    views.push_back({entry.name, entry.type, entry.shape, bytes.back()});
+  }
+  rtdetr::FileMetadata metadata = reader.metadata();
+  metadata[key] = value;
+  const std::string copy = file + "-" + key + ".safetensors";
+  rtdetr::write_safetensors(copy, views, metadata, {});
+  return copy;
+}
 
 /// Any picture of the bundled samples.
 std::string sample_picture() {
@@ -226,6 +245,72 @@ TEST_CASE("predict turns pictures upright only when exif=true asks for it") {
   CHECK(upright["height"] == 640);
   CHECK(upright["detections"] != stored["detections"]);
   CHECK(rtdetr::read_picture_size(scratch.path / "out/exp-2/turned.jpg").width == 480);
+}
+
+TEST_CASE("predict takes the score that the model file names, and says so; conf= is another") {
+  const Scratch scratch;
+  const std::string yaml = scratch.write("tiny.yaml", kTinyModel), model = scratch.file("tiny.safetensors");
+  document_of(run(scratch, "export model=" + yaml + " format=safetensors imgsz=64 json=true output=" + model));
+  const std::string source = " save=false source=" + sample_picture();
+  const json plain = document_of(run(scratch, "predict json=true model=" + model + source));
+  CHECK(plain["conf"] == 0.5);
+  CHECK(plain["conf_is_best_f1"] == false);
+  const std::string validated = with_metadata(model, "best_confidence", "0.01"),
+                    exported = scratch.file("e.safetensors");
+  document_of(run(scratch, "export json=true model=" + validated + " format=safetensors output=" + exported));
+  for (const std::string& file : {validated, exported}) {
+    const json best = document_of(run(scratch, "predict json=true model=" + file + source));
+    CHECK(best["conf"] == 0.01);
+    CHECK(best["conf_is_best_f1"] == true);
+    CHECK(best["detections"] > plain["detections"]);
+    CHECK_THAT(run(scratch, "predict model=" + file + source).out,
+               Contains("of at least 0.01 (best F1 on val; conf= changes it) in 1 picture"));
+    CHECK(document_of(run(scratch, "predict json=true conf=0.5 model=" + file + source))["conf"] == 0.5);
+  }
+  CHECK_THAT(run(scratch, "info model=" + exported).out, Contains("F1 on val best at confidence 0.01"));
+}
+
+TEST_CASE("a file without the model's metadata is refused by who needs it, with what takes it") {
+  const Scratch scratch;
+  const std::string yaml = scratch.write("tiny.yaml", kTinyModel), model = scratch.file("tiny.safetensors");
+  document_of(run(scratch, "export model=" + yaml + " format=safetensors imgsz=64 json=true output=" + model));
+  const std::string foreign = with_metadata(model, "format", "pt");
+  for (const std::string line : {"val data=bccd model=", "info model="}) {
+    const Result result = run(scratch, line + foreign);
+    CHECK(result.code == 4);
+    CHECK_THAT(result.err, Contains(foreign + " holds tensors") && Contains("train takes such weights"));
+  }
+  const Result fused = run(scratch, "train data=bccd check=true imgsz=64 model=" + yaml + " weights=" + model);
+  CHECK(fused.code == 4);
+  CHECK_THAT(fused.err, Contains("an exported file"));
+}
+
+TEST_CASE("a run by the clock says what it fits to the steps that the machine makes, in its folder too") {
+  const Scratch scratch;
+  const std::string yaml = scratch.write("tiny.yaml", kTinyModel);
+  const Result result = run(scratch,
+                            "train data=bccd_overfit8 imgsz=64 batch=4 workers=0 threads=1 plots=false time=0.0001 "
+                            "val_every=3 model=" +
+                                yaml + " project=" + scratch.file("runs"));
+  INFO(result.err);
+  REQUIRE(result.code == 0);
+  CHECK_THAT(result.err, Contains("fitted to about ") && Contains("warmup_steps 2000 -> "));
+  CHECK_THAT(result.err, Contains("learns little in about "));
+  CHECK_THAT(read(scratch.path / "runs/exp/args.yaml"),
+             Contains("warmup_steps: 2000\n") && Contains("# fitted to the length of this run: warmup_steps: "));
+}
+
+TEST_CASE(
+    "check ends with a line that can be pasted: the recipe for so few pictures, in quotes where they are needed") {
+  const Scratch scratch;
+  CHECK_THAT(run(scratch, "check data=bccd_overfit8 imgsz=320").out,
+             Contains("next: rtdetr train cfg=small-data data=") && Contains("bccd_overfit8.yaml imgsz=320\n"));
+  fs::create_directories(scratch.path / "my data");
+  const std::string copy =
+      scratch.write("my data/set.yaml", "path: " + std::string(RTDETR_SOURCE_DIR) +
+                                            "/data/samples/bccd\ntrain: {images: images, annotations: "
+                                            "annotations/instances_test.json}\n");
+  CHECK_THAT(run(scratch, "check data='" + copy + "'").out, Contains("cfg=small-data data='" + copy + "'\n"));
 }
 
 TEST_CASE("decoder_layers cuts the model at predict and export") {

@@ -19,7 +19,7 @@ TEST_CASE("the plan of a run says its length, time, memory and disk, and writes 
   settings.accumulate = 4;  // 6 batches an epoch: steps of 4 and 2
   Experiment experiment = prepare_experiment(settings);
   const Plan plan = make_plan(experiment);
-  CHECK(plan.steps == 6);
+  CHECK(plan.steps() == 6);
   CHECK(plan.step_seconds > 0);
   CHECK(plan.peak_mib > 50);
   CHECK(plan.largest_side == 96);
@@ -29,15 +29,20 @@ TEST_CASE("the plan of a run says its length, time, memory and disk, and writes 
   CHECK_FALSE(std::filesystem::exists(temp / "runs"));
 }
 
-TEST_CASE("a run that ends by the clock has no number of steps in its plan") {
+TEST_CASE("the plan of a run that ends by the clock has as many steps as fit, and the settings for so many") {
   at::set_num_threads(1);
   const TemporaryFolder temp;
   Settings settings = make_micro_run(temp.path());
   settings.time = 1;
   settings.multi_scale = 0;
+  settings.warmup_steps = 1'000'000'000;
   Experiment experiment = prepare_experiment(settings);
   const Plan plan = make_plan(experiment);
-  CHECK(plan.steps == 0);
+  CHECK(static_cast<double>(plan.steps()) == Approx(3600 / plan.step_seconds).margin(1));
+  CHECK(experiment.settings.warmup_steps == Approx(0.1 * plan.length.steps).margin(1));
+  CHECK_THAT(describe(plan, experiment),
+             Catch::Contains("1:00:00 for about ") && Catch::Contains("warmup_steps 1000000000 -> "));
+  CHECK(to_json(plan, experiment)["fitted"].contains("warmup_steps"));
   CHECK(plan.largest_side == 0);
 }
 

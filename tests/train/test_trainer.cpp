@@ -13,6 +13,7 @@
 #include "tests/support/micro_run.h"
 #include "tests/support/temporary_folder.h"
 #include "train/detection_report.h"
+#include "train/run_start.h"
 
 namespace rtdetr {
 
@@ -27,7 +28,7 @@ RunOutcome run(const Settings& settings, const std::string& name, int asks = 1 <
   const RunFolder folder(std::filesystem::path(settings.project) / name);
   const auto checkpoint = load_run(folder);
   Experiment experiment = prepare_experiment(settings);
-  if (checkpoint) check_identity(checkpoint->facts.identity, experiment.identity, checkpoint->file);
+  if (checkpoint) take_over(experiment, *checkpoint);
   Trainer trainer(experiment, folder, [&asks] { return --asks < 0; });
   if (checkpoint) trainer.resume(*checkpoint);
   return trainer.fit();

@@ -17,6 +17,7 @@
 #include "train/output.h"
 #include "train/plan.h"
 #include "train/run_pictures.h"
+#include "train/run_start.h"
 #include "train/standard_streams.h"
 #include "train/stop_signal.h"
 #include "train/trainer.h"
@@ -39,12 +40,6 @@ std::optional<RunFolder> folder_to_continue(const Settings& settings) {
                     ": no such file; auto continues the run in project/name");
 }
 
-/// The type that amp=auto chose belongs to the run: it is not chosen anew on another machine or day.
-void keep_precision(Experiment& experiment, const RunFacts& facts) {
-  const Precision saved = facts.precision == "bf16" ? Precision::kBFloat16 : Precision::kFloat32;
-  experiment.precision = {saved, "as this run began: " + facts.precision};
-}
-
 /// best.safetensors evaluated once more, with the time of every layer.
 std::optional<Evaluation> final_evaluation(Experiment& experiment, const RunFolder& folder) {
   if (!experiment.val || !std::filesystem::exists(folder.best())) return std::nullopt;
@@ -61,7 +56,7 @@ std::optional<Evaluation> final_evaluation(Experiment& experiment, const RunFold
 std::string how_to_go_on(const Settings& settings, const RunFolder& folder) {
   std::string run = "auto";
   if (folder.path() != std::filesystem::path(settings.project) / settings.name) run = folder.path().string();
-  return "the same command with resume=" + run + " goes on from there";
+  return "the same command with resume=" + shell_word(run) + " goes on from there";
 }
 
 /// @param validated  whether the run was; without a split 'val', the next command cannot be val
@@ -80,8 +75,9 @@ std::string closing_words(const Settings& settings, const RunFolder& folder, con
     text += "\n  " + at +
             "results.png        curves; labels.jpg, train_batch*.jpg, val_batch*.jpg: what went in and came out";
   text += "\n\nnext:";
-  if (validated || !settings.val) text += "\n  rtdetr val model=" + at + "best.safetensors data=" + settings.data;
-  text += "\n  rtdetr predict model=" + at + "best.safetensors source=FOLDER\n";
+  const std::string best = shell_word(at + "best.safetensors");
+  if (validated || !settings.val) text += "\n  rtdetr val model=" + best + " data=" + shell_word(settings.data);
+  text += "\n  rtdetr predict model=" + best + " source=FOLDER\n";
   return text;
 }
 
@@ -109,13 +105,21 @@ void report(const Settings& settings, Experiment& experiment, const RunFolder& f
   print_json(settings, document);
 }
 
+/// args.yaml: what was given, so that it repeats or continues the run, and what this run made of it.
+std::string arguments_text(const Settings& settings, const Experiment& experiment) {
+  std::string text = settings_to_yaml(settings);
+  for (const auto& [key, value] : experiment.fitted)
+    text += "# fitted to the length of this run: " + key + ": " + value + "\n";
+  return text;
+}
+
 /// check=true: everything a run resolves and three steps of it, but no folder.
 ExitCode show_plan(const Settings& settings) {
   Experiment experiment = prepare_experiment(settings);
   print_text(settings, settings_to_yaml(settings) + "\n" + rows_table(experiment.model->rows()) + "\n" +
                            describe(experiment) + "\n");
-  warn_about_short_run(experiment);
   const Plan plan = make_plan(experiment);
+  warn_about_short_run(experiment, plan.length);
   print_text(settings, "\n" + describe(plan, experiment) +
                            "\n\nnothing was written; the same command without check=true starts the run\n");
   print_json(settings, to_json(plan, experiment));
@@ -129,7 +133,9 @@ ExitCode run_to_its_end(const Settings& settings, Experiment& experiment, const 
     return ExitCode::kOk;
   }
   const bool stopped = outcome.end == RunOutcome::End::kStopped;
-  std::string text = "the run in " + folder.path().string() + " has finished; nothing was changed";
+  std::string text = "the run in " + folder.path().string() + " has finished (" + counted(outcome.epochs, "epoch") +
+                     ", " + counted(outcome.steps, "step") + ", " + format_duration(outcome.train_seconds) +
+                     "); nothing was changed; a larger epochs= or time= makes it longer";
   if (stopped) text = "stopped and saved (" + trainer.last_durable() + "); " + how_to_go_on(settings, folder);
   log::info(text);
   print_json(settings, outcome_json(folder, outcome));
@@ -142,7 +148,8 @@ ExitCode run_to_its_end(const Settings& settings, Experiment& experiment, const 
   std::string text = std::string(error.what()) + " (" + trainer.last_durable() + ")";
   if (trainer.has_saved()) {
     text += error.code() == ExitCode::kDiverged
-                ? "; a run with another name= and weights=" + folder.last().string() + " begins with these weights"
+                ? "; a run with another name= and weights=" + shell_word(folder.last().string()) +
+                      " begins with these weights"
                 : "; " + how_to_go_on(settings, folder);
   }
   throw Error(error.code(), text);
@@ -159,18 +166,20 @@ ExitCode run_train(const Settings& settings) {
   std::optional<RunCheckpoint> checkpoint;
   if (folder) checkpoint = names_a_file(settings) ? load_run_file(settings.resume) : load_run(*folder);
   Experiment experiment = checkpoint ? prepare_to_continue(settings) : prepare_experiment(settings);
+  RunLength length;
   if (checkpoint) {
-    check_identity(checkpoint->facts.identity, experiment.identity, checkpoint->file);
-    keep_precision(experiment, checkpoint->facts);
+    take_over(experiment, *checkpoint);
+  } else {
+    length = fit_new_run(experiment);
   }
   if (!folder) folder.emplace(RunFolder::create(settings.project, settings.name, settings.exist_ok));
   log::set_spare_file(folder->path() / "output.txt");
   Trainer trainer(experiment, *folder);
   if (checkpoint) trainer.resume(*checkpoint);
   if (!trainer.finished()) {
-    write_text_atomically(folder->path() / "args.yaml", settings_to_yaml(settings));
+    write_text_atomically(folder->path() / "args.yaml", arguments_text(settings, experiment));
     log::info(describe(experiment));
-    if (!checkpoint) warn_about_short_run(experiment);
+    if (!checkpoint) warn_about_short_run(experiment, length);
     if (settings.plots) draw_or_warn([&] { write_labels_picture(experiment.train, folder->path() / "labels.jpg"); });
     log::info("writing to " + folder->path().string());
   }
