@@ -380,7 +380,7 @@ TEST_CASE("only a run that was validated sends its user to val") {
   const Scratch scratch;
   const std::string model = scratch.write("tiny.yaml", kTinyModel);
   for (const int i : {0, 1}) {
-    write_picture(scratch.file("p" + std::to_string(i) + ".png"), Picture(32, 32));
+    rtdetr::write_picture(scratch.file("p" + std::to_string(i) + ".png"), rtdetr::Picture(32, 32));
     scratch.write("p" + std::to_string(i) + ".txt", "0 0.5 0.5 0.5 0.5\n");
   }
   const auto closing_of = [&](const std::string& splits) {
