@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <compare>
+#include <iterator>
 #include <limits>
 #include <pugixml.hpp>
 #include <set>
@@ -35,7 +36,10 @@ class VocReader {
     }
     read_size(root.child("size"), annotation);
     int number = 0;
-    for (const pugi::xml_node object : root.children("object")) read_object(object, ++number, annotation);
+    for (const pugi::xml_node object : root.children("object")) {
+      read_object(object, ++number, annotation);
+      warn_of_more_boxes(object, number);
+    }
     return annotation;
   }
 
@@ -88,6 +92,16 @@ class VocReader {
       return;
     }
     annotation.objects.push_back(std::move(read));
+  }
+
+  void warn_of_more_boxes(const pugi::xml_node object, int number) {
+    const auto children = object.children("bndbox");
+    const auto boxes = std::distance(children.begin(), children.end());
+    if (boxes < 2) return;
+    problems_.warn(
+        "more_boxes", "objects have more than one <bndbox>; the first is taken, the others are left out", [&] {
+          return at(object.offset_debug()) + ": object " + std::to_string(number) + ": " + std::to_string(boxes);
+        });
   }
 
   std::string_view text_;

@@ -203,3 +203,19 @@ TEST_CASE("a VOC picture's size is read from the picture where the file does not
   CHECK(
       std::any_of(data.problems.begin(), data.problems.end(), [](const auto& p) { return p.kind == "missing_size"; }));
 }
+
+TEST_CASE("a VOC object has one box, its own: a part's is not taken for it, a second one is told") {
+  const std::string own = "<bndbox>" + corners("10", "20", "30", "45") + "</bndbox>";
+  const std::string part = "<part><name>head</name><bndbox>" + corners("11", "21", "15", "25") + "</bndbox></part>";
+  const Parsed person = parse(file_of("<object><name>person</name>" + part + own + "</object>"));
+  CHECK(person.problems.empty());
+  REQUIRE(person.annotation.objects.size() == 1);
+  CHECK(person.annotation.objects[0].box_xywh == std::array<double, 4>{10, 20, 20, 25});
+
+  const std::string second = "<bndbox>" + corners("40", "0", "90", "50") + "</bndbox>";
+  const Parsed two = parse(file_of("<object><name>dog</name>" + own + second + "</object>"));
+  CHECK(two.annotation.objects.size() == 1);
+  REQUIRE(two.problems.size() == 1);
+  CHECK(two.problems[0].kind == "more_boxes");
+  CHECK(two.problems[0].where == "a.xml:3: object 1: 2");
+}
