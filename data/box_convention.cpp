@@ -3,7 +3,7 @@
 namespace rtdetr {
 
 void BoxConvention::add(const std::array<double, 4>& box_xywh, int width, int height) {
-  constexpr double kEdge = 1;           // pixels that annotation tools are off at the edge
+  constexpr double kEdge = 1;            // pixels that annotation tools are off at the edge
   constexpr double kRounded = 1 + 1e-3;  // of a fraction
   const auto [x, y, w, h] = box_xywh;
   if (width < 2 || height < 2) return;

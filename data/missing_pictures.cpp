@@ -11,8 +11,8 @@
 #include "data/dataset_build.h"
 
 /// A name on disk is compared with the wanted one in four ways, from the same to the least alike, first where it was
-/// wanted, then in the folders around. What is found is only told, never used: a picture of nearly the right name may be
-/// another one.
+/// wanted, then in the folders around. What is found is only told, never used: a picture of nearly the right name may
+/// be another one.
 namespace rtdetr {
 namespace {
 

@@ -19,10 +19,11 @@ namespace fs = std::filesystem;
 void find_only_crowds(const Dataset& dataset, ProblemCollector& problems) {
   const auto& truths = dataset.truth.truths;
   if (truths.empty() || !std::ranges::all_of(truths, &MetricTruth::crowd)) return;
-  problems.error("only_crowds",
-                 "every annotation is a crowd (iscrowd 1), which means many objects in one box; tools write it for masks "
-                 "too: set it to 0 where an annotation is one object",
-                 [&] { return counted(std::ssize(truths), "annotation"); });
+  problems.error(
+      "only_crowds",
+      "every annotation is a crowd (iscrowd 1), which means many objects in one box; tools write it for masks "
+      "too: set it to 0 where an annotation is one object",
+      [&] { return counted(std::ssize(truths), "annotation"); });
 }
 
 void find_unlike_boxes(const Dataset& dataset, ProblemCollector& problems) {
