@@ -205,12 +205,6 @@ bool has_directive(std::string_view text) {
   return false;
 }
 
-/// What text of Windows' editors often is instead.
-std::string encoding_of(std::string_view text) {
-  const bool utf16 = text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF");
-  return utf16 ? "the text is UTF-16; save it as UTF-8" : "a byte that is not UTF-8 text; save the file as UTF-8";
-}
-
 /// Two slips of hand that yaml-cpp reports by what they lead to, often a line too late; "" if there is neither.
 std::string likely_slip(std::string_view text) {
   int number = 0;
@@ -242,7 +236,7 @@ YamlDocument parse_yaml(std::string_view text, const std::string& name, const Ya
     builder.refuse(1, wide_encoding_hint(encoding));
   }
   if (const std::size_t bad = find_bad_byte(text); bad != std::string_view::npos) {
-    builder.refuse(line_at(text, bad), encoding_of(text));
+    builder.refuse(line_at(text, bad), "a byte that is not UTF-8 text; save the file as UTF-8");
   }
   if (has_directive(text)) builder.refuse(1, "directives (%NAME) are not accepted");
   // With an end marker behind it, a quote that is never closed is an error and not a text up to the end.

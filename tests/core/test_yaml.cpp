@@ -196,10 +196,6 @@ TEST_CASE("slips of hand and editors' encodings are named beside what they lead 
              Contains("not valid YAML") && Contains("on line 2 'train:' lacks a blank behind it"));
   CHECK_THAT(refusal("names:\n\t- cat\n"), Contains("line 2 is indented with a tab"));
   CHECK_THAT(refusal("a: [1, 2\nb: 3\n"), !Contains("blank") && !Contains("tab"));
-  CHECK_THAT(refusal(std::string("\xff\xfe"
-                                 "a\0:\0",
-                                 6)),
-             Contains("UTF-16; save it as UTF-8"));
   CHECK_THAT(refusal("names: [\xba\xec]\n"), Contains("t.yaml:1:") && Contains("save the file as UTF-8"));  // GBK
 }
 
