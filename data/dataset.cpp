@@ -23,6 +23,16 @@ const DatasetConfig::Split& find_split(const DatasetConfig& config, const std::s
   throw ConfigError(config.file.string() + ": there is no split '" + key + "'; the file has " + join(keys, ", "));
 }
 
+/// YOLO's folders and lists are looked for where they are read.
+void require_annotations(const DatasetConfig& config, const DatasetConfig::Split& split) {
+  for (const fs::path& file : {split.annotations, split.list}) {
+    std::error_code ignored;
+    if (file.empty() || fs::status(file, ignored).type() != fs::file_type::not_found) continue;
+    throw DataError(config.file.string() + ":" + std::to_string(split.line) + ": " + split.key + ": " + file.string() +
+                    ": does not exist; paths are relative to the YAML, or to its 'path'");
+  }
+}
+
 bool is_unreadable(const Dataset::PictureEntry& picture) { return !picture.readable; }
 
 bool lacks_pictures(const DataProblem& problem) {
@@ -86,6 +96,7 @@ Dataset report(Dataset dataset) {
 
 Dataset inspect_dataset(const DatasetConfig& config, const std::string& key, const ClassList* classes) {
   const DatasetConfig::Split& split = find_split(config, key);
+  require_annotations(config, split);
   Dataset dataset;
   dataset.name = config.file.string() + " (" + key + ")";
   dataset.exif = config.exif;

@@ -89,6 +89,7 @@ TEST_CASE("each failure has its exit code and one line that says what, where and
   spoil_pictures(spoilt.path());
   test::write_file(temp / "broken.json", "{\"images\": [");
   test::write_file(temp / "broken_data.yaml", "path: .\ntrain: {images: images, annotations: broken.json}\n");
+  test::write_file(temp / "lost_data.yaml", "path: .\ntrain: {images: images, annotations: lost.json}\n");
   test::write_file(temp / "nowhere_data.yaml", "path: .\ntrain: nowhere\nnames: [red, green]\n");
   test::write_file(temp / "faulty_data.yaml", "path: .\ntrain: images\nnames: [red, green\n");
   test::write_file(temp / "faulty_model.yaml", "nc: 2\nbackbone:\n  - [-1, 1, Convv, [16, 3, 2]]\nhead: []\n");
@@ -104,6 +105,10 @@ TEST_CASE("each failure has its exit code and one line that says what, where and
       {"size that does not fit", {{"imgsz", "70"}}, 2, "imgsz"},
       {"no checkpoint to continue", {{"resume", in + "none.safetensors"}}, 2, "resume="},
       {"annotations that are no JSON", {{"data", in + "broken_data.yaml"}}, 3, "broken.json"},
+      {"no annotations",
+       {{"data", in + "lost_data.yaml"}},
+       3,
+       "lost_data.yaml:2: train: " + in + "lost.json: does not exist"},
       {"no pictures", {{"data", in + "nowhere_data.yaml"}}, 3, "nowhere"},
       {"pictures cut off", {{"data", (spoilt / "data.yaml").string()}}, 3, "p1"},
       {"fault in the model's YAML", {{"model", in + "faulty_model.yaml"}}, 4, "did you mean 'Conv'"},
