@@ -2,7 +2,7 @@
 # continues a line, or in backquotes within the text. What blocks show besides (output, trees of files) begins with
 # no program's name and has no key=value word.
 function is_command(text) {
-  return text ~ /^(rtdetr|(\.\/)?scripts\/[a-z]+|build\/[^ ]+|cmake|ctest|cp|cd|export|git|grep|python3?|sudo|apt-get|for|until|while)( |$)/ \
+  return text ~ /^(rtdetr|(\.\/)?scripts\/[a-z]+|build\/[^ ]+|cmake|ctest|cp|cd|export|grep|python3?|for|until|while)( |$)/ \
       || text ~ /^[a-z.\/_-]+ (.* )?[a-z_]+=[^ =]/
 }
 function flush_command() { if (command != "" && is_command(command)) print start "\t" command; command = "" }
