@@ -11,14 +11,6 @@
 namespace rtdetr {
 namespace {
 
-std::string quoted_list(const std::vector<std::string>& names) {
-  constexpr std::size_t kShown = 10;
-  std::vector<std::string> shown;
-  for (std::size_t i = 0; i < std::min(names.size(), kShown); ++i) shown.push_back("'" + names[i] + "'");
-  if (names.size() > kShown) shown.push_back("and " + std::to_string(names.size() - kShown) + " more");
-  return join(shown, ", ");
-}
-
 using IndexByName = std::unordered_map<std::string, std::int32_t>;
 
 IndexByName index_names(const std::vector<std::string>& names, const std::string& whose, const std::string& place) {
@@ -45,6 +37,14 @@ std::vector<std::int64_t> unused_ids(const std::vector<std::int64_t>& used, std:
 
 }  // namespace
 
+std::string quoted_names(const std::vector<std::string>& names) {
+  constexpr std::size_t kShown = 10;
+  std::vector<std::string> shown;
+  for (std::size_t i = 0; i < std::min(names.size(), kShown); ++i) shown.push_back("'" + names[i] + "'");
+  if (names.size() > kShown) shown.push_back("and " + std::to_string(names.size() - kShown) + " more");
+  return join(shown, ", ");
+}
+
 ClassMapping map_classes(const ClassList& file, const std::vector<std::string>& wanted, const std::string& place) {
   ClassMapping mapping;
   mapping.index_of.resize(file.names.size());
@@ -56,24 +56,14 @@ ClassMapping map_classes(const ClassList& file, const std::vector<std::string>& 
   const IndexByName wanted_index = index_names(wanted, "the wanted classes", place);
   const IndexByName file_index = index_names(file.names, "the data set", place);
 
-  std::vector<std::string> missing;
   for (std::size_t i = 0; i < file.names.size(); ++i) {
     const auto found = wanted_index.find(file.names[i]);
-    if (found == wanted_index.end()) {
-      missing.push_back(file.names[i]);
-    } else {
-      mapping.index_of[i] = found->second;
-    }
-  }
-  if (!missing.empty()) {
-    throw DataError(place + ": the data set has classes that are not wanted here: " + quoted_list(missing) +
-                    "; the wanted ones are " + quoted_list(wanted) +
-                    ". Rename them, or use a model with these classes");
+    mapping.index_of[i] = found == wanted_index.end() ? kUnwantedClass : found->second;
   }
 
   mapping.classes.names = wanted;
   mapping.classes.category_ids.resize(wanted.size());
-  const std::vector<std::int64_t> spare = unused_ids(file.category_ids, wanted.size() - file.names.size());
+  const std::vector<std::int64_t> spare = unused_ids(file.category_ids, wanted.size());
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     const auto found = file_index.find(wanted[i]);
     if (found == file_index.end()) {

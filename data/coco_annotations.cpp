@@ -1,78 +1,29 @@
 #include "data/coco_annotations.h"
 
 #include <algorithm>
-#include <limits>
+#include <map>
 #include <numeric>
-#include <optional>
 #include <utility>
 
 #include "core/io/error.h"
+#include "data/coco_records.h"
 #include "data/id_index.h"
-#include "data/json_reader.h"
-#include "data/json_record.h"
 
 namespace rtdetr {
 namespace {
 
 using Token = JsonReader::Token;
 
-/// Width or height: a whole number that fits.
-std::optional<int> take_side(JsonReader& json) {
-  const auto value = json.take_integer();
-  if (!value || *value < 0 || *value > std::numeric_limits<int>::max()) return std::nullopt;
-  return static_cast<int>(*value);
+void report_missing(const char* list, ProblemCollector& problems) {
+  problems.error("missing_list", "the file has no such list", [&] { return std::string(list); });
 }
 
-enum : unsigned { kId = 1, kSecond = 2, kThird = 4, kFourth = 8, kFifth = 16, kSixth = 32 };
-
-constexpr const char* kWhole = "a whole number";
-
-bool read_image(JsonReader& json, JsonRecord& record, CocoAnnotations::Image& image) {
-  record.read([&](std::string_view key) {
-    if (key == "id") return record.take(kId, image.id, json.take_integer(), kWhole);
-    if (key == "file_name") return record.take(kSecond, image.file_name, json.take_string(), "a text");
-    if (key == "width") return record.take(kThird, image.width, take_side(json), "a number of pixels");
-    if (key == "height") return record.take(kFourth, image.height, take_side(json), "a number of pixels");
-    return false;
-  });
-  record.require(kId, "id");
-  return record.good();
-}
-
-bool read_category(JsonReader& json, JsonRecord& record, CocoAnnotations::Category& category) {
-  record.read([&](std::string_view key) {
-    if (key == "id") return record.take(kId, category.id, json.take_integer(), kWhole);
-    if (key == "name") return record.take(kSecond, category.name, json.take_string(), "a text");
-    return false;
-  });
-  record.require(kId, "id");
-  if (!record.has(kSecond)) category.name = std::to_string(category.id);
-  return record.good();
-}
-
-bool read_annotation(JsonReader& json, JsonRecord& record, MetricTruth& truth) {
-  record.read([&](std::string_view key) {
-    if (key == "id") return record.take(kId, truth.annotation_id, json.take_integer(), kWhole);
-    if (key == "image_id") return record.take(kSecond, truth.image_id, json.take_integer(), kWhole);
-    if (key == "category_id") return record.take(kThird, truth.category_id, json.take_integer(), kWhole);
-    if (key == "bbox") return record.take(kFourth, truth.box_xywh, json.take_box(), "[x, y, w, h]");
-    if (key == "area") return record.take(kFifth, truth.area, json.take_number(), "a number");
-    if (key == "iscrowd") return record.take(kSixth, truth.crowd, json.take_flag(), "0 or 1");
-    return false;
-  });
-  record.require(kId, "id");
-  record.require(kSecond, "image_id");
-  record.require(kThird, "category_id");
-  record.require(kFourth, "bbox");
-  if (!record.has(kFifth)) truth.area = truth.box_xywh[2] * truth.box_xywh[3];
-  return record.good();
-}
-
-/// The list that the key just read names.
+/// The list that the key just read names; null is as if the key were missing.
 template <class Record, class ReadOne>
 void read_list(JsonReader& json, const char* list, std::vector<Record>& records, ProblemCollector& problems,
                ReadOne&& read_one) {
   const Token token = json.next();
+  if (token == Token::kNull) return report_missing(list, problems);
   if (token != Token::kBeginArray) {
     problems.error("bad_list", "a part of the file that must be a list is none", [&] { return std::string(list); });
     json.skip(token);
@@ -155,13 +106,31 @@ void check_annotations(const CocoAnnotations& file, ProblemCollector& problems) 
   }
 }
 
-void check_category_names(const CocoAnnotations& file, ProblemCollector& problems) {
-  std::vector<std::string> names;
-  for (const auto& category : file.categories) names.push_back(category.name);
-  std::sort(names.begin(), names.end());
-  for (std::size_t i = 1; i < names.size(); ++i) {
-    if (names[i] != names[i - 1]) continue;
-    problems.warn("duplicate_category_name", "categories with different ids have one name", [&] { return names[i]; });
+/// Marks unused namesakes and warns of what shares its name. @param file  categories by ascending id
+void check_category_names(CocoAnnotations& file, ProblemCollector& problems) {
+  const IdIndex categories = index_ids(file.categories);
+  std::vector<bool> used(file.categories.size(), false);
+  for (const MetricTruth& truth : file.annotations) {
+    if (const auto at = categories.find(truth.category_id); at != IdIndex::kNone) used[at] = true;
+  }
+  std::map<std::string, std::size_t> kept;  // by name: a used category, or else the last
+  for (std::size_t i = 0; i < used.size(); ++i) {
+    const auto [at, first] = kept.emplace(file.categories[i].name, i);
+    if (first) continue;
+    const std::size_t other = at->second;
+    const auto place = [&] {
+      return "'" + at->first + "': ids " + std::to_string(file.categories[other].id) + " and " +
+             std::to_string(file.categories[i].id);
+    };
+    if (used[i] && used[other]) {
+      problems.warn("duplicate_category_name", "categories with different ids have one name", place);
+      continue;
+    }
+    problems.warn(
+        "unused_namesake",
+        "categories have the name of another and nothing is annotated with them, as Roboflow's root; no class", place);
+    file.categories[used[other] ? i : other].unused_namesake = true;
+    if (!used[other]) at->second = i;
   }
 }
 
@@ -178,18 +147,18 @@ CocoAnnotations read(JsonReader& json) {
   };
   while (json.next() == Token::kKey) {
     if (json.text() == "images") {
-      read_list(json, first_time(images, "images"), file.images, problems, read_image);
+      read_list(json, first_time(images, "images"), file.images, problems, read_coco_image);
     } else if (json.text() == "annotations") {
-      read_list(json, first_time(annotations, "annotations"), file.annotations, problems, read_annotation);
+      read_list(json, first_time(annotations, "annotations"), file.annotations, problems, read_coco_annotation);
     } else if (json.text() == "categories") {
-      read_list(json, first_time(categories, "categories"), file.categories, problems, read_category);
+      read_list(json, first_time(categories, "categories"), file.categories, problems, read_coco_category);
     } else {
       json.skip(json.next());
     }
   }
   json.next();
   const auto missing = [&](bool seen, const char* list) {
-    if (!seen) problems.error("missing_list", "the file has no such list", [&] { return std::string(list); });
+    if (!seen) report_missing(list, problems);
   };
   missing(images, "images");
   missing(annotations, "annotations");

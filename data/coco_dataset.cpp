@@ -18,21 +18,34 @@ std::string place_of(const CocoAnnotations::Image& image) {
   return "image id " + std::to_string(image.id) + " ('" + excerpt(image.file_name, 200) + "')";
 }
 
+/// A name of 'coco_url' begins with a folder, "val2017", which may be `folder` itself.
+fs::path picture_file(const CocoAnnotations::Image& image, const fs::path& folder) {
+  const fs::path file = folder / image.file_name;
+  const fs::path without_folder = folder / file.filename();
+  return image.named_by_url && !is_file(file) && is_file(without_folder) ? without_folder : file;
+}
+
 /// Where the picture is and how large; nothing of it is read if the file says both. False if it may not be looked for.
 bool make_picture(const CocoAnnotations::Image& image, const fs::path& folder, const Dataset& dataset,
                   Dataset::PictureEntry& picture, ProblemCollector& problems) {
   const auto place = [&] { return place_of(image); };
   if (!stays_inside(image.file_name)) {
     problems.error(image.file_name.empty() ? "missing_file_name" : "path_escape",
-                   image.file_name.empty() ? "images have no 'file_name'"
+                   image.file_name.empty() ? "images have neither 'file_name' nor 'coco_url'"
                                            : "file names leave the folder of pictures; they are not read",
                    place);
     return false;
   }
-  picture.file = folder / image.file_name;
+  picture.file = picture_file(image, folder);
   picture.id = image.id;
   picture.readable = is_file(picture.file);
-  if (!picture.readable) problems.error("missing_picture", "pictures are not in " + folder.string(), place);
+  if (!picture.readable) {
+    problems.error(
+        "missing_picture",
+        "pictures are not in " + folder.string() +
+            (image.named_by_url ? ", the folder of folders that 'coco_url' names, as there is no 'file_name'" : ""),
+        place);
+  }
   if (image.width > 0 && image.height > 0) {
     picture.width = image.width;
     picture.height = image.height;
@@ -66,9 +79,12 @@ ByImage group_by_image(const std::vector<MetricTruth>& annotations, const IdInde
   return grouped;
 }
 
-ClassList classes_of(const CocoAnnotations& file) {
+/// The categories without unused namesakes; with them, if just that is wanted: by a model of an earlier version.
+ClassList classes_of(const CocoAnnotations& file, const std::vector<std::string>* wanted) {
+  const bool all = wanted && std::ranges::equal(file.categories, *wanted, {}, &CocoAnnotations::Category::name);
   ClassList classes;
   for (const auto& category : file.categories) {
+    if (category.unused_namesake && !all) continue;
     classes.names.push_back(category.name);
     classes.category_ids.push_back(category.id);
   }
@@ -80,9 +96,10 @@ ClassList classes_of(const CocoAnnotations& file) {
 void read_coco_dataset(const fs::path& annotations, const fs::path& images, const std::vector<std::string>* wanted,
                        Dataset& dataset, ProblemCollector& problems) {
   CocoAnnotations file = read_coco_annotations(annotations);
-  const ClassList classes = classes_of(file);
+  const ClassList classes = classes_of(file, wanted);
   const std::vector<std::int32_t> label_of = set_classes(dataset, classes, wanted, problems);
   dataset.truth = take_metric_input(file);
+  dataset.truth.category_ids = classes.category_ids;
   dataset.problems = std::move(file.problems);
 
   std::sort(file.images.begin(), file.images.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
@@ -104,6 +121,7 @@ void read_coco_dataset(const fs::path& annotations, const fs::path& images, cons
       });
     }
   }
+  report_unwanted_classes(dataset, classes, label_of, problems);
 }
 
 }  // namespace rtdetr

@@ -30,6 +30,7 @@ bool read_result(JsonReader& json, JsonRecord& reader, MetricDetection& record) 
     if (key == "image_id") return reader.take(kImage, record.image_id, json.take_integer(), kWhole);
     if (key == "category_id") return reader.take(kCategory, record.category_id, json.take_integer(), kWhole);
     if (key == "bbox") return reader.take(kBox, record.box_xywh, json.take_box(), "[x, y, w, h]");
+    if (key == "detections") reader.complain("is a picture with its detections, as predict writes; val writes results");
     if (key == "score") return reader.take(kScore, record.score, take_finite(json), "a finite number");
     return false;
   });
@@ -62,7 +63,13 @@ class Line {
 std::vector<MetricDetection> read(JsonReader& json, std::size_t expected) {
   std::vector<MetricDetection> records;
   records.reserve(expected);
-  if (json.next() != Token::kBeginArray) json.fail("a result file is a list of {image_id, category_id, bbox, score}");
+  if (const Token token = json.next(); token != Token::kBeginArray) {
+    json.fail(std::string("a result file is a list of {image_id, category_id, bbox, score}") +
+              (token == Token::kBeginObject
+                   ? ", not an object; 'jq .annotations FILE' prints the list of an annotation "
+                     "file, 'jq -s . FILE' makes one of a record a line"
+                   : ""));
+  }
   ProblemCollector problems;
   read_json_list<MetricDetection>(
       json, {problems, "bad_result", "records are not {image_id, category_id, bbox, score}"}, "results",

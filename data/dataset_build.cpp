@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <map>
 
 #include "core/io/error.h"
 #include "core/io/exif.h"
 #include "core/io/text.h"
+#include "core/io/yaml.h"
+#include "data/id_index.h"
 
 namespace rtdetr {
 
@@ -79,6 +82,62 @@ std::vector<std::int32_t> set_classes(Dataset& dataset, const ClassList& file, c
   }
   dataset.classes = std::move(mapping.classes);
   return std::move(mapping.index_of);
+}
+
+namespace {
+
+/// How often listed pictures have each class that is not wanted, by category id.
+std::map<std::int64_t, std::int64_t> count_unwanted(const Dataset& dataset, const ClassList& file,
+                                                    std::span<const std::int32_t> label_of) {
+  std::map<std::int64_t, std::int64_t> counts;
+  for (std::size_t i = 0; i < label_of.size(); ++i) {
+    if (label_of[i] == kUnwantedClass) counts[file.category_ids[i]] = 0;
+  }
+  if (counts.empty()) return counts;
+  const IdIndex pictures(dataset.truth.image_ids);
+  for (const MetricTruth& truth : dataset.truth.truths) {
+    const auto unwanted = counts.find(truth.category_id);
+    if (unwanted != counts.end() && pictures.find(truth.image_id) != IdIndex::kNone) ++unwanted->second;
+  }
+  return counts;
+}
+
+/// @param all  the classes in use and those they lack
+std::string unwanted_message(const Dataset& dataset, const std::vector<std::string>& all) {
+  constexpr std::size_t kMostWritten = 20;
+  YamlNode names;
+  names.kind = YamlNode::Kind::kSequence;
+  for (const std::string& name : all) names.items.push_back(yaml_scalar(name));
+  const std::string list = all.size() > kMostWritten ? "that lists these too" : names.to_flow();
+  return "annotations are of classes that are not among those in use, " + quoted_names(dataset.classes.names) +
+         "; names: " + list +
+         " in the data set's YAML gives all splits one list, which a model must have been trained with";
+}
+
+}  // namespace
+
+void report_unwanted_classes(Dataset& dataset, const ClassList& file, std::span<const std::int32_t> label_of,
+                             ProblemCollector& problems) {
+  const std::map<std::int64_t, std::int64_t> counts = count_unwanted(dataset, file, label_of);
+  if (counts.empty()) return;
+  std::vector<std::string> all = dataset.classes.names;
+  for (std::size_t i = 0; i < file.names.size(); ++i) {
+    const auto found = counts.find(file.category_ids[i]);
+    if (found != counts.end() && found->second > 0) all.push_back(file.names[i]);
+  }
+  const std::string message = unwanted_message(dataset, all);
+  for (std::size_t i = 0; i < file.names.size(); ++i) {
+    const auto found = counts.find(file.category_ids[i]);
+    if (found == counts.end()) continue;
+    const std::string name = "'" + file.names[i] + "'";
+    if (found->second == 0) {
+      problems.warn("unused_class", "listed classes that nothing is annotated with are not among those in use; ignored",
+                    [&] { return name; });
+    } else {
+      problems.error("unwanted_class", message, [&] { return name + ": " + counted(found->second, "annotation"); });
+    }
+  }
+  std::erase_if(dataset.truth.category_ids, [&](std::int64_t id) { return counts.contains(id); });
 }
 
 }  // namespace rtdetr

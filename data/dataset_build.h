@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,8 @@ enum class BoxFault { kNone, kNotFinite, kInverted, kZeroArea, kOutside, kClippe
 BoxFault make_training_box(const std::array<double, 4>& box_xywh, int width, int height, std::array<float, 4>& xyxy);
 
 /// Adds a training box to the picture that was added last; reports what is wrong with it.
-/// @return whether it was added: a box that is not finite, has no area or lies outside is left out
+/// @return whether it is usable: a box that is not finite, has no area or lies outside is left out. One of a class that
+///         is not wanted is usable and not added: see report_unwanted_classes
 template <class Place>
 bool add_box(Dataset& dataset, const std::array<double, 4>& box_xywh, std::int32_t label, ProblemCollector& problems,
              Place&& place) {
@@ -42,6 +44,7 @@ bool add_box(Dataset& dataset, const std::array<double, 4>& box_xywh, std::int32
     problems.warn(kind, message, place);
     if (fault != BoxFault::kClipped) return false;
   }
+  if (label == kUnwantedClass) return true;
   dataset.boxes.push_back(box);
   ++picture.box_count;
   return true;
@@ -50,10 +53,15 @@ bool add_box(Dataset& dataset, const std::array<double, 4>& box_xywh, std::int32
 /// "[10, 20, -5, 8]": for messages.
 std::string box_text(const std::array<double, 4>& box);
 
-/// Sets classes and returns the index of each of the file's classes in them. With `wanted` they are mapped by name, and
-/// wanted ones that the file lacks are reported.
+/// Sets classes and returns the index of each of the file's classes in them. With `wanted` they are mapped by name,
+/// those that are not wanted to kUnwantedClass, and wanted ones that the file lacks are reported.
 std::vector<std::int32_t> set_classes(Dataset& dataset, const ClassList& file, const std::vector<std::string>* wanted,
                                       ProblemCollector& problems);
+
+/// Leaves classes that are not wanted out of the truth, once it is read. One without a box is a warning, one with boxes
+/// an error that says how every split gets one list.
+void report_unwanted_classes(Dataset& dataset, const ClassList& file, std::span<const std::int32_t> label_of,
+                             ProblemCollector& problems);
 
 bool is_file(const std::filesystem::path& path);
 

@@ -162,7 +162,10 @@ class ConfigReader {
   }
 
   void add_name(const YamlNode& node) {
-    if (!node.is_scalar() || node.scalar.empty()) fault(node, "a class name must be a text, not " + node.describe());
+    if (!node.is_scalar() || node.scalar.empty()) {
+      fault(node, "a class name must be a text, not " + node.describe() +
+                      (node.is_null() ? "; null is a name in quotes" : ""));
+    }
     config_.names.push_back(node.scalar);
   }
 

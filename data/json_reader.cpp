@@ -29,9 +29,7 @@ JsonReader::JsonReader(const std::filesystem::path& file)
   std::setvbuf(file_.get(), nullptr, _IONBF, 0);
   start_ = at_ = end_ = window_.data();
   refill();
-  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-  if (std::string_view(at_, static_cast<std::size_t>(end_ - at_)).starts_with(kByteOrderMark))
-    at_ += kByteOrderMark.size();
+  begin_text();
 }
 
 JsonReader::JsonReader(std::string_view text, std::string name) : name_(std::move(name)), exhausted_(true) {
@@ -39,6 +37,17 @@ JsonReader::JsonReader(std::string_view text, std::string name) : name_(std::mov
   window_.push_back('\0');
   start_ = at_ = window_.data();
   end_ = at_ + text.size();
+  begin_text();
+}
+
+void JsonReader::begin_text() {
+  using namespace std::string_view_literals;
+  const std::string_view text(at_, static_cast<std::size_t>(end_ - at_));
+  if (text.starts_with("\xEF\xBB\xBF"sv)) at_ += 3;
+  if (text.starts_with("\xFF\xFE"sv) || text.starts_with("\xFE\xFF"sv))
+    fail("the file is in UTF-16; JSON is in UTF-8: iconv -f UTF-16 -t UTF-8 makes it so");
+  if (text.starts_with("\x1F\x8B"sv)) fail("the file is compressed by gzip; unpack it");
+  if (text.starts_with("PK\x03\x04"sv)) fail("the file is a ZIP archive; unpack it");
 }
 
 void JsonReader::fail(const std::string& message) const {

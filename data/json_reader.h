@@ -55,11 +55,14 @@ class JsonReader {
   std::optional<std::int64_t> take_integer();
   std::optional<double> take_number();       ///< finite, NaN or infinite by name; not too large
   std::optional<std::string> take_string();  ///< in UTF-8
+  std::optional<std::string> take_label();   ///< a text in UTF-8; a number, true or false as it is written
   std::optional<bool> take_flag();           ///< true, false or a whole number
   /// Exactly `N` numbers in a list. [x, y, w, h] is all we need.
   std::optional<std::array<double, 4>> take_box();
   /// What the last take_ met: "the text 'a'", "1e999", "a list".
   std::string describe_value() const { return described_.empty() ? std::string(text_) : described_; }
+  /// Whether the last take_ met null instead of what it wanted.
+  bool took_null() const { return described_ == "null"; }
 
   const std::string& name() const { return name_; }
   /// @throws DataError  "file.json: line 3, byte 170: `message`"
@@ -71,7 +74,8 @@ class JsonReader {
     void operator()(std::FILE* file) const { std::fclose(file); }
   };
 
-  char peek();  ///< next character that is not white space; '\0' at the end of the text
+  void begin_text();  ///< passes over UTF-8's byte order mark, refuses what is plainly no text
+  char peek();        ///< next character that is not white space; '\0' at the end of the text
   bool refill();
   Token begin(bool object);
   Token end();

@@ -33,7 +33,7 @@ class JsonRecord {
     }
   }
 
-  /// Stores the key's value, or complains.
+  /// Stores the key's value, or complains. null is as if the key were missing.
   /// @param field  a bit that stands for the key
   /// @param rule   what the value must be
   /// @return       true: the value is taken either way
@@ -41,6 +41,8 @@ class JsonRecord {
   bool take(unsigned field, Value& to, const std::optional<Taken>& taken, const char* rule) {
     if (seen_ & field) {
       complain("'" + key_ + "' stands twice");
+    } else if (!taken && json_.took_null()) {
+      null_ |= field;
     } else if (!taken) {
       complain("'" + key_ + "' must be " + rule + ", not " + json_.describe_value());
     } else {
@@ -51,9 +53,9 @@ class JsonRecord {
   }
 
   void require(unsigned field, const char* key) {
-    if (!has(field)) complain(std::string("'").append(key).append("' is missing"));
+    if (!has(field)) complain(std::string("'").append(key).append(null_ & field ? "' is null" : "' is missing"));
   }
-  bool has(unsigned field) const { return seen_ & field; }
+  bool has(unsigned field) const { return seen_ & ~null_ & field; }
   /// Whether there was nothing to complain about.
   bool good() const { return good_; }
 
@@ -69,7 +71,7 @@ class JsonRecord {
   const char* list_;
   std::size_t index_;
   std::string key_;
-  unsigned seen_ = 0;
+  unsigned seen_ = 0, null_ = 0;
   bool good_ = true;
 };
 

@@ -86,6 +86,16 @@ std::optional<std::string> JsonReader::take_string() {
   return std::nullopt;
 }
 
+std::optional<std::string> JsonReader::take_label() {
+  described_.clear();
+  const Token token = next();
+  const bool text = token == Token::kString && is_utf8(text_);
+  if (text || token == Token::kNumber || token == Token::kTrue || token == Token::kFalse) return std::string(text_);
+  describe(token);
+  skip(token);
+  return std::nullopt;
+}
+
 std::optional<bool> JsonReader::take_flag() {
   described_.clear();
   const Token token = next();

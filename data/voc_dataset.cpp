@@ -117,6 +117,7 @@ class VocDatasetReader {
     }
     set_names(annotations, names, wanted);
     for (std::size_t i = 0; i < pictures.size(); ++i) add_picture(pictures[i], annotations[i]);
+    report_unwanted_classes(dataset_, file_, label_of_, problems_);
   }
 
  private:
@@ -126,13 +127,13 @@ class VocDatasetReader {
     for (const VocAnnotation& annotation : annotations) {
       for (const VocObject& object : annotation.objects) found.insert(object.name);
     }
-    ClassList file{names, {}};
-    if (names.empty()) file.names.assign(found.begin(), found.end());
-    file.category_ids.resize(file.names.size());
-    std::iota(file.category_ids.begin(), file.category_ids.end(), std::int64_t{0});
-    for (std::size_t i = 0; i < file.names.size(); ++i) index_of_[file.names[i]] = i;
-    dataset_.truth.category_ids = file.category_ids;
-    label_of_ = set_classes(dataset_, file, wanted, problems_);
+    file_.names = names;
+    if (names.empty()) file_.names.assign(found.begin(), found.end());
+    file_.category_ids.resize(file_.names.size());
+    std::iota(file_.category_ids.begin(), file_.category_ids.end(), std::int64_t{0});
+    for (std::size_t i = 0; i < file_.names.size(); ++i) index_of_[file_.names[i]] = i;
+    dataset_.truth.category_ids = file_.category_ids;
+    label_of_ = set_classes(dataset_, file_, wanted, problems_);
   }
 
   void add_picture(const VocPicture& from, const VocAnnotation& annotation) {
@@ -175,6 +176,7 @@ class VocDatasetReader {
 
   Dataset& dataset_;
   ProblemCollector& problems_;
+  ClassList file_;
   std::map<std::string, std::size_t> index_of_;
   std::vector<std::int32_t> label_of_;
 };

@@ -73,6 +73,7 @@ void read_yolo_dataset(const DatasetConfig::Split& split, const std::vector<std:
   const std::vector<fs::path> pictures = list_pictures(split.sources, problems);
   YoloReader reader(dataset, names.size(), problems);
   for (const fs::path& picture : pictures) reader.add_picture(picture, label_of);
+  report_unwanted_classes(dataset, file, label_of, problems);
   if (!pictures.empty() && reader.label_files() == 0) {
     problems.warn("no_label_files", "no picture has a label file, looked for at e.g.",
                   [&] { return yolo_label_path(pictures.front()).string(); });

@@ -139,8 +139,8 @@ const std::vector<Case>& cases() {
        "annotations[1]: 'bbox' is missing"},
       {"a box of three numbers", coco, replaced(json, "[8,6,16,12]", "[8,6,16]"), kError, "bad_field", "[x, y, w, h]"},
       {"a number too large", coco, replaced(json, "\"area\":192", "\"area\":1e999"), kError, "bad_field", "1e999"},
-      {"val of other classes", coco, replaced("val.json", "\"dog\"", "\"horse\""), kError, "unreadable_split",
-       "classes that are not wanted here: 'horse'"},
+      {"val of other classes", coco, replaced("val.json", "\"dog\"", "\"horse\""), kError, "unwanted_class",
+       "names: [cat, dog, horse] in the data set's YAML"},
       {"two ids of one name", coco,
        [](const Set& s) {
          for (const char* file : {"train.json", "val.json"}) s.replace(file, "dog", "cat");

@@ -162,9 +162,76 @@ TEST_CASE("annotations of unlisted images and categories are counted, the first 
   CHECK_FALSE(has_errors(file.problems));
 }
 
-TEST_CASE("two ids with one name are warned of") {
-  CHECK(find(parse(file_with("", R"({"id":1})", R"({"id":1,"name":"a"},{"id":2,"name":"a"})")),
-             "duplicate_category_name"));
+TEST_CASE("categories of one name are warned of; those that nothing is annotated with are marked") {
+  const auto annotation = [](int id, int category) {
+    return R"({"id":)" + std::to_string(id) + R"(,"image_id":1,"category_id":)" + std::to_string(category) +
+           R"(,"bbox":[1,2,3,4]})";
+  };
+  const auto marked = [](const CocoAnnotations& file) {
+    std::vector<std::int64_t> ids;
+    for (const auto& category : file.categories)
+      if (category.unused_namesake) ids.push_back(category.id);
+    return ids;
+  };
+  const std::string image = R"({"id":1})";
+  const std::string three = R"({"id":3,"name":"a"},{"id":1,"name":"a"},{"id":2,"name":"b"},{"id":7,"name":"a"})";
+  const CocoAnnotations both = parse(file_with(annotation(1, 1) + "," + annotation(2, 7), image, three));
+  CHECK(find(both, "duplicate_category_name")->where == "a.json: 'a': ids 1 and 7");
+  CHECK(find(both, "unused_namesake")->count == 1);
+  CHECK(marked(both) == std::vector<std::int64_t>{3});
+  CHECK(marked(parse(file_with(annotation(1, 1), image, three))) == std::vector<std::int64_t>{3, 7});
+  CHECK(marked(parse(file_with(annotation(1, 3), image, three))) == std::vector<std::int64_t>{1, 7});
+  CHECK(marked(parse(file_with("", image, three))) == std::vector<std::int64_t>{1, 3});
+}
+
+TEST_CASE("a field that is null is as if it were missing") {
+  const CocoAnnotations file = parse(R"({"info":null,"licenses":null,
+      "images":[{"id":1,"file_name":"a.jpg","width":null,"height":null,"coco_url":null,"license":null}],
+      "annotations":[{"id":1,"image_id":1,"category_id":3,"bbox":[1,2,30,20],"area":null,"iscrowd":null,
+                      "segmentation":null,"score":null}],
+      "categories":[{"id":3,"name":null,"supercategory":null}]})");
+  CHECK(file.problems.empty());
+  CHECK(file.images.at(0).width == 0);
+  CHECK(file.annotations.at(0).area == 600);
+  CHECK_FALSE(file.annotations[0].crowd);
+  CHECK(file.categories.at(0).name == "3");
+
+  const CocoAnnotations needed = parse(file_with(R"({"id":1,"image_id":null,"category_id":3,"bbox":null})"));
+  CHECK(find(needed, "bad_field")->places ==
+        std::vector<std::string>{"annotations[0]: 'image_id' is null", "annotations[0]: 'bbox' is null"});
+  CHECK(find(parse(file_with(R"({"id":1,"id":null,"image_id":1,"category_id":3,"bbox":[1,2,3,4]})")), "bad_field"));
+  CHECK(find(parse(R"({"images":null,"annotations":[],"categories":[]})"), "missing_list")->where == "a.json: images");
+}
+
+TEST_CASE("a category's name may be a number or a truth value: the text that stands there") {
+  const CocoAnnotations file = parse(file_with(
+      "", R"({"id":1})", R"({"id":1,"name":1},{"id":2,"name":2.50},{"id":3,"name":true},{"id":4,"name":"x"})"));
+  CHECK(file.problems.empty());
+  std::vector<std::string> names;
+  for (const auto& category : file.categories) names.push_back(category.name);
+  CHECK(names == std::vector<std::string>{"1", "2.50", "true", "x"});
+  CHECK(find(parse(file_with("", R"({"id":1})", R"({"id":1,"name":["a"]})")), "bad_field"));
+}
+
+TEST_CASE("an image without a file name has the last two parts of its URL") {
+  const auto [fields, name] = GENERATE(table<std::string, std::string>({
+      {R"("coco_url":"http://images.cocodataset.org/val2017/000000397133.jpg")", "val2017/000000397133.jpg"},
+      {R"("file_name":null,"coco_url":"https://host/a/b/c.jpg?size=2#x")", "b/c.jpg"},
+      {R"("file_name":"","coco_url":"http://host/c.jpg")", "c.jpg"},
+      {R"("coco_url":"train2017/7.jpg")", "train2017/7.jpg"},
+      {R"("coco_url":"http://host")", ""},
+      {R"("coco_url":"")", ""},
+      {R"("coco_url":0)", ""},
+      {R"("license":1)", ""},
+  }));
+  INFO(fields);
+  const CocoAnnotations file = parse(file_with("", "{\"id\":1," + fields + "}"));
+  CHECK(file.problems.empty());
+  CHECK(file.images.at(0).file_name == name);
+  CHECK(file.images[0].named_by_url == !name.empty());
+  const CocoAnnotations named = parse(file_with("", R"({"id":1,"file_name":"a.jpg","coco_url":"http://h/b/c.jpg"})"));
+  CHECK(named.images.at(0).file_name == "a.jpg");
+  CHECK_FALSE(named.images[0].named_by_url);
 }
 
 TEST_CASE("what is no JSON object is thrown, with its place") {

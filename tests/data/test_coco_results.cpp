@@ -20,8 +20,8 @@ std::vector<MetricDetection> read(std::string_view text) {
 }  // namespace
 
 TEST_CASE("results are read in any key order, other keys passed over") {
-  const auto records =
-      read(R"([{"score": 0.5, "segmentation": {"counts": [1]}, "bbox": [1, 2.5, 3, 4], "image_id": 7, "category_id": 3},
+  const auto records = read(
+      R"([{"score": 0.5, "segmentation": {"counts": [1]}, "id": null, "area": null, "bbox": [1, 2.5, 3, 4], "image_id": 7, "category_id": 3},
                                 {"image_id":9000000000,"category_id":-1,"bbox":[0,0,1,1],"score":1.5}])");
   REQUIRE(records.size() == 2);
   CHECK(records[0].image_id == 7);
@@ -68,7 +68,9 @@ TEST_CASE("records that are not results are refused by name") {
       {R"({"image_id":1,"category_id":1,"bbox":[1,2,3,4],"score":"0.5"})",
        "'score' must be a finite number, not the text"},
       {R"({"image_id":1,"category_id":1,"bbox":[1,2,3,4],"score":NaN})", "'score' must be a finite number"},
-      {R"({"image_id":1,"category_id":1,"bbox":[1,2,3,4],"score":null})", "not null"},
+      {R"({"image_id":1,"category_id":1,"bbox":[1,2,3,4],"score":Infinity})", "not Infinity"},
+      {R"({"image_id":1,"category_id":1,"bbox":[1,2,3,4],"score":null})", "'score' is null"},
+      {R"({"file":"a.jpg","width":8,"height":8,"detections":[],"ms":1})", "as predict writes"},
       {R"({"image_id":1,"image_id":2,"category_id":1,"bbox":[1,2,3,4],"score":0.5})", "'image_id' stands twice"},
       {R"([1])", "results[1]: is no object"},
   }));
@@ -87,7 +89,8 @@ TEST_CASE("all bad records are counted, the first five named") {
 }
 
 TEST_CASE("a file that is not a list, or cut off, is refused") {
-  CHECK_THROWS_WITH(read(R"({"annotations": []})"), Catch::Contains("a result file is a list"));
+  CHECK_THROWS_WITH(read(R"({"annotations": []})"),
+                    Catch::Contains("a result file is a list") && Catch::Contains("jq .annotations"));
   CHECK_THROWS_AS(read(R"([{"image_id":1,"category_id":1,"bbox":[1,2)"), DataError);
   CHECK_THROWS_AS(read(""), DataError);
 }

@@ -157,6 +157,34 @@ TEST_CASE("a byte order mark before a file's text is passed over") {
   CHECK(tokens_of(json) == "[n(1)]");
 }
 
+TEST_CASE("a text in UTF-16 and a compressed one are named for what they are") {
+  using namespace std::string_literals;
+  CHECK(tokens_of("\xEF\xBB\xBF[1]") == "[n(1)]");
+  const auto refusal = [](const std::string& text, const char* says) {
+    CHECK_THROWS_WITH(JsonReader(text, "a.json"),
+                      Catch::StartsWith("a.json: line 1, byte 0: ") && Catch::Contains(says));
+  };
+  refusal("\xFF\xFE[\0]\0"s, "UTF-16");
+  refusal("\xFE\xFF\0[\0]"s, "UTF-16");
+  refusal("\x1F\x8B\x08"s, "gzip");
+  refusal("PK\x03\x04"s, "ZIP");
+}
+
+TEST_CASE("a label is a text, or a number or truth value as it is written") {
+  JsonReader json(R"(["a", 1, 1.50, true, null, [2], -0])", "text.json");
+  json.next();
+  CHECK(json.take_label() == "a");
+  CHECK(json.take_label() == "1");
+  CHECK(json.take_label() == "1.50");
+  CHECK(json.take_label() == "true");
+  CHECK_FALSE(json.take_label());
+  CHECK(json.took_null());
+  CHECK_FALSE(json.take_label());
+  CHECK_FALSE(json.took_null());
+  CHECK(json.describe_value() == "a list");
+  CHECK(json.take_label() == "-0");
+}
+
 TEST_CASE("skipping passes over whole values and keeps the grammar") {
   JsonReader json(R"({"skip": [[1, 2], {"a": [3]}, "]}"], "take": 4})", "text.json");
   json.next();

@@ -179,7 +179,10 @@ TEST_CASE("names of a VOC data set are mapped to a model's classes, or refused")
   CHECK(data.boxes[1].label == 2);
 
   const ClassList other{{"dog"}, {0}};
-  CHECK_THROWS_WITH(set.load(&other), Catch::Contains("classes that are not wanted here: 'cat'"));
+  CHECK_THROWS_WITH(set.load(&other), Catch::Contains("unwanted_class") && Catch::Contains("'cat': 2 annotations"));
+  set.configure("train: {images: JPEGImages, annotations: Annotations}\nnames: [cat, horse, dog]\n");
+  const ClassList fewer{{"dog", "cat"}, {0, 1}};
+  CHECK(set.load(&fewer).classes.names == fewer.names);  // no horse is annotated
   set.configure("train: {images: JPEGImages, annotations: Annotations}\nnames: [cat, dogs]\n");
   CHECK_THAT(set.refusal(), Catch::Contains("unknown_class") && Catch::Contains("object 1 'dog'"));
 }

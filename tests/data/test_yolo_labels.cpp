@@ -161,7 +161,13 @@ TEST_CASE("labels of another class list are mapped by name") {
   CHECK(data.classes.category_ids[0] == 1);
   CHECK(data.classes.category_ids[2] == 0);
   const ClassList without_dogs{{"cat"}, {0}};
-  CHECK_THROWS_WITH(yolo.load("val", &without_dogs), Catch::Contains("'dog'"));
+  CHECK_THROWS_WITH(yolo.load("val", &without_dogs), Catch::Contains("'dog': 1 annotation"));
+  const ClassList without_cats{{"dog"}, {0}};
+  const Dataset dogs = yolo.load("val", &without_cats);
+  CHECK(dogs.boxes.size() == 1);
+  CHECK(dogs.truth.category_ids == std::vector<std::int64_t>{1});
+  REQUIRE(find(dogs.problems, "unused_class"));
+  CHECK(find(dogs.problems, "unused_class")->where == "'cat'");
 }
 
 TEST_CASE("YOLO boxes that cannot be used are left out of training and metric, and named by line") {
