@@ -19,8 +19,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kBoxColumns = 5;
-constexpr std::size_t kShortestPolygon = 7;  // class and three points
-constexpr double kPixels = 2;                // a fraction is never as large
+constexpr std::size_t kScoredColumns = kBoxColumns + 1;  // with a confidence behind
+constexpr std::size_t kShortestPolygon = 7;              // class and three points
+constexpr double kPixels = 2;                            // a fraction is never as large
 
 std::vector<std::string_view> columns_of(std::string_view line) {
   std::vector<std::string_view> columns;
@@ -57,14 +58,16 @@ class LabelReader {
     line_ = number;
     const std::vector<std::string_view> columns = columns_of(line);
     const bool polygon = columns.size() >= kShortestPolygon && columns.size() % 2 == 1;
-    if (columns.size() != kBoxColumns && !polygon) {
+    const bool scored = columns.size() == kScoredColumns;
+    if (columns.size() != kBoxColumns && !scored && !polygon) {
       return error("bad_row", "rows are neither 'class cx cy w h' nor 'class x1 y1 x2 y2 x3 y3 …'",
                    std::to_string(columns.size()) + (columns.size() == 1 ? " column" : " columns"));
     }
     YoloBox box;
     box.line = number;
     if (!read_class(columns[0], box.label)) return std::nullopt;
-    if (!read_values(std::span(columns).subspan(1))) return std::nullopt;
+    if (scored && !is_confidence(columns.back())) return std::nullopt;
+    if (!read_values(std::span(columns).subspan(1, columns.size() - 1 - scored))) return std::nullopt;
     if (polygon) {
       box.xywh = box_around(values_);
     } else {
@@ -91,6 +94,18 @@ class LabelReader {
       return false;
     }
     label = static_cast<std::int32_t>(*value);
+    return true;
+  }
+
+  /// Of a prediction used as a label; it says nothing about the box.
+  bool is_confidence(std::string_view text) {
+    const auto value = parse_double(text);
+    if (!value || !(*value >= 0 && *value <= 1)) {
+      error("bad_row", "sixth columns are no confidences from 0 to 1", quoted(text));
+      return false;
+    }
+    problems_.warn("confidence_column", "rows have a sixth column, the confidence of a prediction; it is not used",
+                   [&] { return place_ + ":" + std::to_string(line_); });
     return true;
   }
 

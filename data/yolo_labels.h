@@ -20,8 +20,9 @@ struct YoloBox {
 };
 
 /// Reads rows `class cx cy w h` and polygons `class x1 y1 x2 y2 x3 y3 …`, whose box is that of the points; both may
-/// stand in one file. Empty lines are passed over; identical rows are taken once.
-/// Rows that are not like that, class numbers outside [0, classes) and values far beyond 1 (pixels) are errors.
+/// stand in one file. A box may have a sixth column, a prediction's confidence, which is warned of and not used. Empty
+/// lines are passed over; identical rows are taken once. Rows that are not like that, class numbers outside [0,
+/// classes) and values far beyond 1 (pixels) are errors.
 ///
 /// @param place  what messages call the file
 std::vector<YoloBox> parse_yolo_labels(std::string_view text, const std::string& place, std::int64_t classes,

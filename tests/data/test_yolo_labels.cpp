@@ -80,12 +80,28 @@ TEST_CASE("an empty label file has no boxes; identical rows are taken once, with
   CHECK(find(parsed.problems, "duplicate_box")->severity == Severity::kWarning);
 }
 
+TEST_CASE("a sixth column is the confidence of a prediction: warned of once, and not used") {
+  const Parsed parsed = parse("0 0.5 0.5 0.2 0.4 0.9\n1 0.5 0.5 1 1 0\n1 0.5 0.5 1 1 1\n2 0.5 0.5 0.5 0.5\n");
+  REQUIRE(parsed.boxes.size() == 3);
+  check_box(parsed.boxes[0], {0.4, 0.3, 0.2, 0.4});
+  CHECK(parsed.boxes[1].label == 1);
+  REQUIRE(find(parsed.problems, "confidence_column"));
+  CHECK(find(parsed.problems, "confidence_column")->severity == Severity::kWarning);
+  CHECK(find(parsed.problems, "confidence_column")->count == 3);
+  CHECK(find(parsed.problems, "duplicate_box")->where == "a.txt:3");  // alike but for the confidence
+  CHECK_FALSE(has_errors(parsed.problems));
+}
+
 TEST_CASE("class numbers may be written as 1.0") { CHECK(parse("1.0 0.5 0.5 0.2 0.4").boxes.at(0).label == 1); }
 
 TEST_CASE("rows that are no labels are errors with file and line") {
   const auto [row, kind, detail] = GENERATE(table<std::string, std::string, std::string>({
       {"0 0.5 0.5 0.2", "bad_row", "a.txt:2: 4 columns"},
-      {"0 0.5 0.5 0.2 0.4 0.9", "bad_row", "6 columns"},
+      {"0 0.5 0.5 0.2 0.4 1.1", "bad_row", "'1.1'"},
+      {"0 0.5 0.5 0.2 0.4 -0.1", "bad_row", "'-0.1'"},
+      {"0 0.5 0.5 0.2 0.4 nan", "bad_row", "'nan'"},
+      {"0 0.5 0.5 0.2 0.4 x", "bad_row", "'x'"},
+      {"0 50 25 20 20 0.9", "not_normalised", "50"},
       {"0 0.1 0.1 0.2 0.2 0.3 0.3 0.4", "bad_row", "8 columns"},
       {"0", "bad_row", "1 column"},
       {"0 0.5 0.5 0.2 abc", "bad_row", "'abc'"},
