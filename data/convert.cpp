@@ -1,19 +1,18 @@
 #include "data/convert.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
-#include <system_error>
 #include <unordered_map>
 
 #include "core/io/error.h"
 #include "core/io/file.h"
 #include "core/io/text.h"
 #include "core/io/yaml.h"
+#include "data/convert_folder.h"
 #include "data/dataset_build.h"
 #include "data/yolo_labels.h"
 
@@ -22,58 +21,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A folder that gets its name when it is complete, and is removed if it never is.
-class UnpublishedFolder {
- public:
-  explicit UnpublishedFolder(fs::path target) : target_(std::move(target)) {
-    if (target_.filename().empty()) target_ = target_.parent_path();  // "out/"
-    std::error_code ignored;
-    if (fs::exists(fs::symlink_status(target_, ignored)) &&
-        !(fs::is_directory(target_, ignored) && fs::is_empty(target_, ignored))) {
-      throw ConfigError("output=" + target_.string() + " is there already; name a new folder");
-    }
-    path_ = fs::absolute(target_);
-    path_ += ".part-" + std::to_string(::getpid());
-    std::error_code fault;
-    if (!fs::create_directories(path_, fault)) {
-      throw IoError(path_.string() + ": the folder cannot be made: " + fault.message());
-    }
-  }
-  ~UnpublishedFolder() {
-    std::error_code ignored;
-    if (!published_) fs::remove_all(path_, ignored);
-  }
-  UnpublishedFolder(const UnpublishedFolder&) = delete;
-  UnpublishedFolder& operator=(const UnpublishedFolder&) = delete;
-
-  const fs::path& path() const { return path_; }
-  void publish() {
-    std::error_code fault;
-    fs::rename(path_, target_, fault);
-    if (fault) throw IoError(target_.string() + ": the finished folder cannot get its name: " + fault.message());
-    published_ = true;
-  }
-
- private:
-  fs::path target_, path_;
-  bool published_ = false;
-};
-
 void write_text(const fs::path& file, const std::string& text) {
   write_file_atomically(file, [&](FileSink& sink) { sink.write(text); }, {.durable = false});
-}
-
-/// The deepest folder that holds all pictures.
-fs::path common_folder(const std::vector<Dataset::PictureEntry>& pictures) {
-  fs::path common = fs::absolute(pictures.front().file).lexically_normal().parent_path();
-  for (const auto& picture : pictures) {
-    const fs::path folder = fs::absolute(picture.file).lexically_normal().parent_path();
-    const auto [end, ignored] = std::mismatch(common.begin(), common.end(), folder.begin(), folder.end());
-    fs::path shared;
-    for (auto part = common.begin(); part != end; ++part) shared /= *part;
-    common = shared;
-  }
-  return common;
 }
 
 std::string json_text_of(const std::string& text) {
@@ -91,8 +40,8 @@ bool is_finite(const MetricTruth& truth) {
 
 class Converter {
  public:
-  Converter(const DatasetConfig& config, AnnotationFormat to, const fs::path& folder)
-      : config_(config), to_(to), folder_(folder) {}
+  Converter(const DatasetConfig& config, const ConvertOptions& options, const fs::path& folder)
+      : config_(config), options_(options), folder_(folder) {}
 
   std::vector<Conversion::Split> run() {
     YamlNode yaml = map_node();
@@ -121,7 +70,7 @@ class Converter {
   static std::string json_of(const std::string& key) { return "annotations/instances_" + key + ".json"; }
 
   YamlNode split_node(const std::string& key) const {
-    if (to_ == AnnotationFormat::kYolo) return yaml_scalar(images_of(key));
+    if (options_.to == AnnotationFormat::kYolo) return yaml_scalar(images_of(key));
     YamlNode node = map_node();
     node.entries.emplace_back("images", yaml_scalar(images_of(key)));
     node.entries.emplace_back("annotations", yaml_scalar(json_of(key)));
@@ -131,6 +80,7 @@ class Converter {
   /// A wanted class that the file lacks has an id that is nobody's; the smallest free one reads better.
   void set_classes(const Dataset& first) {
     classes_ = first.classes;
+    refuse_namesakes(first);
     std::set<std::int64_t> used(first.truth.category_ids.begin(), first.truth.category_ids.end());
     std::int64_t free = 0;
     for (std::int64_t& id : classes_.category_ids) {
@@ -142,33 +92,33 @@ class Converter {
     }
   }
 
+  /// What is written lists classes by name, for all splits.
+  void refuse_namesakes(const Dataset& first) const {
+    std::map<std::string, std::int64_t> ids;
+    for (std::size_t i = 0; i < classes_.names.size(); ++i) {
+      const auto [other, is_new] = ids.emplace(classes_.names[i], classes_.category_ids[i]);
+      if (is_new) continue;
+      throw DataError(first.name + ": the classes with the ids " + std::to_string(other->second) + " and " +
+                      std::to_string(classes_.category_ids[i]) + " are both called '" + other->first +
+                      "'; a written data set tells classes apart by name: rename one of them");
+    }
+  }
+
   void add_split(const std::string& key, const Dataset& dataset) {
     splits_.push_back({.key = key, .pictures = static_cast<std::int64_t>(dataset.pictures.size())});
-    const std::vector<fs::path> names = link_pictures(folder_ / images_of(key), dataset.pictures);
+    const std::vector<fs::path> names =
+        place_pictures(folder_ / images_of(key), dataset.pictures, options_.copy_pictures);
     index_of_class_.clear();
     for (std::size_t i = 0; i < dataset.classes.category_ids.size(); ++i) {
       index_of_class_[dataset.classes.category_ids[i]] = i;
     }
     index_of_picture_.clear();
     for (std::size_t i = 0; i < dataset.pictures.size(); ++i) index_of_picture_[dataset.pictures[i].id] = i;
-    if (to_ == AnnotationFormat::kCoco) {
+    if (options_.to == AnnotationFormat::kCoco) {
       write_coco(folder_ / json_of(key), dataset, names);
     } else {
       write_yolo(folder_ / images_of(key), dataset, names);
     }
-  }
-
-  static std::vector<fs::path> link_pictures(const fs::path& folder,
-                                             const std::vector<Dataset::PictureEntry>& pictures) {
-    const fs::path common = common_folder(pictures);
-    std::vector<fs::path> names;
-    for (const auto& picture : pictures) {
-      const fs::path file = fs::absolute(picture.file).lexically_normal();
-      names.push_back(file.lexically_relative(common));
-      fs::create_directories((folder / names.back()).parent_path());
-      fs::create_symlink(file, folder / names.back());
-    }
-    return names;
   }
 
   /// nullopt: of a picture or class that is not listed, or not a number; counted.
@@ -254,7 +204,7 @@ class Converter {
   }
 
   const DatasetConfig& config_;
-  const AnnotationFormat to_;
+  const ConvertOptions options_;
   const fs::path folder_;
   ClassList classes_;
   std::vector<Conversion::Split> splits_;
@@ -263,12 +213,12 @@ class Converter {
 
 }  // namespace
 
-Conversion convert_dataset(const DatasetConfig& config, AnnotationFormat to, const fs::path& output) {
-  RTDETR_CHECK(to != AnnotationFormat::kVoc, "data sets are written as COCO or YOLO");
+Conversion convert_dataset(const DatasetConfig& config, const fs::path& output, const ConvertOptions& options) {
+  RTDETR_CHECK(options.to != AnnotationFormat::kVoc, "data sets are written as COCO or YOLO");
   UnpublishedFolder folder(output);
   Conversion conversion;
   try {
-    conversion.splits = Converter(config, to, folder.path()).run();
+    conversion.splits = Converter(config, options, folder.path()).run();
   } catch (const fs::filesystem_error& fault) {
     throw IoError(std::string("nothing was written to ") + output.string() + ": " + fault.what());
   }

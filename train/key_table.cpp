@@ -92,6 +92,8 @@ void add_output_keys(std::vector<Key>& keys) {
          "file that is written; convert: new folder; check: picture of labels (.jpg, .png)");
   s.path("verify", &Settings::verify, kExport, "photos/",
          "folder of pictures or data set YAML to compare the exported model on; by default a seeded input");
+  s.flag("copy", &Settings::copy, kConvert,
+         "copy the pictures, so that the new folder stands alone; otherwise they are links to the originals");
   s.path("project", &Settings::project, kFolderMakers, "runs/train", "folder of run folders");
   s.add("name", &Settings::name, kFolderMakers, "", "exp", "name of the run folder; taken names become exp-2, exp-3 …");
   s.flag("exist_ok", &Settings::exist_ok, kFolderMakers, "write into an existing run folder");

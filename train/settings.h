@@ -127,6 +127,7 @@ struct Settings {
   bool exif = false;   ///< predict: turn pictures upright
   std::string format;  ///< export: safetensors; convert: coco, yolo
   std::string output;
+  bool copy = false;   ///< convert: copies of the pictures instead of links
   std::string verify;       ///< export: folder of pictures or data set YAML to compare on
   std::int64_t runs = 20;   ///< benchmark: timed repetitions
   std::string annotations;  ///< COCO JSON file

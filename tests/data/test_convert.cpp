@@ -6,6 +6,7 @@
 #include "core/io/error.h"
 #include "core/io/file.h"
 #include "core/io/hash.h"
+#include "core/io/picture.h"
 #include "tests/support/data_files.h"
 #include "tests/support/temporary_folder.h"
 
@@ -75,7 +76,7 @@ TEST_CASE("COCO to COCO keeps everything, with the ids of the first split") {
   const CocoFolder set;
   const std::string before = fingerprint(set.folder.path());
   const test::TemporaryFolder out;
-  const Conversion conversion = convert_dataset(set.config(), AnnotationFormat::kCoco, out / "coco");
+  const Conversion conversion = convert_dataset(set.config(), out / "coco", {.to = AnnotationFormat::kCoco});
   REQUIRE(conversion.splits.size() == 2);
   CHECK(conversion.splits[0].pictures == 2);
   CHECK(conversion.splits[0].boxes == 3);
@@ -102,7 +103,7 @@ TEST_CASE("COCO to COCO keeps everything, with the ids of the first split") {
 TEST_CASE("COCO to YOLO and back keeps what YOLO can say") {
   const CocoFolder set;
   const test::TemporaryFolder out;
-  const Conversion yolo = convert_dataset(set.config(), AnnotationFormat::kYolo, out / "yolo/");
+  const Conversion yolo = convert_dataset(set.config(), out / "yolo/", {.to = AnnotationFormat::kYolo});
   CHECK(yolo.splits[0].boxes == 2);
   CHECK(yolo.splits[0].left_out == 1);  // the crowd
   CHECK(fs::is_symlink(out / "yolo/images/train/sub/b.png"));
@@ -110,10 +111,65 @@ TEST_CASE("COCO to YOLO and back keeps what YOLO can say") {
   const DatasetConfig yolo_config = load_dataset_config(yolo.config);
   check_same_training_data(load_dataset(set.config(), "train"), load_dataset(yolo_config, "train"));
 
-  const Conversion back = convert_dataset(yolo_config, AnnotationFormat::kCoco, out / "back");
+  const Conversion back = convert_dataset(yolo_config, out / "back", {.to = AnnotationFormat::kCoco});
   const DatasetConfig back_config = load_dataset_config(back.config);
   for (const char* split : {"train", "val"}) {
     check_same_training_data(load_dataset(yolo_config, split), load_dataset(back_config, split));
+  }
+}
+
+TEST_CASE("links are relative: the source and what was made of it can be moved together") {
+  const CocoFolder set;
+  const test::TemporaryFolder out;
+  const fs::path both = out / "both";
+  fs::create_directories(both / "deep");
+  fs::copy(set.folder.path(), both / "source", fs::copy_options::recursive);
+  fs::create_directory_symlink(both / "deep", out / "detour");  // the links lead from where the folder really is
+  convert_dataset(load_dataset_config(both / "source/d.yaml"), out / "detour/yolo", {.to = AnnotationFormat::kYolo});
+  CHECK(fs::read_symlink(both / "deep/yolo/images/train/sub/b.png").is_relative());
+  fs::rename(both, out / "moved");
+  const Dataset moved = load_dataset(load_dataset_config(out / "moved/deep/yolo/dataset.yaml"), "train");
+  CHECK(moved.boxes.size() == 2);
+  CHECK(read_picture(out / "moved/deep/yolo/images/train/a.jpg").width == 100);
+}
+
+TEST_CASE("a conversion with copies stands alone, with the same bytes") {
+  const CocoFolder set;
+  fs::rename(set.folder / "pictures/a.jpg", set.folder / "original.jpg");
+  fs::create_symlink("../original.jpg", set.folder / "pictures/a.jpg");
+  const test::TemporaryFolder out;
+  convert_dataset(set.config(), out / "yolo", {.to = AnnotationFormat::kYolo, .copy_pictures = true});
+  const fs::path copy = out / "yolo/images/train/a.jpg";
+  CHECK_FALSE(fs::is_symlink(copy));
+  CHECK(read_text_file(copy) == read_text_file(set.folder / "original.jpg"));
+  fs::remove_all(set.folder.path());
+  CHECK(load_dataset(load_dataset_config(out / "yolo/dataset.yaml"), "train").boxes.size() == 2);
+}
+
+TEST_CASE("an unused category of another's name is not written; two used ones are refused") {
+  const CocoFolder set;
+  const auto write = [&](const char* split, const char* picture, int category) {
+    test::write_file(set.folder / (std::string(split) + ".json"),
+                     R"({"images":[{"id":1,"file_name":")" + std::string(picture) +
+                         R"("}],"categories":[{"id":0,"name":"dog"},{"id":1,"name":"dog"}],"annotations":[
+      {"id":1,"image_id":1,"category_id":1,"bbox":[1,1,9,9]},{"id":2,"image_id":1,"category_id":)" +
+                         std::to_string(category) + R"(,"bbox":[2,2,9,9]}]})");
+  };
+  write("train", "a.jpg", 1);
+  write("val", "c.jpg", 1);
+  const test::TemporaryFolder out;
+  for (const AnnotationFormat to : {AnnotationFormat::kYolo, AnnotationFormat::kCoco}) {
+    const fs::path folder = out / (to == AnnotationFormat::kYolo ? "yolo" : "coco");
+    const DatasetConfig written = load_dataset_config(convert_dataset(set.config(), folder, {.to = to}).config);
+    CHECK(written.names == std::vector<std::string>{"dog"});
+    CHECK(load_dataset(written, "train").boxes.size() == 2);
+    CHECK(load_dataset(written, "val").boxes.size() == 2);
+  }
+  write("train", "a.jpg", 0);
+  for (const AnnotationFormat to : {AnnotationFormat::kYolo, AnnotationFormat::kCoco}) {
+    CHECK_THROWS_WITH(convert_dataset(set.config(), out / "refused", {.to = to}),
+                      Catch::Contains("ids 0 and 1 are both called 'dog'"));
+    CHECK_FALSE(fs::exists(out / "refused"));
   }
 }
 
@@ -126,7 +182,7 @@ TEST_CASE("VOC is converted like the others") {
   test::write_file(set.folder / "d.yaml",
                    "train: {images: pictures, annotations: xml, list: list.txt}\nnames: ['0: cat', dog]\n");
   const test::TemporaryFolder out;
-  const Conversion conversion = convert_dataset(set.config(), AnnotationFormat::kCoco, out / "coco");
+  const Conversion conversion = convert_dataset(set.config(), out / "coco", {.to = AnnotationFormat::kCoco});
   const Dataset data = load_dataset(load_dataset_config(conversion.config), "train");
   CHECK(data.classes.names == std::vector<std::string>{"0: cat", "dog"});
   REQUIRE(data.boxes.size() == 1);
@@ -138,7 +194,7 @@ TEST_CASE("a missing picture is not left out of a conversion but refused") {
   const CocoFolder set;
   fs::remove(set.folder / "pictures/a.jpg");
   const test::TemporaryFolder out;
-  CHECK_THROWS_WITH(convert_dataset(set.config(), AnnotationFormat::kYolo, out / "yolo"),
+  CHECK_THROWS_WITH(convert_dataset(set.config(), out / "yolo", {.to = AnnotationFormat::kYolo}),
                     Catch::Contains("missing_picture") && Catch::Contains("a.jpg"));
   CHECK_FALSE(fs::exists(out / "yolo"));
 }
@@ -147,12 +203,12 @@ TEST_CASE("a conversion that fails leaves no folder, and none that is there is t
   const CocoFolder set;
   const test::TemporaryFolder out;
   test::write_file(out / "full/mine.txt", "x");
-  CHECK_THROWS_WITH(convert_dataset(set.config(), AnnotationFormat::kYolo, out / "full"),
+  CHECK_THROWS_WITH(convert_dataset(set.config(), out / "full", {.to = AnnotationFormat::kYolo}),
                     Catch::Contains("is there already; name a new folder"));
   test::write_small_picture(set.folder / "pictures/a.png", 100, 50, 9);
   test::write_file(set.folder / "val.json", R"({"images":[{"id":1,"file_name":"a.jpg","width":100,"height":50},
       {"id":2,"file_name":"a.png","width":100,"height":50}],"categories":[{"id":1,"name":"dog"}],"annotations":[]})");
-  CHECK_THROWS_WITH(convert_dataset(set.config(), AnnotationFormat::kYolo, out / "yolo"),
+  CHECK_THROWS_WITH(convert_dataset(set.config(), out / "yolo", {.to = AnnotationFormat::kYolo}),
                     Catch::Contains("differs in its extension alone"));
   CHECK(std::distance(fs::directory_iterator(out.path()), fs::directory_iterator{}) == 1);
   CHECK(fs::exists(out / "full/mine.txt"));

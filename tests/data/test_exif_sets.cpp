@@ -85,7 +85,7 @@ TEST_CASE("check names turned pictures unless the annotated size shows what boxe
 TEST_CASE("a converted data set keeps its way of looking at EXIF") {
   const TurnedSet set;
   const Conversion conversion =
-      convert_dataset(set.yolo("exif: true\n"), AnnotationFormat::kCoco, set.folder / "converted");
+      convert_dataset(set.yolo("exif: true\n"), set.folder / "converted", {.to = AnnotationFormat::kCoco});
   const DatasetConfig config = load_dataset_config(conversion.config);
   CHECK(config.exif);
   CHECK(load_sample(load_dataset(config, "train"), 0).picture.width == 20);

@@ -9,8 +9,9 @@
 namespace rtdetr {
 
 ExitCode run_convert(const Settings& settings) {
-  const AnnotationFormat to = settings.format == "yolo" ? AnnotationFormat::kYolo : AnnotationFormat::kCoco;
-  const Conversion conversion = convert_dataset(load_dataset_config(settings.data), to, settings.output);
+  const ConvertOptions options{.to = settings.format == "yolo" ? AnnotationFormat::kYolo : AnnotationFormat::kCoco,
+                               .copy_pictures = settings.copy};
+  const Conversion conversion = convert_dataset(load_dataset_config(settings.data), settings.output, options);
   TextTable table({{"split", TextTable::Align::kLeft}, {"pictures"}, {"boxes"}, {"left out"}});
   nlohmann::ordered_json splits = nlohmann::ordered_json::array();
   for (const Conversion::Split& split : conversion.splits) {
@@ -19,12 +20,16 @@ ExitCode run_convert(const Settings& settings) {
         {{"split", split.key}, {"pictures", split.pictures}, {"boxes", split.boxes}, {"left_out", split.left_out}});
   }
   const std::string config = conversion.config.string();
-  print_text(settings, table.text() + "\n" + config + ": pictures are links to the originals; 'cp -rL " +
-                           shell_word(settings.output) +
-                           " COPY' makes a folder that stands alone\n\nnext: rtdetr check data=" + shell_word(config) +
-                           "\n");
-  print_json(settings,
-             {{"output", settings.output}, {"format", settings.format}, {"data", config}, {"splits", splits}});
+  const char* const pictures = settings.copy
+                                   ? "pictures are copies; the folder stands alone"
+                                   : "pictures are links to the originals; copy=true makes a folder that stands alone";
+  print_text(settings, table.text() + "\n" + config + ": " + pictures +
+                           "\n\nnext: rtdetr check data=" + shell_word(config) + "\n");
+  print_json(settings, {{"output", settings.output},
+                        {"format", settings.format},
+                        {"copy", settings.copy},
+                        {"data", config},
+                        {"splits", splits}});
   return ExitCode::kOk;
 }
 
