@@ -106,6 +106,7 @@ BatchDraft BatchMaker::begin(std::int64_t epoch, std::int64_t number) {
   draft.pictures.assign(order_.begin() + static_cast<std::ptrdiff_t>(first),
                         order_.begin() + static_cast<std::ptrdiff_t>(first + size));
   draft.bad.resize(size);
+  draft.odd.resize(size);
   draft.errors.resize(size);
   draft.batch.size = static_cast<std::int64_t>(size);
   draft.batch.height = frame.height;
@@ -124,7 +125,10 @@ std::shared_ptr<const Sample> BatchMaker::read(BatchDraft& draft, std::int64_t p
   std::string reason;
   for (int attempt = 0; attempt < kTries; ++attempt) {
     try {
-      return cache_.get(index);
+      std::shared_ptr<const Sample> sample = cache_.get(index);
+      const std::vector<std::string>& warnings = sample->picture.warnings;
+      if (!warnings.empty()) draft.odd[static_cast<std::size_t>(position)].push_back({index, warnings});
+      return sample;
     } catch (const Error& error) {
       if (error.code() != ExitCode::kData && error.code() != ExitCode::kIo) throw;
       reason = error.what();

@@ -48,12 +48,19 @@ struct BadPicture {
   std::string reason;  ///< names the file
 };
 
+/// A picture that its decoder warned of and read all the same.
+struct OddPicture {
+  std::int64_t index = 0;
+  std::vector<std::string> warnings;
+};
+
 /// A batch while it is made: several threads fill different positions at once.
 struct BatchDraft {
   std::int64_t epoch = 0;
   Batch batch;
   std::vector<std::int64_t> pictures;        ///< by position: the picture it shows
   std::vector<std::vector<BadPicture>> bad;  ///< by position: pictures that could not be read
+  std::vector<std::vector<OddPicture>> odd;  ///< by position: pictures that a decoder warned of
   std::vector<std::exception_ptr> errors;    ///< by position: anything else
 };
 

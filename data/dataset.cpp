@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
 
 #include "core/io/error.h"
 #include "core/io/exif.h"
 #include "core/io/log.h"
+#include "core/io/picture_names.h"
 #include "core/io/text.h"
 #include "data/dataset_build.h"
 #include "data/missing_pictures.h"
@@ -56,8 +58,35 @@ void forgive_few_unreadable(const Dataset& dataset, std::vector<DataProblem>& pr
                         [](const DataProblem& p) { return p.severity == DataProblem::Severity::kError; });
 }
 
+/// A name may be wrong about the format: a picture that can be read is.
+void report_other_formats(Dataset& dataset, ProblemCollector& problems) {
+  for (Dataset::PictureEntry& picture : dataset.pictures) {
+    const std::string format = picture.readable ? other_picture_format(picture.file) : "";
+    if (format.empty()) continue;
+    try {
+      read_picture_size(picture.file);
+    } catch (const Error&) {
+      picture.readable = false;
+      problems.error("unreadable_picture", format + " pictures are not read; convert them to JPEG or PNG",
+                     [&] { return picture.file.string(); });
+    }
+  }
+}
+
+/// Names that differ in nothing but capitals are one class to people and two to a model.
+void report_names_in_two_cases(const std::vector<std::string>& names, ProblemCollector& problems) {
+  std::map<std::string, std::string> first_of;
+  for (const std::string& name : names) {
+    const auto [known, is_new] = first_of.emplace(lower_case(name), name);
+    if (is_new || known->second == name) continue;
+    problems.warn("name_in_two_cases", "class names differ in small and capital letters alone; they stay two classes",
+                  [&] { return "'" + known->second + "', '" + name + "'"; });
+  }
+}
+
 /// What only the whole shows.
 void check_whole(Dataset& dataset, bool training, ProblemCollector& problems) {
+  report_other_formats(dataset, problems);
   const auto place = [&] { return dataset.name; };
   if (std::ranges::all_of(dataset.pictures, is_unreadable)) {
     problems.error("no_pictures", "there is no usable picture", place);
@@ -101,6 +130,7 @@ Dataset inspect_dataset(const DatasetConfig& config, const std::string& key, con
   dataset.name = config.file.string() + " (" + key + ")";
   dataset.exif = config.exif;
   dataset.max_bad = config.max_bad;
+  dataset.limits = config.limits;
   ProblemCollector problems;
   const std::vector<std::string>* wanted = classes ? &classes->names : nullptr;
   if (split.format == AnnotationFormat::kYolo) {
@@ -117,6 +147,7 @@ Dataset inspect_dataset(const DatasetConfig& config, const std::string& key, con
       });
     }
   }
+  if (!classes) report_names_in_two_cases(dataset.classes.names, problems);
   check_whole(dataset, key == "train", problems);
   return dataset;
 }
@@ -134,12 +165,13 @@ Dataset inspect_coco(const fs::path& annotations, const fs::path& images, const 
   dataset.name = annotations.string();
   ProblemCollector problems;
   read_coco_dataset(annotations, images, classes ? &classes->names : nullptr, dataset, problems);
+  if (!classes) report_names_in_two_cases(dataset.classes.names, problems);
   check_whole(dataset, false, problems);
   return dataset;
 }
 
 Picture read_picture_of(const Dataset& dataset, const Dataset::PictureEntry& entry) {
-  return dataset.exif ? read_upright_picture(entry.file) : read_picture(entry.file);
+  return dataset.exif ? read_upright_picture(entry.file, dataset.limits) : read_picture(entry.file, dataset.limits);
 }
 
 std::string size_fault(const Dataset& dataset, const Dataset::PictureEntry& entry, const Picture& picture) {

@@ -33,6 +33,7 @@ struct Dataset {
   std::vector<BoxEntry> boxes;         ///< training boxes: crowds and degenerate ones left out
   bool exif = false;                   ///< pictures are turned upright as EXIF says; boxes belong to the upright ones
   double max_bad = 0;                  ///< share of pictures that may be unreadable
+  PictureLimits limits;                ///< of its pictures
   bool sizes_are_annotated = true;     ///< not taken from the pictures
   MetricInput truth;                   ///< everything the metric needs, crowds included, in the file's ids
   std::vector<DataProblem> problems;   ///< what was found while reading
@@ -59,6 +60,7 @@ struct DatasetConfig {
   std::int64_t class_count = 0;                     ///< `nc`, or how many names; 0 if the file says neither
   bool exif = false;                                ///< boxes were drawn on pictures turned upright as EXIF says
   double max_bad = 0;                               ///< unreadable pictures that `train` may have; set by training
+  PictureLimits limits;                             ///< of the pictures; set by whoever decodes them
   const Split* find(const std::string& key) const;  ///< nullptr if the file has no such split
 };
 

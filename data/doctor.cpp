@@ -8,8 +8,10 @@
 
 #include "core/io/error.h"
 #include "core/io/picture.h"
+#include "core/io/picture_names.h"
 #include "core/io/text.h"
 #include "data/doctor_pictures.h"
+#include "data/hidden_files.h"
 #include "data/label_picture.h"
 #include "data/yolo_labels.h"
 
@@ -91,10 +93,12 @@ void find_unlisted(const DatasetConfig& config, const std::vector<NamedDataset>&
     for (const auto& picture : split.dataset.pictures) listed.insert(picture.file.lexically_normal());
   }
   std::set<fs::path> unlisted;
+  ProblemCollector said_elsewhere;
   for (const fs::path& folder : folders) {
     std::error_code fault;
     for (fs::recursive_directory_iterator at(folder, fault), end; !fault && at != end; at.increment(fault)) {
       const fs::path file = at->path().lexically_normal();
+      if (skip_hidden(at, said_elsewhere)) continue;
       if (has_picture_extension(file) && !listed.contains(file)) unlisted.insert(file);
     }
   }
@@ -120,6 +124,7 @@ void find_unused_labels(const DatasetConfig& config, const std::vector<NamedData
     std::error_code fault;
     for (fs::directory_iterator at(folder, fault), end; !fault && at != end; at.increment(fault)) {
       const fs::path& file = at->path();
+      if (is_hidden(file)) continue;
       if (file.extension() == ".txt" && file.filename() != "classes.txt" && !used.contains(file)) unused.insert(file);
     }
   }
@@ -199,7 +204,11 @@ DatasetReport check_dataset(const DatasetConfig& config, const CheckOptions& opt
 
 DatasetReport check_coco(const fs::path& annotations, const fs::path& images, const CheckOptions& options) {
   Doctor doctor(annotations.string(), options);
-  doctor.read_split("", [&](const ClassList* classes) { return inspect_coco(annotations, images, classes); });
+  doctor.read_split("", [&](const ClassList* classes) {
+    Dataset dataset = inspect_coco(annotations, images, classes);
+    dataset.limits = options.limits;
+    return dataset;
+  });
   DatasetConfig config;
   config.splits.push_back({.key = "", .format = AnnotationFormat::kCoco, .images = images, .annotations = annotations});
   return doctor.finish(config);

@@ -51,6 +51,7 @@ struct CheckOptions {
   std::int64_t height = 640, width = 640;  ///< of the network's input: sizes are judged at it
   int label_tiles = 0;                     ///< pictures of the first split that are shown with their boxes
   int threads = 1;
+  PictureLimits limits;  ///< of check_coco's pictures; check_dataset takes the config's
   /// Called now and then, never at the same time by two threads. May be empty.
   std::function<void(const std::string& split, std::int64_t done, std::int64_t total)> progress;
 };

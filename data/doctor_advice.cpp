@@ -60,6 +60,7 @@ const std::map<std::string, std::string>& remedies() {
       {"not_normalised", "divide YOLO's x and width by the picture's width, y and height by its height"},
       {"unlisted_picture", "unlisted pictures are not used; list them without boxes if they show none of the objects"},
       {"unreadable_picture", "copy unreadable pictures again from their source, or take them out of the list"},
+      {"name_in_two_cases", "give a class one spelling, unless the two are meant to be told apart"},
       {"unsupported_format", "convert other formats to JPEG or PNG"},
       {"no_label_files", "YOLO looks for labels where the last folder 'images' of the path is 'labels'"},
       {"annotation_id_0", "number annotations from 1: pycocotools takes a match to the id 0 for none"},

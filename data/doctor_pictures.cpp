@@ -17,9 +17,10 @@ namespace {
 /// What looking at one file showed.
 struct Look {
   std::string hash;
-  std::string unreadable;  ///< why, or empty
-  std::string wrong_size;  ///< how, or empty
-  int turned = 1;          ///< EXIF orientation that nothing shows to be right to ignore
+  std::string unreadable;             ///< why, or empty
+  std::string wrong_size;             ///< how, or empty
+  std::vector<std::string> warnings;  ///< of the decoder; the picture is whole
+  int turned = 1;                     ///< EXIF orientation that nothing shows to be right to ignore
 };
 
 Look look_at(const Dataset& dataset, const Dataset::PictureEntry& entry) {
@@ -30,7 +31,8 @@ Look look_at(const Dataset& dataset, const Dataset::PictureEntry& entry) {
     hash.update(bytes);
     look.hash = hash.hex_digest();
     const int orientation = exif_orientation(bytes);
-    Picture picture = decode_picture(bytes, entry.file.string());
+    Picture picture = decode_picture(bytes, entry.file.string(), dataset.limits);
+    look.warnings = picture.warnings;
     if (dataset.exif) picture = turn_upright(std::move(picture), orientation);
     look.wrong_size = size_fault(dataset, entry, picture);
     const bool size_tells = dataset.sizes_are_annotated && exif_swaps_sides(orientation);
@@ -53,6 +55,26 @@ std::vector<Look> look_at_all(const NamedDataset& split, const CheckOptions& opt
     if (options.progress) options.progress(split.key, done, static_cast<std::int64_t>(pictures.size()));
   });
   return looks;
+}
+
+void report_look(const Look& look, const std::filesystem::path& file, ProblemCollector& problems) {
+  if (!look.unreadable.empty()) {
+    problems.error("unreadable_picture", "pictures cannot be decoded", [&] { return look.unreadable; });
+  }
+  for (const std::string& warning : look.warnings) {
+    problems.warn("decoder_warning", "pictures are read whole, though the decoder warns: " + warning,
+                  [&] { return file.string(); });
+  }
+  if (!look.wrong_size.empty()) {
+    problems.error("wrong_size", "pictures are not of their annotated size, so their boxes may be wrong",
+                   [&] { return look.wrong_size; });
+  }
+  if (look.turned != 1) {
+    problems.warn("exif_turned",
+                  "pictures say in EXIF that they are stored turned or mirrored; boxes are taken to belong to them as "
+                  "they are stored",
+                  [&] { return file.string() + ": orientation " + std::to_string(look.turned); });
+  }
 }
 
 /// A picture by its bytes.
@@ -93,25 +115,9 @@ std::vector<std::int64_t> check_pictures(const std::vector<NamedDataset>& splits
   for (std::size_t s = 0; s < splits.size(); ++s) {
     const std::vector<Look> looks = look_at_all(splits[s], options);
     for (std::size_t i = 0; i < looks.size(); ++i) {
-      const Look& look = looks[i];
-      if (!look.hash.empty()) prints.push_back({look.hash, s, i});
-      if (!look.unreadable.empty()) {
-        ++undecodable[s];
-        problems.error("unreadable_picture", "pictures cannot be decoded", [&] { return look.unreadable; });
-      }
-      if (!look.wrong_size.empty()) {
-        problems.error("wrong_size", "pictures are not of their annotated size, so their boxes may be wrong",
-                       [&] { return look.wrong_size; });
-      }
-      if (look.turned != 1) {
-        problems.warn("exif_turned",
-                      "pictures say in EXIF that they are stored turned or mirrored; boxes are taken to belong to them "
-                      "as they are stored",
-                      [&] {
-                        const auto& file = splits[s].dataset.pictures[i].file;
-                        return file.string() + ": orientation " + std::to_string(look.turned);
-                      });
-      }
+      if (!looks[i].hash.empty()) prints.push_back({looks[i].hash, s, i});
+      undecodable[s] += !looks[i].unreadable.empty();
+      report_look(looks[i], splits[s].dataset.pictures[i].file, problems);
     }
   }
   report_duplicates(prints, splits, problems);

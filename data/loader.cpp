@@ -14,6 +14,7 @@
 
 #include "core/io/error.h"
 #include "core/io/log.h"
+#include "core/io/picture_warnings.h"
 #include "core/io/text.h"
 #include "data/collate.h"
 
@@ -77,7 +78,8 @@ struct Loader::State {
   // What the caller sees; touched by the caller's thread alone.
   std::int64_t epoch = -1, next_batch = 0;
   double last_wait_s = 0;
-  std::set<std::int64_t> bad;
+  std::set<std::int64_t> bad, odd;
+  PictureWarnings warnings;  ///< of the odd ones
   std::string last_bad;
 
   // Shared, under the mutex. A deque's entries stay where they are while others come and go at its ends.
@@ -97,6 +99,10 @@ Loader::State::~State() {
   }
   work_or_stop.notify_all();
   for (std::thread& thread : threads) thread.join();
+  try {
+    warnings.report();
+  } catch (const std::exception&) {  // no memory for a message
+  }
 }
 
 /// Puts the next batch into the queue; if there is no memory for it, an empty one that says so. With the mutex held.
@@ -107,6 +113,7 @@ void Loader::State::plan() {
   } catch (...) {
     entry.draft = {};
     entry.draft.bad.resize(1);
+    entry.draft.odd.resize(1);
     entry.draft.errors.push_back(std::current_exception());
     batch_or_idle.notify_one();
   }
@@ -184,6 +191,10 @@ void Loader::State::report(const BatchDraft& draft) {
                       " allows; the last: " + last_bad);
     }
     if (draft.errors[position]) std::rethrow_exception(draft.errors[position]);
+    for (const OddPicture& picture : draft.odd[position]) {
+      if (!odd.insert(picture.index).second) continue;
+      warnings.add(dataset.pictures[static_cast<std::size_t>(picture.index)].file, picture.warnings);
+    }
   }
 }
 
@@ -237,7 +248,10 @@ void Loader::set_transforms(TransformOptions transforms) {
 std::optional<Batch> Loader::next() {
   State& state = *state_;
   RTDETR_CHECK(state.epoch >= 0, "loader: next() before start()");
-  if (state.next_batch == batches_per_epoch()) return std::nullopt;
+  if (state.next_batch == batches_per_epoch()) {
+    state.warnings.report();
+    return std::nullopt;
+  }
   const auto begin = std::chrono::steady_clock::now();
   BatchDraft draft = state.wait_for_batch();
   state.last_wait_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();

@@ -30,6 +30,7 @@ using SampleSource = std::function<Sample(std::int64_t index)>;
 ///
 /// In training (TransformOptions::augment) a picture that cannot be read is named once, counted, and replaced by
 /// another chosen by (seed, epoch, index). In evaluation it stops the run: a score over other pictures means nothing.
+/// What decoders warn of in pictures that are whole is said at an epoch's end, in one line for each kind.
 /// With `shuffle` the first batches of the next epoch are prepared while the last ones of this epoch are used.
 /// All calls from one thread. The dataset must outlive the loader.
 class Loader {

@@ -10,7 +10,9 @@
 #include "core/io/error.h"
 #include "core/io/file.h"
 #include "core/io/picture.h"
+#include "core/io/picture_names.h"
 #include "core/io/text.h"
+#include "data/hidden_files.h"
 #include "data/utf8.h"
 
 namespace rtdetr {
@@ -138,8 +140,6 @@ class LabelReader {
 };
 
 void add_folder(const fs::path& folder, std::vector<fs::path>& pictures, ProblemCollector& problems) {
-  static const std::set<std::string> other_formats{".avif", ".bmp", ".dng",  ".gif", ".heic", ".heif",
-                                                   ".jp2",  ".mpo", ".tiff", ".tif", ".webp"};
   std::error_code fault;
   const auto options = fs::directory_options::follow_directory_symlink;
   for (fs::recursive_directory_iterator at(folder, options, fault), end; !fault && at != end; at.increment(fault)) {
@@ -147,6 +147,7 @@ void add_folder(const fs::path& folder, std::vector<fs::path>& pictures, Problem
     if (at.depth() >= kDeepest) at.disable_recursion_pending();
     const fs::path& file = at->path();
     std::error_code ignored;
+    if (skip_hidden(at, problems)) continue;
     if (!at->exists(ignored) && at->is_symlink(ignored) && has_picture_extension(file)) {
       problems.error("missing_picture", "links to pictures lead nowhere", [&] { return file.string(); });
       pictures.push_back(file);
@@ -154,8 +155,8 @@ void add_folder(const fs::path& folder, std::vector<fs::path>& pictures, Problem
     if (!at->is_regular_file(ignored)) continue;
     if (has_picture_extension(file)) {
       pictures.push_back(file);
-    } else if (other_formats.contains(file.extension().string())) {
-      problems.warn("unsupported_format", "pictures are neither JPEG nor PNG; left out", [&] { return file.string(); });
+    } else if (const std::string format = other_picture_format(file); !format.empty()) {
+      problems.warn("unsupported_format", format + " pictures are not read; left out", [&] { return file.string(); });
     }
   }
   if (fault) throw IoError(folder.string() + ": the folder cannot be read: " + fault.message());
@@ -168,6 +169,10 @@ void add_list(const fs::path& list, std::vector<fs::path>& pictures, ProblemColl
     ++number;
     const std::string_view entry = trim(line);
     if (entry.empty()) continue;
+    if (is_leftover(fs::path(entry))) {
+      report_hidden(fs::path(entry), problems);
+      continue;
+    }
     const fs::path file = (list.parent_path() / fs::path(entry)).lexically_normal();
     pictures.push_back(file);
     std::error_code ignored;

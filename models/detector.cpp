@@ -4,9 +4,11 @@
 
 #include <chrono>
 #include <mutex>
+#include <set>
 
 #include "core/io/chw.h"
 #include "core/io/error.h"
+#include "core/io/log.h"
 #include "core/io/picture.h"
 #include "models/checkpoint.h"
 #include "models/postprocess.h"
@@ -18,6 +20,7 @@ struct Detector::State {
   LoadedModel loaded;
   std::int64_t height = 0, width = 0;
   std::mutex mutex;
+  std::set<std::string> warned;
 };
 
 namespace {
@@ -57,6 +60,14 @@ torch::Tensor to_batch(std::span<const RgbView> views, std::int64_t height, std:
     out += 3 * height * width;
   }
   return batch.contiguous(torch::MemoryFormat::ChannelsLast);
+}
+
+/// A line for each kind of what a decoder found odd, with the first picture's name.
+void warn_once_of(std::set<std::string>& warned, const std::filesystem::path& file, const Picture& picture) {
+  for (const std::string& warning : picture.warnings) {
+    if (warned.insert(warning).second)
+      log::warning("'" + file.string() + "' is read whole, though the decoder warns: " + warning);
+  }
 }
 
 std::vector<Detection> above(const Detections& found, float min_score) {
@@ -120,7 +131,11 @@ std::vector<std::vector<Detection>> Detector::detect(std::span<const RgbView> pi
 std::vector<Detection> Detector::detect(const RgbView& picture) const { return detect(std::span(&picture, 1)).front(); }
 
 std::vector<Detection> Detector::detect_file(const std::filesystem::path& file) const {
-  const Picture picture = read_picture(file);
+  const Picture picture = read_picture(file, {.max_pixels = state_->options.max_pixels});
+  {
+    const std::lock_guard lock(state_->mutex);
+    warn_once_of(state_->warned, file, picture);
+  }
   return detect(RgbView{picture.rgb.data(), picture.width, picture.height});
 }
 

@@ -33,6 +33,7 @@ struct DetectorOptions {
   int decoder_layers = 0;     ///< run only the first k: faster, a little less accurate; 0 = the model's usual depth
   int height = 0, width = 0;  ///< input size, multiples of the model's stride; 0 = the size it was trained with
   int threads = 0;            ///< of the whole process; 0 = leave as it is
+  std::int64_t max_pixels = 64'000'000;  ///< largest picture that detect_file decodes: 4.2 bytes of memory a pixel
 };
 
 /// Wall-clock milliseconds of one call.

@@ -26,10 +26,10 @@ namespace {
 /// and the data are compared by what the files hold, not by their names.
 const std::set<std::string>& free_keys() {
   static const std::set<std::string> kKeys{
-      "model",   "weights",    "data",    "cfg",        "scale",       "imgsz",      "amp",       "device",
-      "threads", "workers",    "project", "name",       "exist_ok",    "json",       "quiet",     "verbose",
-      "resume",  "save_every", "check",   "save_steps", "save_period", "val",        "val_every", "patience",
-      "epochs",  "time",       "plots",   "cache_mib",  "max_bad",     "check_space"};
+      "model",   "weights",    "data",    "cfg",        "scale",       "imgsz",       "amp",       "device",
+      "threads", "workers",    "project", "name",       "exist_ok",    "json",        "quiet",     "verbose",
+      "resume",  "save_every", "check",   "save_steps", "save_period", "val",         "val_every", "patience",
+      "epochs",  "time",       "plots",   "cache_mib",  "max_bad",     "check_space", "max_pixels"};
   return kKeys;
 }
 
@@ -75,6 +75,7 @@ void read_data(Experiment& experiment) {
     throw ConfigError("train needs data=FILE, a data set YAML, e.g. data=configs/datasets/bccd.yaml");
   DatasetConfig config = load_dataset_config(settings.data);
   config.max_bad = settings.max_bad;
+  config.limits.max_pixels = settings.max_pixels;
   experiment.train = load_dataset(config, "train");
   if (experiment.train.pictures.empty()) throw DataError(experiment.train.name + ": there is no picture to train on");
   if (settings.val && config.find("val") != nullptr) {

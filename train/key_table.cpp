@@ -132,6 +132,10 @@ void add_machine_keys(std::vector<Key>& keys) {
   s.number("cache_mib", &Settings::cache_mib, kTrain, 0, 1e7, "MiB", "512", "memory for decoded pictures");
   s.number("max_bad", &Settings::max_bad, kTrain, 0, 1, "share", "0.001",
            "share of missing or unreadable pictures above which the run stops");
+  s.number(
+      "max_pixels", &Settings::max_pixels, kWorkers | kCheck, 1, 65500.0 * 65500.0, "pixels", "108000000",
+      "largest picture that is decoded, width times height; while it is, it takes up to 4.2 bytes of memory a pixel "
+      "and three times its file");
   s.number("runs", &Settings::runs, kBenchmark, 1, 1000000, "runs", "20", "timed repetitions");
 }
 

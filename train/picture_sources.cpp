@@ -7,8 +7,12 @@
 
 #include "core/io/error.h"
 #include "core/io/file.h"
+#include "core/io/log.h"
 #include "core/io/picture.h"
+#include "core/io/picture_names.h"
 #include "core/io/text.h"
+#include "data/data_problem.h"
+#include "data/hidden_files.h"
 
 namespace rtdetr {
 
@@ -16,33 +20,54 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::vector<fs::path> pictures_of_folder(const fs::path& folder) {
+/// What is in a folder or matches a pattern: pictures stay, those of other formats and hidden ones are reported.
+std::vector<fs::path> only_pictures(const std::vector<fs::path>& files, ProblemCollector& problems) {
   std::vector<fs::path> pictures;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder))
-    if (entry.is_regular_file() && has_picture_extension(entry.path())) pictures.push_back(entry.path());
-  std::sort(pictures.begin(), pictures.end());
+  for (const fs::path& file : files) {
+    const std::string format = other_picture_format(file);
+    if (!has_picture_extension(file) && format.empty()) continue;
+    if (is_hidden(file)) {
+      report_hidden(file, problems);
+    } else if (!format.empty()) {
+      problems.warn("unsupported_format", format + " pictures are not read; convert them to JPEG or PNG",
+                    [&] { return file.string(); });
+    } else {
+      pictures.push_back(file);
+    }
+  }
   return pictures;
 }
 
-std::vector<fs::path> pictures_of_list(const fs::path& list) {
+std::vector<fs::path> files_of_folder(const fs::path& folder) {
+  std::vector<fs::path> files;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder))
+    if (entry.is_regular_file()) files.push_back(entry.path());
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+std::vector<fs::path> pictures_of_list(const fs::path& list, ProblemCollector& problems) {
   std::vector<fs::path> pictures;
   for (const std::string& line : split(read_text_file(list), '\n')) {
     const fs::path picture = std::string(trim(line));
     if (picture.empty()) continue;
+    if (is_leftover(picture)) {
+      report_hidden(picture, problems);
+      continue;
+    }
     const bool beside_list = picture.is_relative() && !fs::exists(picture);
     pictures.push_back(beside_list ? list.parent_path() / picture : picture);
   }
   return pictures;
 }
 
-std::vector<fs::path> pictures_of_pattern(const std::string& pattern) {
+std::vector<fs::path> files_of_pattern(const std::string& pattern) {
   glob_t matches{};
-  std::vector<fs::path> pictures;
+  std::vector<fs::path> files;
   if (::glob(pattern.c_str(), 0, nullptr, &matches) == 0)
-    for (std::size_t i = 0; i < matches.gl_pathc; ++i)
-      if (has_picture_extension(matches.gl_pathv[i])) pictures.emplace_back(matches.gl_pathv[i]);
+    for (std::size_t i = 0; i < matches.gl_pathc; ++i) files.emplace_back(matches.gl_pathv[i]);
   ::globfree(&matches);
-  return pictures;
+  return files;
 }
 
 }  // namespace
@@ -51,17 +76,19 @@ std::vector<fs::path> list_pictures(const std::string& source) {
   if (source.find("://") != std::string::npos)
     throw ConfigError("source=" + source + ": only files of this machine are read");
   std::vector<fs::path> pictures;
+  ProblemCollector problems;
   std::error_code ignored;
   if (fs::is_directory(source, ignored))
-    pictures = pictures_of_folder(source);
+    pictures = only_pictures(files_of_folder(source), problems);
   else if (fs::exists(source, ignored) && fs::path(source).extension() == ".txt")
-    pictures = pictures_of_list(source);
+    pictures = pictures_of_list(source, problems);
   else if (fs::exists(source, ignored))
     pictures = {source};
   else if (source.find_first_of("*?[") != std::string::npos)
-    pictures = pictures_of_pattern(source);
+    pictures = only_pictures(files_of_pattern(source), problems);
   else
     throw ConfigError("source=" + source + ": there is no such file or folder");
+  for (const DataProblem& problem : problems.take()) log::warning("source=" + source + ": " + describe(problem));
   if (pictures.empty()) throw ConfigError("source=" + source + ": no .jpg, .jpeg or .png picture in it");
   return pictures;
 }

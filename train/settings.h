@@ -72,6 +72,8 @@ struct Settings {
   std::int64_t cache_mib = 0;  ///< memory for decoded pictures; 0 = none
   bool check = false;          ///< only show the resolved plan
   bool plots = true;           ///< pictures of what goes in and comes out, in the run folder
+  /// Largest picture that is decoded: see PictureLimits.
+  std::int64_t max_pixels = 64'000'000;
 
   // optimizer and schedule
   std::string optimizer = "adamw";

@@ -101,6 +101,7 @@ int orientation_of(const Read& read) {
 template <class Source>
 Picture rearranged(const Picture& stored, int width, int height, const Source& source) {
   Picture result(width, height);
+  result.warnings = stored.warnings;
   for (int y = 0; y < height; ++y) {
     std::uint8_t* row = result.row(y);
     for (int x = 0; x < width; ++x) {
@@ -155,8 +156,8 @@ Picture turn_upright(Picture picture, int orientation) {
   }
 }
 
-Picture read_upright_picture(const std::filesystem::path& file) {
-  return turn_upright(read_picture(file), exif_orientation(file));
+Picture read_upright_picture(const std::filesystem::path& file, const PictureLimits& limits) {
+  return turn_upright(read_picture(file, limits), exif_orientation(file));
 }
 
 PictureSize read_upright_picture_size(const std::filesystem::path& file) {

@@ -6,6 +6,7 @@
 #include "core/io/error.h"
 #include "core/io/file.h"
 #include "core/io/picture_codecs.h"
+#include "core/io/picture_names.h"
 #include "core/io/read_only_file.h"
 #include "core/io/text.h"
 
@@ -28,8 +29,11 @@ Format format_of(std::span<const std::byte> bytes) {
   return starts_with(kJpeg) ? Format::kJpeg : starts_with(kPng) ? Format::kPng : Format::kNone;
 }
 
-DataError not_a_picture(const std::string& name, std::size_t size) {
-  return DataError("'" + name + "': " + (size == 0 ? "the file is empty" : "neither JPEG nor PNG") +
+/// @param start  the file's first bytes, as many as format_by_content wants if there are so many
+DataError not_a_picture(const std::string& name, std::span<const std::byte> start) {
+  if (start.empty()) return DataError("'" + name + "': the file is empty");
+  const std::string format = format_by_content(start);
+  return DataError("'" + name + "': neither JPEG nor PNG" + (format.empty() ? "" : ", but " + format) +
                    "; other formats are not read");
 }
 
@@ -52,36 +56,51 @@ PictureSize png_size(const ReadOnlyFile& file) {
   return {big_endian(bytes.subspan(16, 4)), big_endian(bytes.subspan(20, 4))};
 }
 
-/// Walks the markers up to the frame header (SOF); the pixels come after it.
+/// Where the next marker stands, from `at` on: FF before a byte that is neither padding nor stuffed. The file's size if
+/// there is none.
+std::uint64_t next_jpeg_marker(const ReadOnlyFile& file, std::uint64_t at) {
+  std::array<std::byte, 512> block;
+  while (at + 1 < file.size()) {
+    const auto part = std::span(block).first(std::min<std::uint64_t>(block.size(), file.size() - at));
+    file.read(at, part);
+    for (std::size_t i = 0; i + 1 < part.size(); ++i) {
+      if (part[i] == std::byte{0xFF} && part[i + 1] != std::byte{0xFF} && part[i + 1] != std::byte{0}) return at + i;
+    }
+    at += part.size() - 1;
+  }
+  return file.size();
+}
+
+/// Walks the markers up to the frame header (SOF); the pixels come after it. What stands between them is passed over,
+/// as the decoder does.
 PictureSize jpeg_size(const ReadOnlyFile& file) {
-  std::uint64_t at = 2;
   std::array<std::byte, 9> head;  // FF, marker, length, precision, height, width
   const std::span<const std::byte> bytes(head);
-  while (at + head.size() <= file.size()) {
+  for (std::uint64_t at = 2; (at = next_jpeg_marker(file, at)) + head.size() <= file.size();) {
     file.read(at, head);
     const int marker = big_endian(bytes.subspan(1, 1));
-    if (big_endian(bytes.first(1)) != 0xFF) break;
-    if (marker == 0xFF) {  // padding
-      ++at;
-      continue;
-    }
     const bool frame = marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
     if (frame) return {big_endian(bytes.subspan(7, 2)), big_endian(bytes.subspan(5, 2))};
-    at += 2 + static_cast<std::uint64_t>(big_endian(bytes.subspan(2, 2)));
+    if (marker == 0xDA || marker == 0xD9) break;  // the pixels, or the end
+    const bool bare = marker == 0x01 || (marker >= 0xD0 && marker <= 0xD8);
+    at += 2 + (bare ? 0 : static_cast<std::uint64_t>(big_endian(bytes.subspan(2, 2))));
   }
   throw no_size(file);
 }
 
 }  // namespace
 
-Picture make_claimed_picture(std::int64_t width, std::int64_t height, const std::string& name,
-                             const PictureLimits& limits) {
-  if (width <= 0 || height <= 0 || width > kLongestSide || height > kLongestSide ||
-      width * height > limits.max_pixels) {
-    throw DataError("'" + name + "': claims " + std::to_string(width) + "x" + std::to_string(height) +
-                    " pixels; at most " + with_thousands(limits.max_pixels) + " are accepted");
+void check_claimed_size(std::int64_t width, std::int64_t height, const std::string& name, const PictureLimits& limits) {
+  const auto claim = [&] { return "'" + name + "': claims " + std::to_string(width) + "x" + std::to_string(height); };
+  if (width <= 0 || height <= 0 || width > kLongestSide || height > kLongestSide) {
+    throw DataError(claim() + " pixels; sides are from 1 to " + with_thousands(kLongestSide));
   }
-  return Picture(static_cast<int>(width), static_cast<int>(height));
+  if (width * height > limits.max_pixels) {
+    throw DataError(claim() + " = " + with_thousands(width * height) + " pixels; at most " +
+                    with_thousands(limits.max_pixels) + " are accepted: max_pixels=" + std::to_string(width * height) +
+                    " reads it, if there are " + std::to_string(mebibytes(bytes_for_pixels(width * height))) +
+                    " MiB of memory for each picture on its way");
+  }
 }
 
 Picture decode_picture(std::span<const std::byte> bytes, const std::string& name, const PictureLimits& limits) {
@@ -93,7 +112,7 @@ Picture decode_picture(std::span<const std::byte> bytes, const std::string& name
     case Format::kNone:
       break;
   }
-  throw not_a_picture(name, bytes.size());
+  throw not_a_picture(name, bytes.first(std::min(bytes.size(), kSignatureBytes)));
 }
 
 Picture read_picture(const std::filesystem::path& file, const PictureLimits& limits) {
@@ -102,19 +121,18 @@ Picture read_picture(const std::filesystem::path& file, const PictureLimits& lim
 
 PictureSize read_picture_size(const std::filesystem::path& path) {
   const ReadOnlyFile file(path);
-  std::array<std::byte, 8> head = {};
+  std::array<std::byte, kSignatureBytes> head = {};
   const std::span<std::byte> start = std::span(head).first(std::min<std::uint64_t>(head.size(), file.size()));
   file.read(0, start);
   const Format format = format_of(start);
-  if (format == Format::kNone) throw not_a_picture(file.name(), file.size());
+  if (format == Format::kNone) throw not_a_picture(file.name(), start);
   const PictureSize size = format == Format::kJpeg ? jpeg_size(file) : png_size(file);
   if (size.width <= 0 || size.height <= 0) throw no_size(file);
   return size;
 }
 
 bool has_picture_extension(const std::filesystem::path& file) {
-  std::string extension = file.extension().string();
-  for (char& c : extension) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  const std::string extension = lower_extension(file);
   return extension == ".jpg" || extension == ".jpeg" || extension == ".png";
 }
 

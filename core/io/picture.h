@@ -14,6 +14,9 @@ struct Picture {
   int width = 0;
   int height = 0;
   std::vector<std::uint8_t> rgb;
+  /// What its decoder found odd in the file, each kind once and without numbers ("extraneous bytes before a marker");
+  /// the pixels are all there. See PictureWarnings.
+  std::vector<std::string> warnings;
 
   Picture() = default;
   Picture(int w, int h) : width(w), height(h), rgb(static_cast<std::size_t>(w) * h * 3) {}
@@ -22,8 +25,8 @@ struct Picture {
 };
 
 struct PictureLimits {
-  std::int64_t max_pixels = 64'000'000;
-  int max_scans = 500;  ///< of a progressive JPEG
+  std::int64_t max_pixels = 64'000'000;  ///< by the header's claim; memory and time are bounded in proportion
+  int max_scans = 500;                   ///< of a progressive JPEG
 };
 
 struct PictureSize {
@@ -31,11 +34,12 @@ struct PictureSize {
   int height = 0;
 };
 
-/// JPEG and PNG by their signatures, nothing else, through libjpeg-turbo and libpng. A decoder's warning means
-/// corrupt. Grey, CMYK, palette, 16-bit and alpha become RGB as Pillow's convert("RGB") does (alpha is dropped); only
-/// 16-bit grey keeps its high byte, where Pillow turns everything above 255 white. EXIF orientation is ignored, as
-/// the reference does (exif.h has what turns upright). Memory stays within 256 MiB and three times the file, time
-/// within seconds.
+/// JPEG and PNG by their signatures, nothing else, through libjpeg-turbo and libpng. What decodes whole is read, with
+/// the decoder's warnings in the result; where pixels are missing or made up (a file that ends early, entropy codes
+/// that are none, a restart marker out of turn) it is corrupt. Grey, CMYK, palette, 16-bit and alpha become RGB as
+/// Pillow's convert("RGB") does (alpha is dropped); only 16-bit grey keeps its high byte, where Pillow turns everything
+/// above 255 white. EXIF orientation is ignored, as the reference does (exif.h has what turns upright). Memory stays
+/// within 4.2 bytes for each of max_pixels (256 MiB) and three times the file, time within seconds.
 /// @param name  what messages call the picture
 /// @throws DataError  naming the picture and what is wrong
 Picture decode_picture(std::span<const std::byte> bytes, const std::string& name, const PictureLimits& limits = {});

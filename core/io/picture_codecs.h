@@ -13,6 +13,11 @@ namespace rtdetr {
 
 inline constexpr int kLongestSide = 65'500;  ///< JPEG's own limit; for PNG too
 
+/// Memory that decoding may take for so many pixels, beside three times the file: 256 MiB for the usual 64 million.
+/// A picture that is decoded row by row takes 3 bytes a pixel; the rest is for coefficients of a JPEG in several scans.
+constexpr double bytes_for_pixels(std::int64_t pixels) { return static_cast<double>(pixels) * (256 << 20) / 64e6; }
+constexpr std::int64_t mebibytes(double bytes) { return static_cast<std::int64_t>(bytes / (1 << 20) + 0.5); }
+
 /// @throws DataError  "'<name>': <what is wrong>"
 Picture decode_jpeg(std::span<const std::byte> bytes, const std::string& name, const PictureLimits& limits);
 Picture decode_png(std::span<const std::byte> bytes, const std::string& name, const PictureLimits& limits);
@@ -20,8 +25,7 @@ Picture decode_png(std::span<const std::byte> bytes, const std::string& name, co
 std::vector<std::byte> encode_jpeg(const Picture& picture, int quality);
 std::vector<std::byte> encode_png(const Picture& picture);
 
-/// A picture of the size its header claims, once that is within the limits.
-Picture make_claimed_picture(std::int64_t width, std::int64_t height, const std::string& name,
-                             const PictureLimits& limits);
+/// @throws DataError  if the size that a header claims is beyond the limits; before memory is asked for
+void check_claimed_size(std::int64_t width, std::int64_t height, const std::string& name, const PictureLimits& limits);
 
 }  // namespace rtdetr

@@ -1,4 +1,4 @@
-#include <cmath>
+#include <array>
 #include <csetjmp>
 #include <cstddef>
 #include <cstdio>
@@ -6,24 +6,44 @@
 
 #include <jpeglib.h>  // wants size_t and FILE from above
 
+#include <jerror.h>
+
 #include "core/io/error.h"
 #include "core/io/picture_codecs.h"
+#include "core/io/text.h"
 
 namespace rtdetr {
 namespace {
 
-/// Scans times pixels: some progressive files spend minutes on a few kilobytes.
-constexpr std::int64_t kMostScannedPixels = 2'000'000'000;
+/// Scans of the largest picture allowed: some progressive files spend minutes on a few kilobytes.
+constexpr std::int64_t kMostLargestScans = 31;
+
+/// Warnings of libjpeg after which every pixel is still decoded from bytes of its own. All others say that there were
+/// no bytes, or none that make sense, and that pixels were made up: "premature end of data segment" (JWRN_HIT_MARKER)
+/// and "of JPEG file", bad Huffman and arithmetic codes, a restart marker other than the next (JWRN_MUST_RESYNC).
+struct Harmless {
+  int code;
+  const char* words;
+};
+constexpr std::array<Harmless, 5> kHarmless{{
+    {JWRN_EXTRANEOUS_DATA, "extraneous bytes before a marker (JPEG)"},
+    {JWRN_NOT_SEQUENTIAL, "invalid SOS parameters for a sequential JPEG"},
+    {JWRN_BOGUS_PROGRESSION, "inconsistent progression sequence (JPEG)"},
+    {JWRN_ADOBE_XFORM, "unknown Adobe color transform code (JPEG)"},
+    {JWRN_JFIF_MAJOR, "unknown JFIF revision number (JPEG)"},
+}};
 
 struct ErrorManager {
   jpeg_error_mgr base;  // first, so that libjpeg's pointer is ours
   std::jmp_buf jump;
+  bool warned[kHarmless.size()];
   char message[JMSG_LENGTH_MAX];
 };
 
 struct ScanGuard {
   jpeg_progress_mgr base;  // first, too
   int max_scans;
+  std::int64_t max_scanned_pixels;
 };
 
 /// What the jumping functions share: plain data only.
@@ -39,8 +59,20 @@ void jump_with_message(j_common_ptr jpeg) {
   std::longjmp(errors->jump, 1);
 }
 
-void warning_is_error(j_common_ptr jpeg, int level) {
-  if (level < 0) jump_with_message(jpeg);
+void note_or_jump(j_common_ptr jpeg, int level) {
+  if (level >= 0) return;
+  auto* errors = reinterpret_cast<ErrorManager*>(jpeg->err);
+  const int code = jpeg->err->msg_code;
+  // A first scan that comes again changes nothing; a refinement of what never came leaves pixels unknown.
+  if (code == JWRN_BOGUS_PROGRESSION && reinterpret_cast<jpeg_decompress_struct*>(jpeg)->Ah != 0) {
+    jump_with_message(jpeg);
+  }
+  for (std::size_t i = 0; i < kHarmless.size(); ++i) {
+    if (kHarmless[i].code != code) continue;
+    errors->warned[i] = true;
+    return;
+  }
+  jump_with_message(jpeg);
 }
 
 void count_scans(j_common_ptr jpeg) {
@@ -48,7 +80,7 @@ void count_scans(j_common_ptr jpeg) {
   const auto* guard = reinterpret_cast<const ScanGuard*>(jpeg->progress);
   const std::int64_t pixels = static_cast<std::int64_t>(decoder->image_width) * decoder->image_height;
   const int scans = decoder->input_scan_number;
-  if (scans <= guard->max_scans && (scans <= 1 || scans * pixels <= kMostScannedPixels)) return;
+  if (scans <= guard->max_scans && (scans <= 1 || scans * pixels <= guard->max_scanned_pixels)) return;
   auto* errors = reinterpret_cast<ErrorManager*>(jpeg->err);
   std::snprintf(errors->message, sizeof errors->message, "more than %d scans", scans - 1);
   std::longjmp(errors->jump, 1);
@@ -66,10 +98,22 @@ bool read_header(Decoder& decoder, std::span<const std::byte> bytes) {
   return true;
 }
 
+/// Whether a progressive JPEG, all of whose scans were read, has the mean of every block of every component.
+bool has_every_mean(const jpeg_decompress_struct& jpeg) {
+  for (int i = 0; jpeg.coef_bits != nullptr && i < jpeg.num_components; ++i) {
+    if (jpeg.coef_bits[i][0] < 0) return false;
+  }
+  return true;
+}
+
 bool read_rows(Decoder& decoder, unsigned char* pixels, unsigned char* ink_row) {
   jpeg_decompress_struct& jpeg = decoder.jpeg;
   if (setjmp(decoder.errors.jump)) return false;
   jpeg_start_decompress(&jpeg);
+  if (!has_every_mean(jpeg)) {
+    std::snprintf(decoder.errors.message, sizeof decoder.errors.message, "a component has no DC scan");
+    return false;
+  }
   const std::size_t row_bytes = static_cast<std::size_t>(jpeg.output_width) * 3;
   while (jpeg.output_scanline < jpeg.output_height) {
     unsigned char* out = pixels + jpeg.output_scanline * row_bytes;
@@ -97,7 +141,8 @@ struct DestroyDecoder {
 
 /// A JPEG in several scans keeps all its coefficients until the last: 2 bytes each, on top of the pixels.
 /// @throws DataError  if that is far beyond what a file of this size can be worth
-void check_memory(const jpeg_decompress_struct& jpeg, std::size_t file_bytes, const std::string& name) {
+void check_memory(const jpeg_decompress_struct& jpeg, std::size_t file_bytes, const std::string& name,
+                  const PictureLimits& limits) {
   if (!jpeg_has_multiple_scans(const_cast<j_decompress_ptr>(&jpeg))) return;
   const double pixels = static_cast<double>(jpeg.image_width) * jpeg.image_height;
   double bytes = pixels * 3;
@@ -106,17 +151,19 @@ void check_memory(const jpeg_decompress_struct& jpeg, std::size_t file_bytes, co
     bytes += pixels * 2 * component.h_samp_factor * component.v_samp_factor /
              (jpeg.max_h_samp_factor * jpeg.max_v_samp_factor);
   }
-  constexpr double kMebibyte = 1 << 20;
-  if (bytes <= 256 * kMebibyte + 3 * static_cast<double>(file_bytes)) return;
-  throw DataError("'" + name + "': a JPEG in several scans that needs " +
-                  std::to_string(std::lround(bytes / kMebibyte)) + " MiB to decode, but has only " +
-                  std::to_string(file_bytes) + " bytes");
+  bytes -= 3 * static_cast<double>(file_bytes);
+  if (bytes <= bytes_for_pixels(limits.max_pixels)) return;
+  const auto enough = static_cast<std::int64_t>(bytes / bytes_for_pixels(1)) + 1;
+  throw DataError("'" + name + "': a JPEG in several scans that needs " + std::to_string(mebibytes(bytes)) +
+                  " MiB to decode beside three times its " + with_thousands(static_cast<long long>(file_bytes)) +
+                  " bytes, more than max_pixels=" + std::to_string(limits.max_pixels) +
+                  " allows; max_pixels=" + std::to_string(enough) + " reads it");
 }
 
 void prepare(ErrorManager& errors) {
   jpeg_std_error(&errors.base);
   errors.base.error_exit = jump_with_message;
-  errors.base.emit_message = warning_is_error;
+  errors.base.emit_message = note_or_jump;
 }
 
 struct Encoder {
@@ -155,15 +202,19 @@ Picture decode_jpeg(std::span<const std::byte> bytes, const std::string& name, c
   Decoder decoder = {};
   decoder.jpeg.err = &decoder.errors.base;
   prepare(decoder.errors);
-  decoder.scans = {{count_scans, 0, 0, 0, 0}, limits.max_scans};
+  decoder.scans = {{count_scans, 0, 0, 0, 0}, limits.max_scans, kMostLargestScans * limits.max_pixels};
   const DestroyDecoder destroy{decoder};
   const auto refuse = [&] { return DataError("'" + name + "': corrupt JPEG: " + decoder.errors.message); };
   if (!read_header(decoder, bytes)) throw refuse();
-  check_memory(decoder.jpeg, bytes.size(), name);
-  Picture picture = make_claimed_picture(decoder.jpeg.image_width, decoder.jpeg.image_height, name, limits);
+  check_claimed_size(decoder.jpeg.image_width, decoder.jpeg.image_height, name, limits);
+  check_memory(decoder.jpeg, bytes.size(), name, limits);
+  Picture picture(static_cast<int>(decoder.jpeg.image_width), static_cast<int>(decoder.jpeg.image_height));
   std::vector<unsigned char> ink_row;
   if (decoder.jpeg.out_color_space == JCS_CMYK) ink_row.resize(static_cast<std::size_t>(picture.width) * 4);
   if (!read_rows(decoder, picture.rgb.data(), ink_row.empty() ? nullptr : ink_row.data())) throw refuse();
+  for (std::size_t i = 0; i < kHarmless.size(); ++i) {
+    if (decoder.errors.warned[i]) picture.warnings.emplace_back(kHarmless[i].words);
+  }
   return picture;
 }
 

@@ -1,5 +1,6 @@
 #include <png.h>
 
+#include <algorithm>
 #include <csetjmp>
 #include <cstdio>
 #include <cstring>
@@ -14,6 +15,7 @@ namespace {
 /// What libpng's callbacks and the jumping functions share.
 struct Codec {
   char message[256] = "";
+  std::vector<std::string> warnings;
   std::span<const std::byte> input;
   std::vector<std::byte> output;
 };
@@ -22,6 +24,18 @@ struct Codec {
   auto* codec = static_cast<Codec*>(png_get_error_ptr(png));
   std::snprintf(codec->message, sizeof codec->message, "%s", message);
   png_longjmp(png, 1);
+}
+
+/// What libpng only warns of costs no pixel: it throws when there is nothing to decode one from.
+void note_warning(png_structp png, png_const_charp message) {
+  auto* codec = static_cast<Codec*>(png_get_error_ptr(png));
+  try {
+    constexpr std::size_t kMostKinds = 8;  // messages name chunks, and a file may have any
+    const std::string text = std::string(message) + " (PNG)";
+    const bool is_new = std::find(codec->warnings.begin(), codec->warnings.end(), text) == codec->warnings.end();
+    if (is_new && codec->warnings.size() < kMostKinds) codec->warnings.push_back(text);
+  } catch (const std::bad_alloc&) {  // must not pass through C
+  }
 }
 
 void read_bytes(png_structp png, png_bytep out, std::size_t count) {
@@ -47,7 +61,7 @@ void append_bytes(png_structp png, png_bytep bytes, std::size_t count) {
 bool read_header(png_structp png, png_infop info) {
   if (setjmp(png_jmpbuf(png))) return false;
   png_set_user_limits(png, kLongestSide, kLongestSide);
-  png_set_crc_action(png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
+  png_set_crc_action(png, PNG_CRC_ERROR_QUIT, PNG_CRC_WARN_DISCARD);
   png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
   png_read_info(png, info);
   png_set_expand(png);       // palette and 1, 2, 4 bits to 8; a palette's transparency to alpha
@@ -80,7 +94,7 @@ struct Reader {
   png_structp png;
   png_infop info;
   explicit Reader(Codec& codec)
-      : png(png_create_read_struct(PNG_LIBPNG_VER_STRING, &codec, jump_with_message, jump_with_message)),
+      : png(png_create_read_struct(PNG_LIBPNG_VER_STRING, &codec, jump_with_message, note_warning)),
         info(png ? png_create_info_struct(png) : nullptr) {
     if (info) png_set_read_fn(png, &codec, read_bytes);
   }
@@ -107,13 +121,16 @@ Picture decode_png(std::span<const std::byte> bytes, const std::string& name, co
   if (!reader.info) throw std::bad_alloc();
   const auto refuse = [&] { return DataError("'" + name + "': corrupt PNG: " + codec.message); };
   if (!read_header(reader.png, reader.info)) throw refuse();
-  Picture picture = make_claimed_picture(png_get_image_width(reader.png, reader.info),
-                                         png_get_image_height(reader.png, reader.info), name, limits);
+  const auto width = png_get_image_width(reader.png, reader.info);
+  const auto height = png_get_image_height(reader.png, reader.info);
+  check_claimed_size(width, height, name, limits);
+  Picture picture(static_cast<int>(width), static_cast<int>(height));
   RTDETR_CHECK(png_get_rowbytes(reader.png, reader.info) == static_cast<std::size_t>(picture.width) * 3,
                "libpng does not give RGB rows for '" + name + "'");
   std::vector<png_bytep> rows(static_cast<std::size_t>(picture.height));
   for (int y = 0; y < picture.height; ++y) rows[static_cast<std::size_t>(y)] = picture.row(y);
   if (!read_rows(reader.png, rows.data())) throw refuse();
+  picture.warnings = std::move(codec.warnings);
   return picture;
 }
 

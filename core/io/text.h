@@ -30,6 +30,8 @@ std::string wide_encoding_hint(std::string_view encoding);
 
 std::vector<std::string> split(std::string_view text, char separator);
 std::string_view trim(std::string_view text);
+/// A to Z in small letters, all else as it is.
+std::string lower_case(std::string_view text);
 std::string join(std::span<const std::string> parts, std::string_view separator);
 
 /// 32970476 → "32,970,476".

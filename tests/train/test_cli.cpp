@@ -230,6 +230,21 @@ TEST_CASE("predict names unreadable pictures, goes on, and ends with code 3") {
   CHECK(mixed["folder"] == scratch.file("out/exp-2"));
 }
 
+TEST_CASE("predict reads a picture that its decoder warns of, and max_pixels= says how large one may be") {
+  const Scratch scratch;
+  const std::string yaml = scratch.write("tiny.yaml", kTinyModel), model = scratch.file("tiny.safetensors");
+  document_of(run(scratch, "export model=" + yaml + " format=safetensors imgsz=64 json=true output=" + model));
+  std::string bytes = read_text_file(sample_picture());
+  scratch.write("odd.jpg", bytes.insert(bytes.size() - 2, 40, 'x'));
+  const std::string command = "predict save=false model=" + model + " source=" + scratch.file("odd.jpg");
+  const Result read = run(scratch, command);
+  CHECK(read.code == 0);
+  CHECK_THAT(read.err, Contains("1 picture is read whole, though the decoder warns: extraneous bytes"));
+  const Result refused = run(scratch, command + " max_pixels=307199");
+  CHECK(refused.code == 3);
+  CHECK_THAT(refused.err, Contains("claims 640x480 = 307,200 pixels") && Contains("max_pixels=307200 reads it"));
+}
+
 TEST_CASE("predict turns pictures upright only when exif=true asks for it") {
   const Scratch scratch;
   const std::string yaml = scratch.write("tiny.yaml", kTinyModel), model = scratch.file("tiny.safetensors");

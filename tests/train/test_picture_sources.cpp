@@ -7,6 +7,7 @@
 #include <catch2/catch.hpp>
 
 #include "core/io/error.h"
+#include "tests/support/captured_stderr.h"
 
 using namespace rtdetr;
 using Catch::Matchers::Contains;
@@ -38,6 +39,23 @@ TEST_CASE("a picture means itself, a list its lines, a pattern its matches") {
   CHECK(list_pictures(b.string()) == std::vector<fs::path>{b});
   CHECK(list_pictures((folder.path / "notes.txt").string()) == std::vector<fs::path>{b, c});
   CHECK(list_pictures((folder.path / "*").string()) == std::vector<fs::path>{folder.path / "a.PNG", b});
+}
+
+TEST_CASE("hidden files and other formats in a source are left out, named and counted by kind") {
+  const Folder folder;
+  for (const char* name : {"._b.jpg", "c.BMP", "d.bmp", "e.heic", ".DS_Store"})
+    std::ofstream(folder.path / name) << "x";
+  std::ofstream(folder.path / "notes.txt") << "._b.jpg\nb.jpg\n";
+  const std::vector<fs::path> pictures{folder.path / "a.PNG", folder.path / "b.jpg"};
+  const auto listed = [&](const fs::path& source, const std::vector<fs::path>& expected) {
+    return test::stderr_of([&] { CHECK(list_pictures(source.string()) == expected); });
+  };
+  const std::string log = listed(folder.path, pictures);
+  CHECK_THAT(log, Contains("hidden_file") && Contains("._b.jpg") && !Contains("DS_Store"));
+  CHECK_THAT(log, Contains("2 × unsupported_format: BMP pictures are not read; convert them to JPEG or PNG (") &&
+                      Contains("unsupported_format: HEIC pictures"));
+  CHECK_THAT(listed(folder.path / "*", pictures), Contains("BMP") && !Contains("hidden_file"));
+  CHECK_THAT(listed(folder.path / "notes.txt", {folder.path / "b.jpg"}), Contains("hidden_file"));
 }
 
 TEST_CASE("a source without pictures is refused with its name") {

@@ -52,7 +52,10 @@ Spread spread_of(std::vector<double> ms) {
 class Pipeline {
  public:
   Pipeline(const Settings& settings, OpenedModel& opened, const ImageSize& size)
-      : model_(opened.model), size_(size), batch_(static_cast<std::size_t>(settings.batch)) {
+      : model_(opened.model),
+        size_(size),
+        limits_{.max_pixels = settings.max_pixels},
+        batch_(static_cast<std::size_t>(settings.batch)) {
     if (settings.source.empty())
       bytes_.push_back(sample_picture_bytes());
     else
@@ -67,7 +70,7 @@ class Pipeline {
     ModelOutput output;
     time(0, record, [&] {
       for (std::size_t i = 0; i < batch_; ++i)
-        pictures.push_back(decode_picture(bytes_[next_++ % bytes_.size()], "picture"));
+        pictures.push_back(decode_picture(bytes_[next_++ % bytes_.size()], "picture", limits_));
     });
     for (const Picture& picture : pictures) sizes.push_back({picture.width, picture.height});
     time(1, record, [&] { input = model_input(pictures, size_); });
@@ -87,6 +90,7 @@ class Pipeline {
 
   DetectionModel model_;
   ImageSize size_;
+  PictureLimits limits_;
   std::size_t batch_, next_ = 0;
   std::vector<std::vector<std::byte>> bytes_;
   std::vector<StageTimes> stages_;

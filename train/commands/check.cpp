@@ -48,8 +48,11 @@ DatasetReport examine(const Settings& settings) {
     options.progress = [&](const std::string& split, std::int64_t done, std::int64_t total) {
       line.show(split, done, total);
     };
+  DatasetConfig config;
+  if (!settings.data.empty()) config = load_dataset_config(settings.data);
+  options.limits.max_pixels = config.limits.max_pixels = settings.max_pixels;
   DatasetReport report = settings.data.empty() ? check_coco(settings.annotations, settings.images, options)
-                                               : check_dataset(load_dataset_config(settings.data), options);
+                                               : check_dataset(config, options);
   log::end_progress();
   return report;
 }

@@ -10,6 +10,7 @@
 
 #include "core/io/error.h"
 #include "core/io/log.h"
+#include "core/io/picture_warnings.h"
 #include "core/io/text.h"
 #include "data/dataset.h"
 #include "train/commands/commands.h"
@@ -112,10 +113,13 @@ std::vector<torch::Tensor> verification_inputs(const Settings& settings, const I
   }
   std::vector<fs::path> pictures = verification_pictures(settings.verify);
   if (pictures.size() > kMostPictures) pictures.resize(kMostPictures);
+  PictureWarnings warnings;
   for (const fs::path& file : pictures) {
-    const Picture picture = read_picture(file);
+    const Picture picture = read_picture(file, {.max_pixels = settings.max_pixels});
+    warnings.add(file, picture.warnings);
     inputs.push_back(model_input({&picture, 1}, size));
   }
+  warnings.report();
   return inputs;
 }
 

@@ -7,6 +7,7 @@
 #include "core/io/exif.h"
 #include "core/io/file.h"
 #include "core/io/log.h"
+#include "core/io/picture_warnings.h"
 #include "core/io/text.h"
 #include "models/detector.h"
 #include "train/commands/commands.h"
@@ -57,6 +58,7 @@ class PredictRun {
       show_progress(std::min(first + batch, files_.size()), milliseconds_since(start) / 1000);
     }
     log::end_progress();
+    warnings_.report();
     if (settings_.save_json) write_text_atomically(folder_ / "predictions.json", json_text(pictures_));
   }
 
@@ -84,6 +86,7 @@ class PredictRun {
   fs::path folder_;
   nlohmann::ordered_json pictures_ = nlohmann::ordered_json::array();
   nlohmann::ordered_json unreadable_ = nlohmann::ordered_json::array();
+  PictureWarnings warnings_;
   std::int64_t detections_ = 0;
   double total_ms_ = 0;
 };
@@ -96,7 +99,10 @@ std::vector<PredictRun::ReadPicture> PredictRun::read(std::size_t begin, std::si
       unreadable_.push_back({{"file", files_[i].string()}, {"message", error.what()}});
     };
     try {
-      pictures.push_back({i, settings_.exif ? read_upright_picture(files_[i]) : read_picture(files_[i])});
+      const PictureLimits limits{.max_pixels = settings_.max_pixels};
+      pictures.push_back(
+          {i, settings_.exif ? read_upright_picture(files_[i], limits) : read_picture(files_[i], limits)});
+      warnings_.add(files_[i], pictures.back().picture.warnings);
     } catch (const DataError& error) {
       refuse(error);
     } catch (const IoError& error) {

@@ -26,7 +26,9 @@ Dataset load_data(const Settings& settings, const ModelInfo& info) {
   if (settings.data.empty())
     throw ConfigError("val needs data=FILE, a data set YAML, e.g. data=configs/datasets/bccd.yaml");
   const ClassList classes{info.names, info.category_ids};
-  return load_dataset(load_dataset_config(settings.data), settings.split, &classes);
+  DatasetConfig config = load_dataset_config(settings.data);
+  config.limits.max_pixels = settings.max_pixels;
+  return load_dataset(config, settings.split, &classes);
 }
 
 Evaluation evaluate_model(const Settings& settings, OpenedModel& opened, const Dataset& dataset) {
