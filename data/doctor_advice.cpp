@@ -58,6 +58,8 @@ const std::map<std::string, std::string>& remedies() {
       {"box_fractions", "multiply x and width by the picture's width, y and height by its height"},
       {"shared_label", "rename one of the pictures that share a label file, and give it a label file of its own"},
       {"not_normalised", "divide YOLO's x and width by the picture's width, y and height by its height"},
+      {"rotated_box", "give rotated boxes an upright <bndbox> around them, or take them out"},
+      {"polygon", "give polygons a <bndbox> around them, or take them out"},
       {"unlisted_picture", "unlisted pictures are not used; list them without boxes if they show none of the objects"},
       {"unreadable_picture", "copy unreadable pictures again from their source, or take them out of the list"},
       {"name_in_two_cases", "give a class one spelling, unless the two are meant to be told apart"},

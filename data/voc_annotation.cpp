@@ -69,6 +69,19 @@ class VocReader {
     annotation.height = side("height");
   }
 
+  /// Names the shape that an object has instead of a box. False if it has none that is known.
+  bool complain_of_shape(const pugi::xml_node object, int number) {
+    const auto place = [&] { return at(object.offset_debug()) + ": object " + std::to_string(number); };
+    if (object.child("robndbox")) {
+      problems_.error("rotated_box", "objects have a rotated box (<robndbox>) and no <bndbox>, which alone is read",
+                      place);
+      return true;
+    }
+    if (!object.child("polygon")) return false;
+    problems_.error("polygon", "objects have a <polygon> and no <bndbox>, which alone is read", place);
+    return true;
+  }
+
   void read_object(const pugi::xml_node object, int number, VocAnnotation& annotation) {
     constexpr const char* kMessage = "objects lack a name or a box";
     const auto bad = [&](const std::string& detail) {
@@ -77,10 +90,14 @@ class VocReader {
     VocObject read{std::string(trim(object.child_value("name"))), {}, number};
     if (read.name.empty()) return bad("<name> is missing or empty");
     if (!is_utf8(read.name)) return bad("<name> is not in UTF-8");
+    const pugi::xml_node box = object.child("bndbox");
+    if (!box && complain_of_shape(object, number)) return;
+    if (!box) return bad("<bndbox> is missing");
     std::array<double, 4> corners{};
     constexpr std::array<const char*, 4> kCorners{"xmin", "ymin", "xmax", "ymax"};
     for (std::size_t i = 0; i < kCorners.size(); ++i) {
-      const std::string_view text = trim(object.child("bndbox").child_value(kCorners[i]));
+      if (!box.child(kCorners[i])) return bad("<bndbox> has no <" + std::string(kCorners[i]) + ">");
+      const std::string_view text = trim(box.child_value(kCorners[i]));
       const auto value = parse_double(text);
       if (!value) return bad(std::string(kCorners[i]) + " must be a number, not '" + excerpt(text) + "'");
       corners[i] = *value;

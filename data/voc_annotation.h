@@ -24,7 +24,8 @@ struct VocAnnotation {
 /// Reads <annotation> with <size> and <object>: <name> and <bndbox> of xmin, ymin, xmax, ymax. Parts of objects
 /// (<part>), truncated and difficult are passed over: a difficult object counts like any other. Identical objects
 /// are taken once. Document types and entities of a file's own are not followed.
-/// Faults are errors: no XML, no <annotation>, an object without a name or with corners that are not numbers.
+/// Faults are errors: no XML, no <annotation>, an object without a name, without a <bndbox> (one with a <robndbox> or a
+/// <polygon> alone is named for it) or with corners that are not numbers.
 ///
 /// @param place  what messages call the file
 VocAnnotation parse_voc_annotation(std::string_view text, const std::string& place, ProblemCollector& problems);

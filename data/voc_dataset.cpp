@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <numeric>
@@ -8,7 +7,7 @@
 #include "core/io/text.h"
 #include "data/dataset_build.h"
 #include "data/voc_annotation.h"
-#include "data/yolo_labels.h"
+#include "data/voc_files.h"
 
 namespace rtdetr {
 namespace {
@@ -16,89 +15,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kLargestFile = 4u << 20;
-
-struct VocPicture {
-  fs::path picture;
-  fs::path annotation;  ///< empty: there is none
-};
-
-/// The picture `stem`.jpg, .jpeg or .png, in small or capital letters; empty if there is none.
-fs::path find_picture(const fs::path& folder, const std::string& stem) {
-  for (const char* extension : {".jpg", ".JPG", ".jpeg", ".JPEG", ".png", ".PNG"}) {
-    const fs::path file = folder / (stem + extension);
-    if (is_file(file)) return file;
-  }
-  return {};
-}
-
-/// What a missing picture would be called.
-fs::path likely_picture(const fs::path& folder, const fs::path& stem) { return folder / (stem.string() + ".jpg"); }
-
-/// The pictures named by a list of VOC's ImageSets: a stem in each line, what follows it is not read.
-std::vector<VocPicture> listed_pictures(const DatasetConfig::Split& split, ProblemCollector& problems) {
-  std::vector<VocPicture> pictures;
-  std::set<std::string> seen;
-  int number = 0;
-  for (const std::string& line : ::rtdetr::split(read_text_file(split.list, kLargestFile * 64), '\n')) {
-    ++number;
-    const std::string_view entry = trim(line);
-    if (entry.empty()) continue;
-    std::string stem(entry.substr(0, entry.find_first_of(" \t")));
-    if (has_picture_extension(stem)) stem = fs::path(stem).replace_extension().string();
-    const auto place = [&] { return split.list.string() + ":" + std::to_string(number) + ": '" + stem + "'"; };
-    if (!stays_inside(stem)) {
-      problems.error("path_escape", "file names leave the folder of pictures; they are not read", place);
-      continue;
-    }
-    if (!seen.insert(stem).second) {
-      problems.warn("repeated_picture", "pictures are listed more than once; taken once", place);
-      continue;
-    }
-    VocPicture found{find_picture(split.images, stem), split.annotations / (stem + ".xml")};
-    if (found.picture.empty()) {
-      problems.error("missing_picture", "pictures are not in " + split.images.string(), place);
-      found.picture = likely_picture(split.images, stem);
-    }
-    if (is_file(found.annotation)) {
-      pictures.push_back(std::move(found));
-    } else {
-      problems.error("missing_annotation", "annotation files are not in " + split.annotations.string(), place);
-    }
-  }
-  return pictures;
-}
-
-/// Every picture of the folder; its file lies at the same place below the annotations.
-std::vector<VocPicture> all_pictures(const DatasetConfig::Split& split, ProblemCollector& problems) {
-  std::vector<VocPicture> pictures;
-  std::set<fs::path> used;
-  for (const fs::path& picture : list_pictures(std::span(&split.images, 1), problems)) {
-    fs::path file = split.annotations / picture.lexically_relative(split.images);
-    file.replace_extension(".xml");
-    const bool exists = is_file(file);
-    if (!exists) {
-      problems.warn("no_annotation_file", "pictures have no annotation file; taken as pictures without objects",
-                    [&] { return picture.string(); });
-    } else if (!used.insert(file.lexically_normal()).second) {
-      problems.error("ambiguous_annotation", "annotation files belong to two pictures",
-                     [&] { return file.string() + ": " + picture.string(); });
-      continue;
-    }
-    pictures.push_back({picture, exists ? file : fs::path{}});
-  }
-  std::set<fs::path> orphans;
-  std::error_code fault;
-  for (fs::recursive_directory_iterator at(split.annotations, fault), end; !fault && at != end; at.increment(fault)) {
-    if (at->path().extension() == ".xml" && !used.contains(at->path().lexically_normal())) orphans.insert(at->path());
-  }
-  for (const fs::path& file : orphans) {
-    problems.error("missing_picture", "pictures of annotation files are not in " + split.images.string(),
-                   [&] { return file.string(); });
-    const fs::path stem = file.lexically_relative(split.annotations).replace_extension();
-    pictures.push_back({likely_picture(split.images, stem), file});
-  }
-  return pictures;
-}
 
 class VocDatasetReader {
  public:
@@ -164,7 +80,8 @@ class VocDatasetReader {
     };
     const auto found = index_of_.find(object.name);
     if (found == index_of_.end()) {
-      problems_.error("unknown_class", "objects have a name that is not in the list 'names'", place);
+      problems_.error("unknown_class", "objects have a name that is not in the list 'names'",
+                      [&] { return place() + in_another_case(object.name); });
       return;
     }
     if (!add_box(dataset_, object.box_xywh, label_of_[found->second], problems_, place)) return;
@@ -172,6 +89,14 @@ class VocDatasetReader {
     const auto& box = object.box_xywh;
     dataset_.truth.truths.push_back({dataset_.pictures.back().id, static_cast<std::int64_t>(found->second),
                                      annotation_id, box, box[2] * box[3], false});
+  }
+
+  /// "; the list has 'dog'" for 'Dog'.
+  std::string in_another_case(const std::string& name) const {
+    for (const auto& [listed, index] : index_of_) {
+      if (lower_case(listed) == lower_case(name)) return "; the list has '" + listed + "'";
+    }
+    return "";
   }
 
   Dataset& dataset_;
@@ -185,11 +110,7 @@ class VocDatasetReader {
 
 void read_voc_dataset(const DatasetConfig::Split& split, const std::vector<std::string>& names,
                       const std::vector<std::string>* wanted, Dataset& dataset, ProblemCollector& problems) {
-  std::vector<VocPicture> pictures =
-      split.list.empty() ? all_pictures(split, problems) : listed_pictures(split, problems);
-  std::sort(pictures.begin(), pictures.end(),
-            [](const auto& a, const auto& b) { return a.picture.native() < b.picture.native(); });
-  VocDatasetReader(dataset, problems).read(pictures, names, wanted);
+  VocDatasetReader(dataset, problems).read(find_voc_pictures(split, problems), names, wanted);
 }
 
 }  // namespace rtdetr

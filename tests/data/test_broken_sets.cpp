@@ -223,7 +223,7 @@ const std::vector<Case>& cases() {
       // VOC
       {"XML cut off", voc, [](const Set& s) { s.cut("xml/train/a.xml", 120); }, kError, "bad_xml", "a.xml:3"},
       {"an object without a box", voc, objects("<object><name>cat</name></object>"), kError, "bad_object",
-       "a.xml:3: object 1: xmin must be a number, not ''"},
+       "a.xml:3: object 1: <bndbox> is missing"},
       {"corners exchanged", voc, objects(Set::object("cat", "48", "36", "16", "12")), kWarning, "box_inverted",
        "object 1 'cat': [48, 36, -32, -24]"},
       {"a corner that is no number", voc, objects(Set::object("cat", "a", "1", "2", "3")), kError, "bad_object", "'a'"},

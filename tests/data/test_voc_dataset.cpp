@@ -5,6 +5,7 @@
 
 #include "core/io/error.h"
 #include "data/dataset.h"
+#include "data/voc_files.h"
 #include "tests/support/data_files.h"
 #include "tests/support/temporary_folder.h"
 
@@ -103,11 +104,14 @@ TEST_CASE("a fault of a VOC file is told with its line") {
       {"<annotation>\n<object>\n", "bad_xml", "a.xml:"},
       {"<html></html>", "bad_xml", "the outermost element must be <annotation>, not <html>"},
       {file_of(object("", box)), "bad_object", "a.xml:3: object 1: <name> is missing or empty"},
-      {file_of(object("cat", box) + object("cat", "")), "bad_object", "a.xml:5: object 2: xmin must be a number"},
+      {file_of(object("cat", box) + object("cat", "")), "bad_object", "a.xml:5: object 2: <bndbox> has no <xmin>"},
       {file_of(object("cat", corners("1", "2", "x", "4"))), "bad_object", "xmax must be a number, not 'x'"},
       {file_of(object("cat", corners("1", "2", "3", "1e999"))), "bad_object", "ymax must be a number, not '1e999'"},
       {file_of("<object><bndbox>" + box + "</bndbox></object>"), "bad_object", "<name> is missing"},
-      {file_of("<object><name>cat</name></object>"), "bad_object", "xmin must be a number, not ''"},
+      {file_of("<object><name>cat</name></object>"), "bad_object", "object 1: <bndbox> is missing"},
+      {file_of("<object><name>cat</name><robndbox><cx>8</cx><cy>6</cy></robndbox></object>"), "rotated_box",
+       "object 1"},
+      {file_of("<object><name>cat</name><polygon><x1>8</x1></polygon></object>"), "polygon", "a.xml:3: object 1"},
       {file_of(object("\xFF", box)), "bad_object", "<name> is not in UTF-8"},
       {file_of("", "<width>-3</width><height>9</height>"), "bad_size", "width '-3'"},
       {file_of("", "<width>9</width><height>99999999999</height>"), "bad_size", "height '99999999999'"},
@@ -120,6 +124,13 @@ TEST_CASE("a fault of a VOC file is told with its line") {
     CHECK(read.problems[0].kind == c.kind);
     CHECK_THAT(read.problems[0].where, Catch::Contains(c.words));
   }
+}
+
+TEST_CASE("an object's box is read whatever other shape stands beside it") {
+  const Parsed read = parse(file_of(object("cat", corners("1.5", "2", "3", "4"), "<polygon><x1>8</x1></polygon>")));
+  CHECK(read.problems.empty());
+  REQUIRE(read.annotation.objects.size() == 1);
+  CHECK(read.annotation.objects[0].box_xywh == std::array<double, 4>{1.5, 2, 1.5, 2});
 }
 
 TEST_CASE("entities that a VOC file defines are not followed") {
@@ -170,6 +181,47 @@ TEST_CASE("a list chooses among the files of a VOC data set") {
                           Catch::Contains("path_escape") && Catch::Contains("train.txt:3: 'z'"));
 }
 
+TEST_CASE("lines of a VOC list are taken whole first, then as other tools write them") {
+  const VocFolder set;
+  set.configure("train: {images: JPEGImages, annotations: Annotations, list: train.txt}\n");
+  for (const char* name : {"my photo 1.jpg", "d.JpG", "e.png", "f.v2.jpg"})
+    test::write_small_picture(set.folder / "new.jpg", 100, 50, name[0]),
+        fs::rename(set.folder / "new.jpg", set.folder / "JPEGImages" / name);
+  for (const char* stem : {"my photo 1", "d", "e", "f.v2", "other"})
+    set.annotate(stem, object("cat", corners("1", "1", "9", "9")));
+  const struct {
+    std::string line, picture, annotation;
+  } cases[] = {
+      {"my photo 1", "my photo 1.jpg", "my photo 1.xml"},
+      {"my photo 1.jpg", "my photo 1.jpg", "my photo 1.xml"},
+      {"my photo 1 -1", "my photo 1.jpg", "my photo 1.xml"},
+      {"a  1", "a.jpg", "a.xml"},
+      {"a something else", "a.jpg", "a.xml"},
+      {"d", "d.JpG", "d.xml"},
+      {"e.png", "e.png", "e.xml"},
+      {"f.v2", "f.v2.jpg", "f.v2.xml"},
+      {"e.xml", "e.png", "e.xml"},
+      {"a.jpg a.xml", "a.jpg", "a.xml"},
+      {"JPEGImages/a.jpg Annotations/a.xml", "a.jpg", "a.xml"},
+      {"./JPEGImages/my photo 1.jpg\t./Annotations/my photo 1.xml", "my photo 1.jpg", "my photo 1.xml"},
+      {"JPEGImages/e.png Annotations/other.xml", "e.png", "other.xml"},
+  };
+  const DatasetConfig config = load_dataset_config(set.folder / "d.yaml");
+  for (const auto& [line, picture, annotation] : cases) {
+    INFO(line);
+    test::write_file(set.folder / "train.txt", line + "\n");
+    ProblemCollector problems;
+    const std::vector<VocPicture> found = find_voc_pictures(config.splits[0], problems);
+    for (const DataProblem& problem : problems.take()) FAIL_CHECK(describe(problem));
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].picture == set.folder / "JPEGImages" / picture);
+    CHECK(found[0].annotation == set.folder / "Annotations" / annotation);
+  }
+  test::write_file(set.folder / "train.txt", "a\nmy photo 2\nJPEGImages/q.jpg Annotations/q.xml\nr -1\n");
+  CHECK_THAT(set.refusal(), Catch::Contains("train.txt:2: 'my photo 2'") && Catch::Contains("train.txt:3: 'q'") &&
+                                Catch::Contains("train.txt:4: 'r'"));
+}
+
 TEST_CASE("names of a VOC data set are mapped to a model's classes, or refused") {
   const VocFolder set;
   const ClassList model{{"bird", "dog", "cat"}, {7, 8, 9}};
@@ -185,6 +237,8 @@ TEST_CASE("names of a VOC data set are mapped to a model's classes, or refused")
   CHECK(set.load(&fewer).classes.names == fewer.names);  // no horse is annotated
   set.configure("train: {images: JPEGImages, annotations: Annotations}\nnames: [cat, dogs]\n");
   CHECK_THAT(set.refusal(), Catch::Contains("unknown_class") && Catch::Contains("object 1 'dog'"));
+  set.configure("train: {images: JPEGImages, annotations: Annotations}\nnames: [cat, Dog]\n");
+  CHECK_THAT(set.refusal(), Catch::Contains("object 1 'dog'") && Catch::Contains("; the list has 'Dog'"));
 }
 
 TEST_CASE("files of a VOC data set that do not pair with pictures are refused") {
