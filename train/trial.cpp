@@ -92,14 +92,16 @@ std::string advise(const ThreadTrial& trial, std::int64_t pictures_per_step) {
 }
 
 double measure_step(Experiment& experiment, double budget_seconds) {
-  constexpr double kShare = 0.05;
+  constexpr double kShare = 0.05, kOneStep = 0.1;
   const Settings& settings = experiment.settings;
   const double begin = seconds_now();
   const auto fits = [&](double seconds) { return seconds_now() - begin + seconds <= kShare * budget_seconds; };
   Trial trial(experiment);
-  const double first = trial.step();  // warms up as well
-  if (!fits(2 * first)) return first;
-  const double second = trial.step(), third = trial.step();
+  const double first = trial.step();  // slower than those that follow
+  if (first > kOneStep * budget_seconds) return first;
+  const double second = trial.step();
+  if (!fits(second)) return second;
+  const double third = trial.step();
   if (fits(2 * third)) {
     const std::string advice =
         advise(try_fewer_threads(trial, settings, std::min(second, third)), settings.batch * settings.accumulate);

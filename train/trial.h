@@ -47,8 +47,8 @@ ThreadTrial try_fewer_threads(Trial& trial, const Settings& settings, double sec
 /// "threads=1 was faster in the trial steps (12.0 against 9.0 pictures a second) …"; "" if it was not.
 std::string advise(const ThreadTrial& trial, std::int64_t pictures_per_step);
 
-/// Seconds of a step, from as many as fit into a twentieth of `budget_seconds`, but at least one. Says when fewer
-/// threads are faster.
+/// Seconds of a step, from two to three in about a twentieth of `budget_seconds`; from one where that is a tenth of it.
+/// Says when fewer threads are faster.
 double measure_step(Experiment& experiment, double budget_seconds);
 
 }  // namespace rtdetr
