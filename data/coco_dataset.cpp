@@ -4,6 +4,7 @@
 
 #include "core/io/error.h"
 #include "core/io/picture.h"
+#include "core/io/written_path.h"
 #include "data/coco_annotations.h"
 #include "data/dataset_build.h"
 #include "data/id_index.h"
@@ -18,11 +19,18 @@ std::string place_of(const CocoAnnotations::Image& image) {
   return "image id " + std::to_string(image.id) + " ('" + excerpt(image.file_name, 200) + "')";
 }
 
-/// A name of 'coco_url' begins with a folder, "val2017", which may be `folder` itself.
+/// The name of a file of the folder. Windows' backslashes are read as slashes where only that names one. A name of
+/// 'coco_url' begins with a folder, "val2017", which may be `folder` itself.
 fs::path picture_file(const CocoAnnotations::Image& image, const fs::path& folder) {
   const fs::path file = folder / image.file_name;
-  const fs::path without_folder = folder / file.filename();
-  return image.named_by_url && !is_file(file) && is_file(without_folder) ? without_folder : file;
+  if (is_file(file)) return file;
+  if (image.named_by_url) {
+    const fs::path without_folder = folder / file.filename();
+    return is_file(without_folder) ? without_folder : file;
+  }
+  if (image.file_name.find('\\') == std::string::npos) return file;
+  const std::string slashed = with_slashes(image.file_name);
+  return stays_inside(slashed) && is_file(folder / slashed) ? folder / slashed : file;
 }
 
 /// Where the picture is and how large; nothing of it is read if the file says both. False if it may not be looked for.
@@ -97,6 +105,11 @@ void read_coco_dataset(const fs::path& annotations, const fs::path& images, cons
                        Dataset& dataset, ProblemCollector& problems) {
   CocoAnnotations file = read_coco_annotations(annotations);
   const ClassList classes = classes_of(file, wanted);
+  const bool listed = !has_errors(file.problems);  // a missing list is told already
+  if (classes.names.empty() && listed) {
+    problems.error("no_categories", "the list of categories is empty, so that no annotation has a class",
+                   [&] { return annotations.string(); });
+  }
   const std::vector<std::int32_t> label_of = set_classes(dataset, classes, wanted, problems);
   dataset.truth = take_metric_input(file);
   dataset.truth.category_ids = classes.category_ids;

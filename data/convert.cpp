@@ -10,6 +10,7 @@
 
 #include "core/io/error.h"
 #include "core/io/file.h"
+#include "core/io/log.h"
 #include "core/io/text.h"
 #include "core/io/yaml.h"
 #include "data/convert_folder.h"
@@ -46,6 +47,10 @@ class Converter {
   std::vector<Conversion::Split> run() {
     YamlNode yaml = map_node();
     for (const auto& split : config_.splits) {
+      if (is_left_out(split)) {
+        log::warning(config_.file.string() + ": '" + split.key + "' is not on disk; left out");
+        continue;
+      }
       const Dataset dataset = load_dataset(config_, split.key, classes_.names.empty() ? nullptr : &classes_);
       if (classes_.names.empty()) set_classes(dataset);
       add_split(split.key, dataset);

@@ -84,16 +84,22 @@ void report_names_in_two_cases(const std::vector<std::string>& names, ProblemCol
   }
 }
 
+constexpr const char* kNothingToEvaluate =
+    "there is no usable box to evaluate on; pictures without objects alone have no AP";
+
 /// What only the whole shows.
-void check_whole(Dataset& dataset, bool training, ProblemCollector& problems) {
+void check_whole(Dataset& dataset, const std::string& key, ProblemCollector& problems) {
+  const bool training = key == "train";
   report_other_formats(dataset, problems);
   const auto place = [&] { return dataset.name; };
   if (std::ranges::all_of(dataset.pictures, is_unreadable)) {
     problems.error("no_pictures", "there is no usable picture", place);
   } else if (dataset.boxes.empty() && training) {
     problems.error("no_boxes", "there is no usable box to train on", place);
+  } else if (dataset.boxes.empty() && needs_boxes(key)) {
+    problems.error("no_boxes", kNothingToEvaluate, place);
   } else if (dataset.boxes.empty()) {
-    problems.warn("no_boxes", "there is no usable box", place);
+    problems.warn("no_boxes", "there is no usable box; the split can be predicted, not evaluated", place);
   }
   find_suspicions(dataset, problems);
   std::vector<DataProblem> found = problems.take();
@@ -106,11 +112,13 @@ void check_whole(Dataset& dataset, bool training, ProblemCollector& problems) {
 }
 
 /// Warnings go to the log, errors to the caller. Unreadable pictures are counted here and named by the loader, once.
+/// Warnings come first: where all boxes are left out, they are the reason for there being none.
 Dataset report(Dataset dataset) {
-  throw_if_errors(dataset.problems, dataset.name);
   for (const DataProblem& problem : dataset.problems) {
-    if (!lacks_pictures(problem)) log::warning(dataset.name + ": " + describe(problem));
+    const bool warning = problem.severity == DataProblem::Severity::kWarning;
+    if (warning && !lacks_pictures(problem)) log::warning(dataset.name + ": " + describe(problem));
   }
+  throw_if_errors(dataset.problems, dataset.name);
   const auto unreadable = std::ranges::count_if(dataset.pictures, is_unreadable);
   if (unreadable > 0) {
     log::warning(dataset.name + ": " + counted(unreadable, "picture") + " of " +
@@ -134,7 +142,7 @@ Dataset inspect_dataset(const DatasetConfig& config, const std::string& key, con
   ProblemCollector problems;
   const std::vector<std::string>* wanted = classes ? &classes->names : nullptr;
   if (split.format == AnnotationFormat::kYolo) {
-    read_yolo_dataset(split, config.names, wanted, dataset, problems);
+    read_yolo_dataset(config, split, wanted, dataset, problems);
   } else if (split.format == AnnotationFormat::kVoc) {
     read_voc_dataset(split, config.names, wanted, dataset, problems);
   } else {
@@ -148,12 +156,18 @@ Dataset inspect_dataset(const DatasetConfig& config, const std::string& key, con
     }
   }
   if (!classes) report_names_in_two_cases(dataset.classes.names, problems);
-  check_whole(dataset, key == "train", problems);
+  check_whole(dataset, key, problems);
   return dataset;
 }
 
 Dataset load_dataset(const DatasetConfig& config, const std::string& split, const ClassList* classes) {
   return report(inspect_dataset(config, split, classes));
+}
+
+Dataset load_evaluated(const DatasetConfig& config, const std::string& split, const ClassList& classes) {
+  Dataset dataset = load_dataset(config, split, &classes);
+  if (dataset.boxes.empty()) throw DataError(dataset.name + ": " + kNothingToEvaluate);
+  return dataset;
 }
 
 Dataset load_coco(const fs::path& annotations, const fs::path& images, const ClassList* classes) {
@@ -166,7 +180,7 @@ Dataset inspect_coco(const fs::path& annotations, const fs::path& images, const 
   ProblemCollector problems;
   read_coco_dataset(annotations, images, classes ? &classes->names : nullptr, dataset, problems);
   if (!classes) report_names_in_two_cases(dataset.classes.names, problems);
-  check_whole(dataset, false, problems);
+  check_whole(dataset, "", problems);
   return dataset;
 }
 

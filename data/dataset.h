@@ -11,6 +11,7 @@
 #include "data/coco_metric.h"
 #include "data/data_problem.h"
 #include "data/sample.h"
+#include "data/yolo_labels.h"
 
 namespace rtdetr {
 
@@ -54,19 +55,25 @@ struct DatasetConfig {
     std::filesystem::path list;                  ///< VOC: names of the split's files; empty: all pictures
     std::vector<std::filesystem::path> sources;  ///< YOLO: folders or .txt lists
     int line = 0;
+    bool is_on_disk() const;  ///< one of its sources, or its annotations, is there
   };
   std::vector<Split> splits;
   std::vector<std::string> names;                   ///< may be empty with COCO and VOC
   std::int64_t class_count = 0;                     ///< `nc`, or how many names; 0 if the file says neither
+  KeyPointShape key_points;                         ///< YOLO: what label rows hold behind their box
+  std::vector<DataProblem> problems;                ///< warnings of the file itself: keys that are not read
   bool exif = false;                                ///< boxes were drawn on pictures turned upright as EXIF says
   double max_bad = 0;                               ///< unreadable pictures that `train` may have; set by training
   PictureLimits limits;                             ///< of the pictures; set by whoever decodes them
   const Split* find(const std::string& key) const;  ///< nullptr if the file has no such split
 };
 
-/// Keys: path, train, val, test, names, nc, exif (false), channels (3), download (never followed; logged).
-/// @throws ConfigError  file:line and the nearest key; IoError if it cannot be read
+/// Keys: path, train, val, test, names, nc, exif (false), channels (3), kpt_shape, download (never followed). Keys that
+/// other programs write for themselves are passed over; of others a warning is logged, with the nearest key.
+/// @throws ConfigError  file:line and the rule; IoError if it cannot be read
 DatasetConfig load_dataset_config(const std::filesystem::path& yaml);
+/// The same, but warnings are only gathered in `problems`: for the doctor.
+DatasetConfig inspect_dataset_config(const std::filesystem::path& yaml);
 /// @param yaml  what the text is taken for: messages name it, paths are relative to its folder
 DatasetConfig parse_dataset_config(std::string_view text, const std::filesystem::path& yaml);
 
@@ -78,6 +85,8 @@ DatasetConfig parse_dataset_config(std::string_view text, const std::filesystem:
 ///                 otherwise the YAML's `names` are that list, or else the file's own classes in ascending id
 /// @throws DataError, ConfigError
 Dataset load_dataset(const DatasetConfig& config, const std::string& split, const ClassList* classes = nullptr);
+/// The same for an AP: without one usable box also `test` is refused.
+Dataset load_evaluated(const DatasetConfig& config, const std::string& split, const ClassList& classes);
 Dataset load_coco(const std::filesystem::path& annotations, const std::filesystem::path& images,
                   const ClassList* classes = nullptr);
 

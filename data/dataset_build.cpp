@@ -7,6 +7,7 @@
 
 #include "core/io/error.h"
 #include "core/io/exif.h"
+#include "core/io/file.h"
 #include "core/io/text.h"
 #include "core/io/yaml.h"
 #include "data/id_index.h"
@@ -40,6 +41,26 @@ bool is_file(const fs::path& path) {
   std::error_code ignored;
   return fs::is_regular_file(path, ignored);
 }
+
+bool is_absent(const fs::path& path) {
+  std::error_code ignored;
+  if (fs::symlink_status(path, ignored).type() != fs::file_type::not_found) return false;
+  const fs::path folder = path.parent_path();
+  return !fs::is_symlink(folder, ignored) || fs::exists(folder, ignored);
+}
+
+std::optional<std::string> read_label_file(const fs::path& file, std::size_t limit, ProblemCollector& problems) {
+  try {
+    return read_text_file(file, limit);
+  } catch (const IoError& fault) {
+    problems.error("unreadable_label", "label files cannot be read", [&] { return std::string(fault.what()); });
+    return std::nullopt;
+  }
+}
+
+bool needs_boxes(const std::string& split) { return split != "test"; }
+
+bool is_left_out(const DatasetConfig::Split& split) { return split.key == "test" && !split.is_on_disk(); }
 
 void read_size(const Dataset& dataset, Dataset::PictureEntry& picture, ProblemCollector& problems) {
   try {

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -65,6 +66,19 @@ void report_unwanted_classes(Dataset& dataset, const ClassList& file, std::span<
 
 bool is_file(const std::filesystem::path& path);
 
+/// Whether nothing has that name. What may not be looked at, or is a link or in a folder that leads nowhere, is there.
+bool is_absent(const std::filesystem::path& path);
+
+/// Text of a picture's labels; nullopt if the file cannot be read, which is reported.
+std::optional<std::string> read_label_file(const std::filesystem::path& file, std::size_t limit,
+                                           ProblemCollector& problems);
+
+/// Whether it is a `test` that was not fetched, without which everything else works.
+bool is_left_out(const DatasetConfig::Split& split);
+
+/// Whether a split is of no use without boxes: all but `test`, which may be kept for predicting.
+bool needs_boxes(const std::string& split);
+
 /// Takes the size of a picture, as its boxes know it, from its header. If that cannot be read, reports it.
 void read_size(const Dataset& dataset, Dataset::PictureEntry& picture, ProblemCollector& problems);
 
@@ -77,11 +91,11 @@ bool stays_inside(const std::string& name);
 /// The three formats. `dataset.name` is set before. Pictures that are missing or unreadable are reported and kept, so
 /// that the order of all others does not depend on them.
 /// @param wanted  class names in index order, or nullptr for the file's own
-/// @param names   of the YAML; COCO and VOC need none
+/// @param names   of the YAML; VOC needs none
 /// @throws DataError if it cannot be read at all, or the classes do not map
 void read_coco_dataset(const std::filesystem::path& annotations, const std::filesystem::path& images,
                        const std::vector<std::string>* wanted, Dataset& dataset, ProblemCollector& problems);
-void read_yolo_dataset(const DatasetConfig::Split& split, const std::vector<std::string>& names,
+void read_yolo_dataset(const DatasetConfig& config, const DatasetConfig::Split& split,
                        const std::vector<std::string>* wanted, Dataset& dataset, ProblemCollector& problems);
 
 void read_voc_dataset(const DatasetConfig::Split& split, const std::vector<std::string>& names,

@@ -5,8 +5,10 @@
 #include "core/io/error.h"
 #include "core/io/log.h"
 #include "core/io/text.h"
+#include "core/io/written_path.h"
 #include "core/io/yaml.h"
 #include "data/dataset.h"
+#include "data/dataset_keys.h"
 #include "data/foreign_annotations.h"
 
 namespace rtdetr {
@@ -14,9 +16,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::vector<std::string> kKeys{"path", "train", "val", "test", "names", "nc", "exif", "channels", "download"};
-const std::vector<std::string> kMapKeys{"images", "annotations", "list"};
 constexpr std::int64_t kMostClasses = 100'000;
+/// Room for as many names, each with its index.
+constexpr YamlBudget kBudget{.bytes = std::size_t{8} << 20, .values = 3 * kMostClasses};
 
 /// Reads the document, gathering every fault so that all are shown together.
 class ConfigReader {
@@ -27,7 +29,7 @@ class ConfigReader {
     config_.file = file;
     config_.root = file.parent_path();
     if (document_.root.is_map()) {
-      check_keys(document_.root, kKeys);
+      check_keys(document_.root, dataset_keys());
       read_path();
       for (const char* key : {"train", "val", "test"}) read_split(key);
       read_names();
@@ -35,23 +37,37 @@ class ConfigReader {
       read_rest();
       check_whole();
     } else {
-      fault(document_.root, "a data set is a map with the keys " + join(kKeys, ", "));
+      fault(document_.root, "a data set is a map with the keys " + join(dataset_keys(), ", "));
     }
-    if (!faults_.empty()) throw ConfigError(join(faults_, "\n"));
+    if (!faults_.empty()) {
+      if (more_faults_ > 0) faults_.push_back(document_.name + ": and " + counted(more_faults_, "mistake") + " more");
+      faults_.insert(faults_.end(), misspelt_.begin(), misspelt_.end());
+      throw ConfigError(join(faults_, "\n"));
+    }
+    config_.problems = problems_.take();
     return std::move(config_);
   }
 
  private:
-  void fault(int line, const std::string& message) { faults_.push_back(document_.where(line) + ": " + message); }
+  void fault(int line, const std::string& message) {
+    if (faults_.size() < kMostShown) {
+      faults_.push_back(document_.where(line) + ": " + message);
+    } else {
+      ++more_faults_;
+    }
+  }
   void fault(const YamlNode& node, const std::string& message) { fault(node.line, message); }
 
+  /// Keys that are not read are warned of; those that look like one of ours may be the reason for a fault.
   void check_keys(const YamlNode& map, const std::vector<std::string>& known) {
     for (std::size_t i = 0; i < map.entries.size(); ++i) {
       const std::string& key = map.entries[i].first;
-      if (std::find(known.begin(), known.end(), key) != known.end()) continue;
-      const std::string hint = did_you_mean(key, known);
-      fault(map.key_lines[i],
-            "unknown key '" + key + "'" + (hint.empty() ? "; the keys are " + join(known, ", ") : hint));
+      if (std::find(known.begin(), known.end(), key) != known.end() || is_foreign_dataset_key(key)) continue;
+      const std::string where = document_.where(map.key_lines[i]) + ": ", hint = dataset_key_hint(key, known);
+      if (!hint.empty() && misspelt_.size() < kMostShown)
+        misspelt_.push_back(where + "unknown key '" + key + "'" + hint);
+      problems_.warn("unknown_key", "keys that are not known here; passed over",
+                     [&] { return where + "'" + key + "'" + hint; });
     }
   }
 
@@ -66,22 +82,22 @@ class ConfigReader {
       fault(node, "'" + key + "' must be a path, not " + node.describe());
       return {};
     }
-    return node.scalar;
+    return expand_home(node.scalar);
   }
 
   void read_path() {
     const YamlNode* node = value_of("path");
     if (!node) return;
-    config_.root = (config_.root / path_text(*node, "path")).lexically_normal();
+    config_.root = find_written_path(config_.root, path_text(*node, "path"));
   }
 
   /// Below the root. Some exporters write ../train for a folder beside the YAML: taken without the dots if only that
   /// exists.
   fs::path resolve(const std::string& text) const {
-    const fs::path plain = (config_.root / text).lexically_normal();
+    const fs::path plain = find_written_path(config_.root, text);
     std::error_code ignored;
-    if (text.starts_with("../") && !fs::exists(plain, ignored)) {
-      const fs::path inside = (config_.root / text.substr(3)).lexically_normal();
+    if (with_slashes(text).starts_with("../") && !fs::exists(plain, ignored)) {
+      const fs::path inside = find_written_path(config_.root, text.substr(3));
       if (fs::exists(inside, ignored)) return inside;
     }
     return plain;
@@ -106,7 +122,7 @@ class ConfigReader {
 
   /// COCO, or VOC if the annotations are a folder.
   void read_map_split(const YamlNode& map, DatasetConfig::Split& split) {
-    check_keys(map, kMapKeys);
+    check_keys(map, split_keys());
     split.images = read_map_path(map, split.key, "images");
     split.annotations = read_map_path(map, split.key, "annotations");
     std::error_code ignored;
@@ -155,6 +171,9 @@ class ConfigReader {
       return;
     }
     if (config_.names.empty()) fault(*node, "'names' is empty");
+    if (config_.names.size() > static_cast<std::size_t>(kMostClasses)) {
+      fault(*node, "'names' has more than " + with_thousands(kMostClasses) + " classes");
+    }
     std::set<std::string> seen;
     for (const std::string& name : config_.names) {
       if (!seen.insert(name).second) fault(*node, "'names' has '" + name + "' twice; classes are told apart by name");
@@ -209,9 +228,28 @@ class ConfigReader {
     if (channels && channels->as_integer() != 3) {
       fault(*channels, "'channels' must be 3: pictures are read as RGB, not " + channels->describe());
     }
-    if (const YamlNode* download = value_of("download")) {
-      log::warning(document_.where(*download) + ": 'download' is not followed; fetch the data set yourself");
+    if (const YamlNode* shape = value_of("kpt_shape")) read_key_points(*shape);
+    const bool complete =
+        std::all_of(config_.splits.begin(), config_.splits.end(), [](const auto& split) { return split.is_on_disk(); });
+    if (const YamlNode* download = value_of("download"); download && !complete) {
+      problems_.warn("download", "'download' is not followed; fetch the data set yourself",
+                     [&] { return document_.where(*download); });
     }
+  }
+
+  void read_key_points(const YamlNode& node) {
+    config_.key_points.known = true;
+    if (node.is_scalar() && node.scalar == "none") return;
+    constexpr std::int64_t kMost = 10'000;
+    const bool pair = node.is_sequence() && node.items.size() == 2;
+    const std::int64_t count = pair ? node.items[0].as_integer().value_or(0) : 0;
+    const std::int64_t values = pair ? node.items[1].as_integer().value_or(0) : 0;
+    if (count < 1 || count > kMost || (values != 2 && values != 3)) {
+      fault(node, "'kpt_shape' must be [key points, 2 or 3 values of each], or none, not " + node.describe());
+      return;
+    }
+    config_.key_points.count = static_cast<std::size_t>(count);
+    config_.key_points.values = static_cast<std::size_t>(values);
   }
 
   void check_whole() {
@@ -228,7 +266,10 @@ class ConfigReader {
 
   const YamlDocument& document_;
   DatasetConfig config_;
-  std::vector<std::string> faults_;
+  ProblemCollector problems_;
+  static constexpr std::size_t kMostShown = 20;
+  std::vector<std::string> faults_, misspelt_;
+  std::int64_t more_faults_ = 0;
 };
 
 }  // namespace
@@ -238,13 +279,27 @@ const DatasetConfig::Split* DatasetConfig::find(const std::string& key) const {
   return found == splits.end() ? nullptr : &*found;
 }
 
+bool DatasetConfig::Split::is_on_disk() const {
+  const auto exists = [](const fs::path& path) {
+    std::error_code ignored;
+    return !path.empty() && fs::status(path, ignored).type() != fs::file_type::not_found;
+  };
+  return exists(annotations) || std::any_of(sources.begin(), sources.end(), exists);
+}
+
 DatasetConfig load_dataset_config(const fs::path& yaml) {
-  const YamlDocument document = load_yaml(yaml);
+  DatasetConfig config = inspect_dataset_config(yaml);
+  for (const DataProblem& problem : config.problems) log::warning(describe(problem));
+  return config;
+}
+
+DatasetConfig inspect_dataset_config(const fs::path& yaml) {
+  const YamlDocument document = load_yaml(yaml, kBudget);
   return ConfigReader(document).read(yaml);
 }
 
 DatasetConfig parse_dataset_config(std::string_view text, const fs::path& yaml) {
-  const YamlDocument document = parse_yaml(text, yaml.string());
+  const YamlDocument document = parse_yaml(text, yaml.string(), kBudget);
   return ConfigReader(document).read(yaml);
 }
 

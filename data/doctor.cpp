@@ -10,6 +10,7 @@
 #include "core/io/picture.h"
 #include "core/io/picture_names.h"
 #include "core/io/text.h"
+#include "data/dataset_build.h"
 #include "data/doctor_pictures.h"
 #include "data/hidden_files.h"
 #include "data/label_picture.h"
@@ -138,6 +139,19 @@ class Doctor {
  public:
   Doctor(std::string name, const CheckOptions& options) : options_(options) { report_.name = std::move(name); }
 
+  /// What the data set's own file shows. A `test` split that was not fetched is nobody's fault.
+  void read_config(const DatasetConfig& config) {
+    append(config.problems, "");
+    for (const auto& split : config.splits) {
+      if (is_left_out(split)) {
+        problems_.warn("absent_split", "splits are not on disk; nothing needs them but an evaluation on them",
+                       [&] { return config.file.string() + ":" + std::to_string(split.line) + ": " + split.key; });
+        continue;
+      }
+      read_split(split.key, [&](const ClassList* classes) { return inspect_dataset(config, split.key, classes); });
+    }
+  }
+
   template <class Inspect>
   void read_split(const std::string& key, Inspect&& inspect) {
     try {
@@ -196,9 +210,7 @@ class Doctor {
 
 DatasetReport check_dataset(const DatasetConfig& config, const CheckOptions& options) {
   Doctor doctor(config.file.string(), options);
-  for (const auto& split : config.splits) {
-    doctor.read_split(split.key, [&](const ClassList* classes) { return inspect_dataset(config, split.key, classes); });
-  }
+  doctor.read_config(config);
   return doctor.finish(config);
 }
 

@@ -60,6 +60,9 @@ const std::map<std::string, std::string>& remedies() {
       {"not_normalised", "divide YOLO's x and width by the picture's width, y and height by its height"},
       {"rotated_box", "give rotated boxes an upright <bndbox> around them, or take them out"},
       {"polygon", "give polygons a <bndbox> around them, or take them out"},
+      {"unreadable_label", "give this user the right to read the labels, e.g. with chmod -R u+rX"},
+      {"no_categories",
+       "write a category for each class, {\"id\": 1, \"name\": \"cat\"}, and its id as category_id of its annotations"},
       {"unlisted_picture", "unlisted pictures are not used; list them without boxes if they show none of the objects"},
       {"unreadable_picture", "copy unreadable pictures again from their source, or take them out of the list"},
       {"name_in_two_cases", "give a class one spelling, unless the two are meant to be told apart"},
@@ -92,6 +95,10 @@ class Adviser {
     const auto has = [&](const char* key) {
       return std::any_of(report_.splits.begin(), report_.splits.end(), [&](const auto& s) { return s.key == key; });
     };
+    const bool all_read = std::none_of(report_.problems.begin(), report_.problems.end(),
+                                       [](const DataProblem& problem) { return problem.kind == "unreadable_split"; });
+    if (all_read && !has("train") && !has(""))
+      add("there is no 'train': models can be evaluated on this data set, not trained");
     if (has("train") && !has("val"))
       add("keep a tenth of the pictures back as 'val': without it nobody knows how good a model is");
     return std::move(advice_);

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "core/io/error.h"
+#include "core/io/text.h"
 #include "data/utf8.h"
 
 namespace rtdetr {
@@ -43,11 +44,10 @@ JsonReader::JsonReader(std::string_view text, std::string name) : name_(std::mov
 void JsonReader::begin_text() {
   using namespace std::string_view_literals;
   const std::string_view text(at_, static_cast<std::size_t>(end_ - at_));
-  if (text.starts_with("\xEF\xBB\xBF"sv)) at_ += 3;
-  if (text.starts_with("\xFF\xFE"sv) || text.starts_with("\xFE\xFF"sv))
-    fail("the file is in UTF-16; JSON is in UTF-8: iconv -f UTF-16 -t UTF-8 makes it so");
+  if (const std::string_view encoding = wide_encoding(text); !encoding.empty()) fail(wide_encoding_hint(encoding));
   if (text.starts_with("\x1F\x8B"sv)) fail("the file is compressed by gzip; unpack it");
   if (text.starts_with("PK\x03\x04"sv)) fail("the file is a ZIP archive; unpack it");
+  at_ += text.size() - without_byte_order_mark(text).size();
 }
 
 void JsonReader::fail(const std::string& message) const {

@@ -28,8 +28,8 @@ class VocDatasetReader {
     for (const VocPicture& picture : pictures) {
       annotations.emplace_back();
       if (picture.annotation.empty()) continue;
-      annotations.back() = parse_voc_annotation(read_text_file(picture.annotation, kLargestFile),
-                                                picture.annotation.string(), problems_);
+      if (const auto text = read_label_file(picture.annotation, kLargestFile, problems_))
+        annotations.back() = parse_voc_annotation(*text, picture.annotation.string(), problems_);
     }
     set_names(annotations, names, wanted);
     for (std::size_t i = 0; i < pictures.size(); ++i) add_picture(pictures[i], annotations[i]);

@@ -106,10 +106,9 @@ class ListReader {
 
   std::vector<VocPicture> read() {
     int number = 0;
-    for (const std::string& line : ::rtdetr::split(read_text_file(split_.list, kLargestList), '\n')) {
+    for (const std::string& line : read_text_lines(split_.list, kLargestList)) {
       ++number;
-      const std::string_view entry = trim(line);
-      if (!entry.empty()) add(entry, number);
+      if (!line.empty()) add(line, number);
     }
     return std::move(pictures_);
   }
@@ -156,7 +155,7 @@ class ListReader {
       problems_.error("missing_picture", "pictures are not in " + split_.images.string(), place);
       found.files.picture = likely_picture(split_.images, found.stem);
     }
-    if (is_file(found.files.annotation)) {
+    if (!is_absent(found.files.annotation)) {
       pictures_.push_back(std::move(found.files));
     } else {
       problems_.error("missing_annotation", "annotation files are not in " + split_.annotations.string(), place);
@@ -193,7 +192,7 @@ std::vector<VocPicture> all_pictures(const DatasetConfig::Split& split, ProblemC
   for (const fs::path& picture : list_pictures(std::span(&split.images, 1), problems)) {
     fs::path file = split.annotations / picture.lexically_relative(split.images);
     file.replace_extension(".xml");
-    const bool exists = is_file(file);
+    const bool exists = !is_absent(file);
     if (!exists) {
       problems.warn("no_annotation_file", "pictures have no annotation file; taken as pictures without objects",
                     [&] { return picture.string(); });

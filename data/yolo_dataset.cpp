@@ -1,7 +1,7 @@
+#include <algorithm>
 #include <filesystem>
 #include <numeric>
 
-#include "core/io/file.h"
 #include "data/dataset_build.h"
 #include "data/yolo_labels.h"
 
@@ -19,8 +19,8 @@ std::array<double, 4> to_pixels(const std::array<double, 4>& xywh, const Dataset
 
 class YoloReader {
  public:
-  YoloReader(Dataset& dataset, std::size_t classes, ProblemCollector& problems)
-      : dataset_(dataset), classes_(static_cast<std::int64_t>(classes)), problems_(problems) {
+  YoloReader(Dataset& dataset, std::size_t classes, const KeyPointShape& key_points, ProblemCollector& problems)
+      : dataset_(dataset), classes_(static_cast<std::int64_t>(classes)), key_points_(key_points), problems_(problems) {
     dataset_.sizes_are_annotated = false;
   }
 
@@ -37,14 +37,18 @@ class YoloReader {
 
   std::int64_t label_files() const { return label_files_; }
 
+  const LongRows& long_rows() const { return long_rows_; }
+
  private:
   void add_labels(const Dataset::PictureEntry& picture, std::span<const std::int32_t> label_of) {
     const fs::path file = yolo_label_path(picture.file);
-    std::error_code ignored;
-    if (!fs::exists(file, ignored)) return;
+    if (is_absent(file)) return;
     ++label_files_;
+    const auto text = read_label_file(file, kLargestLabelFile, problems_);
+    if (!text) return;
     const std::string place = file.string();
-    for (const YoloBox& box : parse_yolo_labels(read_text_file(file, kLargestLabelFile), place, classes_, problems_)) {
+    for (const YoloBox& box : parse_yolo_labels(*text, place, classes_, problems_, key_points_)) {
+      if (box.columns > kYoloBoxColumns) long_rows_.add(box.columns, box.doubtful, place, box.line);
       const std::array<double, 4> pixels = to_pixels(box.xywh, picture);
       const bool added = add_box(dataset_, pixels, label_of[static_cast<std::size_t>(box.label)], problems_, [&] {
         return place + ":" + std::to_string(box.line) + ": left, top, width, height " + box_text(pixels) + " pixels";
@@ -57,26 +61,32 @@ class YoloReader {
 
   Dataset& dataset_;
   std::int64_t classes_;
+  const KeyPointShape& key_points_;
   ProblemCollector& problems_;
   std::int64_t label_files_ = 0;
+  LongRows long_rows_;
 };
 
 }  // namespace
 
-void read_yolo_dataset(const DatasetConfig::Split& split, const std::vector<std::string>& names,
+void read_yolo_dataset(const DatasetConfig& config, const DatasetConfig::Split& split,
                        const std::vector<std::string>* wanted, Dataset& dataset, ProblemCollector& problems) {
+  const std::vector<std::string>& names = config.names;
   ClassList file{names, std::vector<std::int64_t>(names.size())};
   std::iota(file.category_ids.begin(), file.category_ids.end(), std::int64_t{0});
   dataset.truth.category_ids = file.category_ids;
   const std::vector<std::int32_t> label_of = set_classes(dataset, file, wanted, problems);
 
-  const std::vector<fs::path> pictures = list_pictures(split.sources, problems);
-  YoloReader reader(dataset, names.size(), problems);
+  const std::vector<fs::path> pictures = list_pictures(split.sources, problems, config.root);
+  YoloReader reader(dataset, names.size(), config.key_points, problems);
   for (const fs::path& picture : pictures) reader.add_picture(picture, label_of);
   report_unwanted_classes(dataset, file, label_of, problems);
-  if (!pictures.empty() && reader.label_files() == 0) {
-    problems.warn("no_label_files", "no picture has a label file, looked for at e.g.",
-                  [&] { return yolo_label_path(pictures.front()).string(); });
+  if (auto fault = reader.long_rows().fault()) dataset.problems.push_back(std::move(*fault));
+  const bool looked = std::ranges::any_of(dataset.pictures, &Dataset::PictureEntry::readable);
+  if (looked && reader.label_files() == 0) {
+    problems.add(needs_boxes(split.key) ? DataProblem::Severity::kError : DataProblem::Severity::kWarning,
+                 "no_label_files", "no picture has a label file, looked for at e.g.",
+                 [&] { return yolo_label_path(pictures.front()).string(); });
   }
 }
 

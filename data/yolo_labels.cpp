@@ -12,6 +12,7 @@
 #include "core/io/picture.h"
 #include "core/io/picture_names.h"
 #include "core/io/text.h"
+#include "core/io/written_path.h"
 #include "data/hidden_files.h"
 #include "data/utf8.h"
 
@@ -20,10 +21,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kBoxColumns = 5;
-constexpr std::size_t kScoredColumns = kBoxColumns + 1;  // with a confidence behind
-constexpr std::size_t kShortestPolygon = 7;              // class and three points
-constexpr double kPixels = 2;                            // a fraction is never as large
+constexpr std::size_t kScoredColumns = kYoloBoxColumns + 1;  // with a confidence behind
+constexpr std::size_t kShortestPolygon = 7;                  // class and three points
+constexpr double kPixels = 2;                                // a fraction is never as large
 
 std::vector<std::string_view> columns_of(std::string_view line) {
   std::vector<std::string_view> columns;
@@ -53,32 +53,58 @@ std::array<double, 4> box_around(const std::vector<double>& points) {
 /// One file's rows, with the file's name for messages.
 class LabelReader {
  public:
-  LabelReader(const std::string& place, std::int64_t classes, ProblemCollector& problems)
-      : place_(place), classes_(classes), problems_(problems) {}
+  LabelReader(const std::string& place, std::int64_t classes, const KeyPointShape& key_points,
+              ProblemCollector& problems)
+      : place_(place), classes_(classes), key_points_(key_points), problems_(problems) {}
 
   std::optional<YoloBox> read_row(std::string_view line, int number) {
     line_ = number;
     const std::vector<std::string_view> columns = columns_of(line);
-    const bool polygon = columns.size() >= kShortestPolygon && columns.size() % 2 == 1;
-    const bool scored = columns.size() == kScoredColumns;
-    if (columns.size() != kBoxColumns && !scored && !polygon) {
-      return error("bad_row", "rows are neither 'class cx cy w h' nor 'class x1 y1 x2 y2 x3 y3 …'",
-                   std::to_string(columns.size()) + (columns.size() == 1 ? " column" : " columns"));
-    }
+    const Form form = form_of(columns);
+    if (form == Form::kNone) return refuse_columns(columns.size());
     YoloBox box;
     box.line = number;
+    box.columns = columns.size();
     if (!read_class(columns[0], box.label)) return std::nullopt;
+    const bool scored = form == Form::kScoredBox;
     if (scored && !is_confidence(columns.back())) return std::nullopt;
     if (!read_values(std::span(columns).subspan(1, columns.size() - 1 - scored))) return std::nullopt;
-    if (polygon) {
+    if (form == Form::kPolygon) {
+      spread_not_finite();
       box.xywh = box_around(values_);
+      box.doubtful = !key_points_.known && may_be_key_points(values_);
     } else {
       box.xywh = {values_[0] - values_[2] / 2, values_[1] - values_[3] / 2, values_[2], values_[3]};
+    }
+    if (form == Form::kKeyPoints && !key_points_.known) {
+      problems_.warn("key_points", "rows are a box with key points (x y visibility); the box is taken",
+                     [&] { return place_ + ":" + std::to_string(line_); });
     }
     return box;
   }
 
  private:
+  enum class Form { kNone, kBox, kScoredBox, kKeyPoints, kPolygon };
+
+  Form form_of(std::span<const std::string_view> columns) const {
+    const std::size_t count = columns.size();
+    if (count == kYoloBoxColumns) return Form::kBox;
+    if (count == kScoredColumns) return Form::kScoredBox;
+    if (key_points_.count > 0) return count == key_points_.columns() ? Form::kKeyPoints : Form::kNone;
+    const bool polygon = count >= kShortestPolygon && count % 2 == 1;
+    if (!key_points_.known && has_visibilities(columns, polygon)) return Form::kKeyPoints;
+    return polygon ? Form::kPolygon : Form::kNone;
+  }
+
+  std::nullopt_t refuse_columns(std::size_t count) {
+    const std::string found = std::to_string(count) + (count == 1 ? " column" : " columns");
+    if (key_points_.count == 0)
+      return error("bad_row", "rows are neither 'class cx cy w h' nor 'class x1 y1 x2 y2 x3 y3 …'", found);
+    return error("bad_row", "rows have neither 5 columns nor those of kpt_shape",
+                 found + ", with kpt_shape [" + std::to_string(key_points_.count) + ", " +
+                     std::to_string(key_points_.values) + "] " + std::to_string(key_points_.columns()));
+  }
+
   std::nullopt_t error(const char* kind, const char* message, const std::string& detail) {
     problems_.error(kind, message, [&] { return place_ + ":" + std::to_string(line_) + ": " + detail; });
     return std::nullopt;
@@ -126,14 +152,18 @@ class LabelReader {
       }
       values_.push_back(*value);
     }
-    // min and max would pass over a NaN among a polygon's points.
+    return true;
+  }
+
+  /// min and max would pass over a NaN among a polygon's points.
+  void spread_not_finite() {
     const auto bad = std::find_if(values_.begin(), values_.end(), [](double v) { return !std::isfinite(v); });
     if (bad != values_.end()) std::fill(values_.begin(), values_.end(), std::numeric_limits<double>::quiet_NaN());
-    return true;
   }
 
   const std::string& place_;
   std::int64_t classes_;
+  const KeyPointShape& key_points_;
   ProblemCollector& problems_;
   int line_ = 0;
   std::vector<double> values_;
@@ -141,6 +171,7 @@ class LabelReader {
 
 void add_folder(const fs::path& folder, std::vector<fs::path>& pictures, ProblemCollector& problems) {
   std::error_code fault;
+  fs::path entered = folder;
   const auto options = fs::directory_options::follow_directory_symlink;
   for (fs::recursive_directory_iterator at(folder, options, fault), end; !fault && at != end; at.increment(fault)) {
     constexpr int kDeepest = 32;  // a link to a folder above would never end
@@ -148,6 +179,7 @@ void add_folder(const fs::path& folder, std::vector<fs::path>& pictures, Problem
     const fs::path& file = at->path();
     std::error_code ignored;
     if (skip_hidden(at, problems)) continue;
+    if (at->is_directory(ignored)) entered = file;
     if (!at->exists(ignored) && at->is_symlink(ignored) && has_picture_extension(file)) {
       problems.error("missing_picture", "links to pictures lead nowhere", [&] { return file.string(); });
       pictures.push_back(file);
@@ -159,38 +191,65 @@ void add_folder(const fs::path& folder, std::vector<fs::path>& pictures, Problem
       problems.warn("unsupported_format", format + " pictures are not read; left out", [&] { return file.string(); });
     }
   }
-  if (fault) throw IoError(folder.string() + ": the folder cannot be read: " + fault.message());
+  if (fault) throw IoError(entered.string() + ": the folder cannot be read: " + fault.message());
 }
 
-void add_list(const fs::path& list, std::vector<fs::path>& pictures, ProblemCollector& problems) {
-  const std::string text = read_text_file(list);
+/// A line's picture: beside the list, or else below the data set's root, as lists in a folder of their own mean it.
+fs::path listed_picture(const fs::path& folder, const fs::path& root, const std::string& line) {
+  const std::string entry = expand_home(line);
+  const fs::path beside = find_written_path(folder, entry);
+  std::error_code ignored;
+  if (root.empty() || fs::exists(beside, ignored)) return beside;
+  const fs::path below = find_written_path(root, entry);
+  return fs::exists(below, ignored) ? below : beside;
+}
+
+void add_list(const fs::path& list, const fs::path& root, std::vector<fs::path>& pictures, ProblemCollector& problems) {
   int number = 0;
-  for (const std::string& line : split(text, '\n')) {
+  for (const std::string& line : read_text_lines(list)) {
     ++number;
-    const std::string_view entry = trim(line);
-    if (entry.empty()) continue;
-    if (is_leftover(fs::path(entry))) {
-      report_hidden(fs::path(entry), problems);
+    if (line.empty() || (line.starts_with('#') && !has_picture_extension(line))) continue;
+    if (is_leftover(fs::path(line))) {
+      report_hidden(fs::path(line), problems);
       continue;
     }
-    const fs::path file = (list.parent_path() / fs::path(entry)).lexically_normal();
+    const fs::path file = listed_picture(list.parent_path(), root, line);
     pictures.push_back(file);
-    std::error_code ignored;
-    if (fs::is_regular_file(file, ignored)) continue;
-    problems.error("missing_picture", "listed pictures are not on disk",
-                   [&] { return list.string() + ":" + std::to_string(number) + ": " + file.string(); });
+    std::error_code fault;
+    if (fs::is_regular_file(file, fault)) continue;
+    problems.error("missing_picture", "listed pictures are not on disk", [&] {
+      const bool hidden = fault && fault != std::errc::no_such_file_or_directory;
+      return list.string() + ":" + std::to_string(number) + ": " + file.string() +
+             (hidden ? ": " + fault.message() : "");
+    });
   }
+}
+
+/// With `labels` for its last folder `images`; empty if it has none.
+fs::path in_labels_folder(const fs::path& picture) {
+  std::vector<fs::path> parts(picture.begin(), picture.end());
+  if (parts.empty()) return {};
+  const auto images = std::find(parts.rbegin() + 1, parts.rend(), "images");
+  if (images == parts.rend()) return {};
+  *images = "labels";
+  fs::path labels;
+  for (const fs::path& part : parts) labels /= part;
+  return labels.replace_extension(".txt");
 }
 
 }  // namespace
 
 std::vector<YoloBox> parse_yolo_labels(std::string_view text, const std::string& place, std::int64_t classes,
-                                       ProblemCollector& problems) {
-  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+                                       ProblemCollector& problems, const KeyPointShape& key_points) {
+  if (const std::string_view encoding = wide_encoding(text); !encoding.empty()) {
+    problems.error("bad_encoding", "label files are not in UTF-8",
+                   [&] { return place + ": " + wide_encoding_hint(encoding); });
+    return {};
+  }
+  text = without_byte_order_mark(text);
   std::vector<YoloBox> boxes;
   std::set<std::pair<std::int32_t, std::array<double, 4>>> seen;
-  LabelReader reader(place, classes, problems);
+  LabelReader reader(place, classes, key_points, problems);
   for (int number = 1; !text.empty(); ++number) {
     const std::size_t end = std::min(text.find('\n'), text.size());
     const std::string_view line = text.substr(0, end);
@@ -209,14 +268,15 @@ std::vector<YoloBox> parse_yolo_labels(std::string_view text, const std::string&
   return boxes;
 }
 
-std::vector<fs::path> list_pictures(std::span<const fs::path> sources, ProblemCollector& problems) {
+std::vector<fs::path> list_pictures(std::span<const fs::path> sources, ProblemCollector& problems,
+                                    const fs::path& root) {
   std::vector<fs::path> pictures;
   for (const fs::path& source : sources) {
     std::error_code ignored;
     if (fs::is_directory(source, ignored)) {
       add_folder(source, pictures, problems);
     } else if (fs::is_regular_file(source, ignored) && source.extension() == ".txt") {
-      add_list(source, pictures, problems);
+      add_list(source, root, pictures, problems);
     } else if (fs::exists(source, ignored)) {
       throw DataError(source.string() + ": neither a folder of pictures nor a .txt list of them");
     } else {
@@ -235,10 +295,13 @@ std::vector<fs::path> list_pictures(std::span<const fs::path> sources, ProblemCo
 }
 
 fs::path yolo_label_path(const fs::path& picture) {
-  constexpr std::string_view kImages = "/images/";
-  std::string text = picture.string();
-  if (const auto at = text.rfind(kImages); at != std::string::npos) text.replace(at, kImages.size(), "/labels/");
-  return fs::path(text).replace_extension(".txt");
+  const fs::path beside = fs::path(picture).replace_extension(".txt");
+  std::error_code ignored;
+  fs::path labels = in_labels_folder(picture);
+  if (labels.empty()) labels = in_labels_folder(fs::absolute(picture, ignored).lexically_normal());
+  if (labels.empty()) return beside;
+  const bool no_folder = fs::status(labels.parent_path(), ignored).type() == fs::file_type::not_found;
+  return no_folder && fs::exists(beside, ignored) ? beside : labels;
 }
 
 }  // namespace rtdetr

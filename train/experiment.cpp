@@ -144,7 +144,10 @@ std::string describe(const Experiment& experiment) {
   text +=
       line("model      ", experiment.model->spec().name + ", " + with_thousands(count_parameters(*experiment.model)) +
                               " parameters, " + counted(experiment.model->num_decoder_layers(), "decoder layer"));
-  text += line("data       ", counted(static_cast<long long>(experiment.train.pictures.size()), "picture") + ", " +
+  const auto& pictures = experiment.train.pictures;
+  const auto empty = std::count_if(pictures.begin(), pictures.end(), [](const auto& p) { return p.box_count == 0; });
+  text += line("data       ", counted(static_cast<long long>(pictures.size()), "picture") +
+                                  (empty > 0 ? " (" + with_thousands(empty) + " without a box), " : ", ") +
                                   with_thousands(static_cast<long long>(experiment.train.boxes.size())) + " boxes, " +
                                   std::to_string(experiment.train.classes.names.size()) + " classes (" +
                                   experiment.train.name + ")");

@@ -10,7 +10,7 @@
 #include "core/io/log.h"
 #include "core/io/picture.h"
 #include "core/io/picture_names.h"
-#include "core/io/text.h"
+#include "core/io/written_path.h"
 #include "data/data_problem.h"
 #include "data/hidden_files.h"
 
@@ -48,15 +48,16 @@ std::vector<fs::path> files_of_folder(const fs::path& folder) {
 
 std::vector<fs::path> pictures_of_list(const fs::path& list, ProblemCollector& problems) {
   std::vector<fs::path> pictures;
-  for (const std::string& line : split(read_text_file(list), '\n')) {
-    const fs::path picture = std::string(trim(line));
-    if (picture.empty()) continue;
-    if (is_leftover(picture)) {
-      report_hidden(picture, problems);
+  for (const std::string& line : read_text_lines(list)) {
+    if (line.empty() || (line.starts_with('#') && !has_picture_extension(line))) continue;
+    if (is_leftover(fs::path(line))) {
+      report_hidden(fs::path(line), problems);
       continue;
     }
+    const std::string entry = expand_home(line);
+    const fs::path picture = find_written_path("", entry);
     const bool beside_list = picture.is_relative() && !fs::exists(picture);
-    pictures.push_back(beside_list ? list.parent_path() / picture : picture);
+    pictures.push_back(beside_list ? find_written_path(list.parent_path(), entry) : picture);
   }
   return pictures;
 }

@@ -5,6 +5,7 @@
 #include "core/io/error.h"
 #include "core/io/shipped_files.h"
 #include "core/io/text.h"
+#include "core/io/written_path.h"
 #include "core/io/yaml.h"
 #include "train/keys.h"
 #include "train/settings.h"
@@ -50,7 +51,7 @@ class Parser {
   Settings parse(std::span<const std::string> arguments) {
     const std::vector<KeyValue> pairs = split_arguments(arguments);
     for (const KeyValue& pair : pairs)
-      if (pair.key == "cfg") read_recipe(pair.value);
+      if (pair.key == "cfg") read_recipe(expand_home(pair.value));
     for (const KeyValue& pair : pairs) apply(pair.key, pair.value, "argument '" + pair.argument + "'", "command line");
     settle_data_name();
     settle_param_groups();
@@ -154,7 +155,7 @@ void Parser::apply(const std::string& name, const std::string& text, const std::
     problem(where, "param_groups is written in a recipe: cfg=FILE.yaml with 'param_groups: " + key->example + "'");
     return;
   }
-  const std::string wrong = set_value(*key, text, settings_);
+  const std::string wrong = set_value(*key, key->is_path ? expand_home(text) : text, settings_);
   if (!wrong.empty()) return problem(where, wrong);
   settings_.given[name] = origin;
 }

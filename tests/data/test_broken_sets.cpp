@@ -187,7 +187,50 @@ const std::vector<Case>& cases() {
              "categories":[{"id":1,"name":"cat"},{"id":2,"name":"dog"}]})");
        },
        kError, "no_boxes", "there is no usable box to train on"},
+      {"no boxes to evaluate on", coco,
+       [](const Set& s) {
+         s.text("val.json", R"({"images":[{"id":3,"file_name":"c.png","width":64,"height":48}],"annotations":[],
+             "categories":[{"id":1,"name":"cat"},{"id":2,"name":"dog"}]})");
+       },
+       kError, "no_boxes", "there is no usable box to evaluate on"},
+      {"no boxes but crowds to evaluate on", coco,
+       [](const Set& s) {
+         for (int i = 0; i < 2; ++i) s.replace("val.json", "\"iscrowd\":0", "\"iscrowd\":1");
+       },
+       kError, "no_boxes", "there is no usable box to evaluate on"},
+      {"an empty list of categories", coco,
+       replaced(json, "{\"id\":1,\"name\":\"cat\"},{\"id\":2,\"name\":\"dog\"}", ""), kError, "no_categories",
+       "train.json"},
+      // the YAML
+      {"a key that is not known", coco, replaced("coco.yaml", "val:", "valid:"), kWarning, "unknown_key",
+       "coco.yaml:2: 'valid'; did you mean 'val'?"},
+      {"a test split that was not fetched", yolo, replaced("yolo.yaml", "names", "test: images/test\nnames"), kWarning,
+       "absent_split", "yolo.yaml:3: test"},
+      {"a test split of COCO that was not fetched", coco,
+       replaced("coco.yaml", "val:", "test: {images: images, annotations: test.json}\nval:"), kWarning, "absent_split",
+       "test"},
+      {"a test split without labels", yolo,
+       [](const Set& s) {
+         s.replace("yolo.yaml", "names", "test: images/test\nnames");
+         s.picture("images/test/d.png", 7);
+       },
+       kWarning, "no_boxes", "can be predicted, not evaluated"},
       // YOLO
+      {"no boxes to evaluate on", yolo, [](const Set& s) { s.text("labels/val/c.txt", ""); }, kError, "no_boxes",
+       "there is no usable box to evaluate on"},
+      {"a label file that is a folder", yolo,
+       [](const Set& s) {
+         s.remove("labels/train/a.txt");
+         s.text("labels/train/a.txt/x", "");
+       },
+       kError, "unreadable_label", "a.txt': it is a folder"},
+      {"a label file in UTF-16", yolo,
+       [](const Set& s) {
+         s.text("labels/train/a.txt", std::string("\xFF\xFE"
+                                                  "0\0 \0",
+                                                  6));
+       },
+       kError, "bad_encoding", "a.txt: the text is UTF-16"},
       {"pixels instead of fractions", yolo, label("0 32 24 16 12\n"), kError, "not_normalised", "a.txt:1: 32"},
       {"a class beyond the names", yolo, label("0 .5 .5 .1 .1\n2 .5 .5 .1 .1\n"), kError, "class_out_of_range",
        "a.txt:2: class 2, names has 0 to 1"},
@@ -205,7 +248,7 @@ const std::vector<Case>& cases() {
          s.remove("labels/val");
          s.text("images/val/label/c.txt", "");
        },
-       kWarning, "no_label_files", "labels/val/c.txt"},
+       kError, "no_label_files", "labels/val/c.txt"},
       {"a label without a picture", yolo, [](const Set& s) { s.text("labels/train/z.txt", ""); }, kWarning,
        "unused_label", "z.txt"},
       {"a picture in another format", yolo, [](const Set& s) { s.text("images/train/z.webp", "RIFF"); }, kWarning,
@@ -221,6 +264,14 @@ const std::vector<Case>& cases() {
        },
        kError, "missing_picture", "list.txt:2"},
       // VOC
+      {"no objects to evaluate on", voc, [](const Set& s) { s.voc("val/c", ""); }, kError, "no_boxes",
+       "there is no usable box to evaluate on"},
+      {"an XML that is a folder", voc,
+       [](const Set& s) {
+         s.remove("xml/train/a.xml");
+         s.text("xml/train/a.xml/x", "");
+       },
+       kError, "unreadable_label", "a.xml': it is a folder"},
       {"XML cut off", voc, [](const Set& s) { s.cut("xml/train/a.xml", 120); }, kError, "bad_xml", "a.xml:3"},
       {"an object without a box", voc, objects("<object><name>cat</name></object>"), kError, "bad_object",
        "a.xml:3: object 1: <bndbox> is missing"},

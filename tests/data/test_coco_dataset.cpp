@@ -312,9 +312,9 @@ TEST_CASE("names in the YAML give the order of the classes, nc is compared with 
                     Catch::Contains("nc 80, categories 2"));
 }
 
-TEST_CASE("a split without boxes is a warning to evaluate on, an error to train on; without pictures always") {
+TEST_CASE("a split without boxes or without pictures is an error, to train on and to evaluate on") {
   CocoFolder coco;
-  CHECK(find(coco.load(), "no_boxes")->severity == Severity::kWarning);
+  CHECK_THROWS_WITH(coco.load(), Catch::Contains("no_boxes") && Catch::Contains("have no AP"));
   test::write_file(coco.folder / "d.yaml", "train: {images: images, annotations: a.json}\n");
   CHECK_THROWS_WITH(load_dataset(load_dataset_config(coco.folder / "d.yaml"), "train"), Catch::Contains("no_boxes"));
   coco.images = "";
@@ -379,6 +379,17 @@ TEST_CASE("file names may go through folders, also back and forth inside") {
   coco.images = R"({"id":10,"file_name":"sub/../sub/./3.png","width":8,"height":8})";
   coco.add(1, 10, 2, "[1,1,4,4]");
   CHECK(coco.load().pictures.size() == 1);
+}
+
+TEST_CASE("file names may be written with Windows' backslashes, but not lead out of the folder so") {
+  CocoFolder coco;
+  test::write_small_picture(coco.folder / "images/sub/3.png", 8, 8, 3);
+  test::write_small_picture(coco.folder / "out.png", 8, 8, 3);
+  coco.images = R"({"id":10,"file_name":"sub\\3.png","width":8,"height":8})";
+  coco.add(1, 10, 2, "[1,1,4,4]");
+  CHECK(coco.load().pictures.at(0).file == coco.folder / "images/sub/3.png");
+  coco.images = R"({"id":10,"file_name":"..\\out.png","width":8,"height":8})";
+  CHECK_THROWS_WITH(coco.load(), Catch::Contains("missing_picture"));
 }
 
 TEST_CASE("a size that the file does not say is read from the picture, with a warning") {

@@ -7,6 +7,7 @@
 #include "core/io/file.h"
 #include "core/io/hash.h"
 #include "core/io/picture.h"
+#include "tests/support/captured_stderr.h"
 #include "tests/support/data_files.h"
 #include "tests/support/temporary_folder.h"
 
@@ -190,6 +191,20 @@ TEST_CASE("VOC is converted like the others") {
   CHECK(data.boxes[0].xyxy == std::array<float, 4>{1, 2, 30, 40});
 }
 
+TEST_CASE("a test split that is not on disk is left out of a conversion") {
+  const CocoFolder set;
+  test::write_file(set.folder / "d.yaml",
+                   "train: {images: pictures, annotations: train.json}\n"
+                   "test: {images: pictures, annotations: test.json}\n");
+  const test::TemporaryFolder out;
+  Conversion conversion;
+  const std::string log =
+      test::stderr_of([&] { conversion = convert_dataset(set.config(), AnnotationFormat::kYolo, out / "yolo"); });
+  CHECK_THAT(log, Catch::Contains("'test' is not on disk; left out"));
+  CHECK(conversion.splits.size() == 1);
+  CHECK(load_dataset_config(conversion.config).find("test") == nullptr);
+}
+
 TEST_CASE("a missing picture is not left out of a conversion but refused") {
   const CocoFolder set;
   fs::remove(set.folder / "pictures/a.jpg");
@@ -207,7 +222,8 @@ TEST_CASE("a conversion that fails leaves no folder, and none that is there is t
                     Catch::Contains("is there already; name a new folder"));
   test::write_small_picture(set.folder / "pictures/a.png", 100, 50, 9);
   test::write_file(set.folder / "val.json", R"({"images":[{"id":1,"file_name":"a.jpg","width":100,"height":50},
-      {"id":2,"file_name":"a.png","width":100,"height":50}],"categories":[{"id":1,"name":"dog"}],"annotations":[]})");
+      {"id":2,"file_name":"a.png","width":100,"height":50}],"categories":[{"id":1,"name":"dog"}],"annotations":[
+      {"id":1,"image_id":1,"category_id":1,"bbox":[1,1,9,9]}]})");
   CHECK_THROWS_WITH(convert_dataset(set.config(), out / "yolo", {.to = AnnotationFormat::kYolo}),
                     Catch::Contains("differs in its extension alone"));
   CHECK(std::distance(fs::directory_iterator(out.path()), fs::directory_iterator{}) == 1);

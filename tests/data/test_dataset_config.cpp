@@ -1,7 +1,9 @@
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "core/io/error.h"
 #include "data/dataset.h"
+#include "tests/support/captured_stderr.h"
 #include "tests/support/data_files.h"
 #include "tests/support/temporary_folder.h"
 
@@ -81,8 +83,13 @@ TEST_CASE("the data sets that come along are well formed") {
 
 TEST_CASE("mistakes in a data set YAML are answered with line and rule") {
   const auto [yaml, fault] = GENERATE(table<std::string, std::string>({
-      {"trian: images\nval: v\nnames: [a]\n", "d.yaml:1: unknown key 'trian'; did you mean 'train'?"},
-      {"train: images\nnames: [a]\nkpt_shape: 3\n", "d.yaml:3: unknown key 'kpt_shape'; the keys are path, train"},
+      {"trian: images\nnames: [a]\n", "d.yaml:1: unknown key 'trian'; did you mean 'train'?"},
+      {"train: images\nclasses: [a]\n", "d.yaml:2: unknown key 'classes'; here it is 'names'"},
+      {"train: images\nnames: [a]\nkpt_shape: 3\n",
+       "d.yaml:3: 'kpt_shape' must be [key points, 2 or 3 values of each]"},
+      {"train: images\nnames: [a]\nkpt_shape: [0, 2]\n", "'kpt_shape' must be"},
+      {"train: images\nnames: [a]\nkpt_shape: [17, 4]\n", "'kpt_shape' must be"},
+      {"train: images\nnames: [a]\nkpt_shape: [17]\n", "'kpt_shape' must be"},
       {"train: a\ntrain: b\nnames: [a]\n", "d.yaml:2: "},
       {"train: {image: i, annotations: a.json}\n", "unknown key 'image'; did you mean 'images'?"},
       {"train: {images: i}\n", "'train' needs 'annotations'"},
@@ -112,6 +119,82 @@ TEST_CASE("mistakes in a data set YAML are answered with line and rule") {
   }));
   INFO(yaml);
   CHECK_THAT(fault_of(yaml), Catch::Contains(fault));
+}
+
+TEST_CASE("keys that are not known are warned of, with the word that is near, and passed over") {
+  const DatasetConfig config = load(
+      "train: images\nvall: v\nvalidation: w\nnames: [a]\nmy_note: {x: [1]}\n"
+      "test: {images: i, annotations: a.json, lst: b}\n");
+  CHECK(config.find("val") == nullptr);
+  REQUIRE(config.problems.size() == 1);
+  const DataProblem& problem = config.problems[0];
+  CHECK(problem.kind == "unknown_key");
+  CHECK(problem.severity == DataProblem::Severity::kWarning);
+  REQUIRE(problem.places.size() == 4);
+  CHECK_THAT(problem.places[0], Catch::EndsWith("d.yaml:2: 'vall'; did you mean 'val'?"));
+  CHECK_THAT(problem.places[1], Catch::EndsWith("d.yaml:3: 'validation'; here it is 'val'"));
+  CHECK_THAT(problem.places[2], Catch::EndsWith("d.yaml:5: 'my_note'"));
+  CHECK_THAT(problem.places[3], Catch::EndsWith("d.yaml:6: 'lst'; did you mean 'list'?"));
+  const test::TemporaryFolder folder;
+  test::write_file(folder / "d.yaml", "train: images\nvall: v\nnames: [a]\n");
+  CHECK_THAT(test::stderr_of([&] { load_dataset_config(folder / "d.yaml"); }), Catch::Contains("did you mean 'val'?"));
+  CHECK(test::stderr_of([&] { inspect_dataset_config(folder / "d.yaml"); }).empty());
+}
+
+TEST_CASE("what other programs write for themselves is read in silence") {
+  const DatasetConfig config = load(R"(train: images
+names: [bolt, washer]
+nc: 2
+roboflow:
+  workspace: some-shop
+  version: 3
+  license: CC BY 4.0
+colors: ['#ff0000', '#00ff00']
+author: me
+kpt_shape: [17, 3]
+flip_idx: [0, 2, 1]
+)");
+  CHECK(config.problems.empty());
+  CHECK(config.key_points.known);
+  CHECK(config.key_points.columns() == 56);
+  CHECK_FALSE(load("train: images\nnames: [a]\n").key_points.known);
+  const DatasetConfig polygons = load("train: images\nnames: [a]\nkpt_shape: none\n");
+  CHECK(polygons.key_points.known);
+  CHECK(polygons.key_points.count == 0);
+}
+
+TEST_CASE("download is not followed, which is said where the pictures are not there") {
+  const test::TemporaryFolder folder;
+  test::write_file(folder / "d.yaml", "train: images\nnames: [a]\ndownload: https://example.org/a.zip\n");
+  CHECK(load_dataset_config(folder / "d.yaml").problems.at(0).kind == "download");
+  fs::create_directories(folder / "images");
+  CHECK(load_dataset_config(folder / "d.yaml").problems.empty());
+}
+
+TEST_CASE("as many classes as are promised can be named, as a list and as a map") {
+  constexpr int kClasses = 100'000;
+  const bool as_map = GENERATE(false, true);
+  std::string yaml = "train: images\nnames:\n";
+  for (int i = 0; i < kClasses; ++i) {
+    const std::string number = std::to_string(i);
+    yaml += (as_map ? "  " + number + ": " : "- ") + "a class with a name of some length " + number + "\n";
+  }
+  const DatasetConfig config = load(yaml + "nc: " + std::to_string(kClasses) + "\n");
+  CHECK(config.names.size() == kClasses);
+  CHECK(config.names.back() == "a class with a name of some length 99999");
+}
+
+TEST_CASE("more classes or values than that, and thousands of mistakes, are refused in few words") {
+  const auto named_a = [](int count) {
+    std::string yaml = "train: images\nnames: [";
+    for (int i = 1; i < count; ++i) yaml += "a,";
+    return yaml + "a]\n";
+  };
+  CHECK_THAT(fault_of(named_a(300'001)), Catch::Contains("more than 300,000 values"));
+  const std::string faults = fault_of(named_a(100'001));
+  CHECK_THAT(faults, Catch::Contains("'names' has more than 100,000 classes") && Catch::Contains("'a' twice") &&
+                         Catch::EndsWith("d.yaml: and 99,981 mistakes more"));
+  CHECK(std::count(faults.begin(), faults.end(), '\n') == 20);
 }
 
 TEST_CASE("all mistakes of a data set YAML are shown together") {

@@ -209,6 +209,33 @@ TEST_CASE("boxes and shapes are judged at the network's size, in words") {
   CHECK(advised(small, "100 % of the boxes are narrower than 8 pixels at 16x16"));
 }
 
+TEST_CASE("a data set without a split to train on is told so") {
+  const Folder set;
+  const auto says = [](const DatasetReport& report) {
+    return std::any_of(report.advice.begin(), report.advice.end(),
+                       [](const std::string& sentence) { return sentence.starts_with("there is no 'train'"); });
+  };
+  CHECK_FALSE(says(set.check()));
+  CHECK_FALSE(says(check_coco(set.folder / "train.json", set.folder / "images")));
+  test::write_file(set.folder / "d.yaml", "val: {images: images, annotations: val.json}\n");
+  CHECK(says(set.check()));
+  test::write_file(set.folder / "d.yaml",
+                   "train: {images: images, annotations: none.json}\nval: {images: images, annotations: val.json}\n");
+  CHECK_FALSE(says(set.check()));  // there is one, and it cannot be read
+}
+
+TEST_CASE("an annotation file without categories or without annotations is of no use, and says why") {
+  Folder set;
+  set.categories = "";
+  set.write_split("train", {0, 1, 2, 3});
+  const DatasetReport report = check_coco(set.folder / "train.json", set.folder / "images");
+  CHECK(find(report, "no_categories")->severity == Severity::kError);
+  CHECK(find(report, "no_boxes")->severity == Severity::kError);
+  CHECK(std::any_of(report.advice.begin(), report.advice.end(), [](const std::string& sentence) {
+    return sentence.starts_with("write a category for each class");
+  }));
+}
+
 TEST_CASE("the sheet of labels shows pictures with their boxes, broken ones left out") {
   const Folder set;
   test::write_file(set.picture(1), "broken");

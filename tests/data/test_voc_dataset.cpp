@@ -86,6 +86,16 @@ TEST_CASE("a VOC file gives its size and objects as they are written") {
   CHECK(read.annotation.objects[0].box_xywh == std::array<double, 4>{1, 2, 29.5, 7});
 }
 
+TEST_CASE("a VOC file may begin with a byte order mark, and be UTF-16") {
+  const std::string text =
+      "<annotation><object><name>cat</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>3</xmax>"
+      "<ymax>4</ymax></bndbox></object></annotation>";
+  CHECK(parse("\xEF\xBB\xBF" + text).annotation.objects.size() == 1);
+  std::string wide = "\xFF\xFE";
+  for (const char c : text) wide += {c, '\0'};
+  CHECK(parse(wide).annotation.objects.size() == 1);
+}
+
 TEST_CASE("a VOC file without objects, and one without a size, are fine") {
   CHECK(parse("<annotation/>").problems.empty());
   CHECK(parse("<annotation><size><width/></size></annotation>").annotation.width == 0);

@@ -6,6 +6,8 @@
 #include "core/io/error.h"
 #include "data/dataset.h"
 #include "tests/support/data_files.h"
+#include "tests/support/home_folder.h"
+#include "tests/support/plain_user.h"
 #include "tests/support/temporary_folder.h"
 
 using namespace rtdetr;
@@ -129,6 +131,57 @@ TEST_CASE("labels lie in the last images folder's sister, or beside the picture"
   CHECK(yolo_label_path("/a/images/train/x.jpg") == "/a/labels/train/x.txt");
   CHECK(yolo_label_path("/images/b/images/x.y.png") == "/images/b/labels/x.y.txt");
   CHECK(yolo_label_path("/a/images2/x.jpg") == "/a/images2/x.txt");
+  CHECK(yolo_label_path("/a/images/b.images/images") == "/a/labels/b.images/images.txt");
+}
+
+TEST_CASE("labels of a relative path are looked for as those of the absolute one") {
+  CHECK(yolo_label_path("images/train/x.jpg") == "labels/train/x.txt");
+  CHECK(yolo_label_path("./images/x.jpg") == "./labels/x.txt");
+  CHECK(yolo_label_path("../images/x.jpg") == "../labels/x.txt");
+  CHECK(yolo_label_path("x.jpg") == "x.txt");
+  const test::TemporaryFolder folder;
+  fs::create_directories(folder / "images/train");
+  const test::WorkingFolder inside(folder / "images/train");
+  CHECK(yolo_label_path("x.jpg") == fs::current_path().parent_path().parent_path() / "labels/train/x.txt");
+}
+
+TEST_CASE("labels beside the pictures of a folder images are found where there is no folder labels") {
+  const test::TemporaryFolder folder;
+  test::write_file(folder / "images/a.txt", "");
+  CHECK(yolo_label_path(folder / "images/a.jpg") == folder / "images/a.txt");
+  CHECK(yolo_label_path(folder / "images/b.jpg") == folder / "labels/b.txt");
+  fs::create_directories(folder / "labels");
+  CHECK(yolo_label_path(folder / "images/a.jpg") == folder / "labels/a.txt");
+}
+
+TEST_CASE("a YOLO set is the same from wherever it is used") {
+  YoloFolder yolo;
+  yolo.label("a.txt", "1 0.5 0.5 0.2 0.4\n");
+  test::write_file(yolo.folder / "list.txt", "images/train/a.jpg\n./images/train/sub/b.PNG\n");
+  fs::create_directory_symlink(yolo.folder / "images/train", yolo.folder / "link");
+  fs::create_directory_symlink(yolo.folder.path(), yolo.folder / "images/up");
+  const auto [from, path, train] = GENERATE(table<std::string, std::string, std::string>({
+      {".", ".", "images/train"},
+      {".", "./", "./images/train"},
+      {".", "images/..", "images//train/"},
+      {".", ".", "list.txt"},
+      {".", ".", "images\\train"},
+      {"images", ".", "images/train"},
+      {"images/train", ".", "images/train"},
+      {"images/train", "images/train", "."},
+      {"labels", "images", "train"},
+      {"images/up", ".", "images/train"},
+      {"images/up", ".", "list.txt"},
+  }));
+  INFO("cd " << from << "; path: " << path << ", train: " << train);
+  test::write_file(yolo.folder / "d.yaml", "path: '" + path + "'\ntrain: '" + train + "'\nnames: [cat, dog]\n");
+  const fs::path up = fs::relative(yolo.folder / "d.yaml", yolo.folder / from);
+  const test::WorkingFolder inside(yolo.folder / from);
+  for (const fs::path& yaml : {from == "images/up" ? fs::path("d.yaml") : up, yolo.folder / "d.yaml"}) {
+    const Dataset data = load_dataset(load_dataset_config(yaml), "train");
+    CHECK(data.pictures.size() == 2);
+    CHECK(data.boxes.size() == 1);
+  }
 }
 
 TEST_CASE("a YOLO split is read from its folder: sorted by path, sizes from the pictures") {
@@ -163,8 +216,71 @@ TEST_CASE("a YOLO split can be a list of pictures, relative to the list") {
   CHECK(data.boxes.size() == 1);
   CHECK(find(data.problems, "repeated_picture")->count == 1);
 
+  test::write_file(yolo.folder / "lists/train.txt",
+                   "\xEF\xBB\xBF# made by a script\r\n..\\images\\train\\a.jpg\r\nimages/train/sub/b.PNG\n");
+  CHECK(yolo.load().pictures.size() == 2);  // the second is found below the root, not beside the list
+
+  test::write_file(yolo.folder / "lists/train.txt", std::string("\xFF\xFE"
+                                                                "a\0",
+                                                                4));
+  CHECK_THROWS_WITH(yolo.load(), Catch::Contains("train.txt: the text is UTF-16; save it as UTF-8"));
+
   test::write_file(yolo.folder / "lists/train.txt", "gone.jpg\n");
   CHECK_THROWS_WITH(yolo.load(), Catch::Contains("missing_picture") && Catch::Contains("train.txt:1"));
+  test::write_file(yolo.folder / "d.yaml", "train: lists/train.txt\nnames: [cat, dog]\n");
+  CHECK(find(yolo.inspect().problems, "no_label_files") == nullptr);  // none was looked for
+}
+
+TEST_CASE("a tilde in a data set's YAML and lists is the home folder") {
+  YoloFolder yolo;
+  yolo.label("a.txt", "1 0.5 0.5 0.2 0.4\n");
+  const test::HomeFolder home(yolo.folder.path().c_str());
+  test::write_file(yolo.folder / "sub/list.txt", "~/images/train/a.jpg\n");
+  for (const char* yaml : {"path: ~/\ntrain: images/train\n", "path: /nowhere\ntrain: ~/images/train\n",
+                           "path: '~'\ntrain: images/train\n", "train: ~/sub/list.txt\n"}) {
+    INFO(yaml);
+    test::write_file(yolo.folder / "sub/d.yaml", std::string(yaml) + "names: [cat, dog]\n");
+    CHECK(load_dataset(load_dataset_config(yolo.folder / "sub/d.yaml"), "train").boxes.size() == 1);
+  }
+}
+
+TEST_CASE("label files that this user may not read are named, not taken for backgrounds") {
+  YoloFolder yolo;
+  yolo.label("a.txt", "1 0.5 0.5 0.2 0.4\n");
+  yolo.label("sub/b.txt", "1 0.5 0.5 0.2 0.4\n");
+  fs::permissions(yolo.folder.path(), fs::perms::all);
+  const auto refusal = [&] {
+    return test::as_plain_user([&] {
+      try {
+        return std::to_string(yolo.load().boxes.size()) + " boxes";
+      } catch (const DataError& fault) {
+        return std::string(fault.what());
+      }
+    });
+  };
+  CHECK(refusal() == "2 boxes");
+  const std::string hidden = GENERATE("labels/train/sub/b.txt", "labels/train/sub", "labels/train", "labels");
+  fs::permissions(yolo.folder / hidden, fs::perms::none);
+  CHECK_THAT(refusal(), Catch::Contains("unreadable_label") && Catch::Contains("sub/b.txt': Permission denied"));
+  fs::permissions(yolo.folder / hidden, fs::perms::owner_all);
+}
+
+TEST_CASE("a label file that is a folder, a link that leads nowhere, or in UTF-16 is an error") {
+  YoloFolder yolo;
+  yolo.label("a.txt", "1 0.5 0.5 0.2 0.4\n");
+  fs::create_directories(yolo.folder / "labels/train/sub/b.txt");
+  CHECK_THROWS_WITH(yolo.load(), Catch::Contains("sub/b.txt': it is a folder"));
+  fs::remove(yolo.folder / "labels/train/sub/b.txt");
+  fs::create_symlink("/nowhere/b.txt", yolo.folder / "labels/train/sub/b.txt");
+  CHECK_THROWS_WITH(yolo.load(), Catch::Contains("unreadable_label") && Catch::Contains("sub/b.txt"));
+  fs::remove_all(yolo.folder / "labels/train/sub");
+  fs::create_directory_symlink("/nowhere", yolo.folder / "labels/train/sub");
+  CHECK_THROWS_WITH(yolo.load(), Catch::Contains("unreadable_label") && Catch::Contains("sub/b.txt"));
+  fs::remove(yolo.folder / "labels/train/sub");
+  yolo.label("sub/b.txt", std::string_view("\xFF\xFE"
+                                           "0\0",
+                                           4));
+  CHECK_THROWS_WITH(yolo.load(), Catch::Contains("bad_encoding") && Catch::Contains("b.txt: the text is UTF-16"));
 }
 
 TEST_CASE("labels of another class list are mapped by name") {
@@ -216,12 +332,23 @@ TEST_CASE("YOLO boxes that reach out are clipped, by more than a pixel with a wa
   CHECK(data.truth.truths[0].box_xywh[0] == Approx(-5));
 }
 
-TEST_CASE("training without any label is refused and says where they were looked for") {
+TEST_CASE("a split without any label is refused and says where they were looked for") {
   YoloFolder yolo;
-  CHECK_THROWS_WITH(yolo.load(), Catch::Contains("no_boxes"));
-  const Dataset data = yolo.inspect();
+  const std::string split = GENERATE("train", "val");
+  CHECK_THROWS_WITH(yolo.load(split), Catch::Contains("no_boxes") && Catch::Contains("no_label_files"));
+  const Dataset data = yolo.inspect(split);
   CHECK_THAT(find(data.problems, "no_label_files")->where, Catch::EndsWith("labels/train/a.txt"));
-  CHECK(yolo.load("val").boxes.empty());
+}
+
+TEST_CASE("a split of backgrounds alone cannot be evaluated on; as test it can be predicted") {
+  YoloFolder yolo;
+  yolo.label("a.txt", "");
+  test::write_file(yolo.folder / "d.yaml", "val: images/train\ntest: images/train\nnames: [cat, dog]\n");
+  CHECK_THROWS_WITH(yolo.load("val"), Catch::Contains("pictures without objects alone have no AP"));
+  CHECK(yolo.load("test").pictures.size() == 2);
+  CHECK_FALSE(has_errors(yolo.inspect("test").problems));
+  const DatasetConfig config = load_dataset_config(yolo.folder / "d.yaml");
+  CHECK_THROWS_AS(load_evaluated(config, "test", ClassList{{"cat", "dog"}, {0, 1}}), DataError);
 }
 
 TEST_CASE("class numbers outside the names refuse the whole data set") {

@@ -136,6 +136,26 @@ TEST_CASE("each failure has its exit code and one line that says what, where and
              Contains("\"diverged\"") && Contains("learning rate") && Contains("loss_vfl") && Contains("pictures"));
 }
 
+TEST_CASE("without one box to evaluate on, train and val exit with 3 and print no AP") {
+  const TemporaryFolder temp, other;
+  const Settings settings = make_micro_run(temp.path());
+  const std::string model = explosive_weights(settings, other / "model.safetensors");
+  test::write_small_picture(temp / "backgrounds/a.png", 64, 64, 1);
+  const std::string data = (temp / "backgrounds.yaml").string();
+  test::write_file(data, "train: images\nval: backgrounds\ntest: backgrounds\nnames: [red, green]\n");
+  for (const char* split : {"val", "test"}) {
+    const ProgramResult result =
+        run_program({"val", "model=" + model, "data=" + data, "quiet=true", "split=" + std::string(split)});
+    INFO(result.err);
+    CHECK(result.code == 3);
+    CHECK_THAT(result.err, Contains("pictures without objects alone have no AP"));
+    CHECK(result.out.empty());
+  }
+  const ProgramResult trained = run_program(micro_command(settings, "exp", {{"data", data}}));
+  CHECK(trained.code == 3);
+  CHECK_THAT(trained.err, Contains("backgrounds.yaml (val) cannot be used") && Contains("backgrounds/a.txt"));
+}
+
 TEST_CASE("a checkpoint that is damaged together with the one before exits with 4") {
   const TemporaryFolder temp;
   const Settings settings = make_micro_run(temp.path());

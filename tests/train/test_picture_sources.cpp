@@ -8,6 +8,7 @@
 
 #include "core/io/error.h"
 #include "tests/support/captured_stderr.h"
+#include "tests/support/home_folder.h"
 
 using namespace rtdetr;
 using Catch::Matchers::Contains;
@@ -56,6 +57,19 @@ TEST_CASE("hidden files and other formats in a source are left out, named and co
                       Contains("unsupported_format: HEIC pictures"));
   CHECK_THAT(listed(folder.path / "*", pictures), Contains("BMP") && !Contains("hidden_file"));
   CHECK_THAT(listed(folder.path / "notes.txt", {folder.path / "b.jpg"}), Contains("hidden_file"));
+}
+
+TEST_CASE("a list may come from another editor: byte order mark, backslashes, comments, the home folder") {
+  const Folder folder;
+  const test::HomeFolder home(folder.path.c_str());
+  const fs::path b = folder.path / "b.jpg", c = folder.path / "more/c.jpeg";
+  std::ofstream(folder.path / "notes.txt") << "\xEF\xBB\xBF# mine\r\nb.jpg\r\nmore\\c.jpeg\r\n~/b.jpg\r\n";
+  CHECK(list_pictures((folder.path / "notes.txt").string()) == std::vector<fs::path>{b, c, b});
+  std::ofstream(folder.path / "notes.txt") << std::string(
+      "\xFF\xFE"
+      "b\0",
+      4);
+  CHECK_THROWS_WITH(list_pictures((folder.path / "notes.txt").string()), Contains("UTF-16"));
 }
 
 TEST_CASE("a source without pictures is refused with its name") {

@@ -25,6 +25,7 @@ TEST_CASE("the plan of a run says its length, time, memory and disk, and writes 
   CHECK(plan.largest_side == 96);
   CHECK(plan.checkpoint_mib >= 1);
   CHECK_THAT(describe(plan, experiment), Catch::Contains("for 6 steps") && Catch::Contains("96 pixels"));
+  CHECK_THAT(describe(experiment), Catch::Contains("24 pictures (4 without a box), "));
   CHECK(to_json(plan, experiment)["rows"].size() == 7);
   CHECK_FALSE(std::filesystem::exists(temp / "runs"));
 }

@@ -9,6 +9,7 @@
 
 #include "core/io/error.h"
 #include "core/io/text.h"
+#include "tests/support/home_folder.h"
 #include "train/experiment.h"
 #include "train/keys.h"
 
@@ -201,6 +202,14 @@ TEST_CASE("a path in a recipe is looked up beside the recipe first") {
   const Settings s = parse("train cfg=" + recipe.path());
   CHECK(s.data == recipe.folder() + "/r.yaml");
   CHECK(s.model == "rtdetr-n.yaml");
+}
+
+TEST_CASE("a tilde in a path is the home folder, on the command line and in a recipe") {
+  const test::HomeFolder home("/home/somebody");
+  CHECK(parse("train model=m.yaml data=~/sets/a.yaml project=~").data == "/home/somebody/sets/a.yaml");
+  CHECK(parse("train model=m.yaml data=d.yaml name=~/a").name == "~/a");  // no path
+  const TemporaryFile recipe("r.yaml", "data: ~/sets/b.yaml\n");
+  CHECK(parse("train model=m.yaml cfg=" + recipe.path()).data == "/home/somebody/sets/b.yaml");
 }
 
 TEST_CASE("parameter groups come from the recipe, lr as a share of the final lr0") {

@@ -49,7 +49,7 @@ DatasetReport examine(const Settings& settings) {
       line.show(split, done, total);
     };
   DatasetConfig config;
-  if (!settings.data.empty()) config = load_dataset_config(settings.data);
+  if (!settings.data.empty()) config = inspect_dataset_config(settings.data);
   options.limits.max_pixels = config.limits.max_pixels = settings.max_pixels;
   DatasetReport report = settings.data.empty() ? check_coco(settings.annotations, settings.images, options)
                                                : check_dataset(config, options);
@@ -185,7 +185,9 @@ ExitCode run_check(const Settings& settings) {
     document["output"] = settings.output;
   }
   const bool broken = has_errors(report.problems);
-  if (!broken && !settings.data.empty()) text += "next: " + training_line(settings, report) + "\n";
+  const bool trains = std::any_of(report.splits.begin(), report.splits.end(),
+                                  [](const SplitReport& split) { return split.key == "train"; });
+  if (!broken && trains) text += "next: " + training_line(settings, report) + "\n";
   print_text(settings, text);
   print_json(settings, document);
   return broken ? ExitCode::kData : ExitCode::kOk;

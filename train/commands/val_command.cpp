@@ -28,7 +28,7 @@ Dataset load_data(const Settings& settings, const ModelInfo& info) {
   const ClassList classes{info.names, info.category_ids};
   DatasetConfig config = load_dataset_config(settings.data);
   config.limits.max_pixels = settings.max_pixels;
-  return load_dataset(config, settings.split, &classes);
+  return load_evaluated(config, settings.split, classes);
 }
 
 Evaluation evaluate_model(const Settings& settings, OpenedModel& opened, const Dataset& dataset) {

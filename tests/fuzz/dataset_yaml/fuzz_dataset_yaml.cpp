@@ -1,4 +1,3 @@
-#include "core/io/log.h"
 #include "core/io/yaml.h"
 #include "data/dataset.h"
 #include "tests/fuzz/fuzz_target.h"
@@ -6,7 +5,6 @@
 using namespace rtdetr;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  log::set_level(log::Level::kError);  // warnings about keys that are not followed
   return fuzz::run([&] {
     const YamlDocument document = parse_yaml(fuzz::text_of(data, size), "d.yaml");
     // What was read can be written and read back to the same text, if it is a map as our files are.
