@@ -44,7 +44,7 @@ std::span<const CommandInfo> all_commands() {
       {Command::kCocoEval,
        "coco-eval",
        "evaluates a COCO results file",
-       "rtdetr coco-eval annotations=instances_val2017.json results=detections.json",
+       "rtdetr coco-eval annotations=instances_val2017.json results=predictions.json",
        {"annotations", "results"}},
       {Command::kHelp, "help", "explains a command or a key", "rtdetr help train", {}},
       {Command::kVersion, "version", "shows the versions of the program and its parts", "rtdetr version", {}},

@@ -76,12 +76,14 @@ void add_input_keys(std::vector<Key>& keys) {
       "weights", &Settings::weights, kTrain, "best.safetensors",
       "checkpoint whose weights the run starts from; classes are matched by name; not read by a run that is continued");
   s.choice("split", &Settings::split, kVal, {"val", "train", "test"}, "part of the data set");
-  s.path("source", &Settings::source, kPredict | kBenchmark, "photos/",
-         "a picture, a folder of pictures, a .txt list of them, or a pattern such as 'photos/*.jpg'");
+  s.path(
+      "source", &Settings::source, kPredict | kBenchmark, "photos/",
+      "a picture, a folder of pictures, a .txt list of them, or a pattern such as 'photos/*.jpg'; 'photos/**/*.jpg' is "
+      "the folder with all below it");
   s.path("annotations", &Settings::annotations, kCheck | kCocoEval, "instances_val2017.json",
          "annotations in COCO's JSON format");
   s.path("images", &Settings::images, kCheck, "val2017/", "folder of the pictures the annotations name");
-  s.path("results", &Settings::results, kCocoEval, "detections.json", "detections in COCO's results format");
+  s.path("results", &Settings::results, kCocoEval, "predictions.json", "detections in COCO's results format");
 }
 
 void add_output_keys(std::vector<Key>& keys) {
@@ -99,8 +101,11 @@ void add_output_keys(std::vector<Key>& keys) {
   s.flag("exist_ok", &Settings::exist_ok, kFolderMakers, "write into an existing run folder");
   s.flag("save", &Settings::save, kPredict, "write pictures with the detections drawn in");
   s.flag("save_txt", &Settings::save_txt, kPredict,
-         "write labels/<picture>.txt: class, centre x, y, width, height as fractions, score");
-  s.flag("save_json", &Settings::save_json, kVal | kPredict, "write predictions.json");
+         "write labels/<picture>.txt, YOLO's format: class, centre x, y, width, height as fractions");
+  s.flag("save_conf", &Settings::save_conf, kPredict, "save_txt: write the score as a sixth column");
+  s.flag("save_json", &Settings::save_json, kVal | kPredict,
+         "val: write predictions.json, COCO's results format; predict: write detections.json, the detections of each "
+         "picture");
   s.flag("exif", &Settings::exif, kPredict,
          "turn pictures upright as their EXIF orientation says; boxes and drawn pictures are upright then. A data set "
          "says it in its YAML");

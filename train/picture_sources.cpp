@@ -1,7 +1,5 @@
 #include "train/picture_sources.h"
 
-#include <glob.h>
-
 #include <algorithm>
 #include <set>
 
@@ -13,6 +11,7 @@
 #include "core/io/written_path.h"
 #include "data/data_problem.h"
 #include "data/hidden_files.h"
+#include "train/file_pattern.h"
 
 namespace rtdetr {
 
@@ -63,12 +62,18 @@ std::vector<fs::path> pictures_of_list(const fs::path& list, ProblemCollector& p
 }
 
 std::vector<fs::path> files_of_pattern(const std::string& pattern) {
-  glob_t matches{};
-  std::vector<fs::path> files;
-  if (::glob(pattern.c_str(), 0, nullptr, &matches) == 0)
-    for (std::size_t i = 0; i < matches.gl_pathc; ++i) files.emplace_back(matches.gl_pathv[i]);
-  ::globfree(&matches);
+  std::vector<fs::path> files = files_matching(pattern);
+  if (files.empty()) throw ConfigError("source=" + pattern + ": nothing matches this pattern");
   return files;
+}
+
+/// "; source='photos/**' looks into the folders below, too" if there are some.
+std::string hint_at_folders(const fs::path& folder) {
+  std::error_code ignored;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored))
+    if (entry.is_directory(ignored))
+      return "; source='" + (folder / "**").string() + "' looks into the folders below, too";
+  return "";
 }
 
 }  // namespace
@@ -85,12 +90,13 @@ std::vector<fs::path> list_pictures(const std::string& source) {
     pictures = pictures_of_list(source, problems);
   else if (fs::exists(source, ignored))
     pictures = {source};
-  else if (source.find_first_of("*?[") != std::string::npos)
+  else if (has_wildcards(source))
     pictures = only_pictures(files_of_pattern(source), problems);
   else
     throw ConfigError("source=" + source + ": there is no such file or folder");
   for (const DataProblem& problem : problems.take()) log::warning("source=" + source + ": " + describe(problem));
-  if (pictures.empty()) throw ConfigError("source=" + source + ": no .jpg, .jpeg or .png picture in it");
+  if (pictures.empty())
+    throw ConfigError("source=" + source + ": no .jpg, .jpeg or .png picture in it" + hint_at_folders(source));
   return pictures;
 }
 

@@ -8,8 +8,8 @@ namespace rtdetr {
 
 /// The pictures that source= means, in reading order: a picture itself; a folder's pictures (not its subfolders') by
 /// name, but for hidden ones and other formats, which a warning counts; the lines of a .txt list, relative to the
-/// working folder or else to the list; the matches of a pattern with
-/// *, ? or [ ]. Files need not be readable yet.
+/// working folder or else to the list; the pictures among the matches of a pattern (files_matching). Files need not be
+/// readable yet.
 /// @throws ConfigError  if that is no picture at all; IoError (list)
 std::vector<std::filesystem::path> list_pictures(const std::string& source);
 

@@ -34,14 +34,14 @@ Picture drawn(const Picture& picture, const PictureDetections& found, const std:
   return result;
 }
 
-std::string yolo_lines(const PictureDetections& found, int width, int height) {
+std::string yolo_lines(const PictureDetections& found, int width, int height, bool with_score) {
   std::string text;
   for (const Detection& object : found) {
     const double values[] = {(object.x0 + object.x1) / 2.0 / width, (object.y0 + object.y1) / 2.0 / height,
-                             (object.x1 - object.x0) / double(width), (object.y1 - object.y0) / double(height),
-                             object.score};
+                             (object.x1 - object.x0) / double(width), (object.y1 - object.y0) / double(height)};
     text += std::to_string(object.label);
     for (double value : values) text += " " + fixed(value, 6);
+    if (with_score) text += " " + fixed(object.score, 6);
     text += "\n";
   }
   return text;

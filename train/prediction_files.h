@@ -19,8 +19,8 @@ using PictureDetections = std::vector<Detection>;
 std::filesystem::path make_output_folder(const Settings& settings);
 
 Picture drawn(const Picture& picture, const PictureDetections& found, const std::vector<std::string>& names);
-/// A line per object: class, centre x, centre y, width, height as fractions of the picture, score.
-std::string yolo_lines(const PictureDetections& found, int width, int height);
+/// A line per object: class, centre x, centre y, width, height as fractions of the picture, and the score if wanted.
+std::string yolo_lines(const PictureDetections& found, int width, int height, bool with_score);
 /// {file, width, height, detections: [{box, score, class, name}], ms}
 nlohmann::ordered_json picture_json(const std::filesystem::path& file, const Picture& picture,
                                     const PictureDetections& found, const std::vector<std::string>& names, double ms);

@@ -125,6 +125,7 @@ struct Settings {
   double conf = 0.5;   ///< val: 0 = where the mean F1 is best
   bool save = true;    ///< predict: write drawn pictures
   bool save_txt = false;
+  bool save_conf = false;  ///< predict: a sixth column in the files of save_txt
   bool save_json = false;
   bool exif = false;   ///< predict: turn pictures upright
   std::string format;  ///< export: safetensors; convert: coco, yolo

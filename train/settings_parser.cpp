@@ -287,12 +287,9 @@ void Parser::check_combinations() {
     else if (s.data.empty() && s.annotations.empty())
       problems_.push_back("check needs data=, or annotations= and images=; e.g. " + command().example);
   }
-  if (s.command == Command::kExport || s.command == Command::kConvert) {
-    const bool model = s.command == Command::kExport;
-    if (!s.format.empty() && model != (s.format == "safetensors"))
-      problems_.push_back("format=" + s.format + s.origin_of("format") + ": " + command().name + " writes " +
-                          (model ? "safetensors" : "coco or yolo"));
-  }
+  if (s.save_conf && !s.save_txt)
+    problems_.push_back("save_conf=true" + s.origin_of("save_conf") +
+                        " adds a column to the files of save_txt=true; give both");
   if (s.command == Command::kExport && !s.output.empty() && !s.format.empty() &&
       fs::path(s.output).extension() != "." + s.format)
     problems_.push_back("output=" + s.output + s.origin_of("output") + ": format=" + s.format +

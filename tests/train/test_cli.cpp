@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 
 #include <catch2/catch.hpp>
@@ -87,6 +88,12 @@ std::string with_metadata(const std::string& file, const std::string& key, const
   const std::string copy = file + "-" + key + ".safetensors";
   rtdetr::write_safetensors(copy, views, metadata, {});
   return copy;
+}
+
+/// Of a text file's first line.
+std::ptrdiff_t columns_of(const fs::path& file) {
+  std::istringstream line(read(file).substr(0, read(file).find('\n')));
+  return std::distance(std::istream_iterator<std::string>(line), {});
 }
 
 /// Any picture of the bundled samples.
@@ -217,7 +224,7 @@ TEST_CASE("predict names unreadable pictures, goes on, and ends with code 3") {
   CHECK(picture["detections"].size() == clean["detections"]);
   CHECK(picture["detections"][0]["box"].size() == 4);
   CHECK(clean["folder"] == scratch.file("out/exp"));
-  for (const char* file : {"out/exp/good.jpg", "out/exp/labels/good.txt", "out/exp/predictions.json"})
+  for (const char* file : {"out/exp/good.jpg", "out/exp/labels/good.txt", "out/exp/detections.json"})
     CHECK(fs::exists(scratch.path / file));
 
   scratch.write("in/bad.jpg", "no picture");
@@ -227,7 +234,7 @@ TEST_CASE("predict names unreadable pictures, goes on, and ends with code 3") {
   const json mixed = json::parse(result.out);
   CHECK(mixed["pictures"].size() == 1);
   CHECK(mixed["unreadable"].size() == 1);
-  CHECK(mixed["folder"] == scratch.file("out/exp-2"));
+  CHECK(mixed["folder"] == scratch.file("out/exp-3"));
 }
 
 TEST_CASE("predict reads a picture that its decoder warns of, and max_pixels= says how large one may be") {
@@ -352,6 +359,11 @@ TEST_CASE("benchmark gives the spread of every stage") {
     CHECK(result[stage]["min"] <= result[stage]["p50"]);
     CHECK(result[stage]["p50"] <= result[stage]["p95"]);
     CHECK(result[stage]["p95"] <= result[stage]["p99"]);
+  CHECK(columns_of(scratch.path / "out/exp/labels/good.txt") == 5);
+
+  const std::string scored = "predict save_conf=true model=" + model + " source=" + scratch.file("in") + out;
+  CHECK(document_of(run(scratch, scored))["folder"] == scratch.file("out/exp-2"));
+  CHECK(columns_of(scratch.path / "out/exp-2/labels/good.txt") == 6);
   }
   CHECK(result["peak_mib"] > 1);
 }

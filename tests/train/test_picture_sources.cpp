@@ -29,8 +29,9 @@ struct Folder {
 
 }  // namespace
 
-TEST_CASE("a folder means its own pictures by name") {
+TEST_CASE("a folder means its own pictures by name, without hidden ones") {
   const Folder folder;
+  std::ofstream(folder.path / "._b.jpg") << "x";
   CHECK(list_pictures(folder.path.string()) == std::vector<fs::path>{folder.path / "a.PNG", folder.path / "b.jpg"});
 }
 
@@ -72,10 +73,56 @@ TEST_CASE("a list may come from another editor: byte order mark, backslashes, co
   CHECK_THROWS_WITH(list_pictures((folder.path / "notes.txt").string()), Contains("UTF-16"));
 }
 
+TEST_CASE("two stars stand for any number of folders, hidden ones and circles left out") {
+  const Folder folder;
+  for (const char* name : {"more/deep/er", "more/.hidden", "with space"}) fs::create_directories(folder.path / name);
+  for (const char* name : {"more/deep/er/d.jpg", "more/.hidden/no.jpg", "more/._c.jpg", "with space/[x] (1).jpg"})
+    std::ofstream(folder.path / name) << "x";
+  fs::create_directory_symlink(folder.path, folder.path / "more/circle");
+  fs::create_directory_symlink(folder.path / "more/deep", folder.path / "linked");
+  const auto found = [&](const std::string& pattern) {
+    std::vector<std::string> names;
+    for (const fs::path& picture : list_pictures((folder.path / pattern).string()))
+      names.push_back(picture.lexically_relative(folder.path).string());
+    return names;
+  };
+  using Names = std::vector<std::string>;
+  CHECK(found("**/*.jpg") == Names{"b.jpg", "linked/er/d.jpg", "more/deep/er/d.jpg", "with space/[x] (1).jpg"});
+  CHECK(found("more/**/*.jp*g") == Names{"more/c.jpeg", "more/deep/er/d.jpg"});
+  CHECK(found("more/**/**/er/*") == Names{"more/deep/er/d.jpg"});
+  CHECK(found("**/er/**") == Names{"linked/er/d.jpg", "more/deep/er/d.jpg"});
+  CHECK(found("more/**") == Names{"more/c.jpeg", "more/deep/er/d.jpg"});
+  CHECK(found("more/.hid*/*") == Names{"more/.hidden/no.jpg"});
+  CHECK(found("with space/[[]x*") == Names{"with space/[x] (1).jpg"});
+  fs::rename(folder.path / "with space", folder.path / "[2024]");
+  CHECK(found("[2024]/*.jpg") == Names{"[2024]/[x] (1).jpg"});
+}
+
+TEST_CASE("a pattern may begin in the working folder") {
+  const Folder folder;
+  const fs::path before = fs::current_path();
+  fs::current_path(folder.path);
+  const auto here = list_pictures("**/*.jp*g"), below = list_pictures("./more/*");
+  fs::current_path(before);
+  CHECK(here == std::vector<fs::path>{"b.jpg", "more/c.jpeg"});
+  CHECK(below == std::vector<fs::path>{"./more/c.jpeg"});
+}
+
+TEST_CASE("a pattern that nothing matches, or no picture, is refused") {
+  const Folder folder;
+  CHECK_THROWS_WITH(list_pictures((folder.path / "**/*.gif").string()), Contains("nothing matches this pattern"));
+  CHECK_THROWS_WITH(list_pictures((folder.path / "nowhere/**").string()), Contains("nothing matches this pattern"));
+  CHECK_THROWS_WITH(list_pictures((folder.path / "b.jpg/*").string()), Contains("nothing matches this pattern"));
+  CHECK_THROWS_WITH(list_pictures((folder.path / "*.txt").string()), Contains("no .jpg"));
+}
+
 TEST_CASE("a source without pictures is refused with its name") {
   const Folder folder;
   fs::create_directory(folder.path / "empty");
   CHECK_THROWS_WITH(list_pictures((folder.path / "empty").string()), Contains("empty") && Contains("no .jpg"));
+  fs::create_directory(folder.path / "empty/below");
+  CHECK_THROWS_WITH(list_pictures((folder.path / "empty").string()),
+                    Contains("empty/**' looks into the folders below"));
   CHECK_THROWS_WITH(list_pictures("/nowhere/at-all.jpg"), Contains("no such file or folder"));
   CHECK_THROWS_WITH(list_pictures("rtsp://camera/1"), Contains("only files"));
 }

@@ -59,7 +59,7 @@ class PredictRun {
     }
     log::end_progress();
     warnings_.report();
-    if (settings_.save_json) write_text_atomically(folder_ / "predictions.json", json_text(pictures_));
+    if (settings_.save_json) write_text_atomically(folder_ / "detections.json", json_text(pictures_));
   }
 
   void report() const;
@@ -135,7 +135,7 @@ void PredictRun::record(const ReadPicture& read, const PictureDetections& found,
   }
   if (settings_.save_txt)
     write_text_atomically(folder_ / "labels" / (stems_[read.index] + ".txt"),
-                          yolo_lines(found, read.picture.width, read.picture.height));
+                          yolo_lines(found, read.picture.width, read.picture.height, settings_.save_conf));
   pictures_.push_back(picture_json(file, read.picture, found, names, ms));
   if (files_.size() <= kListedPictures)
     print_text(settings_, file.string() + "  " + counts_by_class(found, names) + "  " + fixed(ms, 1) + " ms\n");
