@@ -34,4 +34,30 @@ Error as_error(const std::exception_ptr& caught) {
   }
 }
 
+const char* kind_of(ExitCode code) {
+  switch (code) {
+    case ExitCode::kOk:
+      return "ok";
+    case ExitCode::kUsage:
+      return "usage";
+    case ExitCode::kData:
+      return "data";
+    case ExitCode::kModel:
+      return "model";
+    case ExitCode::kIo:
+      return "io";
+    case ExitCode::kDiverged:
+      return "diverged";
+    case ExitCode::kPeer:
+      return "peer";
+    case ExitCode::kMemory:
+      return "memory";
+    case ExitCode::kInternal:
+      return "internal";
+    case ExitCode::kStopped:
+      return "stopped";
+  }
+  return "internal";
+}
+
 }  // namespace rtdetr

@@ -10,4 +10,7 @@ namespace rtdetr {
 /// exhausted memory in our words.
 Error as_error(const std::exception_ptr& caught);
 
+/// "usage", "data", "model", …: the word for a code in JSON.
+const char* kind_of(ExitCode code);
+
 }  // namespace rtdetr

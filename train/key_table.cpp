@@ -88,14 +88,14 @@ void add_input_keys(std::vector<Key>& keys) {
 
 void add_output_keys(std::vector<Key>& keys) {
   Section s(keys, "output");
-  s.choice("format", &Settings::format, kExport | kConvert, {"safetensors", "coco", "yolo"},
-           "what is written; a model as safetensors, a data set as coco or yolo");
+  s.choice("format", &Settings::format, kExport, {"safetensors"}, "format of the model file that is written");
+  s.choice("format", &Settings::format, kConvert, {"coco", "yolo"}, "format of the data set that is written");
   s.path("output", &Settings::output, kExport | kConvert | kCheck, "model.safetensors",
          "file that is written; convert: new folder; check: picture of labels (.jpg, .png)");
-  s.path("verify", &Settings::verify, kExport, "photos/",
-         "folder of pictures or data set YAML to compare the exported model on; by default a seeded input");
   s.flag("copy", &Settings::copy, kConvert,
          "copy the pictures, so that the new folder stands alone; otherwise they are links to the originals");
+  s.path("verify", &Settings::verify, kExport, "photos/",
+         "folder of pictures or data set YAML to compare the exported model on; by default a seeded input");
   s.path("project", &Settings::project, kFolderMakers, "runs/train", "folder of run folders");
   s.add("name", &Settings::name, kFolderMakers, "", "exp", "name of the run folder; taken names become exp-2, exp-3 …");
   s.flag("exist_ok", &Settings::exist_ok, kFolderMakers, "write into an existing run folder");

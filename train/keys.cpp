@@ -133,6 +133,12 @@ const Key* find_key(const std::string& name) {
   return nullptr;
 }
 
+const Key* find_key(const std::string& name, Command command) {
+  for (const Key& key : all_keys())
+    if (key.name == name && (key.commands & bit(command))) return &key;
+  return nullptr;
+}
+
 std::vector<const Key*> keys_of(Command command) {
   std::vector<const Key*> keys;
   for (const Key& key : all_keys())

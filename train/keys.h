@@ -48,8 +48,11 @@ struct Key {
   std::vector<std::string> choices;  ///< of a text; empty = any
   bool is_path = false;              ///< in a recipe relative to the recipe's folder
 };
+/// A key that means different things to two commands has a row for each.
 std::span<const Key> all_keys();
+/// The first row of that name, or the row of one command; nullptr if there is none.
 const Key* find_key(const std::string& name);
+const Key* find_key(const std::string& name, Command command);
 /// Keys of one command, table order.
 std::vector<const Key*> keys_of(Command command);
 

@@ -8,6 +8,7 @@
 #include "train/failure.h"
 #include "train/input_files.h"
 #include "train/machine.h"
+#include "train/output.h"
 #include "train/short_spins.h"
 #include "train/standard_streams.h"
 
@@ -44,14 +45,15 @@ ExitCode run(const rtdetr::Settings& settings) {
   return ExitCode::kInternal;
 }
 
-/// One line on stderr for each thing that is wrong.
-int fail(const rtdetr::Error& error) {
+/// One line on stderr for each thing that is wrong; with json=true the same as a document on stdout.
+int fail(const rtdetr::Error& error, bool json) {
   rtdetr::log::end_progress();
   for (const std::string& line : rtdetr::split(error.what(), '\n')) {
     if (line.empty()) continue;
     const std::string text = "rtdetr: error: " + line + "\n";
     if (std::fputs(text.c_str(), stderr) < 0) rtdetr::log::write_spare(text);
   }
+  if (json) rtdetr::print_json_error(error);
   return static_cast<int>(error.code());
 }
 
@@ -67,14 +69,14 @@ bool uses_many_threads(const rtdetr::Settings& settings) {
 /// The only place that catches everything.
 int main(int argc, char** argv) {
   rtdetr::open_closed_streams();
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
   try {
-    const std::vector<std::string> arguments(argv + 1, argv + argc);
     const rtdetr::Settings settings = rtdetr::parse_command_line(arguments);
     rtdetr::require_input_files(settings);
     if (uses_many_threads(settings)) rtdetr::restart_with_short_spins(argv);
     rtdetr::apply_machine_settings(settings);
     return static_cast<int>(run(settings));
   } catch (...) {
-    return fail(rtdetr::as_error(std::current_exception()));
+    return fail(rtdetr::as_error(std::current_exception()), rtdetr::asks_for_json(arguments));
   }
 }

@@ -13,6 +13,7 @@
 #include "core/io/error.h"
 #include "core/io/log.h"
 #include "core/io/read_only_file.h"
+#include "train/failure.h"
 #include "train/standard_streams.h"
 
 namespace rtdetr {
@@ -37,6 +38,9 @@ void write_stdout(const std::string& text) {
   throw IoError("cannot write to standard output: " + errno_words(fault));
 }
 
+/// Whether stdout has its document, or a part of it.
+bool json_begun = false;
+
 /// Characters on the screen: bytes that do not continue a UTF-8 sequence.
 std::size_t width_of(const std::string& text) {
   return std::count_if(text.begin(), text.end(), [](unsigned char c) { return (c & 0xC0) != 0x80; });
@@ -49,7 +53,22 @@ void print_text(const Settings& settings, const std::string& text) {
 }
 
 void print_json(const Settings& settings, const nlohmann::ordered_json& document) {
-  if (settings.json) write_stdout(json_text(document));
+  if (!settings.json) return;
+  json_begun = true;
+  write_stdout(json_text(document));
+}
+
+void print_json_error(const Error& error) noexcept {
+  if (json_begun) return;
+  json_begun = true;
+  try {
+    write_stdout(json_text({{"error",
+                             {{"exit_code", static_cast<int>(error.code())},
+                              {"kind", kind_of(error.code())},
+                              {"message", error.what()}}}}));
+  } catch (...) {  // a closed stdout: the message is on stderr
+    return;
+  }
 }
 
 std::string json_text(const nlohmann::ordered_json& document) {

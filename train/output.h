@@ -5,6 +5,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "core/io/error.h"
 #include "train/settings.h"
 
 /// Results on stdout: text for people, or with json=true one document and nothing else. Messages about the work go
@@ -15,6 +16,8 @@ namespace rtdetr {
 void print_text(const Settings& settings, const std::string& text);
 /// Writes the document to stdout if json=true. Doubles in shortest round-trip form; not-a-number becomes null.
 void print_json(const Settings& settings, const nlohmann::ordered_json& document);
+/// Writes {"error": {exit_code, kind, message}} to stdout, unless a document is there already. Never throws.
+void print_json_error(const Error& error) noexcept;
 /// The document indented, with a line feed at its end; bytes that are not UTF-8 (file names) become U+FFFD.
 std::string json_text(const nlohmann::ordered_json& document);
 

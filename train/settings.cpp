@@ -40,6 +40,32 @@ YamlNode value_node(const Key& key, const Settings& settings) {
   return list;
 }
 
+/// The value of a word json=…; nullopt for any other word or value.
+std::optional<bool> json_word(std::string_view word) {
+  constexpr std::string_view kName = "json=";
+  while (word.starts_with('-')) word.remove_prefix(1);
+  if (!word.starts_with(kName)) return std::nullopt;
+  Settings settings;
+  if (!set_value(*find_key("json"), std::string(word.substr(kName.size())), settings).empty()) return std::nullopt;
+  return settings.json;
+}
+
+bool recipe_asks_for_json(std::span<const std::string> arguments) {
+  constexpr std::string_view kName = "cfg=";
+  for (std::string_view word : arguments) {
+    while (word.starts_with('-')) word.remove_prefix(1);
+    if (!word.starts_with(kName)) continue;
+    try {
+      const YamlDocument recipe = load_yaml(word.substr(kName.size()));
+      const YamlNode* json = recipe.root.find("json");
+      return json && json->as_bool().value_or(false);
+    } catch (const Error&) {
+      return false;  // it is reported where it is read
+    }
+  }
+  return false;
+}
+
 std::int64_t nearest_multiple(std::int64_t value, std::int64_t stride) {
   return std::max(stride, (value + stride / 2) / stride * stride);
 }
@@ -62,6 +88,12 @@ std::string settings_to_yaml(const Settings& settings) {
     root.entries.emplace_back(key->name, value_node(*key, settings));
   }
   return "# rtdetr " + info_of(settings.command).name + " cfg=<this file>\n" + write_yaml(root);
+}
+
+bool asks_for_json(std::span<const std::string> arguments) {
+  for (const std::string& word : arguments)
+    if (const auto value = json_word(word)) return *value;
+  return recipe_asks_for_json(arguments);
 }
 
 ImageSize resolve_image_size(const Settings& settings, std::optional<ImageSize> of_model, std::int64_t stride) {

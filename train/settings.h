@@ -129,8 +129,8 @@ struct Settings {
   bool save_json = false;
   bool exif = false;   ///< predict: turn pictures upright
   std::string format;  ///< export: safetensors; convert: coco, yolo
-  std::string output;
   bool copy = false;   ///< convert: copies of the pictures instead of links
+  std::string output;
   std::string verify;       ///< export: folder of pictures or data set YAML to compare on
   std::int64_t runs = 20;   ///< benchmark: timed repetitions
   std::string annotations;  ///< COCO JSON file
@@ -150,6 +150,9 @@ struct Settings {
 /// per line, each with its argument or file:line and the nearest right key.
 /// @throws ConfigError, IoError (cfg file)
 Settings parse_command_line(std::span<const std::string> arguments);
+
+/// Whether the command line, or else its recipe, says json=true; also where parse_command_line throws.
+bool asks_for_json(std::span<const std::string> arguments);
 
 /// The run's args.yaml: all keys of the command in table order, reading back through cfg= to the same settings.
 std::string settings_to_yaml(const Settings& settings);

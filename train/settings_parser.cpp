@@ -31,10 +31,10 @@ std::vector<std::string> key_names(Command command) {
 }
 
 /// "train, val" of the commands a key belongs to.
-std::string commands_with(const Key& key) {
+std::string commands_with(const std::string& key) {
   std::vector<std::string> names;
   for (const CommandInfo& info : all_commands())
-    if (key.commands & bit(info.command)) names.push_back(info.name);
+    if (find_key(key, info.command)) names.push_back(info.name);
   return join(names, ", ");
 }
 
@@ -129,15 +129,14 @@ bool Parser::explain_word(const std::string& word, const std::string* next) {
 }
 
 const Key* Parser::known_key(const std::string& name, const std::string& where) {
-  const Key* key = find_key(name);
-  if (key && (key->commands & bit(settings_.command))) return key;
-  if (key) {
-    problem(where, "'" + name + "' is a key of " + commands_with(*key) + ", not of " + command().name);
+  if (const Key* key = find_key(name, settings_.command)) return key;
+  if (find_key(name)) {
+    problem(where, "'" + name + "' is a key of " + commands_with(name) + ", not of " + command().name);
     return nullptr;
   }
   std::string hint = foreign_key_hint(name);
-  const Key* other = find_key(hint.substr(0, hint.find('=')));
-  if (other && !(other->commands & bit(settings_.command))) hint.clear();
+  const std::string ours = hint.substr(0, hint.find('='));
+  if (find_key(ours) && !find_key(ours, settings_.command)) hint.clear();
   const std::string reason = absence_reason(name);
   hint = hint.empty() ? did_you_mean(name, key_names(settings_.command)) : "; here it is " + hint;
   if (!reason.empty()) hint = ": " + reason;
@@ -258,7 +257,7 @@ void Parser::settle_param_groups() {
 
 void Parser::check_required() {
   for (const std::string& name : command().required) {
-    const Key& key = *find_key(name);
+    const Key& key = *find_key(name, settings_.command);
     if (!value_text(key, settings_).empty()) continue;
     if (!attempted_.contains(name))
       problems_.push_back(command().name + " needs " + name + "=: " + key.meaning + "; e.g. " + command().example);
@@ -301,7 +300,8 @@ bool is_help_word(const std::string& word) { return word == "--help" || word == 
 Settings help_about(std::vector<std::string> topics) {
   Settings settings;
   settings.command = Command::kHelp;
-  settings.json = std::erase(topics, "json=true") > 0;
+  settings.json = asks_for_json(topics);
+  std::erase_if(topics, [](const std::string& word) { return asks_for_json({&word, 1}); });
   settings.topics = std::move(topics);
   return settings;
 }
@@ -321,7 +321,11 @@ Settings parse_command_line(std::span<const std::string> arguments) {
   if (is_help_word(first)) return help_about({arguments.begin() + 1, arguments.end()});
   const CommandInfo* info = find_command(first == "--version" || first == "-V" ? "version" : first);
   if (!info) refuse_first_word(first);
-  if (std::any_of(arguments.begin() + 1, arguments.end(), is_help_word)) return help_about({info->name});
+  if (std::any_of(arguments.begin() + 1, arguments.end(), is_help_word)) {
+    Settings settings = help_about({info->name});
+    settings.json = asks_for_json(arguments);
+    return settings;
+  }
   return Parser(info->command).parse(arguments.subspan(1));
 }
 

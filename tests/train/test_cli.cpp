@@ -151,8 +151,11 @@ TEST_CASE("mistakes are one line each on stderr, nothing on stdout, and their ow
       {"train model=rtdetr_r18vd.yaml data=" + broken_json, 2, "is an annotation file; write a YAML"},
       {"convert format=coco output=x data=" + archive, 2, "is an archive; unpack it"},
       {"help epochz", 2, "did you mean 'epochs'"},
-      {"convert data=configs/datasets/bccd.yaml format=safetensors output=x", 2, "convert writes coco or yolo"},
+      {"convert data=configs/datasets/bccd.yaml format=safetensors output=x", 2,
+       "format must be one of coco, yolo, not 'safetensors'"},
       {"convert data=configs/datasets/bccd.yaml format=voc output=x", 2, "format"},
+      {"export model=rtdetr-n.yaml format=yolo output=x", 2, "format must be safetensors, not 'yolo'"},
+      {"predict model=rtdetr-n.yaml source=x save_conf=true", 2, "save_txt=true; give both"},
       {"convert data=configs/datasets/bccd.yaml format=yolo output=configs", 2, "is there already; name a new folder"},
   };
   for (const Row& row : rows) {
@@ -163,6 +166,55 @@ TEST_CASE("mistakes are one line each on stderr, nothing on stdout, and their ow
     CHECK_THAT(result.err, StartsWith("rtdetr: error: "));
     CHECK_THAT(result.err, Contains(row.says));
   }
+}
+
+TEST_CASE("with json=true an error is a document on stdout, and a line on stderr as ever") {
+  const Scratch scratch;
+  const std::string broken_json = scratch.write("broken.json", "{\"images\": [");
+  const std::string recipe = scratch.write("recipe.yaml", "json: true\nepoches: 3\n");
+  struct Row {
+    std::string arguments;
+    int code;
+    std::string kind, says;
+  };
+  const std::vector<Row> rows = {
+      {"trian json=true", 2, "usage", "did you mean 'train'"},
+      {"--json=True train model=x data=y", 2, "usage", "the command comes first"},
+      {"train model=a data=b epoches=3 lr=1 json=true", 2, "usage", "unknown key 'epoches'"},
+      {"train model=a data=b cfg=" + recipe, 2, "usage", "recipe.yaml:2"},
+      {"help epochz json=true", 2, "usage", "did you mean 'epochs'"},
+      {"coco-eval json=true annotations=" + broken_json + " results=" + broken_json, 3, "data", broken_json},
+      {"info json=true model=" + broken_json, 4, "model", broken_json},
+  };
+  for (const Row& row : rows) {
+    const Result result = run(scratch, row.arguments);
+    INFO(row.arguments << "\n" << result.out << result.err);
+    CHECK(result.code == row.code);
+    CHECK_THAT(result.err, StartsWith("rtdetr: error: ") && Contains(row.says));
+    const json error = json::parse(result.out)["error"];
+    CHECK(error["exit_code"] == row.code);
+    CHECK(error["kind"] == row.kind);
+    CHECK_THAT(error["message"].get<std::string>(), Contains(row.says));
+  }
+  CHECK(run(scratch, "trian json=false").out == "");
+}
+
+TEST_CASE("help about one word is that word's alone as JSON, too") {
+  const Scratch scratch;
+  const json conf = document_of(run(scratch, "help conf json=true"));
+  REQUIRE(conf["keys"].size() == 1);
+  CHECK(conf["keys"][0]["name"] == "conf");
+  CHECK(conf["keys"][0]["defaults"] == json({{"val", "0"}, {"predict", "0.5"}}));
+  CHECK(document_of(run(scratch, "help format json=true"))["keys"].size() == 2);
+  for (const char* words : {"help val json=true", "val --help json=true"}) {
+    const json val = document_of(run(scratch, words));
+    REQUIRE(val["commands"].size() == 1);
+    CHECK(val["commands"][0]["name"] == "val");
+  }
+  CHECK(document_of(run(scratch, "help AIFI json=true"))["topic"] == "AIFI");
+  CHECK(document_of(run(scratch, "help conf val json=true"))["topics"].size() == 2);
+  CHECK_THAT(run(scratch, "help export").out, Contains("[safetensors]") && !Contains("yolo"));
+  CHECK_THAT(run(scratch, "help convert").out, Contains("[one of coco, yolo]"));
 }
 
 TEST_CASE("info counts the same as its rows, with one document on stdout") {
@@ -226,6 +278,11 @@ TEST_CASE("predict names unreadable pictures, goes on, and ends with code 3") {
   CHECK(clean["folder"] == scratch.file("out/exp"));
   for (const char* file : {"out/exp/good.jpg", "out/exp/labels/good.txt", "out/exp/detections.json"})
     CHECK(fs::exists(scratch.path / file));
+  CHECK(columns_of(scratch.path / "out/exp/labels/good.txt") == 5);
+
+  const std::string scored = "predict save_conf=true model=" + model + " source=" + scratch.file("in") + out;
+  CHECK(document_of(run(scratch, scored))["folder"] == scratch.file("out/exp-2"));
+  CHECK(columns_of(scratch.path / "out/exp-2/labels/good.txt") == 6);
 
   scratch.write("in/bad.jpg", "no picture");
   const Result result = run(scratch, "predict model=" + model + " source=" + scratch.file("in") + out);
@@ -359,11 +416,6 @@ TEST_CASE("benchmark gives the spread of every stage") {
     CHECK(result[stage]["min"] <= result[stage]["p50"]);
     CHECK(result[stage]["p50"] <= result[stage]["p95"]);
     CHECK(result[stage]["p95"] <= result[stage]["p99"]);
-  CHECK(columns_of(scratch.path / "out/exp/labels/good.txt") == 5);
-
-  const std::string scored = "predict save_conf=true model=" + model + " source=" + scratch.file("in") + out;
-  CHECK(document_of(run(scratch, scored))["folder"] == scratch.file("out/exp-2"));
-  CHECK(columns_of(scratch.path / "out/exp-2/labels/good.txt") == 6);
   }
   CHECK(result["peak_mib"] > 1);
 }

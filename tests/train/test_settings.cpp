@@ -138,7 +138,7 @@ TEST_CASE("a mistake on the command line is answered with the argument and what 
       {"export model=m format=safetensors", {"export needs output="}},
       {"export model=m output=m.safetensors", {"export needs format="}},
       {"export model=m format=safetensors output=m.onnx", {"is written to a file ending in .safetensors"}},
-      {"export model=m format=onnx output=m.onnx", {"format must be one of safetensors, coco, yolo, not 'onnx'"}},
+      {"export model=m format=onnx output=m.onnx", {"format must be safetensors, not 'onnx'"}},
       {"coco-eval annotations=a.json", {"coco-eval needs results="}},
       {"check", {"check needs data=, or annotations= and images="}},
       {"check annotations=a.json", {"annotations= and images= together"}},

@@ -84,17 +84,41 @@ std::string command_help(const CommandInfo& info) {
   return text;
 }
 
+/// The value with which each command that has the key begins.
+std::vector<std::pair<std::string, std::string>> defaults_of(const Key& key) {
+  std::vector<std::pair<std::string, std::string>> defaults;
+  for (const CommandInfo& info : all_commands())
+    if (key.commands & bit(info.command)) defaults.emplace_back(info.name, value_text(key, defaults_of(info.command)));
+  return defaults;
+}
+
+std::vector<const Key*> rows_of(const std::string& name) {
+  std::vector<const Key*> rows;
+  for (const Key& key : all_keys())
+    if (key.name == name) rows.push_back(&key);
+  return rows;
+}
+
 std::string key_help(const Key& key) {
   std::string text = key.name + ": " + key.meaning + "\n\n  accepts   " + accepted_form(key) + "\n";
   if (!key.unit.empty()) text += "  unit      " + key.unit + "\n";
   text += "  example   " + key.name + "=" + key.example + "\n  defaults  ";
   std::vector<std::string> defaults;
-  for (const CommandInfo& info : all_commands()) {
-    if (!(key.commands & bit(info.command))) continue;
-    const std::string value = value_text(key, defaults_of(info.command));
-    defaults.push_back(info.name + ": " + (value.empty() ? "not set" : value));
-  }
+  for (const auto& [command, value] : defaults_of(key))
+    defaults.push_back(command + ": " + (value.empty() ? "not set" : value));
   return text + join(defaults, ", ") + "\n";
+}
+
+nlohmann::ordered_json key_json(const Key& key) {
+  nlohmann::ordered_json document = {{"name", key.name},
+                                     {"meaning", key.meaning},
+                                     {"accepts", accepted_form(key)},
+                                     {"unit", key.unit},
+                                     {"example", key.name + "=" + key.example},
+                                     {"section", key.section},
+                                     {"defaults", nlohmann::ordered_json::object()}};
+  for (const auto& [command, value] : defaults_of(key)) document["defaults"][command] = value;
+  return document;
 }
 
 nlohmann::ordered_json keys_json(Command command) {
@@ -110,25 +134,42 @@ nlohmann::ordered_json keys_json(Command command) {
   return list;
 }
 
-nlohmann::ordered_json help_json() {
-  nlohmann::ordered_json document = {{"commands", nlohmann::ordered_json::array()}};
-  for (const CommandInfo& info : all_commands())
-    document["commands"].push_back({{"name", info.name},
-                                    {"summary", info.summary},
-                                    {"example", info.example},
-                                    {"required", info.required},
-                                    {"keys", keys_json(info.command)}});
-  return document;
+nlohmann::ordered_json command_json(const CommandInfo& info) {
+  return {{"name", info.name},
+          {"summary", info.summary},
+          {"example", info.example},
+          {"required", info.required},
+          {"keys", keys_json(info.command)}};
 }
 
 /// Help about one word: a command, a key of some command, or a module of model YAMLs.
-std::string topic_help(const std::string& topic) {
-  if (const CommandInfo* info = find_command(topic)) return command_help(*info);
-  if (const Key* key = find_key(topic)) return key_help(*key);
+struct Topic {
+  std::string text;
+  nlohmann::ordered_json document;
+};
+
+Topic text_topic(const std::string& topic, const std::string& text) {
+  return {text, {{"topic", topic}, {"text", text}}};
+}
+
+Topic key_topic(const std::string& name) {
+  std::vector<std::string> texts;
+  nlohmann::ordered_json rows = nlohmann::ordered_json::array();
+  for (const Key* key : rows_of(name)) {
+    texts.push_back(key_help(*key));
+    rows.push_back(key_json(*key));
+  }
+  return {join(texts, "\n"), {{"keys", rows}}};
+}
+
+Topic explain(const std::string& topic) {
+  if (const CommandInfo* info = find_command(topic))
+    return {command_help(*info), {{"commands", nlohmann::ordered_json::array({command_json(*info)})}}};
+  if (find_key(topic)) return key_topic(topic);
   const std::vector<std::string> modules = module_names();
-  if (topic == "models" || topic == "modules") return modules_overview();
-  if (topic == "reference") return reference_page();
-  if (std::find(modules.begin(), modules.end(), topic) != modules.end()) return module_help(topic);
+  if (topic == "models" || topic == "modules") return text_topic(topic, modules_overview());
+  if (topic == "reference") return text_topic(topic, reference_page());
+  if (std::find(modules.begin(), modules.end(), topic) != modules.end()) return text_topic(topic, module_help(topic));
   std::vector<std::string> words = modules;
   for (const CommandInfo& info : all_commands()) words.push_back(info.name);
   for (const Key& key : all_keys()) words.push_back(key.name);
@@ -137,13 +178,28 @@ std::string topic_help(const std::string& topic) {
                     (ours.empty() ? did_you_mean(topic, words) : "; here it is " + ours));
 }
 
+/// Without a topic everything; with one it alone, in the same form; with several a list.
+nlohmann::ordered_json help_json(const std::vector<Topic>& topics) {
+  if (topics.size() == 1) return topics.front().document;
+  if (topics.empty()) {
+    nlohmann::ordered_json commands = nlohmann::ordered_json::array();
+    for (const CommandInfo& info : all_commands()) commands.push_back(command_json(info));
+    return {{"commands", commands}};
+  }
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const Topic& topic : topics) list.push_back(topic.document);
+  return {{"topics", list}};
+}
+
 }  // namespace
 
 ExitCode run_help(const Settings& settings) {
-  std::string text = settings.topics.empty() ? overview() : "";
-  for (const std::string& topic : settings.topics) text += (text.empty() ? "" : "\n") + topic_help(topic);
+  std::vector<Topic> topics;
+  for (const std::string& topic : settings.topics) topics.push_back(explain(topic));
+  std::string text = topics.empty() ? overview() : "";
+  for (const Topic& topic : topics) text += (text.empty() ? "" : "\n") + topic.text;
   print_text(settings, text);
-  print_json(settings, help_json());
+  print_json(settings, help_json(topics));
   return ExitCode::kOk;
 }
 

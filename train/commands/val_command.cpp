@@ -83,6 +83,7 @@ ExitCode run_val(const Settings& settings) {
   document["operating_point"] = operating_point_json(report, dataset.classes);
   print_text(settings, format_summary(evaluation.last()) + "\n" + class_table(evaluation.last(), dataset.classes) +
                            operating_point_text(report) + "\n" + layer_table(evaluation) + speed(evaluation));
+  document["folder"] = nullptr;
   if (settings.save_json || settings.plots) document["folder"] = write_files(settings, dataset, evaluation, report);
   print_json(settings, document);
   return ExitCode::kOk;
