@@ -64,7 +64,7 @@ class Planner {
     PlannedRow row;
     row.index = static_cast<int>(plan_.rows.size());
     row.spec = &spec;
-    row.path = spec.path.empty() ? "model." + std::to_string(row.index) : spec.path;
+    row.path = row_path(spec, plan_.rows.size());
     row.part = spec.in_backbone ? "backbone" : "encoder";
     if (!spec.module.empty()) fill(row);
     if (row.output) plan_.stride = std::max(plan_.stride, row.output->stride);
@@ -85,8 +85,19 @@ class Planner {
     try {
       resolve_output(row);
     } catch (const ModelError& error) {
-      complain(row, error.what());
+      complain(row, error.what() + shift_hint(row));
     }
+  }
+
+  /// Once a file, where a row that is read by number does not fit: the likely reason.
+  std::string shift_hint(const PlannedRow& row) {
+    const auto& names = row.spec->from_names;
+    bool numbered = false;
+    for (std::size_t k = 0; k < names.size(); ++k) numbered |= names[k].empty() && row.spec->from[k] >= 0;
+    if (!numbered || hinted_) return "";
+    hinted_ = true;
+    return "; a row put in or taken out shifts the numbers of all rows behind it by one: count `from` again, or name "
+           "the row by its path";
   }
 
   /// @return whether every input is there and its map known
@@ -112,7 +123,7 @@ class Planner {
       complain(row, row.index == 0
                         ? "the first row reads the picture: `from` must be -1, found " + std::to_string(from)
                         : "`from` must name an earlier row, -1 … -" + std::to_string(row.index) + " or 0 … " +
-                              std::to_string(row.index - 1) + ", found " + std::to_string(from));
+                              std::to_string(row.index - 1) + ", found " + std::to_string(from) + shift_hint(row));
       return false;
     }
     const PlannedRow& input = plan_.rows[source];
@@ -202,6 +213,7 @@ class Planner {
   const BuildOptions& options_;
   ModelMistakes& mistakes_;
   GraphPlan plan_;
+  bool hinted_ = false;
 };
 
 /// Equal blocks one after the other, keys `<k>.…`.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <regex>
 
 #include "core/io/error.h"
@@ -42,6 +43,7 @@ class SpecReader {
     read_scale(scale);
     read_rows("backbone", true);
     read_rows("head", false);
+    resolve_names();
     return std::move(spec_);
   }
 
@@ -163,7 +165,7 @@ class SpecReader {
     }
     const YamlNode &from = node.items[0], &repeats = node.items[1], &module = node.items[2], &args = node.items[3];
     bool good = read_from(from, row);
-    if (!good) complain("`from` must be an integer or a list of integers, found " + from.describe());
+    if (!good) complain("`from` must be a row's number or path, or a list of them, found " + from.describe());
     if (const auto value = repeats.as_integer()) {
       row.repeats = *value;
     } else {
@@ -183,9 +185,11 @@ class SpecReader {
 
   static bool read_from(const YamlNode& node, RowSpec& row) {
     const auto read_one = [&](const YamlNode& item) {
-      const auto value = item.as_integer();
-      if (!value || std::abs(*value) > static_cast<std::int64_t>(kMaxRows)) return false;
-      row.from.push_back(static_cast<int>(*value));
+      const auto number = item.as_integer();
+      const bool is_number = number && std::abs(*number) <= static_cast<std::int64_t>(kMaxRows);
+      if (!is_number && (number || !is_path(item))) return false;
+      row.from.push_back(is_number ? static_cast<int>(*number) : 0);
+      row.from_names.push_back(is_number ? "" : item.scalar);
       return true;
     };
     row.from_is_list = node.is_sequence();
@@ -193,16 +197,60 @@ class SpecReader {
     return !node.items.empty() && std::all_of(node.items.begin(), node.items.end(), read_one);
   }
 
-  static bool read_path(const YamlNode& node, RowSpec& row) {
+  static bool is_path(const YamlNode& node) {
     static const std::regex kPath("[A-Za-z0-9_]+(\\.[A-Za-z0-9_]+)*");
-    if (!node.is_scalar() || node.scalar.size() > 200 || !std::regex_match(node.scalar, kPath)) return false;
+    return node.is_scalar() && node.scalar.size() <= 200 && std::regex_match(node.scalar, kPath);
+  }
+
+  static bool read_path(const YamlNode& node, RowSpec& row) {
+    if (!is_path(node)) return false;
     row.path = node.scalar;
     return true;
+  }
+
+  /// Puts numbers in the place of names. A row that reads what is not there loses its module, and is skipped.
+  void resolve_names() {
+    std::map<std::string, std::size_t> numbers;
+    for (std::size_t index = 0; index < spec_.rows.size(); ++index)
+      numbers.emplace(row_path(spec_.rows[index], index), index);
+    for (std::size_t index = 0; index < spec_.rows.size(); ++index) {
+      RowSpec& row = spec_.rows[index];
+      for (std::size_t k = 0; k < row.from_names.size(); ++k) {
+        if (row.from_names[k].empty()) continue;
+        const auto named = numbers.find(row.from_names[k]);
+        if (named != numbers.end() && named->second < index) {
+          row.from[k] = static_cast<int>(named->second);
+          continue;
+        }
+        const std::string why = named == numbers.end() ? "which is no row's path" + nearest_path(row.from_names[k])
+                                                       : later_row(named->second, index);
+        mistakes_.add_row(static_cast<int>(index), row, "`from` names '" + row.from_names[k] + "', " + why);
+        row.module.clear();
+      }
+    }
+  }
+
+  static std::string later_row(std::size_t named, std::size_t index) {
+    const std::string which =
+        named == index ? "the row itself" : "row " + std::to_string(named) + ", which comes later";
+    return which + ": a row reads rows before it";
+  }
+
+  /// For the first mistakes only, which are those that are shown: long names take time.
+  std::string nearest_path(const std::string& name) {
+    constexpr int kMostSuggestions = 20;
+    if (++unknown_names_ > kMostSuggestions) return "";
+    std::vector<std::string> paths;
+    for (const RowSpec& row : spec_.rows) {
+      if (!row.path.empty()) paths.push_back(row.path);
+    }
+    return did_you_mean(name, paths);
   }
 
   const YamlNode& root_;
   ModelMistakes& mistakes_;
   ModelSpec spec_;
+  int unknown_names_ = 0;
 };
 
 YamlDocument parse_as_model(const std::string& text, const std::string& origin) {
@@ -214,6 +262,10 @@ YamlDocument parse_as_model(const std::string& text, const std::string& origin) 
 }
 
 }  // namespace
+
+std::string row_path(const RowSpec& row, std::size_t index) {
+  return row.path.empty() ? "model." + std::to_string(index) : row.path;
+}
 
 ModelSpec parse_model_spec(const std::string& text, const std::string& origin, const std::string& scale) {
   const YamlDocument document = parse_as_model(text, origin);

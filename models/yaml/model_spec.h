@@ -11,7 +11,8 @@ namespace rtdetr {
 
 /// One row `[from, repeats, module, args, path?]` of a model YAML (spec/ultralytics §2.3), checked for form.
 struct RowSpec {
-  std::vector<int> from;  ///< row indices as written; -1 = the previous row
+  std::vector<int> from;                ///< row indices as written, -1 = the previous row; a named row's number
+  std::vector<std::string> from_names;  ///< beside each: the path it was named by, or "" for a number
   bool from_is_list = false;
   std::int64_t repeats = 1;
   std::string module;
@@ -21,6 +22,9 @@ struct RowSpec {
   int line = 0;
   std::string text;  ///< the row as written, one line: for messages
 };
+
+/// The path that the row at `index` is registered under.
+std::string row_path(const RowSpec& row, std::size_t index);
 
 /// A model YAML, checked for form and kept with its text, which goes into every checkpoint.
 struct ModelSpec {

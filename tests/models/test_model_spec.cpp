@@ -60,11 +60,58 @@ TEST_CASE("a `from` that names no earlier row is refused") {
   CHECK_THAT(row_refusal("[5, 1, Conv, [16]]"), Contains("m.yaml:8: row 2") && Contains("found 5"));
   CHECK_THAT(row_refusal("[2, 1, Conv, [16]]"), Contains("must name an earlier row, -1 … -2 or 0 … 1, found 2"));
   CHECK_THAT(row_refusal("[-3, 1, Conv, [16]]"), Contains("found -3"));
-  CHECK_THAT(row_refusal("[x, 1, Conv, [16]]"), Contains("`from` must be an integer or a list of integers, found 'x'"));
+  CHECK_THAT(row_refusal("[x y, 1, Conv, [16]]"),
+             Contains("`from` must be a row's number or path, or a list of them, found 'x y'"));
+  CHECK_THAT(row_refusal("[1001, 1, Conv, [16]]"), Contains("a row's number or path") && Contains("found '1001'"));
   CHECK_THAT(row_refusal("[[], 1, Concat, [1]]"), Contains("found an empty list"));
   CHECK_THAT(row_refusal("[[0, 1], 1, Conv, [16]]"), Contains("Conv reads one row, found 2"));
   CHECK_THAT(refusal("nc: 1\nbackbone:\n  - [0, 1, Conv, [16]]\nhead:\n  - [-1, 1, RTDETRDecoder, [nc]]\n"),
              Contains("the first row reads the picture: `from` must be -1, found 0"));
+}
+
+TEST_CASE("a row is read by its path as by its number") {
+  const std::string text =
+      "nc: 4\nbackbone:\n  - [-1, 1, Conv, [16, 3, 8], backbone.fine]\n  - [-1, 1, Conv, [16, 3, 2]]\nhead:\n"
+      "  - [backbone.fine, 1, Conv, [32, 3, 2], neck]\n"
+      "  - [[backbone.fine, model.1, -1, neck], 1, RTDETRDecoder, [nc, 32, 10, 4, 4, 1, 32]]\n";
+  const ModelSpec spec = parse_model_spec(text, "m.yaml");
+  CHECK(spec.rows[2].from == std::vector<int>{0});
+  CHECK(spec.rows[3].from == std::vector<int>{0, 1, -1, 2});
+  CHECK(spec.rows[3].from_names == std::vector<std::string>{"backbone.fine", "model.1", "", "neck"});
+  CHECK_FALSE(spec.rows[2].from_is_list);
+
+  std::string longer = text;  // a row put in before them shifts numbers, not names
+  longer.replace(longer.find("  - [-1, 1, Conv, [16, 3, 8]"), 4, "  - [-1, 1, nn.Identity, []]\n  - ");
+  longer.replace(longer.find("model.1"), 7, "model.2");
+  CHECK(parse_model_spec(longer, "m.yaml").rows[4].from == std::vector<int>{1, 2, -1, 3});
+}
+
+TEST_CASE("a name in `from` that is no earlier row's path is refused, with the nearest or the reason") {
+  const auto refused = [](const std::string& from) {
+    return refusal("nc: 4\nbackbone:\n  - [-1, 1, Conv, [16, 3, 8], backbone.fine]\n  - [" + from +
+                   ", 1, Concat, [1], middle]\nhead:\n  - [-1, 1, Conv, [16], neck]\n"
+                   "  - [-1, 1, RTDETRDecoder, [nc, 32, 10, 4, 4, 1, 32]]\n");
+  };
+  CHECK(refused("backbone.fine") == "accepted");
+  CHECK_THAT(refused("backbone.fin"), Contains("m.yaml:4: row 1") &&
+                                          Contains("`from` names 'backbone.fin', which is no row's path; did you mean "
+                                                   "'backbone.fine'?"));
+  CHECK_THAT(refused("[0, nek]"), Contains("'nek', which is no row's path; did you mean 'neck'?"));
+  CHECK_THAT(refused("neck"), Contains("names 'neck', row 2, which comes later: a row reads rows before it"));
+  CHECK_THAT(refused("[-1, middle]"), Contains("names 'middle', the row itself"));
+  CHECK_THAT(refused("model.3"), Contains("row 3, which comes later"));
+}
+
+TEST_CASE("where a numbered row does not fit, the message says once that numbers shift") {
+  const std::string hint = "shifts the numbers of all rows behind it by one";
+  CHECK_THAT(row_refusal("[[0, 1], 1, Concat, [1]]"), Contains("strides 8 and 16; a row put in") && Contains(hint));
+  CHECK_THAT(row_refusal("[2, 1, Conv, [16]]"), Contains(hint));
+  CHECK_THAT(row_refusal("[-1, 1, AIFI, [64, 5]]"), !Contains(hint));
+  CHECK_THAT(row_refusal("[-1, 1, Conw, [16]]"), !Contains(hint));
+  const std::string twice = row_refusal("[[0, 1], 1, Concat, [1]]\n  - [[0, 1], 1, Concat, [1]]");
+  CHECK(twice.find(hint) != std::string::npos);
+  CHECK(twice.find(hint) == twice.rfind(hint));
+  CHECK(twice.find("strides 8 and 16", twice.find(hint)) != std::string::npos);
 }
 
 TEST_CASE("wrong arguments are answered with name, meaning and range") {
