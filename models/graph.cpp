@@ -107,7 +107,7 @@ DetectionModelImpl::DetectionModelImpl(ModelSpec spec, const BuildOptions& optio
   Graph& graph = *graph_;
   graph.spec = resolve_spec(spec, options);
   graph.plan = checked_plan(graph.spec, options);
-  const ParameterBudget budget(/*counting_only=*/false);
+  const ParameterBudget budget(/*counting_only=*/options.shapes_only);
   for (const PlannedRow& row : graph.plan.rows) {
     const std::shared_ptr<torch::nn::Module> module = build_row(row);
     register_at(*this, row.path, module);
@@ -134,10 +134,9 @@ ModelOutput DetectionModelImpl::forward(const torch::Tensor& images, const Forwa
   }
   std::vector<Tensor> maps;
   graph.run(images, maps);
-  backbone_maps.clear();
-  encoder_maps.clear();
   const std::vector<Tensor> head_maps = graph.gather(graph.head_inputs, maps);
   if (keep_probes) {
+    backbone_maps.clear();
     for (std::size_t r = 0; r < graph.steps.size(); ++r) {
       if (graph.steps[r].kept_for_probe) backbone_maps.push_back(maps[r + 1]);
     }
@@ -184,7 +183,7 @@ std::vector<DetectionModelImpl::Row> DetectionModelImpl::rows() const {
 
 DetectionModel build_model(const ModelSpec& spec, const BuildOptions& options) {
   DetectionModel model(spec, options);
-  if (options.initial_weights) initialize_weights(*model, options.seed);
+  if (options.initial_weights && !options.shapes_only) initialize_weights(*model, options.seed);
   return model;
 }
 

@@ -20,6 +20,7 @@ struct BuildOptions {
   std::optional<std::int64_t> num_queries;
   std::uint64_t seed = 0;       ///< of the initial weights (core/io/random.h)
   bool initial_weights = true;  ///< false: tensors stay unset, for a checkpoint that follows
+  bool shapes_only = false;     ///< tensors without memory (LibTorch's meta device): to count and to look at
 };
 
 /// Random draws of a denoising group, so that tests can inject the reference's. See models/decoder/denoising.h.
@@ -48,6 +49,7 @@ class DetectionModelImpl : public torch::nn::Module {
 
   /// @param images  [B, 3, H, W] in [0, 1]; H and W multiples of stride()
   /// @throws ConfigError  if the size does not fit the strides
+  /// @note  in evaluation mode and without `keep_probes`, several threads may run it at once
   ModelOutput forward(const torch::Tensor& images, const ForwardOptions& options = {});
 
   const ModelSpec& spec() const;  ///< as resolved: nc, scale, queries, decoder layers; so is its text
@@ -105,7 +107,8 @@ std::int64_t count_deployed_parameters(const DetectionModelImpl& model);
 
 /// Floating-point operations of one image, counted as the published figures are: 2 per multiply-add of convolutions and
 /// linear layers; attention's own products are left out; the box head of query selection counts for every token though
-/// ours runs it on the selected ones alone. The official figures are those of the fused model. One forward pass.
-double count_gflops(DetectionModel& model, std::int64_t height, std::int64_t width);
+/// ours runs it on the selected ones alone. The official figures are those of the fused model. Shapes alone are passed
+/// through, so that neither weights nor their size matter.
+double count_gflops(const DetectionModel& model, std::int64_t height, std::int64_t width);
 
 }  // namespace rtdetr

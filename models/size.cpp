@@ -7,9 +7,10 @@
 #include "models/blocks/rep.h"
 #include "models/decoder/decoder.h"
 #include "models/model.h"
+#include "models/shape_kernels.h"
 
-/// How large a model is. Operations are counted by watching one forward pass: whatever a block computes is counted, no
-/// block has to know.
+/// How large a model is. Operations are counted by watching one forward pass of tensors without memory: whatever a
+/// block computes is counted, no block has to know, and nothing is computed.
 namespace rtdetr {
 
 namespace {
@@ -41,8 +42,6 @@ void count_product(const at::RecordFunction& call) {
     counted_operations += 2.0 * input(0).numel() * input(1).size(-1);
   } else if (name == "aten::addmm" || name == "aten::baddbmm") {
     counted_operations += 2.0 * input(1).numel() * input(2).size(-1);
-  } else if (name == "mkldnn::_linear_pointwise") {  // core/ops/linear.h
-    counted_operations += 2.0 * input(0).numel() * input(1).size(0);
   }
 }
 
@@ -82,24 +81,23 @@ std::int64_t count_deployed_parameters(const DetectionModelImpl& model) {
   return official ? total - decoder->denoising_parameters() : total;
 }
 
-double count_gflops(DetectionModel& model, std::int64_t height, std::int64_t width) {
-  const torch::NoGradGuard no_grad;
-  const bool was_training = model->is_training(), kept_probes = model->keep_probes;
-  model->eval();
-  model->keep_probes = true;
+double count_gflops(const DetectionModel& model, std::int64_t height, std::int64_t width) {
+  register_shape_kernels();
+  BuildOptions options;
+  options.shapes_only = true;
+  DetectionModel shapes = build_model(model->spec(), options);
+  if (model->fused()) shapes->fuse();
+  shapes->eval();
+  shapes->keep_probes = true;
   counted_operations = 0;
   {
+    const c10::InferenceMode inference;
     const Watch watch;
-    const torch::Tensor any = model->parameters().front();
-    model->forward(torch::zeros({1, model->spec().channels, height, width}, any.options().requires_grad(false)));
+    shapes->forward(torch::empty({1, model->spec().channels, height, width}, torch::kMeta));
   }
   std::int64_t tokens = 0;
-  for (const torch::Tensor& map : model->encoder_maps) tokens += map.size(2) * map.size(3);
-  model->encoder_maps.clear();
-  model->backbone_maps.clear();
-  model->keep_probes = kept_probes;
-  model->train(was_training);
-  return (counted_operations + model->head().spared_operations(tokens)) / 1e9;
+  for (const torch::Tensor& map : shapes->encoder_maps) tokens += map.size(2) * map.size(3);
+  return (counted_operations + shapes->head().spared_operations(tokens)) / 1e9;
 }
 
 }  // namespace rtdetr

@@ -37,11 +37,9 @@ OpenedModel build_from_yaml(const Settings& settings, InitialWeights initial) {
   options.decoder_layers = if_set(settings.decoder_layers);
   options.num_queries = if_set(settings.num_queries);
   options.seed = static_cast<std::uint64_t>(settings.seed);
-  options.initial_weights = initial == InitialWeights::kDrawn;
+  options.shapes_only = initial == InitialWeights::kNone;
   OpenedModel opened;
   opened.model = build_model(load_model_spec(settings.model, settings.scale), options);
-  if (initial == InitialWeights::kZero)
-    for (auto& [name, tensor] : named_state(*opened.model)) tensor.zero_();
   opened.info = info_without_names(opened.model);
   return opened;
 }

@@ -21,7 +21,7 @@ struct OpenedModel {
 /// What a YAML's model is filled with.
 enum class InitialWeights {
   kDrawn,  ///< as the references draw them, from seed=
-  kZero,   ///< for who looks at the structure alone: drawing takes seconds
+  kNone,   ///< tensors without memory, for who looks at the structure alone
 };
 
 /// Opens model= under scale=, nc=, num_queries=, decoder_layers= and seed=.

@@ -16,7 +16,17 @@ using torch::autograd::variable_list;
 
 MsDeformAttnKernels g_cuda_kernels;
 
+/// For tensors without memory, whose shapes are all there is.
+MsDeformAttnKernels shape_kernels() {
+  MsDeformAttnKernels none;
+  none.forward = [](const MsDeformAttnShape&, const Tensor&, const Tensor&, const Tensor&, Tensor&) {};
+  none.backward = [](const MsDeformAttnShape&, const Tensor&, const Tensor&, const Tensor&, const Tensor&, Tensor&,
+                     Tensor&, Tensor&) {};
+  return none;
+}
+
 MsDeformAttnKernels kernels_for(const torch::Device& device) {
+  if (device.is_meta()) return shape_kernels();
   if (device.is_cpu()) return ms_deform_attn_cpu_kernels();
   if (device.is_cuda() && g_cuda_kernels.forward) return g_cuda_kernels;
   throw Error(ExitCode::kUsage, "deformable attention has no kernel for device '" + device.str() +

@@ -17,7 +17,7 @@ Tensor position_table(std::int64_t height, std::int64_t width, std::int64_t size
     const Tensor angle = coordinate.to(type).unsqueeze(1) * frequency;
     return torch::cat({angle.sin(), angle.cos()}, 1);
   };
-  const Tensor first = waves(torch::floor_divide(token, divisor));
+  const Tensor first = waves(torch::div(token, divisor, "floor"));
   const Tensor second = waves(torch::remainder(token, divisor));
   return torch::cat({first, second}, 1).unsqueeze(0).to(options.dtype());
 }
@@ -31,16 +31,11 @@ AifiImpl::AifiImpl(const AifiOptions& options) : options_(options) {
   norm2_ = register_module("norm2", LayerNorm(o.size));
 }
 
-const Tensor& AifiImpl::position_for(const Tensor& map) {
-  const std::pair size(map.size(2), map.size(3));
-  const bool fits = position_.defined() && map_size_ == size && position_.scalar_type() == map.scalar_type() &&
-                    position_.device() == map.device();
-  if (!fits) {
-    position_ =
-        position_table(size.first, size.second, options_.size, options_.order, map.options().requires_grad(false));
-    map_size_ = size;
-  }
-  return position_;
+Tensor AifiImpl::position_for(const Tensor& map) {
+  const auto height = map.size(2), width = map.size(3);
+  const torch::TensorOptions options = map.options().requires_grad(false);
+  return positions_.get({height, width}, options,
+                        [&] { return position_table(height, width, options_.size, options_.order, options); });
 }
 
 Tensor AifiImpl::mlp(const Tensor& tokens) {

@@ -7,6 +7,7 @@
 #include "models/block.h"
 #include "models/layers/attention.h"
 #include "models/layers/basic.h"
+#include "models/layers/recent_tables.h"
 
 /// AIFI, attention-based intra-scale feature interaction (RT-DETR §4.2): transformer encoder layers over one map.
 namespace rtdetr {
@@ -34,7 +35,7 @@ struct AifiOptions {
 };
 
 /// One encoder layer over the cells of a map [B, D, H, W]: x + attention(q = k = x + position, v = x), norm, x +
-/// mlp(x), norm; or the norms first. Keys as named, norm1, norm2. The position table of the last size is kept.
+/// mlp(x), norm; or the norms first. Keys as named, norm1, norm2.
 class AifiImpl : public Block {
  public:
   explicit AifiImpl(const AifiOptions& options);
@@ -43,14 +44,13 @@ class AifiImpl : public Block {
  private:
   Tensor encode(const Tensor& tokens, const Tensor& position);
   Tensor mlp(const Tensor& tokens);
-  const Tensor& position_for(const Tensor& map);
+  Tensor position_for(const Tensor& map);  ///< [1, H·W, D]
 
   AifiOptions options_;
   SelfAttention attention_{nullptr};
   Linear linear1_{nullptr}, linear2_{nullptr};
   LayerNorm norm1_{nullptr}, norm2_{nullptr};
-  Tensor position_;                                 ///< [1, H·W, D]
-  std::pair<std::int64_t, std::int64_t> map_size_;  ///< it was made for
+  RecentTables<std::pair<std::int64_t, std::int64_t>, Tensor> positions_;  ///< by height and width
 };
 TORCH_MODULE(Aifi);
 

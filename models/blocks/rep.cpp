@@ -49,6 +49,7 @@ void RepConvImpl::fuse() {
   if (conv_) return;
   const torch::NoGradGuard no_grad;
   const Tensor present = conv1_->parameters().front();
+  const ParameterBudget alike(/*counting_only=*/present.is_meta());
   ConvolutionOptions options = conv1_->options();
   conv_ = register_module("conv", Convolution(options));
   conv_->to(present.device(), present.scalar_type());

@@ -30,7 +30,8 @@ DeformableAttentionImpl::DeformableAttentionImpl(DeformableAttentionOptions opti
                "attention width " + std::to_string(dim) + " is no multiple of " + std::to_string(heads) + " heads");
   total_points_ = std::accumulate(options_.points.begin(), options_.points.end(), std::int64_t{0});
   if (options_.points_scale_buffer)
-    num_points_scale = register_buffer("num_points_scale", torch::tensor(points_scale<float>(options_.points)));
+    num_points_scale =
+        register_buffer("num_points_scale", torch::tensor(points_scale<float>(options_.points)).to(weight_device()));
 
   sampling_offsets = register_module("sampling_offsets", Linear(dim, heads * total_points_ * 2));
   attention_weights = register_module("attention_weights", Linear(dim, heads * total_points_));

@@ -45,19 +45,7 @@ Anchors make_anchors(const std::vector<LevelShape>& levels, const AnchorOptions&
 }
 
 Anchors AnchorCache::get(const std::vector<LevelShape>& levels, const torch::TensorOptions& tensor_options) {
-  const auto type = torch::typeMetaToScalarType(tensor_options.dtype());
-  const auto device = tensor_options.device();
-  const std::lock_guard lock(mutex_);
-  for (auto it = entries_.begin(); it != entries_.end(); ++it) {
-    if (it->levels != levels || it->type != type || it->device != device) continue;
-    entries_.splice(entries_.begin(), entries_, it);
-    return it->anchors;
-  }
-  // Not made under the caller's InferenceMode: a table outlives the pass and may meet autograd later.
-  const c10::InferenceMode normal_tensors(false);
-  entries_.push_front({levels, type, device, make_anchors(levels, options_, tensor_options)});
-  if (entries_.size() > kCapacity) entries_.pop_back();
-  return entries_.front().anchors;
+  return tables_.get(levels, tensor_options, [&] { return make_anchors(levels, options_, tensor_options); });
 }
 
 torch::Tensor select_queries(const torch::Tensor& logits, std::int64_t count, QuerySelection method) {

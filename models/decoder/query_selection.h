@@ -1,13 +1,12 @@
 #pragma once
 
 #include <cstdint>
-#include <list>
-#include <mutex>
 #include <vector>
 
 #include <torch/types.h>
 
 #include "core/ops/ms_deform_attn.h"
+#include "models/layers/recent_tables.h"
 
 /// The encoder's tokens as proposals: their anchor boxes, and which of them become queries.
 namespace rtdetr {
@@ -28,23 +27,15 @@ struct Anchors {
 Anchors make_anchors(const std::vector<LevelShape>& levels, const AnchorOptions& options,
                      const torch::TensorOptions& tensor_options);
 
-/// Anchors of recent map sizes (multi-scale training uses a dozen). Safe to use from several threads.
+/// Anchors of recent map sizes. Safe to use from several threads.
 class AnchorCache {
  public:
   explicit AnchorCache(AnchorOptions options) : options_(options) {}
   Anchors get(const std::vector<LevelShape>& levels, const torch::TensorOptions& tensor_options);
 
  private:
-  struct Entry {
-    std::vector<LevelShape> levels;
-    torch::ScalarType type;
-    torch::Device device;
-    Anchors anchors;
-  };
-  static constexpr std::size_t kCapacity = 16;
   AnchorOptions options_;
-  std::mutex mutex_;
-  std::list<Entry> entries_;  ///< most recently used first
+  RecentTables<std::vector<LevelShape>, Anchors> tables_;
 };
 
 enum class QuerySelection {

@@ -46,7 +46,9 @@ BatchNormImpl::BatchNormImpl(std::int64_t channels, const BatchNormOptions& opti
   bias = add_affine("bias");
   running_mean = register_buffer("running_mean", new_weight({channels}));
   running_var = register_buffer("running_var", new_weight({channels}));
-  if (!options_.frozen) num_batches_tracked = register_buffer("num_batches_tracked", torch::zeros({}, torch::kInt64));
+  if (options_.frozen) return;
+  const auto counter = torch::TensorOptions(torch::kInt64).device(weight_device());
+  num_batches_tracked = register_buffer("num_batches_tracked", torch::zeros({}, counter));
 }
 
 Tensor BatchNormImpl::forward(const Tensor& x, Activation activation) {

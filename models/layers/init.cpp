@@ -42,6 +42,8 @@ ParameterBudget::ParameterBudget(bool counting_only, std::int64_t limit)
 
 ParameterBudget::~ParameterBudget() { current_budget = outer_; }
 
+torch::Device weight_device() { return current_budget && current_budget->counting_only_ ? torch::kMeta : torch::kCPU; }
+
 torch::Tensor new_weight(torch::IntArrayRef shape) {
   ParameterBudget* budget = current_budget;
   if (!budget) return torch::empty(shape);
@@ -53,7 +55,7 @@ torch::Tensor new_weight(torch::IntArrayRef shape) {
     throw ModelError("the model would have more than " + std::to_string(budget->limit_) + " parameters");
   }
   budget->used_ += count;
-  return torch::empty(shape, budget->counting_only_ ? torch::kMeta : torch::kCPU);
+  return torch::empty(shape, weight_device());
 }
 
 void WeightDraws::uniform(const torch::Tensor& tensor, const std::string& name, double bound) const {

@@ -14,6 +14,9 @@ namespace rtdetr {
 /// (meta device) while that budget is only counting.
 torch::Tensor new_weight(torch::IntArrayRef shape);
 
+/// Where new_weight puts tensors now: the CPU, or the meta device. For buffers that constructors fill themselves.
+torch::Device weight_device();
+
 /// Counts what constructors of this thread ask for while it lives.
 /// @throws ModelError  from new_weight once more than `limit` elements were asked for
 class ParameterBudget {
@@ -29,6 +32,7 @@ class ParameterBudget {
 
  private:
   friend torch::Tensor new_weight(torch::IntArrayRef);
+  friend torch::Device weight_device();
   bool counting_only_;
   std::int64_t limit_, used_ = 0;
   ParameterBudget* outer_;

@@ -140,11 +140,47 @@ TEST_CASE("operations of the published models are the published ones") {
   const auto [file, gflops] =
       GENERATE(table<std::string, double>({{"rtdetr_r18vd.yaml", 60.06}, {"rtdetr_r50vd.yaml", 133.13}}));
   BuildOptions options;
-  options.initial_weights = false;
+  options.shapes_only = true;
   DetectionModel model = build_model(load_model_spec(file), options);
-  for (auto& [key, tensor] : named_state(*model)) tensor.detach().zero_();
   model->fuse();
   CHECK(count_gflops(model, 640, 640) == Approx(gflops).margin(0.005));
+}
+
+TEST_CASE("a model without memory has the shapes, rows and sizes of a real one, fused and not") {
+  BuildOptions options;
+  options.shapes_only = true;
+  for (const bool fused : {false, true}) {
+    DetectionModel shapes = tiny(options), real = tiny();
+    if (fused) shapes->fuse(), real->fuse();
+    const auto a = named_state(*shapes), b = named_state(*real);
+    REQUIRE(a.size() == b.size());
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      INFO(b[i].first);
+      CHECK(a[i].first == b[i].first);
+      CHECK(a[i].second.is_meta());
+      CHECK(a[i].second.sizes() == b[i].second.sizes());
+      CHECK(a[i].second.scalar_type() == b[i].second.scalar_type());
+    }
+    CHECK(count_parameters(*shapes) == count_parameters(*real));
+    CHECK(count_deployed_parameters(*shapes) == count_deployed_parameters(*real));
+    CHECK(count_gflops(shapes, 64, 32) == count_gflops(real, 64, 32));
+  }
+}
+
+TEST_CASE("operations are counted for every module that a model file may name") {
+  // One row of each of those that no published model of test_zoo has.
+  const std::string text =
+      "nc: 3\nbackbone:\n"
+      "  - [-1, 1, Conv, [16, 3, 4]]\n"
+      "  - [-1, 1, ResNetLayer, [16, 8, 1, False, 1]]\n"
+      "  - [-1, 1, C2f, [16, True]]\n"
+      "  - [-1, 1, SPPF, [16, 5]]\n"
+      "  - [-1, 1, Bottleneck, [16]]\n"
+      "  - [-1, 1, RepConv, [16, 3, 1, 1, 1, True, True]]\n"
+      "head:\n"
+      "  - [-1, 1, AIFI, [32, 2]]\n"
+      "  - [[-1, 5], 1, RTDETRDecoder, [nc, 16, 7, 4, 2, 2, 32, {select: one2many, sampling: discrete}]]\n";
+  CHECK(count_gflops(build_model(parse_model_spec(text, "all.yaml")), 64, 64) > 0.001);
 }
 
 TEST_CASE("two images in a batch give what each gives alone") {

@@ -23,18 +23,22 @@ struct ModelFacts {
   ImageSize size;
 };
 
-/// Fuses the model on the way.
-ModelFacts examine(OpenedModel& opened, const Settings& settings) {
+/// Builds the model once more without memory, and fuses that.
+ModelFacts examine(const OpenedModel& opened, const Settings& settings) {
+  BuildOptions options;
+  options.shapes_only = true;
+  DetectionModel model = build_model(opened.model->spec(), options);
+  if (opened.model->fused()) model->fuse();
   ModelFacts facts;
-  facts.size = resolve_image_size(settings, opened.size(), opened.model->stride());
-  facts.rows = opened.model->rows();
+  facts.size = resolve_image_size(settings, opened.size(), model->stride());
+  facts.rows = model->rows();
   for (const char* part : {"backbone", "encoder", "decoder"}) facts.parts[part] = 0;
   for (const auto& row : facts.rows) facts.parts[row.part] += row.parameters;
-  facts.parameters = count_parameters(*opened.model);
-  facts.deployed_parameters = count_deployed_parameters(*opened.model);
-  if (!opened.model->fused()) opened.model->fuse();
-  facts.gflops = count_gflops(opened.model, facts.size.height, facts.size.width);  // published figures are fused ones
-  facts.exported_parameters = count_parameters(*opened.model);
+  facts.parameters = count_parameters(*model);
+  facts.deployed_parameters = count_deployed_parameters(*model);
+  model->fuse();
+  facts.gflops = count_gflops(model, facts.size.height, facts.size.width);  // published figures are fused ones
+  facts.exported_parameters = count_parameters(*model);
   return facts;
 }
 
@@ -52,7 +56,7 @@ std::string summary(const OpenedModel& opened, const ModelFacts& facts) {
 }  // namespace
 
 ExitCode run_info(const Settings& settings) {
-  OpenedModel opened = open_model(settings, InitialWeights::kZero);
+  const OpenedModel opened = open_model(settings, InitialWeights::kNone);
   const std::int64_t classes = opened.model->num_classes();
   const ModelFacts facts = examine(opened, settings);
   nlohmann::ordered_json document = {{"model", settings.model},
