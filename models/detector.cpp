@@ -1,5 +1,6 @@
 #include "models/detector.h"
 
+#include <omp.h>
 #include <torch/torch.h>
 
 #include <chrono>
@@ -10,20 +11,59 @@
 #include "core/io/error.h"
 #include "core/io/log.h"
 #include "core/io/picture.h"
+#include "core/io/text.h"
+#include "core/short_waits.h"
 #include "models/checkpoint.h"
 #include "models/postprocess.h"
 
 namespace rtdetr {
 
+namespace {
+
+/// What a decoder finds odd, told once for each kind, with the first picture's name.
+class ToldOnce {
+ public:
+  void warn_of(const std::filesystem::path& file, const Picture& picture) {
+    const std::lock_guard lock(mutex_);
+    for (const std::string& warning : picture.warnings) {
+      if (told_.insert(warning).second)
+        log::warning("'" + file.string() + "' is read whole, though the decoder warns: " + warning);
+    }
+  }
+
+ private:
+  std::mutex mutex_;
+  std::set<std::string> told_;
+};
+
+}  // namespace
+
+/// What copies share, and no call changes.
 struct Detector::State {
   DetectorOptions options;
-  LoadedModel loaded;
+  DetectionModel model{nullptr};
+  ModelInfo info;
   std::int64_t height = 0, width = 0;
-  std::mutex mutex;
-  std::set<std::string> warned;
+  std::shared_ptr<ShortWaits> waits = ShortWaits::shared();  ///< may be nullptr
+  std::shared_ptr<ToldOnce> told = std::make_shared<ToldOnce>();
 };
 
 namespace {
+
+/// OpenMP's number of threads in the calling thread, which is LibTorch's and oneDNN's too, until the end of the scope.
+class ThreadsOfCall {
+ public:
+  /// @param threads  0 = as it is
+  explicit ThreadsOfCall(int threads) : before_(at::get_num_threads()) {  // asked first: LibTorch sets it on first use
+    if (threads > 0) omp_set_num_threads(threads);
+  }
+  ~ThreadsOfCall() { omp_set_num_threads(before_); }
+  ThreadsOfCall(const ThreadsOfCall&) = delete;
+  ThreadsOfCall& operator=(const ThreadsOfCall&) = delete;
+
+ private:
+  int before_;
+};
 
 class Stopwatch {
  public:
@@ -39,10 +79,54 @@ class Stopwatch {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
+/// Collects options that are out of range.
+class OptionCheck {
+ public:
+  template <typename Number>
+  void range(const char* name, Number value, double low, double high) {
+    if (value >= low && value <= high) return;  // not so for not-a-number
+    wrong_.push_back(std::string("DetectorOptions.") + name + " = " + format_double(value) + ": must be from " +
+                     format_double(low) + " to " + format_double(high));
+  }
+  void throw_if_any() const {
+    if (!wrong_.empty()) throw ConfigError(join(wrong_, "\n"));
+  }
+
+ private:
+  std::vector<std::string> wrong_;
+};
+
+void check_options(const DetectorOptions& options) {
+  constexpr double kMostDetections = 1e6, kMostLayers = 64, kLongestSide = 16384, kMostThreads = 4096,
+                   kMostPixels = 1e15;
+  OptionCheck check;
+  if (options.min_score) check.range("min_score", *options.min_score, 0, 1);
+  check.range("max_detections", options.max_detections, 1, kMostDetections);
+  check.range("decoder_layers", options.decoder_layers, 0, kMostLayers);
+  check.range("height", options.height, 0, kLongestSide);
+  check.range("width", options.width, 0, kLongestSide);
+  check.range("threads", options.threads, 0, kMostThreads);
+  check.range("max_pixels", options.max_pixels, 1, kMostPixels);
+  check.throw_if_any();
+}
+
+void check_picture(const RgbView& view, std::size_t index, std::size_t count) {
+  const std::ptrdiff_t row_bytes = std::ptrdiff_t{3} * view.width;
+  std::string wrong;
+  if (view.width <= 0 || view.height <= 0)
+    wrong = "has no pixel";
+  else if (!view.data)
+    wrong = "has no data";
+  else if (view.stride != 0 && view.stride < row_bytes)
+    wrong = "has a stride of " + std::to_string(view.stride) + " bytes, less than the " + std::to_string(row_bytes) +
+            " of a row; 0 stands for rows without padding";
+  if (wrong.empty()) return;
+  const std::string which = count == 1 ? "the picture" : "picture " + std::to_string(index) + " of the batch";
+  throw DataError("cannot detect: " + which + " (" + std::to_string(view.width) + " x " + std::to_string(view.height) +
+                  " pixels) " + wrong);
+}
+
 Picture to_picture(const RgbView& view) {
-  if (!view.data || view.width <= 0 || view.height <= 0)
-    throw DataError("cannot detect in a picture of " + std::to_string(view.width) + " x " +
-                    std::to_string(view.height) + " pixels" + (view.data ? "" : " without data"));
   Picture picture(view.width, view.height);
   const std::ptrdiff_t row_bytes = std::ptrdiff_t{3} * view.width, stride = view.stride ? view.stride : row_bytes;
   for (int y = 0; y < view.height; ++y) std::copy_n(view.data + y * stride, row_bytes, picture.row(y));
@@ -62,14 +146,6 @@ torch::Tensor to_batch(std::span<const RgbView> views, std::int64_t height, std:
   return batch.contiguous(torch::MemoryFormat::ChannelsLast);
 }
 
-/// A line for each kind of what a decoder found odd, with the first picture's name.
-void warn_once_of(std::set<std::string>& warned, const std::filesystem::path& file, const Picture& picture) {
-  for (const std::string& warning : picture.warnings) {
-    if (warned.insert(warning).second)
-      log::warning("'" + file.string() + "' is read whole, though the decoder warns: " + warning);
-  }
-}
-
 std::vector<Detection> above(const Detections& found, float min_score) {
   std::vector<Detection> kept;
   const torch::Tensor boxes = found.boxes_xyxy.contiguous(), scores = found.scores.contiguous();
@@ -85,36 +161,56 @@ std::vector<Detection> above(const Detections& found, float min_score) {
 
 }  // namespace
 
-Detector::Detector(const std::filesystem::path& model_file, const DetectorOptions& options)
-    : state_(std::make_unique<State>()) {
-  State& s = *state_;
+Detector::Detector(const std::filesystem::path& model_file, const DetectorOptions& options) {
+  check_options(options);
+  LoadedModel loaded = load_model(model_file, options.decoder_layers);
+  loaded.model->fuse();
+  to_channels_last(*loaded.model);
+  auto all = std::make_shared<State>();
+  all->model = loaded.model;
+  all->info = std::move(loaded.info);
+  state_ = std::move(all);
+  *this = Detector(*this, options);
+}
+
+Detector::Detector(const Detector& other, const DetectorOptions& options) {
+  check_options(options);
+  auto state = std::make_shared<State>(*other.state_);
+  State& s = *state;
   s.options = options;
-  if (options.threads > 0) at::set_num_threads(options.threads);
-  s.loaded = load_model(model_file, options.decoder_layers);
-  s.loaded.model->fuse();
-  to_channels_last(*s.loaded.model);
-  s.height = options.height > 0 ? options.height : s.loaded.info.height;
-  s.width = options.width > 0 ? options.width : s.loaded.info.width;
-  const std::int64_t stride = s.loaded.model->stride();
+  s.height = options.height > 0 ? options.height : s.info.height;
+  s.width = options.width > 0 ? options.width : s.info.width;
+  const std::int64_t stride = s.model->stride(), layers = s.model->num_decoder_layers();
   if (s.height % stride || s.width % stride)
     throw ConfigError("input size " + std::to_string(s.height) + " x " + std::to_string(s.width) +
                       ": both sides must be multiples of " + std::to_string(stride));
+  if (options.decoder_layers > layers)
+    throw ConfigError("DetectorOptions.decoder_layers = " + std::to_string(options.decoder_layers) + ": " +
+                      std::to_string(layers) + " were loaded");
+  state_ = std::move(state);
 }
 
-Detector::~Detector() = default;
+Detector::Detector(const Detector&) = default;
+Detector& Detector::operator=(const Detector&) = default;
 Detector::Detector(Detector&&) noexcept = default;
 Detector& Detector::operator=(Detector&&) noexcept = default;
+Detector::~Detector() = default;
 
 std::vector<std::vector<Detection>> Detector::detect(std::span<const RgbView> pictures, DetectionTimes* times) const {
+  for (std::size_t i = 0; i < pictures.size(); ++i) check_picture(pictures[i], i, pictures.size());
   if (pictures.empty()) return {};
-  State& s = *state_;
-  const std::lock_guard lock(s.mutex);
+  const State& s = *state_;
+  const ThreadsOfCall threads(s.options.threads);
+  const ShortWaits::Computing computing(omp_get_max_threads() > 1 ? s.waits.get() : nullptr);
   const c10::InferenceMode inference;
   Stopwatch watch;
   DetectionTimes measured;
   const torch::Tensor batch = to_batch(pictures, s.height, s.width);
   measured.preprocess_ms = watch.lap();
-  const ModelOutput output = s.loaded.model->forward(batch);
+  ForwardOptions forward;
+  forward.decoder_layers = s.options.decoder_layers;
+  DetectionModel model = s.model;  // a handle
+  const ModelOutput output = model->forward(batch, forward);
   measured.model_ms = watch.lap();
 
   std::vector<PictureSize> sizes;
@@ -132,21 +228,21 @@ std::vector<Detection> Detector::detect(const RgbView& picture) const { return d
 
 std::vector<Detection> Detector::detect_file(const std::filesystem::path& file) const {
   const Picture picture = read_picture(file, {.max_pixels = state_->options.max_pixels});
-  {
-    const std::lock_guard lock(state_->mutex);
-    warn_once_of(state_->warned, file, picture);
-  }
+  state_->told->warn_of(file, picture);
   return detect(RgbView{picture.rgb.data(), picture.width, picture.height});
 }
 
-const std::vector<std::string>& Detector::names() const { return state_->loaded.info.names; }
+const std::vector<std::string>& Detector::names() const { return state_->info.names; }
 int Detector::input_height() const { return static_cast<int>(state_->height); }
 int Detector::input_width() const { return static_cast<int>(state_->width); }
-std::optional<double> Detector::best_score() const { return state_->loaded.info.best_confidence; }
+std::optional<double> Detector::best_score() const { return state_->info.best_confidence; }
 double Detector::min_score() const {
   constexpr double kUsual = 0.5;
   return state_->options.min_score ? *state_->options.min_score : best_score().value_or(kUsual);
 }
-int Detector::decoder_layers() const { return static_cast<int>(state_->loaded.model->num_decoder_layers()); }
+int Detector::decoder_layers() const {
+  return state_->options.decoder_layers > 0 ? state_->options.decoder_layers
+                                            : static_cast<int>(state_->model->num_decoder_layers());
+}
 
 }  // namespace rtdetr

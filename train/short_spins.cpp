@@ -4,12 +4,12 @@
 
 #include <unistd.h>
 
+#include "core/short_waits.h"
+
 namespace rtdetr {
 
 void restart_with_short_spins(char** argv) {
-  for (const char* name : {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"}) {
-    if (std::getenv(name) != nullptr) return;
-  }
+  if (environment_says_how_to_wait()) return;
   if (setenv("GOMP_SPINCOUNT", "5000", /*overwrite=*/0) != 0) return;
   execv("/proc/self/exe", argv);
 }

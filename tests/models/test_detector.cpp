@@ -2,7 +2,10 @@
 
 #include <torch/torch.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
+#include <limits>
+#include <thread>
 
 #include "core/io/error.h"
 #include "core/io/picture.h"
@@ -10,6 +13,7 @@
 #include "tests/models/tiny_model.h"
 #include "tests/support/temporary_folder.h"
 
+using Catch::Contains;
 using rtdetr::Detection;
 using rtdetr::Detector;
 using rtdetr::Picture;
@@ -113,5 +117,106 @@ TEST_CASE("options that do not fit the model are refused") {
   CHECK_THROWS_AS(Detector(file, {.decoder_layers = 9}), rtdetr::ConfigError);
   CHECK_THROWS_AS(Detector(file, {.height = 100}), rtdetr::ConfigError);
   CHECK_THROWS_AS(Detector(folder / "nothing.safetensors"), rtdetr::Error);
-  CHECK_THROWS_AS(Detector(file).detect(RgbView{}), rtdetr::DataError);
+}
+
+TEST_CASE("options out of range are refused by name, all together") {
+  const TemporaryFolder folder;
+  const auto file = save_tiny(folder);
+  const auto [options, name] = GENERATE(table<rtdetr::DetectorOptions, std::string>({
+      {{.min_score = 2}, "min_score = 2: must be from 0 to 1"},
+      {{.min_score = -0.5F}, "min_score"},
+      {{.min_score = std::numeric_limits<float>::quiet_NaN()}, "min_score = nan"},
+      {{.max_detections = -1}, "max_detections = -1: must be from 1 to"},
+      {{.max_detections = 0}, "max_detections"},
+      {{.decoder_layers = -1}, "decoder_layers"},
+      {{.height = -64}, "height"},
+      {{.width = -64}, "width"},
+      {{.width = 1 << 20}, "width"},
+      {{.threads = -1}, "threads = -1: must be from 0 to"},
+  }));
+  CHECK_THROWS_WITH(Detector(file, options), Contains("DetectorOptions." + name));
+  CHECK_THROWS_AS(Detector(file, options), rtdetr::ConfigError);
+  CHECK_THROWS_WITH(Detector(file, {.min_score = 2, .threads = -1}), Contains("min_score") && Contains("threads"));
+}
+
+TEST_CASE("pictures that cannot be are refused") {
+  const TemporaryFolder folder;
+  const Detector detector(save_tiny(folder));
+  const Picture picture = gradient_picture(50, 40);
+  const auto refusal = [&](RgbView view) {
+    try {
+      detector.detect(view);
+    } catch (const rtdetr::DataError& error) {
+      return std::string(error.what());
+    }
+    return std::string("accepted");
+  };
+  const std::uint8_t* data = picture.rgb.data();
+  CHECK_THAT(refusal({}), Contains("no pixel"));
+  CHECK_THAT(refusal({nullptr, 50, 40}), Contains("50 x 40") && Contains("no data"));
+  CHECK_THAT(refusal({data, 50, 0}), Contains("no pixel"));
+  CHECK_THAT(refusal({data, -50, 40}), Contains("no pixel"));
+  CHECK_THAT(refusal({data, 50, 40, 149}), Contains("stride of 149 bytes, less than the 150 of a row"));
+  CHECK_THAT(refusal({data, 50, 40, -150}), Contains("stride of -150"));
+  CHECK(refusal({data, 50, 40, 150}) == "accepted");
+  const std::vector<RgbView> batch = {view(picture), {data, 50, 40, 3}};
+  CHECK_THROWS_WITH(detector.detect(batch), Contains("picture 1 of the batch"));
+}
+
+TEST_CASE("several threads get from one detector and its copies what one thread gets") {
+  const TemporaryFolder folder;
+  const Detector detector(save_tiny(folder), {.min_score = 0, .threads = 1});
+  const Detector copy = detector;
+  std::vector<Picture> pictures;
+  for (int i = 0; i < 6; ++i) pictures.push_back(gradient_picture(40 + 7 * i, 60 - 5 * i));
+  std::vector<std::vector<Detection>> alone;
+  for (const Picture& picture : pictures) alone.push_back(detector.detect(view(picture)));
+
+  std::atomic<int> wrong = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&, t] {
+      const Detector& mine = t % 2 ? copy : detector;
+      for (int k = 0; k < 40; ++k) {
+        const std::size_t i = static_cast<std::size_t>(k + t) % pictures.size();
+        if (!same(mine.detect(view(pictures[i])), alone[i])) ++wrong;
+      }
+    });
+  for (std::thread& thread : threads) thread.join();
+  CHECK(wrong == 0);
+}
+
+TEST_CASE("a detector with other options shares the weights") {
+  const TemporaryFolder folder;
+  const auto file = save_tiny(folder);
+  const Detector detector(file, {.min_score = 0});
+  std::filesystem::remove(file);
+  const Detector few(detector, {.min_score = 0, .max_detections = 3, .decoder_layers = 1, .height = 128, .threads = 1});
+  const Picture picture = gradient_picture(50, 40);
+  CHECK(few.detect(view(picture)).size() == 3);
+  CHECK(few.decoder_layers() == 1);
+  CHECK(few.input_height() == 128);
+  CHECK(few.input_width() == 96);
+  CHECK(detector.detect(view(picture)).size() == 30);
+  CHECK(detector.decoder_layers() == 3);
+  CHECK_THROWS_AS(Detector(detector, {.width = 100}), rtdetr::ConfigError);
+  CHECK_THROWS_WITH(Detector(few, {.decoder_layers = 4}), Contains("3 were loaded"));
+}
+
+TEST_CASE("fewer layers of shared weights give what a detector loaded with as many gives") {
+  const TemporaryFolder folder;
+  const auto file = save_tiny(folder);
+  const Picture picture = gradient_picture(50, 40);
+  const Detector all(file, {.min_score = 0}), loaded(file, {.min_score = 0, .decoder_layers = 2});
+  const Detector shared(all, {.min_score = 0, .decoder_layers = 2});
+  CHECK(same(shared.detect(view(picture)), loaded.detect(view(picture))));
+}
+
+TEST_CASE("a detector's threads are its own: the process keeps its setting") {
+  const TemporaryFolder folder;
+  const auto file = save_tiny(folder);  // sets one
+  const Detector detector(file, {.threads = 2});
+  CHECK(at::get_num_threads() == 1);
+  detector.detect(view(gradient_picture(50, 40)));
+  CHECK(at::get_num_threads() == 1);
 }
