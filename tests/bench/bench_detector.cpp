@@ -23,7 +23,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr int kPictures = 15;
+constexpr std::size_t kPictures = 15;
+constexpr double kMostSeconds = 20;  // of a child: some ways take seconds a picture
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
@@ -45,10 +46,12 @@ int measure(const char* model, int threads) {
   const rtdetr::Detector detector(model, {.threads = threads});
   const Photo photo;
   std::vector<double> ms;
-  for (int i = 0; i < kPictures + 3; ++i) {
+  detector.detect(photo.view());
+  const auto begin = Clock::now();
+  while (ms.size() < kPictures && seconds_since(begin) < kMostSeconds) {
     const auto start = Clock::now();
     detector.detect(photo.view());
-    if (i >= 3) ms.push_back(1000 * seconds_since(start));
+    ms.push_back(1000 * seconds_since(start));
   }
   std::printf("%g\n", median(ms));
   return 0;
@@ -77,8 +80,7 @@ std::vector<pid_t> start_busy(int count) {
     const pid_t child = fork();
     if (child == 0) {
       prctl(PR_SET_PDEATHSIG, SIGKILL);
-      for (volatile unsigned long turns = 0;; turns = turns + 1) {
-      }
+      for (;;) asm volatile("");
     }
     children.push_back(child);
   }
@@ -111,10 +113,10 @@ void compare_callers(const char* model) {
     std::vector<std::thread> threads;
     for (int t = 0; t < callers; ++t)
       threads.emplace_back([&] {
-        for (int i = 0; i < kPictures; ++i) detector.detect(photo.view());
+        for (std::size_t i = 0; i < kPictures; ++i) detector.detect(photo.view());
       });
     for (std::thread& thread : threads) thread.join();
-    std::printf("  %2d callers %8.1f\n", callers, kPictures * callers / seconds_since(start));
+    std::printf("  %2d callers %8.1f\n", callers, static_cast<double>(kPictures) * callers / seconds_since(start));
   }
 }
 
