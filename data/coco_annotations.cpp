@@ -115,8 +115,9 @@ void check_category_names(CocoAnnotations& file, ProblemCollector& problems) {
   }
   std::map<std::string, std::size_t> kept;  // by name: a used category, or else the last
   for (std::size_t i = 0; i < used.size(); ++i) {
-    const auto [at, first] = kept.emplace(file.categories[i].name, i);
-    if (first) continue;
+    const auto inserted = kept.emplace(file.categories[i].name, i);
+    if (inserted.second) continue;
+    const auto at = inserted.first;
     const std::size_t other = at->second;
     const auto place = [&] {
       return "'" + at->first + "': ids " + std::to_string(file.categories[other].id) + " and " +
