@@ -1,9 +1,12 @@
 #include "train/failure.h"
 
+#include <filesystem>
 #include <new>
 #include <string>
 
 #include <c10/util/Exception.h>
+
+#include "core/io/read_only_file.h"
 
 namespace rtdetr {
 namespace {
@@ -18,6 +21,15 @@ Error of_libtorch(const c10::Error& error) {
   return {ExitCode::kInternal, "LibTorch: " + text.substr(0, text.find('\n'))};
 }
 
+/// The standard library reports what the operating system refused it in its own words.
+Error of_file_system(const std::filesystem::filesystem_error& error) {
+  const std::string words =
+      error.code().category() == std::system_category() || error.code().category() == std::generic_category()
+          ? errno_words(error.code().value())
+          : error.code().message();
+  return {ExitCode::kIo, "'" + error.path1().string() + "': " + words};
+}
+
 }  // namespace
 
 Error as_error(const std::exception_ptr& caught) {
@@ -29,6 +41,8 @@ Error as_error(const std::exception_ptr& caught) {
     return of_libtorch(error);
   } catch (const std::bad_alloc&) {
     return out_of_memory();
+  } catch (const std::filesystem::filesystem_error& error) {
+    return of_file_system(error);
   } catch (const std::exception& error) {
     return {ExitCode::kInternal, error.what()};
   }

@@ -18,7 +18,7 @@ constexpr std::size_t kMostWaiting = std::size_t{16} << 20;
 }  // namespace
 
 LineFile::LineFile(const std::filesystem::path& file) : name_(file.string()) {
-  descriptor_ = ::open(name_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  descriptor_ = ::open(name_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (descriptor_ < 0) throw IoError("cannot write '" + name_ + "': " + errno_words(errno));
 }
 

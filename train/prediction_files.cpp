@@ -8,19 +8,15 @@
 #include "core/io/file.h"
 #include "core/io/text.h"
 #include "train/output.h"
+#include "train/run_folder.h"
 
 namespace rtdetr {
 
 namespace fs = std::filesystem;
 
 fs::path make_output_folder(const Settings& settings) {
-  const fs::path wanted = fs::path(settings.project) / settings.name;
-  fs::path folder = wanted;
-  if (settings.exist_ok)
-    fs::create_directories(wanted);
-  else
-    folder = make_fresh_folder(settings.project, settings.name);
-  if (settings.save_txt) fs::create_directories(folder / "labels");
+  fs::path folder = make_run_folder(settings.project, settings.name, settings.exist_ok);
+  if (settings.save_txt) make_folders(folder / "labels");
   return folder;
 }
 

@@ -3,7 +3,6 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <system_error>
 #include <utility>
 
 #include <fcntl.h>
@@ -13,6 +12,7 @@
 #include "core/io/error.h"
 #include "core/io/file.h"
 #include "core/io/log.h"
+#include "core/io/read_only_file.h"
 
 namespace rtdetr {
 namespace {
@@ -25,15 +25,22 @@ std::string this_process() {
 
 }  // namespace
 
+std::filesystem::path make_run_folder(const std::filesystem::path& project, const std::string& name, bool exist_ok) {
+  try {
+    if (!exist_ok) return make_fresh_folder(project, name);
+    make_folders(project / name);
+    return project / name;
+  } catch (const IoError& error) {
+    throw IoError(std::string(error.what()) + "; project= names a place where you may write");
+  }
+}
+
 RunFolder RunFolder::create(const std::filesystem::path& project, const std::string& name, bool exist_ok) {
-  if (exist_ok) return RunFolder(project / name);
-  return RunFolder(make_fresh_folder(project, name));
+  return RunFolder(make_run_folder(project, name, exist_ok));
 }
 
 RunFolder::RunFolder(std::filesystem::path path) : path_(std::move(path)) {
-  std::error_code error;
-  std::filesystem::create_directories(path_, error);
-  if (error) throw IoError("cannot make the run folder " + path_.string() + ": " + error.message());
+  make_folders(path_);
   lock();
 }
 
@@ -46,8 +53,8 @@ RunFolder::~RunFolder() {
 
 void RunFolder::lock() {
   const std::filesystem::path file = path_ / ".lock";
-  lock_ = open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-  if (lock_ < 0) throw IoError("cannot write in the run folder " + path_.string() + ": " + std::strerror(errno));
+  lock_ = open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+  if (lock_ < 0) throw IoError("cannot write in the run folder " + path_.string() + ": " + errno_words(errno));
   if (flock(lock_, LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) {  // some network file systems have no locks
       log::warning(path_.string() + ": cannot be locked (" + std::strerror(errno) + "); start no second run in it");

@@ -5,11 +5,15 @@
 
 namespace rtdetr {
 
+/// The folder `project/name` for what a command writes: a fresh one, or `name-2`, `-3`, …; with `exist_ok` that one
+/// itself, whatever it holds. @throws ConfigError  for such a name; IoError  naming project= as the way out
+std::filesystem::path make_run_folder(const std::filesystem::path& project, const std::string& name, bool exist_ok);
+
 /// A run's folder, locked against a second run for as long as this object lives. The lock belongs to the process
 /// (flock on `.lock`), so a killed one leaves none behind; the temporary files of a killed one are removed.
 class RunFolder {
  public:
-  /// A fresh `project/name`, or `name-2`, `-3`, … ; with `exist_ok` that folder itself, whatever it holds.
+  /// The folder that make_run_folder gives.
   static RunFolder create(const std::filesystem::path& project, const std::string& name, bool exist_ok);
   /// That folder, made if it is not there.
   /// @throws ConfigError  naming process and host that use it; IoError

@@ -202,6 +202,12 @@ int remove_leftover_temporaries(const std::filesystem::path& folder) {
   return removed;
 }
 
+void make_folders(const std::filesystem::path& folder) {
+  std::error_code fault;
+  std::filesystem::create_directories(folder, fault);
+  if (fault) throw IoError("cannot make the folder '" + folder.string() + "': " + errno_words(fault.value()));
+}
+
 std::filesystem::path make_fresh_folder(const std::filesystem::path& parent, const std::string& stem) {
   constexpr int kMostTries = 100'000;
   const std::filesystem::path below = std::filesystem::path(stem).lexically_normal();
@@ -210,9 +216,8 @@ std::filesystem::path make_fresh_folder(const std::filesystem::path& parent, con
   }
   for (int number = 1; number <= kMostTries; ++number) {
     const std::filesystem::path folder = parent / (number == 1 ? stem : stem + "-" + std::to_string(number));
-    std::error_code fault;  // mkdir below reports what matters
-    if (folder.has_parent_path()) std::filesystem::create_directories(folder.parent_path(), fault);
-    if (::mkdir(folder.c_str(), 0700) == 0) return folder;
+    if (folder.has_parent_path()) make_folders(folder.parent_path());
+    if (::mkdir(folder.c_str(), 0777) == 0) return folder;
     if (errno != EEXIST) throw IoError("cannot make the folder '" + folder.string() + "': " + errno_words(errno));
   }
   throw IoError("cannot make a folder '" + (parent / stem).string() + "-N': all numbers up to " +

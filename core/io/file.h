@@ -1,5 +1,7 @@
 #pragma once
 
+#include "core/io/cpp20.h"
+
 #include <cstddef>
 #include <filesystem>
 #include <functional>
@@ -49,8 +51,12 @@ void write_text_atomically(const std::filesystem::path& target, std::string_view
 /// file would go, too. @return how many
 int remove_leftover_temporaries(const std::filesystem::path& folder);
 
+/// Makes a folder and those above it, where they are not there yet. @throws IoError  with path and errno's words
+void make_folders(const std::filesystem::path& folder);
+
 /// Makes a new folder `parent/stem`, or the first free of `parent/stem-2`, `-3`, …: mkdir is the lock, so two runs
-/// never share one. Only the user may enter it. `stem` may hold folders of its own, but not lead out of `parent`.
+/// never share one. Who may enter it is up to the umask. `stem` may hold folders of its own, but not lead out of
+/// `parent`.
 /// @throws ConfigError  for such a stem; IoError
 std::filesystem::path make_fresh_folder(const std::filesystem::path& parent, const std::string& stem);
 

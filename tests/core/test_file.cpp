@@ -159,14 +159,31 @@ TEST_CASE("leftovers of killed writers are removed, other files stay") {
   CHECK(count_entries(folder.path()) == 3);
 }
 
-TEST_CASE("fresh folders get the first free number and are private") {
+TEST_CASE("fresh folders get the first free number") {
   const TemporaryFolder folder;
   CHECK(make_fresh_folder(folder / "runs/train", "exp") == folder / "runs/train/exp");
   CHECK(make_fresh_folder(folder / "runs/train", "exp") == folder / "runs/train/exp-2");
   CHECK(make_fresh_folder(folder / "runs/train", "exp") == folder / "runs/train/exp-3");
-  struct stat status = {};
-  REQUIRE(::stat((folder / "runs/train/exp").c_str(), &status) == 0);
-  CHECK((status.st_mode & 077) == 0);
+}
+
+TEST_CASE("who may enter a fresh folder, and read a file written atomically, is up to the umask") {
+  const TemporaryFolder folder;
+  const mode_t before = ::umask(0);
+  for (const mode_t mask : {022, 002, 077}) {
+    ::umask(mask);
+    const auto fresh = make_fresh_folder(folder / "runs", "exp");
+    write_text_atomically(fresh / "file", "x");
+    struct stat status = {};
+    CHECK((::stat(fresh.c_str(), &status) == 0 && (status.st_mode & 0777) == (0777 & ~mask)));
+    CHECK((::stat((fresh / "file").c_str(), &status) == 0 && (status.st_mode & 0777) == (0666 & ~mask)));
+  }
+  ::umask(before);
+}
+
+TEST_CASE("a fresh folder that cannot be made is refused for the reason that its parent cannot") {
+  const TemporaryFolder folder;
+  write_text_atomically(folder / "file", "x");
+  CHECK_THROWS_WITH(make_fresh_folder(folder / "file/runs", "exp"), Contains("file/runs': Not a directory (ENOTDIR)"));
 }
 
 TEST_CASE("a fresh folder never leaves its parent") {

@@ -1,3 +1,4 @@
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -9,6 +10,8 @@
 
 #include "core/io/error.h"
 #include "core/io/file.h"
+#include "tests/support/micro_run.h"
+#include "tests/support/program.h"
 #include "tests/support/temporary_folder.h"
 #include "train/run_folder.h"
 
@@ -89,6 +92,18 @@ TEST_CASE("a hundred runs that start at once under one name get a hundred folder
     owners.insert(read_text_file(temp / "runs" / (i == 1 ? "exp" : "exp-" + std::to_string(i)) / "mine"));
   }
   CHECK(owners.size() == kProcesses);
+}
+
+TEST_CASE("what a run writes has the modes that the umask says") {
+  const TemporaryFolder temp;
+  const Settings settings = test::make_micro_run(temp.path());
+  test::Program program(test::micro_command(settings, "exp", {{"epochs", "1"}, {"plots", "true"}}), {},
+                        [] { ::umask(002); });
+  REQUIRE(program.wait() == 0);
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(temp / "runs")) {
+    INFO(entry.path());
+    CHECK(static_cast<int>(entry.status().permissions()) == (entry.is_directory() ? 0775 : 0664));
+  }
 }
 
 TEST_CASE("of a hundred runs that continue one folder at once exactly one does; the others exit with 2") {
