@@ -4,10 +4,35 @@
 
 #include "core/io/error.h"
 #include "core/io/shipped_files.h"
+#include "models/yaml/model_files.h"
 #include "train/data_argument.h"
 #include "train/keys.h"
 
 namespace rtdetr {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A folder is given as a model: perhaps a run's.
+std::string folder_hint(const fs::path& folder) {
+  std::error_code ignored;
+  const fs::path best = folder / "best.safetensors";
+  if (fs::exists(best, ignored)) return "; its weights are model=" + best.string();
+  return ", neither a model YAML nor a checkpoint";
+}
+
+/// model=: a file, or the name of a model that comes along.
+void require_model(const Settings& settings) {
+  const fs::path name = settings.model;
+  std::error_code ignored;
+  const std::string where = "model=" + settings.model + settings.origin_of("model") + ": ";
+  if (fs::is_directory(name, ignored)) throw ConfigError(where + "is a folder" + folder_hint(name));
+  if (name.empty() || fs::exists(name, ignored) || !find_model_file(name).empty()) return;
+  const std::string nowhere = name.has_parent_path() ? "" : ", and no such name among the models that come along";
+  throw ConfigError(where + "no such file" + nowhere + nearest_file("models", name));
+}
+
+}  // namespace
 
 void require_input_file(const Settings& settings, const std::string& key, const std::string& path) {
   std::error_code ignored;
@@ -23,6 +48,7 @@ void require_input_files(const Settings& settings) {
     if (!path.empty()) require_input_file(settings, name, path);
     if (key.name == "data") refuse_other_than_yaml(settings, path);
   }
+  require_model(settings);
 }
 
 }  // namespace rtdetr

@@ -5,6 +5,7 @@
 
 #include "core/io/error.h"
 #include "core/io/file.h"
+#include "core/io/file_kind.h"
 #include "core/io/hash.h"
 #include "core/io/read_only_file.h"
 #include "core/io/safetensors_header.h"
@@ -86,8 +87,20 @@ struct SafetensorsReader::State {
 
   [[noreturn]] void refuse(const std::string& message) const { refuse_safetensors(file.name(), message); }
 
+  /// Says what a file is whose header cannot be one: it must begin with '{' after its length.
+  void refuse_foreign() const {
+    std::byte ninth{};
+    if (file.size() > kLengthBytes) file.read(kLengthBytes, std::span(&ninth, 1));
+    if (ninth == std::byte{'{'}) return;
+    const std::string kind = describe_foreign_model(file.name());
+    if (kind.empty()) return;
+    throw CheckpointError("'" + file.name() + "' is " + kind +
+                          ". Weights are read from .safetensors files (docs/reference/checkpoints.md)");
+  }
+
   std::string read_header_text() {
     std::byte length_bytes[kLengthBytes];
+    refuse_foreign();
     if (file.size() < kLengthBytes)
       refuse("it has " + std::to_string(file.size()) + " bytes, fewer than the 8 it starts with");
     file.read(0, length_bytes);

@@ -1,7 +1,10 @@
+#include "models/yaml/model_files.h"
+
 #include <regex>
 
 #include "core/io/error.h"
 #include "core/io/file.h"
+#include "core/io/file_kind.h"
 #include "core/io/shipped_files.h"
 #include "core/io/text.h"
 #include "models/yaml/model_spec.h"
@@ -26,19 +29,32 @@ LetteredName split_scale_letter(const std::string& stem) {
   return {match[2].str(), match[1].str() + match[3].str()};
 }
 
+fs::path with_extension(fs::path name) {
+  if (!name.has_extension()) name += ".yaml";
+  return name;
+}
+
 }  // namespace
 
+fs::path find_model_file(const fs::path& name) {
+  const fs::path wanted = with_extension(name);
+  const fs::path found = find_shipped_file("models", wanted);
+  if (!found.empty()) return found;
+  const LetteredName lettered = split_scale_letter(wanted.stem().string());
+  return find_shipped_file("models", wanted.parent_path() / (lettered.stem + wanted.extension().string()));
+}
+
 ModelSpec load_model_spec(const fs::path& file, const std::string& scale) {
-  fs::path wanted = file;
-  if (!wanted.has_extension()) wanted += ".yaml";
+  const fs::path wanted = with_extension(file);
   const LetteredName name = split_scale_letter(wanted.stem().string());
-  fs::path found = find_shipped_file("models", wanted);
-  if (found.empty())
-    found = find_shipped_file("models", wanted.parent_path() / (name.stem + wanted.extension().string()));
+  const fs::path found = find_model_file(file);
   if (found.empty()) {
     throw ConfigError("model '" + file.string() + "': no such file, and no such name among the models that come along" +
                       did_you_mean(wanted.filename().string(), shipped_names("models")));
   }
+  if (const std::string kind = describe_foreign_model(found); !kind.empty())
+    throw ModelError("'" + found.string() + "' is " + kind +
+                     ". A model is built from a YAML file (docs/reference/model_files.md)");
   ModelSpec spec =
       parse_model_spec(read_text_file(found, kLargestModelFile), found.string(), scale.empty() ? name.letter : scale);
   spec.name = wanted.stem().string();

@@ -2,6 +2,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -14,6 +15,7 @@
 #include "core/io/file.h"
 #include "core/io/picture.h"
 #include "core/io/safetensors.h"
+#include "core/io/text.h"
 #include "tests/support/exif_files.h"
 
 using Catch::Matchers::Contains;
@@ -96,6 +98,11 @@ std::ptrdiff_t columns_of(const fs::path& file) {
   return std::distance(std::istream_iterator<std::string>(line), {});
 }
 
+/// On the screen: bytes that do not continue a UTF-8 sequence.
+std::size_t letters_of(const std::string& line) {
+  return std::count_if(line.begin(), line.end(), [](unsigned char c) { return (c & 0xC0) != 0x80; });
+}
+
 /// Any picture of the bundled samples.
 std::string sample_picture() {
   for (const auto& entry : fs::recursive_directory_iterator(fs::path(RTDETR_SOURCE_DIR) / "data/samples/bccd"))
@@ -117,6 +124,34 @@ TEST_CASE("version and help answer on stdout with code 0") {
   CHECK(document_of(run(scratch, "help json=true"))["commands"].size() >= 10);
 }
 
+TEST_CASE("help and tables fit 80 columns, and use more where there is more") {
+  const Scratch scratch;
+  const auto longest = [](const std::string& text, const std::string& beginning) {
+    std::size_t longest = 0;
+    for (const std::string& line : rtdetr::split(text, '\n'))
+      if (line.starts_with(beginning)) longest = std::max(longest, letters_of(line));
+    return longest;
+  };
+  const std::string check = "check data=configs/datasets/bccd_overfit8.yaml";
+  ::setenv("COLUMNS", "80", 1);
+  for (const char* words : {"", "help train", "help val", "help check", "help models", "help AIFI",
+                            "help RTDETRDecoder", "help resume", "help cfg"}) {
+    const Result result = run(scratch, words);
+    INFO(words << "\n" << result.out);
+    CHECK(longest(result.out, "") <= 80);
+  }
+  for (const std::string& words : {check, std::string("info model=rtdetr-n.yaml imgsz=64")}) {
+    const Result result = run(scratch, words);
+    INFO(words << "\n" << result.out);
+    CHECK(longest(result.out, "  ") <= 80);
+    CHECK_THAT(result.err, !Contains("0:00 left"));
+  }
+  ::setenv("COLUMNS", "160", 1);
+  CHECK(longest(run(scratch, "help train").out, "") > 90);
+  CHECK(longest(run(scratch, check).out, "  ") > 120);
+  ::unsetenv("COLUMNS");
+}
+
 TEST_CASE("the reference page is what the program says") {
   const Scratch scratch;
   const Result page = run(scratch, "help reference");
@@ -130,6 +165,8 @@ TEST_CASE("mistakes are one line each on stderr, nothing on stdout, and their ow
   const std::string broken_yaml = scratch.write("broken.yaml", "nc: 3\nbackbone: [[-1, 1, Convv, [8]]]\nhead: []\n");
   const std::string broken_json = scratch.write("broken.json", "{\"images\": [");
   const std::string archive = scratch.write("set.zip", "PK");
+  const std::string pytorch = scratch.write("best.pt", "PK\x03\x04 best/data.pkl");
+  const std::string page = scratch.write("page.yaml", "<!doctype html><html></html>\n");
   struct Row {
     std::string arguments;
     int code;
@@ -142,6 +179,20 @@ TEST_CASE("mistakes are one line each on stderr, nothing on stdout, and their ow
       {"predict model=rtdetr_r18vd.yaml source=" + sample_picture(), 2, "has no trained weights"},
       {"predict model=" + garbage + " source=/nowhere", 2, "no such file or folder"},
       {"info model=" + garbage, 4, garbage},
+      {"info model=" + pytorch, 4, "is a PyTorch checkpoint"},
+      {"val data=configs/datasets/bccd.yaml model=" + pytorch, 4, "is a PyTorch checkpoint"},
+      {"train data=configs/datasets/bccd.yaml model=" + pytorch, 4, "is a PyTorch checkpoint"},
+      {"train data=configs/datasets/bccd.yaml model=rtdetr-n.yaml weights=" + pytorch, 4, "is a PyTorch checkpoint"},
+      {"info model=" + page, 4, "is a web page"},
+      {"info model=rtdetr-x.yamll", 2, "did you mean 'rtdetr-x.yaml'?"},
+      {"info model=rtdetr-xx", 2, "did you mean 'rtdetr-x.yaml'?"},
+      {"train model=rtdetr-x.yamll data=configs/datasets/bccd.yaml", 2, "did you mean 'rtdetr-x.yaml'?"},
+      {"val model=rtdetr-x.yamll data=configs/datasets/bccd.yaml", 2, "did you mean 'rtdetr-x.yaml'?"},
+      {"predict model=rtdetr-x.yamll source=configs", 2, "did you mean 'rtdetr-x.yaml'?"},
+      {"export model=rtdetr-x.yamll format=safetensors output=x.safetensors", 2, "did you mean 'rtdetr-x.yaml'?"},
+      {"benchmark model=rtdetr-x.yamll", 2, "did you mean 'rtdetr-x.yaml'?"},
+      {"info model=" + scratch.file("garbag.safetensors"), 2, "no such file; did you mean '" + garbage + "'?"},
+      {"info model=" + scratch.path.string(), 2, "is a folder"},
       {"info model=" + broken_yaml, 4, "did you mean 'Conv'"},
       {"coco-eval annotations=" + broken_json + " results=" + broken_json, 3, broken_json},
       {"coco-eval annotations=/nowhere.json results=/nowhere.json", 2, "/nowhere.json"},

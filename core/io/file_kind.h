@@ -1,0 +1,15 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace rtdetr {
+
+/// What a file is that was given as a model and is none of ours, and what reads it: "a PyTorch checkpoint (a zip
+/// archive with pickled objects); PyTorch reads it". Judged by its first bytes, then, if those are unknown, by its
+/// name.
+/// @return  "" if neither says; text and safetensors files are among those
+/// @throws IoError
+std::string describe_foreign_model(const std::filesystem::path& file);
+
+}  // namespace rtdetr
