@@ -24,9 +24,9 @@ struct YoloBox {
 
 /// Reads rows `class cx cy w h`, such rows with key points behind them, of which the box is taken, and polygons
 /// `class x1 y1 x2 y2 x3 y3 …`, whose box is that of the points; all may stand in one file. Without a known shape,
-/// key points are told by their visibility of 0, 1 or 2. A box may have a sixth column, a prediction's confidence, which
-/// is warned of and not used. Empty lines are passed over; identical rows are taken once. Rows that are not like that,
-/// class numbers outside [0, classes) and values far beyond 1 (pixels) are errors.
+/// key points are told by their visibility of 0, 1 or 2. A box may have a sixth column, a prediction's confidence,
+/// which is warned of and not used. Empty lines are passed over; identical rows are taken once. Rows that are not like
+/// that, class numbers outside [0, classes) and values far beyond 1 (pixels) are errors.
 ///
 /// @param place  what messages call the file
 std::vector<YoloBox> parse_yolo_labels(std::string_view text, const std::string& place, std::int64_t classes,

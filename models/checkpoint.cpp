@@ -73,9 +73,7 @@ DetectionModel build_described(const ModelInfo& info, const std::string& origin,
   BuildOptions options;
   options.initial_weights = false;
   if (decoder_layers > 0) options.decoder_layers = decoder_layers;
-  ModelSpec spec = parse_model_spec(info.model_yaml, origin + " (model_yaml)");
-  spec.name = info.model_name;
-  DetectionModel model = build_model(spec, options);
+  DetectionModel model = build_model(model_spec_of(info, origin), options);
   if (info.fused) model->fuse();
   model->eval();
   return model;
@@ -92,6 +90,12 @@ TensorMap only_keys_of(const torch::nn::Module& module, const TensorMap& tensors
 }
 
 }  // namespace
+
+ModelSpec model_spec_of(const ModelInfo& info, const std::string& origin) {
+  ModelSpec spec = parse_model_spec(info.model_yaml, origin + " (model_yaml)");
+  spec.name = info.model_name;
+  return spec;
+}
 
 ModelInfo describe_model(const DetectionModel& model, ModelInfo info) {
   info.model_name = model->spec().name;

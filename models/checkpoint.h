@@ -9,6 +9,7 @@
 #include "core/io/safetensors.h"
 #include "core/tensor_file.h"
 #include "models/model.h"
+#include "models/yaml/model_spec.h"
 
 /// Model files: safetensors whose tensors are a model's state under its own keys, and whose metadata builds that model
 /// again. A model file needs no second one.
@@ -37,6 +38,10 @@ FileMetadata to_metadata(const ModelInfo& info);
 bool has_model_info(const FileMetadata& metadata);
 /// @throws CheckpointError  naming `file` and the entry that is missing or not what it should be
 ModelInfo to_model_info(const FileMetadata& metadata, const std::filesystem::path& file);
+
+/// The YAML that a file holds, parsed. @param origin  what messages call the file
+/// @throws ModelError
+ModelSpec model_spec_of(const ModelInfo& info, const std::string& origin);
 
 struct LoadedModel {
   DetectionModel model{nullptr};  ///< in evaluation mode

@@ -53,7 +53,8 @@ struct DetectionTimes {
 /// threads more as there are cores, and one. OMP_WAIT_POLICY or GOMP_SPINCOUNT in the environment switch that off.
 class Detector {
  public:
-  /// @throws rtdetr::Error  (a std::runtime_error) if the file cannot be read or used, or an option does not fit it; all
+  /// @throws rtdetr::Error  (a std::runtime_error) if the file cannot be read or used, or an option does not fit it;
+  /// all
   ///                        options are named that are out of range
   explicit Detector(const std::filesystem::path& model_file, const DetectorOptions& options = {});
   /// The same weights, not loaded again, with other options. @throws as above, and if `other` runs fewer decoder layers

@@ -86,6 +86,13 @@ void read_data(Experiment& experiment) {
   }
 }
 
+/// model= is a YAML; of a run that is continued where there is none, its checkpoint (Parser::take_from_run).
+ModelSpec spec_to_train(const Settings& settings) {
+  const std::string& file = settings.model;
+  if (std::filesystem::path(file).extension() != ".safetensors") return load_model_spec(file, settings.scale);
+  return model_spec_of(to_model_info(SafetensorsReader(file).metadata(), file), file);
+}
+
 void build_models(Experiment& experiment) {
   const Settings& settings = experiment.settings;
   const auto classes = static_cast<std::int64_t>(experiment.train.classes.names.size());
@@ -94,7 +101,7 @@ void build_models(Experiment& experiment) {
                       " has " + std::to_string(classes) + " classes; leave nc away, it follows the data");
   }
   if (settings.model.empty()) throw ConfigError("train needs model=FILE, a model YAML, e.g. model=rtdetr-n.yaml");
-  const ModelSpec spec = load_model_spec(settings.model, settings.scale);
+  const ModelSpec spec = spec_to_train(settings);
   const BuildOptions options = build_options(settings, classes);
   experiment.model = build_model(spec, options);
   experiment.average = build_model(spec, options);

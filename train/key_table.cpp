@@ -152,7 +152,9 @@ void add_run_keys(std::vector<Key>& keys) {
       "stop after so long and let the schedule end there; what a recipe says in steps or epochs is fitted to the steps "
       "that this machine makes in that time; 0 = no limit");
   s.path("resume", &Settings::resume, kTrain, "auto",
-         "auto continues the run in <project>/<name>, a checkpoint continues that one; false starts anew");
+         "auto or true continues the run in <project>/<name>, a checkpoint or run folder continues that one; without "
+         "model= "
+         "and data= it goes on as it was told; false starts anew");
   s.flag("check", &Settings::check, kTrain,
          "print the resolved plan (model, data, memory, time, disk) after three trial steps, and stop; nothing is "
          "written");

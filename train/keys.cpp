@@ -44,13 +44,10 @@ std::vector<std::string> list_items(std::string_view text) {
   return split(text, ',');
 }
 
-bool read(const Key& key, const std::string& text, bool& out) {
-  (void)key;
-  std::string lower = text;
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
-  if (lower != "true" && lower != "false") return false;
-  out = lower == "true";
-  return true;
+bool read(const Key&, const std::string& text, bool& out) {
+  const std::optional<bool> value = truth_of(text);
+  if (value) out = *value;
+  return value.has_value();
 }
 
 bool read(const Key& key, const std::string& text, std::int64_t& out) {
@@ -165,6 +162,13 @@ std::string accepted_form(const Key& key) {
     std::string operator()(std::vector<ParamGroupRule> Settings::*) const { return "a list of maps, in a recipe"; }
   };
   return std::visit(Form{key}, key.field);
+}
+
+std::optional<bool> truth_of(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  if (text == "true" || text == "yes" || text == "on" || text == "1") return true;
+  if (text == "false" || text == "no" || text == "off" || text == "0") return false;
+  return std::nullopt;
 }
 
 std::string set_value(const Key& key, const std::string& text, Settings& settings) {

@@ -67,6 +67,8 @@ void apply_command_defaults(Command command, Settings& settings);
 
 /// "whole number", "640 or 480,640", "constant | linear | cosine": what a value looks like.
 std::string accepted_form(const Key& key);
+/// "true", "yes", "on" and "1", or "false", "no", "off" and "0", however they are capitalised.
+std::optional<bool> truth_of(std::string text);
 /// Reads `text` into the key's field. Returns "" or what is wrong: "must be a whole number of at least 1, have 'abc'".
 std::string set_value(const Key& key, const std::string& text, Settings& settings);
 /// The field's value as it can be typed; "" for what is not set.

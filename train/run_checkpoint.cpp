@@ -18,7 +18,7 @@ std::string to_text(const RunFacts& facts) {
                                 {"loss_terms", facts.loss_terms}, {"precision", facts.precision},
                                 {"fitted", facts.fitted},         {"time", facts.time},
                                 {"epochs", facts.epochs},         {"lifted_time", facts.lifted_time},
-                                {"lr_factor", facts.lr_factor}};
+                                {"lr_factor", facts.lr_factor},   {"settings", facts.settings}};
   return document.dump();
 }
 
@@ -34,11 +34,21 @@ RunFacts from_text(const std::string& text, const std::filesystem::path& file) {
             .time = document.value("time", older.time),
             .epochs = document.value("epochs", older.epochs),
             .lifted_time = document.value("lifted_time", older.lifted_time),
-            .lr_factor = document.value("lr_factor", older.lr_factor)};
+            .lr_factor = document.value("lr_factor", older.lr_factor),
+            .settings = document.value("settings", older.settings)};
   } catch (const nlohmann::json::exception& error) {
     throw CheckpointError(file.string() + ": the metadata entry '" + kFactsKey + "' is not what this version writes (" +
                           error.what() + ")");
   }
+}
+
+RunFacts facts_among(const FileMetadata& metadata, const std::filesystem::path& file) {
+  const auto facts = metadata.find(kFactsKey);
+  if (facts == metadata.end()) {
+    throw CheckpointError(file.string() + ": holds weights but no training state; start a new run with weights=" +
+                          shell_word(file.string()));
+  }
+  return from_text(facts->second, file);
 }
 
 }  // namespace
@@ -50,13 +60,12 @@ void save_run(const RunFolder& folder, const TensorMap& state, const RunFacts& f
 
 RunCheckpoint load_run_file(const std::filesystem::path& file) {
   TensorFile content = load_tensors(file);
-  const auto facts = content.metadata.find(kFactsKey);
-  if (facts == content.metadata.end()) {
-    throw CheckpointError(file.string() + ": holds weights but no training state; start a new run with weights=" +
-                          shell_word(file.string()));
-  }
-  return {file, std::move(content.tensors), from_text(facts->second, file),
+  return {file, std::move(content.tensors), facts_among(content.metadata, file),
           to_model_info(content.metadata, file).best_confidence};
+}
+
+RunFacts read_run_facts(const std::filesystem::path& file) {
+  return facts_among(SafetensorsReader(file).metadata(), file);
 }
 
 std::uintmax_t bytes_of(const TensorMap& state) {

@@ -27,6 +27,7 @@ struct RunFacts {
   std::int64_t epochs = 0;                    ///< that bound the run; 0 = only the time did
   double lifted_time = 0;                     ///< hours of time= that were used up and no longer count
   double lr_factor = -1;                      ///< of the next step, by the length that the run had; -1 = not known
+  std::string settings;                       ///< what the run was told, as YAML (continued_run.h)
 };
 
 struct RunCheckpoint {
@@ -47,6 +48,8 @@ void save_run(const RunFolder& folder, const TensorMap& state, const RunFacts& f
 std::optional<RunCheckpoint> load_run(const RunFolder& folder);
 /// Reads this very file.
 RunCheckpoint load_run_file(const std::filesystem::path& file);
+/// The facts alone, from the file's header. @throws CheckpointError, IoError
+RunFacts read_run_facts(const std::filesystem::path& file);
 
 /// A run keeps its state as last and last-1 and writes a third beside them. Warns when the folder's disk has no room
 /// for what is not there yet.

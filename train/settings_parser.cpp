@@ -7,6 +7,8 @@
 #include "core/io/text.h"
 #include "core/io/written_path.h"
 #include "core/io/yaml.h"
+#include "models/yaml/model_files.h"
+#include "train/continued_run.h"
 #include "train/keys.h"
 #include "train/settings.h"
 
@@ -53,6 +55,7 @@ class Parser {
     for (const KeyValue& pair : pairs)
       if (pair.key == "cfg") read_recipe(expand_home(pair.value));
     for (const KeyValue& pair : pairs) apply(pair.key, pair.value, "argument '" + pair.argument + "'", "command line");
+    take_from_run();
     settle_data_name();
     settle_param_groups();
     check_required();
@@ -74,6 +77,7 @@ class Parser {
   void read_recipe_entry(const YamlDocument& recipe, const std::string& name, const YamlNode& node, int line);
   void read_param_groups(const YamlDocument& recipe, const YamlNode& list);
   void read_param_group(const YamlDocument& recipe, const YamlNode& map);
+  void take_from_run();
   void settle_data_name();
   void settle_param_groups();
   void check_required();
@@ -83,6 +87,7 @@ class Parser {
   std::vector<std::string> problems_;
   std::set<std::string> attempted_;               ///< keys that were given, well or badly
   std::vector<std::optional<double>> group_lrs_;  ///< `lr:` of each group, until lr0 is settled
+  bool model_is_runs_ = false;                    ///< the YAML in the checkpoint of the run that is continued
 };
 
 std::vector<KeyValue> Parser::split_arguments(std::span<const std::string> arguments) {
@@ -150,6 +155,13 @@ void Parser::apply(const std::string& name, const std::string& text, const std::
   const Key* key = known_key(name, where);
   if (!key) return;
   attempted_.insert(name);
+  if (name == "resume") {
+    if (const auto truth = truth_of(text)) {
+      settings_.resume = *truth ? "auto" : "false";
+      settings_.given[name] = origin;
+      return;
+    }
+  }
   if (name == "param_groups") {
     problem(where, "param_groups is written in a recipe: cfg=FILE.yaml with 'param_groups: " + key->example + "'");
     return;
@@ -250,6 +262,26 @@ void Parser::settle_data_name() {
   if (!found.empty()) settings_.data = found.string();
 }
 
+/// A run that is continued without model= or data=: what is not given now is as that run was told.
+void Parser::take_from_run() {
+  if (!problems_.empty() || settings_.command != Command::kTrain || settings_.resume == "false") return;
+  if (!settings_.model.empty() && !settings_.data.empty()) return;
+  const std::optional<ToldRun> run = run_to_continue(settings_);
+  if (!run) return;
+  const bool own_model = settings_.is_given("model");
+  const YamlNode& told = run->settings.root;
+  for (std::size_t i = 0; i < told.entries.size(); ++i) {
+    const auto& [name, node] = told.entries[i];
+    if (settings_.is_given(name)) continue;
+    read_recipe_entry(run->settings, name, node, told.key_lines[i]);
+    settings_.given[name] = run->file.string();
+  }
+  const bool yaml =
+      fs::path(settings_.model).extension() != ".safetensors" && !find_model_file(settings_.model).empty();
+  model_is_runs_ = !own_model && !yaml;
+  if (model_is_runs_) settings_.model = run->file.string();
+}
+
 void Parser::settle_param_groups() {
   for (std::size_t i = 0; i < group_lrs_.size(); ++i)
     if (group_lrs_[i]) settings_.param_groups[i].lr_scale = *group_lrs_[i] / settings_.lr0;
@@ -276,9 +308,10 @@ void Parser::check_combinations() {
     problems_.push_back("schedule=multistep" + s.origin_of("schedule") + " needs milestones=, e.g. milestones=40,55");
   if (!std::is_sorted(s.milestones.begin(), s.milestones.end()))
     problems_.push_back("milestones" + s.origin_of("milestones") + " must ascend");
-  if (s.command == Command::kTrain && fs::path(s.model).extension() == ".safetensors")
+  if (s.command == Command::kTrain && !model_is_runs_ && fs::path(s.model).extension() == ".safetensors")
     problems_.push_back("model=" + s.model + s.origin_of("model") +
-                        ": train builds its model from a YAML; add weights=" + s.model + " to start from a checkpoint");
+                        ": train builds its model from a YAML; add weights=" + s.model +
+                        " to start from a checkpoint, or give resume=" + s.model + " alone to continue its run");
   if (s.command == Command::kCheck) {
     both("data", "annotations", "check one data set YAML, or one annotations file");
     if (s.annotations.empty() != s.images.empty())

@@ -1,6 +1,6 @@
-// Deformable attention: core/ops/ms_deform_attn.h against its grid_sample form (what the references run), taken in turns
-// on the CPU or a GPU. Prints the shortest times; below 1 ours is faster. "deterministic" asks for the same bits every
-// time, which grid_sample's backward pass refuses on a GPU.
+// Deformable attention: core/ops/ms_deform_attn.h against its grid_sample form (what the references run), taken in
+// turns on the CPU or a GPU. Prints the shortest times; below 1 ours is faster. "deterministic" asks for the same bits
+// every time, which grid_sample's backward pass refuses on a GPU.
 //
 //   build/release/tests/bench/rtdetr_bench_ms_deform_attn [threads]
 //   RTDETR_TEST_DEVICE=cuda RTDETR_CUDA_PLUGIN=build/release/librtdetr_cuda.so …
@@ -54,8 +54,8 @@ double both_ms(const Inputs& in, const Op& op) {
 }
 
 void print(const char* what, std::int64_t pictures, std::int64_t queries, double ours, double theirs) {
-  std::printf("%-32s %8ld %8ld %9.3f %9.3f %6.2f\n", what, static_cast<long>(pictures), static_cast<long>(queries), ours,
-              theirs, ours / theirs);
+  std::printf("%-32s %8ld %8ld %9.3f %9.3f %6.2f\n", what, static_cast<long>(pictures), static_cast<long>(queries),
+              ours, theirs, ours / theirs);
 }
 
 }  // namespace
@@ -66,13 +66,15 @@ int main(int argc, char** argv) {
   const auto ours = [](const auto&... inputs) { return rtdetr::ms_deform_attn(inputs...); };
   const auto theirs = [](const auto&... inputs) { return rtdetr::test::ms_deform_attn_by_grid_sample(inputs...); };
   const int turns = device.is_cuda() ? 50 : 5;
-  std::printf("%-32s %8s %8s %9s %9s %6s\n", device.str().c_str(), "pictures", "queries", "ours ms", "grid ms", "ratio");
+  std::printf("%-32s %8s %8s %9s %9s %6s\n", device.str().c_str(), "pictures", "queries", "ours ms", "grid ms",
+              "ratio");
   for (const auto& [pictures, queries] : {std::pair<std::int64_t, std::int64_t>{1, 300}, {4, 500}, {16, 500}}) {
     const Inputs in = make_inputs(pictures, queries, device);
     const double never = std::numeric_limits<double>::infinity();
     double forward[2] = {never, never}, both[2] = {never, never}, same_bits = never;
     for (int turn = 0; turn < turns; ++turn) {
-      forward[0] = std::min(forward[0], forward_ms(in, ours)), forward[1] = std::min(forward[1], forward_ms(in, theirs));
+      forward[0] = std::min(forward[0], forward_ms(in, ours)),
+      forward[1] = std::min(forward[1], forward_ms(in, theirs));
       both[0] = std::min(both[0], both_ms(in, ours)), both[1] = std::min(both[1], both_ms(in, theirs));
       at::globalContext().setDeterministicAlgorithms(true, false);
       same_bits = std::min(same_bits, both_ms(in, ours));

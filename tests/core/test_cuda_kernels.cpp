@@ -61,8 +61,7 @@ TEST_CASE("the GPU's deformable attention gives the CPU's numbers", "[.][cuda]")
   if (gpu.locations.defined()) CHECK(relative_difference(gpu.locations, cpu.locations) < 100 * limit);
 }
 
-TEST_CASE("the GPU's gradients are the same bits every time when deterministic algorithms are asked for",
-          "[.][cuda]") {
+TEST_CASE("the GPU's gradients are the same bits every time when deterministic algorithms are asked for", "[.][cuda]") {
   const torch::Device device = test::test_device();
   REQUIRE(device.is_cuda());
   const Deterministic guard;

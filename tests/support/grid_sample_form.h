@@ -15,9 +15,8 @@ inline torch::Tensor ms_deform_attn_by_grid_sample(const torch::Tensor& value, c
   std::int64_t token = 0, point = 0;
   for (std::size_t l = 0; l < levels.size(); ++l) {
     const auto [height, width] = levels[l];
-    const torch::Tensor map = value.narrow(1, token, height * width)
-                                  .permute({0, 2, 3, 1})
-                                  .reshape({batch * heads, channels, height, width});
+    const torch::Tensor map =
+        value.narrow(1, token, height * width).permute({0, 2, 3, 1}).reshape({batch * heads, channels, height, width});
     const torch::Tensor grid =
         (locations.narrow(3, point, points[l]) * 2 - 1).transpose(1, 2).flatten(0, 1);  // [B·M, Q, P, 2]
     const torch::Tensor sampled = torch::grid_sampler(map, grid, 0, 0, false);          // [B·M, D, Q, P]

@@ -120,7 +120,7 @@ TEST_CASE("a mistake on the command line is answered with the argument and what 
       {"train model=m data=d lr0=0", {"lr0 must be a number above 0"}},
       {"train model=m data=d lr0=nan", {"lr0 must be"}},
       {"train model=m data=d flip=2", {"flip must be a number from 0 to 1, not '2'"}},
-      {"train model=m data=d val=yes", {"val must be true or false, not 'yes'"}},
+      {"train model=m data=d val=maybe", {"val must be true or false, not 'maybe'"}},
       {"train model=m data=d amp=fp16", {"amp must be one of off, bf16, auto, not 'fp16'"}},
       {"train model=m data=d schedule=cosin", {"did you mean 'cosine'?"}},
       {"train model=m data=d imgsz=1,2,3", {"imgsz must be one side or height,width"}},
@@ -158,6 +158,20 @@ TEST_CASE("a mistake on the command line is answered with the argument and what 
     const std::string error = error_of(row.line);
     for (const std::string& part : row.says) CHECK_THAT(error, Contains(part));
   }
+}
+
+TEST_CASE("true and false may be said in other words, and resume takes them too") {
+  for (const char* word : {"true", "True", "yes", "YES", "on", "1"}) {
+    const Settings s = parse(kTrainLine + "val=" + word + " resume=" + word);
+    CHECK(s.val);
+    CHECK(s.resume == "auto");
+  }
+  for (const char* word : {"false", "False", "no", "off", "0"}) {
+    const Settings s = parse(kTrainLine + "val=" + word + " resume=" + word);
+    CHECK_FALSE(s.val);
+    CHECK(s.resume == "false");
+  }
+  CHECK_THAT(error_of(kTrainLine + "val=2"), Contains("val must be true or false, not '2'"));
 }
 
 TEST_CASE("all mistakes are shown together, one per line") {

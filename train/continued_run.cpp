@@ -1,0 +1,54 @@
+#include "train/continued_run.h"
+
+#include <set>
+#include <vector>
+
+#include "core/io/error.h"
+#include "train/input_files.h"
+#include "train/run_checkpoint.h"
+
+namespace rtdetr {
+namespace {
+
+namespace fs = std::filesystem;
+
+ToldRun told_in(const fs::path& file) {
+  const RunFacts facts = read_run_facts(file);
+  return {file, parse_yaml(facts.settings.empty() ? "{}" : facts.settings, file.string())};
+}
+
+}  // namespace
+
+std::string told_settings(const Settings& settings) {
+  static const std::set<std::string> kOfOneCall{"cfg",      "resume", "weights", "check",
+                                                "exist_ok", "json",   "quiet",   "verbose"};
+  YamlNode told;
+  told.kind = YamlNode::Kind::kMap;
+  const YamlDocument all = parse_yaml(settings_to_yaml(settings), "settings");
+  for (const auto& [key, value] : all.root.entries) {
+    if (!settings.is_given(key) || kOfOneCall.contains(key)) continue;
+    const bool is_file = (key == "model" || key == "data") && fs::exists(value.scalar);
+    told.entries.emplace_back(key, is_file ? yaml_scalar(fs::absolute(value.scalar).string(), true) : value);
+  }
+  return write_yaml(told);
+}
+
+std::optional<ToldRun> run_to_continue(const Settings& settings) {
+  const bool automatic = settings.resume == "auto";
+  if (!automatic) require_input_file(settings, "resume", settings.resume);
+  if (!automatic && fs::is_regular_file(settings.resume)) return told_in(settings.resume);
+  const fs::path folder = automatic ? fs::path(settings.project) / settings.name : fs::path(settings.resume);
+  std::vector<fs::path> files;
+  for (const char* name : {"last.safetensors", "last-1.safetensors"})
+    if (fs::exists(folder / name)) files.push_back(folder / name);
+  for (const fs::path& file : files) {
+    try {
+      return told_in(file);
+    } catch (const CheckpointError&) {
+      if (file == files.back()) throw;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace rtdetr
