@@ -20,7 +20,7 @@ std::string layer_table(const Evaluation& evaluation) {
                    {"AR100"},
                    {"ms"}});
   for (const Evaluation::Layer& layer : evaluation.layers) {
-    std::vector<std::string> cells{layer.layer == 0 ? "0 (encoder)" : std::to_string(layer.layer)};
+    std::vector<std::string> cells{layer.layer == 0 ? "encoder" : std::to_string(layer.layer)};
     for (std::size_t i = 0; i < 9; ++i) cells.push_back(fixed_or_dash(layer.metric.stats[i], 3));
     cells.push_back(fixed_or_dash(layer.ms, 1));
     table.add(std::move(cells));

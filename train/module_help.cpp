@@ -57,9 +57,9 @@ std::string module_help(const std::string& name) {
   for (const ArgumentSpec& argument : entry.arguments)
     table.add({argument.name + (argument.by_name_only ? ":" : ""), default_of(argument),
                accepts(argument) + limits(argument), argument.meaning});
-  std::string text = name + ": " + entry.summary + "\n";
+  std::string text = wrapped(name + ": " + entry.summary, 2) + "\n";
   if (!entry.arguments.empty())
-    text += "\nby position in this order, or by name in a map at the end; those with a colon only by name\n\n" +
+    text += "\nby position in this order, or by name in a map at the end;\nthose with a colon only by name\n\n" +
             table.text();
   return text;
 }

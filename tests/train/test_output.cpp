@@ -4,6 +4,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "core/io/text.h"
+#include "train/evaluation_report.h"
 #include "train/progress.h"
 
 using namespace rtdetr;
@@ -38,6 +40,35 @@ TEST_CASE("a word for the shell is quoted where it must be") {
   CHECK(shell_word("it's $HOME; rm *") == "'it'\\''s $HOME; rm *'");
   CHECK(shell_word("~/x") == "'~/x'");
   CHECK(shell_word("") == "''");
+}
+
+TEST_CASE("a table that is too wide goes on in a second block, which begins with the first column") {
+  TextTable table({{"split", TextTable::Align::kLeft}, {"pictures"}, {"boxes"}, {"crowds"}});
+  table.add({"train", "100", "2,000", "3"});
+  table.add({"val", "10", "200", "0"});
+  CHECK(table.text(40) ==
+        "  split  pictures  boxes  crowds\n  train       100  2,000       3\n  val          10    200       0\n");
+  CHECK(table.text(26) ==
+        "  split  pictures  boxes\n  train       100  2,000\n  val          10    200\n"
+        "\n"
+        "  split  crowds\n  train       3\n  val         0\n");
+}
+
+TEST_CASE("a last column of text is broken between words") {
+  TextTable table({{"key", TextTable::Align::kLeft}, {"meaning", TextTable::Align::kLeft}});
+  table.add({"lr0", "how far a step goes at the beginning"});
+  table.add({"lrf", "at the end"});
+  CHECK(table.text(30) == "  key  meaning\n  lr0  how far a step goes at\n       the beginning\n  lrf  at the end\n");
+}
+
+TEST_CASE("evaluation's table fits 80 columns with times of thousands of milliseconds") {
+  Evaluation evaluation;
+  evaluation.layers.resize(2);
+  for (Evaluation::Layer& layer : evaluation.layers) layer.ms = 1234.5;
+  evaluation.layers[1].layer = 1;
+  const std::vector<std::string> lines = split(layer_table(evaluation), '\n');
+  CHECK(lines.size() == 4);
+  for (const std::string& line : lines) CHECK(line.size() <= 80);
 }
 
 TEST_CASE("COCO's undefined value is a dash") {

@@ -18,18 +18,24 @@ namespace rtdetr {
 
 namespace {
 
-/// "reading pictures of train: 1,200 of 5,000, 0:12 left".
+/// "reading pictures of train: 1,200 of 5,000, 0:12 left"; without the time where too few are read to tell.
 class ReadingLine {
  public:
   void show(const std::string& split, std::int64_t done, std::int64_t total) {
     if (split != split_ || done == 1) begin_ = seconds_now();
     split_ = split;
-    const double left = (seconds_now() - begin_) / static_cast<double>(done) * static_cast<double>(total - done);
-    log::progress("reading pictures" + (split.empty() ? "" : " of " + split) + ": " + with_thousands(done) + " of " +
-                  with_thousands(total) + ", " + format_duration(left) + " left");
+    log::progress(line(done, total, seconds_now() - begin_));
   }
 
  private:
+  std::string line(std::int64_t done, std::int64_t total, double seconds) const {
+    std::string text = "reading pictures" + (split_.empty() ? "" : " of " + split_) + ": " + with_thousands(done) +
+                       " of " + with_thousands(total);
+    if (seconds < 1 || done == total) return text;
+    const double left = seconds / static_cast<double>(done - 1) * static_cast<double>(total - done);
+    return text + ", " + format_duration(left) + " left";
+  }
+
   std::string split_;
   double begin_ = seconds_now();
 };

@@ -14,20 +14,8 @@ namespace rtdetr {
 
 namespace {
 
-constexpr std::size_t kLineWidth = 110;
-
-/// `text` broken between words; lines after the first begin with `indent` spaces.
-std::string wrapped(const std::string& text, std::size_t indent) {
-  std::string out, line;
-  for (const std::string& word : split(text, ' ')) {
-    if (!line.empty() && indent + line.size() + 1 + word.size() > kLineWidth) {
-      out += line + "\n" + std::string(indent, ' ');
-      line.clear();
-    }
-    line += (line.empty() ? "" : " ") + word;
-  }
-  return out + line;
-}
+/// Help is not wider than this on any terminal: long lines are hard to read.
+std::size_t help_width() { return std::min<std::size_t>(output_width(), 110); }
 
 Settings defaults_of(Command command) {
   Settings settings;
@@ -48,18 +36,19 @@ std::string description(const Key& key) {
 
 std::string overview() {
   std::string text =
-      "rtdetr: RT-DETR detectors from a YAML file to a trained, evaluated, exported model\n\n"
+      "rtdetr: RT-DETR detectors, from a YAML file to a trained and exported model\n\n"
       "  rtdetr COMMAND key=value …        defaults < cfg=FILE.yaml < command line\n\ncommands\n";
   for (const CommandInfo& info : all_commands()) {
     text += "  " + info.name + std::string(11 - info.name.size(), ' ') + info.summary + "\n";
-    text += std::string(13, ' ') + info.example + "\n";
+    text += "    " + info.example + "\n";
   }
   return text +
          "\n'rtdetr help COMMAND' lists a command's keys, 'rtdetr help KEY' explains one,\n"
-         "'rtdetr help models' lists the modules of model YAMLs, 'rtdetr help reference' everything as Markdown.\n"
+         "'rtdetr help models' lists the modules of model YAMLs,\n"
+         "'rtdetr help reference' everything as Markdown.\n"
          "json=true on any command: stdout is one JSON document.\n"
-         "exit codes: 0 ok, 2 usage, 3 data, 4 model file, 5 I/O, 6 diverged, 7 peer, 8 memory, 70 internal, "
-         "75 stopped and saved\n";
+         "exit codes: 0 ok, 2 usage, 3 data, 4 model file, 5 I/O, 6 diverged, 7 peer,\n"
+         "8 memory, 70 internal, 75 stopped and saved\n";
 }
 
 std::string command_help(const CommandInfo& info) {
@@ -79,7 +68,7 @@ std::string command_help(const CommandInfo& info) {
     const std::string value = required ? "needed" : value_text(*key, defaults);
     const std::string head = "  " + key->name + std::string(name_width - key->name.size() + 2, ' ') + value +
                              std::string(value_width - value.size() + 2, ' ');
-    text += head + wrapped(description(*key), head.size()) + "\n";
+    text += head + wrapped(description(*key), head.size(), help_width()) + "\n";
   }
   return text;
 }
@@ -100,13 +89,14 @@ std::vector<const Key*> rows_of(const std::string& name) {
 }
 
 std::string key_help(const Key& key) {
-  std::string text = key.name + ": " + key.meaning + "\n\n  accepts   " + accepted_form(key) + "\n";
+  std::string text = wrapped(key.name + ": " + key.meaning, 2, help_width()) + "\n\n  accepts   " +
+                     wrapped(accepted_form(key), 12, help_width()) + "\n";
   if (!key.unit.empty()) text += "  unit      " + key.unit + "\n";
   text += "  example   " + key.name + "=" + key.example + "\n  defaults  ";
   std::vector<std::string> defaults;
   for (const auto& [command, value] : defaults_of(key))
     defaults.push_back(command + ": " + (value.empty() ? "not set" : value));
-  return text + join(defaults, ", ") + "\n";
+  return text + wrapped(join(defaults, ", "), 12, help_width()) + "\n";
 }
 
 nlohmann::ordered_json key_json(const Key& key) {

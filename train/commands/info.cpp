@@ -47,7 +47,8 @@ std::string summary(const OpenedModel& opened, const ModelFacts& facts) {
                      " parameters (fused as published " + with_thousands(facts.deployed_parameters) + ", exported " +
                      with_thousands(facts.exported_parameters) + "), " + fixed(facts.gflops, 1) + " GFLOPs at " +
                      std::to_string(facts.size.height) + "x" + std::to_string(facts.size.width) + ", " +
-                     std::to_string(opened.model->num_decoder_layers()) + " decoder layers\n";
+                     std::to_string(opened.model->num_decoder_layers()) + " decoder layers";
+  text = wrapped(text, 2) + "\n";
   text += "backbone " + with_thousands(facts.parts.at("backbone")) + ", encoder " +
           with_thousands(facts.parts.at("encoder")) + ", decoder " + with_thousands(facts.parts.at("decoder")) + "\n";
   return text;
