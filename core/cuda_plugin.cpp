@@ -18,7 +18,7 @@ std::vector<std::filesystem::path> candidates() {
   if (const char* named = std::getenv("RTDETR_CUDA_PLUGIN")) return {named};
   std::error_code ignored;
   const auto folder = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
-  return {folder / kFileName, folder.parent_path() / "lib" / kFileName};
+  return {folder / kFileName, folder.parent_path() / RTDETR_PLUGIN_FOLDER / kFileName};
 }
 
 std::filesystem::path find_plugin() {

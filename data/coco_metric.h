@@ -1,5 +1,7 @@
 #pragma once
 
+#include "core/io/cpp20.h"
+
 #include <array>
 #include <cstdint>
 #include <span>

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "core/io/cpp20.h"
+
 #include <algorithm>
 #include <atomic>
 #include <cstddef>

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "core/io/cpp20.h"
+
 #include <torch/nn.h>
 
 /// Fusion: BatchNorm folded into the convolution in front of it, parallel branches added into one kernel. Exact up to

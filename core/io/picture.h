@@ -1,5 +1,7 @@
 #pragma once
 
+#include "core/io/cpp20.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>

@@ -1,6 +1,6 @@
 # Finds LibTorch without asking for a CUDA toolkit, which the package's own TorchConfig.cmake insists on.
 #
-# Looks in LibTorch_ROOT, Torch_DIR, CMAKE_PREFIX_PATH and the folder that scripts/setup fills. Gives
+# Looks in LibTorch_ROOT, Torch_DIR, the folders that scripts/setup fills, and CMAKE_PREFIX_PATH. Gives
 #   LibTorch::CPU   libtorch_cpu + libc10 and their headers: all that the program links
 #   LibTorch_DIR_ROOT, LibTorch_VERSION
 set(_hints)
@@ -12,14 +12,14 @@ endforeach()
 if(Torch_DIR)
   list(APPEND _hints "${Torch_DIR}/../../..")
 endif()
-if(DEFINED ENV{RTDETR_CACHE})
-  set(_cache "$ENV{RTDETR_CACHE}")
-elseif(DEFINED ENV{XDG_CACHE_HOME})
-  set(_cache "$ENV{XDG_CACHE_HOME}/rtdetr")
+if(NOT "$ENV{RTDETR_CACHE}" STREQUAL "")
+  set(_caches "$ENV{RTDETR_CACHE}")
 else()
-  set(_cache "$ENV{HOME}/.cache/rtdetr")
+  set(_caches /var/cache/rtdetr "$ENV{XDG_CACHE_HOME}/rtdetr" "$ENV{HOME}/.cache/rtdetr")
 endif()
-list(APPEND _hints "${_cache}/libtorch-2.11.0/torch")
+foreach(_cache IN LISTS _caches)
+  list(APPEND _hints "${_cache}/libtorch-2.11.0/torch")
+endforeach()
 
 find_path(LibTorch_DIR_ROOT include/torch/csrc/api/include/torch/torch.h HINTS ${_hints}
           PATH_SUFFIXES "" libtorch DOC "LibTorch: the folder with include/ and lib/")

@@ -1,10 +1,27 @@
-# cmake --install: the program, the libraries with their headers, the model and recipe files, and the package that
-# find_package(rtdetr) reads. Headers keep their folders below include/rtdetr; <rtdetr/detector.h> is the front door.
+# cmake --install: the program, the libraries with their headers, the model and recipe files, the sample pictures, the
+# licences, the LibTorch it was built with, and the package that find_package(rtdetr) reads. Headers keep their folders
+# below include/rtdetr; <rtdetr/detector.h> is the front door. The result may be moved, and is found by every user.
 include(CMakePackageConfigHelpers)
 
-set(_package ${CMAKE_INSTALL_LIBDIR}/cmake/rtdetr)
+# docs/decisions/0004-where-libtorch-lies.md
+set(_carry ON)
+if(LibTorch_DIR_ROOT MATCHES "^/usr(/lib.*)?$")
+  set(_carry OFF)
+endif()
+option(RTDETR_INSTALL_LIBTORCH "Install LibTorch's headers and the libraries that are linked, 520 MB; OFF: use it where it lies"
+       ${_carry})
 
-set_target_properties(rtdetr PROPERTIES INSTALL_RPATH "${LibTorch_DIR_ROOT}/lib")
+set(_package ${CMAKE_INSTALL_LIBDIR}/cmake/rtdetr)
+set(_private ${CMAKE_INSTALL_LIBDIR}/rtdetr)
+set(_libtorch_lib "${LibTorch_DIR_ROOT}/lib")
+set(_libtorch_last_resort "${LibTorch_DIR_ROOT}")
+if(RTDETR_INSTALL_LIBTORCH)
+  include(RtdetrInstallLibTorch)
+  set(_libtorch_last_resort "")
+  file(RELATIVE_PATH _up ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBDIR})
+  set(_libtorch_lib "$ORIGIN/${_up}/rtdetr/${RTDETR_INSTALLED_LIBTORCH}/lib")
+endif()
+set_target_properties(rtdetr PROPERTIES INSTALL_RPATH "${_libtorch_lib}")
 foreach(_library IN ITEMS io core data models losses train)
   set_target_properties(rtdetr_${_library} PROPERTIES EXPORT_NAME ${_library})
 endforeach()
@@ -14,13 +31,24 @@ install(TARGETS rtdetr rtdetr_io rtdetr_core rtdetr_data rtdetr_models rtdetr_lo
         EXPORT rtdetrTargets)
 install(EXPORT rtdetrTargets NAMESPACE rtdetr:: DESTINATION ${_package})
 
+# The plug-in's own libraries (libtorch_cuda, cuDNN, …) take gigabytes and stay where they are, or are put beside LibTorch.
+if(TARGET rtdetr_cuda)
+  set_target_properties(rtdetr_cuda PROPERTIES
+                        INSTALL_RPATH "$ORIGIN/${RTDETR_INSTALLED_LIBTORCH}/lib;${LibTorch_DIR_ROOT}/lib")
+  install(TARGETS rtdetr_cuda LIBRARY DESTINATION ${_private})
+endif()
+
 foreach(_folder IN ITEMS core data models losses train)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/${_folder} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/rtdetr
           FILES_MATCHING PATTERN "*.h" PATTERN samples EXCLUDE)
 endforeach()
-file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/detector.h CONTENT "#pragma once\n\n#include \"models/detector.h\"\n")
+file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/detector.h
+     CONTENT "#pragma once\n\n#include \"core/io/cpp20.h\"\n#include \"models/detector.h\"\n")
 install(FILES ${PROJECT_BINARY_DIR}/detector.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/rtdetr)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/configs DESTINATION ${CMAKE_INSTALL_DATADIR}/rtdetr)
+# The pictures of configs/datasets/bccd*.yaml, 9 MB: where these look for them, beside configs.
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/data/samples DESTINATION ${CMAKE_INSTALL_DATADIR}/rtdetr/data)
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/THIRD_PARTY.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/rtdetrConfig.cmake.in ${PROJECT_BINARY_DIR}/rtdetrConfig.cmake
                               INSTALL_DESTINATION ${_package})
