@@ -75,12 +75,13 @@ CocoEvaluation evaluate_coco_files(const std::filesystem::path& annotations, con
   }
   evaluation.problems = std::move(file.problems);
   const MetricInput input = take_metric_input(file);
-  if (std::ranges::all_of(input.truths, &MetricTruth::crowd)) {
-    throw DataError(annotations.string() + ": there is no box" +
-                    (input.truths.empty() ? "" : " but crowds (iscrowd 1)") + ", so every number would be undefined");
-  }
   const std::vector<MetricDetection> detections = read_coco_results(results);
   evaluation.result = evaluate_coco(input, detections, threads);
+  const bool only_crowds = !input.truths.empty() && std::ranges::all_of(input.truths, &MetricTruth::crowd);
+  note(evaluation.problems, evaluation.result.stats[0] < 0 ? 1 : 0, "no_boxes",
+       only_crowds ? "every annotation is a crowd (iscrowd 1), so there is nothing to find: AP is undefined (-1)"
+                   : "no annotation is of a listed image and category, so there is nothing to find: AP is undefined (-1)",
+       annotations.string());
   note(evaluation.problems, evaluation.result.detections_left_out, "unknown_result_category",
        "results are of categories that the annotations do not list; left out",
        results.string() + ": " + unknown_categories(detections, evaluation.classes));

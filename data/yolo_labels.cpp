@@ -64,7 +64,7 @@ class LabelReader {
     if (form == Form::kNone) return refuse_columns(columns.size());
     YoloBox box;
     box.line = number;
-    box.columns = columns.size();
+    box.columns = form == Form::kScoredBox ? kYoloBoxColumns : columns.size();
     if (!read_class(columns[0], box.label)) return std::nullopt;
     const bool scored = form == Form::kScoredBox;
     if (scored && !is_confidence(columns.back())) return std::nullopt;

@@ -73,10 +73,15 @@ TEST_CASE("results of other category ids are counted, with the ids of both files
   CHECK_THAT(find(evaluation, "unknown_result_category")->where, Contains("dt.json: 0; the annotations have 1, 2"));
 }
 
-TEST_CASE("annotations without a box to find are refused, not evaluated to nothing") {
-  CHECK_THROWS_WITH(Files(",\"iscrowd\":1").evaluate({"10,8,20,20"}), Contains("no box but crowds (iscrowd 1)"));
+TEST_CASE("annotations without a box to find are warned of: every number is undefined, as pycocotools has it") {
+  const CocoEvaluation crowds = Files(",\"iscrowd\":1").evaluate({"10,8,20,20"});
+  CHECK(crowds.result.stats[0] == -1);
+  REQUIRE(find(crowds, "no_boxes"));
+  CHECK_THAT(find(crowds, "no_boxes")->message, Contains("every annotation is a crowd"));
   const Files empty;
   empty.write_truth("");
-  CHECK_THROWS_WITH(empty.evaluate({"10,8,20,20"}), Contains("gt.json: there is no box, so every number"));
-  CHECK_THROWS_AS(empty.evaluate({}), DataError);
+  for (const CocoEvaluation& evaluation : {empty.evaluate({"10,8,20,20"}), empty.evaluate({})}) {
+    CHECK(evaluation.result.stats[0] == -1);
+    CHECK(find(evaluation, "no_boxes"));
+  }
 }
