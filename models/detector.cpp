@@ -18,8 +18,6 @@
 
 namespace rtdetr {
 
-namespace {
-
 /// What a decoder finds odd, told once for each kind, with the first picture's name.
 class ToldOnce {
  public:
@@ -35,8 +33,6 @@ class ToldOnce {
   std::mutex mutex_;
   std::set<std::string> told_;
 };
-
-}  // namespace
 
 /// What copies share, and no call changes.
 struct Detector::State {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <map>
 #include <set>
 #include <string_view>
@@ -11,8 +12,10 @@
 #include "core/io/error.h"
 #include "core/io/hash.h"
 #include "core/io/log.h"
+#include "core/io/safetensors.h"
 #include "core/io/text.h"
 #include "core/io/yaml.h"
+#include "models/checkpoint.h"
 #include "models/yaml/model_spec.h"
 #include "train/freeze.h"
 #include "train/input_files.h"

@@ -199,7 +199,7 @@ TEST_CASE("a test split that is not on disk is left out of a conversion") {
   const test::TemporaryFolder out;
   Conversion conversion;
   const std::string log =
-      test::stderr_of([&] { conversion = convert_dataset(set.config(), AnnotationFormat::kYolo, out / "yolo"); });
+      test::stderr_of([&] { conversion = convert_dataset(set.config(), out / "yolo", {.to = AnnotationFormat::kYolo}); });
   CHECK_THAT(log, Catch::Contains("'test' is not on disk; left out"));
   CHECK(conversion.splits.size() == 1);
   CHECK(load_dataset_config(conversion.config).find("test") == nullptr);

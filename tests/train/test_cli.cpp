@@ -349,7 +349,7 @@ TEST_CASE("predict reads a picture that its decoder warns of, and max_pixels= sa
   const Scratch scratch;
   const std::string yaml = scratch.write("tiny.yaml", kTinyModel), model = scratch.file("tiny.safetensors");
   document_of(run(scratch, "export model=" + yaml + " format=safetensors imgsz=64 json=true output=" + model));
-  std::string bytes = read_text_file(sample_picture());
+  std::string bytes = rtdetr::read_text_file(sample_picture());
   scratch.write("odd.jpg", bytes.insert(bytes.size() - 2, 40, 'x'));
   const std::string command = "predict save=false model=" + model + " source=" + scratch.file("odd.jpg");
   const Result read = run(scratch, command);
