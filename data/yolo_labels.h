@@ -19,7 +19,7 @@ struct YoloBox {
   std::array<double, 4> xywh{};  ///< left, top, width, height as fractions of the picture; as written, not clipped
   int line = 0;
   std::size_t columns = 0;  ///< of the row, without a prediction's confidence
-  bool doubtful = false;  ///< taken for a polygon, but its numbers could be a box and key points as well
+  bool doubtful = false;    ///< taken for a polygon, but its numbers could be a box and key points as well
 };
 
 /// Reads rows `class cx cy w h`, such rows with key points behind them, of which the box is taken, and polygons

@@ -13,7 +13,7 @@ std::span<const CommandInfo> all_commands() {
       {Command::kVal,
        "val",
        "evaluates a checkpoint: AP, AR and time of every decoder layer",
-       "rtdetr val model=best.safetensors data=configs/datasets/bccd.yaml",
+       "rtdetr val model=best.safetensors data=my.yaml",
        {"model", "data"}},
       {Command::kPredict,
        "predict",

@@ -6,6 +6,7 @@
 #include "core/io/error.h"
 #include "train/input_files.h"
 #include "train/run_checkpoint.h"
+#include "train/run_length.h"
 
 namespace rtdetr {
 namespace {
@@ -22,15 +23,19 @@ ToldRun told_in(const fs::path& file) {
 std::string told_settings(const Settings& settings) {
   static const std::set<std::string> kOfOneCall{"cfg",      "resume", "weights", "check",
                                                 "exist_ok", "json",   "quiet",   "verbose"};
-  YamlNode told;
-  told.kind = YamlNode::Kind::kMap;
+  YamlNode typed, others;
+  typed.kind = others.kind = YamlNode::Kind::kMap;
   const YamlDocument all = parse_yaml(settings_to_yaml(settings), "settings");
   for (const auto& [key, value] : all.root.entries) {
     if (!settings.is_given(key) || kOfOneCall.contains(key)) continue;
     const bool is_file = (key == "model" || key == "data") && fs::exists(value.scalar);
+    YamlNode& told = is_typed(settings, key) ? typed : others;
     told.entries.emplace_back(key, is_file ? yaml_scalar(fs::absolute(value.scalar).string(), true) : value);
   }
-  return write_yaml(told);
+  YamlNode both;
+  both.kind = YamlNode::Kind::kMap;
+  both.entries = {{kToldOnCommandLine, typed}, {kToldByRecipe, others}};
+  return write_yaml(both);
 }
 
 std::optional<ToldRun> run_to_continue(const Settings& settings) {

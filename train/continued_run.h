@@ -10,6 +10,11 @@
 /// A run that is continued need not be told again what it is: its checkpoint knows.
 namespace rtdetr {
 
+/// The two maps of told_settings: what is typed is never fitted to a run's length (run_length.h), a recipe's values
+/// are.
+inline constexpr const char* kToldOnCommandLine = "command_line";
+inline constexpr const char* kToldByRecipe = "recipe";
+
 /// The keys that a run was given, as YAML for its checkpoint; without those that belong to one call of the program
 /// alone (resume, check, json, …). Files are named by their absolute paths, so that they are found from anywhere.
 std::string told_settings(const Settings& settings);

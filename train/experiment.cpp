@@ -17,6 +17,7 @@
 #include "core/io/yaml.h"
 #include "models/checkpoint.h"
 #include "models/yaml/model_spec.h"
+#include "train/continued_run.h"
 #include "train/freeze.h"
 #include "train/input_files.h"
 #include "train/output.h"
@@ -124,6 +125,7 @@ void build_models(Experiment& experiment) {
 Experiment prepare_experiment(const Settings& settings) {
   Experiment experiment;
   experiment.settings = settings;
+  experiment.told = told_settings(settings);
   read_data(experiment);
   build_models(experiment);
   if (!settings.freeze.empty()) experiment.frozen = freeze_parameters(*experiment.model, settings.freeze);

@@ -31,6 +31,7 @@ struct Experiment {
   std::vector<ParameterGroup> groups;
   PrecisionChoice precision;
   RunIdentity identity;  ///< what a continued run must share with this one; of the settings as they were given
+  std::string told;      ///< the settings that the run was given, before any is fitted (continued_run.h)
   std::map<std::string, std::string> fitted;  ///< keys whose value was fitted to the run's length (run_length.h)
   double lifted_time = 0;  ///< hours of time= that are used up and no longer count, since epochs= makes the run longer
 

@@ -114,7 +114,7 @@ std::string describe(const std::vector<FittedValue>& fitted, const RunLength& le
 
 bool is_typed(const Settings& settings, const std::string& key) {
   const auto found = settings.given.find(key);
-  return found != settings.given.end() && found->second == "command line";
+  return found != settings.given.end() && found->second.starts_with("command line");
 }
 
 }  // namespace rtdetr

@@ -41,7 +41,7 @@ void set_fitted(const std::map<std::string, std::string>& fitted, Settings& sett
 /// "fitted to about 71 steps (6.0 epochs): warmup_steps 200 -> 7, val_every 10 -> 1; …". "" if there is nothing.
 std::string describe(const std::vector<FittedValue>& fitted, const RunLength& length);
 
-/// The key was given on the command line itself, not by a recipe.
+/// The key was given on the command line itself, not by a recipe; or on that of the run that is continued.
 bool is_typed(const Settings& settings, const std::string& key);
 
 }  // namespace rtdetr

@@ -77,6 +77,7 @@ class Parser {
   void read_recipe_entry(const YamlDocument& recipe, const std::string& name, const YamlNode& node, int line);
   void read_param_groups(const YamlDocument& recipe, const YamlNode& list);
   void read_param_group(const YamlDocument& recipe, const YamlNode& map);
+  void take_told(const ToldRun& run, const char* map, const std::string& origin);
   void take_from_run();
   void settle_data_name();
   void settle_param_groups();
@@ -262,6 +263,18 @@ void Parser::settle_data_name() {
   if (!found.empty()) settings_.data = found.string();
 }
 
+/// @param origin  what messages call it
+void Parser::take_told(const ToldRun& run, const char* map, const std::string& origin) {
+  const YamlNode* told = run.settings.root.find(map);
+  if (!told) return;
+  for (std::size_t i = 0; i < told->entries.size(); ++i) {
+    const auto& [name, node] = told->entries[i];
+    if (settings_.is_given(name)) continue;
+    read_recipe_entry(run.settings, name, node, told->key_lines[i]);
+    settings_.given[name] = origin;
+  }
+}
+
 /// A run that is continued without model= or data=: what is not given now is as that run was told.
 void Parser::take_from_run() {
   if (!problems_.empty() || settings_.command != Command::kTrain || settings_.resume == "false") return;
@@ -269,13 +282,8 @@ void Parser::take_from_run() {
   const std::optional<ToldRun> run = run_to_continue(settings_);
   if (!run) return;
   const bool own_model = settings_.is_given("model");
-  const YamlNode& told = run->settings.root;
-  for (std::size_t i = 0; i < told.entries.size(); ++i) {
-    const auto& [name, node] = told.entries[i];
-    if (settings_.is_given(name)) continue;
-    read_recipe_entry(run->settings, name, node, told.key_lines[i]);
-    settings_.given[name] = run->file.string();
-  }
+  take_told(*run, kToldOnCommandLine, "command line of " + run->file.string());
+  take_told(*run, kToldByRecipe, run->file.string());
   const bool yaml =
       fs::path(settings_.model).extension() != ".safetensors" && !find_model_file(settings_.model).empty();
   model_is_runs_ = !own_model && !yaml;

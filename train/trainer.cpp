@@ -12,7 +12,6 @@
 #include "core/io/text.h"
 #include "models/checkpoint.h"
 #include "train/clock.h"
-#include "train/continued_run.h"
 #include "train/detection_report.h"
 #include "train/freeze.h"
 #include "train/keys.h"
@@ -328,7 +327,7 @@ RunState Trainer::run_state() const {
                     .epochs = counts_epochs() ? settings_.epochs : 0,
                     .lifted_time = experiment_.lifted_time,
                     .lr_factor = lr_factor(),
-                    .settings = told_settings(settings_)},
+                    .settings = experiment_.told},
           .model_metadata = to_metadata(model_info()),
           .step = steps_};
 }

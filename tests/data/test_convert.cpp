@@ -198,8 +198,8 @@ TEST_CASE("a test split that is not on disk is left out of a conversion") {
                    "test: {images: pictures, annotations: test.json}\n");
   const test::TemporaryFolder out;
   Conversion conversion;
-  const std::string log =
-      test::stderr_of([&] { conversion = convert_dataset(set.config(), out / "yolo", {.to = AnnotationFormat::kYolo}); });
+  const std::string log = test::stderr_of(
+      [&] { conversion = convert_dataset(set.config(), out / "yolo", {.to = AnnotationFormat::kYolo}); });
   CHECK_THAT(log, Catch::Contains("'test' is not on disk; left out"));
   CHECK(conversion.splits.size() == 1);
   CHECK(load_dataset_config(conversion.config).find("test") == nullptr);

@@ -165,6 +165,8 @@ TEST_CASE("mistakes are one line each on stderr, nothing on stdout, and their ow
   const std::string broken_yaml = scratch.write("broken.yaml", "nc: 3\nbackbone: [[-1, 1, Convv, [8]]]\nhead: []\n");
   const std::string broken_json = scratch.write("broken.json", "{\"images\": [");
   const std::string archive = scratch.write("set.zip", "PK");
+  fs::create_directory(scratch.path / "set");
+  const std::string only_yaml = scratch.write("set/cats.yaml", "names: [cat]\n");
   const std::string pytorch = scratch.write("best.pt", "PK\x03\x04 best/data.pkl");
   const std::string page = scratch.write("page.yaml", "<!doctype html><html></html>\n");
   struct Row {
@@ -198,7 +200,7 @@ TEST_CASE("mistakes are one line each on stderr, nothing on stdout, and their ow
       {"coco-eval annotations=/nowhere.json results=/nowhere.json", 2, "/nowhere.json"},
       {"check data=" + broken_yaml, 2, broken_yaml},
       {"check data=data/samples", 2, "data=data/samples (command line) is a folder"},
-      {"check data=" + scratch.path.string(), 2, "did you mean '" + broken_yaml + "'?"},
+      {"check data=" + scratch.file("set"), 2, "did you mean '" + only_yaml + "'?"},
       {"train model=rtdetr_r18vd.yaml data=" + broken_json, 2, "is an annotation file; write a YAML"},
       {"convert format=coco output=x data=" + archive, 2, "is an archive; unpack it"},
       {"help epochz", 2, "did you mean 'epochs'"},

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "core/io/file.h"
 #include "tests/support/micro_run.h"
 #include "tests/support/program.h"
 #include "tests/support/run_record.h"
@@ -40,6 +41,20 @@ TEST_CASE("resume=FILE alone continues a run as it was told, from any folder") {
   CHECK(state_of(temp / "runs/exp") == state_of(temp / "runs/whole"));
 }
 
+TEST_CASE("resume=FILE alone continues a run by the clock whose recipe was fitted to it") {
+  const TemporaryFolder temp;
+  const Settings settings = make_micro_run(temp.path());
+  write_text_atomically(temp / "recipe.yaml", "warmup_steps: 100000\nval_every: 3\n");
+  const std::string recipe = (temp / "recipe.yaml").string();
+  REQUIRE(run_program(micro_command(settings, "exp", {{"cfg", recipe}, {"time", "0.0001"}, {"epochs", "1"}})).code ==
+          0);
+  const auto result =
+      run_program({"train", "resume=" + (temp / "runs/exp/last.safetensors").string(), "time=0.0002", "epochs=2"});
+  INFO(result.err);
+  CHECK(result.code == 0);
+  CHECK_THAT(result.err, Contains("continuing"));
+}
+
 TEST_CASE("resume=FILE builds the model from the file when its YAML is gone; a moved data set is named") {
   const TemporaryFolder temp;
   const Settings settings = make_micro_run(temp.path());
@@ -51,7 +66,8 @@ TEST_CASE("resume=FILE builds the model from the file when its YAML is gone; a m
   const std::vector<std::string> words{"train", "resume=" + folder, "epochs=2", "threads=1"};
   const auto refused = run_program(words);
   CHECK(refused.code == 2);
-  CHECK_THAT(refused.err, Contains("data=" + settings.data + " (" + folder + "/last.safetensors): no such file"));
+  CHECK_THAT(refused.err,
+             Contains("data=" + settings.data + " (command line of " + folder + "/last.safetensors): no such file"));
   std::vector<std::string> told_data = words;
   told_data.push_back("data=" + (temp / "moved.yaml").string());
   const auto result = run_program(told_data);
