@@ -1,6 +1,23 @@
 # Seconds until a test counts as hung. No test is about speed.
 set(rtdetr_test_timeout 1800)
 
+# What a test's compilation costs is the headers of Catch2 and LibTorch, whatever it says: so these are read once, a
+# dozen files are compiled together, and not as hard as code that is measured (an editor's -DRTDETR_MERGE_SOURCES=OFF
+# compiles one by one).
+function(rtdetr_compile_as_test target)
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_compile_definitions(${target} PRIVATE RTDETR_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
+  if(RTDETR_MERGE_SOURCES)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 12)
+  endif()
+  get_target_property(libraries ${target} LINK_LIBRARIES)
+  if(libraries MATCHES "rtdetr_(core|models|losses|train)")
+    target_link_libraries(${target} PRIVATE OpenMP::OpenMP_CXX)  # with its flag the precompiled header was made
+    target_precompile_headers(${target} REUSE_FROM rtdetr_test_headers)
+  endif()
+endfunction()
+
 # rtdetr_test_binary(<folder> LIBRARIES lib… [LABEL unit] SOURCES test_a.cpp …)
 #
 # One binary per folder, rtdetr_test_<folder>, and one ctest entry per source file, <folder>.<file without test_>:
@@ -13,12 +30,7 @@ function(rtdetr_test_binary folder)
   set(target rtdetr_test_${folder})
   add_executable(${target} ${ARG_SOURCES})
   target_link_libraries(${target} PRIVATE rtdetr_catch_main Catch2::Catch2 ${ARG_LIBRARIES})
-  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
-  target_compile_definitions(${target} PRIVATE RTDETR_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
-  if("rtdetr_core" IN_LIST ARG_LIBRARIES OR "rtdetr_models" IN_LIST ARG_LIBRARIES OR "rtdetr_losses" IN_LIST ARG_LIBRARIES
-     OR "rtdetr_train" IN_LIST ARG_LIBRARIES)
-    target_precompile_headers(${target} REUSE_FROM rtdetr_core)
-  endif()
+  rtdetr_compile_as_test(${target})
   foreach(source IN LISTS ARG_SOURCES)
     get_filename_component(stem ${source} NAME_WE)
     string(REGEX REPLACE "^test_" "" name ${stem})

@@ -11,8 +11,8 @@ namespace {
 
 using torch::Tensor;
 
-const std::vector<LevelShape> kLevels = {{40, 40}, {20, 20}, {10, 10}};
-const std::vector<std::int64_t> kPoints = {4, 4, 4};
+const std::vector<LevelShape> kMaps = {{40, 40}, {20, 20}, {10, 10}};
+const std::vector<std::int64_t> kPointsPerMap = {4, 4, 4};
 
 struct Pass {
   Tensor output, value, locations, weights;  ///< the last three: gradients; undefined for discrete locations
@@ -27,7 +27,7 @@ Pass pass_on(const torch::Device& device, torch::ScalarType type, SamplingMethod
                locations = leaf(torch::rand({2, 300, 8, 12, 2}, options) * 1.4 - 0.2),
                weights = leaf(torch::randn({2, 300, 8, 12}, options).softmax(-1));
   const Tensor upstream = torch::randn({2, 300, 256}, options).to(device, type);
-  const Tensor output = ms_deform_attn(value, kLevels, kPoints, locations, weights, method);
+  const Tensor output = ms_deform_attn(value, kMaps, kPointsPerMap, locations, weights, method);
   (output * upstream).sum().backward();
   const auto back = [](const Tensor& t) { return t.defined() ? t.detach().to(torch::kCPU, torch::kFloat64) : t; };
   return {back(output), back(value.grad()), back(locations.grad()), back(weights.grad())};

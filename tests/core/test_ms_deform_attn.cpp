@@ -56,7 +56,7 @@ Gradients run_op(const Inputs& in, SamplingMethod method = SamplingMethod::kBili
       in, [&](const Inputs& i) { return ms_deform_attn(i.value, kLevels, kPoints, i.locations, i.weights, method); });
 }
 
-double difference(const Tensor& a, const Tensor& b) { return (a - b).abs().max().item<double>(); }
+double largest_difference(const Tensor& a, const Tensor& b) { return (a - b).abs().max().item<double>(); }
 
 }  // namespace
 
@@ -68,10 +68,10 @@ TEST_CASE("deformable attention equals its grid_sample form, forward and backwar
                   slow = run(in, [](const Inputs&i) {
                     return ms_deform_attn_by_grid_sample(i.value, kLevels, kPoints, i.locations, i.weights);
                   });
-  CHECK(difference(ours.output, slow.output) < 1e-13);
-  CHECK(difference(ours.value, slow.value) < 1e-13);
-  CHECK(difference(ours.locations, slow.locations) < 1e-12);
-  CHECK(difference(ours.weights, slow.weights) < 1e-13);
+  CHECK(largest_difference(ours.output, slow.output) < 1e-13);
+  CHECK(largest_difference(ours.value, slow.value) < 1e-13);
+  CHECK(largest_difference(ours.locations, slow.locations) < 1e-12);
+  CHECK(largest_difference(ours.weights, slow.weights) < 1e-13);
 }
 
 TEST_CASE("deformable attention's gradients equal finite differences", "[devices]") {
@@ -100,10 +100,10 @@ TEST_CASE("every instruction set gives the same numbers up to rounding") {
   for (const auto level : {rtdetr::CpuLevel::kAvx2, rtdetr::CpuLevel::kAvx512}) {
     rtdetr::set_cpu_level(level);
     const Gradients fast = run_op(in);
-    CHECK(difference(plain.output, fast.output) < tolerance);
-    CHECK(difference(plain.value, fast.value) < tolerance);
-    CHECK(difference(plain.locations, fast.locations) < 20 * tolerance);
-    CHECK(difference(plain.weights, fast.weights) < tolerance);
+    CHECK(largest_difference(plain.output, fast.output) < tolerance);
+    CHECK(largest_difference(plain.value, fast.value) < tolerance);
+    CHECK(largest_difference(plain.locations, fast.locations) < 20 * tolerance);
+    CHECK(largest_difference(plain.weights, fast.weights) < tolerance);
   }
   rtdetr::set_cpu_level(rtdetr::best_cpu_level());
 }

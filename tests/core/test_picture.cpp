@@ -10,24 +10,17 @@
 #include "core/io/random.h"
 #include "core/io/safetensors.h"
 #include "tests/support/captured_stderr.h"
+#include "tests/support/fixtures.h"
 #include "tests/support/temporary_folder.h"
 
 using namespace rtdetr;
 using Catch::Matchers::Contains;
+using test::kFixtures;
+using test::values_of;
 
 namespace {
 
-const std::filesystem::path kFixtures = std::filesystem::path(RTDETR_SOURCE_DIR) / "tests/fixtures";
 const std::filesystem::path kPictures = kFixtures / "pictures";
-
-template <typename T>
-std::vector<T> read(const SafetensorsReader& reader, const std::string& name) {
-  const TensorEntry* entry = reader.find(name);
-  REQUIRE(entry);
-  std::vector<T> values(entry->bytes / sizeof(T));
-  reader.read(*entry, std::as_writable_bytes(std::span(values)));
-  return values;
-}
 
 std::vector<std::byte> bytes_of(const std::string& name) { return read_binary_file(kPictures / name); }
 
@@ -90,7 +83,7 @@ TEST_CASE("photographs decode to the reference's pixels") {
     INFO(name);
     const Picture picture = read_picture(kFixtures / "images" / (name + ".jpg"));
     const std::string prefix = name + ".decoded_pillow.";
-    const auto rows = read<std::uint8_t>(expected, prefix + "rows3");  // [3 channels, 3 rows, W]
+    const auto rows = values_of<std::uint8_t>(expected, prefix + "rows3");  // [3 channels, 3 rows, W]
     REQUIRE(rows.size() == static_cast<std::size_t>(picture.width) * 9);
     std::size_t wrong = 0;
     for (int c = 0; c < 3; ++c) {
@@ -100,9 +93,9 @@ TEST_CASE("photographs decode to the reference's pixels") {
         }
       }
     }
-    const auto ys = read<std::int64_t>(expected, prefix + "sample_y"),
-               xs = read<std::int64_t>(expected, prefix + "sample_x");
-    const auto samples = read<std::uint8_t>(expected, prefix + "samples");
+    const auto ys = values_of<std::int64_t>(expected, prefix + "sample_y"),
+               xs = values_of<std::int64_t>(expected, prefix + "sample_x");
+    const auto samples = values_of<std::uint8_t>(expected, prefix + "samples");
     for (std::size_t i = 0; i < ys.size(); ++i) {
       for (std::size_t c = 0; c < 3; ++c) {
         wrong += picture.row(static_cast<int>(ys[i]))[static_cast<std::size_t>(xs[i]) * 3 + c] != samples[i * 3 + c];
@@ -111,7 +104,7 @@ TEST_CASE("photographs decode to the reference's pixels") {
     CHECK(wrong == 0);
     double sums[3] = {};
     for (std::size_t i = 0; i < picture.rgb.size(); ++i) sums[i % 3] += picture.rgb[i];
-    const auto mean = read<double>(expected, prefix + "mean");
+    const auto mean = values_of<double>(expected, prefix + "mean");
     for (int c = 0; c < 3; ++c)
       CHECK(sums[c] * 3 / static_cast<double>(picture.rgb.size()) == Approx(mean[c]).epsilon(1e-12));
   }
@@ -125,7 +118,7 @@ TEST_CASE("every form of picture becomes the RGB that Pillow makes of it") {
     const Picture picture = read_picture(kPictures / entry.name);
     CHECK(picture.height == entry.shape[0]);
     CHECK(picture.width == entry.shape[1]);
-    CHECK(picture.rgb == read<std::uint8_t>(expected, entry.name));
+    CHECK(picture.rgb == values_of<std::uint8_t>(expected, entry.name));
     const PictureSize size = read_picture_size(kPictures / entry.name);
     CHECK(size.width == picture.width);
     CHECK(size.height == picture.height);

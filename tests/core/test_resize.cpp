@@ -8,8 +8,10 @@
 #include "core/io/random.h"
 #include "core/io/resize.h"
 #include "core/io/safetensors.h"
+#include "tests/support/fixtures.h"
 
 using namespace rtdetr;
+using test::kFixtures;
 
 namespace {
 
@@ -26,8 +28,6 @@ int largest_difference(const Picture& a, const Picture& b) {
   for (std::size_t i = 0; i < a.rgb.size(); ++i) largest = std::max(largest, std::abs(a.rgb[i] - b.rgb[i]));
   return largest;
 }
-
-const std::filesystem::path kFixtures = std::filesystem::path(RTDETR_SOURCE_DIR) / "tests/fixtures";
 
 }  // namespace
 

@@ -5,15 +5,17 @@
 #include "core/io/error.h"
 #include "core/io/file.h"
 #include "core/io/safetensors.h"
+#include "tests/support/fixtures.h"
 #include "tests/support/temporary_folder.h"
 
 using namespace rtdetr;
 using Catch::Matchers::Contains;
 using rtdetr::test::TemporaryFolder;
+using test::values_of;
 
 namespace {
 
-const std::filesystem::path kFixtures = std::filesystem::path(RTDETR_SOURCE_DIR) / "tests/fixtures/pth";
+const std::filesystem::path kCheckpoints = test::kFixtures / "pth";
 
 template <typename T>
 std::span<const std::byte> bytes_of(const std::vector<T>& values) {
@@ -56,15 +58,6 @@ std::string refusal(const std::string& content) {
   return refusal(file);
 }
 
-template <typename T>
-std::vector<T> read(const SafetensorsReader& reader, const std::string& name) {
-  const TensorEntry* entry = reader.find(name);
-  REQUIRE(entry);
-  std::vector<T> values(entry->bytes / sizeof(T));
-  reader.read(*entry, std::as_writable_bytes(std::span(values)));
-  return values;
-}
-
 }  // namespace
 
 TEST_CASE("tensors and metadata written are read back") {
@@ -73,11 +66,11 @@ TEST_CASE("tensors and metadata written are read back") {
   const SafetensorsReader reader(folder / "a.safetensors");
   reader.verify_payload();
   CHECK(reader.entries().size() == 4);
-  CHECK(read<float>(reader, "b.weight") == kFloats);
+  CHECK(values_of<float>(reader, "b.weight") == kFloats);
   CHECK(reader.find("b.weight")->shape == std::vector<std::int64_t>{2, 3});
-  CHECK(read<std::int64_t>(reader, "a.count") == kCounter);
+  CHECK(values_of<std::int64_t>(reader, "a.count") == kCounter);
   CHECK(reader.find("a.count")->shape.empty());
-  CHECK(read<std::uint8_t>(reader, "mask") == kMask);
+  CHECK(values_of<std::uint8_t>(reader, "mask") == kMask);
   CHECK(reader.find("nothing")->bytes == 0);
   CHECK(reader.find("missing") == nullptr);
   CHECK(reader.metadata().at("note") == "\"quoted\" and ü");
@@ -101,10 +94,10 @@ TEST_CASE("a file without tensors is one, too") {
 }
 
 TEST_CASE("a file of another program is read with all its values") {
-  const SafetensorsReader reader(kFixtures / "hf_style.safetensors");
+  const SafetensorsReader reader(kCheckpoints / "hf_style.safetensors");
   reader.verify_payload();  // has no hash of ours: nothing to compare
   CHECK(reader.metadata().at("format") == "pt");
-  const auto expected = nlohmann::json::parse(read_text_file(kFixtures / "expected.json"));
+  const auto expected = nlohmann::json::parse(read_text_file(kCheckpoints / "expected.json"));
   const auto& tensors = expected["hf_style.safetensors"]["tensors"];
   CHECK(reader.entries().size() == tensors.size());
   for (const auto& [name, tensor] : tensors.items()) {
@@ -112,7 +105,7 @@ TEST_CASE("a file of another program is read with all its values") {
     REQUIRE(reader.find(name));
     CHECK(reader.find(name)->shape == tensor["shape"].get<std::vector<std::int64_t>>());
     if (tensor["dtype"] != "float32") continue;
-    const std::vector<float> values = read<float>(reader, name);
+    const std::vector<float> values = values_of<float>(reader, name);
     for (std::size_t i = 0; i < values.size(); ++i) {
       if (tensor["values"][i].is_number()) CHECK(values[i] == tensor["values"][i].get<float>());
     }
@@ -120,9 +113,9 @@ TEST_CASE("a file of another program is read with all its values") {
 }
 
 TEST_CASE("the damaged files of the fixtures are refused, each for its reason") {
-  CHECK_THAT(refusal(kFixtures / "bad_header_length.safetensors"), Contains("header of 1152921504606846976 bytes"));
-  CHECK_THAT(refusal(kFixtures / "bad_offsets.safetensors"), Contains("tensor 'x' needs 16 bytes"));
-  CHECK_THAT(refusal(kFixtures / "bad_truncated.safetensors"), Contains("cut off"));
+  CHECK_THAT(refusal(kCheckpoints / "bad_header_length.safetensors"), Contains("header of 1152921504606846976 bytes"));
+  CHECK_THAT(refusal(kCheckpoints / "bad_offsets.safetensors"), Contains("tensor 'x' needs 16 bytes"));
+  CHECK_THAT(refusal(kCheckpoints / "bad_truncated.safetensors"), Contains("cut off"));
 }
 
 TEST_CASE("every truncation of a file is refused") {

@@ -13,7 +13,7 @@ namespace {
 
 YamlNode parse(const std::string& text) { return parse_yaml(text, "t.yaml").root; }
 
-std::string refusal(const std::string& text) {
+std::string yaml_refusal(const std::string& text) {
   try {
     parse_yaml(text, "t.yaml");
   } catch (const ConfigError& fault) {
@@ -152,67 +152,67 @@ TEST_CASE("any text survives being written, as value and as key") {
 }
 
 TEST_CASE("what a configuration must not contain is refused with its line") {
-  CHECK_THAT(refusal("a: 1\nb: &x 2\n"), Contains("t.yaml:2:") && Contains("anchor"));
-  CHECK_THAT(refusal("a: &x [*x]\n"), Contains("t.yaml:1:") && Contains("anchor"));
-  CHECK_THAT(refusal("a: 1\nb: *x\n"), Contains("t.yaml:2:"));
-  CHECK_THAT(refusal("a: !!python/object:os.system 1\n"), Contains("t.yaml:1:") && Contains("tags"));
-  CHECK_THAT(refusal("a: !x {b: 1}\n"), Contains("tags"));
-  CHECK_THAT(refusal("a: !x [b]\n"), Contains("tags"));
-  CHECK_THAT(refusal("a: ! b\n"), Contains("tags"));
-  CHECK_THAT(refusal("a: !!str 010\n"), Contains("tags"));
-  CHECK_THAT(refusal("a: {}\n<<: {b: 1}\n"), Contains("t.yaml:2:") && Contains("merge"));
-  CHECK_THAT(refusal("a: 1\nb: 2\na: 3\n"), Contains("t.yaml:3: key 'a'") && Contains("first on line 1"));
-  CHECK_THAT(refusal("x: {a: 1, a: 2}\n"), Contains("t.yaml:1: key 'a'"));
-  CHECK_THAT(refusal("a: 1\n---\nb: 2\n"), Contains("second document"));
-  CHECK_THAT(refusal("? [a, b]\n: 1\n"), Contains("where a key belongs"));
-  CHECK_THAT(refusal("? {a: b}\n: 1\n"), Contains("where a key belongs"));
-  CHECK_THAT(refusal(": 1\n"), Contains("a key is missing"));
-  CHECK_THAT(refusal("~: 1\n"), Contains("a key is missing"));
+  CHECK_THAT(yaml_refusal("a: 1\nb: &x 2\n"), Contains("t.yaml:2:") && Contains("anchor"));
+  CHECK_THAT(yaml_refusal("a: &x [*x]\n"), Contains("t.yaml:1:") && Contains("anchor"));
+  CHECK_THAT(yaml_refusal("a: 1\nb: *x\n"), Contains("t.yaml:2:"));
+  CHECK_THAT(yaml_refusal("a: !!python/object:os.system 1\n"), Contains("t.yaml:1:") && Contains("tags"));
+  CHECK_THAT(yaml_refusal("a: !x {b: 1}\n"), Contains("tags"));
+  CHECK_THAT(yaml_refusal("a: !x [b]\n"), Contains("tags"));
+  CHECK_THAT(yaml_refusal("a: ! b\n"), Contains("tags"));
+  CHECK_THAT(yaml_refusal("a: !!str 010\n"), Contains("tags"));
+  CHECK_THAT(yaml_refusal("a: {}\n<<: {b: 1}\n"), Contains("t.yaml:2:") && Contains("merge"));
+  CHECK_THAT(yaml_refusal("a: 1\nb: 2\na: 3\n"), Contains("t.yaml:3: key 'a'") && Contains("first on line 1"));
+  CHECK_THAT(yaml_refusal("x: {a: 1, a: 2}\n"), Contains("t.yaml:1: key 'a'"));
+  CHECK_THAT(yaml_refusal("a: 1\n---\nb: 2\n"), Contains("second document"));
+  CHECK_THAT(yaml_refusal("? [a, b]\n: 1\n"), Contains("where a key belongs"));
+  CHECK_THAT(yaml_refusal("? {a: b}\n: 1\n"), Contains("where a key belongs"));
+  CHECK_THAT(yaml_refusal(": 1\n"), Contains("a key is missing"));
+  CHECK_THAT(yaml_refusal("~: 1\n"), Contains("a key is missing"));
 }
 
 TEST_CASE("broken text is refused with its line") {
-  CHECK_THAT(refusal("a: [1, 2\nb: 3\n"), Contains("t.yaml:") && Contains("not valid YAML"));
-  CHECK_THAT(refusal("a: 1\n\tb: 2\n"), Contains("t.yaml:2:"));
-  CHECK_THAT(refusal("a: b: c\n"), Contains("t.yaml:1:"));
-  CHECK_THAT(refusal("a: \"open\n"), Contains("not valid YAML"));
-  CHECK_THAT(refusal("{x:"), Contains("t.yaml:1:"));
-  CHECK_THAT(refusal("a: [1, 2"), Contains("t.yaml:1:"));
-  CHECK_THAT(refusal("[x"), Contains("is a bracket left open?"));
-  CHECK_THAT(refusal("epochs: 72\nbatch\n"), Contains("t.yaml:2: key 'batch' lacks its ': '"));
-  CHECK_THAT(refusal("{epochs:72}"), Contains("key 'epochs:72' lacks its ': '"));
-  CHECK_THAT(refusal("{ü, b: 1}"), Contains("key 'ü' lacks its ': '"));
-  CHECK_THAT(refusal("? a\n"), Contains("key 'a' lacks"));
-  CHECK_THAT(refusal("# x\n%YAML 1.2\n---\na: 1\n"), Contains("directives"));
-  CHECK_THAT(refusal("a: 1\nb: \xff\n"), Contains("t.yaml:2:") && Contains("UTF-8"));
-  CHECK_THAT(refusal(std::string("a: \0b", 5)), Contains("UTF-8"));
-  CHECK_THAT(refusal("\xff\xfe"
-                     "a"),
+  CHECK_THAT(yaml_refusal("a: [1, 2\nb: 3\n"), Contains("t.yaml:") && Contains("not valid YAML"));
+  CHECK_THAT(yaml_refusal("a: 1\n\tb: 2\n"), Contains("t.yaml:2:"));
+  CHECK_THAT(yaml_refusal("a: b: c\n"), Contains("t.yaml:1:"));
+  CHECK_THAT(yaml_refusal("a: \"open\n"), Contains("not valid YAML"));
+  CHECK_THAT(yaml_refusal("{x:"), Contains("t.yaml:1:"));
+  CHECK_THAT(yaml_refusal("a: [1, 2"), Contains("t.yaml:1:"));
+  CHECK_THAT(yaml_refusal("[x"), Contains("is a bracket left open?"));
+  CHECK_THAT(yaml_refusal("epochs: 72\nbatch\n"), Contains("t.yaml:2: key 'batch' lacks its ': '"));
+  CHECK_THAT(yaml_refusal("{epochs:72}"), Contains("key 'epochs:72' lacks its ': '"));
+  CHECK_THAT(yaml_refusal("{ü, b: 1}"), Contains("key 'ü' lacks its ': '"));
+  CHECK_THAT(yaml_refusal("? a\n"), Contains("key 'a' lacks"));
+  CHECK_THAT(yaml_refusal("# x\n%YAML 1.2\n---\na: 1\n"), Contains("directives"));
+  CHECK_THAT(yaml_refusal("a: 1\nb: \xff\n"), Contains("t.yaml:2:") && Contains("UTF-8"));
+  CHECK_THAT(yaml_refusal(std::string("a: \0b", 5)), Contains("UTF-8"));
+  CHECK_THAT(yaml_refusal("\xff\xfe"
+                          "a"),
              Contains("UTF-8"));
-  CHECK_THAT(refusal("a: \xc3"), Contains("UTF-8"));
+  CHECK_THAT(yaml_refusal("a: \xc3"), Contains("UTF-8"));
 }
 
 TEST_CASE("slips of hand and editors' encodings are named beside what they lead to") {
-  CHECK_THAT(refusal("path: .\ntrain:images\nval: b\n"),
+  CHECK_THAT(yaml_refusal("path: .\ntrain:images\nval: b\n"),
              Contains("not valid YAML") && Contains("on line 2 'train:' lacks a blank behind it"));
-  CHECK_THAT(refusal("names:\n\t- cat\n"), Contains("line 2 is indented with a tab"));
-  CHECK_THAT(refusal("a: [1, 2\nb: 3\n"), !Contains("blank") && !Contains("tab"));
-  CHECK_THAT(refusal("names: [\xba\xec]\n"), Contains("t.yaml:1:") && Contains("save the file as UTF-8"));  // GBK
+  CHECK_THAT(yaml_refusal("names:\n\t- cat\n"), Contains("line 2 is indented with a tab"));
+  CHECK_THAT(yaml_refusal("a: [1, 2\nb: 3\n"), !Contains("blank") && !Contains("tab"));
+  CHECK_THAT(yaml_refusal("names: [\xba\xec]\n"), Contains("t.yaml:1:") && Contains("save the file as UTF-8"));  // GBK
 }
 
 TEST_CASE("size, depth and number of values are bounded") {
   std::string deep;
   for (int i = 0; i < 64; ++i) deep += '[';
   CHECK(parse(deep + std::string(64, ']')).is_sequence());
-  CHECK_THAT(refusal("[" + deep + std::string(65, ']')), Contains("64 levels"));
-  CHECK_THAT(refusal(std::string(100'000, '[')), Contains("t.yaml:1: "));
-  CHECK_THAT(refusal(std::string(1 << 20, '{')), Contains("t.yaml:1"));
+  CHECK_THAT(yaml_refusal("[" + deep + std::string(65, ']')), Contains("64 levels"));
+  CHECK_THAT(yaml_refusal(std::string(100'000, '[')), Contains("t.yaml:1: "));
+  CHECK_THAT(yaml_refusal(std::string(1 << 20, '{')), Contains("t.yaml:1"));
   std::string nested;
   for (int i = 0; i < 300; ++i) nested += std::string(i, ' ') + "a:\n";
-  CHECK_THAT(refusal(nested), Contains("64 levels"));
+  CHECK_THAT(yaml_refusal(nested), Contains("64 levels"));
   std::string wide = "[";
   for (int i = 0; i < 10'000; ++i) wide += "1,";
-  CHECK_THAT(refusal(wide + "]"), Contains("more than 10,000 values"));
-  CHECK_THAT(refusal(std::string((1 << 20) + 1, ' ')), Contains("1 MiB"));
+  CHECK_THAT(yaml_refusal(wide + "]"), Contains("more than 10,000 values"));
+  CHECK_THAT(yaml_refusal(std::string((1 << 20) + 1, ' ')), Contains("1 MiB"));
 }
 
 TEST_CASE("a budget moves the bounds of size and number, not that of depth") {
@@ -227,9 +227,9 @@ TEST_CASE("a budget moves the bounds of size and number, not that of depth") {
 }
 
 TEST_CASE("text that is not UTF-8 but UTF-16 is named so") {
-  CHECK_THAT(refusal(std::string("\xFF\xFE"
-                                 "a\0:\0",
-                                 6)),
+  CHECK_THAT(yaml_refusal(std::string("\xFF\xFE"
+                                      "a\0:\0",
+                                      6)),
              Contains("UTF-16; save it as UTF-8"));
 }
 
@@ -240,7 +240,7 @@ TEST_CASE("an alias bomb costs nothing") {
     for (int i = 0; i < 9; ++i) bomb += std::string(i ? ", *" : "*") + static_cast<char>(c - 1);
     bomb += "]\n";
   }
-  CHECK_THAT(refusal(bomb), Contains("t.yaml:1: anchor '&a'"));
+  CHECK_THAT(yaml_refusal(bomb), Contains("t.yaml:1: anchor '&a'"));
 }
 
 TEST_CASE("no cut or changed file does worse than a refusal") {

@@ -10,6 +10,7 @@
 #include "core/io/error.h"
 #include "data/coco_class_metric.h"
 #include "data/coco_eval.h"
+#include "tests/support/fixtures.h"
 
 using namespace rtdetr;
 using namespace rtdetr::metric;
@@ -17,7 +18,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const fs::path kFixtures = fs::path(RTDETR_SOURCE_DIR) / "tests/fixtures/coco_eval";
+const fs::path kCocoEval = test::kFixtures / "coco_eval";
 constexpr double kTolerance = 1e-12;
 
 bool same(double a, double b) { return std::abs(a - b) <= kTolerance; }
@@ -90,16 +91,16 @@ TEST_CASE("the metric equals pycocotools on every made case") {
                "06-crowd", "07-only-crowd", "08-area-edges", "09-maxdets", "10-ids", "11-iou-at-threshold",
                "11b-iou-threshold-8", "12-annotation-id-0", "13-degenerate", "14-ignore-key", "15-empty-images",
                "16-double-scores", "17-double-boxes", "18-recall-points", "19-area-ignore", "20-crowd-second");
-  check_against_pycocotools(kFixtures / "cases" / name);
+  check_against_pycocotools(kCocoEval / "cases" / name);
 }
 
 TEST_CASE("the metric equals pycocotools on 100 pictures of COCO and on crowded synthetic ones") {
-  check_against_pycocotools(kFixtures / "val2014_fake100");
-  check_against_pycocotools(kFixtures / "synthetic60");
+  check_against_pycocotools(kCocoEval / "val2014_fake100");
+  check_against_pycocotools(kCocoEval / "synthetic60");
 }
 
 TEST_CASE("the metric is the same to the bit for any number of threads") {
-  const fs::path folder = kFixtures / "synthetic60";
+  const fs::path folder = kCocoEval / "synthetic60";
   const MetricResult one = evaluate_coco_files(folder / "gt.json", folder / "dt.json", 1).result;
   for (const int threads : {2, 5}) {
     const MetricResult many = evaluate_coco_files(folder / "gt.json", folder / "dt.json", threads).result;

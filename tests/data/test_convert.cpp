@@ -17,10 +17,10 @@ namespace fs = std::filesystem;
 namespace {
 
 /// Two COCO splits with gapped ids in different orders, a crowd, a box over the edge, and pictures in folders.
-struct CocoFolder {
+struct ConvertedFolder {
   test::TemporaryFolder folder;
 
-  CocoFolder() {
+  ConvertedFolder() {
     test::write_small_picture(folder / "pictures/a.jpg", 100, 50, 1);
     test::write_small_picture(folder / "pictures/sub/b.png", 40, 40, 2);
     test::write_small_picture(folder / "pictures/c.jpg", 60, 60, 3);
@@ -74,7 +74,7 @@ void check_same_training_data(const Dataset& a, const Dataset& b) {
 }  // namespace
 
 TEST_CASE("COCO to COCO keeps everything, with the ids of the first split") {
-  const CocoFolder set;
+  const ConvertedFolder set;
   const std::string before = fingerprint(set.folder.path());
   const test::TemporaryFolder out;
   const Conversion conversion = convert_dataset(set.config(), out / "coco", {.to = AnnotationFormat::kCoco});
@@ -102,7 +102,7 @@ TEST_CASE("COCO to COCO keeps everything, with the ids of the first split") {
 }
 
 TEST_CASE("COCO to YOLO and back keeps what YOLO can say") {
-  const CocoFolder set;
+  const ConvertedFolder set;
   const test::TemporaryFolder out;
   const Conversion yolo = convert_dataset(set.config(), out / "yolo/", {.to = AnnotationFormat::kYolo});
   CHECK(yolo.splits[0].boxes == 2);
@@ -120,7 +120,7 @@ TEST_CASE("COCO to YOLO and back keeps what YOLO can say") {
 }
 
 TEST_CASE("links are relative: the source and what was made of it can be moved together") {
-  const CocoFolder set;
+  const ConvertedFolder set;
   const test::TemporaryFolder out;
   const fs::path both = out / "both";
   fs::create_directories(both / "deep");
@@ -135,7 +135,7 @@ TEST_CASE("links are relative: the source and what was made of it can be moved t
 }
 
 TEST_CASE("a conversion with copies stands alone, with the same bytes") {
-  const CocoFolder set;
+  const ConvertedFolder set;
   fs::rename(set.folder / "pictures/a.jpg", set.folder / "original.jpg");
   fs::create_symlink("../original.jpg", set.folder / "pictures/a.jpg");
   const test::TemporaryFolder out;
@@ -148,7 +148,7 @@ TEST_CASE("a conversion with copies stands alone, with the same bytes") {
 }
 
 TEST_CASE("an unused category of another's name is not written; two used ones are refused") {
-  const CocoFolder set;
+  const ConvertedFolder set;
   const auto write = [&](const char* split, const char* picture, int category) {
     test::write_file(set.folder / (std::string(split) + ".json"),
                      R"({"images":[{"id":1,"file_name":")" + std::string(picture) +
@@ -175,7 +175,7 @@ TEST_CASE("an unused category of another's name is not written; two used ones ar
 }
 
 TEST_CASE("VOC is converted like the others") {
-  const CocoFolder set;
+  const ConvertedFolder set;
   test::write_file(set.folder / "xml/c.xml",
                    "<annotation><object><name>dog</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>30</xmax>"
                    "<ymax>40</ymax></bndbox></object></annotation>");
@@ -192,7 +192,7 @@ TEST_CASE("VOC is converted like the others") {
 }
 
 TEST_CASE("a test split that is not on disk is left out of a conversion") {
-  const CocoFolder set;
+  const ConvertedFolder set;
   test::write_file(set.folder / "d.yaml",
                    "train: {images: pictures, annotations: train.json}\n"
                    "test: {images: pictures, annotations: test.json}\n");
@@ -206,7 +206,7 @@ TEST_CASE("a test split that is not on disk is left out of a conversion") {
 }
 
 TEST_CASE("a missing picture is not left out of a conversion but refused") {
-  const CocoFolder set;
+  const ConvertedFolder set;
   fs::remove(set.folder / "pictures/a.jpg");
   const test::TemporaryFolder out;
   CHECK_THROWS_WITH(convert_dataset(set.config(), out / "yolo", {.to = AnnotationFormat::kYolo}),
@@ -215,7 +215,7 @@ TEST_CASE("a missing picture is not left out of a conversion but refused") {
 }
 
 TEST_CASE("a conversion that fails leaves no folder, and none that is there is touched") {
-  const CocoFolder set;
+  const ConvertedFolder set;
   const test::TemporaryFolder out;
   test::write_file(out / "full/mine.txt", "x");
   CHECK_THROWS_WITH(convert_dataset(set.config(), out / "full", {.to = AnnotationFormat::kYolo}),

@@ -18,14 +18,14 @@ using Severity = DataProblem::Severity;
 
 namespace {
 
-struct Parsed {
+struct ParsedRows {
   std::vector<YoloBox> boxes;
   std::vector<DataProblem> problems;
 };
 
-Parsed parse(std::string_view text, const KeyPointShape& shape = {}) {
+ParsedRows parse_rows(std::string_view text, const KeyPointShape& shape = {}) {
   ProblemCollector problems;
-  Parsed parsed;
+  ParsedRows parsed;
   parsed.boxes = parse_yolo_labels(text, "a.txt", 3, problems, shape);
   parsed.problems = problems.take();
   return parsed;
@@ -64,10 +64,10 @@ std::vector<double> polygon(Random& random, int points) {
 }
 
 /// A YOLO set of one picture with these label rows.
-struct Set {
+struct KeyPointSet {
   test::TemporaryFolder folder;
 
-  explicit Set(const std::string& rows, const std::string& more = "") {
+  explicit KeyPointSet(const std::string& rows, const std::string& more = "") {
     test::write_small_picture(folder / "images/a.jpg", 100, 50, 1);
     test::write_file(folder / "labels/a.txt", rows);
     test::write_file(folder / "d.yaml", "train: images\nnames: [cat]\n" + more);
@@ -85,18 +85,18 @@ std::string rows_of(int count, Make&& make) {
 }  // namespace
 
 TEST_CASE("with kpt_shape the first four numbers of a long row are its box") {
-  const Parsed flat = parse("1 0.5 0.5 0.2 0.4 0.1 0.9 0.2 0.8\n2 0.5 0.5 0.2 0.4\n", {true, 2, 2});
+  const ParsedRows flat = parse_rows("1 0.5 0.5 0.2 0.4 0.1 0.9 0.2 0.8\n2 0.5 0.5 0.2 0.4\n", {true, 2, 2});
   CHECK(flat.problems.empty());
   REQUIRE(flat.boxes.size() == 2);
   CHECK(flat.boxes[0].xywh[0] == Approx(0.4));
   CHECK(flat.boxes[0].xywh[3] == Approx(0.4));
-  const Parsed deep = parse("1 0.5 0.5 0.2 0.4 0.1 0.9 2 nan nan 0\n", {true, 2, 3});
+  const ParsedRows deep = parse_rows("1 0.5 0.5 0.2 0.4 0.1 0.9 2 nan nan 0\n", {true, 2, 3});
   CHECK(deep.problems.empty());
   CHECK(deep.boxes.at(0).xywh[1] == Approx(0.3));
 }
 
 TEST_CASE("rows of other lengths than kpt_shape says are refused") {
-  const Parsed parsed = parse("1 0.1 0.1 0.2 0.2 0.3 0.3\n", {true, 17, 3});
+  const ParsedRows parsed = parse_rows("1 0.1 0.1 0.2 0.2 0.3 0.3\n", {true, 17, 3});
   CHECK(parsed.boxes.empty());
   CHECK(parsed.problems.at(0).kind == "bad_row");
   CHECK(parsed.problems.at(0).where == "a.txt:1: 7 columns, with kpt_shape [17, 3] 56");
@@ -107,7 +107,7 @@ TEST_CASE("key points with a visibility are known without kpt_shape, which is sa
   Random random(1, RandomPurpose::kAugmentation, 0, 0);
   const std::vector<double> numbers = pose(random, points, 3);
   REQUIRE(static_cast<int>(numbers.size()) + 1 == count);
-  const Parsed parsed = parse(row(numbers));
+  const ParsedRows parsed = parse_rows(row(numbers));
   REQUIRE(parsed.boxes.size() == 1);
   CHECK(parsed.boxes[0].xywh[2] == Approx(numbers[2]));
   CHECK(parsed.problems.at(0).kind == "key_points");
@@ -119,7 +119,7 @@ TEST_CASE("a set whose rows may be key points or polygons is refused, and says h
   const auto [points, values, says] = GENERATE(table<int, int, std::string>(
       {{8, 2, "kpt_shape: [8, 2]"}, {2, 3, "[3, 2] or [2, 3]"}, {5, 2, "kpt_shape: [5, 2]"}}));
   const std::string rows = rows_of(40, [&, n = points, v = values] { return pose(random, n, v); });
-  const Dataset data = Set(rows).inspect();
+  const Dataset data = KeyPointSet(rows).inspect();
   REQUIRE(has_errors(data.problems));
   CHECK(data.problems[0].kind == "key_points_or_polygons");
   CHECK(data.problems[0].count >= 36);
@@ -127,8 +127,8 @@ TEST_CASE("a set whose rows may be key points or polygons is refused, and says h
              Catch::Contains("labels/a.txt:1") && Catch::Contains(says) && Catch::Contains("kpt_shape: none"));
 
   const std::string shape = "kpt_shape: [" + std::to_string(points) + ", " + std::to_string(values) + "]\n";
-  CHECK(Set(rows, shape).inspect().problems.empty());
-  const Dataset polygons = Set(rows, "kpt_shape: none\n").inspect();
+  CHECK(KeyPointSet(rows, shape).inspect().problems.empty());
+  const Dataset polygons = KeyPointSet(rows, "kpt_shape: none\n").inspect();
   CHECK_FALSE(has_errors(polygons.problems));
 }
 
@@ -137,18 +137,18 @@ TEST_CASE("polygons stay polygons: of any lengths, of one length, and turned box
   const int fixed = GENERATE(0, 3, 4, 5, 6, 8, 12, 20);
   const std::string rows =
       rows_of(40, [&] { return polygon(random, fixed ? fixed : 5 + static_cast<int>(random.below(20))); });
-  const Dataset data = Set(rows).inspect();
+  const Dataset data = KeyPointSet(rows).inspect();
   for (const DataProblem& problem : data.problems) UNSCOPED_INFO(describe(problem));
   CHECK(data.problems.empty());
   CHECK(data.boxes.size() == 40);
-  const Parsed corners = parse("0 0.4 0.4 0.6 0.4 0.6 0.6 0.4 0.6\n");
+  const ParsedRows corners = parse_rows("0 0.4 0.4 0.6 0.4 0.6 0.6 0.4 0.6\n");
   CHECK(corners.boxes.at(0).xywh[2] == Approx(0.2));
   CHECK_FALSE(corners.boxes.at(0).doubtful);
 }
 
 TEST_CASE("a polygon at the picture's corner does not pass for key points") {
   // x4 and y5 are 1, where two key points would have their visibility
-  const Parsed parsed = parse("0 0.9 0.9 0.95 0.85 0.98 0.9 1 0.95 0.99 1\n");
+  const ParsedRows parsed = parse_rows("0 0.9 0.9 0.95 0.85 0.98 0.9 1 0.95 0.99 1\n");
   CHECK(parsed.problems.empty());
   CHECK(parsed.boxes.at(0).xywh[0] == Approx(0.9));
   CHECK_FALSE(parsed.boxes.at(0).doubtful);

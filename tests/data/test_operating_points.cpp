@@ -6,6 +6,7 @@
 #include "data/coco_annotations.h"
 #include "data/coco_results.h"
 #include "data/metric_pictures.h"
+#include "tests/support/fixtures.h"
 
 using namespace rtdetr;
 
@@ -93,8 +94,7 @@ TEST_CASE("without boxes, detections or classes there is nothing to divide by") 
 }
 
 TEST_CASE("recall at every score and the rows of the matrix agree with pycocotools' recall on 100 pictures of COCO") {
-  const std::filesystem::path folder =
-      std::filesystem::path(RTDETR_SOURCE_DIR) / "tests/fixtures/coco_eval/val2014_fake100";
+  const std::filesystem::path folder = test::kFixtures / "coco_eval/val2014_fake100";
   CocoAnnotations file = read_coco_annotations(folder / "gt.json");
   ClassList classes;
   for (const auto& category : file.categories) {

@@ -8,6 +8,7 @@
 #include "core/io/picture.h"
 #include "core/io/resize.h"
 #include "core/io/safetensors.h"
+#include "tests/support/fixtures.h"
 
 // A picture on its way to the model against the reference's pipelines: decoded, resized, as floats
 // (tests/fixtures/preprocess.safetensors; whose numbers they are: tests/fixtures/README.md).
@@ -15,7 +16,7 @@
 namespace rtdetr {
 namespace {
 
-const std::filesystem::path kFixtures = std::filesystem::path(RTDETR_SOURCE_DIR) / "tests/fixtures";
+using test::kFixtures;
 
 const SafetensorsReader& fixture() {
   static const SafetensorsReader reader(kFixtures / "preprocess.safetensors");

@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const DataProblem* find(const Dataset& dataset, const std::string& kind) {
+const DataProblem* problem_of(const Dataset& dataset, const std::string& kind) {
   const auto found = std::ranges::find(dataset.problems, kind, &DataProblem::kind);
   return found == dataset.problems.end() ? nullptr : &*found;
 }
@@ -44,35 +44,36 @@ struct CocoPicture {
 TEST_CASE("boxes that are corners are told from those that are sizes") {
   const CocoPicture corners({"10,8,30,28", "40,20,60,44", "5,30,25,47", "0,0,50,20"});
   const Dataset data = corners.inspect();
-  REQUIRE(find(data, "box_corners"));
-  CHECK(find(data, "box_corners")->severity == Severity::kWarning);
-  CHECK_THAT(find(data, "box_corners")->message, Contains("[x0, y0, x1, y1]"));
-  CHECK(find(data, "box_corners")->where == "the first is [10, 8, 30, 28]");
+  REQUIRE(problem_of(data, "box_corners"));
+  CHECK(problem_of(data, "box_corners")->severity == Severity::kWarning);
+  CHECK_THAT(problem_of(data, "box_corners")->message, Contains("[x0, y0, x1, y1]"));
+  CHECK(problem_of(data, "box_corners")->where == "the first is [10, 8, 30, 28]");
 
-  CHECK_FALSE(find(CocoPicture({"10,8,20,20", "40,20,20,24", "5,30,20,17", "0,0,50,20"}).inspect(), "box_corners"));
+  CHECK_FALSE(
+      problem_of(CocoPicture({"10,8,20,20", "40,20,20,24", "5,30,20,17", "0,0,50,20"}).inspect(), "box_corners"));
   const CocoPicture large_objects({"1,1,60,40", "2,2,61,45", "0,3,62,44", "1,0,63,48"});
-  CHECK_FALSE(find(large_objects.inspect(), "box_corners"));
-  CHECK_FALSE(find(CocoPicture({"10,8,60,40", "2,2,60,44"}).inspect(), "box_corners"));  // too few to know
+  CHECK_FALSE(problem_of(large_objects.inspect(), "box_corners"));
+  CHECK_FALSE(problem_of(CocoPicture({"10,8,60,40", "2,2,60,44"}).inspect(), "box_corners"));  // too few to know
 }
 
 TEST_CASE("boxes that are fractions of their picture are refused") {
   const CocoPicture fractions({"0.1,0.2,0.3,0.4", "0,0,1,1", "0.5,0.5,0.25,0.25"});
   const Dataset data = fractions.inspect();
-  REQUIRE(find(data, "box_fractions"));
-  CHECK(find(data, "box_fractions")->severity == Severity::kError);
+  REQUIRE(problem_of(data, "box_fractions"));
+  CHECK(problem_of(data, "box_fractions")->severity == Severity::kError);
   CHECK_THROWS_WITH(load_coco(fractions.folder / "a.json", fractions.folder / "images"), Contains("fractions"));
-  CHECK_FALSE(find(CocoPicture({"0.1,0.2,0.3,0.4", "0,0,1,1", "10,10,5,5"}).inspect(), "box_fractions"));
+  CHECK_FALSE(problem_of(CocoPicture({"0.1,0.2,0.3,0.4", "0,0,1,1", "10,10,5,5"}).inspect(), "box_fractions"));
 }
 
 TEST_CASE("a set of crowds alone is refused with the reason") {
   const CocoPicture crowds({"10,8,20,20", "40,20,20,24"}, ",\"iscrowd\":1");
   const Dataset data = crowds.inspect();
-  REQUIRE(find(data, "only_crowds"));
-  CHECK(find(data, "only_crowds")->severity == Severity::kError);
-  CHECK(find(data, "only_crowds")->where == "2 annotations");
+  REQUIRE(problem_of(data, "only_crowds"));
+  CHECK(problem_of(data, "only_crowds")->severity == Severity::kError);
+  CHECK(problem_of(data, "only_crowds")->where == "2 annotations");
   CHECK_THROWS_WITH(load_coco(crowds.folder / "a.json", crowds.folder / "images"), Contains("iscrowd"));
-  CHECK_FALSE(find(CocoPicture({"10,8,20,20"}).inspect(), "only_crowds"));
-  CHECK_FALSE(find(CocoPicture({}).inspect(), "only_crowds"));
+  CHECK_FALSE(problem_of(CocoPicture({"10,8,20,20"}).inspect(), "only_crowds"));
+  CHECK_FALSE(problem_of(CocoPicture({}).inspect(), "only_crowds"));
 }
 
 TEST_CASE("pictures of a YOLO set that share a label file are named") {
@@ -84,9 +85,9 @@ TEST_CASE("pictures of a YOLO set that share a label file are named") {
   test::write_file(folder / "labels/b.txt", "");
   test::write_file(folder / "d.yaml", "train: images\nval: images\nnames: [cat]\n");
   const Dataset data = inspect_dataset(load_dataset_config(folder / "d.yaml"), "train");
-  REQUIRE(find(data, "shared_label"));
-  CHECK(find(data, "shared_label")->severity == Severity::kWarning);
-  CHECK(find(data, "shared_label")->count == 1);
-  CHECK_THAT(find(data, "shared_label")->where, Contains("a.jpg") && Contains("a.png"));
-  CHECK_FALSE(find(CocoPicture({"10,8,20,20"}).inspect(), "shared_label"));
+  REQUIRE(problem_of(data, "shared_label"));
+  CHECK(problem_of(data, "shared_label")->severity == Severity::kWarning);
+  CHECK(problem_of(data, "shared_label")->count == 1);
+  CHECK_THAT(problem_of(data, "shared_label")->where, Contains("a.jpg") && Contains("a.png"));
+  CHECK_FALSE(problem_of(CocoPicture({"10,8,20,20"}).inspect(), "shared_label"));
 }

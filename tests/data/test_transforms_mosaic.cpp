@@ -32,22 +32,22 @@ TransformOptions mosaic_options() {
   return options;
 }
 
-struct Result {
+struct MosaicResult {
   std::vector<float> chw = std::vector<float>(3 * kWidth * kHeight, -1.0f);
   Batch::Image target;
   float at(int channel, int x, int y) const {
     return chw[static_cast<std::size_t>((channel * kHeight + y) * kWidth + x)];
   }
 };
-Result draw(const MosaicSamples& samples, const TransformOptions& options, std::uint64_t index) {
+MosaicResult draw(const MosaicSamples& samples, const TransformOptions& options, std::uint64_t index) {
   Random random(4, RandomPurpose::kAugmentation, 0, index);
-  Result result;
+  MosaicResult result;
   draw_mosaic(samples, options, 0, {kHeight, kWidth}, random, result.chw.data(), result.target);
   return result;
 }
 
 /// Extent of the pixels where red outweighs blue, xyxy.
-std::array<float, 4> red_extent(const Result& result) {
+std::array<float, 4> red_extent(const MosaicResult& result) {
   std::array<float, 4> extent{kWidth, kHeight, 0, 0};
   for (int y = 0; y < kHeight; ++y) {
     for (int x = 0; x < kWidth; ++x) {
@@ -76,7 +76,7 @@ TEST_CASE("boxes follow their pixels into every tile of a mosaic") {
                                       {{{22, 10, 50, 41}, 7}}, static_cast<std::int64_t>(i))
                           : sample_of(test::rectangle_picture(50, 70, blue, 0, 0, 0, 0, red), {}, 0);
     }
-    const Result result = draw(samples, options, index);
+    const MosaicResult result = draw(samples, options, index);
     const auto found = red_extent(result);
     INFO("draw " << index);
     if (result.target.labels.empty()) {
@@ -107,7 +107,7 @@ TEST_CASE("a mosaic shows its four pictures and grey ground, and nothing else") 
   const float ground = 114.0f / 255.0f;
   int four = 0, with_ground = 0;
   for (std::uint64_t index = 0; index < 200; ++index) {
-    const Result result = draw(samples, mosaic_options(), index);
+    const MosaicResult result = draw(samples, mosaic_options(), index);
     const std::set<float> levels(result.chw.begin(), result.chw.end());
     for (const float level : levels) {
       const bool known = level == ground || level == 10 / 255.0f || level == 50 / 255.0f || level == 90 / 255.0f ||
@@ -128,7 +128,7 @@ TEST_CASE("without scale and shift the tiles cover the frame") {
   options.mosaic_scale = options.mosaic_translate = 0;
   const auto plain = sample_of(test::rectangle_picture(33, 44, {200, 0, 0}, 0, 0, 0, 0, {}), {}, 0);
   for (std::uint64_t index = 0; index < 50; ++index) {
-    const Result result = draw({plain, plain, plain, plain}, options, index);
+    const MosaicResult result = draw({plain, plain, plain, plain}, options, index);
     CHECK(std::count(result.chw.begin(), result.chw.begin() + kWidth * kHeight, 200 / 255.0f) == kWidth * kHeight);
   }
 }

@@ -14,14 +14,14 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct Parsed {
+struct ParsedVoc {
   VocAnnotation annotation;
   std::vector<DataProblem> problems;
 };
 
-Parsed parse(std::string_view text) {
+ParsedVoc parse_voc(std::string_view text) {
   ProblemCollector problems;
-  Parsed parsed;
+  ParsedVoc parsed;
   parsed.annotation = parse_voc_annotation(text, "a.xml", problems);
   parsed.problems = problems.take();
   return parsed;
@@ -71,7 +71,7 @@ struct VocFolder {
 }  // namespace
 
 TEST_CASE("a VOC file gives its size and objects as they are written") {
-  const Parsed read = parse(
+  const ParsedVoc read = parse_voc(
       "<?xml version=\"1.0\"?><!-- a tool's remark --><annotation><filename>x.jpg</filename>"
       "<size><width>500</width><height>375</height><depth>3</depth></size>"
       "<object><name> person </name><pose>Left</pose><difficult>1</difficult>"
@@ -90,16 +90,16 @@ TEST_CASE("a VOC file may begin with a byte order mark, and be UTF-16") {
   const std::string text =
       "<annotation><object><name>cat</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>3</xmax>"
       "<ymax>4</ymax></bndbox></object></annotation>";
-  CHECK(parse("\xEF\xBB\xBF" + text).annotation.objects.size() == 1);
+  CHECK(parse_voc("\xEF\xBB\xBF" + text).annotation.objects.size() == 1);
   std::string wide = "\xFF\xFE";
   for (const char c : text) wide += {c, '\0'};
-  CHECK(parse(wide).annotation.objects.size() == 1);
+  CHECK(parse_voc(wide).annotation.objects.size() == 1);
 }
 
 TEST_CASE("a VOC file without objects, and one without a size, are fine") {
-  CHECK(parse("<annotation/>").problems.empty());
-  CHECK(parse("<annotation><size><width/></size></annotation>").annotation.width == 0);
-  CHECK(parse(file_of("")).annotation.objects.empty());
+  CHECK(parse_voc("<annotation/>").problems.empty());
+  CHECK(parse_voc("<annotation><size><width/></size></annotation>").annotation.width == 0);
+  CHECK(parse_voc(file_of("")).annotation.objects.empty());
 }
 
 TEST_CASE("a fault of a VOC file is told with its line") {
@@ -129,7 +129,7 @@ TEST_CASE("a fault of a VOC file is told with its line") {
   };
   for (const Case& c : cases) {
     INFO(c.text);
-    const Parsed read = parse(c.text);
+    const ParsedVoc read = parse_voc(c.text);
     REQUIRE(read.problems.size() == 1);
     CHECK(read.problems[0].kind == c.kind);
     CHECK_THAT(read.problems[0].where, Catch::Contains(c.words));
@@ -137,16 +137,17 @@ TEST_CASE("a fault of a VOC file is told with its line") {
 }
 
 TEST_CASE("an object's box is read whatever other shape stands beside it") {
-  const Parsed read = parse(file_of(object("cat", corners("1.5", "2", "3", "4"), "<polygon><x1>8</x1></polygon>")));
+  const ParsedVoc read =
+      parse_voc(file_of(object("cat", corners("1.5", "2", "3", "4"), "<polygon><x1>8</x1></polygon>")));
   CHECK(read.problems.empty());
   REQUIRE(read.annotation.objects.size() == 1);
   CHECK(read.annotation.objects[0].box_xywh == std::array<double, 4>{1.5, 2, 1.5, 2});
 }
 
 TEST_CASE("entities that a VOC file defines are not followed") {
-  const Parsed read =
-      parse("<!DOCTYPE a [<!ENTITY x \"yyyyyyyy\"><!ENTITY f SYSTEM \"file:///etc/passwd\">]><annotation>" +
-            object("&x;&f;&amp;", corners("1", "2", "3", "4")) + "</annotation>");
+  const ParsedVoc read =
+      parse_voc("<!DOCTYPE a [<!ENTITY x \"yyyyyyyy\"><!ENTITY f SYSTEM \"file:///etc/passwd\">]><annotation>" +
+                object("&x;&f;&amp;", corners("1", "2", "3", "4")) + "</annotation>");
   REQUIRE(read.annotation.objects.size() == 1);
   CHECK(read.annotation.objects[0].name == "&x;&f;&");
 }
@@ -154,10 +155,10 @@ TEST_CASE("entities that a VOC file defines are not followed") {
 TEST_CASE("a million nested elements of a VOC file do not overflow the stack") {
   std::string deep;
   for (int i = 0; i < 1'000'000; ++i) deep += "<a>";
-  CHECK(parse(deep).problems.at(0).kind == "bad_xml");
+  CHECK(parse_voc(deep).problems.at(0).kind == "bad_xml");
   std::string closed = deep;
   for (int i = 0; i < 1'000'000; ++i) closed += "</a>";
-  CHECK(parse("<annotation>" + closed + "</annotation>").annotation.objects.empty());
+  CHECK(parse_voc("<annotation>" + closed + "</annotation>").annotation.objects.empty());
 }
 
 TEST_CASE("a VOC data set takes every picture, and its classes from the files in the order of the alphabet") {
@@ -274,13 +275,13 @@ TEST_CASE("a VOC picture's size is read from the picture where the file does not
 TEST_CASE("a VOC object has one box, its own: a part's is not taken for it, a second one is told") {
   const std::string own = "<bndbox>" + corners("10", "20", "30", "45") + "</bndbox>";
   const std::string part = "<part><name>head</name><bndbox>" + corners("11", "21", "15", "25") + "</bndbox></part>";
-  const Parsed person = parse(file_of("<object><name>person</name>" + part + own + "</object>"));
+  const ParsedVoc person = parse_voc(file_of("<object><name>person</name>" + part + own + "</object>"));
   CHECK(person.problems.empty());
   REQUIRE(person.annotation.objects.size() == 1);
   CHECK(person.annotation.objects[0].box_xywh == std::array<double, 4>{10, 20, 20, 25});
 
   const std::string second = "<bndbox>" + corners("40", "0", "90", "50") + "</bndbox>";
-  const Parsed two = parse(file_of("<object><name>dog</name>" + own + second + "</object>"));
+  const ParsedVoc two = parse_voc(file_of("<object><name>dog</name>" + own + second + "</object>"));
   CHECK(two.annotation.objects.size() == 1);
   REQUIRE(two.problems.size() == 1);
   CHECK(two.problems[0].kind == "more_boxes");

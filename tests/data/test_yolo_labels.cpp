@@ -16,14 +16,14 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct Parsed {
+struct ParsedLabels {
   std::vector<YoloBox> boxes;
   std::vector<DataProblem> problems;
 };
 
-Parsed parse(std::string_view text, std::int64_t classes = 3) {
+ParsedLabels parse_labels(std::string_view text, std::int64_t classes = 3) {
   ProblemCollector problems;
-  Parsed parsed;
+  ParsedLabels parsed;
   parsed.boxes = parse_yolo_labels(text, "a.txt", classes, problems);
   parsed.problems = problems.take();
   return parsed;
@@ -61,7 +61,7 @@ const DataProblem* find(const std::vector<DataProblem>& problems, const std::str
 }  // namespace
 
 TEST_CASE("rows of five numbers are centre boxes, longer ones polygons, also in one file") {
-  const Parsed parsed = parse(
+  const ParsedLabels parsed = parse_labels(
       "\xEF\xBB\xBF"
       "0 0.5 0.5 0.2 0.4\r\n\n  2\t0.1 0.2 0.5 0.9 0.3 0.6  \n1 0.5 0.5 1 1");
   CHECK(parsed.problems.empty());
@@ -74,16 +74,17 @@ TEST_CASE("rows of five numbers are centre boxes, longer ones polygons, also in 
 }
 
 TEST_CASE("an empty label file has no boxes; identical rows are taken once, with a warning") {
-  CHECK(parse("").boxes.empty());
-  CHECK(parse("\n \r\n").problems.empty());
-  const Parsed parsed = parse("0 0.5 0.5 0.2 0.4\n0 0.5 0.5 0.2 0.4\n1 0.5 0.5 0.2 0.4\n");
+  CHECK(parse_labels("").boxes.empty());
+  CHECK(parse_labels("\n \r\n").problems.empty());
+  const ParsedLabels parsed = parse_labels("0 0.5 0.5 0.2 0.4\n0 0.5 0.5 0.2 0.4\n1 0.5 0.5 0.2 0.4\n");
   CHECK(parsed.boxes.size() == 2);
   CHECK(find(parsed.problems, "duplicate_box")->where == "a.txt:2");
   CHECK(find(parsed.problems, "duplicate_box")->severity == Severity::kWarning);
 }
 
 TEST_CASE("a sixth column is the confidence of a prediction: warned of once, and not used") {
-  const Parsed parsed = parse("0 0.5 0.5 0.2 0.4 0.9\n1 0.5 0.5 1 1 0\n1 0.5 0.5 1 1 1\n2 0.5 0.5 0.5 0.5\n");
+  const ParsedLabels parsed =
+      parse_labels("0 0.5 0.5 0.2 0.4 0.9\n1 0.5 0.5 1 1 0\n1 0.5 0.5 1 1 1\n2 0.5 0.5 0.5 0.5\n");
   REQUIRE(parsed.boxes.size() == 3);
   check_box(parsed.boxes[0], {0.4, 0.3, 0.2, 0.4});
   CHECK(parsed.boxes[1].label == 1);
@@ -94,7 +95,7 @@ TEST_CASE("a sixth column is the confidence of a prediction: warned of once, and
   CHECK_FALSE(has_errors(parsed.problems));
 }
 
-TEST_CASE("class numbers may be written as 1.0") { CHECK(parse("1.0 0.5 0.5 0.2 0.4").boxes.at(0).label == 1); }
+TEST_CASE("class numbers may be written as 1.0") { CHECK(parse_labels("1.0 0.5 0.5 0.2 0.4").boxes.at(0).label == 1); }
 
 TEST_CASE("rows that are no labels are errors with file and line") {
   const auto [row, kind, detail] = GENERATE(table<std::string, std::string, std::string>({
@@ -120,7 +121,7 @@ TEST_CASE("rows that are no labels are errors with file and line") {
       {"0 0.1 0.1 0.2 0.2 300 0.3", "not_normalised", "300"},
   }));
   INFO(row);
-  const Parsed parsed = parse("0 0.5 0.5 0.2 0.4\n" + row + "\n");
+  const ParsedLabels parsed = parse_labels("0 0.5 0.5 0.2 0.4\n" + row + "\n");
   CHECK(parsed.boxes.size() == 1);
   REQUIRE(find(parsed.problems, kind));
   CHECK(find(parsed.problems, kind)->severity == Severity::kError);

@@ -13,7 +13,7 @@ namespace {
 using test::difference;
 using test::Draws;
 
-constexpr std::int64_t kQueries = 12, kClasses = 4;
+constexpr std::int64_t kQueries = 12, kClassCount = 4;
 
 /// Three decoder layers, an encoder and denoising of two groups around the targets' counts.
 ModelOutput some_output(Draws& draws, const std::vector<Target>& targets) {
@@ -21,12 +21,12 @@ ModelOutput some_output(Draws& draws, const std::vector<Target>& targets) {
   std::int64_t most = 1;
   for (const Target& target : targets) most = std::max(most, target.labels.size(0));
   ModelOutput output;
-  output.encoder = draws.prediction(batch, kQueries, kClasses);
+  output.encoder = draws.prediction(batch, kQueries, kClassCount);
   output.denoising_pairs.groups = 2;
   output.denoising_pairs.queries = 4 * most;
   for (int layer = 0; layer < 3; ++layer) {
-    output.layers.push_back(draws.prediction(batch, kQueries, kClasses));
-    output.denoising.push_back(draws.prediction(batch, output.denoising_pairs.queries, kClasses));
+    output.layers.push_back(draws.prediction(batch, kQueries, kClassCount));
+    output.denoising.push_back(draws.prediction(batch, output.denoising_pairs.queries, kClassCount));
   }
   for (const Target& target : targets) {
     const Tensor first = torch::arange(target.labels.size(0));
@@ -65,7 +65,7 @@ double value_of(const CriterionResult& result, const std::string& name) {
 }
 
 std::vector<Target> some_targets(Draws& draws) {
-  return {draws.target(3, kClasses), draws.target(0, kClasses), draws.target(5, kClasses)};
+  return {draws.target(3, kClassCount), draws.target(0, kClassCount), draws.target(5, kClassCount)};
 }
 
 TEST_CASE("the terms have the official names of either version, and the total is their sum") {
@@ -110,7 +110,7 @@ TEST_CASE("Ultralytics' twelve sums hold the official terms") {
 TEST_CASE("an empty batch has the same terms, box terms of zero, and a gradient for every prediction") {
   Draws draws(3);
   const std::vector<Target> full = some_targets(draws);
-  const std::vector<Target> empty(3, draws.target(0, kClasses));
+  const std::vector<Target> empty(3, draws.target(0, kClassCount));
   const ModelOutput ordinary = some_output(draws, full);
   for (const auto& options : {CriterionOptions{}, CriterionOptions::ultralytics()}) {
     ModelOutput output = some_output(draws, empty);
@@ -278,7 +278,7 @@ TEST_CASE("a model without encoder output and denoising has the decoder's terms 
   Draws draws(12);
   const std::vector<Target> targets = some_targets(draws);
   ModelOutput output;
-  output.layers = {draws.prediction(3, kQueries, kClasses)};
+  output.layers = {draws.prediction(3, kQueries, kClassCount)};
   CriterionOptions options;
   options.class_loss = ClassLoss::kMal;
   const CriterionResult result = compute_losses(output, targets, 8, options);

@@ -10,6 +10,7 @@
 #include <regex>
 
 #include "tests/support/fill.h"
+#include "tests/support/fixtures.h"
 
 namespace rtdetr::test {
 
@@ -50,7 +51,7 @@ const torch::Tensor& Fixture::tensor(const std::string& name) const {
 Fixture load_fixture() { return load_fixture(current_stem()); }
 
 Fixture load_fixture(const std::string& stem) {
-  const std::filesystem::path folder = std::filesystem::path(RTDETR_SOURCE_DIR) / "tests/fixtures";
+  const std::filesystem::path folder = kFixtures;
   Fixture fixture;
   fixture.stem = stem;
   std::ifstream json(folder / (stem + ".json"));

@@ -10,13 +10,13 @@
 namespace rtdetr::test {
 namespace {
 
-constexpr double kLimit = 1e-12;
-constexpr std::int64_t kClasses = 80;
+constexpr double kDenoisingLimit = 1e-12;
+constexpr std::int64_t kClassCount = 80;
 
 std::vector<Target> targets_by_rule(const std::vector<std::int64_t>& counts) {
   std::int64_t total = 0;
   for (const auto count : counts) total += count;
-  const Tensor labels = (uniform_by_key("dncase.labels", {total}) * kClasses).floor().to(torch::kInt64);
+  const Tensor labels = (uniform_by_key("dncase.labels", {total}) * kClassCount).floor().to(torch::kInt64);
   const Tensor u = uniform_by_key("dncase.boxes", {total, 4});
   const Tensor boxes = torch::cat({u.narrow(1, 0, 2), u.narrow(1, 2, 2) * 0.6 + 0.02}, 1);
   std::vector<Target> targets;
@@ -42,14 +42,14 @@ DenoisingOptions options_of(const Fixture& fixture) {
   return options;
 }
 
-void check_case(const Fixture& fixture, const std::string& name, const nlohmann::json& entry) {
+void check_denoising(const Fixture& fixture, const std::string& name, const nlohmann::json& entry) {
   const auto counts = entry["n"].get<std::vector<std::int64_t>>();
   const std::vector<Target> targets = targets_by_rule(counts);
   const DenoisingOptions options = options_of(fixture);
   const DenoisingPairs plan = plan_denoising(targets, options);
   if (entry.contains("result")) {  // "no denoising"
     CHECK(plan.queries == 0);
-    CHECK_FALSE(make_denoising_queries(targets, kClasses, 5, options, {}).labels.defined());
+    CHECK_FALSE(make_denoising_queries(targets, kClassCount, 5, options, {}).labels.defined());
     return;
   }
   CHECK(plan.groups == entry["groups"].get<std::int64_t>());
@@ -57,9 +57,9 @@ void check_case(const Fixture& fixture, const std::string& name, const nlohmann:
   const DenoisingDraws draws = fixture.stem == "denoising_ultralytics"
                                    ? ultralytics_draws(counts, plan, options.label_noise_ratio)
                                    : official_draws(static_cast<std::int64_t>(counts.size()), plan.queries);
-  const DenoisingQueries made = make_denoising_queries(targets, kClasses, entry["split"][1], options, draws);
+  const DenoisingQueries made = make_denoising_queries(targets, kClassCount, entry["split"][1], options, draws);
   check_equal(name + ".labels", made.labels, fixture.tensor(name + ".labels"));
-  check_relative(name + ".box_unact", made.box_logits, fixture.tensor(name + ".box_unact"), kLimit);
+  check_relative(name + ".box_unact", made.box_logits, fixture.tensor(name + ".box_unact"), kDenoisingLimit);
   check_equal(name + ".attn_mask", made.blocked, fixture.tensor(name + ".attn_mask"));
   for (std::size_t b = 0; b < counts.size(); ++b) {
     const std::string key = name + ".positive." + std::to_string(b);
@@ -73,7 +73,7 @@ void check_case(const Fixture& fixture, const std::string& name, const nlohmann:
 TEST_CASE("denoising groups equal the reference's for its random draws", "[denoising]") {
   const Fixture fixture = load_fixture();
   for (const auto& [name, entry] : fixture.json["cases"].items()) {
-    if (!entry.contains("skipped")) check_case(fixture, name, entry);
+    if (!entry.contains("skipped")) check_denoising(fixture, name, entry);
   }
 }
 

@@ -9,7 +9,7 @@
 namespace rtdetr::test {
 namespace {
 
-constexpr double kLimit = 1e-12;  // tests/fixtures/README.md §3
+constexpr double kLossLimit = 1e-12;  // tests/fixtures/README.md §3
 
 std::vector<std::int64_t> numbers(const Tensor& tensor) {
   return {tensor.const_data_ptr<std::int64_t>(), tensor.const_data_ptr<std::int64_t>() + tensor.numel()};
@@ -62,20 +62,21 @@ std::size_t place_of(const std::string& term) {
   return 0;
 }
 
-void check_case(const Fixture& fixture, const std::string& name, const nlohmann::json& terms) {
+void check_losses(const Fixture& fixture, const std::string& name, const nlohmann::json& terms) {
   const Inputs inputs(fixture);
   const bool ultralytics = fixture.stem.ends_with("ultralytics");
   const Tensor losses = inputs.losses(fixture.json["num_boxes"].get<double>(), options_of(name, ultralytics));
   Tensor sum = torch::zeros({}, torch::kFloat64);
   for (const auto& [term, expected] : terms.items()) {
     const Tensor value = losses[place_of(term)];
-    check_number(name + " " + term, value.item<double>(), expected.get<double>(), kLimit);
+    check_number(name + " " + term, value.item<double>(), expected.get<double>(), kLossLimit);
     sum = sum + value;
   }
   sum.backward();
   for (const auto& [key, prediction] : {std::pair{"grad_logits", inputs.logits}, {"grad_boxes", inputs.boxes}}) {
     const auto stored = fixture.tensors.find(name + "." + key);
-    if (stored != fixture.tensors.end()) check_relative(name + " " + key, prediction.grad(), stored->second, kLimit);
+    if (stored != fixture.tensors.end())
+      check_relative(name + " " + key, prediction.grad(), stored->second, kLossLimit);
   }
 }
 
@@ -83,13 +84,13 @@ void check_case(const Fixture& fixture, const std::string& name, const nlohmann:
 
 TEST_CASE("loss terms of given pairs and their gradients are the reference's", "[losses]") {
   const Fixture fixture = load_fixture();
-  for (const auto& [name, terms] : fixture.json["values"].items()) check_case(fixture, name, terms);
+  for (const auto& [name, terms] : fixture.json["values"].items()) check_losses(fixture, name, terms);
 
   const Tensor a = cxcywh_to_xyxy(fixture.tensor("iou.a_cxcywh")), b = cxcywh_to_xyxy(fixture.tensor("iou.b_cxcywh"));
   const double epsilon = options_of("", fixture.stem.ends_with("ultralytics")).iou_epsilon;
   const IouPair overlap = pairwise_iou(a, b, epsilon);
-  check_relative("iou", overlap.iou, fixture.tensor("iou.iou"), kLimit);
-  check_relative("giou", overlap.giou, fixture.tensor("iou.giou"), kLimit);
+  check_relative("iou", overlap.iou, fixture.tensor("iou.iou"), kLossLimit);
+  check_relative("giou", overlap.giou, fixture.tensor("iou.giou"), kLossLimit);
 }
 
 }  // namespace rtdetr::test

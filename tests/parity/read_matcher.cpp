@@ -9,7 +9,7 @@
 namespace rtdetr::test {
 namespace {
 
-constexpr double kLimit = 1e-12;
+constexpr double kCostLimit = 1e-12;
 constexpr int kTied = 17;  // equal columns: only the total is determined
 
 std::string problem_name(int i) { return (i < 10 ? "p0" : "p") + std::to_string(i); }
@@ -45,14 +45,14 @@ void check_problem(const Fixture& inputs, const Fixture& fixture, const nlohmann
     CHECK(match.queries.empty());
     return;
   }
-  check_relative(name + ".cost_rows4", cost_rows.slice(0, 0, 4), fixture.tensor(name + ".cost_rows4"), kLimit);
+  check_relative(name + ".cost_rows4", cost_rows.slice(0, 0, 4), fixture.tensor(name + ".cost_rows4"), kCostLimit);
   const Tensor queries = as_tensor(match.queries), matched = as_tensor(match.targets);
   if (i != kTied) {
     check_equal(name + ".query", queries, fixture.tensor(name + ".query"));
     check_equal(name + ".target", matched, fixture.tensor(name + ".target"));
   }
   check_number(name + " total cost", cost_rows.index({queries, matched}).sum().item<double>(), problem["total_cost"],
-               kLimit);
+               kCostLimit);
 }
 
 }  // namespace

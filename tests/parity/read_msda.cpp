@@ -9,7 +9,7 @@
 namespace rtdetr::test {
 namespace {
 
-constexpr double kLimit = 1e-12;  // tests/fixtures/README.md §3
+constexpr double kSamplingLimit = 1e-12;  // tests/fixtures/README.md §3
 
 std::vector<LevelShape> levels_of(const nlohmann::json& entry) {
   std::vector<LevelShape> levels;
@@ -26,12 +26,12 @@ void check_operator(const Fixture& fixture, const std::string& name, const nlohm
   const Tensor output = ms_deform_attn(value, levels_of(entry), entry["points_per_level"], locations, weights,
                                        discrete ? SamplingMethod::kDiscreteSquare : SamplingMethod::kBilinear);
   (output * part("upstream")).sum().backward();
-  check_relative(name + ".output", output, part("output"), kLimit);
-  check_relative(name + ".grad_value", value.grad(), part("grad_value"), kLimit);
-  check_relative(name + ".grad_weights", weights.grad(), part("grad_weights"), kLimit);
+  check_relative(name + ".output", output, part("output"), kSamplingLimit);
+  check_relative(name + ".grad_value", value.grad(), part("grad_value"), kSamplingLimit);
+  check_relative(name + ".grad_weights", weights.grad(), part("grad_weights"), kSamplingLimit);
   CHECK(locations.grad().defined() == entry["grad_locations"].get<bool>());
   if (locations.grad().defined())
-    check_relative(name + ".grad_locations", locations.grad(), part("grad_locations"), kLimit);
+    check_relative(name + ".grad_locations", locations.grad(), part("grad_locations"), kSamplingLimit);
 }
 
 void check_module(const Fixture& fixture, const nlohmann::json& entry) {
@@ -51,12 +51,13 @@ void check_module(const Fixture& fixture, const nlohmann::json& entry) {
   const Tensor reference = leaf(part("reference").squeeze(2));
   const Tensor output = module(query, reference, memory, levels_of(entry));
   (output * part("upstream")).sum().backward();
-  check_relative("module.output", output, part("output"), kLimit);
-  check_relative("module.grad_query", query.grad(), part("grad_query"), kLimit);
-  check_relative("module.grad_memory", memory.grad(), part("grad_memory"), kLimit);
-  check_relative("module.grad_reference", reference.grad(), part("grad_reference").squeeze(2), kLimit);
+  check_relative("module.output", output, part("output"), kSamplingLimit);
+  check_relative("module.grad_query", query.grad(), part("grad_query"), kSamplingLimit);
+  check_relative("module.grad_memory", memory.grad(), part("grad_memory"), kSamplingLimit);
+  check_relative("module.grad_reference", reference.grad(), part("grad_reference").squeeze(2), kSamplingLimit);
   for (const auto& parameter : module->named_parameters())
-    check_relative("grad." + parameter.key(), parameter.value().grad(), part("grad." + parameter.key()), kLimit);
+    check_relative("grad." + parameter.key(), parameter.value().grad(), part("grad." + parameter.key()),
+                   kSamplingLimit);
 }
 
 }  // namespace

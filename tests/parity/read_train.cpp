@@ -16,7 +16,7 @@
 namespace rtdetr::test {
 namespace {
 
-constexpr double kOutput = 1e-8, kLoss = 1e-9, kGradient = 1e-8;  // tests/fixtures/README.md §3, float64
+constexpr double kTrainOutput = 1e-8, kLoss = 1e-9, kGradient = 1e-8;  // tests/fixtures/README.md §3, float64
 /// Gradients smaller than this are measured against it: in theory zero, they carry rounding noise.
 constexpr double kSmallGradient = 1e-2;
 
@@ -87,11 +87,11 @@ CriterionOptions criterion_of(const std::string& model) {
   return options;
 }
 
-struct Stacked {
+struct StackedLayers {
   Tensor logits, boxes;  ///< [L, B, Q, …]
 };
 
-Stacked stack_layers(const std::vector<Prediction>& layers) {
+StackedLayers stack_layers(const std::vector<Prediction>& layers) {
   std::vector<Tensor> logits, boxes;
   for (const Prediction& layer : layers) {
     logits.push_back(layer.logits.detach());
@@ -102,13 +102,13 @@ Stacked stack_layers(const std::vector<Prediction>& layers) {
 
 void check_outputs(const Fixture& fixture, const ModelOutput& output) {
   check_equal("topk.indices", output.topk_indices, fixture.tensor("topk.indices"));
-  check_absolute("out.enc_boxes", output.encoder.boxes_cxcywh, fixture.tensor("out.enc_boxes"), kOutput);
+  check_absolute("out.enc_boxes", output.encoder.boxes_cxcywh, fixture.tensor("out.enc_boxes"), kTrainOutput);
   check_absolute("out.enc_logits20", output.encoder.logits.slice(1, 0, 20), fixture.tensor("out.enc_logits20"),
-                 kOutput);
-  const Stacked layers = stack_layers(output.layers);
-  check_absolute("out.boxes", layers.boxes, fixture.tensor("out.boxes"), kOutput);
-  check_absolute("out.logits20", layers.logits.slice(2, 0, 20), fixture.tensor("out.logits20"), kOutput);
-  check_absolute("out.logits_sum", layers.logits.sum({2, 3}), fixture.tensor("out.logits_sum"), kOutput);
+                 kTrainOutput);
+  const StackedLayers layers = stack_layers(output.layers);
+  check_absolute("out.boxes", layers.boxes, fixture.tensor("out.boxes"), kTrainOutput);
+  check_absolute("out.logits20", layers.logits.slice(2, 0, 20), fixture.tensor("out.logits20"), kTrainOutput);
+  check_absolute("out.logits_sum", layers.logits.sum({2, 3}), fixture.tensor("out.logits_sum"), kTrainOutput);
   if (fixture.json["dn"].is_null()) {
     CHECK(output.denoising.empty());
     return;
@@ -118,9 +118,9 @@ void check_outputs(const Fixture& fixture, const ModelOutput& output) {
     const std::string key = "dn.positive." + std::to_string(image);
     check_equal(key, output.denoising_pairs.positive_slots[image], fixture.tensor(key));
   }
-  const Stacked denoising = stack_layers(output.denoising);
-  check_absolute("dn.out_boxes", denoising.boxes.slice(2, 0, 40), fixture.tensor("dn.out_boxes"), kOutput);
-  check_absolute("dn.out_logits_sum", denoising.logits.sum({2, 3}), fixture.tensor("dn.out_logits_sum"), kOutput);
+  const StackedLayers denoising = stack_layers(output.denoising);
+  check_absolute("dn.out_boxes", denoising.boxes.slice(2, 0, 40), fixture.tensor("dn.out_boxes"), kTrainOutput);
+  check_absolute("dn.out_logits_sum", denoising.logits.sum({2, 3}), fixture.tensor("dn.out_logits_sum"), kTrainOutput);
 }
 
 /// @param small  share of the total loss; terms below it are measured against it

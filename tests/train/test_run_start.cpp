@@ -25,7 +25,7 @@ namespace {
 using End = RunOutcome::End;
 
 /// Runs until the end, or until the trainer has asked `asks` times whether to stop.
-RunOutcome run(const Settings& settings, const std::string& name, int asks = 1 << 30) {
+RunOutcome start_run(const Settings& settings, const std::string& name, int asks = 1 << 30) {
   at::set_num_threads(1);
   const RunFolder folder(std::filesystem::path(settings.project) / name);
   const auto checkpoint = load_run(folder);
@@ -95,7 +95,7 @@ TEST_CASE("what is fitted to a run's time is kept when the run is continued, eve
   settings.time = 1;
   settings.warmup_steps = 1'000'000'000;
   settings.val_every = 1'000'000;
-  CHECK(run(settings, "exp", 4).end == End::kStopped);
+  CHECK(start_run(settings, "exp", 4).end == End::kStopped);
   const RunFacts facts = load_run_file(temp / "runs/exp/last.safetensors").facts;
   CHECK(facts.time == 1);
   CHECK(facts.epochs == 0);
@@ -104,7 +104,7 @@ TEST_CASE("what is fitted to a run's time is kept when the run is continued, eve
   CHECK(warm_up < 1e8);
   CHECK_THAT(read_text_file(temp / "runs/exp/log.jsonl"), Catch::Contains("\"warmup_steps\":"));
   settings.time = 2;
-  CHECK(run(settings, "exp", 6).end == End::kStopped);
+  CHECK(start_run(settings, "exp", 6).end == End::kStopped);
   const std::vector<double> seen = rates(settings, "exp");
   REQUIRE(seen.size() == 12);
   for (std::size_t i = 0; i < seen.size(); ++i)
@@ -121,23 +121,23 @@ TEST_CASE(
   longer.epochs = 4;
   type(longer, "epochs");
   const auto begin = [&](const std::string& name) {
-    const RunOutcome outcome = run(settings, name);
+    const RunOutcome outcome = start_run(settings, name);
     REQUIRE(outcome.end == End::kFinished);
     REQUIRE(outcome.steps == 1);
-    CHECK(run(settings, name).end == End::kAlreadyFinished);
+    CHECK(start_run(settings, name).end == End::kAlreadyFinished);
   };
   begin("whole");
-  const std::string said = stderr_of([&] { CHECK(run(longer, "whole").steps == 19); });
+  const std::string said = stderr_of([&] { CHECK(start_run(longer, "whole").steps == 19); });
   CHECK_THAT(said, Catch::Contains("are used up; it goes on by epochs=4 alone"));
-  CHECK(run(longer, "whole").end == End::kAlreadyFinished);
+  CHECK(start_run(longer, "whole").end == End::kAlreadyFinished);
   begin("stopped");
-  for (const int asks : {0, 4, 9, 13}) CHECK(run(longer, "stopped", asks).end == End::kStopped);
-  CHECK(run(longer, "stopped").end == End::kFinished);
+  for (const int asks : {0, 4, 9, 13}) CHECK(start_run(longer, "stopped", asks).end == End::kStopped);
+  CHECK(start_run(longer, "stopped").end == End::kFinished);
   CHECK(test::state_of(temp / "runs/stopped") == test::state_of(temp / "runs/whole"));
   CHECK(test::record_of(temp / "runs/stopped") == test::record_of(temp / "runs/whole"));
   longer.time = 1;  // another limit counts again
   longer.epochs = 5;
-  CHECK(run(longer, "whole", 2).end == End::kStopped);
+  CHECK(start_run(longer, "whole", 2).end == End::kStopped);
   CHECK(load_run_file(temp / "runs/whole/last.safetensors").facts.time == 1);
 }
 
@@ -146,10 +146,10 @@ TEST_CASE("epochs that were said from the beginning do not outlive the time") {
   Settings settings = make_micro_run(temp.path());
   settings.time = 1e-9;
   type(settings, "epochs");
-  CHECK(run(settings, "exp").epochs == 1);
-  CHECK(run(settings, "exp").end == End::kAlreadyFinished);
+  CHECK(start_run(settings, "exp").epochs == 1);
+  CHECK(start_run(settings, "exp").end == End::kAlreadyFinished);
   settings.epochs = 2;  // fewer than were said
-  CHECK(run(settings, "exp").end == End::kAlreadyFinished);
+  CHECK(start_run(settings, "exp").end == End::kAlreadyFinished);
 }
 
 TEST_CASE("a learning rate that goes up again because a run is made longer is told before it happens") {
@@ -159,29 +159,29 @@ TEST_CASE("a learning rate that goes up again because a run is made longer is to
   settings.epochs = 2;
   settings.strong_until = 0.5;
   const std::string plain = stderr_of([&] {
-    run(settings, "exp", 7);
-    run(settings, "exp");
-    CHECK(run(settings, "exp").end == End::kAlreadyFinished);
+    start_run(settings, "exp", 7);
+    start_run(settings, "exp");
+    CHECK(start_run(settings, "exp").end == End::kAlreadyFinished);
   });
   CHECK_THAT(plain, !Catch::Contains("goes up again"));
   settings.epochs = 4;
-  const std::string said = stderr_of([&] { run(settings, "exp", 1); });
+  const std::string said = stderr_of([&] { start_run(settings, "exp", 1); });
   CHECK_THAT(said, Catch::Contains("goes up again, from 1e-05 to 0.000505, while strong augmentation stays off") &&
                        Catch::Contains("rtdetr train cfg=finetune model=" + settings.model +
                                        " weights=" + (temp / "runs/exp/best.safetensors").string()));
   settings.schedule = "constant";
   settings.epochs = 1;
-  run(settings, "flat");
+  start_run(settings, "flat");
   settings.epochs = 2;
-  CHECK_THAT(stderr_of([&] { run(settings, "flat"); }), !Catch::Contains("goes up again"));
+  CHECK_THAT(stderr_of([&] { start_run(settings, "flat"); }), !Catch::Contains("goes up again"));
 }
 
 TEST_CASE("a checkpoint of an older version, which knows nothing of a run's length, is continued") {
   const TemporaryFolder temp;
   Settings settings = make_micro_run(temp.path());
   settings.epochs = 2;
-  run(settings, "whole");
-  CHECK(run(settings, "old", 8).end == End::kStopped);
+  start_run(settings, "whole");
+  CHECK(start_run(settings, "old", 8).end == End::kStopped);
   const auto file = temp / "runs/old/last.safetensors";
   TensorFile content = load_tensors(file);
   auto facts = nlohmann::json::parse(content.metadata.at("rtdetr.run"));
@@ -189,7 +189,7 @@ TEST_CASE("a checkpoint of an older version, which knows nothing of a run's leng
   content.metadata["rtdetr.run"] = facts.dump();
   content.metadata.erase("best_confidence");
   save_tensors(file, content.tensors, content.metadata);
-  CHECK(run(settings, "old").end == End::kFinished);
+  CHECK(start_run(settings, "old").end == End::kFinished);
   CHECK(test::state_of(temp / "runs/old") == test::state_of(temp / "runs/whole"));
 }
 

@@ -1,0 +1,1 @@
+/// Nothing: the object whose precompiled header the tests share.
