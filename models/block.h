@@ -6,7 +6,6 @@
 #include <torch/nn.h>
 
 #include "core/detection.h"
-#include "models/model.h"
 
 namespace rtdetr {
 
@@ -22,19 +21,5 @@ class Block : public torch::nn::Module {
   virtual Tensor forward_all(const std::vector<Tensor>& inputs) { return forward(inputs.front()); }
 };
 using BlockPtr = std::shared_ptr<Block>;
-
-/// The last row: maps in, predictions out. Same duties as Block.
-class Head : public torch::nn::Module {
- public:
-  virtual ModelOutput forward(const std::vector<Tensor>& maps, const ForwardOptions& options) = 0;
-  virtual std::int64_t num_layers() const = 0;
-  /// Operations on `tokens` tokens that the reference executes, and its published figures count, but this head spares.
-  virtual double spared_operations(std::int64_t /*tokens*/) const { return 0; }
-};
-using HeadPtr = std::shared_ptr<Head>;
-
-/// Registers `module` under `parent`, going through plain container modules for each dot of `path`: LibTorch forbids
-/// dots in a module's own name. @throws InternalError  if the path is taken
-void register_at(torch::nn::Module& parent, const std::string& path, std::shared_ptr<torch::nn::Module> module);
 
 }  // namespace rtdetr

@@ -7,6 +7,8 @@
 
 #include "core/io/error.h"
 #include "core/io/text.h"
+#include "models/layers/module_tree.h"
+#include "models/yaml/model_files.h"
 
 namespace rtdetr {
 namespace {

@@ -14,6 +14,7 @@
 #include "core/io/text.h"
 #include "core/short_waits.h"
 #include "models/checkpoint.h"
+#include "models/layers/module_tree.h"
 #include "models/postprocess.h"
 
 namespace rtdetr {

@@ -2,7 +2,7 @@
 
 #include <torch/torch.h>
 
-#include "models/layers/conv.h"
+#include "models/layers/batch_norm.h"
 
 namespace rtdetr {
 

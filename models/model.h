@@ -1,44 +1,18 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
-#include <optional>
-#include <span>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include <torch/nn.h>
 
 #include "core/detection.h"
+#include "models/build_options.h"
+#include "models/head.h"
 #include "models/yaml/model_spec.h"
 
 namespace rtdetr {
-
-struct BuildOptions {
-  std::optional<std::int64_t> num_classes;     ///< overrides the file's nc
-  std::optional<std::int64_t> decoder_layers;  ///< build only the first k layers
-  std::optional<std::int64_t> num_queries;
-  std::uint64_t seed = 0;       ///< of the initial weights (core/io/random.h)
-  bool initial_weights = true;  ///< false: tensors stay unset, for a checkpoint that follows
-  bool shapes_only = false;     ///< tensors without memory (LibTorch's meta device): to count and to look at
-};
-
-/// Random draws of a denoising group, so that tests can inject the reference's. See models/decoder/denoising.h.
-struct DenoisingDraws;
-
-struct ForwardOptions {
-  /// Training: ground truth of each image; adds denoising queries. Empty outside training.
-  std::span<const Target> targets;
-  /// Source of the denoising draws; required with targets unless `draws` is given.
-  std::optional<torch::Generator> generator;
-  const DenoisingDraws* draws = nullptr;
-  /// Outside training: run only the first k decoder layers (0 = all), and
-  std::int64_t decoder_layers = 0;
-  /// the heads of every layer rather than of the last one alone (evaluation per layer, one forward pass).
-  bool all_layers = false;
-};
-
-class Head;
 
 /// A detector built from a YAML graph. Modules are registered under the paths their rows name (`model.<row>` without
 /// one), so the state's keys are the reference's.
@@ -62,7 +36,7 @@ class DetectionModelImpl : public torch::nn::Module {
   /// (denoising embedding, decoder layers beyond `decoder_layers`). Exact up to rounding. Evaluation only.
   void fuse();
 
-  const Head& head() const;  ///< the last row's module, models/block.h
+  const Head& head() const;  ///< the last row's module
 
   /// One line per row for `rtdetr info`: index, from, repeats, params, module, arguments; and the part it belongs to.
   struct Row {
@@ -89,26 +63,5 @@ TORCH_MODULE(DetectionModel);
 
 /// Builds with initial weights as the references draw them, every tensor a function of (seed, key).
 DetectionModel build_model(const ModelSpec& spec, const BuildOptions& options = {});
-
-/// Parameters and buffers by key: what a checkpoint's weights are. Order: registration.
-std::vector<std::pair<std::string, torch::Tensor>> named_state(const torch::nn::Module& module);
-
-/// Convolution weights in channels-last memory, where CPU convolutions are fastest; values and keys stay. Pictures in
-/// the same layout spare their conversion.
-void to_channels_last(torch::nn::Module& module);
-
-/// Trainable and frozen, no buffers.
-std::int64_t count_parameters(const torch::nn::Module& module);
-
-/// What the references' own deployment leaves, as their tables count it. Official models: RepVGG branches in one
-/// kernel, no denoising embedding; BatchNorm and layers that do not run stay. Ultralytics: BatchNorm folded, the
-/// embedding stays. `fuse` does all of it, so that an exported file has fewer.
-std::int64_t count_deployed_parameters(const DetectionModelImpl& model);
-
-/// Floating-point operations of one image, counted as the published figures are: 2 per multiply-add of convolutions and
-/// linear layers; attention's own products are left out; the box head of query selection counts for every token though
-/// ours runs it on the selected ones alone. The official figures are those of the fused model. Shapes alone are passed
-/// through, so that neither weights nor their size matter.
-double count_gflops(const DetectionModel& model, std::int64_t height, std::int64_t width);
 
 }  // namespace rtdetr

@@ -1,34 +1,24 @@
+#include "models/size.h"
+
 #include <ATen/record_function.h>
 #include <torch/torch.h>
 
 #include <string_view>
 
-#include "models/block.h"
-#include "models/blocks/rep.h"
-#include "models/decoder/decoder.h"
-#include "models/model.h"
+#include "models/fuse.h"
 #include "models/shape_kernels.h"
 
-/// How large a model is. Operations are counted by watching one forward pass of tensors without memory: whatever a
-/// block computes is counted, no block has to know, and nothing is computed.
+/// Operations are counted by watching one forward pass of tensors without memory: whatever a block computes is counted,
+/// no block has to know, and nothing is computed. Parameters that deployment leaves are said by what it changes.
 namespace rtdetr {
 
 namespace {
 
-std::int64_t count(const std::vector<Tensor>& parameters) {
+std::int64_t count_deployed(const torch::nn::Module& module, Deployment deployment) {
+  if (const auto* fusable = dynamic_cast<const Fusable*>(&module)) return fusable->deployed_parameters(deployment);
   std::int64_t total = 0;
-  for (const Tensor& parameter : parameters) total += parameter.numel();
-  return total;
-}
-
-/// @param fold  BatchNorm counts as the bias it becomes, except in the decoder, which Ultralytics does not fold
-std::int64_t count_deployed(const torch::nn::Module& module, bool fold) {
-  if (dynamic_cast<const RTDETRDecoderImpl*>(&module) != nullptr) return count_parameters(module);
-  if (const auto* rep = dynamic_cast<const RepConvImpl*>(&module)) return rep->deployed_parameters();
-  const auto* unit = dynamic_cast<const ConvNormActImpl*>(&module);
-  if (unit != nullptr && fold) return unit->folded_parameters();
-  std::int64_t total = count(module.parameters(/*recurse=*/false));
-  for (const auto& child : module.children()) total += count_deployed(*child, fold);
+  for (const Tensor& parameter : module.parameters(/*recurse=*/false)) total += parameter.numel();
+  for (const auto& child : module.children()) total += count_deployed(*child, deployment);
   return total;
 }
 
@@ -72,13 +62,8 @@ struct Watch {
 
 }  // namespace
 
-std::int64_t count_parameters(const torch::nn::Module& module) { return count(module.parameters()); }
-
 std::int64_t count_deployed_parameters(const DetectionModelImpl& model) {
-  const auto* decoder = dynamic_cast<const RTDETRDecoderImpl*>(&model.head());
-  const bool official = decoder != nullptr && decoder->options().keys != DecoderOptions::Keys::kUltralytics;
-  const std::int64_t total = count_deployed(model, /*fold=*/!official);
-  return official ? total - decoder->denoising_parameters() : total;
+  return count_deployed(model, model.head().deployment());
 }
 
 double count_gflops(const DetectionModel& model, std::int64_t height, std::int64_t width) {

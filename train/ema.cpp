@@ -5,7 +5,7 @@
 #include <torch/torch.h>
 
 #include "core/io/error.h"
-#include "models/model.h"
+#include "models/layers/module_tree.h"
 
 namespace rtdetr {
 

@@ -16,6 +16,8 @@
 #include "core/io/text.h"
 #include "core/io/yaml.h"
 #include "models/checkpoint.h"
+#include "models/layers/module_tree.h"
+#include "models/yaml/model_files.h"
 #include "models/yaml/model_spec.h"
 #include "train/continued_run.h"
 #include "train/freeze.h"

@@ -6,6 +6,7 @@
 #include <torch/torch.h>
 
 #include "core/io/error.h"
+#include "models/yaml/model_files.h"
 
 namespace rtdetr {
 

@@ -12,6 +12,7 @@
 #include "core/io/log.h"
 #include "core/io/text.h"
 #include "models/checkpoint.h"
+#include "models/layers/module_tree.h"
 #include "models/model.h"
 
 namespace rtdetr {

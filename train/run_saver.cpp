@@ -5,6 +5,7 @@
 #include <torch/torch.h>
 
 #include "core/io/log.h"
+#include "models/layers/module_tree.h"
 #include "train/skip_monitor.h"
 
 namespace rtdetr {

@@ -3,7 +3,7 @@
 #include <sstream>
 
 #include "core/io/error.h"
-#include "models/model.h"
+#include "models/layers/module_tree.h"
 
 namespace rtdetr {
 namespace {

@@ -64,9 +64,9 @@ struct ChannelSums {
 };
 
 /// Statistics of a batch, float64, and what the loops need of them, float32; [padded C] each.
-class BatchNorm {
+class Normalization {
  public:
-  BatchNorm(Tensor mean, Tensor inverse_deviation, const Tensor& weight, const Tensor& bias)
+  Normalization(Tensor mean, Tensor inverse_deviation, const Tensor& weight, const Tensor& bias)
       : mean(std::move(mean)),
         inverse_deviation(std::move(inverse_deviation)),
         rounded_mean_(this->mean.to(torch::kFloat32)),
@@ -108,7 +108,7 @@ Statistics measure(const Tensor& x) {
 }
 
 template <typename T>
-Tensor normalize(const Tensor& x, const BatchNorm& norm, NormActivation activation) {
+Tensor normalize(const Tensor& x, const Normalization& norm, NormActivation activation) {
   const Slices slices(x);
   const Tensor y = torch::empty_like(x);
   const auto kernel = batch_norm_kernels<T>().normalize[static_cast<int>(activation)];
@@ -121,7 +121,7 @@ Tensor normalize(const Tensor& x, const BatchNorm& norm, NormActivation activati
 
 /// @return  dx, and [2, padded C] float64: the means of dz and of dz · x̂ over the rows
 template <typename T>
-std::pair<Tensor, Tensor> differentiate(const Tensor& g, const Tensor& x, const BatchNorm& norm,
+std::pair<Tensor, Tensor> differentiate(const Tensor& g, const Tensor& x, const Normalization& norm,
                                         NormActivation activation) {
   const Slices slices(x);
   ChannelSums sums(slices);
@@ -157,7 +157,7 @@ class BatchNormFunction : public torch::autograd::Function<BatchNormFunction> {
     };
     move(running_mean, batch.mean);
     move(running_var, batch.variance * (n / std::max(1.0, n - 1)));
-    const BatchNorm norm(batch.mean, (batch.variance + eps).rsqrt(), weight, bias);
+    const Normalization norm(batch.mean, (batch.variance + eps).rsqrt(), weight, bias);
     ctx->save_for_backward({x, weight, bias, norm.mean, norm.inverse_deviation});
     ctx->saved_data["activation"] = activation;
     const auto act = static_cast<NormActivation>(activation);
@@ -167,7 +167,7 @@ class BatchNormFunction : public torch::autograd::Function<BatchNormFunction> {
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
     const auto saved = ctx->get_saved_variables();
     const Tensor& x = saved[0];
-    const BatchNorm norm(saved[3], saved[4], saved[1], saved[2]);
+    const Normalization norm(saved[3], saved[4], saved[1], saved[2]);
     const Tensor g = grads[0].to(x.scalar_type()).contiguous(torch::MemoryFormat::ChannelsLast);
     const auto activation = static_cast<NormActivation>(ctx->saved_data["activation"].toInt());
     const auto [dx, means] = is_half(x) ? differentiate<std::uint16_t>(g, x, norm, activation)

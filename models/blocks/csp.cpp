@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include "models/layers/module_tree.h"
 #include "models/yaml/row_arguments.h"
 
 namespace rtdetr {

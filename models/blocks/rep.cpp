@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include "core/io/error.h"
+#include "models/layers/module_tree.h"
 #include "models/yaml/row_arguments.h"
 
 namespace rtdetr {

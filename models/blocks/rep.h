@@ -24,7 +24,9 @@ class RepConvImpl : public Block, public Fusable {
   Tensor forward(const Tensor& x) override;
   void fuse() override;
   /// Of the one kernel and its bias.
-  std::int64_t deployed_parameters() const { return options_.out * (options_.in / options_.groups * 9 + 1); }
+  std::int64_t deployed_parameters(Deployment) const override {
+    return options_.out * (options_.in / options_.groups * 9 + 1);
+  }
 
  private:
   FoldedKernel folded() const;

@@ -6,6 +6,8 @@
 
 #include "core/box_ops.h"
 #include "core/check.h"
+#include "core/io/error.h"
+#include "models/layers/module_tree.h"
 
 namespace rtdetr {
 namespace {
@@ -154,6 +156,17 @@ void RTDETRDecoderImpl::fuse() {
     denoising_classes_ = Tensor();
     options_.denoising.count = 0;
   }
+}
+
+Deployment RTDETRDecoderImpl::deployment() const {
+  return options_.keys == DecoderOptions::Keys::kUltralytics ? Deployment::kUltralytics : Deployment::kOfficial;
+}
+
+/// Ultralytics neither folds the decoder's BatchNorm nor drops the embedding.
+std::int64_t RTDETRDecoderImpl::deployed_parameters(Deployment deployment) const {
+  const std::int64_t all = count_parameters(*this);
+  const bool drops_embedding = deployment == Deployment::kOfficial && denoising_classes_.defined();
+  return drops_embedding ? all - denoising_classes_.numel() : all;
 }
 
 ModelOutput RTDETRDecoderImpl::forward(const std::vector<Tensor>& maps, const ForwardOptions& options) {

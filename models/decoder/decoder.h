@@ -1,15 +1,14 @@
 #pragma once
 
-#include <memory>
 #include <string>
 #include <vector>
 
 #include <torch/nn.h>
 
-#include "models/block.h"
 #include "models/decoder/decoder_layer.h"
 #include "models/decoder/denoising.h"
 #include "models/decoder/query_selection.h"
+#include "models/head.h"
 #include "models/layers/basic.h"
 #include "models/layers/conv.h"
 #include "models/layers/mlp.h"
@@ -61,14 +60,14 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
 
   std::int64_t num_layers() const override { return static_cast<std::int64_t>(layers_.size()); }
   const DecoderOptions& options() const { return options_; }
+  Deployment deployment() const override;
   double spared_operations(std::int64_t tokens) const override;
-  /// Of the denoising embedding; 0 once fused.
-  std::int64_t denoising_parameters() const { return denoising_classes_.defined() ? denoising_classes_.numel() : 0; }
 
   void init_weights(const WeightDraws& draws) override;
 
   /// Drops what only training needs: the denoising embedding and the layers that do not run outside it.
   void fuse() override;
+  std::int64_t deployed_parameters(Deployment deployment) const override;
 
  private:
   struct Memory {

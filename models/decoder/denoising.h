@@ -5,7 +5,6 @@
 #include <torch/types.h>
 
 #include "core/detection.h"
-#include "models/model.h"
 
 namespace rtdetr {
 

@@ -1,10 +1,8 @@
 #include "models/layers/conv.h"
 
-#include <optional>
-
 #include <torch/torch.h>
 
-#include "core/ops/batch_norm.h"
+#include "models/layers/module_tree.h"
 
 namespace rtdetr {
 
@@ -23,51 +21,6 @@ void ConvolutionImpl::set_kernel(const FoldedKernel& kernel) {
   weight.set_data(kernel.weight.to(weight.options()));
   if (!bias.defined()) bias = register_parameter("bias", torch::empty({options_.out}, weight.options()), false);
   bias.set_data(kernel.bias.to(weight.options()));
-}
-
-namespace {
-
-/// The activations that core/ops/batch_norm.h joins to the norm.
-std::optional<NormActivation> joined_activation(Activation activation) {
-  if (activation == Activation::kNone) return NormActivation::kNone;
-  if (activation == Activation::kRelu) return NormActivation::kRelu;
-  if (activation == Activation::kSilu) return NormActivation::kSilu;
-  return std::nullopt;
-}
-
-}  // namespace
-
-BatchNormImpl::BatchNormImpl(std::int64_t channels, const BatchNormOptions& options) : options_(options) {
-  const auto add_affine = [&](const char* name) {
-    const Tensor tensor = new_weight({channels});
-    return options_.frozen ? register_buffer(name, tensor) : register_parameter(name, tensor);
-  };
-  weight = add_affine("weight");
-  bias = add_affine("bias");
-  running_mean = register_buffer("running_mean", new_weight({channels}));
-  running_var = register_buffer("running_var", new_weight({channels}));
-  if (options_.frozen) return;
-  const auto counter = torch::TensorOptions(torch::kInt64).device(weight_device());
-  num_batches_tracked = register_buffer("num_batches_tracked", torch::zeros({}, counter));
-}
-
-Tensor BatchNormImpl::forward(const Tensor& x, Activation activation) {
-  const bool batch_statistics = is_training() && !options_.frozen;
-  if (batch_statistics) num_batches_tracked.add_(1);
-  const std::optional<NormActivation> joined = joined_activation(activation);
-  if (batch_statistics && joined && suits_batch_norm_act(x)) {
-    return batch_norm_act(x, weight, bias, running_mean, running_var, options_.momentum, options_.eps, *joined);
-  }
-  return activate(torch::batch_norm(x, weight, bias, running_mean, running_var, batch_statistics, options_.momentum,
-                                    options_.eps, false),
-                  activation);
-}
-
-void BatchNormImpl::init_weights(const WeightDraws&) {
-  WeightDraws::constant(weight, 1);
-  WeightDraws::constant(bias, 0);
-  WeightDraws::constant(running_mean, 0);
-  WeightDraws::constant(running_var, 1);
 }
 
 ConvNormActImpl::ConvNormActImpl(const ConvNormActOptions& options)
@@ -95,6 +48,11 @@ void ConvNormActImpl::fuse() {
   conv_->set_kernel(folded());
   unregister_module(norm_name_);
   norm_ = nullptr;
+}
+
+std::int64_t ConvNormActImpl::deployed_parameters(Deployment deployment) const {
+  if (deployment == Deployment::kOfficial) return count_parameters(*this);
+  return conv_->weight.numel() + conv_->options().out;  // the kernel, and the bias that folding gives it
 }
 
 std::int64_t same_padding(std::int64_t kernel, std::int64_t dilation) { return ((kernel - 1) * dilation + 1) / 2; }

@@ -8,9 +8,10 @@
 #include "models/block.h"
 #include "models/fuse.h"
 #include "models/layers/basic.h"
+#include "models/layers/batch_norm.h"
 #include "models/layers/init.h"
 
-/// Convolution and BatchNorm, and the unit that nearly every block is made of.
+/// Convolution, and the unit that nearly every block is made of.
 namespace rtdetr {
 
 struct ConvolutionOptions {
@@ -35,28 +36,6 @@ class ConvolutionImpl : public torch::nn::Module, public InitializesWeights {
 };
 TORCH_MODULE(Convolution);
 
-struct BatchNormOptions {
-  double eps = 1e-5, momentum = 0.1;
-  /// Fixed statistics and scale: all four tensors are buffers, and there is no `num_batches_tracked`.
-  bool frozen = false;
-};
-
-/// Keys `weight`, `bias`, `running_mean`, `running_var` [C], `num_batches_tracked`.
-class BatchNormImpl : public torch::nn::Module, public InitializesWeights {
- public:
-  BatchNormImpl(std::int64_t channels, const BatchNormOptions& options);
-  /// act(BN(x)). In training the two are one operator where core/ops/batch_norm.h has it.
-  Tensor forward(const Tensor& x, Activation activation = Activation::kNone);
-  void init_weights(const WeightDraws& draws) override;
-  double eps() const { return options_.eps; }
-
-  Tensor weight, bias, running_mean, running_var, num_batches_tracked;
-
- private:
-  BatchNormOptions options_;
-};
-TORCH_MODULE(BatchNorm);
-
 struct ConvNormActOptions {
   ConvolutionOptions conv;
   BatchNormOptions norm;
@@ -74,10 +53,9 @@ class ConvNormActImpl : public Block, public Fusable {
   /// The same without the activation, for blocks that add branches first.
   Tensor forward_linear(const Tensor& x) { return forward_with(x, Activation::kNone); }
   void fuse() override;
+  std::int64_t deployed_parameters(Deployment deployment) const override;
   /// The kernel with the norm folded in, whether or not `fuse` has run.
   FoldedKernel folded() const;
-  /// Of the kernel and the bias that folding gives it.
-  std::int64_t folded_parameters() const { return conv_->weight.numel() + conv_->options().out; }
   const ConvolutionOptions& options() const { return conv_->options(); }
 
  private:

@@ -2,7 +2,7 @@
 
 #include <torch/torch.h>
 
-#include "models/block.h"
+#include "models/layers/module_tree.h"
 
 namespace rtdetr {
 

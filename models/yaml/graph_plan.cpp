@@ -5,32 +5,12 @@
 
 #include "core/io/error.h"
 #include "core/io/text.h"
+#include "models/block.h"
 #include "models/layers/init.h"
+#include "models/layers/module_tree.h"
+#include "models/yaml/model_mistakes.h"
 
 namespace rtdetr {
-
-void ModelMistakes::add(int line, const std::string& what) {
-  messages_.emplace_back(line, origin_ + ":" + std::to_string(line) + ": " + what);
-}
-
-void ModelMistakes::add_row(int index, const RowSpec& row, const std::string& what) {
-  constexpr std::size_t kLongest = 120;
-  const std::string text = row.text.size() > kLongest ? row.text.substr(0, kLongest) + "…" : row.text;
-  add(row.line, "row " + std::to_string(index) + " `" + text + "`: " + what);
-}
-
-void ModelMistakes::throw_if_any() const {
-  if (messages_.empty()) return;
-  std::vector<std::pair<int, std::string>> sorted = messages_;
-  std::ranges::stable_sort(sorted, {}, &std::pair<int, std::string>::first);
-  constexpr std::size_t kShown = 20;
-  std::vector<std::string> lines;
-  for (const auto& [line, message] : sorted) {
-    if (lines.size() < kShown) lines.push_back(message);
-  }
-  if (sorted.size() > kShown) lines.push_back("… and " + std::to_string(sorted.size() - kShown) + " more mistakes");
-  throw ModelError(join(lines, "\n"));
-}
 
 namespace {
 
@@ -207,7 +187,9 @@ class Planner {
     }
   }
 
-  void complain(const PlannedRow& row, const std::string& what) { mistakes_.add_row(row.index, *row.spec, what); }
+  void complain(const PlannedRow& row, const std::string& what) {
+    mistakes_.add(row.spec->line, row_label(row.index, *row.spec) + what);
+  }
 
   const ModelSpec& spec_;
   const BuildOptions& options_;
@@ -252,11 +234,9 @@ std::vector<std::int64_t> count_row_parameters(const GraphPlan& plan, ModelMista
   const ParameterBudget budget(/*counting_only=*/true);
   for (const PlannedRow& row : plan.rows) {
     try {
-      std::int64_t count = 0;
-      for (const torch::Tensor& parameter : build_row(row)->parameters()) count += parameter.numel();
-      counts.push_back(count);
+      counts.push_back(count_parameters(*build_row(row)));
     } catch (const ModelError& error) {
-      mistakes.add_row(row.index, *row.spec, error.what());
+      mistakes.add(row.spec->line, row_label(row.index, *row.spec) + error.what());
       break;
     }
   }

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "models/model.h"
+#include "models/build_options.h"
+#include "models/yaml/model_spec.h"
 #include "models/yaml/registry.h"
 
 /// Rows resolved: which rows they read, with which arguments, and what comes out. Everything that can be known about a
@@ -30,22 +32,7 @@ struct GraphPlan {
   std::int64_t stride = 1;  ///< largest of the graph
 };
 
-/// Mistakes of one file, collected to be shown together.
-class ModelMistakes {
- public:
-  explicit ModelMistakes(std::string origin) : origin_(std::move(origin)) {}
-
-  void add(int line, const std::string& what);
-  /// file:line: row N `[…]`: what was expected
-  void add_row(int index, const RowSpec& row, const std::string& what);
-  bool empty() const { return messages_.empty(); }
-  /// @throws ModelError  with every mistake on a line of its own, in file order, if there is one
-  void throw_if_any() const;
-
- private:
-  std::string origin_;
-  std::vector<std::pair<int, std::string>> messages_;
-};
+class ModelMistakes;
 
 /// `spec` must outlive the plan. Rows without a module (mistakes of form) are skipped, as are the consequences of a
 /// mistake in the rows that read it.

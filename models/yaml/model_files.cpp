@@ -7,9 +7,10 @@
 #include "core/io/file_kind.h"
 #include "core/io/shipped_files.h"
 #include "core/io/text.h"
-#include "models/yaml/model_spec.h"
+#include "models/yaml/graph_plan.h"
+#include "models/yaml/model_mistakes.h"
+#include "models/yaml/spec_reader.h"
 
-/// Which file a model's name means.
 namespace rtdetr {
 
 namespace {
@@ -34,7 +35,29 @@ fs::path with_extension(fs::path name) {
   return name;
 }
 
+YamlDocument parse_as_model(const std::string& text, const std::string& origin) {
+  try {
+    return parse_yaml(text, origin);
+  } catch (const ConfigError& error) {
+    throw ModelError(error.what());
+  }
+}
+
 }  // namespace
+
+ModelSpec parse_model_spec(const std::string& text, const std::string& origin, const std::string& scale) {
+  const YamlDocument document = parse_as_model(text, origin);
+  ModelMistakes mistakes(origin);
+  ModelSpec spec = read_model_spec(document.root, scale, mistakes);
+  spec.name = fs::path(origin).stem().string();
+  spec.origin = origin;
+  spec.text = text;
+  const GraphPlan plan = plan_graph(spec, {}, mistakes);
+  mistakes.throw_if_any();
+  count_row_parameters(plan, mistakes);
+  mistakes.throw_if_any();
+  return spec;
+}
 
 fs::path find_model_file(const fs::path& name) {
   const fs::path wanted = with_extension(name);

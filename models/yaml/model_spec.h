@@ -1,7 +1,7 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -25,6 +25,8 @@ struct RowSpec {
 
 /// The path that the row at `index` is registered under.
 std::string row_path(const RowSpec& row, std::size_t index);
+/// "row 3 `[-1, 1, Conv, [64]]`: ", in front of what is wrong with it.
+std::string row_label(std::size_t index, const RowSpec& row);
 
 /// A model YAML, checked for form and kept with its text, which goes into every checkpoint.
 struct ModelSpec {
@@ -39,11 +41,5 @@ struct ModelSpec {
   double batch_norm_eps = 1e-3, batch_norm_momentum = 0.03;
   std::vector<RowSpec> rows;
 };
-
-/// @throws ModelError  file:line, the row, what was expected, for every mistake of form
-ModelSpec parse_model_spec(const std::string& text, const std::string& origin, const std::string& scale = "");
-/// `file` as given, else below configs/models of the source tree or the installation, with the scale-letter habit
-/// of `yolov8n-rtdetr.yaml`.
-ModelSpec load_model_spec(const std::filesystem::path& file, const std::string& scale = "");
 
 }  // namespace rtdetr

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "models/block.h"
+#include "models/build_options.h"
+#include "models/head.h"
 #include "models/yaml/arguments.h"
 
 /// The table of modules that a model YAML may name. A block is one .h/.cpp pair whose `register_…` function adds its

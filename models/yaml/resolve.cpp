@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/io/error.h"
+#include "models/yaml/model_files.h"
 #include "models/yaml/registry.h"
 
 namespace rtdetr {

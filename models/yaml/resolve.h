@@ -1,6 +1,6 @@
 #pragma once
 
-#include "models/model.h"
+#include "models/build_options.h"
 #include "models/yaml/model_spec.h"
 
 namespace rtdetr {

@@ -14,6 +14,8 @@
 #include <vector>
 
 #include "core/io/random.h"
+#include "models/layers/module_tree.h"
+#include "models/yaml/model_files.h"
 #include "tests/bench/peers.h"
 #include "train/allocator.h"
 #include "train/machine.h"

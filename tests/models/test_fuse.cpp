@@ -4,7 +4,9 @@
 #include <set>
 
 #include "models/blocks/rep.h"
+#include "models/layers/module_tree.h"
 #include "models/model.h"
+#include "models/yaml/model_files.h"
 #include "tests/support/fill.h"
 
 namespace rtdetr {

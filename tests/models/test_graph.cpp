@@ -5,7 +5,10 @@
 #include <map>
 
 #include "core/io/error.h"
+#include "models/layers/module_tree.h"
 #include "models/model.h"
+#include "models/size.h"
+#include "models/yaml/model_files.h"
 
 namespace rtdetr {
 namespace {

@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include "core/io/error.h"
+#include "models/yaml/model_files.h"
 #include "models/yaml/model_spec.h"
 
 namespace rtdetr {

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "models/model.h"
+#include "models/yaml/model_files.h"
 
 namespace rtdetr::test {
 

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <functional>
 
+#include "models/layers/module_tree.h"
 #include "tests/parity/fixture.h"
 #include "tests/support/fill.h"
 

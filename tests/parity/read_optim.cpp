@@ -7,6 +7,7 @@
 #include <iterator>
 #include <vector>
 
+#include "models/yaml/model_files.h"
 #include "tests/parity/fixture.h"
 #include "tests/support/fill.h"
 #include "train/ema.h"

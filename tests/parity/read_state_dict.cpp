@@ -4,6 +4,8 @@
 #include <set>
 
 #include "core/io/text.h"
+#include "models/layers/module_tree.h"
+#include "models/yaml/model_files.h"
 #include "tests/parity/fixture.h"
 
 namespace rtdetr::test {

@@ -9,6 +9,8 @@
 #include "core/io/text.h"
 #include "losses/criterion.h"
 #include "models/decoder/denoising.h"
+#include "models/layers/module_tree.h"
+#include "models/yaml/model_files.h"
 #include "tests/parity/denoising_draws.h"
 #include "tests/parity/fixture.h"
 #include "tests/support/fill.h"

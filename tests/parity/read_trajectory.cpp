@@ -4,6 +4,8 @@
 #include <catch2/catch.hpp>
 
 #include "losses/criterion.h"
+#include "models/layers/module_tree.h"
+#include "models/yaml/model_files.h"
 #include "tests/parity/fixture.h"
 #include "tests/support/fill.h"
 #include "train/ema.h"

@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "models/model.h"
+#include "models/layers/module_tree.h"
 
 namespace rtdetr::test {
 

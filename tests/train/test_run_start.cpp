@@ -1,3 +1,4 @@
+#include "models/layers/module_tree.h"
 #include "train/run_start.h"
 
 #include <torch/torch.h>

@@ -1,3 +1,4 @@
+#include "models/layers/module_tree.h"
 #include "train/trainer.h"
 
 #include <torch/torch.h>

@@ -8,6 +8,7 @@
 #include "core/io/file.h"
 #include "core/io/log.h"
 #include "core/io/text.h"
+#include "models/layers/module_tree.h"
 #include "models/postprocess.h"
 #include "train/commands/commands.h"
 #include "train/experiment.h"

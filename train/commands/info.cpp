@@ -3,6 +3,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/io/text.h"
+#include "models/layers/module_tree.h"
+#include "models/size.h"
 #include "train/commands/commands.h"
 #include "train/model_rows.h"
 #include "train/model_source.h"

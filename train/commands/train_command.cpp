@@ -8,6 +8,7 @@
 #include "core/io/log.h"
 #include "core/io/text.h"
 #include "models/checkpoint.h"
+#include "models/layers/module_tree.h"
 #include "train/allocator.h"
 #include "train/commands/commands.h"
 #include "train/evaluation_report.h"

@@ -7,6 +7,7 @@
 #include "core/io/log.h"
 #include "core/io/text.h"
 #include "data/coco_results.h"
+#include "models/layers/module_tree.h"
 #include "train/commands/commands.h"
 #include "train/detection_report.h"
 #include "train/evaluation_report.h"

@@ -1,3 +1,4 @@
+#include "models/yaml/model_files.h"
 #include "models/yaml/model_spec.h"
 #include "models/yaml/resolve.h"
 #include "tests/fuzz/fuzz_target.h"

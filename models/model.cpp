@@ -1,12 +1,16 @@
+#include "models/model.h"
+
 #include <algorithm>
 
 #include <torch/torch.h>
 
 #include "core/io/error.h"
+#include "models/block.h"
 #include "models/fuse.h"
 #include "models/layers/init.h"
-#include "models/model.h"
+#include "models/layers/module_tree.h"
 #include "models/yaml/graph_plan.h"
+#include "models/yaml/model_mistakes.h"
 #include "models/yaml/resolve.h"
 
 namespace rtdetr {
@@ -59,13 +63,6 @@ std::vector<int> backbone_outputs(const GraphPlan& plan) {
 }
 
 }  // namespace
-
-void to_channels_last(torch::nn::Module& module) {
-  const torch::NoGradGuard no_grad;
-  for (Tensor& parameter : module.parameters()) {
-    if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(torch::MemoryFormat::ChannelsLast));
-  }
-}
 
 void DetectionModelImpl::Graph::plan_releases() {
   std::vector<int> last_reader(plan.rows.size(), -1);
@@ -185,25 +182,6 @@ DetectionModel build_model(const ModelSpec& spec, const BuildOptions& options) {
   DetectionModel model(spec, options);
   if (options.initial_weights && !options.shapes_only) initialize_weights(*model, options.seed);
   return model;
-}
-
-namespace {
-
-void append_state(const torch::nn::Module& module, const std::string& prefix,
-                  std::vector<std::pair<std::string, torch::Tensor>>& state) {
-  for (const auto& item : module.named_parameters(/*recurse=*/false))
-    state.emplace_back(prefix + item.key(), item.value());
-  for (const auto& item : module.named_buffers(/*recurse=*/false))
-    state.emplace_back(prefix + item.key(), item.value());
-  for (const auto& child : module.named_children()) append_state(*child.value(), prefix + child.key() + ".", state);
-}
-
-}  // namespace
-
-std::vector<std::pair<std::string, torch::Tensor>> named_state(const torch::nn::Module& module) {
-  std::vector<std::pair<std::string, torch::Tensor>> state;
-  append_state(module, "", state);
-  return state;
 }
 
 }  // namespace rtdetr

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+
+#include <torch/nn.h>
+
+#include "models/layers/basic.h"
+#include "models/layers/init.h"
+
+namespace rtdetr {
+
+struct BatchNormOptions {
+  double eps = 1e-5, momentum = 0.1;
+  /// Fixed statistics and scale: all four tensors are buffers, and there is no `num_batches_tracked`.
+  bool frozen = false;
+};
+
+/// Keys `weight`, `bias`, `running_mean`, `running_var` [C], `num_batches_tracked`.
+class BatchNormImpl : public torch::nn::Module, public InitializesWeights {
+ public:
+  BatchNormImpl(std::int64_t channels, const BatchNormOptions& options);
+  /// act(BN(x)). In training the two are one operator where core/ops/batch_norm.h has it.
+  Tensor forward(const Tensor& x, Activation activation = Activation::kNone);
+  void init_weights(const WeightDraws& draws) override;
+  double eps() const { return options_.eps; }
+
+  Tensor weight, bias, running_mean, running_var, num_batches_tracked;
+
+ private:
+  BatchNormOptions options_;
+};
+TORCH_MODULE(BatchNorm);
+
+}  // namespace rtdetr
