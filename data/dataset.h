@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "data/class_list.h"
-#include "data/coco_metric.h"
 #include "data/data_problem.h"
+#include "data/key_points.h"
+#include "data/metric_types.h"
 #include "data/sample.h"
-#include "data/yolo_labels.h"
 
 namespace rtdetr {
 

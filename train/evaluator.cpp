@@ -9,9 +9,8 @@
 #include "data/loader.h"
 #include "losses/criterion.h"
 #include "models/postprocess.h"
+#include "train/batch_tensors.h"
 #include "train/clock.h"
-#include "train/skip_monitor.h"
-#include "train/train_step.h"
 
 namespace rtdetr {
 namespace {

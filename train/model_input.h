@@ -5,7 +5,7 @@
 #include <torch/types.h>
 
 #include "core/io/picture.h"
-#include "train/settings.h"
+#include "core/image_size.h"
 
 namespace rtdetr {
 

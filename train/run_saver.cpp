@@ -4,9 +4,9 @@
 
 #include <torch/torch.h>
 
+#include "core/io/error.h"
 #include "core/io/log.h"
 #include "models/layers/module_tree.h"
-#include "train/skip_monitor.h"
 
 namespace rtdetr {
 

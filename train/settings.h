@@ -9,18 +9,12 @@
 #include <string>
 #include <vector>
 
+#include "core/image_size.h"
+
 namespace rtdetr {
 
 /// What the program can be told to do.
 enum class Command { kTrain, kVal, kPredict, kExport, kBenchmark, kInfo, kCheck, kConvert, kCocoEval, kHelp, kVersion };
-
-/// Size of the network's input as users write it: `640`, or `480,640` for height and width. 0 = not said.
-struct ImageSize {
-  std::int64_t height = 0;
-  std::int64_t width = 0;
-  bool is_set() const { return height > 0; }
-  bool operator==(const ImageSize&) const = default;
-};
 
 /// One entry of `param_groups` in a recipe: parameters whose key the regular expression is found in (ECMAScript,
 /// look-ahead included, as in the official configs). Two groups may not match one parameter.

@@ -3,15 +3,9 @@
 #include <cstdint>
 #include <string>
 
-#include "core/io/error.h"
 #include "train/state_registry.h"
 
 namespace rtdetr {
-
-/// The run's numbers are not finite any more, and skipping steps does not help.
-struct DivergedError : Error {
-  explicit DivergedError(const std::string& message) : Error(ExitCode::kDiverged, message) {}
-};
 
 /// Decides when refused steps are too many: 8 in a row, or 25 of the last 100 (reliability.md N2). Its history is part
 /// of the run's state.

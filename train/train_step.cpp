@@ -6,6 +6,7 @@
 #include <torch/torch.h>
 
 #include "core/io/random.h"
+#include "train/batch_tensors.h"
 
 namespace rtdetr {
 namespace {
@@ -29,30 +30,6 @@ void add_terms(StepReport& report, const CriterionResult& result) {
 }
 
 }  // namespace
-
-torch::Tensor images_of(const Batch& batch) {
-  const auto view =
-      torch::from_blob(const_cast<float*>(batch.images.data()), {batch.size, 3, batch.height, batch.width});
-  return view.clone(torch::MemoryFormat::ChannelsLast);
-}
-
-std::vector<Target> targets_of(const Batch& batch) {
-  std::vector<Target> targets;
-  for (const Batch::Image& image : batch.targets) {
-    const auto n = static_cast<std::int64_t>(image.labels.size());
-    targets.push_back(
-        {torch::tensor(image.labels, torch::kInt64), torch::tensor(image.boxes_cxcywh, torch::kFloat32).view({n, 4})});
-  }
-  return targets;
-}
-
-std::int64_t count_boxes(std::span<const Batch> batches) {
-  std::size_t boxes = 0;
-  for (const Batch& batch : batches) {
-    for (const Batch::Image& image : batch.targets) boxes += image.labels.size();
-  }
-  return static_cast<std::int64_t>(boxes);
-}
 
 TrainStep::TrainStep(DetectionModel model, AdamW& optimizer, Ema& ema, const StepOptions& options)
     : model_(std::move(model)), optimizer_(optimizer), ema_(ema), options_(options) {

@@ -61,9 +61,4 @@ class TrainStep {
   std::vector<torch::Tensor> statistics_, remembered_;  ///< the model's buffers, and as they were before the step
 };
 
-/// The batch's pictures as a tensor [B, 3, H, W] in channels-last memory, a copy.
-torch::Tensor images_of(const Batch& batch);
-std::vector<Target> targets_of(const Batch& batch);
-std::int64_t count_boxes(std::span<const Batch> batches);
-
 }  // namespace rtdetr

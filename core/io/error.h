@@ -50,6 +50,10 @@ struct CheckpointError : Error {
 struct IoError : Error {
   explicit IoError(const std::string& message) : Error(ExitCode::kIo, message) {}
 };
+/// The run's numbers are not finite any more, and skipping steps does not help.
+struct DivergedError : Error {
+  explicit DivergedError(const std::string& message) : Error(ExitCode::kDiverged, message) {}
+};
 /// A broken assumption of our own code; see RTDETR_CHECK.
 struct InternalError : Error {
   explicit InternalError(const std::string& message) : Error(ExitCode::kInternal, message) {}
