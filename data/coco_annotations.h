@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
-#include "data/coco_metric.h"
 #include "data/data_problem.h"
+#include "data/metric_types.h"
 
 namespace rtdetr {
 

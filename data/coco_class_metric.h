@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "data/coco_metric.h"
+#include "data/metric_types.h"
 
 /// The part of the COCO metric that one class needs, apart from the others.
 namespace rtdetr::metric {

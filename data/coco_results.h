@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "data/coco_metric.h"
+#include "data/metric_types.h"
 
 namespace rtdetr {
 

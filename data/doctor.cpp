@@ -11,6 +11,7 @@
 #include "core/io/picture_names.h"
 #include "core/io/text.h"
 #include "data/dataset_build.h"
+#include "data/doctor_advice.h"
 #include "data/doctor_pictures.h"
 #include "data/hidden_files.h"
 #include "data/label_picture.h"

@@ -1,10 +1,11 @@
+#include "data/doctor_advice.h"
+
 #include <algorithm>
 #include <cmath>
 #include <map>
 #include <tuple>
 
 #include "core/io/text.h"
-#include "data/doctor_pictures.h"
 
 namespace rtdetr {
 namespace {

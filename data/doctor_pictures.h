@@ -20,12 +20,4 @@ struct NamedDataset {
 std::vector<std::int64_t> check_pictures(const std::vector<NamedDataset>& splits, const CheckOptions& options,
                                          ProblemCollector& problems);
 
-/// What is right in form and still bad for training: boxes that stand twice, more boxes than queries, classes without
-/// boxes, imbalance.
-void find_bad_training(const NamedDataset& split, const SplitReport& report, const CheckOptions& options,
-                       ProblemCollector& problems);
-
-/// Sentences for the report's end. Needs its splits and problems.
-std::vector<std::string> advise(const DatasetReport& report, const CheckOptions& options);
-
 }  // namespace rtdetr

@@ -16,12 +16,12 @@
 #include "core/io/log.h"
 #include "core/io/picture_warnings.h"
 #include "core/io/text.h"
-#include "data/collate.h"
+#include "data/batch_maker.h"
 
 // Workers take positions of batches in order, so the batch that is asked for next is always the one furthest ahead.
 // Each writes its picture straight into the batch. A batch on its way is an entry of a bounded queue: at most
 // `prefetch` of them, the oldest handed out when all its positions are filled. What a position becomes depends on its
-// number alone (collate.h), so nothing here, neither threads nor timing nor a restart, can change a batch.
+// number alone (batch_maker.h), so nothing here, neither threads nor timing nor a restart, can change a batch.
 
 namespace rtdetr {
 namespace {

@@ -1,29 +1,16 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 
 #include "data/dataset.h"
+#include "data/loader_options.h"
 #include "data/sample.h"
+#include "data/sample_cache.h"
 #include "data/transforms.h"
 
 namespace rtdetr {
-
-struct LoaderOptions {
-  std::int64_t batch_size = 16;
-  int threads = 2;   ///< 0 = in the caller's thread; the batches are the same for any number
-  int prefetch = 2;  ///< finished batches waiting at most
-  std::uint64_t seed = 0;
-  bool shuffle = true;
-  bool drop_last = true;         ///< a last batch that is not full is left out; else it is smaller
-  double max_bad = 0.001;        ///< share of unreadable pictures above which the run stops
-  std::int64_t cache_mib = 512;  ///< decoded pictures kept in memory, first come; 0 = none
-};
-
-/// Gives picture `index` of the data set, decoded; called from several threads at once.
-using SampleSource = std::function<Sample(std::int64_t index)>;
 
 /// Batches of a data set, in an order and with pixels that depend on (seed, epoch, position) alone: not on threads,
 /// prefetch or what came before.

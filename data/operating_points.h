@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "data/class_list.h"
-#include "data/coco_metric.h"
+#include "data/metric_types.h"
 
 namespace rtdetr {
 

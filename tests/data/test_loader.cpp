@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "core/io/error.h"
-#include "data/collate.h"
+#include "data/batch_maker.h"
 #include "data/mixup.h"
 #include "tests/data/synthetic_pictures.h"
 

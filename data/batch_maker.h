@@ -3,45 +3,22 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "core/io/random.h"
 #include "data/dataset.h"
-#include "data/loader.h"
+#include "data/float_pool.h"
+#include "data/loader_options.h"
 #include "data/sample.h"
+#include "data/sample_cache.h"
 #include "data/transforms.h"
 
 namespace rtdetr {
 
 /// The order in which an epoch shows the pictures: 0 … count-1, shuffled by (seed, epoch) if asked.
 std::vector<std::int64_t> epoch_order(std::int64_t count, bool shuffle, std::uint64_t seed, std::int64_t epoch);
-
-/// Hands out blocks of floats and takes them back when they die, from any thread and even after the pool's own end.
-class FloatPool {
- public:
-  explicit FloatPool(std::size_t most_kept);
-  FloatBlock take(std::size_t size);
-
- private:
-  struct Shelf;
-  std::shared_ptr<Shelf> shelf_;
-};
-
-/// Decoded pictures in memory, first come, up to a limit; the rest is decoded anew each time.
-class SampleCache {
- public:
-  SampleCache(SampleSource source, std::int64_t count, std::int64_t limit_bytes);
-  /// From several threads at once. @throws what the source throws
-  std::shared_ptr<const Sample> get(std::int64_t index);
-
- private:
-  SampleSource source_;
-  std::mutex mutex_;
-  std::vector<std::shared_ptr<const Sample>> kept_;
-  std::int64_t free_bytes_;
-};
 
 struct BadPicture {
   std::int64_t index = 0;

@@ -1,11 +1,10 @@
-#include "data/collate.h"
+#include "data/batch_maker.h"
 
 #include <algorithm>
 #include <numeric>
 #include <utility>
 
 #include "core/io/error.h"
-#include "core/io/random.h"
 #include "data/mixup.h"
 #include "data/mosaic.h"
 
@@ -18,66 +17,6 @@ std::vector<std::int64_t> epoch_order(std::int64_t count, bool shuffle, std::uin
   Random random(seed, RandomPurpose::kShuffle, static_cast<std::uint64_t>(epoch), 0);
   for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
   return order;
-}
-
-struct FloatPool::Shelf {
-  struct Piece {
-    std::unique_ptr<float[]> memory;
-    std::size_t size = 0;
-  };
-  std::mutex mutex;
-  std::vector<Piece> pieces;
-  std::size_t most = 0;
-
-  void put_back(Piece piece) {
-    const std::lock_guard lock(mutex);
-    if (pieces.size() < most) pieces.push_back(std::move(piece));
-  }
-  /// A piece at least as large; pieces that are too small make room for it.
-  Piece take(std::size_t size) {
-    const std::lock_guard lock(mutex);
-    while (!pieces.empty()) {
-      Piece piece = std::move(pieces.back());
-      pieces.pop_back();
-      if (piece.size >= size) return piece;
-    }
-    return {};
-  }
-};
-
-FloatPool::FloatPool(std::size_t most_kept) : shelf_(std::make_shared<Shelf>()) { shelf_->most = most_kept; }
-
-FloatBlock FloatPool::take(std::size_t size) {
-  Shelf::Piece piece = shelf_->take(size);
-  if (!piece.memory) piece = {std::unique_ptr<float[]>(new float[size]), size};
-  const std::size_t room = piece.size;
-  std::shared_ptr<float> memory(piece.memory.release(), [shelf = shelf_, room](float* floats) {
-    shelf->put_back({std::unique_ptr<float[]>(floats), room});
-  });
-  return {std::move(memory), size};
-}
-
-SampleCache::SampleCache(SampleSource source, std::int64_t count, std::int64_t limit_bytes)
-    : source_(std::move(source)),
-      kept_(static_cast<std::size_t>(limit_bytes > 0 ? count : 0)),
-      free_bytes_(limit_bytes) {}
-
-std::shared_ptr<const Sample> SampleCache::get(std::int64_t index) {
-  const auto i = static_cast<std::size_t>(index);
-  if (!kept_.empty()) {
-    const std::lock_guard lock(mutex_);
-    if (kept_[i]) return kept_[i];
-  }
-  auto sample = std::make_shared<const Sample>(source_(index));
-  const auto bytes = static_cast<std::int64_t>(sample->picture.rgb.size());
-  if (!kept_.empty()) {
-    const std::lock_guard lock(mutex_);
-    if (!kept_[i] && bytes <= free_bytes_) {
-      kept_[i] = sample;
-      free_bytes_ -= bytes;
-    }
-  }
-  return sample;
 }
 
 BatchMaker::BatchMaker(const Dataset& dataset, TransformOptions transforms, LoaderOptions options, SampleSource source)
