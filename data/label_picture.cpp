@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/io/chart.h"
+#include "core/io/contact_sheet.h"
 #include "core/io/error.h"
 
 namespace rtdetr {
@@ -12,7 +12,7 @@ namespace {
 
 /// Lines and letters that are still to be seen when the picture is shrunk to a tile.
 DrawOptions legible_in_tile(const Picture& picture) {
-  const MosaicOptions tile;
+  const ContactSheetOptions tile;
   const double shrink = std::max({1.0, static_cast<double>(picture.width) / tile.tile_width,
                                   static_cast<double>(picture.height) / tile.tile_height});
   return {.line_width = static_cast<int>(std::lround(1.5 * shrink)), .text_height = 7 * shrink};
@@ -44,7 +44,7 @@ Picture draw_label_sheet(const Dataset& dataset, int tiles) {
       continue;  // named in the report
     }
   }
-  return mosaic(sheet);
+  return contact_sheet(sheet);
 }
 
 }  // namespace rtdetr

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "core/io/chart.h"
+#include "core/io/contact_sheet.h"
 #include "core/io/draw.h"
 #include "core/io/error.h"
 #include "core/io/log.h"
@@ -85,7 +86,7 @@ Picture picture_of(const Batch& batch, std::int64_t index) {
 }
 
 /// As large as the batch's pictures are, when they are small.
-MosaicOptions tiles_for(const Batch& batch) {
+ContactSheetOptions tiles_for(const Batch& batch) {
   constexpr double kMost = 320;
   constexpr int kLeast = 96;  // a caption fits
   const double scale = std::min(1.0, kMost / static_cast<double>(std::max(batch.height, batch.width)));
@@ -143,7 +144,7 @@ void write_results_picture(const std::filesystem::path& results_csv, const std::
     if (has_points(chart)) tiles.push_back({line_chart(chart.curves, chart.options), ""});
   }
   if (tiles.empty()) return;
-  write_picture(png, mosaic(tiles, {.columns = 3, .tile_width = 640, .tile_height = 420}));
+  write_picture(png, contact_sheet(tiles, {.columns = 3, .tile_width = 640, .tile_height = 420}));
 }
 
 void write_batch_picture(const Batch& batch, const ClassList& classes, const std::filesystem::path& jpg) {
@@ -153,7 +154,7 @@ void write_batch_picture(const Batch& batch, const ClassList& classes, const std
     tiles.push_back({picture_of(batch, i), "picture " + std::to_string(image.picture_index)});
     draw_boxes(tiles.back().picture, boxes_of(image, batch, classes));
   }
-  write_picture(jpg, mosaic(tiles, tiles_for(batch)));
+  write_picture(jpg, contact_sheet(tiles, tiles_for(batch)));
 }
 
 void write_validation_pictures(const Dataset& dataset, const Evaluation& evaluation,
@@ -171,8 +172,8 @@ void write_validation_pictures(const Dataset& dataset, const Evaluation& evaluat
       if (found != detections.end()) draw_boxes(predictions.back().picture, found->second);
     }
     const std::string stem = "val_batch" + std::to_string(part);
-    write_picture(folder / (stem + "_labels.jpg"), mosaic(labels));
-    write_picture(folder / (stem + "_pred.jpg"), mosaic(predictions));
+    write_picture(folder / (stem + "_labels.jpg"), contact_sheet(labels));
+    write_picture(folder / (stem + "_pred.jpg"), contact_sheet(predictions));
   }
 }
 

@@ -16,10 +16,6 @@ void draw_or_warn(const std::function<void()>& draw);
 /// of what was not measured (a run without validation) are left out.
 void write_results_picture(const std::filesystem::path& results_csv, const std::filesystem::path& png);
 
-/// labels.jpg: how many boxes each class has, how many boxes the pictures have, where the boxes lie and how large they
-/// are, both as shares of their picture.
-void write_labels_picture(const Dataset& dataset, const std::filesystem::path& jpg);
-
 /// train_batchN.jpg: what the model is given, up to 16 pictures with their boxes after augmentation.
 void write_batch_picture(const Batch& batch, const ClassList& classes, const std::filesystem::path& jpg);
 

@@ -1,12 +1,13 @@
+#include "core/io/histogram.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <vector>
 
 #include "core/io/canvas.h"
-#include "core/io/chart.h"
 #include "core/io/error.h"
 
-/// Charts of how often something occurs: bars and shades.
 namespace rtdetr {
 namespace {
 

@@ -3,7 +3,9 @@
 
 #include "core/io/canvas.h"
 #include "core/io/chart.h"
+#include "core/io/contact_sheet.h"
 #include "core/io/error.h"
+#include "core/io/histogram.h"
 
 using namespace rtdetr;
 
@@ -85,7 +87,7 @@ TEST_CASE("a mosaic shrinks pictures to their tiles, keeps their shape and does 
   std::fill(wide.rgb.begin(), wide.rgb.end(), std::uint8_t{200});
   Picture small(10, 10);
   const std::vector<Tile> tiles = {{wide, ""}, {small, ""}, {wide, ""}, {Picture(), ""}, {wide, ""}};
-  const Picture sheet = mosaic(tiles, {.tile_width = 100, .tile_height = 50});
+  const Picture sheet = contact_sheet(tiles, {.tile_width = 100, .tile_height = 50});
   CHECK(sheet.width == 3 * 106 + 6);
   CHECK(sheet.height == 2 * 31 + 6);  // no tile needs more than 25
   CHECK(count_color(sheet, {200, 200, 200}, 0, sheet.width) == 3 * 100 * 25);
@@ -94,10 +96,10 @@ TEST_CASE("a mosaic shrinks pictures to their tiles, keeps their shape and does 
 
 TEST_CASE("captions make room for themselves, and no tiles make no picture") {
   const std::vector<Tile> tiles = {{Picture(50, 50), "a caption that is far too long for a tile of this width"}};
-  const Picture sheet = mosaic(tiles, {.tile_width = 50, .tile_height = 50});
+  const Picture sheet = contact_sheet(tiles, {.tile_width = 50, .tile_height = 50});
   CHECK(sheet.width == 62);
   CHECK(sheet.height > 70);
-  CHECK(mosaic({}).width == 0);
+  CHECK(contact_sheet({}).width == 0);
 }
 
 TEST_CASE("the longest bar belongs to the largest number") {

@@ -11,6 +11,7 @@
 #include "models/layers/module_tree.h"
 #include "train/allocator.h"
 #include "train/commands/commands.h"
+#include "train/dataset_picture.h"
 #include "train/evaluation_report.h"
 #include "train/experiment.h"
 #include "train/failure.h"
@@ -181,7 +182,7 @@ ExitCode run_train(const Settings& settings) {
     write_text_atomically(folder->path() / "args.yaml", arguments_text(settings, experiment));
     log::info(describe(experiment));
     if (!checkpoint) warn_about_short_run(experiment, length);
-    if (settings.plots) draw_or_warn([&] { write_labels_picture(experiment.train, folder->path() / "labels.jpg"); });
+    if (settings.plots) draw_or_warn([&] { write_dataset_picture(experiment.train, folder->path() / "labels.jpg"); });
     log::info("writing to " + folder->path().string());
   }
   try {

@@ -1,9 +1,14 @@
+#include "train/dataset_picture.h"
+
 #include <algorithm>
 #include <map>
+#include <string>
+#include <vector>
 
 #include "core/io/chart.h"
+#include "core/io/contact_sheet.h"
+#include "core/io/histogram.h"
 #include "core/io/text.h"
-#include "train/run_pictures.h"
 
 namespace rtdetr {
 namespace {
@@ -61,7 +66,7 @@ Shares shares_of(const Dataset& dataset) {
 
 }  // namespace
 
-void write_labels_picture(const Dataset& dataset, const std::filesystem::path& jpg) {
+void write_dataset_picture(const Dataset& dataset, const std::filesystem::path& jpg) {
   const Shares shares = shares_of(dataset);
   const ChartOptions centres{.title = "box centres in their pictures", .width = kWidth, .height = kHeight};
   const ChartOptions sizes{.title = "box sizes, share of the picture",
@@ -73,7 +78,7 @@ void write_labels_picture(const Dataset& dataset, const std::filesystem::path& j
                                 {crowding_chart(dataset), ""},
                                 {density_chart(shares.centre_x, shares.centre_y, Origin::kTopLeft, centres), ""},
                                 {density_chart(shares.width, shares.height, Origin::kBottomLeft, sizes), ""}};
-  write_picture(jpg, mosaic(tiles, {.columns = 2, .tile_width = kWidth, .tile_height = kHeight}));
+  write_picture(jpg, contact_sheet(tiles, {.columns = 2, .tile_width = kWidth, .tile_height = kHeight}));
 }
 
 }  // namespace rtdetr

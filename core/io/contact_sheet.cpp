@@ -1,9 +1,10 @@
+#include "core/io/contact_sheet.h"
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 
 #include "core/io/canvas.h"
-#include "core/io/chart.h"
 #include "core/io/error.h"
 #include "core/io/resize.h"
 
@@ -16,7 +17,7 @@ constexpr int kCaptionHeight = 20;
 constexpr Color kBackground{245, 245, 245}, kInk{50, 50, 50};
 
 /// The largest size of the picture's own shape that fits the tile; never larger than the picture is.
-PictureSize fitting_size(const Picture& picture, const MosaicOptions& options) {
+PictureSize fitting_size(const Picture& picture, const ContactSheetOptions& options) {
   const double scale = std::min({1.0, static_cast<double>(options.tile_width) / picture.width,
                                  static_cast<double>(options.tile_height) / picture.height});
   return {std::max(1, static_cast<int>(std::lround(picture.width * scale))),
@@ -28,7 +29,7 @@ std::string fitting_text(std::string text, int width) {
   return text;
 }
 
-void place_tile(Picture& sheet, const Tile& tile, int x, int y, const MosaicOptions& options) {
+void place_tile(Picture& sheet, const Tile& tile, int x, int y, const ContactSheetOptions& options) {
   int bottom = y + options.tile_height;
   if (tile.picture.width > 0 && tile.picture.height > 0) {
     const PictureSize size = fitting_size(tile.picture, options);
@@ -46,8 +47,8 @@ void place_tile(Picture& sheet, const Tile& tile, int x, int y, const MosaicOpti
 }
 
 /// Tiles no higher than the highest picture needs; captions need the width.
-MosaicOptions tightened(std::span<const Tile> tiles, const MosaicOptions& most) {
-  MosaicOptions options = most;
+ContactSheetOptions tightened(std::span<const Tile> tiles, const ContactSheetOptions& most) {
+  ContactSheetOptions options = most;
   options.tile_height = 1;
   for (const Tile& tile : tiles) {
     options.tile_height = std::max(options.tile_height, fitting_size(tile.picture, most).height);
@@ -57,10 +58,10 @@ MosaicOptions tightened(std::span<const Tile> tiles, const MosaicOptions& most) 
 
 }  // namespace
 
-Picture mosaic(std::span<const Tile> tiles, const MosaicOptions& most) {
+Picture contact_sheet(std::span<const Tile> tiles, const ContactSheetOptions& most) {
   if (tiles.empty()) return {};
-  RTDETR_CHECK(most.tile_width > 0 && most.tile_height > 0, "a mosaic's tiles need a size");
-  const MosaicOptions options = tightened(tiles, most);
+  RTDETR_CHECK(most.tile_width > 0 && most.tile_height > 0, "a contact sheet's tiles need a size");
+  const ContactSheetOptions options = tightened(tiles, most);
   const int count = static_cast<int>(tiles.size());
   const int wanted = options.columns > 0 ? options.columns : static_cast<int>(std::ceil(std::sqrt(count)));
   const int columns = std::min(wanted, count), rows = (count + columns - 1) / columns;
