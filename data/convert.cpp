@@ -13,6 +13,7 @@
 #include "core/io/log.h"
 #include "core/io/text.h"
 #include "core/io/yaml.h"
+#include "core/io/yaml_writer.h"
 #include "data/convert_folder.h"
 #include "data/dataset_build.h"
 #include "data/yolo_labels.h"

@@ -10,6 +10,7 @@
 #include "core/io/file.h"
 #include "core/io/text.h"
 #include "core/io/yaml.h"
+#include "core/io/yaml_writer.h"
 #include "data/id_index.h"
 
 namespace rtdetr {

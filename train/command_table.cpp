@@ -1,6 +1,9 @@
-#include "train/keys.h"
+#include "train/command_table.h"
 
-/// The commands, the defaults that differ between them, and other programs' names for our keys.
+#include <utility>
+
+#include "core/io/error.h"
+
 namespace rtdetr {
 
 std::span<const CommandInfo> all_commands() {
@@ -50,6 +53,18 @@ std::span<const CommandInfo> all_commands() {
       {Command::kVersion, "version", "shows the versions of the program and its parts", "rtdetr version", {}},
   };
   return commands;
+}
+
+const CommandInfo& info_of(Command command) {
+  for (const CommandInfo& info : all_commands())
+    if (info.command == command) return info;
+  throw InternalError("a command is missing from the command table");
+}
+
+const CommandInfo* find_command(const std::string& name) {
+  for (const CommandInfo& info : all_commands())
+    if (info.name == name) return &info;
+  return nullptr;
 }
 
 void apply_command_defaults(Command command, Settings& settings) {

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/io/error.h"
+#include "core/io/yaml_writer.h"
 #include "train/input_files.h"
 #include "train/run_checkpoint.h"
 #include "train/run_length.h"

@@ -7,6 +7,7 @@
 #include "core/io/error.h"
 #include "core/io/text.h"
 #include "core/io/yaml.h"
+#include "core/io/yaml_writer.h"
 
 namespace rtdetr {
 
@@ -111,18 +112,6 @@ std::string text_of(const std::vector<std::int64_t>& values) {
 std::string text_of(const std::vector<ParamGroupRule>&) { return ""; }
 
 }  // namespace
-
-const CommandInfo& info_of(Command command) {
-  for (const CommandInfo& info : all_commands())
-    if (info.command == command) return info;
-  throw InternalError("a command is missing from the command table");
-}
-
-const CommandInfo* find_command(const std::string& name) {
-  for (const CommandInfo& info : all_commands())
-    if (info.name == name) return &info;
-  return nullptr;
-}
 
 const Key* find_key(const std::string& name) {
   for (const Key& key : all_keys())

@@ -7,27 +7,13 @@
 #include <variant>
 #include <vector>
 
+#include "train/command_table.h"
 #include "train/settings.h"
 
 /// The one table of the program's grammar. Parsing, validation, suggestions, `rtdetr help`, args.yaml and the
 /// reference page are all made from it, so a key is added by one field in settings.h and one row in key_table.cpp, a
 /// command by one row in command_table.cpp.
 namespace rtdetr {
-
-/// Set of commands, one bit each.
-using CommandSet = std::uint32_t;
-constexpr CommandSet bit(Command command) { return CommandSet{1} << static_cast<unsigned>(command); }
-
-struct CommandInfo {
-  Command command = Command::kHelp;
-  std::string name;
-  std::string summary;                ///< one line
-  std::string example;                ///< a line that can be typed
-  std::vector<std::string> required;  ///< keys without which the command cannot start
-};
-std::span<const CommandInfo> all_commands();
-const CommandInfo& info_of(Command command);
-const CommandInfo* find_command(const std::string& name);
 
 /// Where a key's value lives; the alternative is its type.
 using KeyField =
@@ -55,15 +41,6 @@ const Key* find_key(const std::string& name);
 const Key* find_key(const std::string& name, Command command);
 /// Keys of one command, table order.
 std::vector<const Key*> keys_of(Command command);
-
-/// Name another program (or a habit) uses for something → what to say. "" if the word is not known.
-std::string foreign_key_hint(const std::string& name);
-/// What another program has and this one has not, on purpose → why, or what to do instead. "" if there is nothing to
-/// say.
-std::string absence_reason(const std::string& name);
-
-/// Sets the defaults that differ from command to command.
-void apply_command_defaults(Command command, Settings& settings);
 
 /// "whole number", "640 or 480,640", "constant | linear | cosine": what a value looks like.
 std::string accepted_form(const Key& key);

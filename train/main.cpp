@@ -9,6 +9,7 @@
 #include "train/input_files.h"
 #include "train/machine.h"
 #include "train/output.h"
+#include "train/settings_parser.h"
 #include "train/short_spins.h"
 #include "train/standard_streams.h"
 

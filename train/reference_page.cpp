@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/io/text.h"
+#include "train/command_table.h"
 #include "train/keys.h"
 
 namespace rtdetr {

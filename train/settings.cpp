@@ -6,6 +6,7 @@
 #include "core/io/error.h"
 #include "core/io/text.h"
 #include "core/io/yaml.h"
+#include "core/io/yaml_writer.h"
 #include "train/keys.h"
 
 namespace rtdetr {

@@ -142,11 +142,6 @@ struct Settings {
   std::string origin_of(const std::string& key) const;
 };
 
-/// Reads `rtdetr <arguments…>`, the program's own name left out. All mistakes are collected and thrown together, one
-/// per line, each with its argument or file:line and the nearest right key.
-/// @throws ConfigError, IoError (cfg file)
-Settings parse_command_line(std::span<const std::string> arguments);
-
 /// Whether the command line, or else its recipe, says json=true; also where parse_command_line throws.
 bool asks_for_json(std::span<const std::string> arguments);
 

@@ -1,3 +1,5 @@
+#include "train/settings_parser.h"
+
 #include <algorithm>
 #include <regex>
 #include <set>
@@ -8,9 +10,9 @@
 #include "core/io/written_path.h"
 #include "core/io/yaml.h"
 #include "models/yaml/model_files.h"
+#include "train/command_table.h"
 #include "train/continued_run.h"
 #include "train/keys.h"
-#include "train/settings.h"
 
 /// How a command line becomes Settings: the command's defaults, then cfg=FILE, then the keys of the command line. What
 /// is wrong is collected, so that one run shows every mistake.

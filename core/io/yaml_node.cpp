@@ -1,7 +1,8 @@
+#include "core/io/yaml_node.h"
+
 #include <limits>
 
 #include "core/io/text.h"
-#include "core/io/yaml.h"
 
 namespace rtdetr {
 namespace {

@@ -1,6 +1,7 @@
-#include <string>
+#include "core/io/yaml_writer.h"
 
-#include "core/io/yaml.h"
+#include <string>
+#include <string_view>
 
 namespace rtdetr {
 namespace {

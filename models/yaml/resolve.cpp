@@ -4,6 +4,7 @@
 
 #include "core/io/error.h"
 #include "models/yaml/model_files.h"
+#include "core/io/yaml_writer.h"
 #include "models/yaml/registry.h"
 
 namespace rtdetr {

@@ -5,6 +5,7 @@
 #include "core/io/error.h"
 #include "core/io/random.h"
 #include "core/io/yaml.h"
+#include "core/io/yaml_writer.h"
 
 using namespace rtdetr;
 using Catch::Matchers::Contains;

@@ -14,7 +14,7 @@
 #include "train/experiment.h"
 #include "train/lr_schedule.h"
 #include "train/optimizer.h"
-#include "train/settings.h"
+#include "train/settings_parser.h"
 
 namespace rtdetr::test {
 namespace {

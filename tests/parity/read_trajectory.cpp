@@ -11,7 +11,7 @@
 #include "train/ema.h"
 #include "train/experiment.h"
 #include "train/optimizer.h"
-#include "train/settings.h"
+#include "train/settings_parser.h"
 
 namespace rtdetr::test {
 namespace {

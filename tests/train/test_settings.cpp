@@ -1,4 +1,4 @@
-#include "train/settings.h"
+#include "train/settings_parser.h"
 
 #include <unistd.h>
 
@@ -10,6 +10,7 @@
 #include "core/io/error.h"
 #include "core/io/text.h"
 #include "tests/support/home_folder.h"
+#include "train/command_table.h"
 #include "train/experiment.h"
 #include "train/keys.h"
 

@@ -4,6 +4,7 @@
 
 #include "core/io/error.h"
 #include "core/io/text.h"
+#include "train/command_table.h"
 #include "train/commands/commands.h"
 #include "train/keys.h"
 #include "train/module_help.h"

@@ -1,4 +1,5 @@
 #include "core/io/yaml.h"
+#include "core/io/yaml_writer.h"
 #include "data/dataset.h"
 #include "tests/fuzz/fuzz_target.h"
 
