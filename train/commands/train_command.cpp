@@ -17,7 +17,7 @@
 #include "train/failure.h"
 #include "train/model_rows.h"
 #include "train/output.h"
-#include "train/plan.h"
+#include "train/run_cost.h"
 #include "train/run_pictures.h"
 #include "train/run_start.h"
 #include "train/standard_streams.h"
@@ -120,11 +120,11 @@ ExitCode show_plan(const Settings& settings) {
   Experiment experiment = prepare_experiment(settings);
   print_text(settings, settings_to_yaml(settings) + "\n" + rows_table(experiment.model->rows()) + "\n" +
                            describe(experiment) + "\n");
-  const Plan plan = make_plan(experiment);
-  warn_about_short_run(experiment, plan.length);
-  print_text(settings, "\n" + describe(plan, experiment) +
+  const RunCost cost = measure_run_cost(experiment);
+  warn_about_short_run(experiment, cost.length);
+  print_text(settings, "\n" + describe(cost, experiment) +
                            "\n\nnothing was written; the same command without check=true starts the run\n");
-  print_json(settings, to_json(plan, experiment));
+  print_json(settings, to_json(cost, experiment));
   return ExitCode::kOk;
 }
 

@@ -1,4 +1,4 @@
-#include "train/plan.h"
+#include "train/run_cost.h"
 
 #include <torch/torch.h>
 #include <catch2/catch.hpp>
@@ -18,15 +18,15 @@ TEST_CASE("the plan of a run says its length, time, memory and disk, and writes 
   Settings settings = make_micro_run(temp.path());
   settings.accumulate = 4;  // 6 batches an epoch: steps of 4 and 2
   Experiment experiment = prepare_experiment(settings);
-  const Plan plan = make_plan(experiment);
-  CHECK(plan.steps() == 6);
-  CHECK(plan.step_seconds > 0);
-  CHECK(plan.peak_mib > 50);
-  CHECK(plan.largest_side == 96);
-  CHECK(plan.checkpoint_mib >= 1);
-  CHECK_THAT(describe(plan, experiment), Catch::Contains("for 6 steps") && Catch::Contains("96 pixels"));
+  const RunCost cost = measure_run_cost(experiment);
+  CHECK(cost.steps() == 6);
+  CHECK(cost.step_seconds > 0);
+  CHECK(cost.peak_mib > 50);
+  CHECK(cost.largest_side == 96);
+  CHECK(cost.checkpoint_mib >= 1);
+  CHECK_THAT(describe(cost, experiment), Catch::Contains("for 6 steps") && Catch::Contains("96 pixels"));
   CHECK_THAT(describe(experiment), Catch::Contains("24 pictures (4 without a box), "));
-  CHECK(to_json(plan, experiment)["rows"].size() == 7);
+  CHECK(to_json(cost, experiment)["rows"].size() == 7);
   CHECK_FALSE(std::filesystem::exists(temp / "runs"));
 }
 
@@ -38,13 +38,13 @@ TEST_CASE("the plan of a run that ends by the clock has as many steps as fit, an
   settings.multi_scale = 0;
   settings.warmup_steps = 1'000'000'000;
   Experiment experiment = prepare_experiment(settings);
-  const Plan plan = make_plan(experiment);
-  CHECK(static_cast<double>(plan.steps()) == Approx(3600 / plan.step_seconds).margin(1));
-  CHECK(experiment.settings.warmup_steps == Approx(0.1 * plan.length.steps).margin(1));
-  CHECK_THAT(describe(plan, experiment),
+  const RunCost cost = measure_run_cost(experiment);
+  CHECK(static_cast<double>(cost.steps()) == Approx(3600 / cost.step_seconds).margin(1));
+  CHECK(experiment.settings.warmup_steps == Approx(0.1 * cost.length.steps).margin(1));
+  CHECK_THAT(describe(cost, experiment),
              Catch::Contains("1:00:00 for about ") && Catch::Contains("warmup_steps 1000000000 -> "));
-  CHECK(to_json(plan, experiment)["fitted"].contains("warmup_steps"));
-  CHECK(plan.largest_side == 0);
+  CHECK(to_json(cost, experiment)["fitted"].contains("warmup_steps"));
+  CHECK(cost.largest_side == 0);
 }
 
 }  // namespace rtdetr

@@ -14,7 +14,7 @@
 namespace rtdetr {
 
 /// What a run would cost, measured: `train … check=true`.
-struct Plan {
+struct RunCost {
   double step_seconds = 0;          ///< one optimizer step at the run's own size, its batches and reading them included
   double peak_mib = 0;              ///< largest resident size, a step at the largest multi-scale size included
   std::int64_t largest_side = 0;    ///< pixels, of that step
@@ -29,10 +29,10 @@ struct Plan {
 /// Takes three trial steps, one at the largest size and two at the run's own, and fits the experiment's settings to the
 /// run's length.
 /// @throws DataError  for pictures that cannot be read
-Plan make_plan(Experiment& experiment);
+RunCost measure_run_cost(Experiment& experiment);
 
 /// What the trial found, for people: the last lines of the plan.
-std::string describe(const Plan& plan, const Experiment& experiment);
-nlohmann::ordered_json to_json(const Plan& plan, const Experiment& experiment);
+std::string describe(const RunCost& cost, const Experiment& experiment);
+nlohmann::ordered_json to_json(const RunCost& cost, const Experiment& experiment);
 
 }  // namespace rtdetr
