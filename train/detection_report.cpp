@@ -7,7 +7,6 @@
 #include "core/io/file.h"
 #include "core/io/text.h"
 #include "data/metric_pictures.h"
-#include "train/output.h"
 
 namespace rtdetr {
 namespace {

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/io/text.h"
 #include "train/metric_report.h"
 #include "train/output.h"
 

@@ -22,7 +22,6 @@
 #include "train/continued_run.h"
 #include "train/freeze.h"
 #include "train/input_files.h"
-#include "train/output.h"
 #include "train/pretrained.h"
 
 namespace rtdetr {

@@ -4,8 +4,8 @@
 
 #include <torch/types.h>
 
-#include "core/io/picture.h"
 #include "core/image_size.h"
+#include "core/io/picture.h"
 
 namespace rtdetr {
 

@@ -51,14 +51,4 @@ class TextTable {
   std::vector<std::vector<std::string>> rows_;
 };
 
-/// Number with `digits` after the point: AP as 0.665, milliseconds as 12.3; "-" for COCO's undefined −1 and for NaN.
-std::string fixed(double value, int digits);
-std::string fixed_or_dash(double value, int digits);
-
-/// Six digits: 1e-4 times 0.01 as 1e-06.
-std::string format_short(double value);
-
-/// A text as one word of a command line that can be pasted into a shell, in quotes where it needs them.
-std::string shell_word(const std::string& text);
-
 }  // namespace rtdetr

@@ -7,7 +7,6 @@
 #include "core/io/draw.h"
 #include "core/io/file.h"
 #include "core/io/text.h"
-#include "train/output.h"
 #include "train/run_folder.h"
 
 namespace rtdetr {

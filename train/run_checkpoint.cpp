@@ -6,7 +6,6 @@
 #include "core/io/log.h"
 #include "core/io/text.h"
 #include "models/checkpoint.h"
-#include "train/output.h"
 
 namespace rtdetr {
 namespace {

@@ -8,7 +8,6 @@
 #include "core/io/text.h"
 #include "train/machine.h"
 #include "train/model_rows.h"
-#include "train/output.h"
 
 namespace rtdetr {
 namespace {

@@ -6,7 +6,6 @@
 #include "core/io/error.h"
 #include "core/io/text.h"
 #include "train/keys.h"
-#include "train/output.h"
 
 namespace rtdetr {
 namespace {

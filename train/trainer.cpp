@@ -15,7 +15,6 @@
 #include "train/detection_report.h"
 #include "train/freeze.h"
 #include "train/keys.h"
-#include "train/output.h"
 #include "train/results.h"
 #include "train/run_pictures.h"
 

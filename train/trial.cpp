@@ -7,9 +7,9 @@
 #include <torch/torch.h>
 
 #include "core/io/log.h"
+#include "core/io/text.h"
 #include "train/clock.h"
 #include "train/freeze.h"
-#include "train/output.h"
 #include "train/trainer.h"
 
 namespace rtdetr {

@@ -43,4 +43,14 @@ std::string counted(long long count, std::string_view noun);
 /// 3723 → "1:02:03"; 75 → "1:15".
 std::string format_duration(double seconds);
 
+/// Number with `digits` after the point: AP as 0.665, milliseconds as 12.3; "-" for COCO's undefined −1 and for NaN.
+std::string fixed(double value, int digits);
+std::string fixed_or_dash(double value, int digits);
+
+/// Six digits: 1e-4 times 0.01 as 1e-06.
+std::string format_short(double value);
+
+/// A text as one word of a command line that can be pasted into a shell, in quotes where it needs them.
+std::string shell_word(const std::string& text);
+
 }  // namespace rtdetr

@@ -101,3 +101,19 @@ TEST_CASE("large numbers and durations are written for people") {
   CHECK(format_duration(360000) == "100:00:00");
   CHECK(format_duration(std::nan("")) == "--:--");
 }
+
+TEST_CASE("a word for the shell is quoted where it must be") {
+  CHECK(shell_word("runs/train/exp-2/best.safetensors") == "runs/train/exp-2/best.safetensors");
+  CHECK(shell_word("Fäule/a=b,c") == "Fäule/a=b,c");
+  CHECK(shell_word("my data/set.yaml") == "'my data/set.yaml'");
+  CHECK(shell_word("it's $HOME; rm *") == "'it'\\''s $HOME; rm *'");
+  CHECK(shell_word("~/x") == "'~/x'");
+  CHECK(shell_word("") == "''");
+}
+
+TEST_CASE("COCO's undefined value is a dash") {
+  CHECK(fixed_or_dash(-1, 3) == "-");
+  CHECK(fixed_or_dash(std::nan(""), 3) == "-");
+  CHECK(fixed_or_dash(0, 3) == "0.000");
+  CHECK(fixed(0.66549, 3) == "0.665");
+}

@@ -1,7 +1,5 @@
 #include "train/output.h"
 
-#include <cmath>
-
 #include <catch2/catch.hpp>
 
 #include "core/io/text.h"
@@ -33,15 +31,6 @@ TEST_CASE("a row may be shorter than the header, and no line ends in spaces") {
   CHECK(table.text() == "  a  b\n  x\n");
 }
 
-TEST_CASE("a word for the shell is quoted where it must be") {
-  CHECK(shell_word("runs/train/exp-2/best.safetensors") == "runs/train/exp-2/best.safetensors");
-  CHECK(shell_word("Fäule/a=b,c") == "Fäule/a=b,c");
-  CHECK(shell_word("my data/set.yaml") == "'my data/set.yaml'");
-  CHECK(shell_word("it's $HOME; rm *") == "'it'\\''s $HOME; rm *'");
-  CHECK(shell_word("~/x") == "'~/x'");
-  CHECK(shell_word("") == "''");
-}
-
 TEST_CASE("a table that is too wide goes on in a second block, which begins with the first column") {
   TextTable table({{"split", TextTable::Align::kLeft}, {"pictures"}, {"boxes"}, {"crowds"}});
   table.add({"train", "100", "2,000", "3"});
@@ -69,13 +58,6 @@ TEST_CASE("evaluation's table fits 80 columns with times of thousands of millise
   const std::vector<std::string> lines = split(layer_table(evaluation), '\n');
   CHECK(lines.size() == 4);
   for (const std::string& line : lines) CHECK(line.size() <= 80);
-}
-
-TEST_CASE("COCO's undefined value is a dash") {
-  CHECK(fixed_or_dash(-1, 3) == "-");
-  CHECK(fixed_or_dash(std::nan(""), 3) == "-");
-  CHECK(fixed_or_dash(0, 3) == "0.000");
-  CHECK(fixed(0.66549, 3) == "0.665");
 }
 
 TEST_CASE("the live line has bar, time left and speed within 80 columns, and the last layer's terms") {
