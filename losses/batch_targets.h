@@ -4,7 +4,7 @@
 #include <span>
 #include <vector>
 
-#include "core/detection.h"
+#include "core/tensor/detection.h"
 
 namespace rtdetr {
 

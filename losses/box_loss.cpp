@@ -2,8 +2,8 @@
 
 #include <torch/torch.h>
 
-#include "core/box_ops.h"
-#include "core/check.h"
+#include "core/tensor/box_ops.h"
+#include "core/tensor/check.h"
 
 namespace rtdetr {
 

@@ -10,7 +10,7 @@
 
 #include <torch/torch.h>
 
-#include "core/check.h"
+#include "core/tensor/check.h"
 
 namespace rtdetr {
 namespace {

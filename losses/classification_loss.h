@@ -1,6 +1,6 @@
 #pragma once
 
-#include "core/detection.h"
+#include "core/tensor/detection.h"
 #include "losses/options.h"
 
 namespace rtdetr {

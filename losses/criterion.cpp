@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <array>
 
-#include "core/check.h"
+#include "core/tensor/check.h"
 #include "losses/box_loss.h"
 #include "losses/classification_loss.h"
 

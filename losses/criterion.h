@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "core/detection.h"
+#include "core/tensor/detection.h"
 #include "losses/hungarian_matcher.h"
 #include "losses/options.h"
 

@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <span>
 
-#include "core/box_ops.h"
-#include "core/check.h"
+#include "core/tensor/box_ops.h"
+#include "core/tensor/check.h"
 #include "losses/linear_assignment.h"
 
 namespace rtdetr {

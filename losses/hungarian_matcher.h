@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/detection.h"
+#include "core/tensor/detection.h"
 #include "losses/batch_targets.h"
 #include "losses/options.h"
 

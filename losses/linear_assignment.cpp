@@ -10,7 +10,7 @@
 #include <cmath>
 #include <limits>
 
-#include "core/io/error.h"
+#include "core/base/error.h"
 
 namespace rtdetr {
 namespace {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "core/io/cpp20.h"
+#include "core/base/cpp20.h"
 
 #include <cstdint>
 #include <span>

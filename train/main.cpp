@@ -2,16 +2,16 @@
 #include <string>
 #include <vector>
 
-#include "core/io/log.h"
-#include "core/io/text.h"
+#include "core/base/log.h"
+#include "core/base/text.h"
 #include "train/commands/commands.h"
-#include "train/failure.h"
-#include "train/input_files.h"
-#include "train/machine.h"
-#include "train/output.h"
-#include "train/settings_parser.h"
-#include "train/short_spins.h"
-#include "train/standard_streams.h"
+#include "train/config/input_files.h"
+#include "train/config/settings_parser.h"
+#include "train/process/failure.h"
+#include "train/process/machine.h"
+#include "train/process/short_spins.h"
+#include "train/process/standard_streams.h"
+#include "train/report/output.h"
 
 namespace {
 

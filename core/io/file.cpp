@@ -11,9 +11,9 @@
 #include <cstdio>
 #include <utility>
 
-#include "core/io/error.h"
+#include "core/base/error.h"
+#include "core/base/text.h"
 #include "core/io/read_only_file.h"
-#include "core/io/text.h"
 
 namespace rtdetr {
 namespace {

@@ -90,12 +90,6 @@ constexpr Suffix kSuffixes[] = {
     {".tgz", kArchive},
 };
 
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(), [](unsigned char c) { return std::tolower(c); });
-  return result;
-}
-
 /// By the names of the archive's first entries.
 std::string kind_of_zip(std::string_view head) {
   if (head.find("data.pkl") != head.npos || head.find("constants.pkl") != head.npos) return kPyTorch;
@@ -115,7 +109,7 @@ bool is_onnx(std::string_view head) {
 bool is_web_page(std::string_view head) {
   const std::size_t begin = head.find_first_not_of("\xef\xbb\xbf \t\r\n");
   if (begin == head.npos) return false;
-  const std::string word = lower(head.substr(begin, 14));
+  const std::string word = lower_case(head.substr(begin, 14));
   return word.starts_with("<!doctype html") || word.starts_with("<html");
 }
 
@@ -131,7 +125,7 @@ std::string kind_by_content(std::string_view head) {
 }
 
 std::string kind_by_name(const std::filesystem::path& file) {
-  const std::string suffix = lower(file.extension().string());
+  const std::string suffix = lower_case(file.extension().string());
   for (const Suffix& known : kSuffixes)
     if (known.suffix == suffix) return std::string("by its name ") + known.kind;
   return "";

@@ -8,7 +8,7 @@
 #include <cstring>
 #include <utility>
 
-#include "core/io/error.h"
+#include "core/base/error.h"
 
 namespace rtdetr {
 

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cstring>
 
-#include "core/io/error.h"
+#include "core/base/error.h"
+#include "core/base/hash.h"
 #include "core/io/file.h"
 #include "core/io/file_kind.h"
-#include "core/io/hash.h"
 #include "core/io/read_only_file.h"
 #include "core/io/safetensors_header.h"
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "core/io/error.h"
-#include "core/io/hash.h"
+#include "core/base/error.h"
+#include "core/base/hash.h"
 
 namespace rtdetr {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <optional>
 
-#include "core/io/text.h"
+#include "core/base/text.h"
 
 namespace rtdetr {
 

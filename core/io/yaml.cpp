@@ -9,9 +9,9 @@
 #include <sstream>
 #include <unordered_set>
 
-#include "core/io/error.h"
+#include "core/base/error.h"
+#include "core/base/text.h"
 #include "core/io/file.h"
-#include "core/io/text.h"
 
 namespace rtdetr {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <limits>
 
-#include "core/io/text.h"
+#include "core/base/text.h"
 
 namespace rtdetr {
 namespace {

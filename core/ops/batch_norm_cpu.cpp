@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "core/io/cpu_level.h"
+#include "core/base/cpu_level.h"
 #include "core/ops/batch_norm_kernels.h"
 
 #define RTDETR_INLINE inline __attribute__((always_inline))

@@ -4,8 +4,8 @@
 
 #include <torch/torch.h>
 
-#include "core/check.h"
 #include "core/ops/ms_deform_attn_kernels.h"
+#include "core/tensor/check.h"
 
 namespace rtdetr {
 namespace {

@@ -11,7 +11,7 @@
 #include <array>
 #include <cmath>
 
-#include "core/io/cpu_level.h"
+#include "core/base/cpu_level.h"
 #include "core/ops/ms_deform_attn_kernels.h"
 
 #define RTDETR_INLINE inline __attribute__((always_inline))

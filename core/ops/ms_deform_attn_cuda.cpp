@@ -1,11 +1,11 @@
-// The CUDA plug-in: tensors and streams around the launchers, and the table that core/cuda_plugin.h asks for.
+// The CUDA plug-in: tensors and streams around the launchers, and the table that core/ops/cuda_plugin.h asks for.
 #include <ATen/Context.h>
 #include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 #include <torch/types.h>
 
-#include "core/cuda_plugin.h"
+#include "core/ops/cuda_plugin.h"
 #include "core/ops/ms_deform_attn_cuda.h"
 
 namespace rtdetr {

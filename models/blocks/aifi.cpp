@@ -2,8 +2,8 @@
 
 #include <torch/torch.h>
 
+#include "models/graph/registry.h"
 #include "models/layers/module_tree.h"
-#include "models/yaml/registry.h"
 
 namespace rtdetr {
 

@@ -4,9 +4,9 @@
 #include <utility>
 #include <vector>
 
-#include "models/block.h"
 #include "models/layers/attention.h"
 #include "models/layers/basic.h"
+#include "models/layers/block.h"
 #include "models/layers/recent_tables.h"
 
 /// AIFI, attention-based intra-scale feature interaction (RT-DETR §4.2): transformer encoder layers over one map.

@@ -2,7 +2,7 @@
 
 #include <numeric>
 
-#include "models/yaml/row_arguments.h"
+#include "models/graph/row_arguments.h"
 
 /// Rows that are one convolution with its norm.
 namespace rtdetr {

@@ -2,8 +2,8 @@
 
 #include <torch/torch.h>
 
+#include "models/graph/row_arguments.h"
 #include "models/layers/module_tree.h"
-#include "models/yaml/row_arguments.h"
 
 namespace rtdetr {
 

@@ -1,6 +1,6 @@
 #include <torch/torch.h>
 
-#include "models/yaml/row_arguments.h"
+#include "models/graph/row_arguments.h"
 
 /// Blocks without parameters.
 namespace rtdetr {

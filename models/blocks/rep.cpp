@@ -2,9 +2,9 @@
 
 #include <torch/torch.h>
 
-#include "core/io/error.h"
+#include "core/base/error.h"
+#include "models/graph/row_arguments.h"
 #include "models/layers/module_tree.h"
-#include "models/yaml/row_arguments.h"
 
 namespace rtdetr {
 

@@ -2,7 +2,7 @@
 
 #include <torch/torch.h>
 
-#include "core/check.h"
+#include "core/tensor/check.h"
 
 namespace rtdetr {
 

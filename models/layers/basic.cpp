@@ -4,7 +4,7 @@
 
 #include <map>
 
-#include "core/io/error.h"
+#include "core/base/error.h"
 
 namespace rtdetr {
 

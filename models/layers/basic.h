@@ -5,8 +5,8 @@
 
 #include <torch/nn.h>
 
-#include "core/detection.h"
 #include "core/ops/linear.h"
+#include "core/tensor/detection.h"
 #include "models/layers/init.h"
 
 /// Layers without convolution that several blocks share. They keep PyTorch's parameter names, take memory from

@@ -5,10 +5,10 @@
 
 #include <torch/nn.h>
 
-#include "models/block.h"
-#include "models/fuse.h"
 #include "models/layers/basic.h"
 #include "models/layers/batch_norm.h"
+#include "models/layers/block.h"
+#include "models/layers/fuse.h"
 #include "models/layers/init.h"
 
 /// Convolution, and the unit that nearly every block is made of.

@@ -3,8 +3,8 @@
 #include <cmath>
 #include <numbers>
 
-#include "core/io/error.h"
-#include "core/io/random.h"
+#include "core/base/error.h"
+#include "core/base/random.h"
 
 namespace rtdetr {
 

@@ -2,7 +2,7 @@
 
 #include <torch/torch.h>
 
-#include "core/io/error.h"
+#include "core/base/error.h"
 
 namespace rtdetr {
 

@@ -43,7 +43,7 @@ foreach(_folder IN ITEMS core data models losses train)
           FILES_MATCHING PATTERN "*.h" PATTERN samples EXCLUDE)
 endforeach()
 file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/detector.h
-     CONTENT "#pragma once\n\n#include \"core/io/cpp20.h\"\n#include \"models/detector.h\"\n")
+     CONTENT "#pragma once\n\n#include \"core/base/cpp20.h\"\n#include \"models/deploy/detector.h\"\n")
 install(FILES ${PROJECT_BINARY_DIR}/detector.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/rtdetr)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/configs DESTINATION ${CMAKE_INSTALL_DATADIR}/rtdetr)
 # The pictures of configs/datasets/bccd*.yaml, 9 MB: where these look for them, beside configs.

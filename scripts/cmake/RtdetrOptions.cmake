@@ -8,7 +8,7 @@ endif()
 set(CMAKE_CXX_EXTENSIONS OFF)
 
 # A file that includes LibTorch costs ten seconds whatever it says, so eight at once cost little more than one.
-option(RTDETR_MERGE_SOURCES "Compile LibTorch-bound libraries as few fat translation units" ON)
+option(RTDETR_MERGE_SOURCES "Compile libraries and tests as few fat translation units" ON)
 function(rtdetr_merge_sources target)
   if(RTDETR_MERGE_SOURCES)
     set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)

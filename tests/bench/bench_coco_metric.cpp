@@ -10,10 +10,10 @@
 #include <cstdlib>
 #include <ctime>
 
-#include "core/io/error.h"
-#include "data/coco_annotations.h"
-#include "data/coco_metric.h"
-#include "data/coco_results.h"
+#include "core/base/error.h"
+#include "data/evaluation/coco_metric.h"
+#include "data/formats/coco_annotations.h"
+#include "data/formats/coco_results.h"
 #include "tests/bench/peers.h"
 
 namespace {

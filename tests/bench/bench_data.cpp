@@ -16,11 +16,11 @@
 #include <string>
 #include <vector>
 
-#include "core/io/chw.h"
-#include "data/dataset.h"
-#include "data/loader.h"
-#include "data/photometric.h"
-#include "data/transforms.h"
+#include "core/image/chw.h"
+#include "data/dataset/dataset.h"
+#include "data/loader/loader.h"
+#include "data/transforms/photometric.h"
+#include "data/transforms/transforms.h"
 #include "tests/bench/peers.h"
 
 namespace {

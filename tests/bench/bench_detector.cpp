@@ -17,7 +17,7 @@
 #include <thread>
 #include <vector>
 
-#include "models/detector.h"
+#include "models/deploy/detector.h"
 
 namespace {
 

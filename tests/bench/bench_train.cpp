@@ -13,14 +13,14 @@
 #include <string>
 #include <vector>
 
-#include "core/io/random.h"
+#include "core/base/random.h"
+#include "models/graph/model_files.h"
 #include "models/layers/module_tree.h"
-#include "models/yaml/model_files.h"
 #include "tests/bench/peers.h"
-#include "train/allocator.h"
-#include "train/machine.h"
-#include "train/param_groups.h"
-#include "train/train_step.h"
+#include "train/loop/train_step.h"
+#include "train/optim/param_groups.h"
+#include "train/process/allocator.h"
+#include "train/process/machine.h"
 
 namespace {
 

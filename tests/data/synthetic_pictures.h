@@ -2,8 +2,8 @@
 
 #include <cstdint>
 
-#include "core/io/picture.h"
-#include "core/io/random.h"
+#include "core/base/random.h"
+#include "core/image/picture.h"
 
 namespace rtdetr::test {
 

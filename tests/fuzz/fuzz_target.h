@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "core/io/error.h"
+#include "core/base/error.h"
 
 /// What the fuzz targets share. Foreign input may be refused with an Error; a broken assumption of our own
 /// (InternalError), any other exception and anything a sanitizer sees is a finding.

@@ -4,7 +4,7 @@
 
 #include <torch/torch.h>
 
-#include "core/detection.h"
+#include "core/tensor/detection.h"
 
 namespace rtdetr::test {
 

@@ -3,7 +3,7 @@
 #include <torch/torch.h>
 #include <catch2/catch.hpp>
 
-#include "core/io/error.h"
+#include "core/base/error.h"
 #include "losses/criterion.h"
 #include "tests/losses/random_batch.h"
 

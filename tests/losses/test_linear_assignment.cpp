@@ -8,7 +8,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "core/io/error.h"
+#include "core/base/error.h"
 
 namespace rtdetr {
 namespace {

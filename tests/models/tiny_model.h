@@ -2,8 +2,8 @@
 
 #include <string>
 
-#include "models/model.h"
-#include "models/yaml/model_files.h"
+#include "models/graph/model.h"
+#include "models/graph/model_files.h"
 
 namespace rtdetr::test {
 

@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "models/decoder/denoising.h"
+#include "models/heads/detr/denoising.h"
 
 /// The random numbers with which the fixtures' denoising groups were made (tests/fixtures/README.md §2), 80 classes.
 namespace rtdetr::test {

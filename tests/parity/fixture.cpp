@@ -9,7 +9,7 @@
 #include <fstream>
 #include <regex>
 
-#include "models/yaml/model_files.h"
+#include "models/graph/model_files.h"
 #include "tests/support/fill.h"
 #include "tests/support/fixtures.h"
 

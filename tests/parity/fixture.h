@@ -5,8 +5,8 @@
 #include <torch/types.h>
 #include <nlohmann/json.hpp>
 
-#include "core/tensor_file.h"
-#include "models/model.h"
+#include "core/tensor/tensor_file.h"
+#include "models/graph/model.h"
 
 /// What every reader of fixture files needs. One ctest entry runs one reader on one file: the entry
 /// parity.forward_v1_r18vd runs the test case tagged [forward] with RTDETR_FIXTURE=forward_v1_r18vd.

@@ -2,7 +2,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "models/decoder/denoising.h"
+#include "models/heads/detr/denoising.h"
 #include "tests/parity/denoising_draws.h"
 #include "tests/parity/fixture.h"
 #include "tests/support/fill.h"

@@ -2,7 +2,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "core/box_ops.h"
+#include "core/tensor/box_ops.h"
 #include "losses/criterion.h"
 #include "tests/parity/fixture.h"
 

@@ -3,7 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "core/ops/ms_deform_attn.h"
-#include "models/decoder/deformable_attention.h"
+#include "models/layers/deformable_attention.h"
 #include "tests/parity/fixture.h"
 
 namespace rtdetr::test {

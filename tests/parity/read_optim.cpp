@@ -7,14 +7,14 @@
 #include <iterator>
 #include <vector>
 
-#include "models/yaml/model_files.h"
+#include "models/graph/model_files.h"
 #include "tests/parity/fixture.h"
 #include "tests/support/fill.h"
-#include "train/ema.h"
-#include "train/experiment.h"
-#include "train/lr_schedule.h"
-#include "train/optimizer.h"
-#include "train/settings_parser.h"
+#include "train/config/settings_parser.h"
+#include "train/loop/experiment.h"
+#include "train/optim/ema.h"
+#include "train/optim/lr_schedule.h"
+#include "train/optim/optimizer.h"
 
 namespace rtdetr::test {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "models/postprocess.h"
+#include "models/deploy/postprocess.h"
 #include "tests/parity/fixture.h"
 
 namespace rtdetr::test {

@@ -3,9 +3,9 @@
 #include <catch2/catch.hpp>
 #include <set>
 
-#include "core/io/text.h"
+#include "core/base/text.h"
+#include "models/graph/model_files.h"
 #include "models/layers/module_tree.h"
-#include "models/yaml/model_files.h"
 #include "tests/parity/fixture.h"
 
 namespace rtdetr::test {

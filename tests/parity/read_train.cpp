@@ -6,11 +6,11 @@
 #include <cmath>
 #include <set>
 
-#include "core/io/text.h"
+#include "core/base/text.h"
 #include "losses/criterion.h"
-#include "models/decoder/denoising.h"
+#include "models/graph/model_files.h"
+#include "models/heads/detr/denoising.h"
 #include "models/layers/module_tree.h"
-#include "models/yaml/model_files.h"
 #include "tests/parity/denoising_draws.h"
 #include "tests/parity/fixture.h"
 #include "tests/support/fill.h"

@@ -4,14 +4,14 @@
 #include <catch2/catch.hpp>
 
 #include "losses/criterion.h"
+#include "models/graph/model_files.h"
 #include "models/layers/module_tree.h"
-#include "models/yaml/model_files.h"
 #include "tests/parity/fixture.h"
 #include "tests/support/fill.h"
-#include "train/ema.h"
-#include "train/experiment.h"
-#include "train/optimizer.h"
-#include "train/settings_parser.h"
+#include "train/config/settings_parser.h"
+#include "train/loop/experiment.h"
+#include "train/optim/ema.h"
+#include "train/optim/optimizer.h"
 
 namespace rtdetr::test {
 namespace {

@@ -7,9 +7,9 @@
 #include <cstdlib>
 #include <map>
 
+#include "models/deploy/size.h"
+#include "models/graph/model_files.h"
 #include "models/layers/module_tree.h"
-#include "models/size.h"
-#include "models/yaml/model_files.h"
 #include "tests/parity/fixture.h"
 #include "tests/support/fill.h"
 

@@ -5,7 +5,7 @@
 #include <fstream>
 #include <string_view>
 
-#include "core/io/picture.h"
+#include "core/image/picture.h"
 
 /// Makers of small data sets on disk.
 namespace rtdetr::test {

@@ -4,7 +4,7 @@
 
 #include <torch/types.h>
 
-#include "core/cuda_plugin.h"
+#include "core/ops/cuda_plugin.h"
 
 namespace rtdetr::test {
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <string>
 
-#include "core/io/random.h"
-#include "core/io/text.h"
+#include "core/base/random.h"
+#include "core/base/text.h"
 #include "tests/support/data_files.h"
 
 namespace rtdetr::test {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "train/settings.h"
+#include "train/config/settings.h"
 
 /// The smallest training run that takes every path of a large one: a model of 32 wide with one AIFI and two decoder
 /// layers, 64 × 64 pictures of coloured rectangles, some without any.

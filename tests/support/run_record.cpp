@@ -1,10 +1,10 @@
 #include "tests/support/run_record.h"
 
+#include "core/base/text.h"
 #include "core/io/file.h"
 #include "core/io/safetensors.h"
-#include "core/io/text.h"
-#include "core/tensor_file.h"
-#include "train/state_hash.h"
+#include "core/tensor/tensor_file.h"
+#include "train/run/state_hash.h"
 
 namespace rtdetr::test {
 

@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "core/io/error.h"
+#include "core/base/error.h"
 #include "core/io/file.h"
 #include "core/io/safetensors.h"
 

@@ -5,19 +5,19 @@
 #include <torch/torch.h>
 #include <nlohmann/json.hpp>
 
+#include "core/base/log.h"
+#include "core/base/text.h"
 #include "core/io/file.h"
-#include "core/io/log.h"
-#include "core/io/text.h"
+#include "models/deploy/model_input.h"
+#include "models/deploy/postprocess.h"
 #include "models/layers/module_tree.h"
-#include "models/postprocess.h"
 #include "train/commands/commands.h"
-#include "train/experiment.h"
-#include "train/machine.h"
-#include "train/model_input.h"
-#include "train/model_source.h"
-#include "train/output.h"
-#include "train/picture_sources.h"
-#include "train/sample_picture.h"
+#include "train/commands/model_source.h"
+#include "train/commands/picture_sources.h"
+#include "train/commands/sample_picture.h"
+#include "train/loop/experiment.h"
+#include "train/process/machine.h"
+#include "train/report/output.h"
 
 /// Milliseconds of each stage from a picture's bytes to its detections, per batch. The stages take turns inside every
 /// repetition, so that a disturbance of the machine does not hit one of them alone.

@@ -3,16 +3,16 @@
 
 #include <nlohmann/json.hpp>
 
-#include "core/io/log.h"
-#include "core/io/picture.h"
-#include "core/io/text.h"
-#include "data/doctor.h"
-#include "train/clock.h"
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/base/text.h"
+#include "core/image/picture.h"
+#include "data/tools/doctor.h"
 #include "train/commands/commands.h"
-#include "train/keys.h"
-#include "train/machine.h"
-#include "train/metric_report.h"
-#include "train/output.h"
+#include "train/config/keys.h"
+#include "train/process/machine.h"
+#include "train/report/metric_report.h"
+#include "train/report/output.h"
 
 namespace rtdetr {
 

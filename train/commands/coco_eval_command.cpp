@@ -1,13 +1,13 @@
-#include "data/coco_eval.h"
+#include "data/tools/coco_eval.h"
 
 #include <nlohmann/json.hpp>
 
-#include "core/io/log.h"
-#include "core/io/text.h"
+#include "core/base/log.h"
+#include "core/base/text.h"
 #include "train/commands/commands.h"
-#include "train/machine.h"
-#include "train/metric_report.h"
-#include "train/output.h"
+#include "train/process/machine.h"
+#include "train/report/metric_report.h"
+#include "train/report/output.h"
 
 namespace rtdetr {
 

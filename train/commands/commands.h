@@ -1,7 +1,7 @@
 #pragma once
 
-#include "core/io/error.h"
-#include "train/settings.h"
+#include "core/base/error.h"
+#include "train/config/settings.h"
 
 /// One function per command. Each writes its result to stdout (text, or with json=true one JSON document) and
 /// returns the exit code; mistakes are thrown as Error and printed by main.cpp alone.

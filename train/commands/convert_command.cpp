@@ -1,10 +1,10 @@
-#include "data/convert.h"
+#include "data/tools/convert.h"
 
 #include <nlohmann/json.hpp>
 
-#include "core/io/text.h"
+#include "core/base/text.h"
 #include "train/commands/commands.h"
-#include "train/output.h"
+#include "train/report/output.h"
 
 namespace rtdetr {
 

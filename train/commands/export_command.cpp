@@ -8,18 +8,18 @@
 #include <torch/torch.h>
 #include <nlohmann/json.hpp>
 
-#include "core/io/error.h"
-#include "core/io/log.h"
-#include "core/io/picture_warnings.h"
-#include "core/io/text.h"
-#include "data/dataset.h"
+#include "core/base/error.h"
+#include "core/base/log.h"
+#include "core/base/text.h"
+#include "core/image/picture_warnings.h"
+#include "data/dataset/dataset.h"
+#include "models/deploy/model_input.h"
+#include "models/deploy/output_comparison.h"
 #include "train/commands/commands.h"
-#include "train/model_input.h"
-#include "train/model_source.h"
-#include "train/output.h"
-#include "train/output_comparison.h"
-#include "train/picture_sources.h"
-#include "train/stop_signal.h"
+#include "train/commands/model_source.h"
+#include "train/commands/picture_sources.h"
+#include "train/process/stop_signal.h"
+#include "train/report/output.h"
 
 /// A file gets its name only after it was read back and found to compute what the model computes: it is written under a
 /// temporary name, compared, renamed.

@@ -2,14 +2,14 @@
 
 #include <nlohmann/json.hpp>
 
-#include "core/io/error.h"
-#include "core/io/text.h"
-#include "train/command_table.h"
+#include "core/base/error.h"
+#include "core/base/text.h"
 #include "train/commands/commands.h"
-#include "train/keys.h"
-#include "train/module_help.h"
-#include "train/output.h"
-#include "train/reference_page.h"
+#include "train/commands/module_help.h"
+#include "train/config/command_table.h"
+#include "train/config/keys.h"
+#include "train/config/reference_page.h"
+#include "train/report/output.h"
 
 namespace rtdetr {
 

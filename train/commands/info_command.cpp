@@ -2,14 +2,14 @@
 
 #include <nlohmann/json.hpp>
 
-#include "core/io/text.h"
+#include "core/base/text.h"
+#include "models/deploy/size.h"
 #include "models/layers/module_tree.h"
-#include "models/size.h"
 #include "train/commands/commands.h"
-#include "train/model_rows.h"
-#include "train/model_source.h"
-#include "train/output.h"
-#include "train/state_hash.h"
+#include "train/commands/model_source.h"
+#include "train/report/model_rows.h"
+#include "train/report/output.h"
+#include "train/run/state_hash.h"
 
 namespace rtdetr {
 

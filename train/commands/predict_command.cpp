@@ -3,18 +3,18 @@
 
 #include <nlohmann/json.hpp>
 
-#include "core/io/error.h"
-#include "core/io/exif.h"
+#include "core/base/error.h"
+#include "core/base/log.h"
+#include "core/base/text.h"
+#include "core/image/exif.h"
+#include "core/image/picture_warnings.h"
 #include "core/io/file.h"
-#include "core/io/log.h"
-#include "core/io/picture_warnings.h"
-#include "core/io/text.h"
-#include "models/detector.h"
+#include "models/deploy/detector.h"
 #include "train/commands/commands.h"
-#include "train/model_source.h"
-#include "train/output.h"
-#include "train/picture_sources.h"
-#include "train/prediction_files.h"
+#include "train/commands/model_source.h"
+#include "train/commands/picture_sources.h"
+#include "train/commands/prediction_files.h"
+#include "train/report/output.h"
 
 namespace rtdetr {
 

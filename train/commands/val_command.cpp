@@ -3,21 +3,21 @@
 #include <torch/torch.h>
 #include <nlohmann/json.hpp>
 
-#include "core/io/error.h"
-#include "core/io/log.h"
-#include "core/io/text.h"
-#include "data/coco_results.h"
+#include "core/base/error.h"
+#include "core/base/log.h"
+#include "core/base/text.h"
+#include "data/formats/coco_results.h"
 #include "models/layers/module_tree.h"
 #include "train/commands/commands.h"
-#include "train/detection_report.h"
-#include "train/evaluation_report.h"
-#include "train/evaluator.h"
-#include "train/experiment.h"
-#include "train/metric_report.h"
-#include "train/model_source.h"
-#include "train/output.h"
-#include "train/run_folder.h"
-#include "train/run_pictures.h"
+#include "train/commands/model_source.h"
+#include "train/evaluation/evaluator.h"
+#include "train/loop/experiment.h"
+#include "train/report/detection_report.h"
+#include "train/report/evaluation_report.h"
+#include "train/report/metric_report.h"
+#include "train/report/output.h"
+#include "train/report/run_pictures.h"
+#include "train/run/run_folder.h"
 
 namespace rtdetr {
 namespace {

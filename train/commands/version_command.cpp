@@ -1,8 +1,8 @@
 #include <nlohmann/json.hpp>
 
 #include "train/commands/commands.h"
-#include "train/machine.h"
-#include "train/output.h"
+#include "train/process/machine.h"
+#include "train/report/output.h"
 
 namespace rtdetr {
 

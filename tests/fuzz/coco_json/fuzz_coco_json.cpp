@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "data/coco_annotations.h"
-#include "data/coco_metric.h"
+#include "data/evaluation/coco_metric.h"
+#include "data/formats/coco_annotations.h"
 #include "tests/fuzz/fuzz_target.h"
 
 using namespace rtdetr;

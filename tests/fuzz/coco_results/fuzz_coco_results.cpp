@@ -1,4 +1,4 @@
-#include "data/coco_results.h"
+#include "data/formats/coco_results.h"
 #include "tests/fuzz/fuzz_target.h"
 
 using namespace rtdetr;

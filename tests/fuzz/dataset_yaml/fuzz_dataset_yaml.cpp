@@ -1,6 +1,6 @@
 #include "core/io/yaml.h"
 #include "core/io/yaml_writer.h"
-#include "data/dataset.h"
+#include "data/dataset/dataset.h"
 #include "tests/fuzz/fuzz_target.h"
 
 using namespace rtdetr;

@@ -1,6 +1,6 @@
-#include "models/yaml/model_files.h"
-#include "models/yaml/model_spec.h"
-#include "models/yaml/resolve.h"
+#include "models/graph/model_files.h"
+#include "models/graph/model_spec.h"
+#include "models/graph/resolve.h"
 #include "tests/fuzz/fuzz_target.h"
 
 using namespace rtdetr;

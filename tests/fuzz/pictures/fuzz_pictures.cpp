@@ -1,7 +1,7 @@
 #include <utility>
 
-#include "core/io/exif.h"
-#include "core/io/picture.h"
+#include "core/image/exif.h"
+#include "core/image/picture.h"
 #include "tests/fuzz/fuzz_target.h"
 
 using namespace rtdetr;

@@ -1,4 +1,4 @@
-#include "data/voc_annotation.h"
+#include "data/formats/voc_annotation.h"
 #include "tests/fuzz/fuzz_target.h"
 
 using namespace rtdetr;

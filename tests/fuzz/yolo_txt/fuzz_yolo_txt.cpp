@@ -1,4 +1,4 @@
-#include "data/yolo_labels.h"
+#include "data/formats/yolo_labels.h"
 #include "tests/fuzz/fuzz_target.h"
 
 using namespace rtdetr;

@@ -1,0 +1,199 @@
+#include "core/base/log.h"
+
+#include <fcntl.h>
+#include <spdlog/logger.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <mutex>
+#include <string_view>
+
+namespace rtdetr::log {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr auto kPlainLineEvery = std::chrono::seconds(10);
+constexpr auto kLiveLineEvery = std::chrono::milliseconds(50);
+
+spdlog::level::level_enum to_spdlog(Level level) {
+  switch (level) {
+    case Level::kDebug:
+      return spdlog::level::debug;
+    case Level::kInfo:
+      return spdlog::level::info;
+    case Level::kWarning:
+      return spdlog::level::warn;
+    case Level::kError:
+      return spdlog::level::err;
+  }
+  return spdlog::level::info;
+}
+
+spdlog::logger make_logger(const char* pattern) {
+  const char* no_color = std::getenv("NO_COLOR");
+  const bool plain = no_color && *no_color;
+  auto sink = std::make_shared<spdlog::sinks::stderr_color_sink_st>(plain ? spdlog::color_mode::never
+                                                                          : spdlog::color_mode::automatic);
+  spdlog::logger logger("rtdetr", std::move(sink));
+  logger.set_level(spdlog::level::trace);
+  logger.set_pattern(pattern);
+  logger.flush_on(spdlog::level::trace);
+  return logger;
+}
+
+/// Names of files end up in messages; a terminal must not obey what stands in them.
+std::string without_control_characters(std::string text) {
+  for (char& c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7f) c = '?';
+  }
+  return text;
+}
+
+/// Cuts at the terminal's width: a line that wraps cannot be rewritten. Counts code points, not bytes.
+std::string fitting_terminal(const std::string& line) {
+  winsize size = {};
+  const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1;
+  std::size_t room = known ? size.ws_col - 1u : 79u;
+  std::size_t end = 0;
+  while (end < line.size() && room > 0) {
+    ++end;
+    while (end < line.size() && (static_cast<unsigned char>(line[end]) & 0xC0) == 0x80) ++end;
+    --room;
+  }
+  return line.substr(0, end);
+}
+
+/// The file that takes what stderr does not.
+class SpareFile {
+ public:
+  void set(const std::filesystem::path& name) {
+    if (descriptor_ >= 0) ::close(descriptor_);
+    descriptor_ = -1;
+    name_ = name.string();
+  }
+
+  bool write(const std::string& text) {
+    if (name_.empty()) return false;
+    if (descriptor_ < 0) descriptor_ = ::open(name_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    for (std::string_view rest = text; !rest.empty();) {
+      const ssize_t done = descriptor_ < 0 ? -1 : ::write(descriptor_, rest.data(), rest.size());
+      if (done <= 0) return false;
+      rest.remove_prefix(static_cast<std::size_t>(done));
+    }
+    return true;
+  }
+
+ private:
+  std::string name_;
+  int descriptor_ = -1;
+};
+
+/// The one writer to stderr. A message wipes the live line, prints itself and puts the live line back.
+class Console {
+ public:
+  void set_level(Level level) {
+    const std::lock_guard lock(mutex_);
+    level_ = level;
+  }
+
+  void message(Level level, const std::string& text) {
+    const std::lock_guard lock(mutex_);
+    if (level < level_) return;
+    if (live_) std::fputs("\r\033[K", stderr);
+    print(level, without_control_characters(text));
+    if (live_) draw();
+  }
+
+  void progress(const std::string& line) {
+    const std::lock_guard lock(mutex_);
+    if (Level::kInfo < level_) return;
+    line_ = without_control_characters(line);
+    shown_ = false;
+    const Clock::time_point now = Clock::now();
+    if (started_ && now - last_shown_ < (terminal_ ? Clock::duration(kLiveLineEvery) : kPlainLineEvery)) return;
+    started_ = true;
+    show(now);
+  }
+
+  bool is_live() const { return terminal_; }
+
+  void set_spare_file(const std::filesystem::path& file) {
+    const std::lock_guard lock(mutex_);
+    spare_.set(file);
+  }
+
+  bool write_spare(const std::string& text) {
+    const std::lock_guard lock(mutex_);
+    return spare_.write(text);
+  }
+
+  void end_progress() {
+    const std::lock_guard lock(mutex_);
+    if (started_ && !shown_) show(Clock::now());
+    if (live_) std::fputs("\n", stderr);
+    live_ = started_ = false;
+  }
+
+ private:
+  /// A line; into the spare file if stderr does not take it. A terminal that is gone gets no live line any more.
+  void print(Level level, const std::string& text) {
+    std::clearerr(stderr);
+    (level == Level::kInfo ? plain_ : labelled_).log(to_spdlog(level), text);
+    if (std::ferror(stderr) == 0) return;
+    terminal_ = live_ = false;
+    const std::string label = level == Level::kInfo ? "" : spdlog::level::to_string_view(to_spdlog(level)).data();
+    spare_.write((label.empty() ? "" : label + ": ") + text + "\n");
+  }
+
+  void show(Clock::time_point now) {
+    last_shown_ = now;
+    shown_ = true;
+    if (!terminal_) return print(Level::kInfo, line_);
+    live_ = true;
+    draw();
+  }
+
+  void draw() {
+    std::clearerr(stderr);
+    std::fprintf(stderr, "\r\033[K%s", fitting_terminal(line_).c_str());
+    std::fflush(stderr);
+    if (std::ferror(stderr) != 0) print(Level::kInfo, line_);
+  }
+
+  std::mutex mutex_;
+  spdlog::logger plain_ = make_logger("%v");
+  spdlog::logger labelled_ = make_logger("%^%l:%$ %v");
+  bool terminal_ = ::isatty(STDERR_FILENO) == 1;
+  SpareFile spare_;
+  Level level_ = Level::kInfo;
+  std::string line_;
+  Clock::time_point last_shown_;
+  bool started_ = false;  // since the last end_progress
+  bool shown_ = false;    // line_ as it is now
+  bool live_ = false;     // a line without newline stands on the terminal
+};
+
+Console& console() {
+  static Console* const the_console = new Console;  // never destroyed: threads may log while the program ends
+  return *the_console;
+}
+
+}  // namespace
+
+void set_level(Level level) { console().set_level(level); }
+void debug(const std::string& message) { console().message(Level::kDebug, message); }
+void info(const std::string& message) { console().message(Level::kInfo, message); }
+void warning(const std::string& message) { console().message(Level::kWarning, message); }
+void error(const std::string& message) { console().message(Level::kError, message); }
+void progress(const std::string& line) { console().progress(line); }
+bool is_live() { return console().is_live(); }
+void end_progress() { console().end_progress(); }
+void set_spare_file(const std::filesystem::path& file) { console().set_spare_file(file); }
+bool write_spare(const std::string& text) { return console().write_spare(text); }
+
+}  // namespace rtdetr::log

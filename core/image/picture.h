@@ -1,0 +1,58 @@
+#pragma once
+
+#include "core/base/cpp20.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace rtdetr {
+
+/// A picture in memory: RGB bytes, rows top to bottom, [height][width][3], no padding.
+struct Picture {
+  int width = 0;
+  int height = 0;
+  std::vector<std::uint8_t> rgb;
+  /// What its decoder found odd in the file, each kind once and without numbers ("extraneous bytes before a marker");
+  /// the pixels are all there. See PictureWarnings.
+  std::vector<std::string> warnings;
+
+  Picture() = default;
+  Picture(int w, int h) : width(w), height(h), rgb(static_cast<std::size_t>(w) * h * 3) {}
+  std::uint8_t* row(int y) { return rgb.data() + static_cast<std::size_t>(y) * width * 3; }
+  const std::uint8_t* row(int y) const { return rgb.data() + static_cast<std::size_t>(y) * width * 3; }
+};
+
+struct PictureLimits {
+  std::int64_t max_pixels = 64'000'000;  ///< by the header's claim; memory and time are bounded in proportion
+  int max_scans = 500;                   ///< of a progressive JPEG
+};
+
+struct PictureSize {
+  int width = 0;
+  int height = 0;
+};
+
+/// JPEG and PNG by their signatures, nothing else, through libjpeg-turbo and libpng. What decodes whole is read, with
+/// the decoder's warnings in the result; where pixels are missing or made up (a file that ends early, entropy codes
+/// that are none, a restart marker out of turn) it is corrupt. Grey, CMYK, palette, 16-bit and alpha become RGB as
+/// Pillow's convert("RGB") does (alpha is dropped); only 16-bit grey keeps its high byte, where Pillow turns everything
+/// above 255 white. EXIF orientation is ignored, as the reference does (exif.h has what turns upright). Memory stays
+/// within 4.2 bytes for each of max_pixels (256 MiB) and three times the file, time within seconds.
+/// @param name  what messages call the picture
+/// @throws DataError  naming the picture and what is wrong
+Picture decode_picture(std::span<const std::byte> bytes, const std::string& name, const PictureLimits& limits = {});
+Picture read_picture(const std::filesystem::path& file, const PictureLimits& limits = {});
+/// Size from the header alone.
+PictureSize read_picture_size(const std::filesystem::path& file);
+
+/// Encodes and writes atomically; the format is told by the extension (.jpg, .jpeg, .png).
+void write_picture(const std::filesystem::path& file, const Picture& picture, int jpeg_quality = 92);
+
+/// True for .jpg .jpeg .png in any case.
+bool has_picture_extension(const std::filesystem::path& file);
+
+}  // namespace rtdetr

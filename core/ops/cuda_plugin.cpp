@@ -1,0 +1,58 @@
+#include "core/ops/cuda_plugin.h"
+
+#include <dlfcn.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <mutex>
+#include <vector>
+
+#include "core/base/error.h"
+
+namespace rtdetr {
+namespace {
+
+constexpr const char* kFileName = "librtdetr_cuda.so";
+
+std::vector<std::filesystem::path> candidates() {
+  if (const char* named = std::getenv("RTDETR_CUDA_PLUGIN")) return {named};
+  std::error_code ignored;
+  const auto folder = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
+  return {folder / kFileName, folder.parent_path() / RTDETR_PLUGIN_FOLDER / kFileName};
+}
+
+std::filesystem::path find_plugin() {
+  std::string looked;
+  for (const auto& file : candidates()) {
+    std::error_code ignored;
+    if (std::filesystem::exists(file, ignored)) return file;
+    looked.append(" ").append(file.string());
+  }
+  throw ConfigError("device=cuda needs the CUDA plug-in, which is not at" + looked +
+                    "; build with -DRTDETR_CUDA=ON, or use device=cpu");
+}
+
+const CudaPlugin& open_plugin(const std::filesystem::path& file) {
+  void* library = ::dlopen(file.c_str(), RTLD_NOW | RTLD_GLOBAL);
+  if (!library) throw ConfigError("the CUDA plug-in cannot be loaded: " + std::string(::dlerror()));
+  using Entry = const CudaPlugin* (*)();
+  const auto entry = reinterpret_cast<Entry>(::dlsym(library, kCudaPluginEntry));
+  if (!entry) throw ConfigError(file.string() + " is no CUDA plug-in of rtdetr");
+  const CudaPlugin& plugin = *entry();
+  if (plugin.version != kCudaPluginVersion)
+    throw ConfigError(file.string() + " was built for another version of rtdetr; build both together");
+  return plugin;
+}
+
+}  // namespace
+
+void load_cuda_plugin() {
+  static std::mutex mutex;
+  static bool loaded = false;
+  const std::lock_guard lock(mutex);
+  if (loaded) return;
+  set_ms_deform_attn_cuda_kernels(open_plugin(find_plugin()).ms_deform_attn);
+  loaded = true;
+}
+
+}  // namespace rtdetr

@@ -1,0 +1,90 @@
+#include "core/tensor/tensor_file.h"
+
+#include <torch/torch.h>
+
+#include "core/base/error.h"
+
+namespace rtdetr {
+
+TensorType to_tensor_type(torch::ScalarType type) {
+  switch (type) {
+    case torch::kBool:
+      return TensorType::kBool;
+    case torch::kUInt8:
+      return TensorType::kU8;
+    case torch::kInt8:
+      return TensorType::kI8;
+    case torch::kInt16:
+      return TensorType::kI16;
+    case torch::kInt32:
+      return TensorType::kI32;
+    case torch::kInt64:
+      return TensorType::kI64;
+    case torch::kFloat16:
+      return TensorType::kF16;
+    case torch::kBFloat16:
+      return TensorType::kBF16;
+    case torch::kFloat32:
+      return TensorType::kF32;
+    case torch::kFloat64:
+      return TensorType::kF64;
+    default:
+      throw InternalError(std::string("a tensor of type ") + torch::toString(type) +
+                          " cannot be stored in a safetensors file");
+  }
+}
+
+torch::ScalarType to_scalar_type(TensorType type) {
+  switch (type) {
+    case TensorType::kBool:
+      return torch::kBool;
+    case TensorType::kU8:
+      return torch::kUInt8;
+    case TensorType::kI8:
+      return torch::kInt8;
+    case TensorType::kI16:
+      return torch::kInt16;
+    case TensorType::kI32:
+      return torch::kInt32;
+    case TensorType::kI64:
+      return torch::kInt64;
+    case TensorType::kF16:
+      return torch::kFloat16;
+    case TensorType::kBF16:
+      return torch::kBFloat16;
+    case TensorType::kF32:
+      return torch::kFloat32;
+    case TensorType::kF64:
+      return torch::kFloat64;
+  }
+  throw InternalError("unknown tensor type " + std::to_string(static_cast<int>(type)));
+}
+
+void save_tensors(const std::filesystem::path& file, const TensorMap& tensors, const FileMetadata& metadata,
+                  const AtomicWriteOptions& options) {
+  std::vector<torch::Tensor> copies;  // own the bytes until the file is written
+  std::vector<TensorView> views;
+  copies.reserve(tensors.size());
+  views.reserve(tensors.size());
+  for (const auto& [name, tensor] : tensors) {
+    RTDETR_CHECK(tensor.defined(), "tensor '" + name + "' is undefined");
+    const torch::Tensor copy = copies.emplace_back(tensor.detach().to(torch::kCPU).contiguous());
+    const auto* bytes = static_cast<const std::byte*>(copy.const_data_ptr());
+    views.push_back({name, to_tensor_type(copy.scalar_type()), copy.sizes().vec(), {bytes, copy.nbytes()}});
+  }
+  write_safetensors(file, views, metadata, options);
+}
+
+TensorFile load_tensors(const std::filesystem::path& file) {
+  const SafetensorsReader reader(file);
+  reader.verify_payload();
+  TensorFile result{{}, reader.metadata()};
+  for (const TensorEntry& entry : reader.entries()) {
+    torch::Tensor tensor = torch::empty(entry.shape, to_scalar_type(entry.type));
+    reader.read(entry, {static_cast<std::byte*>(tensor.data_ptr()), tensor.nbytes()});
+    result.tensors.emplace(entry.name, std::move(tensor));
+  }
+  return result;
+}
+
+}  // namespace rtdetr

@@ -1,0 +1,240 @@
+#include "data/evaluation/coco_metric.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <numeric>
+
+#include "core/base/error.h"
+#include "core/base/parallel.h"
+#include "core/base/text.h"
+#include "data/dataset/id_index.h"
+#include "data/evaluation/coco_class_metric.h"
+
+namespace rtdetr {
+namespace {
+
+using namespace metric;
+
+/// Boxes of the listed images and classes, grouped by class, inside it by image, inside that in file order.
+struct Grouped {
+  std::vector<std::uint32_t> index;      ///< into the input
+  std::vector<std::uint32_t> image;      ///< of each, beside `index`
+  std::vector<std::size_t> class_begin;  ///< K + 1
+  std::int64_t left_out = 0;
+
+  ImageOrder of_class(std::size_t k) const {
+    const std::size_t from = class_begin[k], count = class_begin[k + 1] - from;
+    return {std::span(index).subspan(from, count), std::span(image).subspan(from, count)};
+  }
+};
+
+/// One stable counting sort: `order` becomes sorted by key[order[i]]. Returns where each key begins.
+std::vector<std::size_t> counting_sort(std::vector<std::uint32_t>& order, const std::vector<std::uint32_t>& key,
+                                       std::size_t keys) {
+  std::vector<std::size_t> begin(keys + 1, 0);
+  for (const std::uint32_t i : order) ++begin[key[i] + 1];
+  std::partial_sum(begin.begin(), begin.end(), begin.begin());
+  std::vector<std::size_t> at(begin.begin(), begin.end() - 1);
+  std::vector<std::uint32_t> sorted(order.size());
+  for (const std::uint32_t i : order) sorted[at[key[i]]++] = i;
+  order = std::move(sorted);
+  return begin;
+}
+
+template <class Box>
+Grouped group(std::span<const Box> boxes, const IdIndex& images, const IdIndex& classes) {
+  RTDETR_CHECK(boxes.size() < IdIndex::kNone, "more boxes than 32 bits can count");
+  Grouped grouped;
+  std::vector<std::uint32_t> image(boxes.size()), category(boxes.size());
+  grouped.index.reserve(boxes.size());
+  bool by_image = true;
+  std::uint32_t last_image = 0;
+  for (std::size_t i = 0; i < boxes.size(); ++i) {
+    image[i] = images.find(boxes[i].image_id);
+    category[i] = classes.find(boxes[i].category_id);
+    if (image[i] == IdIndex::kNone || category[i] == IdIndex::kNone) {
+      ++grouped.left_out;
+      continue;
+    }
+    grouped.index.push_back(static_cast<std::uint32_t>(i));
+    by_image &= image[i] >= last_image;
+    last_image = image[i];
+  }
+  if (!by_image) counting_sort(grouped.index, image, images.size());
+  grouped.class_begin = counting_sort(grouped.index, category, classes.size());
+  grouped.image.reserve(grouped.index.size());
+  for (const std::uint32_t i : grouped.index) grouped.image.push_back(image[i]);
+  return grouped;
+}
+
+void check_detections(std::span<const MetricDetection> detections, const IdIndex& images) {
+  for (std::size_t i = 0; i < detections.size(); ++i) {
+    if (std::isnan(detections[i].score)) {
+      throw DataError("detection " + std::to_string(i) + ": the score is not a number");
+    }
+    if (images.find(detections[i].image_id) == IdIndex::kNone) {
+      throw DataError("detection " + std::to_string(i) + " is on image " + std::to_string(detections[i].image_id) +
+                      ", which the annotations do not list; are these results of another data set?");
+    }
+  }
+}
+
+/// Where class k's numbers go in the arrays of all classes.
+void store(const ClassCurves& curves, std::size_t k, std::size_t classes, MetricResult& result) {
+  for (int t = 0; t < kThresholds; ++t) {
+    for (int a = 0; a < kAreas; ++a) {
+      for (int m = 0; m < kLimits; ++m) {
+        result.recall[((t * classes + k) * kAreas + a) * kLimits + m] = curves.recall[t][a][m];
+        for (int r = 0; r < kRecalls; ++r) {
+          result.precision[(((t * kRecalls + r) * classes + k) * kAreas + a) * kLimits + m] =
+              curves.precision[t][r][a][m];
+        }
+      }
+    }
+  }
+}
+
+/// Mean of what is defined; −1 if nothing is.
+class Mean {
+ public:
+  void add(double value) {
+    if (value <= -1) return;
+    sum_ += value;
+    ++count_;
+  }
+  double value() const { return count_ == 0 ? -1 : static_cast<double>(sum_ / count_); }
+
+ private:
+  long double sum_ = 0;
+  std::int64_t count_ = 0;
+};
+
+/// A slice of the arrays: thresholds [first, last], classes [k_begin, k_end), one area range, one limit.
+struct Slice {
+  int first = 0, last = kThresholds - 1;
+  int area = 0;
+  int limit = kLimits - 1;
+};
+
+double mean_precision(const MetricResult& result, Slice slice, std::size_t k_begin, std::size_t k_end) {
+  const std::size_t classes = result.classes.size();
+  Mean mean;
+  for (int t = slice.first; t <= slice.last; ++t) {
+    for (int r = 0; r < kRecalls; ++r) {
+      for (std::size_t k = k_begin; k < k_end; ++k) {
+        mean.add(result.precision[(((t * kRecalls + r) * classes + k) * kAreas + slice.area) * kLimits + slice.limit]);
+      }
+    }
+  }
+  return mean.value();
+}
+
+double mean_recall(const MetricResult& result, Slice slice, std::size_t k_begin, std::size_t k_end) {
+  const std::size_t classes = result.classes.size();
+  Mean mean;
+  for (int t = slice.first; t <= slice.last; ++t) {
+    for (std::size_t k = k_begin; k < k_end; ++k) {
+      mean.add(result.recall[((t * classes + k) * kAreas + slice.area) * kLimits + slice.limit]);
+    }
+  }
+  return mean.value();
+}
+
+constexpr int kIou50 = 0, kIou75 = 5;
+
+void summarize(MetricResult& result) {
+  const std::size_t all = result.classes.size();
+  result.stats = {mean_precision(result, {}, 0, all),
+                  mean_precision(result, {kIou50, kIou50}, 0, all),
+                  mean_precision(result, {kIou75, kIou75}, 0, all),
+                  mean_precision(result, {.area = 1}, 0, all),
+                  mean_precision(result, {.area = 2}, 0, all),
+                  mean_precision(result, {.area = 3}, 0, all),
+                  mean_recall(result, {.limit = 0}, 0, all),
+                  mean_recall(result, {.limit = 1}, 0, all),
+                  mean_recall(result, {.limit = 2}, 0, all),
+                  mean_recall(result, {.area = 1}, 0, all),
+                  mean_recall(result, {.area = 2}, 0, all),
+                  mean_recall(result, {.area = 3}, 0, all)};
+  for (std::size_t k = 0; k < all; ++k) {
+    MetricResult::Class& one = result.classes[k];
+    one.ap = mean_precision(result, {}, k, k + 1);
+    one.ap50 = mean_precision(result, {kIou50, kIou50}, k, k + 1);
+    one.ap75 = mean_precision(result, {kIou75, kIou75}, k, k + 1);
+    one.ar100 = mean_recall(result, {}, k, k + 1);
+  }
+}
+
+}  // namespace
+
+MetricResult evaluate_coco(const MetricInput& input, std::span<const MetricDetection> detections, int threads) {
+  const IdIndex images(input.image_ids), categories(input.category_ids);
+  check_detections(detections, images);
+  const Grouped truths = group(std::span<const MetricTruth>(input.truths), images, categories);
+  const Grouped found = group(detections, images, categories);
+
+  const std::size_t classes = categories.size();
+  MetricResult result;
+  result.truths_left_out = truths.left_out;
+  result.detections_left_out = found.left_out;
+  result.precision.resize(kThresholds * kRecalls * classes * kAreas * kLimits);
+  result.recall.resize(kThresholds * classes * kAreas * kLimits);
+  result.classes.resize(classes);
+
+  // The largest classes first, so that no thread is left with one of them at the end.
+  std::vector<std::size_t> largest_first(classes);
+  std::iota(largest_first.begin(), largest_first.end(), std::size_t{0});
+  std::stable_sort(largest_first.begin(), largest_first.end(), [&](std::size_t a, std::size_t b) {
+    return found.of_class(a).index.size() > found.of_class(b).index.size();
+  });
+  struct Worker {
+    ClassEvaluator evaluator;
+    ClassCurves curves;
+    std::int64_t unusable = 0;
+  };
+  std::vector<Worker> workers(static_cast<std::size_t>(std::max(threads, 1)));
+  parallel_for(classes, threads, [&](int worker_index, std::size_t i) {
+    Worker& worker = workers[static_cast<std::size_t>(worker_index)];
+    const std::size_t k = largest_first[i];
+    worker.evaluator.evaluate(input.truths, truths.of_class(k), detections, found.of_class(k), worker.curves);
+    store(worker.curves, k, classes, result);
+    result.classes[k].category_id = categories.ids()[k];
+    result.classes[k].truths = worker.curves.truths[0];
+    worker.unusable += worker.curves.unusable_boxes;
+  });
+  for (const Worker& worker : workers) result.unusable_boxes += worker.unusable;
+  summarize(result);
+  return result;
+}
+
+std::string format_summary(const MetricResult& result) {
+  struct Row {
+    const char* iou;
+    const char* area;
+    int limit;
+  };
+  constexpr std::array<Row, 12> kRows{{{"0.50:0.95", "all", 100},
+                                       {"0.50", "all", 100},
+                                       {"0.75", "all", 100},
+                                       {"0.50:0.95", "small", 100},
+                                       {"0.50:0.95", "medium", 100},
+                                       {"0.50:0.95", "large", 100},
+                                       {"0.50:0.95", "all", 1},
+                                       {"0.50:0.95", "all", 10},
+                                       {"0.50:0.95", "all", 100},
+                                       {"0.50:0.95", "small", 100},
+                                       {"0.50:0.95", "medium", 100},
+                                       {"0.50:0.95", "large", 100}}};
+  std::string text;
+  for (std::size_t i = 0; i < kRows.size(); ++i) {
+    std::array<char, 128> line{};
+    std::snprintf(line.data(), line.size(), " %-18s %s @[ IoU=%-9s | area=%6s | maxDets=%3d ] = %0.3f\n",
+                  i < 6 ? "Average Precision" : "Average Recall", i < 6 ? "(AP)" : "(AR)", kRows[i].iou, kRows[i].area,
+                  kRows[i].limit, result.stats[i]);
+    text += line.data();
+  }
+  return text;
+}
+
+}  // namespace rtdetr

@@ -1,0 +1,100 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/io/json_reader.h"
+#include "data/dataset/data_problem.h"
+
+namespace rtdetr {
+
+/// What an integer key wants, as complaints say it.
+inline constexpr const char* kWholeNumber = "a whole number";
+
+/// One object of a list of alike ones, read key by key; notes what it has and complains about what is wrong, naming
+/// the list, the object's number, the key and the value.
+class JsonRecord {
+ public:
+  /// @param kind, message  of the problem that complaints are gathered under
+  struct Complaints {
+    ProblemCollector& problems;
+    const char* kind;
+    const char* message;
+  };
+
+  JsonRecord(JsonReader& json, Complaints complaints, const char* list, std::size_t index)
+      : json_(json), complaints_(complaints), list_(list), index_(index) {}
+
+  /// Calls take_field(key) for every key of the object that was just begun. It takes the key's value and returns true,
+  /// or returns false without taking it.
+  template <class TakeField>
+  void read(TakeField&& take_field) {
+    while (json_.next() == JsonReader::Token::kKey) {
+      key_ = json_.text();
+      if (!take_field(std::string_view(key_))) json_.skip(json_.next());
+    }
+  }
+
+  /// Stores the key's value, or complains. null is as if the key were missing.
+  /// @param field  a bit that stands for the key
+  /// @param rule   what the value must be
+  /// @return       true: the value is taken either way
+  template <class Value, class Taken>
+  bool take(unsigned field, Value& to, const std::optional<Taken>& taken, const char* rule) {
+    if (seen_ & field) {
+      complain("'" + key_ + "' stands twice");
+    } else if (!taken && json_.took_null()) {
+      null_ |= field;
+    } else if (!taken) {
+      complain("'" + key_ + "' must be " + rule + ", not " + json_.describe_value());
+    } else {
+      to = *taken;
+    }
+    seen_ |= field;
+    return true;
+  }
+
+  void require(unsigned field, const char* key) {
+    if (!has(field)) complain(std::string("'").append(key).append(null_ & field ? "' is null" : "' is missing"));
+  }
+  bool has(unsigned field) const { return seen_ & ~null_ & field; }
+  /// Whether there was nothing to complain about.
+  bool good() const { return good_; }
+
+  void complain(const std::string& fault) {
+    good_ = false;
+    complaints_.problems.error(complaints_.kind, complaints_.message, [&] { return place() + ": " + fault; });
+  }
+  std::string place() const { return std::string(list_) + "[" + std::to_string(index_) + "]"; }
+
+ private:
+  JsonReader& json_;
+  Complaints complaints_;
+  const char* list_;
+  std::size_t index_;
+  std::string key_;
+  unsigned seen_ = 0, null_ = 0;
+  bool good_ = true;
+};
+
+/// Reads the objects of the list that was just begun and calls add(record) for those that read_one(record, JsonRecord&)
+/// finds good.
+template <class Record, class ReadOne, class Add>
+void read_json_list(JsonReader& json, JsonRecord::Complaints complaints, const char* list, ReadOne&& read_one,
+                    Add&& add) {
+  using Token = JsonReader::Token;
+  Token token;
+  for (std::size_t index = 0; (token = json.next()) != Token::kEndArray; ++index) {
+    JsonRecord reader(json, complaints, list, index);
+    if (token != Token::kBeginObject) {
+      reader.complain("is no object");
+      json.skip(token);
+      continue;
+    }
+    Record record;
+    if (read_one(record, reader)) add(std::move(record));
+  }
+}
+
+}  // namespace rtdetr

@@ -1,0 +1,119 @@
+#include "data/loader/batch_maker.h"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "core/base/error.h"
+#include "data/transforms/mixup.h"
+#include "data/transforms/mosaic.h"
+
+namespace rtdetr {
+
+std::vector<std::int64_t> epoch_order(std::int64_t count, bool shuffle, std::uint64_t seed, std::int64_t epoch) {
+  std::vector<std::int64_t> order(static_cast<std::size_t>(count));
+  std::iota(order.begin(), order.end(), std::int64_t{0});
+  if (!shuffle) return order;
+  Random random(seed, RandomPurpose::kShuffle, static_cast<std::uint64_t>(epoch), 0);
+  for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
+  return order;
+}
+
+BatchMaker::BatchMaker(const Dataset& dataset, TransformOptions transforms, LoaderOptions options, SampleSource source)
+    : dataset_(dataset),
+      transforms_(std::move(transforms)),
+      options_(options),
+      cache_(std::move(source), static_cast<std::int64_t>(dataset.pictures.size()), options.cache_mib << 20),
+      pool_(static_cast<std::size_t>(options.prefetch) + 2) {}
+
+std::int64_t BatchMaker::batches_per_epoch() const {
+  const auto pictures = static_cast<std::int64_t>(dataset_.pictures.size());
+  return options_.drop_last ? pictures / options_.batch_size
+                            : (pictures + options_.batch_size - 1) / options_.batch_size;
+}
+
+BatchDraft BatchMaker::begin(std::int64_t epoch, std::int64_t number) {
+  if (order_epoch_ != epoch) {
+    order_ = epoch_order(static_cast<std::int64_t>(dataset_.pictures.size()), options_.shuffle, options_.seed, epoch);
+    order_epoch_ = epoch;
+  }
+  const FrameSize frame = draw_frame_size(transforms_, options_.seed, epoch, number);
+  const auto first = static_cast<std::size_t>(number * options_.batch_size);
+  const std::size_t size = std::min(static_cast<std::size_t>(options_.batch_size), order_.size() - first);
+  BatchDraft draft;
+  draft.epoch = epoch;
+  draft.pictures.assign(order_.begin() + static_cast<std::ptrdiff_t>(first),
+                        order_.begin() + static_cast<std::ptrdiff_t>(first + size));
+  draft.bad.resize(size);
+  draft.odd.resize(size);
+  draft.errors.resize(size);
+  draft.batch.size = static_cast<std::int64_t>(size);
+  draft.batch.height = frame.height;
+  draft.batch.width = frame.width;
+  draft.batch.images = pool_.take(size * 3 * static_cast<std::size_t>(frame.height * frame.width));
+  draft.batch.targets.resize(size);
+  return draft;
+}
+
+/// A picture for a position, or a substitute drawn by (seed, epoch, index) if it cannot be read.
+std::shared_ptr<const Sample> BatchMaker::read(BatchDraft& draft, std::int64_t position, std::int64_t wanted) {
+  constexpr int kTries = 20;
+  Random random(options_.seed, RandomPurpose::kSubstitute, static_cast<std::uint64_t>(draft.epoch),
+                static_cast<std::uint64_t>(wanted));
+  std::int64_t index = wanted;
+  std::string reason;
+  for (int attempt = 0; attempt < kTries; ++attempt) {
+    try {
+      std::shared_ptr<const Sample> sample = cache_.get(index);
+      const std::vector<std::string>& warnings = sample->picture.warnings;
+      if (!warnings.empty()) draft.odd[static_cast<std::size_t>(position)].push_back({index, warnings});
+      return sample;
+    } catch (const Error& error) {
+      if (error.code() != ExitCode::kData && error.code() != ExitCode::kIo) throw;
+      reason = error.what();
+    }
+    draft.bad[static_cast<std::size_t>(position)].push_back({index, reason});
+    index = static_cast<std::int64_t>(random.below(dataset_.pictures.size()));
+  }
+  throw DataError("no readable picture among " + std::to_string(kTries) + " tried; the last: " + reason);
+}
+
+void BatchMaker::draw(BatchDraft& draft, std::int64_t position, std::int64_t picture, Random& random, float* chw,
+                      Batch::Image& target) {
+  const FrameSize frame{draft.batch.height, draft.batch.width};
+  MosaicSamples samples{read(draft, position, picture)};
+  if (!chance_of_mosaic(transforms_, draft.epoch, random)) {
+    transform(*samples[0], transforms_, draft.epoch, frame, random, chw, target);
+    return;
+  }
+  for (std::size_t tile = 1; tile < samples.size(); ++tile) {
+    samples[tile] = read(draft, position, static_cast<std::int64_t>(random.below(dataset_.pictures.size())));
+  }
+  draw_mosaic(samples, transforms_, draft.epoch, frame, random, chw, target);
+}
+
+void BatchMaker::fill(BatchDraft& draft, std::int64_t position) {
+  const auto i = static_cast<std::size_t>(position);
+  Batch& batch = draft.batch;
+  try {
+    Random random(options_.seed, RandomPurpose::kAugmentation, static_cast<std::uint64_t>(draft.epoch),
+                  static_cast<std::uint64_t>(draft.pictures[i]));
+    const std::size_t size = 3 * static_cast<std::size_t>(batch.height * batch.width);
+    float* chw = batch.images.data() + i * size;
+    draw(draft, position, draft.pictures[i], random, chw, batch.targets[i]);
+    if (!chance_of_mixup(transforms_, draft.epoch, random)) return;
+    thread_local std::vector<float> other;
+    other.resize(size);
+    Batch::Image other_target;
+    const auto second = static_cast<std::int64_t>(random.below(dataset_.pictures.size()));
+    draw(draft, position, second, random, other.data(), other_target);
+    mix(chw, other.data(), size, draw_mixup_share(random), batch.targets[i], other_target);
+  } catch (const Error& error) {
+    const auto& file = dataset_.pictures[static_cast<std::size_t>(draft.pictures[i])].file;
+    draft.errors[i] = std::make_exception_ptr(Error(error.code(), file.string() + ": " + error.what()));
+  } catch (...) {
+    draft.errors[i] = std::current_exception();
+  }
+}
+
+}  // namespace rtdetr

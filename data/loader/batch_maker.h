@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/base/random.h"
+#include "data/dataset/dataset.h"
+#include "data/dataset/sample.h"
+#include "data/loader/float_pool.h"
+#include "data/loader/loader_options.h"
+#include "data/loader/sample_cache.h"
+#include "data/transforms/transforms.h"
+
+namespace rtdetr {
+
+/// The order in which an epoch shows the pictures: 0 … count-1, shuffled by (seed, epoch) if asked.
+std::vector<std::int64_t> epoch_order(std::int64_t count, bool shuffle, std::uint64_t seed, std::int64_t epoch);
+
+struct BadPicture {
+  std::int64_t index = 0;
+  std::string reason;  ///< names the file
+};
+
+/// A picture that its decoder warned of and read all the same.
+struct OddPicture {
+  std::int64_t index = 0;
+  std::vector<std::string> warnings;
+};
+
+/// A batch while it is made: several threads fill different positions at once.
+struct BatchDraft {
+  std::int64_t epoch = 0;
+  Batch batch;
+  std::vector<std::int64_t> pictures;        ///< by position: the picture it shows
+  std::vector<std::vector<BadPicture>> bad;  ///< by position: pictures that could not be read
+  std::vector<std::vector<OddPicture>> odd;  ///< by position: pictures that a decoder warned of
+  std::vector<std::exception_ptr> errors;    ///< by position: anything else
+};
+
+/// Makes batches position by position. A position's result is a function of (seed, epoch, batch, position).
+class BatchMaker {
+ public:
+  BatchMaker(const Dataset& dataset, TransformOptions transforms, LoaderOptions options, SampleSource source);
+
+  std::int64_t batches_per_epoch() const;
+  /// While nothing is between begin() and fill().
+  void set_transforms(TransformOptions transforms) { transforms_ = std::move(transforms); }
+  /// Size, pictures and memory of a batch. One thread at a time.
+  BatchDraft begin(std::int64_t epoch, std::int64_t number);
+  /// Fills one position; never throws: what goes wrong is left in the draft. Different positions at once are fine.
+  void fill(BatchDraft& draft, std::int64_t position);
+
+ private:
+  /// Writes one augmented picture, or a mosaic of four that begins with it.
+  void draw(BatchDraft& draft, std::int64_t position, std::int64_t picture, Random& random, float* chw,
+            Batch::Image& target);
+  std::shared_ptr<const Sample> read(BatchDraft& draft, std::int64_t position, std::int64_t picture);
+
+  const Dataset& dataset_;
+  TransformOptions transforms_;
+  const LoaderOptions options_;
+  SampleCache cache_;
+  FloatPool pool_;
+  std::int64_t order_epoch_ = -1;
+  std::vector<std::int64_t> order_;
+};
+
+}  // namespace rtdetr

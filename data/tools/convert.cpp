@@ -1,0 +1,236 @@
+#include "data/tools/convert.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <unordered_map>
+
+#include "core/base/error.h"
+#include "core/base/log.h"
+#include "core/base/text.h"
+#include "core/io/file.h"
+#include "core/io/yaml.h"
+#include "core/io/yaml_writer.h"
+#include "data/dataset/dataset_build.h"
+#include "data/formats/yolo_labels.h"
+#include "data/tools/convert_folder.h"
+
+namespace rtdetr {
+namespace {
+
+namespace fs = std::filesystem;
+
+void write_text(const fs::path& file, const std::string& text) {
+  write_file_atomically(file, [&](FileSink& sink) { sink.write(text); }, {.durable = false});
+}
+
+std::string json_text_of(const std::string& text) {
+  try {
+    return nlohmann::json(text).dump();
+  } catch (const nlohmann::json::exception&) {
+    throw DataError("'" + text + "' is not in UTF-8, so JSON cannot hold it; rename the file");
+  }
+}
+
+bool is_finite(const MetricTruth& truth) {
+  return std::isfinite(truth.area) &&
+         std::all_of(truth.box_xywh.begin(), truth.box_xywh.end(), [](double v) { return std::isfinite(v); });
+}
+
+class Converter {
+ public:
+  Converter(const DatasetConfig& config, const ConvertOptions& options, const fs::path& folder)
+      : config_(config), options_(options), folder_(folder) {}
+
+  std::vector<Conversion::Split> run() {
+    YamlNode yaml = map_node();
+    for (const auto& split : config_.splits) {
+      if (is_left_out(split)) {
+        log::warning(config_.file.string() + ": '" + split.key + "' is not on disk; left out");
+        continue;
+      }
+      const Dataset dataset = load_dataset(config_, split.key, classes_.names.empty() ? nullptr : &classes_);
+      if (classes_.names.empty()) set_classes(dataset);
+      add_split(split.key, dataset);
+      yaml.entries.emplace_back(split.key, split_node(split.key));
+    }
+    YamlNode names;
+    names.kind = YamlNode::Kind::kSequence;
+    for (const std::string& name : classes_.names) names.items.push_back(yaml_scalar(name, true));
+    yaml.entries.emplace_back("names", std::move(names));
+    if (config_.exif) yaml.entries.emplace_back("exif", yaml_scalar("true"));
+    write_text(folder_ / "dataset.yaml", write_yaml(yaml));
+    return std::move(splits_);
+  }
+
+ private:
+  static YamlNode map_node() {
+    YamlNode node;
+    node.kind = YamlNode::Kind::kMap;
+    return node;
+  }
+  static std::string images_of(const std::string& key) { return "images/" + key; }
+  static std::string json_of(const std::string& key) { return "annotations/instances_" + key + ".json"; }
+
+  YamlNode split_node(const std::string& key) const {
+    if (options_.to == AnnotationFormat::kYolo) return yaml_scalar(images_of(key));
+    YamlNode node = map_node();
+    node.entries.emplace_back("images", yaml_scalar(images_of(key)));
+    node.entries.emplace_back("annotations", yaml_scalar(json_of(key)));
+    return node;
+  }
+
+  /// A wanted class that the file lacks has an id that is nobody's; the smallest free one reads better.
+  void set_classes(const Dataset& first) {
+    classes_ = first.classes;
+    refuse_namesakes(first);
+    std::set<std::int64_t> used(first.truth.category_ids.begin(), first.truth.category_ids.end());
+    std::int64_t free = 0;
+    for (std::int64_t& id : classes_.category_ids) {
+      if (std::find(first.truth.category_ids.begin(), first.truth.category_ids.end(), id) !=
+          first.truth.category_ids.end())
+        continue;
+      while (!used.insert(free).second) ++free;
+      id = free;
+    }
+  }
+
+  /// What is written lists classes by name, for all splits.
+  void refuse_namesakes(const Dataset& first) const {
+    std::map<std::string, std::int64_t> ids;
+    for (std::size_t i = 0; i < classes_.names.size(); ++i) {
+      const auto [other, is_new] = ids.emplace(classes_.names[i], classes_.category_ids[i]);
+      if (is_new) continue;
+      throw DataError(first.name + ": the classes with the ids " + std::to_string(other->second) + " and " +
+                      std::to_string(classes_.category_ids[i]) + " are both called '" + other->first +
+                      "'; a written data set tells classes apart by name: rename one of them");
+    }
+  }
+
+  void add_split(const std::string& key, const Dataset& dataset) {
+    splits_.push_back({.key = key, .pictures = static_cast<std::int64_t>(dataset.pictures.size())});
+    const std::vector<fs::path> names =
+        place_pictures(folder_ / images_of(key), dataset.pictures, options_.copy_pictures);
+    index_of_class_.clear();
+    for (std::size_t i = 0; i < dataset.classes.category_ids.size(); ++i) {
+      index_of_class_[dataset.classes.category_ids[i]] = i;
+    }
+    index_of_picture_.clear();
+    for (std::size_t i = 0; i < dataset.pictures.size(); ++i) index_of_picture_[dataset.pictures[i].id] = i;
+    if (options_.to == AnnotationFormat::kCoco) {
+      write_coco(folder_ / json_of(key), dataset, names);
+    } else {
+      write_yolo(folder_ / images_of(key), dataset, names);
+    }
+  }
+
+  /// nullopt: of a picture or class that is not listed, or not a number; counted.
+  struct Place {
+    std::size_t picture, label;
+  };
+  std::optional<Place> place_of(const MetricTruth& truth) {
+    const auto picture = index_of_picture_.find(truth.image_id);
+    const auto label = index_of_class_.find(truth.category_id);
+    if (picture == index_of_picture_.end() || label == index_of_class_.end() || !is_finite(truth)) {
+      ++splits_.back().left_out;
+      return std::nullopt;
+    }
+    return Place{picture->second, label->second};
+  }
+
+  void write_coco(const fs::path& file, const Dataset& dataset, const std::vector<fs::path>& names) {
+    std::string text = "{\"images\":[";
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      const auto& picture = dataset.pictures[i];
+      text += std::string(i ? ",\n" : "\n") + "{\"id\":" + std::to_string(picture.id) +
+              ",\"file_name\":" + json_text_of(names[i].string()) + ",\"width\":" + std::to_string(picture.width) +
+              ",\"height\":" + std::to_string(picture.height) + "}";
+    }
+    text += "\n],\"annotations\":[";
+    bool first = true;
+    for (const MetricTruth& truth : dataset.truth.truths) {
+      const auto place = place_of(truth);
+      if (!place) continue;
+      ++splits_.back().boxes;
+      text += std::string(first ? "\n" : ",\n") + "{\"id\":" + std::to_string(truth.annotation_id) +
+              ",\"image_id\":" + std::to_string(truth.image_id) +
+              ",\"category_id\":" + std::to_string(classes_.category_ids[place->label]) +
+              ",\"bbox\":" + box_text(truth.box_xywh) + ",\"area\":" + format_double(truth.area) +
+              ",\"iscrowd\":" + (truth.crowd ? "1" : "0") + "}";
+      first = false;
+    }
+    text += "\n],\"categories\":[";
+    for (std::size_t i = 0; i < classes_.names.size(); ++i) {
+      text += std::string(i ? ",\n" : "\n") + "{\"id\":" + std::to_string(classes_.category_ids[i]) +
+              ",\"name\":" + json_text_of(classes_.names[i]) + "}";
+    }
+    text += "\n]}\n";
+    fs::create_directories(file.parent_path());
+    write_text(file, text);
+  }
+
+  void write_yolo(const fs::path& images, const Dataset& dataset, const std::vector<fs::path>& names) {
+    std::vector<std::string> rows(names.size());
+    for (const MetricTruth& truth : dataset.truth.truths) {
+      const auto place = place_of(truth);
+      if (place) rows[place->picture] += yolo_row(truth, dataset.pictures[place->picture], place->label);
+    }
+    std::set<fs::path> written;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      const fs::path file = yolo_label_path(images / names[i]);
+      if (!written.insert(file).second) {
+        throw DataError(dataset.pictures[i].file.string() +
+                        ": another picture differs in its extension alone, so both "
+                        "would have one label file; rename one");
+      }
+      fs::create_directories(file.parent_path());
+      write_text(file, rows[i]);
+    }
+  }
+
+  /// "" for what YOLO cannot say.
+  std::string yolo_row(const MetricTruth& truth, const Dataset::PictureEntry& picture, std::size_t label) {
+    std::array<float, 4> rounded;
+    const BoxFault fault = make_training_box(truth.box_xywh, picture.width, picture.height, rounded);
+    if (truth.crowd || (fault != BoxFault::kNone && fault != BoxFault::kClipped)) {
+      ++splits_.back().left_out;
+      return "";
+    }
+    ++splits_.back().boxes;
+    const auto [x, y, w, h] = truth.box_xywh;
+    const double width = picture.width, height = picture.height;
+    const double left = std::max(x, 0.0), top = std::max(y, 0.0);
+    const double right = std::min(x + w, width), bottom = std::min(y + h, height);
+    return std::to_string(label) + " " + format_double((left + right) / 2 / width) + " " +
+           format_double((top + bottom) / 2 / height) + " " + format_double((right - left) / width) + " " +
+           format_double((bottom - top) / height) + "\n";
+  }
+
+  const DatasetConfig& config_;
+  const ConvertOptions options_;
+  const fs::path folder_;
+  ClassList classes_;
+  std::vector<Conversion::Split> splits_;
+  std::unordered_map<std::int64_t, std::size_t> index_of_class_, index_of_picture_;
+};
+
+}  // namespace
+
+Conversion convert_dataset(const DatasetConfig& config, const fs::path& output, const ConvertOptions& options) {
+  RTDETR_CHECK(options.to != AnnotationFormat::kVoc, "data sets are written as COCO or YOLO");
+  UnpublishedFolder folder(output);
+  Conversion conversion;
+  try {
+    conversion.splits = Converter(config, options, folder.path()).run();
+  } catch (const fs::filesystem_error& fault) {
+    throw IoError(std::string("nothing was written to ") + output.string() + ": " + fault.what());
+  }
+  folder.publish();
+  conversion.config = output / "dataset.yaml";
+  return conversion;
+}
+
+}  // namespace rtdetr

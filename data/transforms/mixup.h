@@ -1,0 +1,24 @@
+#pragma once
+
+#include <cstddef>
+
+#include "core/base/random.h"
+#include "data/dataset/sample.h"
+#include "data/transforms/transforms.h"
+
+namespace rtdetr {
+
+/// Whether the next sample is two blended ones. Takes no draw when mixup is off.
+bool chance_of_mixup(const TransformOptions& options, std::int64_t epoch, Random& random);
+
+/// Share of the first picture: Beta(32, 32), so nearly a half, as in Ultralytics' mixup (spec/ultralytics §7.3).
+double draw_mixup_share(Random& random);
+
+/// Blends a finished picture into another, value by value; all boxes of both are kept. What the target says of the
+/// picture itself stays that of the first.
+/// @param chw    `size` floats, changed
+/// @param other  `size` floats
+void mix(float* chw, const float* other, std::size_t size, double share, Batch::Image& target,
+         const Batch::Image& other_target);
+
+}  // namespace rtdetr

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/base/random.h"
+#include "core/image/resize.h"
+#include "data/dataset/sample.h"
+#include "data/transforms/geometric.h"
+
+namespace rtdetr {
+
+/// The official training augmentation (spec/official §6.2) and its switch-off; evaluation is `augment = false`.
+/// The shape options (zoom_out, zoom_out_max, iou_crop, flip, flip_vertical, rotate90) are those of GeometricOptions.
+/// Not in the official recipe, default off, for pictures without an up (cells, aerial views): flip_vertical, rotate90;
+/// with both and flip at 0.5 all eight orientations are equally likely.
+struct TransformOptions : GeometricOptions {
+  bool augment = true;
+  std::int64_t height = 640, width = 640;
+  Resampling resampling = Resampling::kPillowBilinear;
+  double photometric = 0.5;              ///< probability of each operation of RandomPhotometricDistort
+  double mosaic = 0.0;                   ///< probability of four pictures as one (mosaic.h); then no zoom-out, no crop
+  double mosaic_scale = 0.5;             ///< the mosaic is seen at 1 - this to 1 + this
+  double mosaic_translate = 0.1;         ///< and shifted by up to this share of a side
+  double mixup = 0.0;                    ///< probability of a second picture blended in (mixup.h)
+  std::int64_t mosaic_until_epoch = -1;  ///< from this epoch on no mosaic and no mixup; -1 = never off
+  std::int64_t strong_until_epoch = -1;  ///< from this epoch on no photometric, zoom-out, crop; -1 = never off
+  /// Sides drawn per batch (empty = off), equally likely; a list may repeat one. For a size that is not square they
+  /// are the longer side, and the shorter one follows in proportion, to the nearest multiple of 32.
+  std::vector<std::int64_t> multi_scale;
+  std::int64_t multi_scale_until_epoch = -1;
+  /// false: pictures are resized straight to the drawn size. true: as the official code does it, to height × width
+  /// first and from there with nearest neighbours.
+  bool multi_scale_nearest = false;
+};
+
+/// Whether an epoch comes before `end`; -1 never comes.
+inline bool is_before(std::int64_t epoch, std::int64_t end) { return end < 0 || epoch < end; }
+
+/// @throws ConfigError  naming the option outside its range
+void check_transform_options(const TransformOptions& options);
+
+struct FrameSize {
+  std::int64_t height = 0, width = 0;
+};
+/// The size of a batch's pictures: height × width, or a multi-scale draw keyed by (seed, epoch, batch).
+FrameSize draw_frame_size(const TransformOptions& options, std::uint64_t seed, std::int64_t epoch, std::int64_t batch);
+
+/// Draws a sample's augmentation and writes its pixels and boxes into their place in a batch. The steps are
+/// photometric distortion, zoom-out, IoU crop, dropping boxes below one pixel, mirrors, quarter turn, resize (stretch);
+/// pixels are resampled once. Boxes below one pixel at options.height × options.width are dropped too.
+/// Evaluation only resizes and keeps all boxes.
+/// @param random  every draw comes from it
+/// @param chw     3·frame.height·frame.width floats, value / 255
+/// @param target  filled: labels, boxes, the picture's index and original size
+void transform(const Sample& sample, const TransformOptions& options, std::int64_t epoch, FrameSize frame,
+               Random& random, float* chw, Batch::Image& target);
+
+}  // namespace rtdetr

@@ -1,0 +1,245 @@
+#include "models/deploy/detector.h"
+
+#include <omp.h>
+#include <torch/torch.h>
+
+#include <chrono>
+#include <mutex>
+#include <set>
+
+#include "core/base/error.h"
+#include "core/base/log.h"
+#include "core/base/short_waits.h"
+#include "core/base/text.h"
+#include "core/image/chw.h"
+#include "core/image/picture.h"
+#include "models/deploy/postprocess.h"
+#include "models/layers/module_tree.h"
+#include "models/weights/checkpoint.h"
+
+namespace rtdetr {
+
+/// What a decoder finds odd, told once for each kind, with the first picture's name.
+class ToldOnce {
+ public:
+  void warn_of(const std::filesystem::path& file, const Picture& picture) {
+    const std::lock_guard lock(mutex_);
+    for (const std::string& warning : picture.warnings) {
+      if (told_.insert(warning).second)
+        log::warning("'" + file.string() + "' is read whole, though the decoder warns: " + warning);
+    }
+  }
+
+ private:
+  std::mutex mutex_;
+  std::set<std::string> told_;
+};
+
+/// What copies share, and no call changes.
+struct Detector::State {
+  DetectorOptions options;
+  DetectionModel model{nullptr};
+  ModelInfo info;
+  std::int64_t height = 0, width = 0;
+  std::shared_ptr<ShortWaits> waits = ShortWaits::shared();  ///< may be nullptr
+  std::shared_ptr<ToldOnce> told = std::make_shared<ToldOnce>();
+};
+
+namespace {
+
+/// OpenMP's number of threads in the calling thread, which is LibTorch's and oneDNN's too, until the end of the scope.
+class ThreadsOfCall {
+ public:
+  /// @param threads  0 = as it is
+  explicit ThreadsOfCall(int threads) : before_(at::get_num_threads()) {  // asked first: LibTorch sets it on first use
+    if (threads > 0) omp_set_num_threads(threads);
+  }
+  ~ThreadsOfCall() { omp_set_num_threads(before_); }
+  ThreadsOfCall(const ThreadsOfCall&) = delete;
+  ThreadsOfCall& operator=(const ThreadsOfCall&) = delete;
+
+ private:
+  int before_;
+};
+
+class Stopwatch {
+ public:
+  /// Milliseconds since the last call, or since construction.
+  double lap() {
+    const auto now = std::chrono::steady_clock::now();
+    const std::chrono::duration<double, std::milli> passed = now - last_;
+    last_ = now;
+    return passed.count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+};
+
+/// Collects options that are out of range.
+class OptionCheck {
+ public:
+  template <typename Number>
+  void range(const char* name, Number value, double low, double high) {
+    if (value >= low && value <= high) return;  // not so for not-a-number
+    wrong_.push_back(std::string("DetectorOptions.") + name + " = " + format_double(value) + ": must be from " +
+                     format_double(low) + " to " + format_double(high));
+  }
+  void throw_if_any() const {
+    if (!wrong_.empty()) throw ConfigError(join(wrong_, "\n"));
+  }
+
+ private:
+  std::vector<std::string> wrong_;
+};
+
+void check_options(const DetectorOptions& options) {
+  constexpr double kMostDetections = 1e6, kMostLayers = 64, kLongestSide = 16384, kMostThreads = 4096,
+                   kMostPixels = 1e15;
+  OptionCheck check;
+  if (options.min_score) check.range("min_score", *options.min_score, 0, 1);
+  check.range("max_detections", options.max_detections, 1, kMostDetections);
+  check.range("decoder_layers", options.decoder_layers, 0, kMostLayers);
+  check.range("height", options.height, 0, kLongestSide);
+  check.range("width", options.width, 0, kLongestSide);
+  check.range("threads", options.threads, 0, kMostThreads);
+  check.range("max_pixels", options.max_pixels, 1, kMostPixels);
+  check.throw_if_any();
+}
+
+void check_picture(const RgbView& view, std::size_t index, std::size_t count) {
+  const std::ptrdiff_t row_bytes = std::ptrdiff_t{3} * view.width;
+  std::string wrong;
+  if (view.width <= 0 || view.height <= 0)
+    wrong = "has no pixel";
+  else if (!view.data)
+    wrong = "has no data";
+  else if (view.stride != 0 && view.stride < row_bytes)
+    wrong = "has a stride of " + std::to_string(view.stride) + " bytes, less than the " + std::to_string(row_bytes) +
+            " of a row; 0 stands for rows without padding";
+  if (wrong.empty()) return;
+  const std::string which = count == 1 ? "the picture" : "picture " + std::to_string(index) + " of the batch";
+  throw DataError("cannot detect: " + which + " (" + std::to_string(view.width) + " x " + std::to_string(view.height) +
+                  " pixels) " + wrong);
+}
+
+Picture to_picture(const RgbView& view) {
+  Picture picture(view.width, view.height);
+  const std::ptrdiff_t row_bytes = std::ptrdiff_t{3} * view.width, stride = view.stride ? view.stride : row_bytes;
+  for (int y = 0; y < view.height; ++y) std::copy_n(view.data + y * stride, row_bytes, picture.row(y));
+  return picture;
+}
+
+/// [B, 3, H, W] float32 in [0, 1], channels last.
+torch::Tensor to_batch(std::span<const RgbView> views, std::int64_t height, std::int64_t width) {
+  torch::Tensor batch = torch::empty({static_cast<std::int64_t>(views.size()), 3, height, width});
+  float* out = batch.mutable_data_ptr<float>();
+  for (const RgbView& view : views) {
+    const Picture picture = to_picture(view);
+    resize_to_chw_float(picture, PictureWindow::whole(picture), static_cast<int>(width), static_cast<int>(height),
+                        Resampling::kPillowBilinear, out);
+    out += 3 * height * width;
+  }
+  return batch.contiguous(torch::MemoryFormat::ChannelsLast);
+}
+
+std::vector<Detection> above(const Detections& found, float min_score) {
+  std::vector<Detection> kept;
+  const torch::Tensor boxes = found.boxes_xyxy.contiguous(), scores = found.scores.contiguous();
+  const float* box = boxes.const_data_ptr<float>();
+  const std::int64_t* label = found.labels.const_data_ptr<std::int64_t>();
+  for (std::int64_t i = 0; i < scores.size(0); ++i, box += 4) {
+    const float score = scores.const_data_ptr<float>()[i];
+    if (score < min_score) break;  // best first
+    kept.push_back({box[0], box[1], box[2], box[3], score, static_cast<int>(label[i])});
+  }
+  return kept;
+}
+
+}  // namespace
+
+Detector::Detector(const std::filesystem::path& model_file, const DetectorOptions& options) {
+  check_options(options);
+  LoadedModel loaded = load_model(model_file, options.decoder_layers);
+  loaded.model->fuse();
+  to_channels_last(*loaded.model);
+  auto all = std::make_shared<State>();
+  all->model = loaded.model;
+  all->info = std::move(loaded.info);
+  state_ = std::move(all);
+  *this = Detector(*this, options);
+}
+
+Detector::Detector(const Detector& other, const DetectorOptions& options) {
+  check_options(options);
+  auto state = std::make_shared<State>(*other.state_);
+  State& s = *state;
+  s.options = options;
+  s.height = options.height > 0 ? options.height : s.info.height;
+  s.width = options.width > 0 ? options.width : s.info.width;
+  const std::int64_t stride = s.model->stride(), layers = s.model->num_decoder_layers();
+  if (s.height % stride || s.width % stride)
+    throw ConfigError("input size " + std::to_string(s.height) + " x " + std::to_string(s.width) +
+                      ": both sides must be multiples of " + std::to_string(stride));
+  if (options.decoder_layers > layers)
+    throw ConfigError("DetectorOptions.decoder_layers = " + std::to_string(options.decoder_layers) + ": " +
+                      std::to_string(layers) + " were loaded");
+  state_ = std::move(state);
+}
+
+Detector::Detector(const Detector&) = default;
+Detector& Detector::operator=(const Detector&) = default;
+Detector::Detector(Detector&&) noexcept = default;
+Detector& Detector::operator=(Detector&&) noexcept = default;
+Detector::~Detector() = default;
+
+std::vector<std::vector<Detection>> Detector::detect(std::span<const RgbView> pictures, DetectionTimes* times) const {
+  for (std::size_t i = 0; i < pictures.size(); ++i) check_picture(pictures[i], i, pictures.size());
+  if (pictures.empty()) return {};
+  const State& s = *state_;
+  const ThreadsOfCall threads(s.options.threads);
+  const ShortWaits::Computing computing(omp_get_max_threads() > 1 ? s.waits.get() : nullptr);
+  const c10::InferenceMode inference;
+  Stopwatch watch;
+  DetectionTimes measured;
+  const torch::Tensor batch = to_batch(pictures, s.height, s.width);
+  measured.preprocess_ms = watch.lap();
+  ForwardOptions forward;
+  forward.decoder_layers = s.options.decoder_layers;
+  DetectionModel model = s.model;  // a handle
+  const ModelOutput output = model->forward(batch, forward);
+  measured.model_ms = watch.lap();
+
+  std::vector<PictureSize> sizes;
+  for (const RgbView& view : pictures) sizes.push_back({view.width, view.height});
+  std::vector<std::vector<Detection>> result;
+  const PostprocessOptions options{.max_detections = s.options.max_detections, .clip = true};
+  for (const Detections& found : postprocess(output.layers.back(), sizes, options))
+    result.push_back(above(found, static_cast<float>(min_score())));
+  measured.postprocess_ms = watch.lap();
+  if (times) *times = measured;
+  return result;
+}
+
+std::vector<Detection> Detector::detect(const RgbView& picture) const { return detect(std::span(&picture, 1)).front(); }
+
+std::vector<Detection> Detector::detect_file(const std::filesystem::path& file) const {
+  const Picture picture = read_picture(file, {.max_pixels = state_->options.max_pixels});
+  state_->told->warn_of(file, picture);
+  return detect(RgbView{picture.rgb.data(), picture.width, picture.height});
+}
+
+const std::vector<std::string>& Detector::names() const { return state_->info.names; }
+int Detector::input_height() const { return static_cast<int>(state_->height); }
+int Detector::input_width() const { return static_cast<int>(state_->width); }
+std::optional<double> Detector::best_score() const { return state_->info.best_confidence; }
+double Detector::min_score() const {
+  constexpr double kUsual = 0.5;
+  return state_->options.min_score ? *state_->options.min_score : best_score().value_or(kUsual);
+}
+int Detector::decoder_layers() const {
+  return state_->options.decoder_layers > 0 ? state_->options.decoder_layers
+                                            : static_cast<int>(state_->model->num_decoder_layers());
+}
+
+}  // namespace rtdetr

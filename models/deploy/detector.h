@@ -1,0 +1,91 @@
+#pragma once
+
+#include "core/base/cpp20.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+/// The inference API: a model file in, pictures in, boxes out. Needs no header of LibTorch or OpenCV.
+namespace rtdetr {
+
+/// A picture in the caller's memory: RGB bytes, rows top to bottom.
+struct RgbView {
+  const std::uint8_t* data = nullptr;
+  int width = 0;
+  int height = 0;
+  std::ptrdiff_t stride = 0;  ///< bytes from one row to the next, at least width · 3; 0 = width · 3
+};
+
+struct Detection {
+  float x0 = 0, y0 = 0, x1 = 0, y1 = 0;  ///< corners, pixels of the picture, inside it
+  float score = 0;                       ///< [0, 1]
+  int label = 0;                         ///< index into Detector::names()
+};
+
+struct DetectorOptions {
+  /// Smallest score of a detection, [0, 1]. Absent: Detector::best_score() of the model file, or 0.5 where it has none.
+  std::optional<float> min_score;
+  int max_detections = 300;   ///< per picture, at least 1
+  int decoder_layers = 0;     ///< run only the first k: faster, a little less accurate; 0 = the model's usual depth
+  int height = 0, width = 0;  ///< input size, multiples of the model's stride; 0 = the size it was trained with
+  int threads = 0;            ///< of each call of this detector; 0 = what the process has set (OMP_NUM_THREADS)
+  std::int64_t max_pixels = 64'000'000;  ///< largest picture that detect_file decodes: 4.2 bytes of memory a pixel
+};
+
+/// Wall-clock milliseconds of one call.
+struct DetectionTimes {
+  double preprocess_ms = 0, model_ms = 0, postprocess_ms = 0;
+};
+
+/// A trained detector on the CPU, fused on loading. One may be called from several threads at once, as may its copies,
+/// which share the weights: detections are the same as one after the other, and each call has `threads` of its own. For
+/// the most pictures a second, give every core a thread and a detector of one (docs/howto/embed.md).
+///
+///     rtdetr::Detector detector("best.safetensors");
+///     for (const rtdetr::Detection& d : detector.detect(picture)) …
+///
+/// Other work on the machine slows a call down by the time that it takes away, not more: threads spin for each other
+/// only while nothing else wants their cores (core/base/short_waits.h). While it does, the process has as many sleeping
+/// threads more as there are cores, and one. OMP_WAIT_POLICY or GOMP_SPINCOUNT in the environment switch that off.
+class Detector {
+ public:
+  /// @throws rtdetr::Error  (a std::runtime_error) if the file cannot be read or used, or an option does not fit it;
+  /// all
+  ///                        options are named that are out of range
+  explicit Detector(const std::filesystem::path& model_file, const DetectorOptions& options = {});
+  /// The same weights, not loaded again, with other options. @throws as above, and if `other` runs fewer decoder layers
+  Detector(const Detector& other, const DetectorOptions& options);
+  Detector(const Detector&);  ///< the same weights and options
+  Detector& operator=(const Detector&);
+  Detector(Detector&&) noexcept;
+  Detector& operator=(Detector&&) noexcept;
+  ~Detector();
+
+  /// Best first. @throws rtdetr::Error  for a picture without data or of no size, or whose rows overlap
+  std::vector<Detection> detect(const RgbView& picture) const;
+  /// One batch, one pass; an entry per picture.
+  std::vector<std::vector<Detection>> detect(std::span<const RgbView> pictures, DetectionTimes* times = nullptr) const;
+  /// Reads a JPEG or PNG file.
+  std::vector<Detection> detect_file(const std::filesystem::path& picture) const;
+
+  const std::vector<std::string>& names() const;  ///< of the classes
+  int input_height() const;
+  int input_width() const;
+  int decoder_layers() const;  ///< that run
+  /// Score at which precision and recall were best together (mean F1) when the model was validated in training; absent
+  /// in files of models that were not.
+  std::optional<double> best_score() const;
+  double min_score() const;  ///< that counts
+
+ private:
+  struct State;
+  std::shared_ptr<const State> state_;
+};
+
+}  // namespace rtdetr

@@ -1,0 +1,63 @@
+#include "models/deploy/output_comparison.h"
+
+#include <algorithm>
+#include <limits>
+
+#include <torch/torch.h>
+
+namespace rtdetr {
+
+namespace {
+
+/// Final predictions in the order of their tokens.
+struct OrderedOutput {
+  torch::Tensor tokens;  ///< [B, Q] ascending
+  torch::Tensor scores;  ///< [B, Q, C]
+  torch::Tensor boxes;   ///< [B, Q, 4]
+};
+
+torch::Tensor rows_in_order(const torch::Tensor& rows, const torch::Tensor& order) {
+  return rows.gather(1, order.unsqueeze(-1).expand({-1, -1, rows.size(-1)}));
+}
+
+OrderedOutput run(DetectionModel& model, const torch::Tensor& input) {
+  const torch::NoGradGuard no_grad;
+  model->eval();
+  const ModelOutput output = model->forward(input);
+  const auto [tokens, order] = output.topk_indices.sort(1);
+  const Prediction& last = output.layers.back();
+  return {tokens, rows_in_order(last.logits.sigmoid(), order), rows_in_order(last.boxes_cxcywh, order)};
+}
+
+double largest(const torch::Tensor& difference) {
+  const double value = difference.abs().max().item<double>();
+  return std::isfinite(value) ? value : std::numeric_limits<double>::infinity();
+}
+
+OutputDifference difference_of(const OrderedOutput& a, const OrderedOutput& b) {
+  OutputDifference difference;
+  difference.max_abs_scores = largest(a.scores - b.scores);
+  difference.max_abs_boxes = largest(a.boxes - b.boxes);
+  difference.max_abs = std::max(difference.max_abs_scores, difference.max_abs_boxes);
+  return difference;
+}
+
+}  // namespace
+
+OutputDifference worse_of(const OutputDifference& a, const OutputDifference& b) {
+  return a.max_abs >= b.max_abs ? a : b;
+}
+
+OutputDifference compare_outputs(DetectionModel& a, DetectionModel& b, const torch::Tensor& input) {
+  const OrderedOutput of_a = run(a, input), of_b = run(b, input);
+  if (of_a.tokens.equal(of_b.tokens)) return difference_of(of_a, of_b);
+  a->to(torch::kFloat64);
+  b->to(torch::kFloat64);
+  const torch::Tensor precise = input.to(torch::kFloat64);
+  const OutputDifference difference = difference_of(run(a, precise), run(b, precise));
+  a->to(torch::kFloat32);
+  b->to(torch::kFloat32);
+  return difference;
+}
+
+}  // namespace rtdetr

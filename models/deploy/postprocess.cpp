@@ -1,0 +1,55 @@
+#include "models/deploy/postprocess.h"
+
+#include <algorithm>
+
+#include <torch/torch.h>
+
+#include "core/tensor/box_ops.h"
+#include "core/tensor/check.h"
+
+namespace rtdetr {
+namespace {
+
+struct Ranked {
+  Tensor scores, labels, queries;  ///< [B, D] each, best first
+};
+
+Ranked rank_pairs(const Tensor& logits, std::int64_t count) {
+  const auto classes = logits.size(2);
+  // The sigmoid is monotone, so only the winners need it.
+  const auto [best, index] = logits.flatten(1).topk(std::min(count, logits.size(1) * classes), 1);
+  return {best.sigmoid(), index.remainder(classes), index.div(classes, "floor")};
+}
+
+Ranked rank_by_softmax(const Tensor& logits, std::int64_t count) {
+  const auto [score, label] = logits.softmax(-1).narrow(2, 0, logits.size(2) - 1).max(-1);  // [B, Q]
+  const auto [best, query] = score.topk(std::min(count, score.size(1)), 1);
+  return {best, label.gather(1, query), query};
+}
+
+}  // namespace
+
+std::vector<Detections> postprocess(const Prediction& prediction, std::span<const PictureSize> sizes,
+                                    const PostprocessOptions& options) {
+  const auto type = prediction.boxes_cxcywh.scalar_type() == torch::kDouble ? torch::kDouble : torch::kFloat;
+  const Tensor logits = prediction.logits.detach().to(type), boxes = prediction.boxes_cxcywh.detach().to(type);
+  const auto batch = logits.size(0);
+  check_shape(boxes, {batch, logits.size(1), 4}, "boxes");
+  RTDETR_CHECK(static_cast<std::int64_t>(sizes.size()) == batch,
+               std::to_string(sizes.size()) + " picture sizes for a batch of " + std::to_string(batch));
+
+  const Ranked ranked =
+      options.softmax ? rank_by_softmax(logits, options.max_detections) : rank_pairs(logits, options.max_detections);
+  Tensor xyxy = cxcywh_to_xyxy(boxes).gather(1, ranked.queries.unsqueeze(-1).expand({-1, -1, 4}));
+  if (options.clip) xyxy = xyxy.clamp(0, 1);
+
+  std::vector<Detections> result;
+  for (std::int64_t b = 0; b < batch; ++b) {
+    const auto width = static_cast<double>(sizes[b].width), height = static_cast<double>(sizes[b].height);
+    const Tensor scale = torch::tensor({width, height, width, height}, torch::kFloat64).to(xyxy.options());
+    result.push_back({xyxy[b] * scale, ranked.scores[b], ranked.labels[b]});
+  }
+  return result;
+}
+
+}  // namespace rtdetr

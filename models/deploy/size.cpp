@@ -1,0 +1,88 @@
+#include "models/deploy/size.h"
+
+#include <ATen/record_function.h>
+#include <torch/torch.h>
+
+#include <string_view>
+
+#include "models/layers/fuse.h"
+#include "models/layers/shape_kernels.h"
+
+/// Operations are counted by watching one forward pass of tensors without memory: whatever a block computes is counted,
+/// no block has to know, and nothing is computed. Parameters that deployment leaves are said by what it changes.
+namespace rtdetr {
+
+namespace {
+
+std::int64_t count_deployed(const torch::nn::Module& module, Deployment deployment) {
+  if (const auto* fusable = dynamic_cast<const Fusable*>(&module)) return fusable->deployed_parameters(deployment);
+  std::int64_t total = 0;
+  for (const Tensor& parameter : module.parameters(/*recurse=*/false)) total += parameter.numel();
+  for (const auto& child : module.children()) total += count_deployed(*child, deployment);
+  return total;
+}
+
+thread_local double counted_operations = 0;
+
+/// Matrix products by M·K·N. Only the calls that are counted are asked for their inputs: some have none to give.
+void count_product(const at::RecordFunction& call) {
+  const std::string_view name = call.name();
+  const auto input = [&](std::size_t i) { return call.inputs()[i].toTensor(); };
+  if (name == "aten::mm" || name == "aten::bmm") {
+    counted_operations += 2.0 * input(0).numel() * input(1).size(-1);
+  } else if (name == "aten::addmm" || name == "aten::baddbmm") {
+    counted_operations += 2.0 * input(1).numel() * input(2).size(-1);
+  }
+}
+
+/// Convolutions by cells of the output times elements of the kernel.
+std::unique_ptr<at::ObserverContext> count_call(const at::RecordFunction& call) {
+  count_product(call);
+  if (std::string_view(call.name()) != "aten::convolution") return nullptr;
+  const auto inputs = call.inputs();
+  const torch::Tensor input = inputs[0].toTensor(), weight = inputs[1].toTensor();
+  const auto stride = inputs[3].toIntVector(), padding = inputs[4].toIntVector(), dilation = inputs[5].toIntVector();
+  const auto along = [](const std::vector<std::int64_t>& values, int axis) {  // one value may stand for both axes
+    return values.size() == 1 ? values[0] : values[axis];
+  };
+  double cells = static_cast<double>(input.size(0));
+  for (int axis = 0; axis < 2; ++axis) {
+    const std::int64_t extent = along(dilation, axis) * (weight.size(2 + axis) - 1) + 1;
+    cells *= (input.size(2 + axis) + 2 * along(padding, axis) - extent) / along(stride, axis) + 1;
+  }
+  counted_operations += 2 * cells * weight.numel();
+  return nullptr;
+}
+
+struct Watch {
+  at::CallbackHandle handle = at::addThreadLocalCallback(
+      at::RecordFunctionCallback(count_call).needsInputs(true).scopes({at::RecordScope::FUNCTION}));
+  ~Watch() { at::removeCallback(handle); }
+};
+
+}  // namespace
+
+std::int64_t count_deployed_parameters(const DetectionModelImpl& model) {
+  return count_deployed(model, model.head().deployment());
+}
+
+double count_gflops(const DetectionModel& model, std::int64_t height, std::int64_t width) {
+  register_shape_kernels();
+  BuildOptions options;
+  options.shapes_only = true;
+  DetectionModel shapes = build_model(model->spec(), options);
+  if (model->fused()) shapes->fuse();
+  shapes->eval();
+  shapes->keep_probes = true;
+  counted_operations = 0;
+  {
+    const c10::InferenceMode inference;
+    const Watch watch;
+    shapes->forward(torch::empty({1, model->spec().channels, height, width}, torch::kMeta));
+  }
+  std::int64_t tokens = 0;
+  for (const torch::Tensor& map : shapes->encoder_maps) tokens += map.size(2) * map.size(3);
+  return (counted_operations + shapes->head().spared_operations(tokens)) / 1e9;
+}
+
+}  // namespace rtdetr

@@ -1,0 +1,187 @@
+#include "models/graph/model.h"
+
+#include <algorithm>
+
+#include <torch/torch.h>
+
+#include "core/base/error.h"
+#include "models/graph/graph_plan.h"
+#include "models/graph/model_mistakes.h"
+#include "models/graph/resolve.h"
+#include "models/layers/block.h"
+#include "models/layers/fuse.h"
+#include "models/layers/init.h"
+#include "models/layers/module_tree.h"
+
+namespace rtdetr {
+
+/// The rows in running order, with what is needed to let go of a map as soon as its last reader has run.
+struct DetectionModelImpl::Graph {
+  struct Step {
+    std::vector<int> inputs;  ///< rows; PlannedRow::kImage = the picture
+    BlockPtr block;
+    bool kept_for_probe = false;
+    std::vector<int> last_read_here;  ///< rows that nothing reads afterwards
+  };
+
+  ModelSpec spec;
+  GraphPlan plan;
+  std::vector<Step> steps;  ///< all rows but the last
+  std::vector<int> head_inputs;
+  HeadPtr head;
+  bool fused = false;
+
+  /// Runs the rows; `maps` ends up with what the head and the probes read.
+  void run(const Tensor& images, std::vector<Tensor>& maps);
+  std::vector<Tensor> gather(const std::vector<int>& rows, const std::vector<Tensor>& maps) const;
+  void plan_releases();
+};
+
+namespace {
+
+GraphPlan checked_plan(const ModelSpec& spec, const BuildOptions& options) {
+  ModelMistakes mistakes(spec.origin);
+  GraphPlan plan = plan_graph(spec, options, mistakes);
+  mistakes.throw_if_any();
+  count_row_parameters(plan, mistakes);
+  mistakes.throw_if_any();
+  return plan;
+}
+
+/// Backbone maps that the rest of the model reads: what the references call the backbone's outputs.
+std::vector<int> backbone_outputs(const GraphPlan& plan) {
+  std::vector<int> rows;
+  for (const PlannedRow& row : plan.rows) {
+    if (row.part == "backbone") continue;
+    for (const int input : row.inputs) {
+      if (input >= 0 && plan.rows[input].part == "backbone") rows.push_back(input);
+    }
+  }
+  std::ranges::sort(rows);
+  rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
+  return rows;
+}
+
+}  // namespace
+
+void DetectionModelImpl::Graph::plan_releases() {
+  std::vector<int> last_reader(plan.rows.size(), -1);
+  for (const PlannedRow& row : plan.rows) {
+    for (const int input : row.inputs) {
+      if (input >= 0) last_reader[input] = row.index;
+    }
+  }
+  for (std::size_t row = 0; row < last_reader.size(); ++row) {
+    const int reader = last_reader[row] < 0 ? static_cast<int>(row) : last_reader[row];
+    if (reader < static_cast<int>(steps.size())) steps[reader].last_read_here.push_back(static_cast<int>(row));
+  }
+  for (const int row : backbone_outputs(plan)) steps[row].kept_for_probe = true;
+}
+
+std::vector<Tensor> DetectionModelImpl::Graph::gather(const std::vector<int>& rows,
+                                                      const std::vector<Tensor>& maps) const {
+  std::vector<Tensor> inputs;
+  for (const int row : rows) inputs.push_back(maps[row + 1]);
+  return inputs;
+}
+
+/// `maps[0]` is the picture, `maps[r + 1]` what row r put out.
+void DetectionModelImpl::Graph::run(const Tensor& images, std::vector<Tensor>& maps) {
+  maps.assign(steps.size() + 1, {});
+  maps[0] = images;
+  for (std::size_t r = 0; r < steps.size(); ++r) {
+    const Step& step = steps[r];
+    std::vector<Tensor> inputs = gather(step.inputs, maps);
+    maps[r + 1] = step.block->forward_all(inputs);
+    for (const int row : step.last_read_here) {
+      if (!steps[row].kept_for_probe) maps[row + 1] = Tensor();
+    }
+  }
+}
+
+DetectionModelImpl::DetectionModelImpl(ModelSpec spec, const BuildOptions& options)
+    : graph_(std::make_unique<Graph>()) {
+  Graph& graph = *graph_;
+  graph.spec = resolve_spec(spec, options);
+  graph.plan = checked_plan(graph.spec, options);
+  const ParameterBudget budget(/*counting_only=*/options.shapes_only);
+  for (const PlannedRow& row : graph.plan.rows) {
+    const std::shared_ptr<torch::nn::Module> module = build_row(row);
+    register_at(*this, row.path, module);
+    if (row.entry->build_head) {
+      graph.head = std::dynamic_pointer_cast<Head>(module);
+      graph.head_inputs = row.inputs;
+    } else {
+      graph.steps.push_back({row.inputs, std::dynamic_pointer_cast<Block>(module)});
+    }
+  }
+  graph.plan_releases();
+}
+
+DetectionModelImpl::~DetectionModelImpl() = default;
+
+ModelOutput DetectionModelImpl::forward(const torch::Tensor& images, const ForwardOptions& options) {
+  Graph& graph = *graph_;
+  const std::int64_t channels = graph.spec.channels, step = stride();
+  const bool right_form = images.dim() == 4 && images.size(1) == channels;
+  if (!right_form || images.size(2) % step || images.size(3) % step || images.size(2) == 0 || images.size(3) == 0) {
+    throw ConfigError("model " + graph.spec.name + " takes images [B, " + std::to_string(channels) +
+                      ", H, W] with H and W multiples of " + std::to_string(step) + ", found " +
+                      c10::str(images.sizes()));
+  }
+  std::vector<Tensor> maps;
+  graph.run(images, maps);
+  const std::vector<Tensor> head_maps = graph.gather(graph.head_inputs, maps);
+  if (keep_probes) {
+    backbone_maps.clear();
+    for (std::size_t r = 0; r < graph.steps.size(); ++r) {
+      if (graph.steps[r].kept_for_probe) backbone_maps.push_back(maps[r + 1]);
+    }
+    encoder_maps = head_maps;
+  }
+  maps.clear();
+  return graph.head->forward(head_maps, options);
+}
+
+const ModelSpec& DetectionModelImpl::spec() const { return graph_->spec; }
+std::int64_t DetectionModelImpl::num_classes() const { return graph_->spec.num_classes; }
+std::int64_t DetectionModelImpl::num_decoder_layers() const { return graph_->head->num_layers(); }
+std::int64_t DetectionModelImpl::stride() const { return graph_->plan.stride; }
+const Head& DetectionModelImpl::head() const { return *graph_->head; }
+bool DetectionModelImpl::fused() const { return graph_->fused; }
+
+void DetectionModelImpl::fuse() {
+  if (graph_->fused) return;
+  eval();
+  fuse_modules(*this);
+  graph_->fused = true;
+}
+
+std::vector<DetectionModelImpl::Row> DetectionModelImpl::rows() const {
+  std::vector<Row> rows;
+  for (const PlannedRow& planned : graph_->plan.rows) {
+    const bool is_head = planned.entry->build_head != nullptr;
+    const torch::nn::Module& module =
+        is_head ? static_cast<const torch::nn::Module&>(*graph_->head) : *graph_->steps[planned.index].block;
+    Row row;
+    row.index = planned.index;
+    for (const int from : planned.spec->from) row.from += (row.from.empty() ? "" : ", ") + std::to_string(from);
+    if (planned.spec->from_is_list) row.from = "[" + row.from + "]";
+    row.repeats = planned.outer_repeats * planned.context.repeats;
+    row.parameters = count_parameters(module);
+    row.module = planned.spec->module;
+    row.arguments = planned.context.args.to_text();
+    row.path = planned.path;
+    row.part = planned.part;
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+DetectionModel build_model(const ModelSpec& spec, const BuildOptions& options) {
+  DetectionModel model(spec, options);
+  if (options.initial_weights && !options.shapes_only) initialize_weights(*model, options.seed);
+  return model;
+}
+
+}  // namespace rtdetr

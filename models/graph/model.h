@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <torch/nn.h>
+
+#include "core/tensor/detection.h"
+#include "models/graph/build_options.h"
+#include "models/graph/head.h"
+#include "models/graph/model_spec.h"
+
+namespace rtdetr {
+
+/// A detector built from a YAML graph. Modules are registered under the paths their rows name (`model.<row>` without
+/// one), so the state's keys are the reference's.
+class DetectionModelImpl : public torch::nn::Module {
+ public:
+  DetectionModelImpl(ModelSpec spec, const BuildOptions& options);
+  ~DetectionModelImpl() override;
+
+  /// @param images  [B, 3, H, W] in [0, 1]; H and W multiples of stride()
+  /// @throws ConfigError  if the size does not fit the strides
+  /// @note  in evaluation mode and without `keep_probes`, several threads may run it at once
+  ModelOutput forward(const torch::Tensor& images, const ForwardOptions& options = {});
+
+  const ModelSpec& spec() const;  ///< as resolved: nc, scale, queries, decoder layers; so is its text
+  std::int64_t num_classes() const;
+  std::int64_t num_decoder_layers() const;
+  std::int64_t stride() const;  ///< largest stride of the graph, 32
+  bool fused() const;
+
+  /// Folds BatchNorm into convolutions and RepConv branches into one kernel, drops what only training needs
+  /// (denoising embedding, decoder layers beyond `decoder_layers`). Exact up to rounding. Evaluation only.
+  void fuse();
+
+  const Head& head() const;  ///< the last row's module
+
+  /// One line per row for `rtdetr info`: index, from, repeats, params, module, arguments; and the part it belongs to.
+  struct Row {
+    int index = 0;
+    std::string from;
+    std::int64_t repeats = 1;
+    std::int64_t parameters = 0;  ///< trainable and frozen, no buffers
+    std::string module;
+    std::string arguments;
+    std::string path;
+    std::string part;  ///< "backbone", "encoder" or "decoder"
+  };
+  std::vector<Row> rows() const;
+  /// Maps handed to the decoder and the backbone's outputs of the last forward, for parity probes; kept only while
+  /// `keep_probes` is set.
+  bool keep_probes = false;
+  std::vector<torch::Tensor> backbone_maps, encoder_maps;
+
+ private:
+  struct Graph;
+  std::unique_ptr<Graph> graph_;
+};
+TORCH_MODULE(DetectionModel);
+
+/// Builds with initial weights as the references draw them, every tensor a function of (seed, key).
+DetectionModel build_model(const ModelSpec& spec, const BuildOptions& options = {});
+
+}  // namespace rtdetr

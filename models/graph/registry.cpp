@@ -1,0 +1,60 @@
+#include "models/graph/registry.h"
+
+#include "core/base/error.h"
+
+namespace rtdetr {
+
+void register_plain_blocks(Registry& registry);      // blocks/plain.cpp
+void register_conv_blocks(Registry& registry);       // blocks/conv.cpp
+void register_hgnet_blocks(Registry& registry);      // blocks/hgnet.cpp
+void register_rep_blocks(Registry& registry);        // blocks/rep.cpp
+void register_csp_blocks(Registry& registry);        // blocks/csp.cpp
+void register_presnet_blocks(Registry& registry);    // blocks/presnet.cpp
+void register_resnet_blocks(Registry& registry);     // blocks/resnet.cpp
+void register_attention_blocks(Registry& registry);  // blocks/aifi.cpp
+void register_decoder_blocks(Registry& registry);    // heads/detr/decoder_rows.cpp
+
+namespace {
+
+/// An explicit list: the linker drops a static library's self-registering objects.
+Registry make_registry() {
+  Registry registry;
+  register_plain_blocks(registry);
+  register_conv_blocks(registry);
+  register_hgnet_blocks(registry);
+  register_rep_blocks(registry);
+  register_csp_blocks(registry);
+  register_presnet_blocks(registry);
+  register_resnet_blocks(registry);
+  register_attention_blocks(registry);
+  register_decoder_blocks(registry);
+  return registry;
+}
+
+}  // namespace
+
+void refuse(const std::string& what_was_expected) { throw ModelError(what_was_expected); }
+
+void Registry::add(BlockEntry entry) {
+  RTDETR_CHECK(!entry.build != !entry.build_head, entry.name + " needs one builder");
+  const std::string name = entry.name;
+  RTDETR_CHECK(entries_.emplace(name, std::move(entry)).second, name + " is registered twice");
+}
+
+const BlockEntry* Registry::find(const std::string& name) const {
+  const auto found = entries_.find(name);
+  return found == entries_.end() ? nullptr : &found->second;
+}
+
+std::vector<std::string> Registry::names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, entry] : entries_) names.push_back(name);
+  return names;
+}
+
+const Registry& registry() {
+  static const Registry instance = make_registry();
+  return instance;
+}
+
+}  // namespace rtdetr

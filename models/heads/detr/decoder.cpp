@@ -1,0 +1,318 @@
+#include "models/heads/detr/decoder.h"
+
+#include <cmath>
+
+#include <torch/torch.h>
+
+#include "core/base/error.h"
+#include "core/tensor/box_ops.h"
+#include "core/tensor/check.h"
+#include "models/layers/module_tree.h"
+
+namespace rtdetr {
+namespace {
+
+constexpr double kPriorProbability = 0.01;  // of every class, before training
+constexpr double kPriorClasses = 80;        // for which Ultralytics' scaled bias is the same
+constexpr int kBoxHeadLayers = 3;
+
+std::string indexed(const std::string& name, std::size_t k) { return name + "." + std::to_string(k); }
+
+/// One parameter `weight` [rows, columns], drawn from N(0, 1).
+struct TableImpl : torch::nn::Module, InitializesWeights {
+  TableImpl(std::int64_t rows, std::int64_t columns) {
+    weight = register_parameter("weight", new_weight({rows, columns}));
+  }
+  void init_weights(const WeightDraws& draws) override { draws.normal(weight, "weight"); }
+  Tensor weight;
+};
+
+Tensor add_table(torch::nn::Module& parent, const std::string& name, std::int64_t rows, std::int64_t columns) {
+  auto table = std::make_shared<TableImpl>(rows, columns);
+  parent.register_module(name, table);
+  return table->weight;
+}
+
+/// Takes "list.k", "list.k+1", … off the module.
+void remove_children_from(torch::nn::Module& module, const std::string& list, std::size_t k) {
+  const auto container = module.named_children()[list];
+  for (auto count = container->children().size(); count > k; --count)
+    container->unregister_module(std::to_string(count - 1));
+}
+
+/// [B, D, H, W] → [B, H·W, D]. The gradient comes back with the channels last; LibTorch 2.11's BatchNorm misreads that
+/// for a batch of one (it takes it for contiguous), so it is put into the map's own order.
+Tensor to_tokens(const Tensor& map) {
+  if (map.size(0) == 1 && map.requires_grad()) {
+    map.register_hook([format = map.suggest_memory_format()](const Tensor& grad) { return grad.contiguous(format); });
+  }
+  return map.flatten(2).transpose(1, 2);
+}
+
+void zero(const Linear& linear) {
+  WeightDraws::constant(linear->weight, 0);
+  WeightDraws::constant(linear->bias, 0);
+}
+
+}  // namespace
+
+RTDETRDecoderImpl::RTDETRDecoderImpl(DecoderOptions options)
+    : options_(std::move(options)), anchors_(options_.anchors) {
+  RTDETR_CHECK(!options_.in_channels.empty() && options_.points.size() >= options_.in_channels.size(),
+               "the decoder needs at least one map, and a number of points for each");
+  RTDETR_CHECK(options_.layers > 0, "the decoder needs a layer");
+  if (options_.eval_layers <= 0 || options_.eval_layers > options_.layers) options_.eval_layers = options_.layers;
+  build_input_projections();
+  build_layers();
+  build_selection();
+}
+
+void RTDETRDecoderImpl::build_input_projections() {
+  ConvNormActOptions unit;
+  unit.norm = options_.norm;
+  const bool numbered = options_.keys == DecoderOptions::Keys::kUltralytics;
+  unit.conv_name = numbered ? "0" : "conv";
+  unit.norm_name = numbered ? "1" : "norm";
+  const auto maps = options_.in_channels.size();
+  for (std::size_t level = 0; level < options_.points.size(); ++level) {
+    const auto in = level < maps    ? options_.in_channels[level]
+                    : level == maps ? options_.in_channels.back()
+                                    : options_.dim;
+    unit.conv = {in, options_.dim};
+    if (level >= maps) unit.conv.kernel = 3, unit.conv.stride = 2, unit.conv.padding = 1;
+    input_proj_.emplace_back(unit);
+    register_at(*this, indexed("input_proj", level), input_proj_.back().ptr());
+  }
+}
+
+void RTDETRDecoderImpl::build_layers() {
+  const auto dim = options_.dim;
+  DecoderLayerOptions layer;
+  layer.attention = {dim, options_.heads, options_.points, options_.sampling, options_.points_scale_buffer};
+  layer.ffn_dim = options_.ffn_dim;
+  layer.activation = options_.activation;
+  layer.clamp_output = options_.clamp_output;
+  layer.xavier_ffn = options_.xavier_ffn;
+  for (std::int64_t k = 0; k < options_.layers; ++k) {
+    layers_.emplace_back(layer);
+    score_heads_.emplace_back(dim, options_.num_classes);
+    bbox_heads_.emplace_back(dim, dim, 4, kBoxHeadLayers);
+    register_at(*this, indexed("decoder.layers", k), layers_.back().ptr());
+    register_at(*this, indexed("dec_score_head", k), score_heads_.back().ptr());
+    register_at(*this, indexed("dec_bbox_head", k), bbox_heads_.back().ptr());
+  }
+  query_pos_head_ = register_module("query_pos_head", Mlp(4, 2 * dim, dim, 2));
+}
+
+void RTDETRDecoderImpl::build_selection() {
+  const auto dim = options_.dim;
+  const bool named = options_.keys == DecoderOptions::Keys::kV2;
+  enc_output_proj_ = Linear(dim, dim);
+  enc_output_norm_ = LayerNorm(dim);
+  register_at(*this, named ? "enc_output.proj" : "enc_output.0", enc_output_proj_.ptr());
+  register_at(*this, named ? "enc_output.norm" : "enc_output.1", enc_output_norm_.ptr());
+  enc_score_head_ = register_module("enc_score_head", Linear(dim, options_.num_classes));
+  enc_bbox_head_ = register_module("enc_bbox_head", Mlp(dim, dim, 4, kBoxHeadLayers));
+  if (options_.learnt_queries) learnt_queries_ = add_table(*this, "tgt_embed", options_.num_queries, dim);
+  if (options_.denoising.count > 0) {
+    const bool padding_class = options_.denoising.padding == DenoisingOptions::Padding::kClass;
+    denoising_classes_ = add_table(*this, "denoising_class_embed", options_.num_classes + (padding_class ? 1 : 0), dim);
+  }
+}
+
+void RTDETRDecoderImpl::init_weights(const WeightDraws& draws) {
+  double prior = -std::log((1 - kPriorProbability) / kPriorProbability);
+  if (options_.prior_scales_with_classes) prior *= static_cast<double>(options_.num_classes) / kPriorClasses;
+  WeightDraws::constant(enc_score_head_->bias, prior);
+  zero(enc_bbox_head_->layers.back());
+  for (std::size_t k = 0; k < layers_.size(); ++k) {
+    if (k > 0) copy_state(*layers_[0], *layers_[k]);  // the references deep-copy one layer
+    WeightDraws::constant(score_heads_[k]->bias, prior);
+    zero(bbox_heads_[k]->layers.back());
+  }
+  draws.xavier_uniform(enc_output_proj_->weight, "enc_output.weight");
+  for (std::size_t k = 0; k < query_pos_head_->layers.size(); ++k)
+    draws.xavier_uniform(query_pos_head_->layers[k]->weight, indexed("query_pos_head.layers", k));
+  if (learnt_queries_.defined()) draws.xavier_uniform(learnt_queries_, "tgt_embed.weight");
+  for (std::size_t k = 0; options_.xavier_projections && k < input_proj_.size(); ++k)
+    draws.xavier_uniform(input_proj_[k]->parameters().front(), indexed("input_proj", k));  // the kernel
+  if (denoising_classes_.defined() && denoising_classes_.size(0) > options_.num_classes)
+    WeightDraws::constant(denoising_classes_.select(0, options_.num_classes), 0);
+}
+
+void RTDETRDecoderImpl::fuse() {
+  const auto keep = static_cast<std::size_t>(options_.eval_layers);
+  if (keep < layers_.size()) {
+    remove_children_from(*named_children()["decoder"], "layers", keep);
+    remove_children_from(*this, "dec_score_head", keep);
+    remove_children_from(*this, "dec_bbox_head", keep);
+    layers_.resize(keep, nullptr);
+    score_heads_.resize(keep, nullptr);
+    bbox_heads_.resize(keep, nullptr);
+    options_.layers = options_.eval_layers;
+  }
+  if (denoising_classes_.defined()) {
+    unregister_module("denoising_class_embed");
+    denoising_classes_ = Tensor();
+    options_.denoising.count = 0;
+  }
+}
+
+Deployment RTDETRDecoderImpl::deployment() const {
+  return options_.keys == DecoderOptions::Keys::kUltralytics ? Deployment::kUltralytics : Deployment::kOfficial;
+}
+
+/// Ultralytics neither folds the decoder's BatchNorm nor drops the embedding.
+std::int64_t RTDETRDecoderImpl::deployed_parameters(Deployment deployment) const {
+  const std::int64_t all = count_parameters(*this);
+  const bool drops_embedding = deployment == Deployment::kOfficial && denoising_classes_.defined();
+  return drops_embedding ? all - denoising_classes_.numel() : all;
+}
+
+ModelOutput RTDETRDecoderImpl::forward(const std::vector<Tensor>& maps, const ForwardOptions& options) {
+  const bool training = !options.targets.empty();
+  const auto run = training ? num_layers() : layers_to_run(options);
+  const Memory memory = project(maps);
+  Queries queries = select(memory);
+  if (training) prepend_denoising(queries, options);
+  std::vector<Prediction> predictions = decode(queries, memory, run, training || options.all_layers);
+
+  ModelOutput output;
+  output.encoder = queries.encoder;
+  output.topk_indices = queries.indices;
+  output.denoising_pairs = queries.denoising;
+  const auto denoising = queries.denoising.queries, matching = queries.indices.size(1);
+  for (Prediction& all : predictions) {
+    if (denoising == 0) {
+      output.layers.push_back(std::move(all));
+      continue;
+    }
+    const auto logits = all.logits.split_with_sizes({denoising, matching}, 1);
+    const auto boxes = all.boxes_cxcywh.split_with_sizes({denoising, matching}, 1);
+    output.denoising.push_back({logits[0], boxes[0]});
+    output.layers.push_back({logits[1], boxes[1]});
+  }
+  return output;
+}
+
+std::int64_t RTDETRDecoderImpl::layers_to_run(const ForwardOptions& options) const {
+  const auto asked = options.decoder_layers;
+  if (asked < 0 || asked > num_layers())
+    throw ConfigError("decoder_layers=" + std::to_string(asked) + ": the model has " + std::to_string(num_layers()) +
+                      " decoder layers; use 1 to " + std::to_string(num_layers()) + ", or 0 for its usual depth");
+  if (asked > 0) return asked;
+  return options.all_layers ? num_layers() : options_.eval_layers;
+}
+
+RTDETRDecoderImpl::Memory RTDETRDecoderImpl::project(const std::vector<Tensor>& maps) {
+  RTDETR_CHECK(maps.size() == options_.in_channels.size(), "the decoder was built for " +
+                                                               std::to_string(options_.in_channels.size()) +
+                                                               " maps, not " + std::to_string(maps.size()));
+  Memory memory;
+  std::vector<Tensor> tokens;
+  Tensor previous;
+  for (std::size_t level = 0; level < input_proj_.size(); ++level) {
+    const Tensor& in = level < maps.size() ? maps[level] : level == maps.size() ? maps.back() : previous;
+    previous = input_proj_[level]->forward(in);
+    memory.levels.push_back({previous.size(2), previous.size(3)});
+    tokens.push_back(to_tokens(previous));
+  }
+  memory.tokens = torch::cat(tokens, 1);
+  return memory;
+}
+
+RTDETRDecoderImpl::Queries RTDETRDecoderImpl::select(const Memory& memory) {
+  const auto box_type = memory.tokens.scalar_type() == torch::kDouble ? torch::kDouble : torch::kFloat;
+  const Anchors anchors = anchors_.get(memory.levels, memory.tokens.options().dtype(box_type));
+  const Tensor tokens = anchors.valid.defined() ? memory.tokens * anchors.valid : memory.tokens;
+
+  // Every token is scored, but only the selected ones reach the loss: with gradients, score them all without and
+  // compute the selected few again.
+  const bool again = torch::GradMode::is_enabled();
+  Queries queries;
+  Tensor features, logits;
+  {
+    const torch::AutoGradMode record(false);
+    features = encode_output(tokens);
+    logits = enc_score_head_(features);
+    queries.indices = select_queries(logits, options_.num_queries, options_.selection);
+  }
+  if (again) {
+    features = encode_output(gather_tokens(tokens, queries.indices));
+    logits = enc_score_head_(features);
+  } else {
+    features = gather_tokens(features, queries.indices);  // [B, Q, D]
+    logits = gather_tokens(logits, queries.indices);      // [B, Q, C]
+  }
+  const Tensor anchor_logits = anchors.logits.expand({tokens.size(0), -1, -1});
+  const Tensor box_logits = enc_bbox_head_(features).to(box_type) + gather_tokens(anchor_logits, queries.indices);
+  queries.encoder = {logits, box_logits.sigmoid()};
+  queries.reference_logits = box_logits.detach();
+  queries.content = learnt_queries_.defined()
+                        ? learnt_queries_.narrow(0, 0, features.size(1)).expand({features.size(0), -1, -1})
+                        : features.detach();
+  return queries;
+}
+
+void RTDETRDecoderImpl::prepend_denoising(Queries& queries, const ForwardOptions& options) {
+  const auto batch = queries.content.size(0), matching = queries.content.size(1);
+  RTDETR_CHECK(static_cast<std::int64_t>(options.targets.size()) == batch,
+               std::to_string(options.targets.size()) + " targets for " + std::to_string(batch) + " images");
+  const DenoisingPairs plan = plan_denoising(options.targets, options_.denoising);
+  if (plan.queries == 0) return;
+  RTDETR_CHECK(denoising_classes_.defined(), "a fused model cannot be trained");
+  DenoisingDraws draws;
+  if (options.draws) {
+    draws = *options.draws;
+  } else {
+    RTDETR_CHECK(options.generator.has_value(), "training needs a generator for the denoising queries");
+    draws = draw_denoising(batch, plan.queries, options_.num_classes, *options.generator,
+                           queries.reference_logits.options());
+  }
+  DenoisingQueries noisy =
+      make_denoising_queries(options.targets, options_.num_classes, matching, options_.denoising, draws);
+
+  Tensor content;
+  if (options_.denoising.padding == DenoisingOptions::Padding::kClass) {
+    content = torch::embedding(denoising_classes_, noisy.labels, options_.num_classes);
+  } else {
+    const Tensor real = noisy.labels.ge(0).unsqueeze(-1);
+    content = torch::embedding(denoising_classes_, noisy.labels.clamp_min(0)) * real;
+  }
+  queries.content = torch::cat({content.to(queries.content.scalar_type()), queries.content}, 1);
+  queries.reference_logits =
+      torch::cat({noisy.box_logits.to(queries.reference_logits.scalar_type()), queries.reference_logits}, 1);
+  // Added rather than boolean: attention would convert a boolean one in every layer.
+  queries.mask = torch::zeros(noisy.blocked.sizes(), queries.content.options().requires_grad(false))
+                     .masked_fill_(noisy.blocked, -std::numeric_limits<double>::infinity());
+  queries.denoising = std::move(noisy.pairs);
+}
+
+std::vector<Prediction> RTDETRDecoderImpl::decode(const Queries& queries, const Memory& memory, std::int64_t layers,
+                                                  bool every_layer) {
+  std::vector<Prediction> predictions;
+  Tensor content = queries.content;
+  Tensor reference = queries.reference_logits.sigmoid();  // [B, N, 4], never with a gradient
+  Tensor refined;                                         // the layer before's boxes, with a gradient
+  for (std::int64_t k = 0; k < layers; ++k) {
+    const Tensor position = query_pos_head_(reference.to(memory.tokens.scalar_type()));
+    content = layers_[k]->forward(content, position, reference, memory.tokens, memory.levels, queries.mask);
+    const Tensor step = bbox_heads_[k](content).to(reference.scalar_type());
+    // Boxes handed out reach the gradient of the layer before too; those refined further start from a constant.
+    const Tensor start = inverse_sigmoid(k == 0 ? reference : refined);
+    const Tensor boxes = (step + start).sigmoid();
+    if (every_layer || k + 1 == layers) predictions.push_back({score_heads_[k](content), boxes});
+    refined = k > 0 && start.requires_grad() ? (step + start.detach()).sigmoid() : boxes;
+    reference = refined.detach();
+  }
+  return predictions;
+}
+
+/// The official code runs the box head of query selection before it selects.
+double RTDETRDecoderImpl::spared_operations(std::int64_t tokens) const {
+  if (options_.keys == DecoderOptions::Keys::kUltralytics) return 0;
+  const double dim = static_cast<double>(options_.dim), spared = static_cast<double>(tokens - options_.num_queries);
+  return 2 * std::max(spared, 0.0) * (2 * dim * dim + 4 * dim);
+}
+
+}  // namespace rtdetr

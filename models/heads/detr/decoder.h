@@ -1,0 +1,110 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <torch/nn.h>
+
+#include "models/graph/head.h"
+#include "models/heads/detr/decoder_layer.h"
+#include "models/heads/detr/denoising.h"
+#include "models/heads/detr/query_selection.h"
+#include "models/layers/basic.h"
+#include "models/layers/conv.h"
+#include "models/layers/mlp.h"
+
+namespace rtdetr {
+
+/// What distinguishes the published decoders. The initial values are RT-DETRv2's.
+struct DecoderOptions {
+  std::vector<std::int64_t> in_channels;  ///< of the maps, finest first
+  std::int64_t num_classes = 80;
+  std::int64_t dim = 256;
+  std::int64_t num_queries = 300;
+  std::int64_t heads = 8;
+  std::int64_t layers = 6;
+  std::int64_t ffn_dim = 1024;
+  Activation activation = Activation::kRelu;     ///< of the feed-forward part
+  std::vector<std::int64_t> points = {4, 4, 4};  ///< per level; more levels than maps add stride-2 levels
+  SamplingMethod sampling = SamplingMethod::kBilinear;
+  QuerySelection selection = QuerySelection::kBestClass;
+  AnchorOptions anchors;
+  std::int64_t eval_layers = 0;  ///< layers that run outside training; 0 = all
+  DenoisingOptions denoising;
+  bool learnt_queries = false;             ///< a table `tgt_embed` instead of the selected tokens' features
+  bool clamp_output = false;               ///< v1, see DecoderLayerOptions
+  bool xavier_projections = true;          ///< input projections start Xavier-uniform (v2, Ultralytics)
+  bool xavier_ffn = true;                  ///< and so do the feed-forward parts (v2)
+  bool points_scale_buffer = true;         ///< v2's `num_points_scale` in the state
+  bool prior_scales_with_classes = false;  ///< Ultralytics: bias -log(99) · C / 80 instead of -log(99)
+  BatchNormOptions norm;                   ///< of the input projections
+
+  /// Names of the pairs (input projection; encoder output) in the state.
+  enum class Keys {
+    kV1,           ///< input_proj.k.{conv,norm}; enc_output.{0,1}
+    kV2,           ///< input_proj.k.{conv,norm}; enc_output.{proj,norm}
+    kUltralytics,  ///< input_proj.k.{0,1};       enc_output.{0,1}
+  } keys = Keys::kV2;
+};
+
+/// RT-DETR's decoder (arXiv 2304.08069 §4.3, 2407.17140): the encoder's best tokens become queries, and each layer
+/// refines their boxes. One class for v1, v2 and Ultralytics; see DecoderOptions for the differences.
+class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable {
+ public:
+  explicit RTDETRDecoderImpl(DecoderOptions options);
+
+  /// @param maps  one [B, C_l, H_l, W_l] per input, finest first
+  /// @note        boxes and their refinement stay float32 (float64 in a float64 model) under autocast
+  /// @throws ConfigError  if options.decoder_layers exceeds the model's
+  ModelOutput forward(const std::vector<Tensor>& maps, const ForwardOptions& options) override;
+
+  std::int64_t num_layers() const override { return static_cast<std::int64_t>(layers_.size()); }
+  const DecoderOptions& options() const { return options_; }
+  Deployment deployment() const override;
+  double spared_operations(std::int64_t tokens) const override;
+
+  void init_weights(const WeightDraws& draws) override;
+
+  /// Drops what only training needs: the denoising embedding and the layers that do not run outside it.
+  void fuse() override;
+  std::int64_t deployed_parameters(Deployment deployment) const override;
+
+ private:
+  struct Memory {
+    Tensor tokens;  ///< [B, S, D]
+    std::vector<LevelShape> levels;
+  };
+  struct Queries {
+    Tensor content;           ///< [B, N, D]
+    Tensor reference_logits;  ///< [B, N, 4], no gradient
+    Tensor mask;              ///< [N, N] to add to attention logits; undefined without denoising
+    Tensor indices;           ///< [B, Q]
+    Prediction encoder;
+    DenoisingPairs denoising;
+  };
+
+  void build_input_projections();
+  void build_layers();
+  void build_selection();
+  Memory project(const std::vector<Tensor>& maps);
+  Tensor encode_output(const Tensor& tokens) { return enc_output_norm_(enc_output_proj_(tokens)); }
+  Queries select(const Memory& memory);
+  void prepend_denoising(Queries& queries, const ForwardOptions& options);
+  std::vector<Prediction> decode(const Queries& queries, const Memory& memory, std::int64_t layers, bool every_layer);
+  std::int64_t layers_to_run(const ForwardOptions& options) const;
+
+  DecoderOptions options_;
+  AnchorCache anchors_;
+  std::vector<ConvNormAct> input_proj_;
+  Tensor denoising_classes_;  ///< [C or C + 1, D] embedding of denoising queries; undefined without them
+  Tensor learnt_queries_;     ///< [Q, D], or undefined
+  Mlp query_pos_head_{nullptr}, enc_bbox_head_{nullptr};
+  Linear enc_output_proj_{nullptr}, enc_score_head_{nullptr};
+  LayerNorm enc_output_norm_{nullptr};
+  std::vector<DecoderLayer> layers_;
+  std::vector<Linear> score_heads_;
+  std::vector<Mlp> bbox_heads_;
+};
+TORCH_MODULE(RTDETRDecoder);
+
+}  // namespace rtdetr

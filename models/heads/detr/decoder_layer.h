@@ -1,0 +1,46 @@
+#pragma once
+
+#include <vector>
+
+#include <torch/nn.h>
+
+#include "models/layers/attention.h"
+#include "models/layers/basic.h"
+#include "models/layers/deformable_attention.h"
+
+namespace rtdetr {
+
+struct DecoderLayerOptions {
+  DeformableAttentionOptions attention;  ///< dim and heads also serve the self-attention
+  std::int64_t ffn_dim = 1024;
+  Activation activation = Activation::kRelu;
+  bool clamp_output = false;  ///< v1: ±65504 before the last norm, float16's range
+  bool xavier_ffn = false;    ///< v2's initial weights of the feed-forward part
+};
+
+/// One decoder layer, post-norm: self-attention among queries, deformable cross-attention into the maps, feed-forward.
+class DecoderLayerImpl : public torch::nn::Module, public InitializesWeights {
+ public:
+  explicit DecoderLayerImpl(DecoderLayerOptions options);
+
+  /// @param content    [B, N, D]
+  /// @param position   [B, N, D] embedding of `reference`
+  /// @param reference  [B, N, 4] cxcywh, fraction of image
+  /// @param memory     [B, S, D]
+  /// @param mask       [N, N] added to the self-attention's logits, or undefined
+  /// @return           [B, N, D]
+  torch::Tensor forward(torch::Tensor content, const torch::Tensor& position, const torch::Tensor& reference,
+                        const torch::Tensor& memory, const std::vector<LevelShape>& levels, const torch::Tensor& mask);
+
+  void init_weights(const WeightDraws& draws) override;
+
+ private:
+  DecoderLayerOptions options_;
+  SelfAttention self_attn_{nullptr};
+  DeformableAttention cross_attn_{nullptr};
+  Linear linear1_{nullptr}, linear2_{nullptr};
+  LayerNorm norm1_{nullptr}, norm2_{nullptr}, norm3_{nullptr};
+};
+TORCH_MODULE(DecoderLayer);
+
+}  // namespace rtdetr

@@ -1,0 +1,182 @@
+// How a model YAML says which decoder it wants: Ultralytics' positional arguments, and named options on top of a
+// variant.
+#include <algorithm>
+
+#include "models/graph/registry.h"
+#include "models/heads/detr/decoder.h"
+
+namespace rtdetr {
+namespace {
+
+DecoderOptions variant_options(const std::string& variant) {
+  DecoderOptions o;  // RT-DETRv2
+  if (variant == "v1") {
+    o.keys = DecoderOptions::Keys::kV1;
+    o.clamp_output = true;
+    o.xavier_projections = o.xavier_ffn = o.points_scale_buffer = false;
+  } else if (variant == "ultralytics") {
+    o.keys = DecoderOptions::Keys::kUltralytics;
+    o.xavier_ffn = o.points_scale_buffer = false;
+    o.denoising.padding = DenoisingOptions::Padding::kZero;
+    o.denoising.logit_epsilon = 1e-6;
+    o.denoising.clamp_before_logit = true;
+  }
+  return o;
+}
+
+std::vector<std::int64_t> points_per_level(const RowContext& row) {
+  std::vector<std::int64_t> points = row.args.integers("ndp");
+  if (points.size() == 1)
+    points.resize(std::max<std::size_t>(row.inputs.size(), row.args.integer("levels")), points[0]);
+  return points;
+}
+
+std::int64_t layers_outside_training(const RowContext& row) {
+  const auto layers = row.args.integer("ndl"), index = row.args.integer("eval_idx");
+  return index < 0 ? layers + index + 1 : index + 1;
+}
+
+void apply_named_options(const Arguments& args, DecoderOptions& o) {
+  const auto chosen = [&](const char* name, const char* value) {
+    return !args.is_none(name) && args.text(name) == value;
+  };
+  if (chosen("sampling", "discrete"))
+    o.sampling = chosen("discrete_clamp", "fixed") ? SamplingMethod::kDiscrete : SamplingMethod::kDiscreteSquare;
+  if (chosen("select", "one2many")) o.selection = QuerySelection::kOneToMany;
+  if (chosen("anchors", "fixed")) o.anchors.official_border = false;
+  if (chosen("prior", "ultralytics")) o.prior_scales_with_classes = true;
+  if (chosen("padding", "class")) o.denoising.padding = DenoisingOptions::Padding::kClass;
+  if (chosen("padding", "zero")) o.denoising.padding = DenoisingOptions::Padding::kZero;
+  if (chosen("empty_batch", "none")) o.denoising.empty_batch = DenoisingOptions::EmptyBatch::kNone;
+  if (!args.is_none("clamp_output")) o.clamp_output = args.flag("clamp_output");
+  if (!args.is_none("logit_eps")) o.denoising.logit_epsilon = args.number("logit_eps");
+}
+
+DecoderOptions decoder_options(const RowContext& row) {
+  const Arguments& args = row.args;
+  DecoderOptions o = variant_options(args.text("variant"));
+  for (const FeatureMap& map : row.inputs) o.in_channels.push_back(map.channels);
+  o.num_classes = args.integer("nc");
+  o.dim = args.integer("hd");
+  o.num_queries = args.integer("nq");
+  o.heads = args.integer("nh");
+  o.layers = args.integer("ndl");
+  o.eval_layers = layers_outside_training(row);
+  o.ffn_dim = args.integer("d_ffn");
+  o.activation = activation_from_name(args.text("act"));
+  o.points = points_per_level(row);
+  o.learnt_queries = args.flag("learnt_init_query");
+  o.denoising.count = args.integer("nd");
+  o.denoising.label_noise_ratio = args.number("label_noise_ratio");
+  o.denoising.box_noise_scale = args.number("box_noise_scale");
+  o.norm = {row.norm_eps, row.norm_momentum, false};
+  apply_named_options(args, o);
+  return o;
+}
+
+void check_decoder(const RowContext& row) {
+  const Arguments& args = row.args;
+  if (args.integer("hd") % args.integer("nh") != 0)
+    refuse("hd (" + std::to_string(args.integer("hd")) + ") must be a multiple of nh (" +
+           std::to_string(args.integer("nh")) + " heads); note that the second positional argument is hd, not nq");
+  const auto points = points_per_level(row);
+  if (points.size() < row.inputs.size() || points.size() > kMaxLevels)
+    refuse("ndp must be one number or one per level, found " + std::to_string(points.size()) + " for " +
+           std::to_string(row.inputs.size()) + " maps (at most " + std::to_string(kMaxLevels) + " levels)");
+  const auto layers = layers_outside_training(row);
+  if (layers < 1 || layers > args.integer("ndl"))
+    refuse("eval_idx must name one of the " + std::to_string(args.integer("ndl")) + " layers, found " +
+           std::to_string(args.integer("eval_idx")));
+  if (args.number("dropout") != 0) refuse("dropout must be 0: the published recipes use none");
+}
+
+std::vector<ArgumentSpec> positional_arguments() {
+  return {
+      integer_argument("nc", "number of classes").range(1, 1'000'000),
+      integer_argument("hd", "width of queries and tokens").alias("dim").fallback(256).range(4, 8192),
+      integer_argument("nq", "queries").alias("queries").fallback(300).range(1, 100'000),
+      integers_argument("ndp", "sampling points per level, one number or a list")
+          .alias("points")
+          .fallback(ArgumentValue(std::vector<std::int64_t>{4}))
+          .range(1, 64),
+      integer_argument("nh", "attention heads").alias("heads").fallback(8).range(1, 256),
+      integer_argument("ndl", "decoder layers").alias("layers").fallback(6).range(1, 64),
+      integer_argument("d_ffn", "hidden width of the feed-forward part").alias("ffn").fallback(1024).range(1, 65536),
+      number_argument("dropout", "only 0 is offered").fallback(ArgumentValue(0.0)).range(0, 1),
+      activation_argument("act", "activation of the feed-forward part").fallback(ArgumentValue("relu")),
+      integer_argument("eval_idx", "last layer that runs outside training, -1 = the last").fallback(-1).range(-64, 63),
+      integer_argument("nd", "denoising queries (positives) per image, 0 = none")
+          .alias("denoising")
+          .fallback(100)
+          .range(0, 100'000),
+      number_argument("label_noise_ratio", "twice the probability that a denoising label is redrawn")
+          .alias("label_noise")
+          .fallback(ArgumentValue(0.5))
+          .range(0, 1),
+      number_argument("box_noise_scale", "how far denoising boxes move, in half sides")
+          .alias("box_noise")
+          .fallback(ArgumentValue(1.0))
+          .range(0, 10),
+      flag_argument("learnt_init_query", "learnt queries instead of the selected tokens' features")
+          .alias("learnt_queries")
+          .fallback(ArgumentValue(false))};
+}
+
+std::vector<ArgumentSpec> named_options() {
+  const ArgumentValue by_variant = std::monostate{};
+  return {text_argument("variant", "whose keys and details: the options below change single ones",
+                        {"ultralytics", "v1", "v2"})
+              .fallback(ArgumentValue("ultralytics"))
+              .named_only(),
+          integer_argument("levels", "levels; more than maps adds stride-2 ones")
+              .fallback(0)
+              .range(0, kMaxLevels)
+              .named_only(),
+          text_argument("sampling", "how values are read between cells", {"bilinear", "discrete"})
+              .fallback(ArgumentValue("bilinear"))
+              .named_only(),
+          text_argument("discrete_clamp", "official clamps columns by the height (wrong on wide maps)",
+                        {"official", "fixed"})
+              .fallback(ArgumentValue("official"))
+              .named_only(),
+          text_argument("select", "query selection: best class per token, or best (token, class) pairs",
+                        {"default", "one2many"})
+              .fallback(ArgumentValue("default"))
+              .named_only(),
+          text_argument("anchors", "official: anchors near the border are infinite and their tokens blank",
+                        {"official", "fixed"})
+              .fallback(ArgumentValue("official"))
+              .named_only(),
+          text_argument("prior", "initial score bias: fixed -4.595, or scaled by nc / 80", {"fixed", "ultralytics"})
+              .fallback(ArgumentValue("fixed"))
+              .named_only(),
+          text_argument("padding", "denoising slots without a box: an embedded class, or zeros", {"class", "zero"})
+              .fallback(by_variant)
+              .named_only(),
+          text_argument("empty_batch", "a batch without boxes: one dummy denoising group, or none", {"dummy", "none"})
+              .fallback(ArgumentValue("dummy"))
+              .named_only(),
+          flag_argument("clamp_output", "clamp layers to float16's range before the last norm (v1)")
+              .fallback(by_variant)
+              .named_only(),
+          number_argument("logit_eps", "of the denoising boxes' inverse sigmoid")
+              .fallback(by_variant)
+              .range(1e-12, 0.1)
+              .named_only()};
+}
+
+}  // namespace
+
+void register_decoder_blocks(Registry& registry) {
+  std::vector<ArgumentSpec> arguments = positional_arguments();
+  for (ArgumentSpec& option : named_options()) arguments.push_back(std::move(option));
+  registry.add(
+      {.name = "RTDETRDecoder",
+       .summary = "query selection and decoder of RT-DETR v1, v2 and Ultralytics; the last row",
+       .arguments = std::move(arguments),
+       .many_inputs = true,
+       .build_head = [](const RowContext& row) -> HeadPtr { return RTDETRDecoder(decoder_options(row)).ptr(); },
+       .check_head = check_decoder});
+}
+
+}  // namespace rtdetr

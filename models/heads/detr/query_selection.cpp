@@ -1,0 +1,61 @@
+#include "models/heads/detr/query_selection.h"
+
+#include <cmath>
+
+#include <torch/torch.h>
+
+namespace rtdetr {
+namespace {
+
+constexpr double kLowest = 0.01, kHighest = 0.99;  // open interval of an official anchor's coordinates
+
+double logit(double x) { return std::log(x / (1 - x)); }
+
+}  // namespace
+
+Anchors make_anchors(const std::vector<LevelShape>& levels, const AnchorOptions& options,
+                     const torch::TensorOptions& tensor_options) {
+  std::vector<double> logits;
+  std::vector<std::uint8_t> valid;
+  bool all_valid = true;
+  double side = options.size;
+  for (const auto& level : levels) {
+    for (std::int64_t row = 0; row < level.height; ++row) {
+      for (std::int64_t column = 0; column < level.width; ++column) {
+        const double box[4] = {(static_cast<double>(column) + 0.5) / static_cast<double>(level.width),
+                               (static_cast<double>(row) + 0.5) / static_cast<double>(level.height), side, side};
+        bool inside = true;
+        for (const double v : box) inside = inside && v > kLowest && v < kHighest;
+        const bool usable = inside || !options.official_border;
+        for (const double v : box) {
+          const double finite = std::min(std::max(v, 1e-6), 1 - 1e-6);
+          logits.push_back(usable ? logit(inside ? v : finite) : std::numeric_limits<double>::infinity());
+        }
+        valid.push_back(usable);
+        all_valid = all_valid && usable;
+      }
+    }
+    side *= 2;
+  }
+  Anchors anchors;
+  anchors.logits = torch::tensor(logits, torch::kFloat64).view({1, -1, 4}).to(tensor_options);
+  if (!all_valid)
+    anchors.valid = torch::tensor(valid, torch::kUInt8).view({1, -1, 1}).to(tensor_options.device(), torch::kBool);
+  return anchors;
+}
+
+Anchors AnchorCache::get(const std::vector<LevelShape>& levels, const torch::TensorOptions& tensor_options) {
+  return tables_.get(levels, tensor_options, [&] { return make_anchors(levels, options_, tensor_options); });
+}
+
+torch::Tensor select_queries(const torch::Tensor& logits, std::int64_t count, QuerySelection method) {
+  const auto take = std::min(count, logits.size(1));
+  if (method == QuerySelection::kBestClass) return std::get<1>(logits.amax(-1).topk(take, 1));
+  return std::get<1>(logits.flatten(1).topk(take, 1)).div(logits.size(2), "floor");
+}
+
+torch::Tensor gather_tokens(const torch::Tensor& tokens, const torch::Tensor& indices) {
+  return tokens.gather(1, indices.unsqueeze(-1).expand({-1, -1, tokens.size(2)}));
+}
+
+}  // namespace rtdetr

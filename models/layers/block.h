@@ -1,0 +1,25 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include <torch/nn.h>
+
+#include "core/tensor/detection.h"
+
+namespace rtdetr {
+
+/// A row's module. A block with one input overrides `forward`; one with several (Concat) overrides `forward_all`.
+///
+/// Constructors must take their weights from `new_weight` (models/layers/init.h) or from submodules of models/layers/,
+/// and must not read values: a model is first built without memory, to count it. `forward` is passed tensors without
+/// memory too, to count operations: it takes sizes from shapes, not from values (models/layers/shape_kernels.h).
+/// Outside training it changes nothing in the module, or locks what it changes: several threads run it at once.
+class Block : public torch::nn::Module {
+ public:
+  virtual Tensor forward(const Tensor& x) { return x; }
+  virtual Tensor forward_all(const std::vector<Tensor>& inputs) { return forward(inputs.front()); }
+};
+using BlockPtr = std::shared_ptr<Block>;
+
+}  // namespace rtdetr

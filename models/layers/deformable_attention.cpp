@@ -1,0 +1,96 @@
+#include "models/layers/deformable_attention.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <numeric>
+
+#include <torch/torch.h>
+
+#include "core/tensor/check.h"
+
+namespace rtdetr {
+namespace {
+
+constexpr double kOffsetScale = 0.5;  // an offset of `points` steps reaches the border of the reference box
+
+/// 1 / points of the level, for every point.
+template <typename T>
+std::vector<T> points_scale(const std::vector<std::int64_t>& points) {
+  std::vector<T> scale;
+  for (const auto count : points) scale.insert(scale.end(), count, T(1) / static_cast<T>(count));
+  return scale;
+}
+
+}  // namespace
+
+DeformableAttentionImpl::DeformableAttentionImpl(DeformableAttentionOptions options) : options_(std::move(options)) {
+  const auto dim = options_.dim, heads = options_.heads;
+  RTDETR_CHECK(heads > 0 && dim % heads == 0,
+               "attention width " + std::to_string(dim) + " is no multiple of " + std::to_string(heads) + " heads");
+  total_points_ = std::accumulate(options_.points.begin(), options_.points.end(), std::int64_t{0});
+  if (options_.points_scale_buffer)
+    num_points_scale =
+        register_buffer("num_points_scale", torch::tensor(points_scale<float>(options_.points)).to(weight_device()));
+
+  sampling_offsets = register_module("sampling_offsets", Linear(dim, heads * total_points_ * 2));
+  attention_weights = register_module("attention_weights", Linear(dim, heads * total_points_));
+  value_proj = register_module("value_proj", Linear(dim, dim));
+  output_proj = register_module("output_proj", Linear(dim, dim));
+
+  if (options_.sampling != SamplingMethod::kBilinear) {
+    sampling_offsets->weight.set_requires_grad(false);
+    sampling_offsets->bias.set_requires_grad(false);
+  }
+}
+
+void DeformableAttentionImpl::init_weights(const WeightDraws& draws) {
+  WeightDraws::constant(sampling_offsets->weight, 0);
+  WeightDraws::constant(attention_weights->weight, 0);
+  WeightDraws::constant(attention_weights->bias, 0);
+  draws.xavier_uniform(value_proj->weight, "value_proj.weight");
+  draws.xavier_uniform(output_proj->weight, "output_proj.weight");
+  WeightDraws::constant(value_proj->bias, 0);
+  WeightDraws::constant(output_proj->bias, 0);
+  const torch::NoGradGuard no_grad;
+  sampling_offsets->bias.copy_(compass());
+}
+
+torch::Tensor DeformableAttentionImpl::compass() const {
+  std::vector<float> offsets;
+  for (std::int64_t head = 0; head < options_.heads; ++head) {
+    const double angle = 2 * std::numbers::pi * static_cast<double>(head) / static_cast<double>(options_.heads);
+    const double longest = std::max(std::abs(std::cos(angle)), std::abs(std::sin(angle)));
+    for (const auto points : options_.points) {
+      for (std::int64_t p = 1; p <= points; ++p) {
+        offsets.push_back(static_cast<float>(std::cos(angle) / longest * static_cast<double>(p)));
+        offsets.push_back(static_cast<float>(std::sin(angle) / longest * static_cast<double>(p)));
+      }
+    }
+  }
+  return torch::tensor(offsets);
+}
+
+torch::Tensor DeformableAttentionImpl::offset_unit(const torch::Tensor& size) const {
+  const auto& points = options_.points;
+  if (num_points_scale.defined()) return size * (num_points_scale.to(size.scalar_type()).unsqueeze(-1) * kOffsetScale);
+  if (std::all_of(points.begin(), points.end(), [&](auto count) { return count == points[0]; }))
+    return size * (kOffsetScale / static_cast<double>(points[0]));
+  return size * (torch::tensor(points_scale<double>(points)).to(size.options()).unsqueeze(-1) * kOffsetScale);
+}
+
+torch::Tensor DeformableAttentionImpl::forward(const torch::Tensor& query, const torch::Tensor& reference,
+                                               const torch::Tensor& memory, const std::vector<LevelShape>& levels) {
+  const auto batch = query.size(0), queries = query.size(1), heads = options_.heads;
+  const auto value = value_proj(memory).view({batch, -1, heads, options_.dim / heads});  // [B, S, M, D/M]
+  const auto offsets =
+      sampling_offsets(query).view({batch, queries, heads, total_points_, 2}).to(reference.scalar_type());
+  const auto weights = attention_weights(query).view({batch, queries, heads, total_points_}).softmax(-1);
+
+  const auto box = reference.view({batch, queries, 1, 1, 4});
+  const auto centre = box.narrow(-1, 0, 2), size = box.narrow(-1, 2, 2);
+  const auto locations = torch::addcmul(centre, offsets, offset_unit(size));  // [B, Q, M, P, 2]
+  return output_proj(ms_deform_attn(value, levels, options_.points, locations, weights, options_.sampling));
+}
+
+}  // namespace rtdetr

@@ -1,0 +1,42 @@
+#pragma once
+
+#include "core/base/cpp20.h"
+
+#include <cstdint>
+
+#include <torch/nn.h>
+
+/// Fusion: BatchNorm folded into the convolution in front of it, parallel branches added into one kernel. Exact up to
+/// rounding (computed in float64), evaluation only, not undone.
+namespace rtdetr {
+
+class BatchNormImpl;
+
+/// A convolution's kernel [out, in / groups, k, k] and bias [out].
+struct FoldedKernel {
+  torch::Tensor weight, bias;
+};
+
+/// w' = w·γ/√(σ² + eps), b' = β + (b − μ)·γ/√(σ² + eps), in float64.
+/// @param bias  may be undefined
+FoldedKernel fold_norm(const torch::Tensor& weight, const torch::Tensor& bias, const BatchNormImpl& norm);
+
+/// What the references' own deployment does to a model, which their parameter tables count.
+enum class Deployment {
+  kOfficial,     ///< parallel branches in one kernel, no denoising embedding; BatchNorm and idle layers stay
+  kUltralytics,  ///< parallel branches in one kernel, BatchNorm folded; the head stays as it is
+};
+
+/// A module with something to fold. After `fuse` its forward computes the same with fewer tensors.
+class Fusable {
+ public:
+  virtual ~Fusable() = default;
+  virtual void fuse() = 0;
+  /// Parameters, its children's too, that `deployment` leaves. Asked before `fuse`, which leaves fewer.
+  virtual std::int64_t deployed_parameters(Deployment deployment) const = 0;
+};
+
+/// Fuses `root`'s modules, parents before their children, and takes the gradients off its parameters.
+void fuse_modules(torch::nn::Module& root);
+
+}  // namespace rtdetr

@@ -1,0 +1,234 @@
+#include "models/weights/checkpoint.h"
+
+#include <torch/torch.h>
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "core/base/error.h"
+#include "core/base/text.h"
+#include "models/graph/model_files.h"
+#include "models/layers/module_tree.h"
+
+namespace rtdetr {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kFormat = "rtdetr";
+constexpr std::int64_t kFormatVersion = 1;
+constexpr std::size_t kListedKeys = 8;  // of each kind of mistake in a message
+
+/// Reads entries and says which one is wrong.
+class MetadataReader {
+ public:
+  MetadataReader(const FileMetadata& metadata, const std::filesystem::path& file) : metadata_(metadata), file_(file) {}
+
+  const std::string& text(const std::string& key) const {
+    const auto found = metadata_.find(key);
+    if (found == metadata_.end()) fail("is damaged: it has no metadata entry '" + key + "'");
+    return found->second;
+  }
+  std::string text_or_empty(const std::string& key) const { return metadata_.contains(key) ? text(key) : ""; }
+  std::int64_t integer(const std::string& key) const {
+    const auto value = parse_integer(text(key));
+    if (!value) fail_entry(key, "an integer");
+    return *value;
+  }
+  std::int64_t integer_or_zero(const std::string& key) const { return metadata_.contains(key) ? integer(key) : 0; }
+  bool flag(const std::string& key) const {
+    if (text(key) != "true" && text(key) != "false") fail_entry(key, "true or false");
+    return text(key) == "true";
+  }
+  template <typename T>
+  std::vector<T> list(const std::string& key, const std::string& of) const {
+    try {
+      return json::parse(text(key)).get<std::vector<T>>();
+    } catch (const json::exception&) {
+      fail_entry(key, "a JSON array of " + of);
+    }
+  }
+  std::optional<double> share_or_none(const std::string& key) const {
+    if (!metadata_.contains(key)) return std::nullopt;
+    const auto value = parse_double(text(key));
+    if (!value || !(*value >= 0 && *value <= 1)) fail_entry(key, "a number from 0 to 1");
+    return value;
+  }
+  [[noreturn]] void fail(const std::string& what) const { throw CheckpointError(file_.string() + " " + what); }
+  [[noreturn]] void fail_entry(const std::string& key, const std::string& expected) const {
+    fail("is damaged: its metadata entry '" + key + "' is not " + expected + " but '" + text(key).substr(0, 60) + "'");
+  }
+
+ private:
+  const FileMetadata& metadata_;
+  const std::filesystem::path& file_;
+};
+
+std::string list_keys(const std::string& title, const std::vector<std::string>& keys) {
+  if (keys.empty()) return "";
+  std::string text = "\n  " + title + " (" + std::to_string(keys.size()) + "):";
+  for (std::size_t i = 0; i < std::min(keys.size(), kListedKeys); ++i) text += " " + keys[i];
+  return keys.size() > kListedKeys ? text + " …" : text;
+}
+
+DetectionModel build_described(const ModelInfo& info, const std::string& origin, std::int64_t decoder_layers) {
+  BuildOptions options;
+  options.initial_weights = false;
+  if (decoder_layers > 0) options.decoder_layers = decoder_layers;
+  DetectionModel model = build_model(model_spec_of(info, origin), options);
+  if (info.fused) model->fuse();
+  model->eval();
+  return model;
+}
+
+/// The part of `tensors` that a model with fewer decoder layers has.
+TensorMap only_keys_of(const torch::nn::Module& module, const TensorMap& tensors) {
+  TensorMap kept;
+  for (const auto& [key, tensor] : named_state(module)) {
+    const auto found = tensors.find(key);
+    if (found != tensors.end()) kept.emplace(key, found->second);
+  }
+  return kept;
+}
+
+}  // namespace
+
+ModelSpec model_spec_of(const ModelInfo& info, const std::string& origin) {
+  ModelSpec spec = parse_model_spec(info.model_yaml, origin + " (model_yaml)");
+  spec.name = info.model_name;
+  return spec;
+}
+
+ModelInfo describe_model(const DetectionModel& model, ModelInfo info) {
+  info.model_name = model->spec().name;
+  info.model_yaml = model->spec().text;
+  info.num_classes = model->num_classes();
+  info.decoder_layers = model->num_decoder_layers();
+  info.fused = model->fused();
+  return info;
+}
+
+FileMetadata to_metadata(const ModelInfo& info) {
+  FileMetadata entries{{"format", kFormat},
+                       {"format_version", std::to_string(kFormatVersion)},
+                       {"program_version", RTDETR_VERSION},
+                       {"model_name", info.model_name},
+                       {"model_yaml", info.model_yaml},
+                       {"num_classes", std::to_string(info.num_classes)},
+                       {"decoder_layers", std::to_string(info.decoder_layers)},
+                       {"fused", info.fused ? "true" : "false"},
+                       {"names", json(info.names).dump()},
+                       {"category_ids", json(info.category_ids).dump()},
+                       {"imgsz", json({info.height, info.width}).dump()},
+                       {"step", std::to_string(info.step)},
+                       {"epoch", std::to_string(info.epoch)}};
+  if (info.best_confidence) entries["best_confidence"] = format_double(*info.best_confidence);
+  return entries;
+}
+
+bool has_model_info(const FileMetadata& metadata) {
+  const auto format = metadata.find("format");
+  return format != metadata.end() && format->second == kFormat;
+}
+
+ModelInfo to_model_info(const FileMetadata& metadata, const std::filesystem::path& file) {
+  const MetadataReader read(metadata, file);
+  if (!has_model_info(metadata))
+    read.fail(
+        "holds tensors, but not the model and the classes they belong to: its metadata have no entry 'format' that is "
+        "'rtdetr'; train takes such weights: model=YAML weights=" +
+        file.string());
+  if (read.integer("format_version") > kFormatVersion)
+    read.fail("was written by a newer version (" + read.text_or_empty("program_version") + ", format " +
+              read.text("format_version") + "); this is " RTDETR_VERSION ", which reads format " +
+              std::to_string(kFormatVersion));
+  ModelInfo info;
+  info.model_name = read.text("model_name");
+  info.model_yaml = read.text("model_yaml");
+  info.num_classes = read.integer("num_classes");
+  info.decoder_layers = read.integer("decoder_layers");
+  info.fused = read.flag("fused");
+  info.names = read.list<std::string>("names", "texts");
+  info.category_ids = read.list<std::int64_t>("category_ids", "integers");
+  const auto size = read.list<std::int64_t>("imgsz", "two integers");
+  if (size.size() != 2 || size[0] < 1 || size[1] < 1) read.fail_entry("imgsz", "[height, width]");
+  info.height = size[0];
+  info.width = size[1];
+  info.step = read.integer_or_zero("step");
+  info.epoch = read.integer_or_zero("epoch");
+  info.best_confidence = read.share_or_none("best_confidence");
+  const auto classes = static_cast<std::size_t>(info.num_classes);
+  if (info.names.size() != classes || info.category_ids.size() != classes)
+    read.fail("is damaged: " + std::to_string(info.num_classes) + " classes, but " + std::to_string(info.names.size()) +
+              " names and " + std::to_string(info.category_ids.size()) + " category ids");
+  return info;
+}
+
+void load_state(torch::nn::Module& module, const TensorMap& tensors, const std::string& origin) {
+  std::vector<std::string> missing, unexpected, misfit;
+  std::set<std::string> wanted;
+  const auto state = named_state(module);
+  for (const auto& [key, target] : state) {
+    wanted.insert(key);
+    const auto found = tensors.find(key);
+    if (found == tensors.end()) {
+      missing.push_back(key);
+      continue;
+    }
+    const torch::Tensor& source = found->second;
+    const bool kinds_match = source.is_floating_point() == target.is_floating_point();
+    if (source.sizes() != target.sizes() || !kinds_match)
+      misfit.push_back(
+          key + " " +
+          c10::str(source.scalar_type(), source.sizes(), " instead of ", target.scalar_type(), target.sizes()));
+  }
+  for (const auto& [key, tensor] : tensors) {
+    if (!wanted.contains(key)) unexpected.push_back(key);
+  }
+  if (!missing.empty() || !unexpected.empty() || !misfit.empty())
+    throw CheckpointError(origin + " does not fit the model:" + list_keys("missing", missing) +
+                          list_keys("unexpected", unexpected) + list_keys("of another shape or type", misfit));
+  const torch::NoGradGuard no_grad;
+  for (const auto& [key, target] : state) torch::Tensor(target).copy_(tensors.at(key));
+}
+
+TensorMap weights_among(TensorMap tensors) {
+  constexpr std::string_view kAverage = "ema.";
+  TensorMap averaged;
+  for (const auto& [key, tensor] : tensors) {
+    if (key.starts_with(kAverage)) averaged.emplace(key.substr(kAverage.size()), tensor);
+  }
+  return averaged.empty() ? tensors : averaged;
+}
+
+LoadedModel load_model(const std::filesystem::path& file, std::int64_t decoder_layers) {
+  TensorFile content = load_tensors(file);
+  LoadedModel loaded;
+  loaded.info = to_model_info(content.metadata, file);
+  loaded.metadata = std::move(content.metadata);
+  const TensorMap weights = weights_among(std::move(content.tensors));
+
+  loaded.model = build_described(loaded.info, file.string(), 0);
+  load_state(*loaded.model, weights, file.string());
+  const std::int64_t layers = loaded.model->num_decoder_layers();
+  if (decoder_layers < 0 || decoder_layers > layers)
+    throw ConfigError("decoder_layers=" + std::to_string(decoder_layers) + ": " + file.string() + " has " +
+                      std::to_string(layers));
+  if (decoder_layers > 0 && decoder_layers < layers) {
+    loaded.model = build_described(loaded.info, file.string(), decoder_layers);
+    load_state(*loaded.model, only_keys_of(*loaded.model, weights), file.string());
+    loaded.info = describe_model(loaded.model, loaded.info);
+  }
+  return loaded;
+}
+
+void save_model(const std::filesystem::path& file, const DetectionModel& model, const ModelInfo& info,
+                const FileMetadata& extra) {
+  TensorMap tensors;
+  for (const auto& [key, tensor] : named_state(*model)) tensors.emplace(key, tensor);
+  FileMetadata metadata = to_metadata(describe_model(model, info));
+  metadata.insert(extra.begin(), extra.end());
+  save_tensors(file, tensors, metadata);
+}
+
+}  // namespace rtdetr

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/io/file.h"
+#include "core/io/safetensors.h"
+#include "core/tensor/tensor_file.h"
+#include "models/graph/model.h"
+#include "models/graph/model_spec.h"
+
+/// Model files: safetensors whose tensors are a model's state under its own keys, and whose metadata builds that model
+/// again. A model file needs no second one.
+namespace rtdetr {
+
+/// What a model file says beside its weights; every entry is one string in `__metadata__`, under the field's name.
+struct ModelInfo {
+  std::string model_name;  ///< of the YAML, e.g. "rtdetr-n"
+  std::string model_yaml;  ///< its text, with every override written into it
+  std::int64_t num_classes = 0;
+  std::int64_t decoder_layers = 0;         ///< layers in the file
+  bool fused = false;                      ///< DetectionModel::fuse has run
+  std::vector<std::string> names;          ///< of the classes; JSON array
+  std::vector<std::int64_t> category_ids;  ///< of the classes, as annotation files call them; JSON array
+  std::int64_t height = 640, width = 640;  ///< input size, "imgsz": "[height, width]"
+  std::int64_t step = 0, epoch = 0;        ///< of training, when these weights were
+  /// Score at which these weights' mean F1 was best on the validation split; absent in files that were not validated.
+  std::optional<double> best_confidence;
+};
+
+/// `info` with what the model itself knows (name, YAML, classes, layers, fused) taken from it.
+ModelInfo describe_model(const DetectionModel& model, ModelInfo info);
+/// As written into a file, with `format` = "rtdetr", `format_version` and `program_version`.
+FileMetadata to_metadata(const ModelInfo& info);
+/// The file says that it is one of ours. Others hold tensors alone, for what takes tensors by name (weights=).
+bool has_model_info(const FileMetadata& metadata);
+/// @throws CheckpointError  naming `file` and the entry that is missing or not what it should be
+ModelInfo to_model_info(const FileMetadata& metadata, const std::filesystem::path& file);
+
+/// The YAML that a file holds, parsed. @param origin  what messages call the file
+/// @throws ModelError
+ModelSpec model_spec_of(const ModelInfo& info, const std::string& origin);
+
+struct LoadedModel {
+  DetectionModel model{nullptr};  ///< in evaluation mode
+  ModelInfo info;
+  FileMetadata metadata;  ///< everything, for entries of the trainer's own
+};
+
+/// The weights among a file's tensors: all of them; of a run's last.safetensors the averaged ones, `ema.…`, called as
+/// in a model file.
+TensorMap weights_among(TensorMap tensors);
+
+/// Builds the model that a file describes, and gives it the file's weights (weights_among).
+/// @param decoder_layers  keep the first k layers and leave the others' weights; 0 = all in the file
+/// @throws CheckpointError  for a missing, unexpected or mis-shaped tensor, by name; ModelError for its YAML;
+///                          ConfigError if there are fewer layers than asked for; IoError
+LoadedModel load_model(const std::filesystem::path& file, std::int64_t decoder_layers = 0);
+
+/// Writes the model's state and `describe_model(model, info)`, atomically and durably.
+/// @param extra  further metadata entries
+void save_model(const std::filesystem::path& file, const DetectionModel& model, const ModelInfo& info,
+                const FileMetadata& extra = {});
+
+/// Copies `tensors` into the module's parameters and buffers. Floating types may differ, and are converted.
+/// @param origin  what messages call the source
+/// @throws CheckpointError  listing missing, unexpected and mis-shaped keys; the module is unchanged then
+void load_state(torch::nn::Module& module, const TensorMap& tensors, const std::string& origin);
+
+}  // namespace rtdetr

@@ -1,0 +1,196 @@
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <csignal>
+
+#include <catch2/catch.hpp>
+#include <string>
+
+#include "core/base/error.h"
+#include "core/io/file.h"
+#include "tests/support/temporary_folder.h"
+
+using namespace rtdetr;
+using Catch::Matchers::Contains;
+using rtdetr::test::TemporaryFolder;
+
+namespace {
+
+std::size_t count_entries(const std::filesystem::path& folder) {
+  return static_cast<std::size_t>(
+      std::distance(std::filesystem::directory_iterator(folder), std::filesystem::directory_iterator()));
+}
+
+/// While it lives, files cannot grow beyond `bytes`: writes come back short and then fail with EFBIG.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) {
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    handler_ = std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limited = {bytes, before_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &limited);
+  }
+  ~FileSizeLimit() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, handler_);
+  }
+
+ private:
+  rlimit before_ = {};
+  void (*handler_)(int) = nullptr;
+};
+
+}  // namespace
+
+TEST_CASE("the lines of a list come without blanks, byte order mark and carriage returns") {
+  const TemporaryFolder folder;
+  write_text_atomically(folder / "list.txt", "\xEF\xBB\xBF./a b.jpg \r\n\r\n\tc.jpg");
+  CHECK(read_text_lines(folder / "list.txt") == std::vector<std::string>{"./a b.jpg", "", "c.jpg"});
+  write_text_atomically(folder / "wide.txt", std::string("\xFF\xFE"
+                                                         "a\0\n\0",
+                                                         6));
+  CHECK_THROWS_AS(read_text_lines(folder / "wide.txt"), DataError);
+  CHECK_THROWS_WITH(read_text_lines(folder / "wide.txt"), Contains("wide.txt: the text is UTF-16; save it as UTF-8"));
+  CHECK_THROWS_AS(read_text_lines(folder / "none.txt"), IoError);
+}
+
+TEST_CASE("a text written atomically reads back, with nothing left beside it") {
+  const TemporaryFolder folder;
+  write_text_atomically(folder / "a.txt", "one");
+  write_text_atomically(folder / "a.txt", "two");
+  CHECK(read_text_file(folder / "a.txt") == "two");
+  CHECK(read_binary_file(folder / "a.txt").size() == 3);
+  CHECK(count_entries(folder.path()) == 1);
+}
+
+TEST_CASE("the previous version stays under its own name") {
+  const TemporaryFolder folder;
+  const AtomicWriteOptions options = {.durable = true, .keep_previous = folder / "last-1"};
+  for (const std::string text : {"one", "two", "three"}) {
+    write_file_atomically(
+        folder / "last", [&](FileSink& sink) { sink.write(text); }, options);
+  }
+  CHECK(read_text_file(folder / "last") == "three");
+  CHECK(read_text_file(folder / "last-1") == "two");
+  CHECK(count_entries(folder.path()) == 2);
+}
+
+TEST_CASE("keeping the previous version works when both names already mean one file") {
+  const TemporaryFolder folder;
+  write_text_atomically(folder / "last", "one");
+  REQUIRE(::link((folder / "last").c_str(), (folder / "last-1").c_str()) == 0);
+  write_file_atomically(folder / "last", [&](FileSink& sink) { sink.write(std::string_view("two")); },
+                        {.keep_previous = folder / "last-1"});
+  CHECK(read_text_file(folder / "last") == "two");
+  CHECK(read_text_file(folder / "last-1") == "one");
+  CHECK(count_entries(folder.path()) == 2);
+}
+
+TEST_CASE("a write that fails half way leaves the old file and no other, and says what was missing") {
+  const TemporaryFolder folder;
+  write_text_atomically(folder / "a.txt", "old");
+  std::string message;
+  {
+    const FileSizeLimit limit(1000);
+    try {
+      write_text_atomically(folder / "a.txt", std::string(5000, 'x'));
+    } catch (const IoError& fault) {
+      message = fault.what();
+    }
+  }
+  CHECK_THAT(message, Contains((folder / "a.txt").string()));
+  CHECK_THAT(message, Contains("EFBIG"));
+  CHECK_THAT(message, Contains("4,000 bytes more are needed"));
+  CHECK_THAT(message, Contains("are free there"));
+  CHECK_THAT(message, Contains("unchanged"));
+  CHECK(read_text_file(folder / "a.txt") == "old");
+  CHECK(count_entries(folder.path()) == 1);
+}
+
+TEST_CASE("an exception of the writer leaves the old file and no other") {
+  const TemporaryFolder folder;
+  write_text_atomically(folder / "a.txt", "old");
+  CHECK_THROWS_AS(write_file_atomically(folder / "a.txt",
+                                        [](FileSink& sink) {
+                                          sink.write(std::string_view("half"));
+                                          throw std::runtime_error("interrupted");
+                                        }),
+                  std::runtime_error);
+  CHECK(read_text_file(folder / "a.txt") == "old");
+  CHECK(count_entries(folder.path()) == 1);
+}
+
+TEST_CASE("a folder that does not exist, or a folder as target, is refused with the path") {
+  const TemporaryFolder folder;
+  CHECK_THROWS_WITH(write_text_atomically(folder / "missing/a.txt", "x"), Contains("ENOENT"));
+  std::filesystem::create_directory(folder / "sub");
+  CHECK_THROWS_WITH(write_text_atomically(folder / "sub", "x"), Contains("EISDIR"));
+  CHECK(count_entries(folder.path()) == 1);
+}
+
+TEST_CASE("a link in the target's place is replaced, not followed") {
+  const TemporaryFolder folder;
+  write_text_atomically(folder / "precious", "keep me");
+  std::filesystem::create_symlink("precious", folder / "a.txt");
+  write_text_atomically(folder / "a.txt", "new");
+  CHECK(read_text_file(folder / "precious") == "keep me");
+  CHECK(read_text_file(folder / "a.txt") == "new");
+}
+
+TEST_CASE("reading refuses what is no ordinary file, missing, or too large") {
+  const TemporaryFolder folder;
+  CHECK_THROWS_WITH(read_text_file(folder / "missing"), Contains("missing") && Contains("No such file"));
+  CHECK_THROWS_WITH(read_text_file(folder.path()), Contains("it is a folder"));
+  REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);
+  CHECK_THROWS_WITH(read_text_file(folder / "pipe"), Contains("not an ordinary file"));
+  CHECK_THROWS_WITH(read_text_file("/dev/zero"), Contains("not an ordinary file"));
+  write_text_atomically(folder / "large", std::string(2000, 'x'));
+  CHECK_THROWS_WITH(read_text_file(folder / "large", 1999), Contains("2,000 bytes, at most 1,999"));
+  CHECK_THROWS_WITH(read_text_file(std::string("a\0b", 3)), Contains("NUL"));
+}
+
+TEST_CASE("leftovers of killed writers are removed, other files stay") {
+  const TemporaryFolder folder;
+  for (const char* name : {".last.safetensors.tmp-0123abcd", "last.safetensors", ".tmp-note", "x.tmp-0123abcd"}) {
+    write_text_atomically(folder / name, "x");
+  }
+  CHECK(remove_leftover_temporaries(folder.path()) == 1);
+  CHECK(count_entries(folder.path()) == 3);
+}
+
+TEST_CASE("fresh folders get the first free number") {
+  const TemporaryFolder folder;
+  CHECK(make_fresh_folder(folder / "runs/train", "exp") == folder / "runs/train/exp");
+  CHECK(make_fresh_folder(folder / "runs/train", "exp") == folder / "runs/train/exp-2");
+  CHECK(make_fresh_folder(folder / "runs/train", "exp") == folder / "runs/train/exp-3");
+}
+
+TEST_CASE("who may enter a fresh folder, and read a file written atomically, is up to the umask") {
+  const TemporaryFolder folder;
+  const mode_t before = ::umask(0);
+  for (const mode_t mask : {022, 002, 077}) {
+    ::umask(mask);
+    const auto fresh = make_fresh_folder(folder / "runs", "exp");
+    write_text_atomically(fresh / "file", "x");
+    struct stat status = {};
+    CHECK((::stat(fresh.c_str(), &status) == 0 && (status.st_mode & 0777) == (0777 & ~mask)));
+    CHECK((::stat((fresh / "file").c_str(), &status) == 0 && (status.st_mode & 0777) == (0666 & ~mask)));
+  }
+  ::umask(before);
+}
+
+TEST_CASE("a fresh folder that cannot be made is refused for the reason that its parent cannot") {
+  const TemporaryFolder folder;
+  write_text_atomically(folder / "file", "x");
+  CHECK_THROWS_WITH(make_fresh_folder(folder / "file/runs", "exp"), Contains("file/runs': Not a directory (ENOTDIR)"));
+}
+
+TEST_CASE("a fresh folder never leaves its parent") {
+  const TemporaryFolder folder;
+  for (const std::string stem : {"", ".", "..", "../x", "a/../../x", "/tmp/x", "a/"}) {
+    INFO(stem);
+    CHECK_THROWS_AS(make_fresh_folder(folder / "runs", stem), ConfigError);
+  }
+  CHECK(count_entries(folder.path()) == 0);
+}

@@ -1,0 +1,161 @@
+#include <torch/torch.h>
+
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "core/base/cpu_level.h"
+#include "core/ops/batch_norm.h"
+
+using rtdetr::batch_norm_act;
+using rtdetr::NormActivation;
+using torch::Tensor;
+
+namespace {
+
+constexpr double kMomentum = 0.1, kEps = 1e-5;
+
+struct Problem {
+  Tensor x, weight, bias, upstream;  ///< float64, values that bfloat16 holds exactly
+  NormActivation activation = NormActivation::kNone;
+};
+
+Tensor half_exact(const Tensor& x) { return x.to(torch::kBFloat16).to(torch::kFloat64); }
+
+/// @param offset  of the channels' means, in deviations
+Problem make_problem(std::int64_t channels, NormActivation activation, double offset = 1) {
+  const auto generator = at::make_generator<at::CPUGeneratorImpl>(7);
+  const auto randn = [&](at::IntArrayRef shape) { return half_exact(torch::randn(shape, generator, torch::kFloat64)); };
+  Problem p{randn({3, channels, 9, 11}) + offset, randn({channels}) + 1, randn({channels}), randn({3, channels, 9, 11}),
+            activation};
+  p.x = half_exact(p.x);
+  return p;
+}
+
+struct Outcome {
+  Tensor y, mean, var, grad_x, grad_weight, grad_bias;
+};
+
+Tensor activated(const Tensor& z, NormActivation activation) {
+  if (activation == NormActivation::kRelu) return torch::relu(z);
+  return activation == NormActivation::kSilu ? torch::silu(z) : z;
+}
+
+/// LibTorch's own operators, float64.
+Outcome reference(const Problem& p) {
+  const Tensor x = p.x.clone().requires_grad_(), weight = p.weight.clone().requires_grad_(),
+               bias = p.bias.clone().requires_grad_();
+  Outcome o;
+  o.mean = torch::zeros_like(weight).detach();
+  o.var = torch::ones_like(weight).detach();
+  o.y = activated(torch::batch_norm(x, weight, bias, o.mean, o.var, true, kMomentum, kEps, false), p.activation);
+  (o.y * p.upstream).sum().backward();
+  o.grad_x = x.grad();
+  o.grad_weight = weight.grad();
+  o.grad_bias = bias.grad();
+  return o;
+}
+
+Outcome ours(const Problem& p, torch::Dtype type) {
+  const auto channels_last = [&](const Tensor& t) { return t.to(type).contiguous(torch::MemoryFormat::ChannelsLast); };
+  const Tensor x = channels_last(p.x).requires_grad_();
+  const Tensor weight = p.weight.to(torch::kFloat32).requires_grad_(),
+               bias = p.bias.to(torch::kFloat32).requires_grad_();
+  Outcome o;
+  o.mean = torch::zeros({weight.size(0)});
+  o.var = torch::ones({weight.size(0)});
+  REQUIRE(rtdetr::suits_batch_norm_act(x));
+  o.y = batch_norm_act(x, weight, bias, o.mean, o.var, kMomentum, kEps, p.activation);
+  CHECK(o.y.scalar_type() == type);
+  o.y.backward(channels_last(p.upstream));
+  o.grad_x = x.grad();
+  o.grad_weight = weight.grad();
+  o.grad_bias = bias.grad();
+  return o;
+}
+
+double difference(const Tensor& a, const Tensor& b) {
+  return (a.detach().to(torch::kFloat64) - b.detach().to(torch::kFloat64)).abs().max().item<double>();
+}
+
+bool equal(const Outcome& a, const Outcome& b) {
+  return torch::equal(a.y, b.y) && torch::equal(a.grad_x, b.grad_x) && torch::equal(a.grad_weight, b.grad_weight) &&
+         torch::equal(a.grad_bias, b.grad_bias) && torch::equal(a.mean, b.mean) && torch::equal(a.var, b.var);
+}
+
+}  // namespace
+
+TEST_CASE("batch norm with activation equals LibTorch's float64 operators up to rounding") {
+  const auto channels = GENERATE(7, 16, 40);
+  const auto activation = GENERATE(NormActivation::kNone, NormActivation::kRelu, NormActivation::kSilu);
+  const Problem p = make_problem(channels, activation);
+  const Outcome want = reference(p);
+
+  const Outcome single = ours(p, torch::kFloat32);
+  CHECK(difference(single.y, want.y) < 3e-6);
+  CHECK(difference(single.grad_x, want.grad_x) < 1e-5);
+  CHECK(difference(single.grad_weight, want.grad_weight) < 1e-4);
+  CHECK(difference(single.grad_bias, want.grad_bias) < 1e-4);
+  CHECK(difference(single.mean, want.mean) < 1e-7);
+  CHECK(difference(single.var, want.var) < 1e-6);
+
+  const Outcome half = ours(p, torch::kBFloat16);  // 8 bits: half a unit of 4 to 8 is 0.016
+  CHECK(difference(half.y, want.y) < 0.04);
+  CHECK(difference(half.grad_x, want.grad_x) < 0.06);
+  CHECK(difference(half.grad_weight, want.grad_weight) < 0.5);  // sums of 297 rounded numbers
+  CHECK(difference(half.mean, want.mean) < 1e-7);
+}
+
+TEST_CASE("batch norm keeps its digits where means are far from zero") {
+  const Problem p = make_problem(16, NormActivation::kNone, 200);
+  CHECK(difference(ours(p, torch::kFloat32).y, reference(p).y) < 3e-6);  // LibTorch's channels-last kernel: 2.6e-5
+}
+
+TEST_CASE("batch norm of one value per channel stays finite") {
+  const Tensor x = torch::full({1, 16, 1, 1}, 3.0F).contiguous(torch::MemoryFormat::ChannelsLast);
+  Tensor mean = torch::zeros({16}), var = torch::ones({16});
+  const Tensor y =
+      batch_norm_act(x, torch::ones({16}), torch::full({16}, 0.5F), mean, var, kMomentum, kEps, NormActivation::kNone);
+  CHECK(difference(y, torch::full({1, 16, 1, 1}, 0.5)) == 0);
+  CHECK(difference(var, torch::full({16}, 0.9)) < 1e-7);
+}
+
+TEST_CASE("batch norm passes on what is not a number") {
+  const auto activation = GENERATE(NormActivation::kNone, NormActivation::kRelu, NormActivation::kSilu);
+  const auto type = GENERATE(torch::kFloat32, torch::kBFloat16);
+  Tensor x = torch::ones({1, 16, 2, 2}, type).contiguous(torch::MemoryFormat::ChannelsLast);
+  x[0][3][1][1] = std::nan("");
+  const Tensor y = batch_norm_act(x, torch::ones({16}), torch::zeros({16}), torch::zeros({16}), torch::ones({16}),
+                                  kMomentum, kEps, activation);
+  CHECK(torch::isnan(y[0][3]).all().item<bool>());
+  CHECK_FALSE(torch::isnan(y[0][4]).any().item<bool>());
+}
+
+TEST_CASE("batch norm is bit-equal for any number of threads") {
+  const Problem p = make_problem(200, NormActivation::kSilu);
+  at::set_num_threads(1);
+  const Outcome one = ours(p, torch::kFloat32);
+  at::set_num_threads(3);
+  const Outcome three = ours(p, torch::kFloat32);
+  at::set_num_threads(1);
+  CHECK(equal(one, three));
+}
+
+TEST_CASE("batch norm gives the same on every instruction set up to rounding") {
+  const auto activation = GENERATE(NormActivation::kRelu, NormActivation::kSilu);
+  const Problem p = make_problem(24, activation);
+  rtdetr::set_cpu_level(rtdetr::CpuLevel::kBaseline);
+  const Outcome plain = ours(p, torch::kFloat32);
+  for (const auto level : {rtdetr::CpuLevel::kAvx2, rtdetr::CpuLevel::kAvx512}) {
+    rtdetr::set_cpu_level(level);
+    const Outcome fast = ours(p, torch::kFloat32);
+    CHECK(difference(plain.y, fast.y) < 3e-6);
+    CHECK(difference(plain.grad_x, fast.grad_x) < 1e-5);
+  }
+  rtdetr::set_cpu_level(rtdetr::best_cpu_level());
+}
+
+TEST_CASE("batch norm leaves float64 and other layouts to LibTorch") {
+  CHECK_FALSE(rtdetr::suits_batch_norm_act(torch::ones({2, 4, 3, 3})));
+  CHECK_FALSE(rtdetr::suits_batch_norm_act(
+      torch::ones({2, 4, 3, 3}, torch::kFloat64).contiguous(torch::MemoryFormat::ChannelsLast)));
+}

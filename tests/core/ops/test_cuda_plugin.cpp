@@ -1,0 +1,31 @@
+#include "core/ops/cuda_plugin.h"
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+
+#include "core/base/error.h"
+#include "core/io/file.h"
+#include "tests/support/temporary_folder.h"
+
+namespace {
+
+/// Points the search at `file` for as long as it lives.
+struct NamedPlugin {
+  explicit NamedPlugin(const std::filesystem::path& file) { ::setenv("RTDETR_CUDA_PLUGIN", file.c_str(), 1); }
+  ~NamedPlugin() { ::unsetenv("RTDETR_CUDA_PLUGIN"); }
+};
+
+}  // namespace
+
+TEST_CASE("a CUDA plug-in that is not there is refused with the place that was looked at") {
+  const NamedPlugin named("/nowhere/librtdetr_cuda.so");
+  CHECK_THROWS_WITH(rtdetr::load_cuda_plugin(), Catch::Contains("/nowhere/librtdetr_cuda.so"));
+  CHECK_THROWS_AS(rtdetr::load_cuda_plugin(), rtdetr::ConfigError);
+}
+
+TEST_CASE("a file that is no library is refused with the loader's words") {
+  const rtdetr::test::TemporaryFolder folder;
+  rtdetr::write_text_atomically(folder / "librtdetr_cuda.so", "not a library");
+  const NamedPlugin named(folder / "librtdetr_cuda.so");
+  CHECK_THROWS_WITH(rtdetr::load_cuda_plugin(), Catch::Contains("cannot be loaded"));
+}

@@ -1,0 +1,155 @@
+#include "data/evaluation/operating_points.h"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "data/evaluation/metric_pictures.h"
+#include "data/formats/coco_annotations.h"
+#include "data/formats/coco_results.h"
+#include "tests/support/fixtures.h"
+
+using namespace rtdetr;
+
+namespace {
+
+const ClassList kClasses{{"cat", "dog"}, {5, 70}};
+
+/// Two pictures: a cat and a dog, side by side, on the first; a crowd of dogs on the second.
+MetricInput truth() {
+  MetricInput input;
+  input.image_ids = {1, 2};
+  input.category_ids = {5, 70};
+  input.truths = {{1, 5, 1, {0, 0, 10, 10}, 100, false},
+                  {1, 70, 2, {20, 0, 10, 10}, 100, false},
+                  {2, 70, 3, {0, 0, 50, 50}, 2500, true}};
+  return input;
+}
+
+MetricDetection found(std::int64_t image, std::int64_t category, double x, double score) {
+  return {image, category, {x, 0, 10, 10}, score};
+}
+
+}  // namespace
+
+TEST_CASE("counts follow the score: hits, wrong ones and missed ones") {
+  const std::vector<MetricDetection> detections{found(1, 5, 0, 0.9), found(1, 5, 1, 0.8), found(1, 70, 20, 0.3)};
+  const OperatingCurves curves = DetectionMatcher(truth(), detections, kClasses).curves();
+  const MatchCounts high = curves.classes[0].at(0.85), low = curves.classes[0].at(0.0);
+  CHECK(high.hits == 1);
+  CHECK(high.wrong == 0);
+  CHECK(low.wrong == 1);  // the second box on one cat
+  CHECK(low.precision() == 0.5);
+  CHECK(low.recall() == 1);
+  CHECK(low.f1() == Approx(2 / 3.0));
+  CHECK(curves.classes[1].at(0.5).missed == 1);
+  CHECK(std::isnan(curves.classes[1].at(0.5).precision()));
+  CHECK(curves.classes[1].boxes == 1);  // crowds are not to be found
+  CHECK(curves.best_confidence == Approx(0.0));
+  CHECK(curves.f1[50] == Approx((2 / 3.0 + 0) / 2));
+}
+
+TEST_CASE("a class without detections has no precision and does not raise the mean") {
+  const std::vector<MetricDetection> detections{found(1, 5, 0, 0.9), found(1, 5, 100, 0.8), found(1, 70, 20, 0.3)};
+  const OperatingCurves curves = DetectionMatcher(truth(), detections, kClasses).curves();
+  CHECK(curves.precision[20] == Approx((0.5 + 1) / 2));
+  CHECK(curves.precision[50] == Approx(0.5));  // of the cats alone
+  CHECK(std::isnan(curves.precision[95]));
+  CHECK(curves.recall[50] == Approx(0.5));
+  CHECK(curves.recall[95] == 0);
+}
+
+TEST_CASE("what falls on a crowd counts neither way") {
+  const std::vector<MetricDetection> detections{found(2, 70, 0, 0.9), found(2, 70, 30, 0.8), found(2, 5, 0, 0.7)};
+  const DetectionMatcher matcher(truth(), detections, kClasses);
+  CHECK(matcher.curves().classes[1].score.empty());
+  CHECK(matcher.confusion(0.1).at(1, 2) == 0);
+  CHECK(matcher.confusion(0.1).at(0, 2) == 1);  // a cat on a crowd of dogs
+}
+
+TEST_CASE("the matrix has what was taken for what, the missed ones and the false alarms") {
+  const std::vector<MetricDetection> detections{found(1, 5, 0, 0.9), found(1, 5, 20, 0.8), found(1, 5, 100, 0.7),
+                                                found(1, 70, 21, 0.2)};
+  const DetectionMatcher matcher(truth(), detections, kClasses);
+  const ConfusionMatrix half = matcher.confusion(0.5);
+  CHECK(half.at(0, 0) == 1);
+  CHECK(half.at(0, 1) == 1);  // the dog was called a cat
+  CHECK(half.at(0, 2) == 1);  // nothing was called a cat
+  CHECK(half.at(2, 1) == 0);
+  const ConfusionMatrix all = matcher.confusion(0.0);
+  CHECK(all.at(1, 1) == 1);  // its own class goes first
+  CHECK(all.at(0, 2) == 2);
+  const ConfusionMatrix none = matcher.confusion(0.95);
+  CHECK(none.at(2, 0) == 1);
+  CHECK(none.at(2, 1) == 1);
+}
+
+TEST_CASE("without boxes, detections or classes there is nothing to divide by") {
+  const OperatingCurves curves = DetectionMatcher({}, {}, {}).curves();
+  CHECK(curves.classes.empty());
+  CHECK(curves.f1[0] == 0);
+  CHECK(DetectionMatcher(truth(), {}, kClasses).curves().recall[0] == 0);
+  CHECK(precision_recall_picture({}, {}).width > 0);
+  CHECK(f1_picture(curves, {}).width > 0);
+  CHECK(confusion_picture(DetectionMatcher({}, {}, {}).confusion(0.5), {}).width > 0);
+}
+
+TEST_CASE("recall at every score and the rows of the matrix agree with pycocotools' recall on 100 pictures of COCO") {
+  const std::filesystem::path folder = test::kFixtures / "coco_eval/val2014_fake100";
+  CocoAnnotations file = read_coco_annotations(folder / "gt.json");
+  ClassList classes;
+  for (const auto& category : file.categories) {
+    classes.names.push_back(category.name);
+    classes.category_ids.push_back(category.id);
+  }
+  const MetricInput input = take_metric_input(file);
+  const std::vector<MetricDetection> detections = read_coco_results(folder / "dt.json");
+  const MetricResult metric = evaluate_coco(input, detections);
+  const DetectionMatcher matcher(input, detections, classes);
+  const OperatingCurves curves = matcher.curves();
+  const ConfusionMatrix matrix = matcher.confusion(0.3);
+  const std::size_t count = classes.names.size();
+  for (std::size_t k = 0; k < count; ++k) {
+    INFO(classes.names[k]);
+    const double recall = metric.recall[(k * 4 + 0) * 3 + 2];  // IoU 0.5, all areas, 100 detections
+    const ScoredMatches& matches = curves.classes[k];
+    CHECK(matches.boxes == metric.classes[k].truths);
+    if (recall >= 0) CHECK(matches.at(-1).recall() == Approx(recall).epsilon(1e-12));
+    std::int64_t row = 0, column = 0;
+    for (std::size_t i = 0; i <= count; ++i) {
+      row += matrix.at(k, i);
+      column += matrix.at(i, k);
+    }
+    const MatchCounts point = matches.at(0.3);
+    CHECK(matrix.at(k, k) == point.hits);
+    CHECK(row == point.hits + point.wrong);
+    CHECK(column == matches.boxes);
+  }
+}
+
+TEST_CASE("a matrix of eighty classes is drawn within 1200 pixels") {
+  ClassList many;
+  for (int i = 0; i < 80; ++i) {
+    many.names.push_back("class number " + std::to_string(i));
+    many.category_ids.push_back(i);
+  }
+  const Picture picture = confusion_picture(DetectionMatcher({}, {}, many).confusion(0.25), many);
+  CHECK(picture.width < 1200);
+  CHECK(picture.height < 1200);
+}
+
+TEST_CASE("the counts of a large matrix are drawn, and its cells are wide enough for them") {
+  ClassList many;
+  for (int i = 0; i < 80; ++i) {
+    many.names.push_back("c" + std::to_string(i));
+    many.category_ids.push_back(i);
+  }
+  ConfusionMatrix matrix = DetectionMatcher({}, {}, many).confusion(0.25);
+  const auto drawn = [&](std::int64_t count) {
+    matrix.at(7, 3) = count;  // alone in its column: always the darkest shade
+    return confusion_picture(matrix, many);
+  };
+  CHECK(drawn(57).rgb != drawn(75).rgb);
+  CHECK(drawn(12'345).rgb != drawn(98'765).rgb);
+  CHECK(drawn(123).width > drawn(1).width);
+  CHECK(drawn(12'345).width < 2400);
+}

@@ -1,0 +1,151 @@
+#include <algorithm>
+#include <array>
+#include <catch2/catch.hpp>
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "data/transforms/mosaic.h"
+#include "tests/data/synthetic_pictures.h"
+
+namespace rtdetr {
+namespace {
+
+constexpr int kWidth = 128, kHeight = 96;
+
+std::shared_ptr<const Sample> sample_of(Picture picture, std::vector<LabelledBox> boxes, std::int64_t index) {
+  Sample sample;
+  sample.original_width = picture.width;
+  sample.original_height = picture.height;
+  sample.picture = std::move(picture);
+  sample.boxes = std::move(boxes);
+  sample.picture_index = index;
+  return std::make_shared<const Sample>(std::move(sample));
+}
+
+TransformOptions mosaic_options() {
+  TransformOptions options;
+  options.height = kHeight;
+  options.width = kWidth;
+  options.mosaic = 1;
+  options.photometric = 0;
+  return options;
+}
+
+struct MosaicResult {
+  std::vector<float> chw = std::vector<float>(3 * kWidth * kHeight, -1.0f);
+  Batch::Image target;
+  float at(int channel, int x, int y) const {
+    return chw[static_cast<std::size_t>((channel * kHeight + y) * kWidth + x)];
+  }
+};
+MosaicResult draw(const MosaicSamples& samples, const TransformOptions& options, std::uint64_t index) {
+  Random random(4, RandomPurpose::kAugmentation, 0, index);
+  MosaicResult result;
+  draw_mosaic(samples, options, 0, {kHeight, kWidth}, random, result.chw.data(), result.target);
+  return result;
+}
+
+/// Extent of the pixels where red outweighs blue, xyxy.
+std::array<float, 4> red_extent(const MosaicResult& result) {
+  std::array<float, 4> extent{kWidth, kHeight, 0, 0};
+  for (int y = 0; y < kHeight; ++y) {
+    for (int x = 0; x < kWidth; ++x) {
+      if (result.at(0, x, y) <= 0.5f || result.at(2, x, y) >= 0.5f) continue;
+      extent[0] = std::min(extent[0], static_cast<float>(x));
+      extent[1] = std::min(extent[1], static_cast<float>(y));
+      extent[2] = std::max(extent[2], static_cast<float>(x + 1));
+      extent[3] = std::max(extent[3], static_cast<float>(y + 1));
+    }
+  }
+  return extent;
+}
+
+}  // namespace
+
+TEST_CASE("boxes follow their pixels into every tile of a mosaic") {
+  TransformOptions options = mosaic_options();
+  options.flip_vertical = options.rotate90 = 0.5;
+  int kept = 0, dropped_while_large = 0;
+  for (std::uint64_t index = 0; index < 400; ++index) {
+    const test::Colour blue{0, 90, 255}, red{255, 90, 0};
+    MosaicSamples samples;
+    for (std::size_t i = 0; i < 4; ++i) {
+      const bool marked = i == index % 4;
+      samples[i] = marked ? sample_of(test::rectangle_picture(80, 60, blue, 22, 10, 50, 41, red),
+                                      {{{22, 10, 50, 41}, 7}}, static_cast<std::int64_t>(i))
+                          : sample_of(test::rectangle_picture(50, 70, blue, 0, 0, 0, 0, red), {}, 0);
+    }
+    const MosaicResult result = draw(samples, options, index);
+    const auto found = red_extent(result);
+    INFO("draw " << index);
+    if (result.target.labels.empty()) {
+      // At the largest scale the rectangle has 67 x 74 pixels; one that is dropped shows a tenth or less of them.
+      const float seen = std::max(found[2] - found[0], 0.0f) * std::max(found[3] - found[1], 0.0f);
+      dropped_while_large += seen > 0.1f * 67 * 74;
+      continue;
+    }
+    ++kept;
+    REQUIRE(result.target.labels == std::vector<std::int64_t>{7});
+    const auto& box = result.target.boxes_cxcywh;
+    CHECK(found[0] == Approx((box[0] - box[2] / 2) * kWidth).margin(1.6));
+    CHECK(found[1] == Approx((box[1] - box[3] / 2) * kHeight).margin(1.6));
+    CHECK(found[2] == Approx((box[0] + box[2] / 2) * kWidth).margin(1.6));
+    CHECK(found[3] == Approx((box[1] + box[3] / 2) * kHeight).margin(1.6));
+  }
+  CHECK(kept > 200);
+  CHECK(dropped_while_large == 0);
+}
+
+TEST_CASE("a mosaic shows its four pictures and grey ground, and nothing else") {
+  MosaicSamples samples;
+  for (int i = 0; i < 4; ++i) {
+    const auto level = static_cast<std::uint8_t>(10 + 40 * i);
+    samples[static_cast<std::size_t>(i)] =
+        sample_of(test::rectangle_picture(40, 30, {level, level, level}, 0, 0, 0, 0, {}), {}, i);
+  }
+  const float ground = 114.0f / 255.0f;
+  int four = 0, with_ground = 0;
+  for (std::uint64_t index = 0; index < 200; ++index) {
+    const MosaicResult result = draw(samples, mosaic_options(), index);
+    const std::set<float> levels(result.chw.begin(), result.chw.end());
+    for (const float level : levels) {
+      const bool known = level == ground || level == 10 / 255.0f || level == 50 / 255.0f || level == 90 / 255.0f ||
+                         level == 130 / 255.0f;
+      CHECK(known);
+    }
+    with_ground += levels.count(ground) > 0;
+    four += levels.size() - levels.count(ground) == 4;
+    CHECK(result.target.picture_index == 0);
+    CHECK(result.target.original_width == 40);
+  }
+  CHECK(four > 120);
+  CHECK(with_ground > 40);
+}
+
+TEST_CASE("without scale and shift the tiles cover the frame") {
+  TransformOptions options = mosaic_options();
+  options.mosaic_scale = options.mosaic_translate = 0;
+  const auto plain = sample_of(test::rectangle_picture(33, 44, {200, 0, 0}, 0, 0, 0, 0, {}), {}, 0);
+  for (std::uint64_t index = 0; index < 50; ++index) {
+    const MosaicResult result = draw({plain, plain, plain, plain}, options, index);
+    CHECK(std::count(result.chw.begin(), result.chw.begin() + kWidth * kHeight, 200 / 255.0f) == kWidth * kHeight);
+  }
+}
+
+TEST_CASE("a mosaic of pictures of one pixel is drawn") {
+  const auto dot = sample_of(test::noise_picture(1, 1, 1), {{{0, 0, 1, 1}, 3}}, 0);
+  for (std::uint64_t index = 0; index < 50; ++index) draw({dot, dot, dot, dot}, mosaic_options(), index);
+}
+
+TEST_CASE("mosaic ends with its epoch, and takes no draw when off") {
+  TransformOptions options = mosaic_options();
+  options.mosaic_until_epoch = 2;
+  Random random(1, RandomPurpose::kAugmentation, 0, 0), untouched(1, RandomPurpose::kAugmentation, 0, 0);
+  CHECK_FALSE(chance_of_mosaic(options, 2, random));
+  CHECK(random.next_u32() == untouched.next_u32());
+  CHECK(chance_of_mosaic(options, 1, random));
+  CHECK_FALSE(chance_of_mosaic({}, 0, untouched));
+}
+
+}  // namespace rtdetr

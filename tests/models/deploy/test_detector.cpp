@@ -1,0 +1,222 @@
+#include "models/deploy/detector.h"
+
+#include <torch/torch.h>
+
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <limits>
+#include <thread>
+
+#include "core/base/error.h"
+#include "core/image/picture.h"
+#include "models/weights/checkpoint.h"
+#include "tests/models/tiny_model.h"
+#include "tests/support/temporary_folder.h"
+
+using Catch::Contains;
+using rtdetr::Detection;
+using rtdetr::Detector;
+using rtdetr::Picture;
+using rtdetr::RgbView;
+using rtdetr::test::TemporaryFolder;
+
+namespace {
+
+std::filesystem::path save_tiny(const TemporaryFolder& folder) {
+  at::set_num_threads(1);
+  rtdetr::ModelInfo info;
+  info.names = {"a", "b", "c"};
+  info.category_ids = {1, 2, 3};
+  info.height = 64, info.width = 96;
+  rtdetr::save_model(folder / "tiny.safetensors", rtdetr::test::tiny_model(), info);
+  return folder / "tiny.safetensors";
+}
+
+Picture gradient_picture(int width, int height) {
+  Picture picture(width, height);
+  for (std::size_t i = 0; i < picture.rgb.size(); ++i) picture.rgb[i] = static_cast<std::uint8_t>(i * 7);
+  return picture;
+}
+
+RgbView view(const Picture& picture) { return {picture.rgb.data(), picture.width, picture.height}; }
+
+bool same(const std::vector<Detection>& a, const std::vector<Detection>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Detection& x, const Detection& y) {
+    return x.x0 == y.x0 && x.y1 == y.y1 && x.score == y.score && x.label == y.label;
+  });
+}
+
+}  // namespace
+
+TEST_CASE("a detector finds boxes inside the picture, best first, above the threshold") {
+  const TemporaryFolder folder;
+  const auto file = save_tiny(folder);
+  const Detector detector(file, {.min_score = 0});
+  CHECK(detector.names() == std::vector<std::string>{"a", "b", "c"});
+  CHECK(detector.input_height() == 64);
+  CHECK(detector.input_width() == 96);
+  const auto found = detector.detect(view(gradient_picture(50, 40)));
+  REQUIRE(found.size() == 30);  // 10 queries of 3 classes
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (i > 0) CHECK(found[i].score <= found[i - 1].score);
+    CHECK(found[i].x0 >= 0);
+    CHECK(found[i].x1 <= 50);
+    CHECK(found[i].y1 <= 40);
+  }
+  const Detector strict(file, {.min_score = found[4].score});
+  CHECK(strict.detect(view(gradient_picture(50, 40))).size() == 5);
+}
+
+TEST_CASE("without min_score a detector takes its file's best score, or else a half") {
+  const TemporaryFolder folder;
+  const Detector plain(save_tiny(folder));
+  CHECK_FALSE(plain.best_score());
+  CHECK(plain.min_score() == 0.5);
+  rtdetr::LoadedModel validated = rtdetr::load_model(folder / "tiny.safetensors");
+  validated.info.best_confidence = 0.01;
+  rtdetr::save_model(folder / "validated.safetensors", validated.model, validated.info);
+  const Detector best(folder / "validated.safetensors");
+  CHECK(best.best_score() == 0.01);
+  CHECK(best.min_score() == 0.01);
+  const Picture picture = gradient_picture(50, 40);
+  const Detector same_score(folder / "tiny.safetensors", {.min_score = 0.01F});
+  REQUIRE_FALSE(same_score.detect(view(picture)).empty());
+  CHECK(same(best.detect(view(picture)), same_score.detect(view(picture))));
+  CHECK(Detector(folder / "validated.safetensors", {.min_score = 1}).detect(view(picture)).empty());
+}
+
+TEST_CASE("rows may be padded") {
+  const TemporaryFolder folder;
+  const Detector detector(save_tiny(folder), {.min_score = 0});
+  const Picture picture = gradient_picture(50, 40);
+  std::vector<std::uint8_t> padded(40 * 160, 255);
+  for (int y = 0; y < 40; ++y) std::copy_n(picture.row(y), 150, padded.begin() + y * 160);
+  CHECK(same(detector.detect(view(picture)), detector.detect(RgbView{padded.data(), 50, 40, 160})));
+}
+
+TEST_CASE("a batch gives each picture its detections, a file the same as its pixels") {
+  const TemporaryFolder folder;
+  const Detector detector(save_tiny(folder), {.min_score = 0, .max_detections = 3});
+  const Picture one = gradient_picture(50, 40), two = gradient_picture(30, 70);
+  const std::vector<RgbView> views = {view(one), view(two)};
+  rtdetr::DetectionTimes times;
+  const auto both = detector.detect(views, &times);
+  REQUIRE(both.size() == 2);
+  CHECK(both[1].size() == 3);
+  CHECK(times.model_ms > 0);
+  CHECK(both[0][0].label == detector.detect(view(one))[0].label);
+  CHECK(detector.detect(std::span<const RgbView>()).empty());
+  rtdetr::write_picture(folder / "two.png", two);
+  CHECK(same(detector.detect_file(folder / "two.png"), detector.detect(view(two))));
+}
+
+TEST_CASE("options that do not fit the model are refused") {
+  const TemporaryFolder folder;
+  const auto file = save_tiny(folder);
+  CHECK(Detector(file, {.decoder_layers = 1}).decoder_layers() == 1);
+  CHECK_THROWS_AS(Detector(file, {.decoder_layers = 9}), rtdetr::ConfigError);
+  CHECK_THROWS_AS(Detector(file, {.height = 100}), rtdetr::ConfigError);
+  CHECK_THROWS_AS(Detector(folder / "nothing.safetensors"), rtdetr::Error);
+}
+
+TEST_CASE("options out of range are refused by name, all together") {
+  const TemporaryFolder folder;
+  const auto file = save_tiny(folder);
+  const auto [options, name] = GENERATE(table<rtdetr::DetectorOptions, std::string>({
+      {{.min_score = 2}, "min_score = 2: must be from 0 to 1"},
+      {{.min_score = -0.5F}, "min_score"},
+      {{.min_score = std::numeric_limits<float>::quiet_NaN()}, "min_score = nan"},
+      {{.max_detections = -1}, "max_detections = -1: must be from 1 to"},
+      {{.max_detections = 0}, "max_detections"},
+      {{.decoder_layers = -1}, "decoder_layers"},
+      {{.height = -64}, "height"},
+      {{.width = -64}, "width"},
+      {{.width = 1 << 20}, "width"},
+      {{.threads = -1}, "threads = -1: must be from 0 to"},
+  }));
+  CHECK_THROWS_WITH(Detector(file, options), Contains("DetectorOptions." + name));
+  CHECK_THROWS_AS(Detector(file, options), rtdetr::ConfigError);
+  CHECK_THROWS_WITH(Detector(file, {.min_score = 2, .threads = -1}), Contains("min_score") && Contains("threads"));
+}
+
+TEST_CASE("pictures that cannot be are refused") {
+  const TemporaryFolder folder;
+  const Detector detector(save_tiny(folder));
+  const Picture picture = gradient_picture(50, 40);
+  const auto refusal = [&](RgbView view) {
+    try {
+      detector.detect(view);
+    } catch (const rtdetr::DataError& error) {
+      return std::string(error.what());
+    }
+    return std::string("accepted");
+  };
+  const std::uint8_t* data = picture.rgb.data();
+  CHECK_THAT(refusal({}), Contains("no pixel"));
+  CHECK_THAT(refusal({nullptr, 50, 40}), Contains("50 x 40") && Contains("no data"));
+  CHECK_THAT(refusal({data, 50, 0}), Contains("no pixel"));
+  CHECK_THAT(refusal({data, -50, 40}), Contains("no pixel"));
+  CHECK_THAT(refusal({data, 50, 40, 149}), Contains("stride of 149 bytes, less than the 150 of a row"));
+  CHECK_THAT(refusal({data, 50, 40, -150}), Contains("stride of -150"));
+  CHECK(refusal({data, 50, 40, 150}) == "accepted");
+  const std::vector<RgbView> batch = {view(picture), {data, 50, 40, 3}};
+  CHECK_THROWS_WITH(detector.detect(batch), Contains("picture 1 of the batch"));
+}
+
+TEST_CASE("several threads get from one detector and its copies what one thread gets") {
+  const TemporaryFolder folder;
+  const Detector detector(save_tiny(folder), {.min_score = 0, .threads = 1});
+  const Detector copy = detector;
+  std::vector<Picture> pictures;
+  for (int i = 0; i < 6; ++i) pictures.push_back(gradient_picture(40 + 7 * i, 60 - 5 * i));
+  std::vector<std::vector<Detection>> alone;
+  for (const Picture& picture : pictures) alone.push_back(detector.detect(view(picture)));
+
+  std::atomic<int> wrong = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&, t] {
+      const Detector& mine = t % 2 ? copy : detector;
+      for (int k = 0; k < 40; ++k) {
+        const std::size_t i = static_cast<std::size_t>(k + t) % pictures.size();
+        if (!same(mine.detect(view(pictures[i])), alone[i])) ++wrong;
+      }
+    });
+  for (std::thread& thread : threads) thread.join();
+  CHECK(wrong == 0);
+}
+
+TEST_CASE("a detector with other options shares the weights") {
+  const TemporaryFolder folder;
+  const auto file = save_tiny(folder);
+  const Detector detector(file, {.min_score = 0});
+  std::filesystem::remove(file);
+  const Detector few(detector, {.min_score = 0, .max_detections = 3, .decoder_layers = 1, .height = 128, .threads = 1});
+  const Picture picture = gradient_picture(50, 40);
+  CHECK(few.detect(view(picture)).size() == 3);
+  CHECK(few.decoder_layers() == 1);
+  CHECK(few.input_height() == 128);
+  CHECK(few.input_width() == 96);
+  CHECK(detector.detect(view(picture)).size() == 30);
+  CHECK(detector.decoder_layers() == 3);
+  CHECK_THROWS_AS(Detector(detector, {.width = 100}), rtdetr::ConfigError);
+  CHECK_THROWS_WITH(Detector(few, {.decoder_layers = 4}), Contains("3 were loaded"));
+}
+
+TEST_CASE("fewer layers of shared weights give what a detector loaded with as many gives") {
+  const TemporaryFolder folder;
+  const auto file = save_tiny(folder);
+  const Picture picture = gradient_picture(50, 40);
+  const Detector all(file, {.min_score = 0}), loaded(file, {.min_score = 0, .decoder_layers = 2});
+  const Detector shared(all, {.min_score = 0, .decoder_layers = 2});
+  CHECK(same(shared.detect(view(picture)), loaded.detect(view(picture))));
+}
+
+TEST_CASE("a detector's threads are its own: the process keeps its setting") {
+  const TemporaryFolder folder;
+  const auto file = save_tiny(folder);  // sets one
+  const Detector detector(file, {.threads = 2});
+  CHECK(at::get_num_threads() == 1);
+  detector.detect(view(gradient_picture(50, 40)));
+  CHECK(at::get_num_threads() == 1);
+}

@@ -1,0 +1,148 @@
+#include <torch/torch.h>
+
+#include <catch2/catch.hpp>
+
+#include "core/base/error.h"
+#include "models/weights/checkpoint.h"
+#include "tests/models/tiny_model.h"
+#include "tests/support/temporary_folder.h"
+
+using rtdetr::CheckpointError;
+using rtdetr::DetectionModel;
+using rtdetr::LoadedModel;
+using rtdetr::ModelInfo;
+using rtdetr::test::TemporaryFolder;
+using torch::Tensor;
+
+namespace {
+
+ModelInfo tiny_info() {
+  ModelInfo info;
+  info.names = {"red, \"quoted\"", "white", "Blutplättchen"};
+  info.category_ids = {7, 1, 90};
+  info.height = 64, info.width = 96;
+  info.step = 1234, info.epoch = 5;
+  return info;
+}
+
+Tensor logits_of(DetectionModel& model) {
+  at::set_num_threads(1);
+  const torch::NoGradGuard no_grad;
+  torch::manual_seed(2);
+  return model->forward(torch::rand({1, 3, 64, 96})).layers.back().logits;
+}
+
+/// Rewrites the file after `change` has touched its content.
+template <typename Change>
+void damage(const std::filesystem::path& file, Change change) {
+  rtdetr::TensorFile content = rtdetr::load_tensors(file);
+  change(content);
+  rtdetr::save_tensors(file, content.tensors, content.metadata);
+}
+
+}  // namespace
+
+TEST_CASE("a model file gives back the model, its classes and its counters") {
+  const TemporaryFolder folder;
+  DetectionModel model = rtdetr::test::tiny_model(4);
+  rtdetr::save_model(folder / "best.safetensors", model, tiny_info(), {{"best_ap", "0.5"}});
+  LoadedModel loaded = rtdetr::load_model(folder / "best.safetensors");
+  CHECK(torch::equal(logits_of(loaded.model), logits_of(model)));
+  CHECK(loaded.info.names == tiny_info().names);
+  CHECK(loaded.info.category_ids == tiny_info().category_ids);
+  CHECK(loaded.info.height == 64);
+  CHECK(loaded.info.width == 96);
+  CHECK(loaded.info.step == 1234);
+  CHECK(loaded.info.model_name == "tiny");
+  CHECK(loaded.info.decoder_layers == 3);
+  CHECK(loaded.metadata.at("best_ap") == "0.5");
+  CHECK_FALSE(loaded.info.best_confidence);
+}
+
+TEST_CASE("a model file keeps the confidence at which F1 was best") {
+  const TemporaryFolder folder;
+  ModelInfo info = tiny_info();
+  info.best_confidence = 0.41;
+  rtdetr::save_model(folder / "best.safetensors", rtdetr::test::tiny_model(), info);
+  CHECK(rtdetr::load_model(folder / "best.safetensors").info.best_confidence == 0.41);
+}
+
+TEST_CASE("a fused model file gives back the fused model") {
+  const TemporaryFolder folder;
+  DetectionModel model = rtdetr::test::tiny_model();
+  model->fuse();
+  rtdetr::save_model(folder / "fused.safetensors", model, tiny_info());
+  LoadedModel loaded = rtdetr::load_model(folder / "fused.safetensors");
+  CHECK(loaded.model->fused());
+  CHECK(torch::equal(logits_of(loaded.model), logits_of(model)));
+}
+
+TEST_CASE("the first decoder layers alone can be loaded") {
+  const TemporaryFolder folder;
+  DetectionModel model = rtdetr::test::tiny_model();
+  rtdetr::save_model(folder / "m.safetensors", model, tiny_info());
+  LoadedModel cut = rtdetr::load_model(folder / "m.safetensors", 2);
+  CHECK(cut.model->num_decoder_layers() == 2);
+  CHECK(cut.info.decoder_layers == 2);
+  const torch::NoGradGuard no_grad;
+  torch::manual_seed(2);
+  rtdetr::ForwardOptions two;
+  two.decoder_layers = 2;
+  const Tensor expected = model->forward(torch::rand({1, 3, 64, 96}), two).layers.back().logits;
+  CHECK(torch::equal(logits_of(cut.model), expected));
+  CHECK_THROWS_AS(rtdetr::load_model(folder / "m.safetensors", 4), rtdetr::ConfigError);
+}
+
+TEST_CASE("a run's last.safetensors opens as the model of its averaged weights") {
+  const TemporaryFolder folder;
+  DetectionModel model = rtdetr::test::tiny_model(9);
+  rtdetr::save_model(folder / "last.safetensors", model, tiny_info());
+  damage(folder / "last.safetensors", [](rtdetr::TensorFile& content) {
+    rtdetr::TensorMap renamed = {{"adamw.step", torch::ones({1})}};
+    for (const auto& [key, tensor] : content.tensors) {
+      renamed.emplace("ema." + key, tensor);
+      renamed.emplace("model." + key, torch::zeros_like(tensor));
+    }
+    content.tensors = renamed;
+  });
+  LoadedModel loaded = rtdetr::load_model(folder / "last.safetensors");
+  CHECK(torch::equal(logits_of(loaded.model), logits_of(model)));
+}
+
+TEST_CASE("tensors that do not fit are refused by name") {
+  const TemporaryFolder folder;
+  const auto file = folder / "m.safetensors";
+  rtdetr::save_model(file, rtdetr::test::tiny_model(), tiny_info());
+  damage(file, [](rtdetr::TensorFile& content) {
+    content.tensors.erase("decoder.enc_score_head.bias");
+    content.tensors.emplace("intruder", torch::ones({2}));
+    content.tensors["decoder.enc_score_head.weight"] = torch::ones({3, 15});
+  });
+  CHECK_THROWS_WITH(rtdetr::load_model(file), Catch::Contains("missing (1): decoder.enc_score_head.bias") &&
+                                                  Catch::Contains("unexpected (1): intruder") &&
+                                                  Catch::Contains("decoder.enc_score_head.weight") &&
+                                                  Catch::Contains("m.safetensors"));
+}
+
+TEST_CASE("metadata that is missing or damaged is refused by name") {
+  const TemporaryFolder folder;
+  const auto file = folder / "m.safetensors";
+  const auto refuses = [&](const std::string& key, const std::optional<std::string>& value, const std::string& says) {
+    rtdetr::save_model(file, rtdetr::test::tiny_model(), tiny_info());
+    damage(file, [&](rtdetr::TensorFile& content) {
+      content.metadata.erase(key);
+      if (value) content.metadata[key] = *value;
+    });
+    CHECK_THROWS_WITH(rtdetr::load_model(file), Catch::Contains(says));
+    CHECK_THROWS_AS(rtdetr::load_model(file), CheckpointError);
+  };
+  refuses("format", std::nullopt, "'format'");
+  refuses("format", "pt", "train takes such weights: model=YAML weights=");
+  refuses("format_version", "2", "newer version");
+  refuses("model_yaml", std::nullopt, "'model_yaml'");
+  refuses("names", "[\"a\", \"b\"]", "2 names");
+  refuses("names", "not json", "JSON array of texts");
+  refuses("imgsz", "[640]", "[height, width]");
+  refuses("best_confidence", "high", "a number from 0 to 1");
+  refuses("num_classes", "three", "an integer");
+}

@@ -1,0 +1,132 @@
+#include "train/commands/picture_sources.h"
+
+#include <unistd.h>
+
+#include <fstream>
+
+#include <catch2/catch.hpp>
+
+#include "core/base/error.h"
+#include "tests/support/captured_stderr.h"
+#include "tests/support/home_folder.h"
+
+using namespace rtdetr;
+using Catch::Matchers::Contains;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// A folder with b.jpg, a.PNG, notes.txt (a list), more/c.jpeg; gone with the test.
+struct Folder {
+  fs::path path = fs::temp_directory_path() / ("rtdetr-sources-" + std::to_string(::getpid()));
+  Folder() {
+    fs::create_directories(path / "more");
+    for (const char* name : {"b.jpg", "a.PNG", "more/c.jpeg"}) std::ofstream(path / name) << "x";
+    std::ofstream(path / "notes.txt") << "b.jpg\r\n\n" << (path / "more/c.jpeg").string() << "\n";
+  }
+  ~Folder() { fs::remove_all(path); }
+};
+
+}  // namespace
+
+TEST_CASE("a folder means its own pictures by name, without hidden ones") {
+  const Folder folder;
+  std::ofstream(folder.path / "._b.jpg") << "x";
+  CHECK(list_pictures(folder.path.string()) == std::vector<fs::path>{folder.path / "a.PNG", folder.path / "b.jpg"});
+}
+
+TEST_CASE("a picture means itself, a list its lines, a pattern its matches") {
+  const Folder folder;
+  const fs::path b = folder.path / "b.jpg", c = folder.path / "more/c.jpeg";
+  CHECK(list_pictures(b.string()) == std::vector<fs::path>{b});
+  CHECK(list_pictures((folder.path / "notes.txt").string()) == std::vector<fs::path>{b, c});
+  CHECK(list_pictures((folder.path / "*").string()) == std::vector<fs::path>{folder.path / "a.PNG", b});
+}
+
+TEST_CASE("hidden files and other formats in a source are left out, named and counted by kind") {
+  const Folder folder;
+  for (const char* name : {"._b.jpg", "c.BMP", "d.bmp", "e.heic", ".DS_Store"})
+    std::ofstream(folder.path / name) << "x";
+  std::ofstream(folder.path / "notes.txt") << "._b.jpg\nb.jpg\n";
+  const std::vector<fs::path> pictures{folder.path / "a.PNG", folder.path / "b.jpg"};
+  const auto listed = [&](const fs::path& source, const std::vector<fs::path>& expected) {
+    return test::stderr_of([&] { CHECK(list_pictures(source.string()) == expected); });
+  };
+  const std::string log = listed(folder.path, pictures);
+  CHECK_THAT(log, Contains("hidden_file") && Contains("._b.jpg") && !Contains("DS_Store"));
+  CHECK_THAT(log, Contains("2 × unsupported_format: BMP pictures are not read; convert them to JPEG or PNG (") &&
+                      Contains("unsupported_format: HEIC pictures"));
+  CHECK_THAT(listed(folder.path / "*", pictures), Contains("BMP") && !Contains("hidden_file"));
+  CHECK_THAT(listed(folder.path / "notes.txt", {folder.path / "b.jpg"}), Contains("hidden_file"));
+}
+
+TEST_CASE("a list may come from another editor: byte order mark, backslashes, comments, the home folder") {
+  const Folder folder;
+  const test::HomeFolder home(folder.path.c_str());
+  const fs::path b = folder.path / "b.jpg", c = folder.path / "more/c.jpeg";
+  std::ofstream(folder.path / "notes.txt") << "\xEF\xBB\xBF# mine\r\nb.jpg\r\nmore\\c.jpeg\r\n~/b.jpg\r\n";
+  CHECK(list_pictures((folder.path / "notes.txt").string()) == std::vector<fs::path>{b, c, b});
+  std::ofstream(folder.path / "notes.txt") << std::string(
+      "\xFF\xFE"
+      "b\0",
+      4);
+  CHECK_THROWS_WITH(list_pictures((folder.path / "notes.txt").string()), Contains("UTF-16"));
+}
+
+TEST_CASE("two stars stand for any number of folders, hidden ones and circles left out") {
+  const Folder folder;
+  for (const char* name : {"more/deep/er", "more/.hidden", "with space"}) fs::create_directories(folder.path / name);
+  for (const char* name : {"more/deep/er/d.jpg", "more/.hidden/no.jpg", "more/._c.jpg", "with space/[x] (1).jpg"})
+    std::ofstream(folder.path / name) << "x";
+  fs::create_directory_symlink(folder.path, folder.path / "more/circle");
+  fs::create_directory_symlink(folder.path / "more/deep", folder.path / "linked");
+  const auto found = [&](const std::string& pattern) {
+    std::vector<std::string> names;
+    for (const fs::path& picture : list_pictures((folder.path / pattern).string()))
+      names.push_back(picture.lexically_relative(folder.path).string());
+    return names;
+  };
+  using Names = std::vector<std::string>;
+  CHECK(found("**/*.jpg") == Names{"b.jpg", "linked/er/d.jpg", "more/deep/er/d.jpg", "with space/[x] (1).jpg"});
+  CHECK(found("more/**/*.jp*g") == Names{"more/c.jpeg", "more/deep/er/d.jpg"});
+  CHECK(found("more/**/**/er/*") == Names{"more/deep/er/d.jpg"});
+  CHECK(found("**/er/**") == Names{"linked/er/d.jpg", "more/deep/er/d.jpg"});
+  CHECK(found("more/**") == Names{"more/c.jpeg", "more/deep/er/d.jpg"});
+  CHECK(found("more/.hid*/*") == Names{"more/.hidden/no.jpg"});
+  CHECK(found("with space/[[]x*") == Names{"with space/[x] (1).jpg"});
+  fs::rename(folder.path / "with space", folder.path / "[2024]");
+  CHECK(found("[2024]/*.jpg") == Names{"[2024]/[x] (1).jpg"});
+}
+
+TEST_CASE("a pattern may begin in the working folder") {
+  const Folder folder;
+  const fs::path before = fs::current_path();
+  fs::current_path(folder.path);
+  const auto here = list_pictures("**/*.jp*g"), below = list_pictures("./more/*");
+  fs::current_path(before);
+  CHECK(here == std::vector<fs::path>{"b.jpg", "more/c.jpeg"});
+  CHECK(below == std::vector<fs::path>{"./more/c.jpeg"});
+}
+
+TEST_CASE("a pattern that nothing matches, or no picture, is refused") {
+  const Folder folder;
+  CHECK_THROWS_WITH(list_pictures((folder.path / "**/*.gif").string()), Contains("nothing matches this pattern"));
+  CHECK_THROWS_WITH(list_pictures((folder.path / "nowhere/**").string()), Contains("nothing matches this pattern"));
+  CHECK_THROWS_WITH(list_pictures((folder.path / "b.jpg/*").string()), Contains("nothing matches this pattern"));
+  CHECK_THROWS_WITH(list_pictures((folder.path / "*.txt").string()), Contains("no .jpg"));
+}
+
+TEST_CASE("a source without pictures is refused with its name") {
+  const Folder folder;
+  fs::create_directory(folder.path / "empty");
+  CHECK_THROWS_WITH(list_pictures((folder.path / "empty").string()), Contains("empty") && Contains("no .jpg"));
+  fs::create_directory(folder.path / "empty/below");
+  CHECK_THROWS_WITH(list_pictures((folder.path / "empty").string()),
+                    Contains("empty/**' looks into the folders below"));
+  CHECK_THROWS_WITH(list_pictures("/nowhere/at-all.jpg"), Contains("no such file or folder"));
+  CHECK_THROWS_WITH(list_pictures("rtsp://camera/1"), Contains("only files"));
+}
+
+TEST_CASE("pictures of one name in several folders get results of different names") {
+  CHECK(unique_stems({"x/a.jpg", "y/a.png", "z/b.jpg", "w/a.jpg"}) == std::vector<std::string>{"a", "a-2", "b", "a-3"});
+}

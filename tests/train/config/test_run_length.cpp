@@ -1,0 +1,104 @@
+#include "train/config/run_length.h"
+
+#include <catch2/catch.hpp>
+
+using namespace rtdetr;
+
+namespace {
+
+std::map<std::string, std::string> changes(const Settings& settings, const RunLength& length) {
+  Settings fitted = settings;
+  return set_fitted(fit_to_length(settings, length), fitted);
+}
+
+/// docs/howto/fine_tune.md: 4 minutes on a slow machine.
+constexpr RunLength kShort{.steps = 71, .epochs = 6, .by_clock = true};
+/// The demo.
+constexpr RunLength kQuarterHour{.steps = 3500, .epochs = 140, .by_clock = true};
+
+Settings recipe() {
+  Settings settings;
+  settings.epochs = 40;
+  settings.warmup_steps = 200;
+  settings.val_every = 10;
+  settings.strong_until = 0.9;
+  for (const char* key : {"epochs", "warmup_steps", "val_every", "strong_until"}) settings.given[key] = "recipe.yaml:3";
+  return settings;
+}
+
+}  // namespace
+
+TEST_CASE("a run is as long as the first of time and epochs allows; epochs count beside time when they were said") {
+  Settings settings;
+  settings.epochs = 40;
+  CHECK(expected_length(settings, 12, 0).steps == 480);
+  CHECK_FALSE(expected_length(settings, 12, 0).by_clock);
+  settings.time = 0.1;  // 360 s
+  const RunLength clock = expected_length(settings, 12, 5);
+  CHECK(clock.steps == 72);
+  CHECK(clock.epochs == 6);
+  CHECK(clock.by_clock);
+  CHECK(expected_length(settings, 12, 0.1).steps == 3600);  // the program's own epochs do not count
+  settings.given["epochs"] = "recipe.yaml:3";
+  CHECK(expected_length(settings, 12, 0.1).steps == 480);
+  CHECK_FALSE(expected_length(settings, 12, 0.1).by_clock);
+}
+
+TEST_CASE(
+    "a short run by the clock warms up within a tenth of its steps, validates each epoch and ends without mosaic") {
+  const auto fitted = changes(recipe(), kShort);
+  CHECK(fitted.at("warmup_steps") == "7");
+  CHECK(fitted.at("val_every") == "1");
+  CHECK(fitted.at("strong_until") == "0.75");  // the last of six epochs, whatever the clock makes of them
+  CHECK(fitted.size() == 3);
+  const std::string text = describe(fit_to_length(recipe(), kShort), kShort);
+  CHECK_THAT(text, Catch::Contains("about 71 steps (6.0 epochs)") && Catch::Contains("warmup_steps 200 -> 7"));
+}
+
+TEST_CASE("a run that is long enough for its recipe keeps it") {
+  CHECK(changes(recipe(), kQuarterHour).empty());
+  CHECK(describe({}, kQuarterHour).empty());
+}
+
+TEST_CASE("what is typed on the command line is left as it is") {
+  Settings settings = recipe();
+  for (auto& [key, origin] : settings.given) origin = "command line";
+  CHECK(changes(settings, kShort).empty());
+}
+
+TEST_CASE("switch-offs and milestones of a recipe in epochs become their share of a run by the clock") {
+  Settings settings = recipe();
+  settings.epochs = 120;
+  settings.val_every = 1;
+  settings.warmup_steps = 0;
+  settings.strong_until = 117;
+  settings.multi_scale_until = 200;  // never
+  settings.schedule = "multistep";
+  settings.milestones = {60, 90};
+  settings.given["milestones"] = "recipe.yaml:4";
+  auto fitted = changes(settings, {.steps = 1e6, .epochs = 100, .by_clock = true});
+  CHECK(fitted.at("strong_until") == "0.975");
+  CHECK(fitted.at("multi_scale_until") == "1");
+  CHECK(fitted.at("milestones") == "50,75");
+  fitted = changes(settings, {.steps = 20, .epochs = 1.2, .by_clock = true});
+  CHECK(fitted.at("milestones") == "1,1");
+  CHECK(fitted.at("strong_until") == "0.975");
+}
+
+TEST_CASE("a run by epochs keeps its numbers and validates at least five times, as far as there are epochs") {
+  Settings settings = recipe();
+  settings.val_every = 100;
+  const auto every = [&](std::int64_t epochs) {
+    settings.epochs = epochs;
+    Settings fitted = settings;
+    const auto values = set_fitted(fit_to_length(settings, expected_length(settings, 12, 0)), fitted);
+    CHECK(values.size() <= 1);
+    return fitted.val_every;
+  };
+  CHECK(every(400) == 80);
+  CHECK(every(500) == 100);
+  CHECK(every(7) == 1);
+  CHECK(every(1) == 1);
+  settings.val = false;
+  CHECK(every(400) == 100);
+}

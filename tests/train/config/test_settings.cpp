@@ -1,0 +1,367 @@
+#include "train/config/settings_parser.h"
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include <catch2/catch.hpp>
+
+#include "core/base/error.h"
+#include "core/base/text.h"
+#include "tests/support/home_folder.h"
+#include "train/config/command_table.h"
+#include "train/config/keys.h"
+#include "train/loop/experiment.h"
+
+using namespace rtdetr;
+using Catch::Matchers::Contains;
+
+namespace {
+
+Settings parse(const std::string& line) {
+  std::vector<std::string> words;
+  for (const std::string& word : split(line, ' '))
+    if (!word.empty()) words.push_back(word);
+  return parse_command_line(words);
+}
+
+std::string error_of(const std::string& line) {
+  try {
+    parse(line);
+  } catch (const ConfigError& error) {
+    CHECK(error.code() == ExitCode::kUsage);
+    return error.what();
+  }
+  return "";
+}
+
+/// A file that is gone with the test.
+class TemporaryFile {
+ public:
+  TemporaryFile(const std::string& name, const std::string& text)
+      : folder_(std::filesystem::temp_directory_path() / ("rtdetr-settings-" + std::to_string(::getpid()))) {
+    std::filesystem::create_directories(folder_);
+    path_ = folder_ / name;
+    std::ofstream(path_) << text;
+  }
+  ~TemporaryFile() { std::filesystem::remove_all(folder_); }
+  std::string path() const { return path_.string(); }
+  std::string folder() const { return folder_.string(); }
+
+ private:
+  std::filesystem::path folder_, path_;
+};
+
+const std::string kTrainLine = "train model=m.yaml data=d.yaml ";
+
+}  // namespace
+
+TEST_CASE("keys of the command line fill the typed settings") {
+  const Settings s = parse(kTrainLine +
+                           "epochs=3 time=0.25 imgsz=480,640 val=False schedule=multistep milestones=1,2 "
+                           "lr0=1e-3 device=cpu resume=auto");
+  CHECK(s.command == Command::kTrain);
+  CHECK(s.model == "m.yaml");
+  CHECK(s.epochs == 3);
+  CHECK(s.time == 0.25);
+  CHECK(s.imgsz == ImageSize{480, 640});
+  CHECK_FALSE(s.val);
+  CHECK(s.milestones == std::vector<std::int64_t>{1, 2});
+  CHECK(s.lr0 == 1e-3);
+  CHECK(s.resume == "auto");
+  CHECK(s.is_given("epochs"));
+  CHECK_FALSE(s.is_given("batch"));
+}
+
+TEST_CASE("one number for imgsz is a square") {
+  CHECK(parse("info model=m.yaml imgsz=320").imgsz == ImageSize{320, 320});
+}
+
+TEST_CASE("leading dashes of key=value are accepted") {
+  CHECK(parse("train --model=m.yaml data=d.yaml -epochs=4").epochs == 4);
+}
+
+TEST_CASE("defaults depend on the command where they must") {
+  CHECK(parse(kTrainLine).batch == 16);
+  CHECK(parse("predict model=m source=x").batch == 1);
+  CHECK(parse("predict model=m source=x").project == "runs/predict");
+  CHECK(parse("val model=m data=d.yaml").project == "runs/val");
+}
+
+TEST_CASE("words that ask for help are help, wherever they stand") {
+  CHECK(parse("").command == Command::kHelp);
+  CHECK(parse("--help").command == Command::kHelp);
+  CHECK(parse("-h").topics.empty());
+  CHECK(parse("help train lr0").topics == std::vector<std::string>{"train", "lr0"});
+  CHECK(parse("train --help").topics == std::vector<std::string>{"train"});
+  CHECK(parse("train epochs=3 -h").topics == std::vector<std::string>{"train"});
+  CHECK(parse("--version").command == Command::kVersion);
+}
+
+TEST_CASE("a mistake on the command line is answered with the argument and what is right") {
+  struct Row {
+    const char* line;
+    std::vector<std::string> says;
+  };
+  const std::vector<Row> rows = {
+      {"trian model=m", {"unknown command 'trian'; did you mean 'train'?"}},
+      {"epochs=3", {"the command comes first"}},
+      {"train model=m data=d epoches=3", {"argument 'epoches=3'", "unknown key 'epoches'; did you mean 'epochs'?"}},
+      {"train model=m data=d batch_size=3", {"unknown key 'batch_size'; here it is batch"}},
+      {"train model=m data=d zzzzzzzz=3", {"unknown key 'zzzzzzzz'", "'rtdetr help train' lists the keys"}},
+      {"train model=m data=d conf=0.5", {"'conf' is a key of val, predict, not of train"}},
+      {"train model=m data=d epochs=3 epochs=4", {"argument 'epochs=4'", "given twice"}},
+      {"train model=m data=d epochs=abc", {"epochs must be a whole number of at least 1, not 'abc'; e.g. epochs=72"}},
+      {"train model=m data=d epochs=0", {"a whole number of at least 1, not '0'"}},
+      {"train model=m data=d epochs=1.5", {"not '1.5'"}},
+      {"train model=m data=d epochs=010", {"not '010'"}},
+      {"train model=m data=d epochs=99999999999999999999", {"epochs must be"}},
+      {"train model=m data=d epochs=", {"epochs must be", "and has no value"}},
+      {"train model=m data=d lr0=0", {"lr0 must be a number above 0"}},
+      {"train model=m data=d lr0=nan", {"lr0 must be"}},
+      {"train model=m data=d flip=2", {"flip must be a number from 0 to 1, not '2'"}},
+      {"train model=m data=d val=maybe", {"val must be true or false, not 'maybe'"}},
+      {"train model=m data=d amp=fp16", {"amp must be one of off, bf16, auto, not 'fp16'"}},
+      {"train model=m data=d schedule=cosin", {"did you mean 'cosine'?"}},
+      {"train model=m data=d imgsz=1,2,3", {"imgsz must be one side or height,width"}},
+      {"train model=m data=d imgsz=-32", {"imgsz must be"}},
+      {"train model=m data=d milestones=1,x", {"milestones must be whole numbers"}},
+      {"train model=m data=d epochs 3", {"argument 'epochs'", "write epochs=3"}},
+      {"train model=m data=d --epochs 3", {"write epochs=3"}},
+      {"train model=m data=d epochs = 3", {"spaces around '=' are not allowed; write epochs="}},
+      {"info model=m json", {"write json=true"}},
+      {"train model=m data=d val", {"write val=true"}},
+      {"train model=m data=d bogus", {"settings are written key=value"}},
+      {"train model=m data=d info", {"one command at a time"}},
+      {"train data=d", {"train needs model=", "rtdetr train cfg=small-data model="}},
+      {"val model=m", {"val needs data="}},
+      {"export model=m format=safetensors", {"export needs output="}},
+      {"export model=m output=m.safetensors", {"export needs format="}},
+      {"export model=m format=safetensors output=m.onnx", {"is written to a file ending in .safetensors"}},
+      {"export model=m format=onnx output=m.onnx", {"format must be safetensors, not 'onnx'"}},
+      {"coco-eval annotations=a.json", {"coco-eval needs results="}},
+      {"check", {"check needs data=, or annotations= and images="}},
+      {"check annotations=a.json", {"annotations= and images= together"}},
+      {"check data=d annotations=a images=i", {"exclude each other"}},
+      {"predict model=m source=s iou=0.5", {"unknown key 'iou': each query is one detection"}},
+      {"train model=m data=d cache=ram", {"here it is cache_mib"}},
+      {"train model=m data=d resume=r weights=w", {"resume and weights exclude each other"}},
+      {"train model=b.safetensors data=d", {"builds its model from a YAML; add weights=b.safetensors"}},
+      {"train model=m data=d quiet=true verbose=true", {"quiet and verbose exclude each other"}},
+      {"train model=m data=d schedule=multistep", {"needs milestones="}},
+      {"train model=m data=d milestones=5,2", {"must ascend"}},
+      {"train model=m data=d param_groups=x", {"param_groups is written in a recipe"}},
+      {"train model=m data=d cfg=/nonexistent.yaml", {"cfg=/nonexistent.yaml", "there is no such file"}},
+      {"train model=m data=d cfg=smal-data", {"did you mean 'small-data.yaml'?"}},
+  };
+  for (const Row& row : rows) {
+    const std::string error = error_of(row.line);
+    for (const std::string& part : row.says) CHECK_THAT(error, Contains(part));
+  }
+}
+
+TEST_CASE("true and false may be said in other words, and resume takes them too") {
+  for (const char* word : {"true", "True", "yes", "YES", "on", "1"}) {
+    const Settings s = parse(kTrainLine + "val=" + word + " resume=" + word);
+    CHECK(s.val);
+    CHECK(s.resume == "auto");
+  }
+  for (const char* word : {"false", "False", "no", "off", "0"}) {
+    const Settings s = parse(kTrainLine + "val=" + word + " resume=" + word);
+    CHECK_FALSE(s.val);
+    CHECK(s.resume == "false");
+  }
+  CHECK_THAT(error_of(kTrainLine + "val=2"), Contains("val must be true or false, not '2'"));
+}
+
+TEST_CASE("all mistakes are shown together, one per line") {
+  const std::string error = error_of("train model=m epochs=x lr=3 flip=9");
+  CHECK(split(error, '\n').size() == 4);
+}
+
+TEST_CASE("a misspelt needed key is reported once") { CHECK(split(error_of("info model="), '\n').size() == 1); }
+
+TEST_CASE("a recipe stands between the defaults and the command line") {
+  const TemporaryFile recipe("r.yaml", "epochs: 5\nlr0: 0.002\nimgsz: [256, 320]\nmilestones: [2, 3]\nval: False\n");
+  const Settings s = parse(kTrainLine + "epochs=7 cfg=" + recipe.path());
+  CHECK(s.epochs == 7);
+  CHECK(s.lr0 == 0.002);
+  CHECK(s.imgsz == ImageSize{256, 320});
+  CHECK(s.milestones == std::vector<std::int64_t>{2, 3});
+  CHECK_FALSE(s.val);
+  CHECK(s.origin_of("lr0") == " (" + recipe.path() + ":2)");
+}
+
+TEST_CASE("recipes and data sets that come along are found by their names") {
+  const Settings s = parse("train cfg=small-data data=bccd");
+  CHECK(s.model == (std::filesystem::path(RTDETR_SOURCE_DIR) / "configs/models/rtdetr-n.yaml").string());
+  CHECK(s.epochs == 150);
+  CHECK_THAT(s.origin_of("epochs"), Contains("small-data.yaml:"));
+  CHECK(s.data == (std::filesystem::path(RTDETR_SOURCE_DIR) / "configs/datasets/bccd.yaml").string());
+  CHECK(parse("check data=bccd.yaml").data == s.data);
+  CHECK(parse("check data=nowhere").data == "nowhere");
+  const TemporaryFile own("mine.yaml", "epochs: 7\n");
+  CHECK(parse(kTrainLine + "cfg=" + own.folder() + "/mine").epochs == 7);
+}
+
+TEST_CASE("a file that makes a run by the clock again does not count epochs that were never said") {
+  const TemporaryFile written("args.yaml", settings_to_yaml(parse(kTrainLine + "time=0.5")));
+  CHECK_FALSE(parse("train cfg=" + written.path()).is_given("epochs"));
+  const TemporaryFile both("both.yaml", settings_to_yaml(parse(kTrainLine + "time=0.5 epochs=9")));
+  CHECK(parse("train cfg=" + both.path()).epochs == 9);
+}
+
+TEST_CASE("a path in a recipe is looked up beside the recipe first") {
+  const TemporaryFile recipe("r.yaml", "data: r.yaml\nmodel: rtdetr-n.yaml\n");
+  const Settings s = parse("train cfg=" + recipe.path());
+  CHECK(s.data == recipe.folder() + "/r.yaml");
+  CHECK(s.model == "rtdetr-n.yaml");
+}
+
+TEST_CASE("a tilde in a path is the home folder, on the command line and in a recipe") {
+  const test::HomeFolder home("/home/somebody");
+  CHECK(parse("train model=m.yaml data=~/sets/a.yaml project=~").data == "/home/somebody/sets/a.yaml");
+  CHECK(parse("train model=m.yaml data=d.yaml name=~/a").name == "~/a");  // no path
+  const TemporaryFile recipe("r.yaml", "data: ~/sets/b.yaml\n");
+  CHECK(parse("train model=m.yaml cfg=" + recipe.path()).data == "/home/somebody/sets/b.yaml");
+}
+
+TEST_CASE("parameter groups come from the recipe, lr as a share of the final lr0") {
+  const TemporaryFile recipe("r.yaml",
+                             "param_groups:\n"
+                             "  - {match: '^(?=.*backbone)(?!.*norm).*$', lr: 1e-5}\n"
+                             "  - {match: norm, lr_scale: 0.5, weight_decay: 0}\n");
+  const Settings s = parse(kTrainLine + "lr0=1e-4 cfg=" + recipe.path());
+  REQUIRE(s.param_groups.size() == 2);
+  CHECK(s.param_groups[0].lr_scale == Approx(0.1));
+  CHECK_FALSE(s.param_groups[0].weight_decay.has_value());
+  CHECK(s.param_groups[1].weight_decay == 0.0);
+}
+
+TEST_CASE("a mistake in a recipe is answered with file and line") {
+  struct Row {
+    const char* text;
+    std::vector<std::string> says;
+  };
+  const std::vector<Row> rows = {
+      {"epochs: 3\nepoches: 4\n", {":2: unknown key 'epoches'; did you mean 'epochs'?"}},
+      {"epochs: abc\n", {":1: epochs must be a whole number of at least 1, not 'abc'"}},
+      {"\n\nflip: 3\n", {":3: flip must be"}},
+      {"epochs: {a: 1}\n", {":1: epochs must be", "not a map"}},
+      {"epochs:\n", {":1: epochs must be", "has no value"}},
+      {"epochs: [1, 2]\n", {":1: epochs must be"}},
+      {"conf: 0.5\n", {":1: 'conf' is a key of val, predict"}},
+      {"cfg: other.yaml\n", {":1: a recipe cannot name another one"}},
+      {"- 1\n", {":1: a recipe is a map"}},
+      {"param_groups: 3\n", {":1: param_groups must be a list of maps"}},
+      {"param_groups:\n- {lr_scale: 0.1}\n", {":2: a parameter group needs match:"}},
+      {"param_groups:\n- {match: '(', lr_scale: 0.1}\n", {":2: '(' is no regular expression"}},
+      {"param_groups:\n- {match: a, lr_skale: 0.1}\n", {":2: unknown key 'lr_skale'", "did you mean 'lr_scale'"}},
+      {"param_groups:\n- {match: a, lr: 1, lr_scale: 0.1}\n", {":2: lr and lr_scale exclude each other"}},
+      {"param_groups:\n- {match: a, weight_decay: x}\n", {":2: weight_decay must be a number"}},
+  };
+  for (const Row& row : rows) {
+    const TemporaryFile recipe("r.yaml", row.text);
+    const std::string error = error_of(kTrainLine + "cfg=" + recipe.path());
+    CHECK_THAT(error, Contains(recipe.path()));
+    for (const std::string& part : row.says) CHECK_THAT(error, Contains(part));
+  }
+}
+
+TEST_CASE("args.yaml reads back to the same settings") {
+  const TemporaryFile recipe("r.yaml", "param_groups:\n- {match: '^(?=.*norm).*$', lr_scale: 0.1, weight_decay: 0}\n");
+  const Settings s =
+      parse(kTrainLine +
+            "lr0=0.00031 imgsz=320,640 schedule=multistep milestones=3,9 name=010 flip=0.3 cfg=" + recipe.path());
+  const std::string text = settings_to_yaml(s);
+  const TemporaryFile written("args.yaml", text);
+  const Settings again = parse("train cfg=" + written.path());
+  CHECK(settings_to_yaml(again) == text);
+  CHECK(again.imgsz == s.imgsz);
+  CHECK(again.name == "010");
+  CHECK(again.lr0 == s.lr0);
+  CHECK(again.milestones == s.milestones);
+  REQUIRE(again.param_groups.size() == 1);
+  CHECK(again.param_groups[0].match == "^(?=.*norm).*$");
+  CHECK(again.param_groups[0].lr_scale == 0.1);
+}
+
+TEST_CASE("every key has a meaning, a valid example, a default that is valid, and belongs to a command") {
+  for (const Key& key : all_keys()) {
+    INFO(key.name);
+    CHECK_FALSE(key.meaning.empty());
+    CHECK(key.commands != 0);
+    Settings scratch;
+    if (key.name == "param_groups") continue;
+    CHECK(set_value(key, key.example, scratch) == "");
+    for (const CommandInfo& info : all_commands()) {
+      if (!(key.commands & bit(info.command))) continue;
+      apply_command_defaults(info.command, scratch);
+      const std::string value = value_text(key, scratch);
+      if (!value.empty()) CHECK(set_value(key, value, scratch) == "");
+    }
+  }
+}
+
+TEST_CASE("every example of a command parses") {
+  for (const CommandInfo& info : all_commands()) {
+    std::string words = info.example.substr(std::string("rtdetr ").size());
+    CHECK(parse(words).command == info.command);
+  }
+}
+
+TEST_CASE("hints for other programs' names lead to keys of ours") {
+  for (const char* foreign : {"lr", "batch_size", "momentum", "close_mosaic", "fliplr", "hsv_h", "cos_lr", "half"}) {
+    const std::string ours = foreign_key_hint(foreign);
+    CHECK(find_key(ours.substr(0, ours.find('='))) != nullptr);
+    CHECK(find_key(foreign) == nullptr);
+  }
+}
+
+TEST_CASE("the input size is the given one, else the checkpoint's, else 640") {
+  CHECK(resolve_image_size(parse("info model=m imgsz=320"), ImageSize{480, 480}, 32) == ImageSize{320, 320});
+  CHECK(resolve_image_size(parse("info model=m"), ImageSize{480, 512}, 32) == ImageSize{480, 512});
+  CHECK(resolve_image_size(parse("info model=m"), std::nullopt, 32) == ImageSize{640, 640});
+  CHECK_THROWS_WITH(resolve_image_size(parse("info model=m imgsz=300,640"), std::nullopt, 32),
+                    Contains("stride 32") && Contains("nearest: imgsz=288,640") && Contains("command line"));
+}
+
+TEST_CASE("multi_scale of 640 by a quarter is the official list") {
+  CHECK(multi_scale_sides(640, 0.25) ==
+        std::vector<std::int64_t>{480, 512, 544, 576, 608, 640, 640, 640, 672, 704, 736, 768, 800});
+  CHECK(multi_scale_sides(640, 0).empty());
+  CHECK(multi_scale_sides(32, 0.5).front() >= 32);
+}
+
+TEST_CASE("a switch-off is a share of the run up to 1 and an epoch above") {
+  CHECK_FALSE(switch_off_reached(1, 1000, 1.0));
+  CHECK_FALSE(switch_off_reached(0.9, 5, 0.89));
+  CHECK(switch_off_reached(0.9, 5, 0.9));
+  CHECK(switch_off_reached(0, 0, 0));
+  CHECK_FALSE(switch_off_reached(71, 70, 0.99));
+  CHECK(switch_off_reached(71, 71, 0.1));
+}
+
+TEST_CASE("class_loss= chooses the classification loss") {
+  const auto chosen = [](const std::string& name) {
+    return criterion_options(parse("train model=m.yaml data=d.yaml class_loss=" + name)).class_loss;
+  };
+  CHECK(chosen("vfl") == ClassLoss::kVarifocal);
+  CHECK(chosen("mal") == ClassLoss::kMal);
+  CHECK(chosen("focal") == ClassLoss::kFocal);
+  CHECK(chosen("bce") == ClassLoss::kBce);
+}
+
+TEST_CASE("every recipe that comes along is valid, and names files that exist") {
+  int recipes = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(std::string(RTDETR_SOURCE_DIR) + "/configs/recipes")) {
+    INFO(entry.path());
+    const std::string line = "train cfg=" + entry.path().string();
+    Settings s;
+    REQUIRE_NOTHROW(s = parse(line + " data=d.yaml" + (entry.path().stem() == "finetune" ? " model=m.yaml" : "")));
+    if (s.origin_of("model").find("command line") == std::string::npos) CHECK(std::filesystem::exists(s.model));
+    ++recipes;
+  }
+  CHECK(recipes >= 4);
+}

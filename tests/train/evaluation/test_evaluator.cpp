@@ -1,0 +1,79 @@
+#include "train/evaluation/evaluator.h"
+
+#include <set>
+
+#include <torch/torch.h>
+#include <catch2/catch.hpp>
+
+#include "tests/support/micro_run.h"
+#include "tests/support/temporary_folder.h"
+#include "train/loop/experiment.h"
+
+namespace rtdetr {
+
+using test::make_micro_run;
+using test::TemporaryFolder;
+
+TEST_CASE("one pass evaluates the encoder's queries and every decoder layer") {
+  at::set_num_threads(1);
+  const TemporaryFolder temp;
+  Experiment experiment = prepare_experiment(make_micro_run(temp.path()));
+  const auto evaluation = evaluate(experiment.model, *experiment.val, evaluator_options(experiment));
+  REQUIRE(evaluation);
+  REQUIRE(evaluation->layers.size() == 3);
+  for (int layer = 0; layer < 3; ++layer) CHECK(evaluation->layers[static_cast<std::size_t>(layer)].layer == layer);
+  CHECK(evaluation->pictures == 24);
+  CHECK(evaluation->last().classes.size() == 2);
+  CHECK_FALSE(evaluation->losses.empty());
+
+  std::set<std::int64_t> pictures;
+  for (const MetricDetection& detection : evaluation->detections) pictures.insert(detection.image_id);
+  CHECK(pictures.size() == 24);
+  CHECK(evaluation->detections.size() == 24 * 20 * 2);  // every (query, class) pair: there is no threshold
+}
+
+TEST_CASE("a layer's numbers are those of the model cut there") {
+  at::set_num_threads(1);
+  const TemporaryFolder temp;
+  const Settings settings = make_micro_run(temp.path());
+  Experiment whole = prepare_experiment(settings);
+  const auto expected = evaluate(whole.model, *whole.val, evaluator_options(whole));
+  const auto images = torch::rand({1, 3, 64, 64});
+  torch::NoGradGuard no_grad;
+  const ModelOutput all = whole.model->forward(images, {.all_layers = true});
+  const ModelOutput cut = whole.model->forward(images, {.decoder_layers = 1});
+  CHECK(torch::equal(all.layers.front().logits, cut.layers.back().logits));
+  CHECK(torch::equal(all.layers.front().boxes_cxcywh, cut.layers.back().boxes_cxcywh));
+  CHECK(expected->layers[1].metric.stats[0] >= -1);
+}
+
+TEST_CASE("an evaluation that is cancelled has no result") {
+  const TemporaryFolder temp;
+  Experiment experiment = prepare_experiment(make_micro_run(temp.path()));
+  CHECK_FALSE(evaluate(experiment.model, *experiment.val, evaluator_options(experiment), [] { return true; }));
+}
+
+TEST_CASE("times of the layers grow from the encoder on") {
+  at::set_num_threads(1);
+  const TemporaryFolder temp;
+  Experiment experiment = prepare_experiment(make_micro_run(temp.path()));
+  const std::vector<double> ms = time_layers(experiment.model, 64, 64, 3);
+  REQUIRE(ms.size() == 3);
+  CHECK(ms[1] > 0);
+  CHECK(ms[1] - ms[0] == Approx(ms[2] - ms[1]));
+}
+
+TEST_CASE("the operating point is where the mean F1 over the classes is best") {
+  MetricResult metric;
+  metric.classes.resize(1);
+  metric.precision.assign(10 * 101 * 1 * 4 * 3, -1);
+  const auto set = [&](int recall, double precision) {
+    metric.precision[static_cast<std::size_t>(recall) * 4 * 3 + 2] = precision;
+  };
+  for (int r = 0; r <= 100; ++r) set(r, r <= 60 ? 0.9 : 0.0);
+  const OperatingPoint point = best_f1_point(metric);
+  CHECK(point.recall == Approx(0.6));
+  CHECK(point.precision == Approx(0.9));
+}
+
+}  // namespace rtdetr

@@ -1,0 +1,159 @@
+#include "train/loop/train_step.h"
+
+#include <limits>
+
+#include <torch/torch.h>
+#include <catch2/catch.hpp>
+
+#include "data/loader/loader.h"
+#include "tests/support/micro_run.h"
+#include "tests/support/temporary_folder.h"
+#include "train/loop/experiment.h"
+
+namespace rtdetr {
+
+using test::make_micro_run;
+using test::TemporaryFolder;
+
+namespace {
+
+/// Everything a step touches, over a micro experiment.
+struct Bench {
+  Experiment experiment;
+  AdamW optimizer;
+  Ema ema;
+  TrainStep step;
+  StateRegistry state;
+
+  explicit Bench(const Settings& settings)
+      : experiment(prepare_experiment(settings)),
+        optimizer(experiment.groups),
+        ema(*experiment.model, *experiment.average),
+        step(experiment.model, optimizer, ema, {}) {
+    state.add_module("model.", *experiment.model);
+    optimizer.register_state(state);
+    ema.register_state(state);
+  }
+  TensorMap copy_of_state() const {
+    TensorMap copy;
+    for (const auto& [name, tensor] : state.capture()) copy.emplace(name, tensor.clone());
+    return copy;
+  }
+  std::vector<Batch> batches(std::int64_t size, int count) {
+    LoaderOptions options = training_loader_options(experiment);
+    options.batch_size = size;
+    TransformOptions transforms = training_transforms(experiment.settings, experiment.size);
+    transforms.augment = false;
+    Loader loader(experiment.train, transforms, options);
+    loader.start(0);
+    std::vector<Batch> list;
+    for (int i = 0; i < count; ++i) list.push_back(*loader.next());
+    return list;
+  }
+};
+
+void use_running_statistics(DetectionModel& model) {
+  for (const auto& module : model->modules()) {
+    if (module->named_buffers(/*recurse=*/false).contains("running_mean")) module->eval();
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a step changes weights, moments and average") {
+  at::set_num_threads(1);
+  const TemporaryFolder temp;
+  Bench bench(make_micro_run(temp.path()));
+  const TensorMap before = bench.copy_of_state();
+  const StepReport report = bench.step.run(bench.batches(4, 1), {}, 1);
+  CHECK(report.applied);
+  CHECK(report.loss > 0);
+  double sum = 0;
+  for (const auto& [name, value] : report.terms) sum += value;
+  CHECK(sum == Approx(report.loss).epsilon(1e-5));
+  for (const auto& [name, tensor] : bench.state.capture()) {
+    if (name.starts_with("adamw.step.")) CHECK(tensor.item<float>() == 1);
+  }
+  CHECK_FALSE(torch::equal(bench.state.capture().at("ema.model.0.conv.weight"), before.at("ema.model.0.conv.weight")));
+}
+
+TEST_CASE("a number that is not finite in a pixel, a label, a weight or a gradient changes nothing") {
+  at::set_num_threads(1);
+  const TemporaryFolder temp;
+  Bench bench(make_micro_run(temp.path()));
+  const TensorMap before = bench.copy_of_state();
+  const auto refused = [&](const std::vector<Batch>& batches) {
+    CHECK_FALSE(bench.step.run(batches, {}, 1).applied);
+    for (const auto& [name, tensor] : bench.state.capture()) {
+      INFO(name);
+      CHECK(torch::equal(tensor, before.at(name)));
+    }
+  };
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    for (const std::size_t at : {0, 1}) {
+      std::vector<Batch> batches = bench.batches(4, 2);
+      batches[at].images[100] = bad;
+      refused(batches);
+      batches = bench.batches(4, 2);
+      batches[at].targets[0].boxes_cxcywh[2] = bad;
+      refused(batches);
+    }
+    torch::Tensor weight = bench.experiment.model->parameters().front();
+    const auto hook = weight.register_hook([bad](const torch::Tensor& gradient) { return gradient * bad; });
+    refused(bench.batches(4, 1));
+    weight.remove_hook(hook);
+    torch::NoGradGuard no_grad;
+    const torch::Tensor good = weight.clone();
+    weight.data_ptr<float>()[0] = bad;
+    {
+      torch::AutoGradMode with_gradients(true);
+      CHECK_FALSE(bench.step.run(bench.batches(4, 1), {}, 1).applied);
+    }
+    weight.copy_(good);
+  }
+  for (const auto& [name, tensor] : bench.state.capture()) CHECK(torch::equal(tensor, before.at(name)));
+  CHECK(bench.step.run(bench.batches(4, 1), {}, 1).applied);
+}
+
+TEST_CASE("k batches of n pictures give the gradient of one batch of k n") {
+  at::set_num_threads(1);
+  const TemporaryFolder temp;
+  const Settings settings = make_micro_run(temp.path(), {.denoising = false});
+  Bench whole(settings), parts(settings);
+  use_running_statistics(whole.experiment.model);  // a batch's own statistics are another function of the batch size
+  use_running_statistics(parts.experiment.model);
+  const StepReport a = whole.step.run(whole.batches(8, 1), {}, 1);
+  const StepReport b = parts.step.run(parts.batches(2, 4), {}, 1);
+  CHECK(a.loss == Approx(b.loss).epsilon(1e-5));
+  CHECK(a.gradient_norm == Approx(b.gradient_norm).epsilon(1e-4));
+}
+
+TEST_CASE("a batch without any box is an ordinary step") {
+  at::set_num_threads(1);
+  const TemporaryFolder temp;
+  Bench bench(make_micro_run(temp.path()));
+  std::vector<Batch> batches = bench.batches(4, 1);
+  const StepReport full = bench.step.run(batches, {}, 1);
+  for (Batch::Image& image : batches[0].targets) {
+    image.labels.clear();
+    image.boxes_cxcywh.clear();
+  }
+  const StepReport empty = bench.step.run(batches, {}, 1);
+  CHECK(empty.applied);
+  REQUIRE(empty.terms.size() == full.terms.size());
+  for (std::size_t i = 0; i < full.terms.size(); ++i) CHECK(empty.terms[i].first == full.terms[i].first);
+}
+
+TEST_CASE("the same position draws the same noise, another position another") {
+  at::set_num_threads(1);
+  const TemporaryFolder temp;
+  const Settings settings = make_micro_run(temp.path());
+  const auto loss_at = [&](const StepPosition& position) {
+    Bench bench(settings);
+    return bench.step.run(bench.batches(4, 1), position, 1).loss;
+  };
+  CHECK(loss_at({.epoch = 1, .first_batch = 2}) == loss_at({.epoch = 1, .first_batch = 2}));
+  CHECK(loss_at({.epoch = 1, .first_batch = 2}) != loss_at({.epoch = 1, .first_batch = 3}));
+}
+
+}  // namespace rtdetr

@@ -1,0 +1,234 @@
+#include "train/loop/trainer.h"
+
+#include <torch/torch.h>
+#include <csignal>
+
+#include <sys/resource.h>
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "core/base/error.h"
+#include "core/base/text.h"
+#include "core/io/file.h"
+#include "models/layers/module_tree.h"
+#include "tests/support/micro_run.h"
+#include "tests/support/temporary_folder.h"
+#include "train/loop/run_start.h"
+#include "train/report/detection_report.h"
+
+namespace rtdetr {
+
+using test::make_micro_run;
+using test::TemporaryFolder;
+
+namespace {
+
+/// Runs until the end, or until the trainer has asked `asks` times whether to stop.
+RunOutcome run(const Settings& settings, const std::string& name, int asks = 1 << 30) {
+  at::set_num_threads(1);
+  const RunFolder folder(std::filesystem::path(settings.project) / name);
+  const auto checkpoint = load_run(folder);
+  Experiment experiment = prepare_experiment(settings);
+  if (checkpoint) take_over(experiment, *checkpoint);
+  Trainer trainer(experiment, folder, [&asks] { return --asks < 0; });
+  if (checkpoint) trainer.resume(*checkpoint);
+  return trainer.fit();
+}
+
+TensorMap saved_state(const Settings& settings, const std::string& name) {
+  return load_tensors(std::filesystem::path(settings.project) / name / "last.safetensors").tensors;
+}
+
+/// Names of entries whose bytes differ.
+std::vector<std::string> differences(const TensorMap& a, const TensorMap& b) {
+  std::vector<std::string> names;
+  if (a.size() != b.size()) names.push_back("number of entries");
+  for (const auto& [name, tensor] : a) {
+    if (!b.contains(name) || !torch::equal(tensor, b.at(name))) names.push_back(name);
+  }
+  return names;
+}
+
+/// Lines of log.jsonl about steps.
+std::vector<std::string> step_lines(const Settings& settings, const std::string& name) {
+  std::vector<std::string> lines;
+  for (const std::string& line :
+       split(read_text_file(std::filesystem::path(settings.project) / name / "log.jsonl"), '\n')) {
+    if (line.find(R"("event":"step")") != std::string::npos) lines.push_back(line);
+  }
+  return lines;
+}
+
+/// While it lives, no file of this process may grow beyond `bytes`: a full disk that needs no disk.
+struct FileSizeLimit {
+  explicit FileSizeLimit(rlim_t bytes) { set(bytes); }
+  ~FileSizeLimit() { lift(); }
+  static void lift() { set(RLIM_INFINITY); }
+
+ private:
+  static void set(rlim_t bytes) {
+    rlimit limit{};
+    REQUIRE(getrlimit(RLIMIT_FSIZE, &limit) == 0);
+    limit.rlim_cur = std::min(bytes, limit.rlim_max);
+    REQUIRE(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+  }
+};
+
+/// results.csv without the column that holds seconds.
+std::string table_without_time(const Settings& settings, const std::string& name) {
+  std::string text;
+  for (const std::string& line :
+       split(read_text_file(std::filesystem::path(settings.project) / name / "results.csv"), '\n')) {
+    const auto first = line.find(',');
+    if (first != std::string::npos) text += line.substr(0, first) + line.substr(line.find(',', first + 1)) + "\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("a run that is stopped anywhere and continued ends in the same bits") {
+  const TemporaryFolder temp;
+  Settings settings = make_micro_run(temp.path());
+  settings.schedule = "multistep";
+  settings.milestones = {1, 2};
+  settings.multi_scale_until = 0.3;  // off from the second epoch on
+  settings.strong_until = 0.6;       // from the third
+  const RunOutcome whole = run(settings, "whole");
+  REQUIRE(whole.end == RunOutcome::End::kFinished);
+  REQUIRE(whole.steps == 18);
+  const TensorMap expected = saved_state(settings, "whole");
+
+  // 18 steps and 3 × 6 validated batches: first step, mid-epoch, last step, validation, between epochs and so at the
+  // learning rate's drops, at the ends of strong augmentation and of multi-scale, last epoch
+  for (const int asks : {0, 1, 3, 5, 6, 8, 11, 12, 15, 24, 29, 35}) {
+    CAPTURE(asks);
+    const std::string name = "stopped-" + std::to_string(asks);
+    REQUIRE(run(settings, name, asks).end == RunOutcome::End::kStopped);
+    REQUIRE(run(settings, name).end == RunOutcome::End::kFinished);
+    CHECK(differences(saved_state(settings, name), expected).empty());
+    CHECK(step_lines(settings, name) == step_lines(settings, "whole"));
+    CHECK(table_without_time(settings, name) == table_without_time(settings, "whole"));
+  }
+}
+
+TEST_CASE("a run with gradient accumulation, stopped after every step, ends in the same bits") {
+  const TemporaryFolder temp;
+  Settings settings = make_micro_run(temp.path());
+  settings.accumulate = 4;  // 6 batches an epoch: steps of 4 and 2
+  settings.val = false;
+  CHECK(run(settings, "whole").steps == 6);
+  int stops = 0;
+  while (run(settings, "stopped", 0).end == RunOutcome::End::kStopped) ++stops;
+  CHECK(stops == 6);
+  CHECK(differences(saved_state(settings, "stopped"), saved_state(settings, "whole")).empty());
+}
+
+TEST_CASE("loader threads do not change a run") {
+  const TemporaryFolder temp;
+  Settings settings = make_micro_run(temp.path());
+  settings.epochs = 1;
+  run(settings, "one");
+  for (const int workers : {0, 4}) {
+    settings.workers = workers;
+    const std::string name = "workers-" + std::to_string(workers);
+    run(settings, name);
+    CHECK(differences(saved_state(settings, name), saved_state(settings, "one")).empty());
+  }
+}
+
+TEST_CASE("a finished run is left alone") {
+  const TemporaryFolder temp;
+  Settings settings = make_micro_run(temp.path());
+  settings.epochs = 1;
+  run(settings, "exp");
+  const auto before = read_text_file(temp / "runs/exp/last.safetensors");
+  CHECK(run(settings, "exp").end == RunOutcome::End::kAlreadyFinished);
+  CHECK((read_text_file(temp / "runs/exp/last.safetensors") == before));
+}
+
+TEST_CASE("after its first epoch a run's last file opens as the model of its best file") {
+  const TemporaryFolder temp;
+  Settings settings = make_micro_run(temp.path());
+  settings.epochs = 1;
+  run(settings, "exp");
+  const LoadedModel last = load_model(temp / "runs/exp/last.safetensors");
+  const LoadedModel best = load_model(temp / "runs/exp/best.safetensors");
+  CHECK(last.info.names == best.info.names);
+  const auto from_last = named_state(*last.model), from_best = named_state(*best.model);
+  REQUIRE(from_last.size() == from_best.size());
+  for (std::size_t i = 0; i < from_last.size(); ++i) {
+    INFO(from_last[i].first);
+    CHECK(torch::equal(from_last[i].second, from_best[i].second));
+  }
+}
+
+TEST_CASE("a run is not continued with other settings, the key is named") {
+  const TemporaryFolder temp;
+  Settings settings = make_micro_run(temp.path());
+  settings.epochs = 1;
+  run(settings, "exp");
+  Settings changed = settings;
+  changed.lr0 = 2e-3;
+  CHECK_THROWS_WITH(run(changed, "exp"), Catch::StartsWith("lr0:"));
+  changed = settings;
+  changed.batch = 8;
+  CHECK_THROWS_WITH(run(changed, "exp"), Catch::StartsWith("batch:"));
+  changed = settings;
+  changed.num_queries = 10;
+  CHECK_THROWS_AS(run(changed, "exp"), ConfigError);
+}
+
+TEST_CASE("a damaged last file falls back to the one before, two damaged ones are refused") {
+  const TemporaryFolder temp;
+  Settings settings = make_micro_run(temp.path());
+  settings.epochs = 2;
+  run(settings, "exp");
+  const TensorMap expected = saved_state(settings, "exp");
+  const auto last = temp / "runs/exp/last.safetensors";
+  std::filesystem::resize_file(last, std::filesystem::file_size(last) - 1);
+  CHECK(run(settings, "exp").end == RunOutcome::End::kFinished);  // the second epoch once more
+  CHECK(differences(saved_state(settings, "exp"), expected).empty());
+  for (const char* name : {"last", "last-1"})
+    std::filesystem::resize_file(temp / "runs/exp" / (std::string(name) + ".safetensors"), 100);
+  CHECK_THROWS_AS(run(settings, "exp"), CheckpointError);
+}
+
+TEST_CASE("a save that fails on the way does not end the run, one at its end does") {
+  at::set_num_threads(1);
+  std::signal(SIGXFSZ, SIG_IGN);
+  const TemporaryFolder temp;
+  Settings settings = make_micro_run(temp.path());
+  settings.val = false;
+  const auto run_with_small_files = [&](const std::string& name, int until_ask) {
+    const RunFolder folder((temp / "runs") / name);
+    Experiment experiment = prepare_experiment(settings);
+    const FileSizeLimit limit(50'000);  // logs fit, checkpoints do not
+    int asked = 0;
+    Trainer trainer(experiment, folder, [&] {
+      if (++asked == until_ask) FileSizeLimit::lift();
+      return false;
+    });
+    return trainer.fit();
+  };
+  CHECK(run_with_small_files("passing", 8).end == RunOutcome::End::kFinished);
+  CHECK(saved_state(settings, "passing").at("run.epoch").item<std::int64_t>() == 3);
+  CHECK_THROWS_AS(run_with_small_files("lasting", 1000), IoError);
+  CHECK_FALSE(std::filesystem::exists(temp / "runs/lasting/last.safetensors"));
+}
+
+TEST_CASE("the micro model learns its pictures by heart, and its file says above which score to believe it") {
+  const TemporaryFolder temp;
+  Settings settings = make_micro_run(temp.path(), {.pictures = 8});
+  settings.epochs = settings.val_every = 120;
+  settings.ema_decay = 0.9;
+  settings.photometric = settings.zoom_out = settings.iou_crop = settings.flip = settings.multi_scale = 0;
+  CHECK(run(settings, "exp").best_ap > 0.6);
+  LoadedModel best = load_model(temp / "runs/exp/best.safetensors");
+  Experiment experiment = prepare_experiment(settings);
+  const auto evaluation = evaluate(best.model, *experiment.val, evaluator_options(experiment));
+  CHECK(best.info.best_confidence > 0.01);
+  CHECK(best.info.best_confidence == best_confidence(*evaluation, *experiment.val));
+}
+
+}  // namespace rtdetr

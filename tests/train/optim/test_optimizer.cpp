@@ -1,0 +1,112 @@
+#include <fstream>
+
+#include <torch/torch.h>
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "core/base/error.h"
+#include "train/optim/optimizer.h"
+
+namespace rtdetr {
+namespace {
+
+ParameterGroup group(const std::string& name, torch::Tensor value, double lr, double weight_decay) {
+  return {"", lr, weight_decay, {{name, std::move(value)}}};
+}
+
+}  // namespace
+
+TEST_CASE("fused AdamW equals LibTorch's AdamW") {
+  torch::manual_seed(1);
+  const auto start = torch::randn({3, 5}, torch::kFloat64);
+  const auto ours = start.clone().set_requires_grad(true);
+  const auto theirs = start.clone().set_requires_grad(true);
+  AdamW optimizer({group("w", ours, 1e-2, 0.1)});
+  torch::optim::AdamW reference({theirs}, torch::optim::AdamWOptions(1e-2).weight_decay(0.1));
+  for (int step = 0; step < 20; ++step) {
+    const auto target = torch::randn({3, 5}, torch::kFloat64);
+    for (const auto& parameter : {ours, theirs}) {
+      parameter.mutable_grad() = torch::Tensor();
+      (parameter - target).pow(2).sum().backward();
+    }
+    optimizer.step(1);
+    reference.step();
+  }
+  CHECK(torch::allclose(ours, theirs, 1e-12, 1e-13));
+}
+
+TEST_CASE("channels-last weights are updated as contiguous ones") {
+  torch::manual_seed(1);
+  const auto start = torch::randn({4, 3, 2, 2});
+  const auto gradient = torch::randn({4, 3, 2, 2});
+  const auto plain = start.clone().set_requires_grad(true);
+  const auto last = start.clone(torch::MemoryFormat::ChannelsLast).set_requires_grad(true);
+  plain.mutable_grad() = gradient;
+  last.mutable_grad() = gradient;  // contiguous: not the parameter's layout
+  AdamW a({group("w", plain, 1e-2, 0.1)}), b({group("w", last, 1e-2, 0.1)});
+  a.step(1);
+  b.step(1);
+  CHECK(torch::equal(plain, last));
+}
+
+TEST_CASE("the gradient norm joins all gradients, and clipping scales them to the limit") {
+  const auto a = torch::zeros({2}).set_requires_grad(true);
+  const auto b = torch::zeros({1}).set_requires_grad(true);
+  a.mutable_grad() = torch::tensor({3.0F, 0.0F});
+  b.mutable_grad() = torch::tensor({4.0F});
+  AdamW optimizer({group("a", a, 1, 0), group("b", b, 1, 0)});
+  CHECK(optimizer.gradient_norm() == Approx(5));
+  clip_gradients(optimizer, 5, 10);
+  CHECK(optimizer.gradient_norm() == Approx(5));
+  clip_gradients(optimizer, 5, 0.1);
+  CHECK(optimizer.gradient_norm() == Approx(0.1).epsilon(1e-5));
+}
+
+TEST_CASE("a gradient that is not finite shows in the norm") {
+  const auto a = torch::zeros({2}).set_requires_grad(true);
+  AdamW optimizer({group("a", a, 1, 0)});
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    a.mutable_grad() = torch::tensor({1.0F, bad});
+    CHECK_FALSE(std::isfinite(optimizer.gradient_norm()));
+  }
+}
+
+TEST_CASE("a parameter without a gradient stays as it is, decay included") {
+  const auto a = torch::ones({2}).set_requires_grad(true);
+  AdamW optimizer({group("a", a, 1, 0.5)});
+  optimizer.zero_grad();
+  optimizer.step(1);
+  CHECK(torch::equal(a, torch::ones({2})));
+  CHECK(optimizer.gradient_norm() == 0);
+}
+
+TEST_CASE("a parameter in two groups is refused") {
+  const auto a = torch::ones({2}).set_requires_grad(true);
+  CHECK_THROWS_AS(AdamW({group("a", a, 1, 0), group("a", a, 2, 0)}), InternalError);
+}
+
+TEST_CASE("optimizer state put back goes on with the same bits") {
+  torch::manual_seed(2);
+  const auto make = [] { return torch::ones({4}).set_requires_grad(true); };
+  const auto gradients = torch::randn({6, 4});
+  const auto advance = [&](AdamW& optimizer, const torch::Tensor& value, int from, int to) {
+    for (int i = from; i < to; ++i) {
+      value.mutable_grad() = gradients[i].clone();
+      optimizer.step(1);
+    }
+  };
+  const auto whole = make(), first = make(), second = make();
+  AdamW a({group("w", whole, 1e-2, 0.1)}), b({group("w", first, 1e-2, 0.1)}), c({group("w", second, 1e-2, 0.1)});
+  advance(a, whole, 0, 6);
+  advance(b, first, 0, 3);
+  StateRegistry from, to;
+  from.add("w", first);
+  b.register_state(from);
+  to.add("w", second);
+  c.register_state(to);
+  to.restore(from.capture(), "test");
+  advance(c, second, 3, 6);
+  CHECK(torch::equal(whole, second));
+}
+
+}  // namespace rtdetr

@@ -1,0 +1,60 @@
+#include <torch/torch.h>
+#include <catch2/catch.hpp>
+
+#include "core/base/error.h"
+#include "train/optim/param_groups.h"
+
+namespace rtdetr {
+namespace {
+
+std::vector<NamedParameter> parameters() {
+  std::vector<NamedParameter> list;
+  for (const char* name : {"backbone.conv.weight", "backbone.norm.weight", "encoder.norm.bias", "decoder.fc.weight"}) {
+    const bool vector = std::string(name).find("norm") != std::string::npos;
+    list.push_back({name, vector ? torch::ones({3}) : torch::ones({3, 3})});
+  }
+  return list;
+}
+
+std::vector<std::string> names(const ParameterGroup& group) {
+  std::vector<std::string> list;
+  for (const NamedParameter& parameter : group.parameters) list.push_back(parameter.name);
+  return list;
+}
+
+}  // namespace
+
+TEST_CASE("rules take their parameters in order and the rest gets the defaults") {
+  const auto groups = group_by_rules(
+      parameters(), {{"^(?=.*backbone)(?!.*norm).*$", 1e-5, {}}, {"^(?=.*(encoder|decoder))(?=.*norm).*$", {}, 0.0}},
+      {.lr = 1e-4, .weight_decay = 1e-3});
+  REQUIRE(groups.size() == 3);
+  CHECK(names(groups[0]) == std::vector<std::string>{"backbone.conv.weight"});
+  CHECK(groups[0].lr == 1e-5);
+  CHECK(groups[0].weight_decay == 1e-3);
+  CHECK(names(groups[1]) == std::vector<std::string>{"encoder.norm.bias"});
+  CHECK(groups[1].lr == 1e-4);
+  CHECK(groups[1].weight_decay == 0);
+  CHECK(names(groups[2]) == std::vector<std::string>{"backbone.norm.weight", "decoder.fc.weight"});
+}
+
+TEST_CASE("without rules biases and norms are not decayed") {
+  const auto groups = group_by_shape(parameters(), {.lr = 1e-4, .weight_decay = 1e-3});
+  REQUIRE(groups.size() == 2);
+  CHECK(names(groups[0]) == std::vector<std::string>{"backbone.conv.weight", "decoder.fc.weight"});
+  CHECK(groups[0].weight_decay == 1e-3);
+  CHECK(names(groups[1]) == std::vector<std::string>{"backbone.norm.weight", "encoder.norm.bias"});
+  CHECK(groups[1].weight_decay == 0);
+}
+
+TEST_CASE("a parameter that two rules match is refused, both named") {
+  CHECK_THROWS_WITH(
+      group_by_rules(parameters(), {{"backbone", {}, {}}, {"norm", {}, {}}}, {}),
+      Catch::Contains("'backbone'") && Catch::Contains("'norm'") && Catch::Contains("backbone.norm.weight"));
+}
+
+TEST_CASE("a pattern that is no regular expression is refused") {
+  CHECK_THROWS_AS(group_by_rules(parameters(), {{"(backbone", {}, {}}}, {}), ConfigError);
+}
+
+}  // namespace rtdetr

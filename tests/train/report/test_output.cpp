@@ -1,0 +1,75 @@
+#include "train/report/output.h"
+
+#include <catch2/catch.hpp>
+
+#include "core/base/text.h"
+#include "train/loop/progress.h"
+#include "train/report/evaluation_report.h"
+
+using namespace rtdetr;
+
+TEST_CASE("columns line up, text to the left and numbers to the right") {
+  TextTable table({{"class", TextTable::Align::kLeft}, {"AP"}});
+  table.add({"RBC", "0.5"});
+  table.add({"Thrombozyten", "-"});
+  CHECK(table.text() ==
+        "  class          AP\n"
+        "  RBC           0.5\n"
+        "  Thrombozyten    -\n");
+}
+
+TEST_CASE("a letter of several bytes takes one column") {
+  TextTable table({{"name", TextTable::Align::kLeft}, {"n"}});
+  table.add({"Zähler", "1"});
+  table.add({"Nenner", "2"});
+  CHECK(table.text() == "  name    n\n  Zähler  1\n  Nenner  2\n");
+}
+
+TEST_CASE("a row may be shorter than the header, and no line ends in spaces") {
+  TextTable table({{"a", TextTable::Align::kLeft}, {"b", TextTable::Align::kLeft}});
+  table.add({"x"});
+  CHECK(table.text() == "  a  b\n  x\n");
+}
+
+TEST_CASE("a table that is too wide goes on in a second block, which begins with the first column") {
+  TextTable table({{"split", TextTable::Align::kLeft}, {"pictures"}, {"boxes"}, {"crowds"}});
+  table.add({"train", "100", "2,000", "3"});
+  table.add({"val", "10", "200", "0"});
+  CHECK(table.text(40) ==
+        "  split  pictures  boxes  crowds\n  train       100  2,000       3\n  val          10    200       0\n");
+  CHECK(table.text(26) ==
+        "  split  pictures  boxes\n  train       100  2,000\n  val          10    200\n"
+        "\n"
+        "  split  crowds\n  train       3\n  val         0\n");
+}
+
+TEST_CASE("a last column of text is broken between words") {
+  TextTable table({{"key", TextTable::Align::kLeft}, {"meaning", TextTable::Align::kLeft}});
+  table.add({"lr0", "how far a step goes at the beginning"});
+  table.add({"lrf", "at the end"});
+  CHECK(table.text(30) == "  key  meaning\n  lr0  how far a step goes at\n       the beginning\n  lrf  at the end\n");
+}
+
+TEST_CASE("evaluation's table fits 80 columns with times of thousands of milliseconds") {
+  Evaluation evaluation;
+  evaluation.layers.resize(2);
+  for (Evaluation::Layer& layer : evaluation.layers) layer.ms = 1234.5;
+  evaluation.layers[1].layer = 1;
+  const std::vector<std::string> lines = split(layer_table(evaluation), '\n');
+  CHECK(lines.size() == 4);
+  for (const std::string& line : lines) CHECK(line.size() <= 80);
+}
+
+TEST_CASE("the live line has bar, time left and speed within 80 columns, and the last layer's terms") {
+  ProgressLine progress;
+  ProgressPoint point{.epoch = 2, .epochs = 40, .step = 12, .steps = 25, .loss = 15.21};
+  point.terms = {{"loss_vfl", 0.61}, {"loss_bbox", 0.29}, {"loss_giou", 0.63}, {"loss_vfl_aux_0", 9}};
+  point.pictures = 8;
+  point.step_seconds = 0.4;
+  point.wait_seconds = 0.008;
+  point.remaining_steps = 100;
+  const std::string live = progress.line(point, true);
+  CHECK(live.starts_with("epoch 3/40  [====>     ] 12/25  ETA 0:40  20.0 img/s  data 2 %  loss 15.21 (vfl 0.61 bbox"));
+  CHECK(live.find("aux") == std::string::npos);
+  CHECK(progress.line(point, false).starts_with("epoch 3/40  step 12/25  ETA 0:40"));
+}

@@ -1,0 +1,40 @@
+#include <algorithm>
+#include <fstream>
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "core/io/file.h"
+#include "tests/support/temporary_folder.h"
+#include "train/run/run_log.h"
+
+namespace rtdetr {
+
+using test::TemporaryFolder;
+
+TEST_CASE("a continued log drops what came after the checkpoint and half-written lines") {
+  const TemporaryFolder temp;
+  const RunFolder folder(temp / "exp");
+  {
+    RunLog log(folder);
+    log.write("start", {{"seed", 0}});
+    for (int batch = 0; batch < 3; ++batch) log.write("step", {{"epoch", 0}, {"batch", batch}});
+    log.write("epoch", {{"epoch", 0}});
+    log.write_row({{"epoch", 1}, {"time", 2.5}});
+    for (int batch = 0; batch < 3; ++batch) log.write("step", {{"epoch", 1}, {"batch", batch}});
+    log.write_row({{"epoch", 2}, {"time", 5.0}});
+  }
+  std::ofstream(folder.path() / "log.jsonl", std::ios::app) << R"({"event":"step","epoch":1,"ba)";
+  { RunLog log(folder, 1, 2); }
+  const std::string text = read_text_file(folder.path() / "log.jsonl");
+  CHECK(std::count(text.begin(), text.end(), '\n') == 1 + 3 + 1 + 2);
+  CHECK(text.find(R"("epoch":1,"batch":1})") != std::string::npos);
+  CHECK(text.find(R"("epoch":1,"batch":2})") == std::string::npos);
+  CHECK(read_text_file(folder.path() / "results.csv") == "epoch,time\n1,2.5\n");
+  const ResultsTable table = read_results(folder.path() / "results.csv");
+  REQUIRE(table.find("time") != nullptr);
+  CHECK(*table.find("time") == std::vector<double>{2.5});
+  CHECK(table.find("AP") == nullptr);
+}
+
+}  // namespace rtdetr

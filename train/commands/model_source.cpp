@@ -1,0 +1,86 @@
+#include "train/commands/model_source.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include <torch/torch.h>
+
+#include "core/base/error.h"
+#include "models/graph/model_files.h"
+
+namespace rtdetr {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A name without extension that is no file, such as rtdetr-n, is looked up among the model YAMLs.
+bool is_yaml(const fs::path& file) {
+  const auto extension = file.extension();
+  return extension == ".yaml" || extension == ".yml" || (extension.empty() && !fs::exists(file));
+}
+
+std::optional<std::int64_t> if_set(std::int64_t value) {
+  return value > 0 ? std::optional<std::int64_t>(value) : std::nullopt;
+}
+
+ModelInfo info_without_names(const DetectionModel& model) {
+  ModelInfo info;
+  for (std::int64_t c = 0; c < model->num_classes(); ++c) info.names.push_back(std::to_string(c));
+  info.category_ids.resize(info.names.size());
+  std::iota(info.category_ids.begin(), info.category_ids.end(), 0);
+  return describe_model(model, std::move(info));
+}
+
+OpenedModel build_from_yaml(const Settings& settings, InitialWeights initial) {
+  BuildOptions options;
+  options.num_classes = if_set(settings.nc);
+  options.decoder_layers = if_set(settings.decoder_layers);
+  options.num_queries = if_set(settings.num_queries);
+  options.seed = static_cast<std::uint64_t>(settings.seed);
+  options.shapes_only = initial == InitialWeights::kNone;
+  OpenedModel opened;
+  opened.model = build_model(load_model_spec(settings.model, settings.scale), options);
+  opened.info = info_without_names(opened.model);
+  return opened;
+}
+
+void refuse_keys_of_yamls(const Settings& settings) {
+  for (const char* key : {"nc", "scale", "num_queries"})
+    if (settings.is_given(key))
+      throw ConfigError(std::string(key) + "=" + settings.origin_of(key) + " is for model YAMLs; " + settings.model +
+                        " has its own");
+}
+
+OpenedModel read_checkpoint(const Settings& settings) {
+  refuse_keys_of_yamls(settings);
+  LoadedModel loaded = load_model(settings.model, settings.decoder_layers);
+  OpenedModel opened;
+  opened.model = loaded.model;
+  opened.info = std::move(loaded.info);
+  opened.is_checkpoint = true;
+  return opened;
+}
+
+}  // namespace
+
+std::optional<ImageSize> OpenedModel::size() const {
+  return is_checkpoint ? std::optional(ImageSize{info.height, info.width}) : std::nullopt;
+}
+
+OpenedModel open_model(const Settings& settings, InitialWeights initial) {
+  const torch::NoGradGuard no_grad;
+  OpenedModel opened = is_yaml(settings.model) ? build_from_yaml(settings, initial) : read_checkpoint(settings);
+  opened.model->eval();
+  for (torch::Tensor& parameter : opened.model->parameters()) parameter.set_requires_grad(false);
+  return opened;
+}
+
+void require_trained(const Settings& settings) {
+  if (!is_yaml(settings.model)) return;
+  throw ConfigError("model=" + settings.model + settings.origin_of("model") +
+                    ": a model YAML has no trained weights; give a checkpoint such as "
+                    "runs/train/exp/best.safetensors");
+}
+
+}  // namespace rtdetr

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+
+#include "models/weights/checkpoint.h"
+#include "train/config/settings.h"
+
+namespace rtdetr {
+
+/// What model= names, opened: a YAML with its seeded initial weights, or a checkpoint.
+struct OpenedModel {
+  DetectionModel model{nullptr};  ///< in evaluation mode, without gradients
+  ModelInfo info;                 ///< of a YAML: classes are called by their numbers
+  bool is_checkpoint = false;
+
+  /// Input size of a checkpoint; a YAML has none.
+  std::optional<ImageSize> size() const;
+};
+
+/// What a YAML's model is filled with.
+enum class InitialWeights {
+  kDrawn,  ///< as the references draw them, from seed=
+  kNone,   ///< tensors without memory, for who looks at the structure alone
+};
+
+/// Opens model= under scale=, nc=, num_queries=, decoder_layers= and seed=.
+/// @throws ConfigError, ModelError, CheckpointError, IoError
+OpenedModel open_model(const Settings& settings, InitialWeights initial = InitialWeights::kDrawn);
+
+/// For commands that need trained weights. @throws ConfigError  for a YAML, saying what to use instead
+void require_trained(const Settings& settings);
+
+}  // namespace rtdetr

@@ -1,0 +1,69 @@
+#include "train/commands/prediction_files.h"
+
+#include <map>
+
+#include <nlohmann/json.hpp>
+
+#include "core/base/text.h"
+#include "core/io/file.h"
+#include "core/plot/draw.h"
+#include "train/run/run_folder.h"
+
+namespace rtdetr {
+
+namespace fs = std::filesystem;
+
+fs::path make_output_folder(const Settings& settings) {
+  fs::path folder = make_run_folder(settings.project, settings.name, settings.exist_ok);
+  if (settings.save_txt) make_folders(folder / "labels");
+  return folder;
+}
+
+Picture drawn(const Picture& picture, const PictureDetections& found, const std::vector<std::string>& names) {
+  std::vector<DrawnBox> boxes;
+  for (const Detection& object : found)
+    boxes.push_back({object.x0, object.y0, object.x1, object.y1, object.label,
+                     label_text(names.at(static_cast<std::size_t>(object.label)), object.score)});
+  Picture result = picture;
+  draw_boxes(result, boxes);
+  return result;
+}
+
+std::string yolo_lines(const PictureDetections& found, int width, int height, bool with_score) {
+  std::string text;
+  for (const Detection& object : found) {
+    const double values[] = {(object.x0 + object.x1) / 2.0 / width, (object.y0 + object.y1) / 2.0 / height,
+                             (object.x1 - object.x0) / double(width), (object.y1 - object.y0) / double(height)};
+    text += std::to_string(object.label);
+    for (double value : values) text += " " + fixed(value, 6);
+    if (with_score) text += " " + fixed(object.score, 6);
+    text += "\n";
+  }
+  return text;
+}
+
+nlohmann::ordered_json picture_json(const fs::path& file, const Picture& picture, const PictureDetections& found,
+                                    const std::vector<std::string>& names, double ms) {
+  nlohmann::ordered_json objects = nlohmann::ordered_json::array();
+  for (const Detection& object : found)
+    objects.push_back({{"box", {object.x0, object.y0, object.x1, object.y1}},
+                       {"score", object.score},
+                       {"class", object.label},
+                       {"name", names.at(static_cast<std::size_t>(object.label))}});
+  return {{"file", file.string()},
+          {"width", picture.width},
+          {"height", picture.height},
+          {"detections", std::move(objects)},
+          {"ms", ms}};
+}
+
+std::string counts_by_class(const PictureDetections& found, const std::vector<std::string>& names) {
+  std::map<int, int> counts;
+  for (const Detection& object : found) ++counts[object.label];
+  std::vector<std::string> parts;
+  for (const auto& [label, count] : counts)
+    parts.push_back(std::to_string(count) + " " + names.at(static_cast<std::size_t>(label)));
+  return parts.empty() ? "nothing" : join(parts, ", ");
+}
+
+}  // namespace rtdetr

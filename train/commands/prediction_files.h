@@ -1,0 +1,30 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "core/image/picture.h"
+#include "models/deploy/detector.h"
+#include "train/config/settings.h"
+
+/// What `rtdetr predict` makes of detections: drawn pictures, YOLO text, JSON.
+namespace rtdetr {
+
+using PictureDetections = std::vector<Detection>;
+
+/// <project>/<name> or the next free number, with labels/ inside when save_txt is set.
+std::filesystem::path make_output_folder(const Settings& settings);
+
+Picture drawn(const Picture& picture, const PictureDetections& found, const std::vector<std::string>& names);
+/// A line per object: class, centre x, centre y, width, height as fractions of the picture, and the score if wanted.
+std::string yolo_lines(const PictureDetections& found, int width, int height, bool with_score);
+/// {file, width, height, detections: [{box, score, class, name}], ms}
+nlohmann::ordered_json picture_json(const std::filesystem::path& file, const Picture& picture,
+                                    const PictureDetections& found, const std::vector<std::string>& names, double ms);
+/// "12 RBC, 1 WBC", in class order; "nothing".
+std::string counts_by_class(const PictureDetections& found, const std::vector<std::string>& names);
+
+}  // namespace rtdetr

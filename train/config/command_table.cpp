@@ -1,0 +1,143 @@
+#include "train/config/command_table.h"
+
+#include <utility>
+
+#include "core/base/error.h"
+
+namespace rtdetr {
+
+std::span<const CommandInfo> all_commands() {
+  static const std::vector<CommandInfo> commands = {
+      {Command::kTrain,
+       "train",
+       "trains a model",
+       "rtdetr train cfg=small-data model=rtdetr-n data=bccd",
+       {"model", "data"}},
+      {Command::kVal,
+       "val",
+       "evaluates a checkpoint: AP, AR and time of every decoder layer",
+       "rtdetr val model=best.safetensors data=my.yaml",
+       {"model", "data"}},
+      {Command::kPredict,
+       "predict",
+       "finds objects in pictures",
+       "rtdetr predict model=best.safetensors source=photos/",
+       {"model", "source"}},
+      {Command::kExport,
+       "export",
+       "writes a fused model for deployment",
+       "rtdetr export model=best.safetensors format=safetensors output=m.safetensors",
+       {"model", "format", "output"}},
+      {Command::kBenchmark,
+       "benchmark",
+       "measures decoding, preprocessing, model and postprocessing",
+       "rtdetr benchmark model=rtdetr-n.yaml imgsz=320 runs=50",
+       {"model"}},
+      {Command::kInfo,
+       "info",
+       "shows a model's rows, parameters and operations",
+       "rtdetr info model=rtdetr-l.yaml",
+       {"model"}},
+      {Command::kCheck, "check", "examines a data set", "rtdetr check data=configs/datasets/bccd.yaml", {}},
+      {Command::kConvert,
+       "convert",
+       "writes a data set in another annotation format",
+       "rtdetr convert data=configs/datasets/bccd.yaml format=yolo output=bccd-yolo",
+       {"data", "format", "output"}},
+      {Command::kCocoEval,
+       "coco-eval",
+       "evaluates a COCO results file",
+       "rtdetr coco-eval annotations=instances_val2017.json results=predictions.json",
+       {"annotations", "results"}},
+      {Command::kHelp, "help", "explains a command or a key", "rtdetr help train", {}},
+      {Command::kVersion, "version", "shows the versions of the program and its parts", "rtdetr version", {}},
+  };
+  return commands;
+}
+
+const CommandInfo& info_of(Command command) {
+  for (const CommandInfo& info : all_commands())
+    if (info.command == command) return info;
+  throw InternalError("a command is missing from the command table");
+}
+
+const CommandInfo* find_command(const std::string& name) {
+  for (const CommandInfo& info : all_commands())
+    if (info.name == name) return &info;
+  return nullptr;
+}
+
+void apply_command_defaults(Command command, Settings& settings) {
+  settings.command = command;
+  if (command == Command::kVal) {
+    settings.project = "runs/val";
+    settings.conf = 0;
+    settings.batch = 8;
+  }
+  if (command == Command::kPredict) {
+    settings.project = "runs/predict";
+    settings.batch = 1;
+  }
+  if (command == Command::kBenchmark) settings.batch = 1;
+}
+
+std::string foreign_key_hint(const std::string& name) {
+  static const std::vector<std::pair<std::string, std::string>> hints = {{"batch_size", "batch"},
+                                                                         {"lr", "lr0"},
+                                                                         {"learning_rate", "lr0"},
+                                                                         {"img", "imgsz"},
+                                                                         {"img_size", "imgsz"},
+                                                                         {"imgsize", "imgsz"},
+                                                                         {"image_size", "imgsz"},
+                                                                         {"size", "imgsz"},
+                                                                         {"gpus", "device"},
+                                                                         {"gpu", "device"},
+                                                                         {"fliplr", "flip"},
+                                                                         {"flipud", "flip_vertical"},
+                                                                         {"close_mosaic", "strong_until"},
+                                                                         {"cos_lr", "schedule=cosine"},
+                                                                         {"momentum", "beta1"},
+                                                                         {"warmup_epochs", "warmup_steps"},
+                                                                         {"half", "amp=bf16"},
+                                                                         {"nbs", "accumulate"},
+                                                                         {"max_norm", "clip_norm"},
+                                                                         {"clip_max_norm", "clip_norm"},
+                                                                         {"config", "cfg"},
+                                                                         {"pretrained", "weights"},
+                                                                         {"input", "source"},
+                                                                         {"confidence", "conf"},
+                                                                         {"threshold", "conf"},
+                                                                         {"out", "output"},
+                                                                         {"file", "output"},
+                                                                         {"dataset", "data"},
+                                                                         {"num_classes", "nc"},
+                                                                         {"hsv_h", "photometric"},
+                                                                         {"hsv_s", "photometric"},
+                                                                         {"hsv_v", "photometric"},
+                                                                         {"box", "loss_bbox"},
+                                                                         {"cls", "loss_class"},
+                                                                         {"num_workers", "workers"},
+                                                                         {"save_dir", "project"},
+                                                                         {"repeats", "runs"},
+                                                                         {"queries", "num_queries"},
+                                                                         {"cache", "cache_mib"}};
+  for (const auto& [foreign, ours] : hints)
+    if (foreign == name) return ours;
+  return "";
+}
+
+std::string absence_reason(const std::string& name) {
+  constexpr const char* kNoSuppression = "each query is one detection, none is suppressed afterwards; conf= chooses";
+  constexpr const char* kStretched = "pictures are stretched to imgsz=height,width, which may be any shape";
+  constexpr const char* kDataDecides = "the classes are those of the data set; leave others out of its files";
+  constexpr const char* kAlways = "results are the same for the same seed, always";
+  static const std::vector<std::pair<std::string, std::string>> reasons = {
+      {"iou", kNoSuppression},      {"nms", kNoSuppression},   {"agnostic_nms", kNoSuppression},
+      {"rect", kStretched},         {"letterbox", kStretched}, {"classes", kDataDecides},
+      {"single_cls", kDataDecides}, {"deterministic", kAlways}};
+  for (const auto& [foreign, reason] : reasons)
+    if (foreign == name) return reason;
+  return "";
+}
+
+}  // namespace rtdetr

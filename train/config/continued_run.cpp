@@ -1,0 +1,60 @@
+#include "train/config/continued_run.h"
+
+#include <set>
+#include <vector>
+
+#include "core/base/error.h"
+#include "core/io/yaml_writer.h"
+#include "train/config/input_files.h"
+#include "train/config/run_length.h"
+#include "train/run/run_checkpoint.h"
+
+namespace rtdetr {
+namespace {
+
+namespace fs = std::filesystem;
+
+ToldRun told_in(const fs::path& file) {
+  const RunFacts facts = read_run_facts(file);
+  return {file, parse_yaml(facts.settings.empty() ? "{}" : facts.settings, file.string())};
+}
+
+}  // namespace
+
+std::string told_settings(const Settings& settings) {
+  static const std::set<std::string> kOfOneCall{"cfg",      "resume", "weights", "check",
+                                                "exist_ok", "json",   "quiet",   "verbose"};
+  YamlNode typed, others;
+  typed.kind = others.kind = YamlNode::Kind::kMap;
+  const YamlDocument all = parse_yaml(settings_to_yaml(settings), "settings");
+  for (const auto& [key, value] : all.root.entries) {
+    if (!settings.is_given(key) || kOfOneCall.contains(key)) continue;
+    const bool is_file = (key == "model" || key == "data") && fs::exists(value.scalar);
+    YamlNode& told = is_typed(settings, key) ? typed : others;
+    told.entries.emplace_back(key, is_file ? yaml_scalar(fs::absolute(value.scalar).string(), true) : value);
+  }
+  YamlNode both;
+  both.kind = YamlNode::Kind::kMap;
+  both.entries = {{kToldOnCommandLine, typed}, {kToldByRecipe, others}};
+  return write_yaml(both);
+}
+
+std::optional<ToldRun> run_to_continue(const Settings& settings) {
+  const bool automatic = settings.resume == "auto";
+  if (!automatic) require_input_file(settings, "resume", settings.resume);
+  if (!automatic && fs::is_regular_file(settings.resume)) return told_in(settings.resume);
+  const fs::path folder = automatic ? fs::path(settings.project) / settings.name : fs::path(settings.resume);
+  std::vector<fs::path> files;
+  for (const char* name : {"last.safetensors", "last-1.safetensors"})
+    if (fs::exists(folder / name)) files.push_back(folder / name);
+  for (const fs::path& file : files) {
+    try {
+      return told_in(file);
+    } catch (const CheckpointError&) {
+      if (file == files.back()) throw;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace rtdetr

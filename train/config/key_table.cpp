@@ -1,0 +1,269 @@
+#include "train/config/keys.h"
+
+/// The rows. Order is the order of help, args.yaml and the reference page.
+namespace rtdetr {
+
+namespace {
+
+constexpr double kNone = std::numeric_limits<double>::infinity();
+
+constexpr CommandSet kTrain = bit(Command::kTrain), kVal = bit(Command::kVal), kPredict = bit(Command::kPredict),
+                     kExport = bit(Command::kExport), kBenchmark = bit(Command::kBenchmark),
+                     kInfo = bit(Command::kInfo), kCheck = bit(Command::kCheck), kConvert = bit(Command::kConvert),
+                     kCocoEval = bit(Command::kCocoEval), kVersion = bit(Command::kVersion);
+constexpr CommandSet kModelUsers = kTrain | kVal | kPredict | kExport | kBenchmark | kInfo;
+constexpr CommandSet kWorkers = kTrain | kVal | kPredict | kExport | kBenchmark;
+constexpr CommandSet kFolderMakers = kTrain | kVal | kPredict;
+constexpr CommandSet kEvery = kModelUsers | kCheck | kConvert | kCocoEval | kVersion;
+
+/// Rows of one section; the fields a row does not name keep their defaults.
+class Section {
+ public:
+  Section(std::vector<Key>& keys, std::string name) : keys_(keys), name_(std::move(name)) {}
+
+  Key& add(const char* name, KeyField field, CommandSet commands, const char* unit, const char* example,
+           const char* meaning) {
+    Key key;
+    key.name = name;
+    key.field = field;
+    key.commands = commands;
+    key.section = name_;
+    key.unit = unit;
+    key.example = example;
+    key.meaning = meaning;
+    return keys_.emplace_back(std::move(key));
+  }
+  void path(const char* name, std::string Settings::*field, CommandSet commands, const char* example,
+            const char* meaning) {
+    add(name, field, commands, "", example, meaning).is_path = true;
+  }
+  void number(const char* name, KeyField field, CommandSet commands, double low, double high, const char* unit,
+              const char* example, const char* meaning) {
+    Key& key = add(name, field, commands, unit, example, meaning);
+    key.low = low;
+    key.high = high;
+  }
+  void above(const char* name, KeyField field, CommandSet commands, double low, double high, const char* unit,
+             const char* example, const char* meaning) {
+    number(name, field, commands, low, high, unit, example, meaning);
+    keys_.back().above_low = true;
+  }
+  void choice(const char* name, std::string Settings::*field, CommandSet commands, std::vector<std::string> choices,
+              const char* meaning) {
+    const std::string example = choices.front();
+    add(name, field, commands, "", example.c_str(), meaning).choices = std::move(choices);
+  }
+  void flag(const char* name, bool Settings::*field, CommandSet commands, const char* meaning) {
+    add(name, field, commands, "", "true", meaning);
+  }
+
+ private:
+  std::vector<Key>& keys_;
+  std::string name_;
+};
+
+void add_input_keys(std::vector<Key>& keys) {
+  Section s(keys, "what to work on");
+  s.path("model", &Settings::model, kModelUsers, "rtdetr-n.yaml",
+         "model YAML, or a checkpoint (.safetensors); train takes a YAML");
+  s.path("data", &Settings::data, kTrain | kVal | kCheck | kConvert, "bccd",
+         "data set YAML, or the name of one that comes along");
+  s.path("cfg", &Settings::cfg, kEvery, "small-data",
+         "recipe: a YAML file of keys, or the name of one that comes along; the command line wins over it");
+  s.add("scale", &Settings::scale, kTrain | kExport | kBenchmark | kInfo, "", "l",
+        "scale letter of the model YAML; by default the one in its name, else the first");
+  s.path(
+      "weights", &Settings::weights, kTrain, "best.safetensors",
+      "checkpoint whose weights the run starts from; classes are matched by name; not read by a run that is continued");
+  s.choice("split", &Settings::split, kVal, {"val", "train", "test"}, "part of the data set");
+  s.path(
+      "source", &Settings::source, kPredict | kBenchmark, "photos/",
+      "a picture, a folder of pictures, a .txt list of them, or a pattern such as 'photos/*.jpg'; 'photos/**/*.jpg' is "
+      "the folder with all below it");
+  s.path("annotations", &Settings::annotations, kCheck | kCocoEval, "instances_val2017.json",
+         "annotations in COCO's JSON format");
+  s.path("images", &Settings::images, kCheck, "val2017/", "folder of the pictures the annotations name");
+  s.path("results", &Settings::results, kCocoEval, "predictions.json", "detections in COCO's results format");
+}
+
+void add_output_keys(std::vector<Key>& keys) {
+  Section s(keys, "output");
+  s.choice("format", &Settings::format, kExport, {"safetensors"}, "format of the model file that is written");
+  s.choice("format", &Settings::format, kConvert, {"coco", "yolo"}, "format of the data set that is written");
+  s.path("output", &Settings::output, kExport | kConvert | kCheck, "model.safetensors",
+         "file that is written; convert: new folder; check: picture of labels (.jpg, .png)");
+  s.flag("copy", &Settings::copy, kConvert,
+         "copy the pictures, so that the new folder stands alone; otherwise they are links to the originals");
+  s.path("verify", &Settings::verify, kExport, "photos/",
+         "folder of pictures or data set YAML to compare the exported model on; by default a seeded input");
+  s.path("project", &Settings::project, kFolderMakers, "runs/train", "folder of run folders");
+  s.add("name", &Settings::name, kFolderMakers, "", "exp", "name of the run folder; taken names become exp-2, exp-3 …");
+  s.flag("exist_ok", &Settings::exist_ok, kFolderMakers, "write into an existing run folder");
+  s.flag("save", &Settings::save, kPredict, "write pictures with the detections drawn in");
+  s.flag("save_txt", &Settings::save_txt, kPredict,
+         "write labels/<picture>.txt, YOLO's format: class, centre x, y, width, height as fractions");
+  s.flag("save_conf", &Settings::save_conf, kPredict, "save_txt: write the score as a sixth column");
+  s.flag("save_json", &Settings::save_json, kVal | kPredict,
+         "val: write predictions.json, COCO's results format; predict: write detections.json, the detections of each "
+         "picture");
+  s.flag("exif", &Settings::exif, kPredict,
+         "turn pictures upright as their EXIF orientation says; boxes and drawn pictures are upright then. A data set "
+         "says it in its YAML");
+  s.number(
+      "conf", &Settings::conf, kPredict | kVal, 0, 1, "", "0.5",
+      "smallest score of a detection, by default the model file's own, at which F1 was best on val, else 0.5; val: of "
+      "the confusion matrix, precision and recall, 0 = where F1 is best");
+  s.flag("plots", &Settings::plots, kTrain | kVal, "write pictures of labels and predictions into the run folder");
+  s.flag("json", &Settings::json, kEvery, "stdout is one JSON document and nothing else");
+  s.flag("quiet", &Settings::quiet, kEvery, "only warnings and errors on stderr");
+  s.flag("verbose", &Settings::verbose, kEvery, "more on stderr");
+}
+
+void add_machine_keys(std::vector<Key>& keys) {
+  Section s(keys, "machine");
+  s.add("device", &Settings::device, kWorkers, "", "cpu", "cpu, cuda, or numbers of CUDA devices: 0 or 0,1");
+  s.number("threads", &Settings::threads, kWorkers | kInfo | kCheck | kCocoEval, 0, 4096, "threads", "4",
+           "compute threads; 0 = $OMP_NUM_THREADS, else one per physical core");
+  s.number("workers", &Settings::workers, kTrain | kVal, 0, 1024, "threads", "4",
+           "threads that read and transform pictures; results do not depend on it");
+  s.number("batch", &Settings::batch, kTrain | kVal | kPredict | kBenchmark, 1, 65536, "pictures", "16",
+           "pictures per step");
+  s.number("imgsz", &Settings::imgsz, kModelUsers | kCheck, 32, 16384, "pixels", "640",
+           "input size: one side, or height,width; by default the checkpoint's, else 640");
+  s.number("seed", &Settings::seed, kTrain | kExport | kInfo | kBenchmark, 0, 9007199254740992.0, "", "0",
+           "of initial weights and of every random draw");
+  s.choice("amp", &Settings::amp, kTrain, {"off", "bf16", "auto"},
+           "bfloat16 where it is safe; auto = where a self-test finds it faster");
+  s.number("cache_mib", &Settings::cache_mib, kTrain, 0, 1e7, "MiB", "512", "memory for decoded pictures");
+  s.number("max_bad", &Settings::max_bad, kTrain, 0, 1, "share", "0.001",
+           "share of missing or unreadable pictures above which the run stops");
+  s.number(
+      "max_pixels", &Settings::max_pixels, kWorkers | kCheck, 1, 65500.0 * 65500.0, "pixels", "108000000",
+      "largest picture that is decoded, width times height; while it is, it takes up to 4.2 bytes of memory a pixel "
+      "and three times its file");
+  s.number("runs", &Settings::runs, kBenchmark, 1, 1000000, "runs", "20", "timed repetitions");
+}
+
+void add_run_keys(std::vector<Key>& keys) {
+  Section s(keys, "length of the run");
+  s.number("epochs", &Settings::epochs, kTrain, 1, 1000000, "epochs", "72", "passes over the training pictures");
+  s.number(
+      "time", &Settings::time, kTrain, 0, 100000, "hours", "0.25",
+      "stop after so long and let the schedule end there; what a recipe says in steps or epochs is fitted to the steps "
+      "that this machine makes in that time; 0 = no limit");
+  s.path("resume", &Settings::resume, kTrain, "auto",
+         "auto or true continues the run in <project>/<name>, a checkpoint or run folder continues that one; without "
+         "model= "
+         "and data= it goes on as it was told; false starts anew");
+  s.flag("check", &Settings::check, kTrain,
+         "print the resolved plan (model, data, memory, time, disk) after three trial steps, and stop; nothing is "
+         "written");
+  s.number("save_every", &Settings::save_every, kTrain, 0, 1e9, "seconds", "300",
+           "time between two writes of last.safetensors inside an epoch; 0 = at epoch ends only");
+  s.number("save_steps", &Settings::save_steps, kTrain, 0, 1e9, "steps", "1000",
+           "the same in steps, whichever comes first; 0 = by time only");
+  s.number("save_period", &Settings::save_period, kTrain, 0, 1000000, "epochs", "10",
+           "keep epoch-N.safetensors every so many epochs; 0 = never");
+  s.flag("check_space", &Settings::check_space, kTrain,
+         "do not start when the disk has no room for two checkpoints; false where it says less than it has");
+  s.flag("val", &Settings::val, kTrain, "validate during training");
+  s.number("val_every", &Settings::val_every, kTrain, 1, 1000000, "epochs", "1",
+           "epochs between two validations; a recipe's value is lowered so that there are five");
+  s.number("patience", &Settings::patience, kTrain, 0, 1000000, "epochs", "20",
+           "end the run after so many epochs without a better AP; 0 = never");
+}
+
+void add_optimizer_keys(std::vector<Key>& keys) {
+  Section s(keys, "optimizer and schedule");
+  s.choice("optimizer", &Settings::optimizer, kTrain, {"adamw"}, "how the weights are updated");
+  s.above("lr0", &Settings::lr0, kTrain, 0, 10, "", "0.0001", "learning rate");
+  s.number("lrf", &Settings::lrf, kTrain, 0, 1, "share of lr0", "0.01", "learning rate at the end (linear, cosine)");
+  s.choice("schedule", &Settings::schedule, kTrain, {"constant", "linear", "cosine", "multistep"},
+           "learning rate after the warm-up");
+  s.number("milestones", &Settings::milestones, kTrain, 1, 1000000, "epochs", "40,55",
+           "multistep: where the learning rate is multiplied by gamma");
+  s.above("gamma", &Settings::gamma, kTrain, 0, 1, "", "0.1", "multistep: factor at each milestone");
+  s.number("warmup_steps", &Settings::warmup_steps, kTrain, 0, 1e9, "steps", "2000",
+           "steps over which the learning rate rises from 0");
+  s.number("weight_decay", &Settings::weight_decay, kTrain, 0, 1, "", "0.0001", "decoupled weight decay");
+  s.number("beta1", &Settings::beta1, kTrain, 0, 0.999999, "", "0.9", "decay of the mean of the gradients");
+  s.number("beta2", &Settings::beta2, kTrain, 0, 0.99999999, "", "0.999", "decay of the mean of their squares");
+  s.number("clip_norm", &Settings::clip_norm, kTrain, 0, kNone, "", "0.1",
+           "largest norm of all gradients together; 0 = no limit");
+  s.number("accumulate", &Settings::accumulate, kTrain, 1, 65536, "batches", "1", "batches per optimizer step");
+  s.number("ema_decay", &Settings::ema_decay, kTrain, 0, 0.99999999, "", "0.9999",
+           "of the averaged weights, which are evaluated and exported; 0 = no average");
+  s.above("ema_ramp", &Settings::ema_ramp, kTrain, 0, 1e9, "steps", "2000",
+          "the average's decay at step t is ema_decay · (1 − exp(−t / ema_ramp))");
+  s.add("param_groups", &Settings::param_groups, kTrain, "", "[{match: backbone, lr_scale: 0.1}]",
+        "recipe only: list of {match: regular expression, lr_scale: or lr:, weight_decay:}");
+}
+
+void add_augmentation_keys(std::vector<Key>& keys) {
+  Section s(keys, "augmentation");
+  s.number("photometric", &Settings::photometric, kTrain, 0, 1, "probability", "0.5", "change of colours");
+  s.number("zoom_out", &Settings::zoom_out, kTrain, 0, 1, "probability", "0.5", "picture on a larger black canvas");
+  s.number("zoom_out_max", &Settings::zoom_out_max, kTrain, 1, 16, "sides", "4", "largest side of that canvas");
+  s.number("iou_crop", &Settings::iou_crop, kTrain, 0, 1, "probability", "0.8", "crop that keeps boxes");
+  s.number("flip", &Settings::flip, kTrain, 0, 1, "probability", "0.5", "left becomes right");
+  s.number("flip_vertical", &Settings::flip_vertical, kTrain, 0, 1, "probability", "0", "top becomes bottom");
+  s.number("rotate90", &Settings::rotate90, kTrain, 0, 1, "probability", "0", "turn by 90, 180 or 270 degrees");
+  s.number("mosaic", &Settings::mosaic, kTrain, 0, 1, "probability", "0", "four pictures in one");
+  s.number("mixup", &Settings::mixup, kTrain, 0, 1, "probability", "0", "two pictures blended, with the boxes of both");
+  s.number("multi_scale", &Settings::multi_scale, kTrain, 0, 0.75, "share of imgsz", "0.25",
+           "vary the input size per batch by up to this share; 0 = off");
+  s.number(
+      "strong_until", &Settings::strong_until, kTrain, 0, 1000000, "share of the run, or epoch", "0.9",
+      "photometric, zoom_out, iou_crop, mosaic and mixup stop there: up to 1 a share of the run, above 1 an epoch");
+  s.number("multi_scale_until", &Settings::multi_scale_until, kTrain, 0, 1000000, "share of the run, or epoch", "0.9",
+           "multi_scale stops there, in the same way");
+}
+
+void add_model_keys(std::vector<Key>& keys) {
+  Section s(keys, "model (by default what its file says)");
+  s.number("nc", &Settings::nc, kTrain | kExport | kInfo | kBenchmark, 0, 100000, "classes", "80",
+           "number of classes of a model YAML; train takes the data set's; 0 = the file's");
+  s.number("num_queries", &Settings::num_queries, kTrain | kExport | kInfo | kBenchmark | kCheck, 0, 10000, "queries",
+           "300", "detections per picture; 0 = the file's");
+  s.number("decoder_layers", &Settings::decoder_layers, kModelUsers, 0, 64, "layers", "3",
+           "use only the first layers of the decoder; 0 = all");
+  s.add("freeze", &Settings::freeze, kTrain, "", "backbone",
+        "regular expression: parameters whose name contains a match are not trained");
+}
+
+void add_loss_keys(std::vector<Key>& keys) {
+  Section s(keys, "loss");
+  s.number("loss_class", &Settings::loss_class, kTrain, 0, 1000, "", "1", "weight of the classification loss");
+  s.number("loss_bbox", &Settings::loss_bbox, kTrain, 0, 1000, "", "5", "weight of the L1 loss");
+  s.number("loss_giou", &Settings::loss_giou, kTrain, 0, 1000, "", "2", "weight of the GIoU loss");
+  s.number("cost_class", &Settings::cost_class, kTrain, 0, 1000, "", "2", "matcher: weight of the class cost");
+  s.number("cost_bbox", &Settings::cost_bbox, kTrain, 0, 1000, "", "5", "matcher: weight of the L1 cost");
+  s.number("cost_giou", &Settings::cost_giou, kTrain, 0, 1000, "", "2", "matcher: weight of the GIoU cost");
+  s.choice("class_loss", &Settings::class_loss, kTrain, {"vfl", "mal", "focal", "bce"},
+           "varifocal, matchability-aware (DEIM), focal, or binary cross-entropy");
+  s.number("vfl_alpha", &Settings::vfl_alpha, kTrain, 0, 1, "", "0.75", "vfl: weight of the unmatched queries");
+  s.number("vfl_gamma", &Settings::vfl_gamma, kTrain, 0, 10, "", "2",
+           "vfl: focusing exponent of the unmatched queries");
+  s.number("one_to_many", &Settings::one_to_many, kTrain, 0, 100, "matches", "0",
+           "additional matches per box for the encoder's queries; some help small data sets");
+}
+
+}  // namespace
+
+std::span<const Key> all_keys() {
+  static const std::vector<Key> keys = [] {
+    std::vector<Key> table;
+    add_input_keys(table);
+    add_output_keys(table);
+    add_machine_keys(table);
+    add_run_keys(table);
+    add_optimizer_keys(table);
+    add_augmentation_keys(table);
+    add_model_keys(table);
+    add_loss_keys(table);
+    return table;
+  }();
+  return keys;
+}
+
+}  // namespace rtdetr

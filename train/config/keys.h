@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "train/config/command_table.h"
+#include "train/config/settings.h"
+
+/// The one table of the program's grammar. Parsing, validation, suggestions, `rtdetr help`, args.yaml and the
+/// reference page are all made from it, so a key is added by one field in settings.h and one row in key_table.cpp, a
+/// command by one row in command_table.cpp.
+namespace rtdetr {
+
+/// Where a key's value lives; the alternative is its type.
+using KeyField =
+    std::variant<bool Settings::*, std::int64_t Settings::*, double Settings::*, std::string Settings::*,
+                 ImageSize Settings::*, std::vector<std::int64_t> Settings::*, std::vector<ParamGroupRule> Settings::*>;
+
+struct Key {
+  std::string name;
+  KeyField field;
+  CommandSet commands = 0;
+  std::string section;  ///< heading in help
+  std::string meaning;  ///< with the unit, and what special values stand for
+  std::string unit;     ///< "epochs", "hours", "s", "MiB", … or ""
+  std::string example;  ///< a value that can be typed
+  double low = -std::numeric_limits<double>::infinity();
+  double high = std::numeric_limits<double>::infinity();
+  bool above_low = false;            ///< the lower bound itself is refused
+  std::vector<std::string> choices;  ///< of a text; empty = any
+  bool is_path = false;              ///< in a recipe relative to the recipe's folder
+};
+/// A key that means different things to two commands has a row for each.
+std::span<const Key> all_keys();
+/// The first row of that name, or the row of one command; nullptr if there is none.
+const Key* find_key(const std::string& name);
+const Key* find_key(const std::string& name, Command command);
+/// Keys of one command, table order.
+std::vector<const Key*> keys_of(Command command);
+
+/// "whole number", "640 or 480,640", "constant | linear | cosine": what a value looks like.
+std::string accepted_form(const Key& key);
+/// "true", "yes", "on" and "1", or "false", "no", "off" and "0", however they are capitalised.
+std::optional<bool> truth_of(std::string text);
+/// Reads `text` into the key's field. Returns "" or what is wrong: "must be a whole number of at least 1, have 'abc'".
+std::string set_value(const Key& key, const std::string& text, Settings& settings);
+/// The field's value as it can be typed; "" for what is not set.
+std::string value_text(const Key& key, const Settings& settings);
+
+}  // namespace rtdetr

@@ -1,0 +1,119 @@
+#include "train/config/run_length.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/base/error.h"
+#include "core/base/text.h"
+#include "train/config/keys.h"
+
+namespace rtdetr {
+namespace {
+
+class LengthFitter {
+ public:
+  LengthFitter(const Settings& settings, const RunLength& length) : settings_(settings), length_(length) {}
+
+  std::vector<FittedValue> fit() {
+    fit_validations();
+    if (!length_.by_clock) return std::move(fitted_);
+    fit_warm_up();
+    fit_switch_off("strong_until", settings_.strong_until);
+    fit_switch_off("multi_scale_until", settings_.multi_scale_until);
+    fit_milestones();
+    return std::move(fitted_);
+  }
+
+ private:
+  void add(const std::string& key, const std::string& value) {
+    const std::string before = value_text(*find_key(key), settings_);
+    if (before != value) fitted_.push_back({key, before, value});
+  }
+
+  void fit_validations() {
+    constexpr double kWanted = 5, kWantedByClock = 6;  // the clock's epochs are an estimate
+    if (!settings_.val || is_typed(settings_, "val_every")) return;
+    const double longest = std::floor(length_.epochs / (length_.by_clock ? kWantedByClock : kWanted));
+    const auto most = std::max<std::int64_t>(1, static_cast<std::int64_t>(longest));
+    if (settings_.val_every > most) add("val_every", std::to_string(most));
+  }
+
+  void fit_warm_up() {
+    constexpr double kShare = 0.1;
+    if (is_typed(settings_, "warmup_steps")) return;
+    const std::int64_t most = std::max<std::int64_t>(1, std::llround(kShare * length_.steps));
+    if (settings_.warmup_steps > most) add("warmup_steps", std::to_string(most));
+  }
+
+  /// Augmentation is switched off where an epoch begins: one and a half before the end, the last epoch is without.
+  void fit_switch_off(const std::string& key, double until) {
+    constexpr double kBeforeEnd = 1.5, kFewestEpochs = 2;
+    if (is_typed(settings_, key)) return;
+    if (until > 1) {
+      if (!settings_.is_given("epochs")) return;
+      until = std::min(1.0, until / static_cast<double>(settings_.epochs));
+    }
+    if (until < 1 && length_.epochs >= kFewestEpochs) until = std::min(until, 1 - kBeforeEnd / length_.epochs);
+    add(key, format_double(std::round(1000 * until) / 1000));
+  }
+
+  void fit_milestones() {
+    if (settings_.schedule != "multistep" || is_typed(settings_, "milestones") || !settings_.is_given("epochs")) return;
+    std::vector<std::string> milestones;
+    for (const std::int64_t epoch : settings_.milestones) {
+      const double share = static_cast<double>(epoch) / static_cast<double>(settings_.epochs);
+      milestones.push_back(std::to_string(std::max<std::int64_t>(1, std::llround(share * length_.epochs))));
+    }
+    add("milestones", join(milestones, ","));
+  }
+
+  const Settings& settings_;
+  const RunLength& length_;
+  std::vector<FittedValue> fitted_;
+};
+
+}  // namespace
+
+RunLength expected_length(const Settings& settings, std::int64_t steps_per_epoch, double step_seconds) {
+  const auto per_epoch = static_cast<double>(steps_per_epoch);
+  const auto of_epochs = static_cast<double>(settings.epochs);
+  const RunLength by_epochs{per_epoch * of_epochs, of_epochs, false};
+  if (settings.time <= 0) return by_epochs;
+  const double steps = std::max(1.0, std::floor(settings.time * 3600 / step_seconds));
+  if (settings.is_given("epochs") && by_epochs.steps <= steps) return by_epochs;
+  return {steps, steps / per_epoch, true};
+}
+
+std::vector<FittedValue> fit_to_length(const Settings& settings, const RunLength& length) {
+  return LengthFitter(settings, length).fit();
+}
+
+std::map<std::string, std::string> set_fitted(const std::vector<FittedValue>& fitted, Settings& settings) {
+  std::map<std::string, std::string> values;
+  for (const FittedValue& one : fitted) values[one.key] = one.value;
+  set_fitted(values, settings);
+  return values;
+}
+
+void set_fitted(const std::map<std::string, std::string>& fitted, Settings& settings) {
+  for (const auto& [name, value] : fitted) {
+    const Key* key = find_key(name);
+    RTDETR_CHECK(key != nullptr && set_value(*key, value, settings).empty(), name + "=" + value + " cannot be set");
+  }
+}
+
+std::string describe(const std::vector<FittedValue>& fitted, const RunLength& length) {
+  if (fitted.empty()) return "";
+  std::vector<std::string> changes;
+  for (const FittedValue& one : fitted) changes.push_back(one.key + " " + one.before + " -> " + one.value);
+  return "fitted to " + std::string(length.by_clock ? "about " : "") + counted(std::llround(length.steps), "step") +
+         " (" + fixed(length.epochs, length.by_clock ? 1 : 0) + " epochs): " + join(changes, ", ") +
+         "; what is typed on the command line is left as it is";
+}
+
+bool is_typed(const Settings& settings, const std::string& key) {
+  const auto found = settings.given.find(key);
+  return found != settings.given.end() && found->second.starts_with("command line");
+}
+
+}  // namespace rtdetr

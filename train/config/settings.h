@@ -1,0 +1,164 @@
+#pragma once
+
+#include "core/base/cpp20.h"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/image/image_size.h"
+
+namespace rtdetr {
+
+/// What the program can be told to do.
+enum class Command { kTrain, kVal, kPredict, kExport, kBenchmark, kInfo, kCheck, kConvert, kCocoEval, kHelp, kVersion };
+
+/// One entry of `param_groups` in a recipe: parameters whose key the regular expression is found in (ECMAScript,
+/// look-ahead included, as in the official configs). Two groups may not match one parameter.
+struct ParamGroupRule {
+  std::string match;
+  double lr_scale = 1;                 ///< times lr0; in a file either `lr_scale:` or `lr:` (stored as lr / lr0)
+  std::optional<double> weight_decay;  ///< absent = the key weight_decay
+  std::string where;                   ///< file:line, for messages
+};
+
+/// Every key of the program, typed, after defaults < cfg=FILE < command line. Field names are the keys. The defaults
+/// here are the program's; names, units, meanings, ranges and the commands a key belongs to are in
+/// train/config/keys.cpp, and so are the defaults that differ from command to command.
+struct Settings {
+  Command command = Command::kHelp;
+
+  // what is worked on
+  std::string model;    ///< model YAML or checkpoint
+  std::string data;     ///< data set YAML
+  std::string cfg;      ///< recipe: a YAML file of keys
+  std::string scale;    ///< scale letter of the model YAML; empty = by the file's name
+  std::string weights;  ///< train: checkpoint whose weights the run starts from (fine-tuning)
+  std::string split = "val";
+
+  // machine and output
+  std::string device = "cpu";
+  std::int64_t threads = 0;  ///< compute threads; 0 = one per physical core (main.cpp applies it)
+  std::int64_t workers = 4;  ///< threads that read pictures; 0 = none of their own
+  std::int64_t batch = 16;
+  ImageSize imgsz;  ///< see resolve_image_size
+  std::int64_t seed = 0;
+  std::string project = "runs/train";
+  std::string name = "exp";
+  bool exist_ok = false;
+  bool json = false;
+  bool quiet = false;
+  bool verbose = false;
+
+  // length of a run, resuming, saving
+  std::int64_t epochs = 72;
+  double time = 0;               ///< hours; 0 = no limit. Stops the run, and the schedule decays by it
+  std::string resume = "false";  ///< "false", "auto" or a checkpoint
+  double save_every = 300;       ///< seconds between two writes of last.safetensors inside an epoch; 0 = epochs only
+  std::int64_t save_steps = 0;   ///< the same in steps, whichever comes first; 0 = by time only
+  std::int64_t save_period = 0;  ///< also keep epoch-N.safetensors every so many epochs; 0 = never
+  bool val = true;
+  std::int64_t val_every = 1;  ///< epochs between two validations; the last epoch is always validated
+  std::int64_t patience = 0;   ///< epochs without a better AP after which the run ends; 0 = never
+  bool check_space = true;     ///< a run for whose checkpoints there is no room does not start
+  double max_bad = 0.001;      ///< share of missing or unreadable pictures above which the run stops
+  std::int64_t cache_mib = 0;  ///< memory for decoded pictures; 0 = none
+  bool check = false;          ///< only show the resolved plan
+  bool plots = true;           ///< pictures of what goes in and comes out, in the run folder
+  /// Largest picture that is decoded: see PictureLimits.
+  std::int64_t max_pixels = 64'000'000;
+
+  // optimizer and schedule
+  std::string optimizer = "adamw";
+  double lr0 = 1e-4;
+  double lrf = 0.01;  ///< final learning rate as a share of lr0 (linear, cosine)
+  double weight_decay = 1e-4;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  std::int64_t warmup_steps = 2000;          ///< linear from 1/warmup_steps
+  std::string schedule = "constant";         ///< constant, linear, cosine, multistep
+  std::vector<std::int64_t> milestones;      ///< multistep: epochs
+  double gamma = 0.1;                        ///< multistep: factor at each milestone
+  double clip_norm = 0.1;                    ///< 0 = no clipping
+  double ema_decay = 0.9999;                 ///< 0 = no EMA
+  double ema_ramp = 2000;                    ///< d(t) = ema_decay · (1 − exp(−t / ema_ramp))
+  std::string amp = "off";                   ///< off, bf16, auto
+  std::int64_t accumulate = 1;               ///< batches per optimizer step
+  std::vector<ParamGroupRule> param_groups;  ///< only in a recipe; empty: see train/optim/optimizer.h
+
+  // augmentation (probabilities unless said)
+  double photometric = 0.5;
+  double zoom_out = 0.5;
+  double zoom_out_max = 4;
+  double iou_crop = 0.8;
+  double flip = 0.5;
+  double flip_vertical = 0;
+  double rotate90 = 0;
+  double mosaic = 0;
+  double mixup = 0;
+  double multi_scale = 0.25;     ///< share by which the side varies; see multi_scale_sides. 0 = off
+  double strong_until = 1;       ///< see switch_off_reached: photometric, zoom-out, crop, mosaic, mixup stop there
+  double multi_scale_until = 1;  ///< see switch_off_reached
+
+  // model, 0 = the file's own value
+  std::int64_t nc = 0;
+  std::int64_t num_queries = 0;
+  std::int64_t decoder_layers = 0;
+  std::string freeze;  ///< train: parameters whose name it is found in are not trained; empty = all are
+
+  // loss (defaults = CriterionOptions)
+  double loss_class = 1, loss_bbox = 5, loss_giou = 2;
+  double cost_class = 2, cost_bbox = 5, cost_giou = 2;
+  double vfl_alpha = 0.75, vfl_gamma = 2;
+  std::string class_loss = "vfl";
+  std::int64_t one_to_many = 0;  ///< extra matches per box for the encoder's queries; 0 = off
+
+  // predict, export, benchmark, check, convert, coco-eval
+  std::string source;  ///< picture, folder, list (.txt) or pattern
+  double conf = 0.5;   ///< val: 0 = where the mean F1 is best
+  bool save = true;    ///< predict: write drawn pictures
+  bool save_txt = false;
+  bool save_conf = false;  ///< predict: a sixth column in the files of save_txt
+  bool save_json = false;
+  bool exif = false;   ///< predict: turn pictures upright
+  std::string format;  ///< export: safetensors; convert: coco, yolo
+  bool copy = false;   ///< convert: copies of the pictures instead of links
+  std::string output;
+  std::string verify;       ///< export: folder of pictures or data set YAML to compare on
+  std::int64_t runs = 20;   ///< benchmark: timed repetitions
+  std::string annotations;  ///< COCO JSON file
+  std::string results;      ///< COCO results file
+  std::string images;       ///< folder of pictures
+
+  std::vector<std::string> topics;  ///< words after `help`
+
+  /// Where each key that is not at its default was given: "recipe.yaml:12" or "command line".
+  std::map<std::string, std::string> given;
+  bool is_given(const std::string& key) const { return given.count(key) != 0; }
+  /// " (recipe.yaml:12)" for messages about a value that turns out wrong later; "" for a default.
+  std::string origin_of(const std::string& key) const;
+};
+
+/// Whether the command line, or else its recipe, says json=true; also where parse_command_line throws.
+bool asks_for_json(std::span<const std::string> arguments);
+
+/// The run's args.yaml: all keys of the command in table order, reading back through cfg= to the same settings.
+std::string settings_to_yaml(const Settings& settings);
+
+/// imgsz= when given, else the model file's (checkpoint) size, else 640 × 640.
+/// @throws ConfigError  if a side is no multiple of `stride`, naming the nearest sizes that are
+ImageSize resolve_image_size(const Settings& settings, std::optional<ImageSize> of_model, std::int64_t stride);
+
+/// Sides that multi_scale stands for: multiples of `stride` from (1 − share) to (1 + share) times `side`, the side
+/// itself three times, as the official list 480 … 800 for 640 and 0.25. Empty when share is 0.
+std::vector<std::int64_t> multi_scale_sides(std::int64_t side, double share, std::int64_t stride = 32);
+
+/// Meaning of strong_until and multi_scale_until: up to 1 a share of the run (of `epochs`, or of `time` when that is
+/// set; 1 = never reached), above 1 the epoch, counted from 0.
+/// @param progress  share of the run that is done, [0, 1]
+bool switch_off_reached(double until, std::int64_t epoch, double progress);
+
+}  // namespace rtdetr

@@ -1,0 +1,375 @@
+#include "train/config/settings_parser.h"
+
+#include <algorithm>
+#include <regex>
+#include <set>
+
+#include "core/base/error.h"
+#include "core/base/text.h"
+#include "core/base/written_path.h"
+#include "core/io/shipped_files.h"
+#include "core/io/yaml.h"
+#include "models/graph/model_files.h"
+#include "train/config/command_table.h"
+#include "train/config/continued_run.h"
+#include "train/config/keys.h"
+
+/// How a command line becomes Settings: the command's defaults, then cfg=FILE, then the keys of the command line. What
+/// is wrong is collected, so that one run shows every mistake.
+namespace rtdetr {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<std::string> command_names() {
+  std::vector<std::string> names;
+  for (const CommandInfo& info : all_commands()) names.push_back(info.name);
+  return names;
+}
+
+std::vector<std::string> key_names(Command command) {
+  std::vector<std::string> names;
+  for (const Key* key : keys_of(command)) names.push_back(key->name);
+  return names;
+}
+
+/// "train, val" of the commands a key belongs to.
+std::string commands_with(const std::string& key) {
+  std::vector<std::string> names;
+  for (const CommandInfo& info : all_commands())
+    if (find_key(key, info.command)) names.push_back(info.name);
+  return join(names, ", ");
+}
+
+struct KeyValue {
+  std::string key;
+  std::string value;
+  std::string argument;  ///< as typed
+};
+
+class Parser {
+ public:
+  explicit Parser(Command command) { apply_command_defaults(command, settings_); }
+
+  Settings parse(std::span<const std::string> arguments) {
+    const std::vector<KeyValue> pairs = split_arguments(arguments);
+    for (const KeyValue& pair : pairs)
+      if (pair.key == "cfg") read_recipe(expand_home(pair.value));
+    for (const KeyValue& pair : pairs) apply(pair.key, pair.value, "argument '" + pair.argument + "'", "command line");
+    take_from_run();
+    settle_data_name();
+    settle_param_groups();
+    check_required();
+    check_combinations();
+    if (!problems_.empty()) throw ConfigError(join(problems_, "\n"));
+    return std::move(settings_);
+  }
+
+ private:
+  void problem(const std::string& where, const std::string& message) { problems_.push_back(where + ": " + message); }
+  const CommandInfo& command() const { return info_of(settings_.command); }
+
+  std::vector<KeyValue> split_arguments(std::span<const std::string> arguments);
+  /// Says what a word without '=' should have been; true if the next word was meant to be its value.
+  bool explain_word(const std::string& word, const std::string* next);
+  const Key* known_key(const std::string& name, const std::string& where);
+  void apply(const std::string& name, const std::string& text, const std::string& where, const std::string& origin);
+  void read_recipe(const std::string& file);
+  void read_recipe_entry(const YamlDocument& recipe, const std::string& name, const YamlNode& node, int line);
+  void read_param_groups(const YamlDocument& recipe, const YamlNode& list);
+  void read_param_group(const YamlDocument& recipe, const YamlNode& map);
+  void take_told(const ToldRun& run, const char* map, const std::string& origin);
+  void take_from_run();
+  void settle_data_name();
+  void settle_param_groups();
+  void check_required();
+  void check_combinations();
+
+  Settings settings_;
+  std::vector<std::string> problems_;
+  std::set<std::string> attempted_;               ///< keys that were given, well or badly
+  std::vector<std::optional<double>> group_lrs_;  ///< `lr:` of each group, until lr0 is settled
+  bool model_is_runs_ = false;                    ///< the YAML in the checkpoint of the run that is continued
+};
+
+std::vector<KeyValue> Parser::split_arguments(std::span<const std::string> arguments) {
+  std::vector<KeyValue> pairs;
+  std::set<std::string> seen;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    std::string_view word = arguments[i];
+    while (word.starts_with('-')) word.remove_prefix(1);
+    const std::size_t equals = word.find('=');
+    if (equals == std::string_view::npos || equals == 0) {
+      const std::string* next = i + 1 < arguments.size() ? &arguments[i + 1] : nullptr;
+      if (explain_word(std::string(word), next)) ++i;
+      continue;
+    }
+    const KeyValue pair{std::string(word.substr(0, equals)), std::string(word.substr(equals + 1)), arguments[i]};
+    if (!seen.insert(pair.key).second)
+      problem("argument '" + pair.argument + "'", "'" + pair.key + "' is given twice; keep one");
+    else
+      pairs.push_back(pair);
+  }
+  return pairs;
+}
+
+bool Parser::explain_word(const std::string& word, const std::string* next) {
+  const std::string where = "argument '" + word + "'";
+  const Key* key = find_key(word);
+  const bool next_is_value = next && next->find('=') == std::string::npos && !next->empty() && *next != "=";
+  if (key && std::holds_alternative<bool Settings::*>(key->field)) {
+    problem(where, "a value is missing; write " + word + "=true");
+    return false;
+  }
+  if (key) {
+    const bool spaced = next && next->starts_with("=");
+    const std::string value = next_is_value ? *next : key->example;
+    problem(where, std::string(spaced ? "spaces around '=' are not allowed" : "a value is missing") + "; write " +
+                       word + "=" + value);
+    return next_is_value || spaced;
+  }
+  if (find_command(word))
+    problem(where, "the command is " + command().name + " already; one command at a time");
+  else
+    problem(where, "settings are written key=value" + did_you_mean(word, key_names(settings_.command)));
+  return false;
+}
+
+const Key* Parser::known_key(const std::string& name, const std::string& where) {
+  if (const Key* key = find_key(name, settings_.command)) return key;
+  if (find_key(name)) {
+    problem(where, "'" + name + "' is a key of " + commands_with(name) + ", not of " + command().name);
+    return nullptr;
+  }
+  std::string hint = foreign_key_hint(name);
+  const std::string ours = hint.substr(0, hint.find('='));
+  if (find_key(ours) && !find_key(ours, settings_.command)) hint.clear();
+  const std::string reason = absence_reason(name);
+  hint = hint.empty() ? did_you_mean(name, key_names(settings_.command)) : "; here it is " + hint;
+  if (!reason.empty()) hint = ": " + reason;
+  if (hint.empty()) hint = "; 'rtdetr help " + command().name + "' lists the keys";
+  problem(where, "unknown key '" + name + "'" + hint);
+  return nullptr;
+}
+
+void Parser::apply(const std::string& name, const std::string& text, const std::string& where,
+                   const std::string& origin) {
+  const Key* key = known_key(name, where);
+  if (!key) return;
+  attempted_.insert(name);
+  if (name == "resume") {
+    if (const auto truth = truth_of(text)) {
+      settings_.resume = *truth ? "auto" : "false";
+      settings_.given[name] = origin;
+      return;
+    }
+  }
+  if (name == "param_groups") {
+    problem(where, "param_groups is written in a recipe: cfg=FILE.yaml with 'param_groups: " + key->example + "'");
+    return;
+  }
+  const std::string wrong = set_value(*key, key->is_path ? expand_home(text) : text, settings_);
+  if (!wrong.empty()) return problem(where, wrong);
+  settings_.given[name] = origin;
+}
+
+void Parser::read_recipe(const std::string& file) {
+  if (file.empty()) return;  // reported with the command line's keys
+  const bool is_there = fs::exists(file) && !fs::is_directory(file);
+  const fs::path found = is_there ? fs::path(file) : find_shipped_file("recipes", file);
+  if (found.empty())
+    return problem(
+        "argument 'cfg=" + file + "'",
+        "there is no such file, and no such name among the recipes that come along" + nearest_file("recipes", file));
+  const YamlDocument recipe = load_yaml(found);
+  if (!recipe.root.is_map())
+    return problem(recipe.where(1), "a recipe is a map of keys, not " + recipe.root.describe());
+  for (std::size_t i = 0; i < recipe.root.entries.size(); ++i) {
+    const auto& [name, node] = recipe.root.entries[i];
+    read_recipe_entry(recipe, name, node, recipe.root.key_lines[i]);
+  }
+}
+
+void Parser::read_recipe_entry(const YamlDocument& recipe, const std::string& name, const YamlNode& node, int line) {
+  const std::string where = recipe.where(line);
+  if (name == "cfg") return problem(where, "a recipe cannot name another one");
+  const Key* key = known_key(name, where);
+  if (!key) return;
+  if (name == "param_groups") return read_param_groups(recipe, node);
+  const bool takes_list = std::holds_alternative<ImageSize Settings::*>(key->field) ||
+                          std::holds_alternative<std::vector<std::int64_t> Settings::*>(key->field);
+  if (node.is_map() || (node.is_sequence() && !takes_list))
+    return problem(where, name + " must be " + accepted_form(*key) + ", not " + node.describe());
+  std::string text = node.scalar;
+  if (node.is_sequence()) {
+    std::vector<std::string> items;
+    for (const YamlNode& item : node.items) items.push_back(item.scalar);
+    text.assign("[").append(join(items, ",")).append("]");
+  }
+  if (key->is_path && !text.empty()) {
+    const fs::path beside = fs::path(recipe.name).parent_path() / text;
+    if (fs::path(text).is_relative() && fs::exists(beside)) text = beside.lexically_normal().string();
+  }
+  apply(name, text, where, where);
+}
+
+void Parser::read_param_groups(const YamlDocument& recipe, const YamlNode& list) {
+  if (!list.is_sequence())
+    return problem(recipe.where(list), "param_groups must be a list of maps, not " + list.describe());
+  for (const YamlNode& map : list.items) {
+    if (map.is_map())
+      read_param_group(recipe, map);
+    else
+      problem(recipe.where(map),
+              "a parameter group is a map such as {match: backbone, lr_scale: 0.1}, not " + map.describe());
+  }
+  settings_.given["param_groups"] = recipe.where(list);
+}
+
+void Parser::read_param_group(const YamlDocument& recipe, const YamlNode& map) {
+  static const std::vector<std::string> names = {"match", "lr_scale", "lr", "weight_decay"};
+  ParamGroupRule rule;
+  rule.where = recipe.where(map);
+  std::optional<double> lr;
+  for (std::size_t i = 0; i < map.entries.size(); ++i) {
+    const auto& [name, node] = map.entries[i];
+    const std::string where = recipe.where(map.key_lines[i]);
+    if (name == "match") {
+      rule.match = node.scalar;
+    } else if (std::find(names.begin(), names.end(), name) == names.end()) {
+      problem(where, "unknown key '" + name + "' of a parameter group" + did_you_mean(name, names));
+    } else if (const auto value = node.as_double(); value && *value >= 0) {
+      if (name == "lr_scale") rule.lr_scale = *value;
+      if (name == "lr") lr = *value;
+      if (name == "weight_decay") rule.weight_decay = *value;
+    } else {
+      problem(where, name + " must be a number of at least 0, not " + node.describe());
+    }
+  }
+  if (rule.match.empty()) problem(rule.where, "a parameter group needs match: and a regular expression");
+  if (lr && map.find("lr_scale")) problem(rule.where, "lr and lr_scale exclude each other; keep one");
+  try {
+    const std::regex compiled(rule.match, std::regex::ECMAScript);
+  } catch (const std::regex_error& error) {
+    problem(rule.where, "'" + rule.match + "' is no regular expression: " + error.what());
+  }
+  settings_.param_groups.push_back(std::move(rule));
+  group_lrs_.push_back(lr);
+}
+
+/// data=bccd is the data set of that name that comes along.
+void Parser::settle_data_name() {
+  if (settings_.data.empty() || fs::exists(settings_.data)) return;
+  const fs::path found = find_shipped_file("datasets", settings_.data);
+  if (!found.empty()) settings_.data = found.string();
+}
+
+/// @param origin  what messages call it
+void Parser::take_told(const ToldRun& run, const char* map, const std::string& origin) {
+  const YamlNode* told = run.settings.root.find(map);
+  if (!told) return;
+  for (std::size_t i = 0; i < told->entries.size(); ++i) {
+    const auto& [name, node] = told->entries[i];
+    if (settings_.is_given(name)) continue;
+    read_recipe_entry(run.settings, name, node, told->key_lines[i]);
+    settings_.given[name] = origin;
+  }
+}
+
+/// A run that is continued without model= or data=: what is not given now is as that run was told.
+void Parser::take_from_run() {
+  if (!problems_.empty() || settings_.command != Command::kTrain || settings_.resume == "false") return;
+  if (!settings_.model.empty() && !settings_.data.empty()) return;
+  const std::optional<ToldRun> run = run_to_continue(settings_);
+  if (!run) return;
+  const bool own_model = settings_.is_given("model");
+  take_told(*run, kToldOnCommandLine, "command line of " + run->file.string());
+  take_told(*run, kToldByRecipe, run->file.string());
+  const bool yaml =
+      fs::path(settings_.model).extension() != ".safetensors" && !find_model_file(settings_.model).empty();
+  model_is_runs_ = !own_model && !yaml;
+  if (model_is_runs_) settings_.model = run->file.string();
+}
+
+void Parser::settle_param_groups() {
+  for (std::size_t i = 0; i < group_lrs_.size(); ++i)
+    if (group_lrs_[i]) settings_.param_groups[i].lr_scale = *group_lrs_[i] / settings_.lr0;
+}
+
+void Parser::check_required() {
+  for (const std::string& name : command().required) {
+    const Key& key = *find_key(name, settings_.command);
+    if (!value_text(key, settings_).empty()) continue;
+    if (!attempted_.contains(name))
+      problems_.push_back(command().name + " needs " + name + "=: " + key.meaning + "; e.g. " + command().example);
+  }
+}
+
+void Parser::check_combinations() {
+  const Settings& s = settings_;
+  const auto both = [&](const char* a, const char* b, const char* why) {
+    if (s.is_given(a) && s.is_given(b))
+      problems_.push_back(std::string(a) + " and " + b + " exclude each other: " + why);
+  };
+  if (s.quiet && s.verbose) problems_.push_back("quiet and verbose exclude each other: keep one");
+  if (s.resume != "false" && s.resume != "auto") both("resume", "weights", "that run has its own weights");
+  if (s.schedule == "multistep" && s.milestones.empty())
+    problems_.push_back("schedule=multistep" + s.origin_of("schedule") + " needs milestones=, e.g. milestones=40,55");
+  if (!std::is_sorted(s.milestones.begin(), s.milestones.end()))
+    problems_.push_back("milestones" + s.origin_of("milestones") + " must ascend");
+  if (s.command == Command::kTrain && !model_is_runs_ && fs::path(s.model).extension() == ".safetensors")
+    problems_.push_back("model=" + s.model + s.origin_of("model") +
+                        ": train builds its model from a YAML; add weights=" + s.model +
+                        " to start from a checkpoint, or give resume=" + s.model + " alone to continue its run");
+  if (s.command == Command::kCheck) {
+    both("data", "annotations", "check one data set YAML, or one annotations file");
+    if (s.annotations.empty() != s.images.empty())
+      problems_.push_back("check needs annotations= and images= together");
+    else if (s.data.empty() && s.annotations.empty())
+      problems_.push_back("check needs data=, or annotations= and images=; e.g. " + command().example);
+  }
+  if (s.save_conf && !s.save_txt)
+    problems_.push_back("save_conf=true" + s.origin_of("save_conf") +
+                        " adds a column to the files of save_txt=true; give both");
+  if (s.command == Command::kExport && !s.output.empty() && !s.format.empty() &&
+      fs::path(s.output).extension() != "." + s.format)
+    problems_.push_back("output=" + s.output + s.origin_of("output") + ": format=" + s.format +
+                        " is written to a file ending in ." + s.format);
+}
+
+bool is_help_word(const std::string& word) { return word == "--help" || word == "-h" || word == "help"; }
+
+Settings help_about(std::vector<std::string> topics) {
+  Settings settings;
+  settings.command = Command::kHelp;
+  settings.json = asks_for_json(topics);
+  std::erase_if(topics, [](const std::string& word) { return asks_for_json({&word, 1}); });
+  settings.topics = std::move(topics);
+  return settings;
+}
+
+[[noreturn]] void refuse_first_word(const std::string& word) {
+  if (word.find('=') != std::string::npos)
+    throw ConfigError("argument '" + word + "': the command comes first, e.g. rtdetr train " + word);
+  throw ConfigError("argument '" + word + "': unknown command '" + word + "'" + did_you_mean(word, command_names()) +
+                    "; commands: " + join(command_names(), ", "));
+}
+
+}  // namespace
+
+Settings parse_command_line(std::span<const std::string> arguments) {
+  if (arguments.empty()) return help_about({});
+  const std::string& first = arguments.front();
+  if (is_help_word(first)) return help_about({arguments.begin() + 1, arguments.end()});
+  const CommandInfo* info = find_command(first == "--version" || first == "-V" ? "version" : first);
+  if (!info) refuse_first_word(first);
+  if (std::any_of(arguments.begin() + 1, arguments.end(), is_help_word)) {
+    Settings settings = help_about({info->name});
+    settings.json = asks_for_json(arguments);
+    return settings;
+  }
+  return Parser(info->command).parse(arguments.subspan(1));
+}
+
+}  // namespace rtdetr

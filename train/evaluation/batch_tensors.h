@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include <torch/types.h>
+
+#include "core/tensor/detection.h"
+#include "data/dataset/sample.h"
+
+/// A batch in plain memory, as the model and the losses take it.
+namespace rtdetr {
+
+/// The batch's pictures as a tensor [B, 3, H, W] in channels-last memory, a copy.
+torch::Tensor images_of(const Batch& batch);
+/// B entries, those of pictures without a box with 0 rows.
+std::vector<Target> targets_of(const Batch& batch);
+/// Of all of them together.
+std::int64_t count_boxes(std::span<const Batch> batches);
+
+}  // namespace rtdetr

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "data/dataset/dataset.h"
+#include "data/evaluation/coco_metric.h"
+#include "losses/options.h"
+#include "models/graph/model.h"
+
+namespace rtdetr {
+
+struct EvaluatorOptions {
+  std::int64_t height = 640, width = 640;
+  std::int64_t batch = 16;
+  int workers = 2;                    ///< threads that read pictures
+  int threads = 1;                    ///< of the metric
+  std::int64_t max_detections = 300;  ///< per picture, best first; no confidence threshold
+  /// With these, the loss terms of the decoder layers and the encoder are averaged over the pictures as well.
+  std::optional<CriterionOptions> criterion;
+};
+
+/// What one pass over a data set yields.
+struct Evaluation {
+  struct Layer {
+    int layer = 0;  ///< 0 = the encoder's selected queries, k = decoder layer k
+    MetricResult metric;
+    double ms = -1;  ///< see time_layers; -1 = not measured
+  };
+  std::vector<Layer> layers;                ///< 0 … L
+  std::vector<MetricDetection> detections;  ///< of the last layer, in the data set's image and category ids
+  std::vector<std::pair<std::string, double>> losses;
+  std::int64_t pictures = 0;
+  double seconds = 0;
+
+  const MetricResult& last() const { return layers.back().metric; }
+};
+
+/// COCO evaluation of every decoder layer and of the encoder's selected queries from one forward pass per batch. The
+/// model is put into evaluation mode; gradients are off.
+///
+/// @param cancelled  asked after each batch; true ends the evaluation without a result
+/// @throws DataError; DivergedError  for scores that are not finite
+std::optional<Evaluation> evaluate(DetectionModel& model, const Dataset& dataset, const EvaluatorOptions& options,
+                                   const std::function<bool()>& cancelled = {});
+
+/// Milliseconds per picture of the model cut after decoder layer 1 … L, batch 1: the median of `runs` forward passes
+/// each, taken in turns so that a disturbance of the machine hits all layers alike. Layer 0, which no pass can stop at,
+/// is layer 1 less the average cost of a layer (−1 if there is only one). Decoding, resizing and sorting the scores are
+/// not in it.
+std::vector<double> time_layers(DetectionModel& model, std::int64_t height, std::int64_t width, int runs = 10);
+
+/// Puts these times into the layers. Fuse the model first: that is what people deploy.
+void add_times(Evaluation& evaluation, DetectionModel& model, std::int64_t height, std::int64_t width);
+
+/// Precision and recall at IoU 0.5, mean over the classes, at the recall where their F1 is best (101 recalls).
+struct OperatingPoint {
+  double precision = 0, recall = 0;
+};
+OperatingPoint best_f1_point(const MetricResult& metric);
+
+}  // namespace rtdetr

@@ -1,0 +1,80 @@
+#include "train/loop/progress.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <string_view>
+
+#include <unistd.h>
+
+#include "core/base/log.h"
+#include "core/base/text.h"
+
+namespace rtdetr {
+namespace {
+
+std::string number(double value, const char* format) {
+  std::array<char, 48> text{};
+  std::snprintf(text.data(), text.size(), format, value);
+  return text.data();
+}
+
+double smoothed(double average, double value) {
+  constexpr double kShare = 0.05;
+  return average == 0 ? value : average + kShare * (value - average);
+}
+
+/// The last decoder layer's terms: loss_vfl, but not loss_vfl_aux_0.
+std::string main_terms(const ProgressPoint& point) {
+  constexpr std::string_view kPrefix = "loss_";
+  std::string text;
+  for (const auto& [name, value] : point.terms) {
+    if (!name.starts_with(kPrefix) || name.find('_', kPrefix.size()) != std::string::npos) continue;
+    text += (text.empty() ? "" : " ") + name.substr(kPrefix.size()) + number(value, " %.3g");
+  }
+  return text;
+}
+
+/// "[====>     ]"
+std::string bar_of(std::int64_t done, std::int64_t all) {
+  constexpr std::int64_t kWidth = 10;
+  const std::int64_t full = all > 0 ? std::clamp<std::int64_t>(done * kWidth / all, 0, kWidth) : 0;
+  std::string text(static_cast<std::size_t>(full), '=');
+  if (full < kWidth) text += '>';
+  text.resize(kWidth, ' ');
+  return "[" + text + "]";
+}
+
+}  // namespace
+
+void ProgressLine::show(const ProgressPoint& point) { log::progress(line(point, log::is_live())); }
+
+std::string ProgressLine::line(const ProgressPoint& point, bool bar) {
+  seconds_per_step_ = smoothed(seconds_per_step_, point.step_seconds);
+  wait_per_step_ = smoothed(wait_per_step_, point.wait_seconds);
+  pictures_per_step_ = smoothed(pictures_per_step_, static_cast<double>(point.pictures));
+  const double left =
+      point.remaining_seconds >= 0 ? point.remaining_seconds : point.remaining_steps * seconds_per_step_;
+  std::string text = "epoch " + std::to_string(point.epoch + 1);
+  if (point.epochs > 0) text += "/" + std::to_string(point.epochs);
+  text += "  " + (bar ? bar_of(point.step, point.steps) : std::string("step"));
+  text += " " + std::to_string(point.step) + "/" + std::to_string(point.steps) + "  ETA " + format_duration(left);
+  text += number(pictures_per_step_ / std::max(seconds_per_step_, 1e-9), "  %.1f img/s");
+  text += number(100 * wait_per_step_ / std::max(seconds_per_step_, 1e-9), "  data %.0f %%");
+  text += number(point.loss, "  loss %.2f") + " (" + main_terms(point) + ")";
+  return text + number(resident_mib(), "  %.0f MiB");
+}
+
+void ProgressLine::end() {
+  *this = {};
+  log::end_progress();
+}
+
+double resident_mib() {
+  std::ifstream file("/proc/self/statm");
+  double total = 0, resident = 0;
+  if (!(file >> total >> resident)) return 0;
+  return resident * static_cast<double>(sysconf(_SC_PAGESIZE)) / (1 << 20);
+}
+
+}  // namespace rtdetr

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace rtdetr {
+
+/// The live line of a training run.
+struct ProgressPoint {
+  std::int64_t epoch = 0, epochs = 0;                 ///< from 0; epochs 0 = the time decides
+  std::int64_t step = 0, steps = 0;                   ///< of this epoch
+  double loss = 0;                                    ///< of this step
+  std::vector<std::pair<std::string, double>> terms;  ///< of this step; those of the last decoder layer are shown
+  std::int64_t pictures = 0;                          ///< of this step
+  double step_seconds = 0;                            ///< the step with its wait for data
+  double wait_seconds = 0;                            ///< of these, waiting for data
+  double remaining_steps = 0;                         ///< of the run, for the ETA; when the time decides:
+  double remaining_seconds = -1;                      ///< what is left of it
+};
+
+/// Smooths speed and waiting over about the last 20 steps and prints through core/base/log.h.
+class ProgressLine {
+ public:
+  void show(const ProgressPoint& point);
+  /// What is shown, the important things within 80 columns. @param bar  draws the epoch's share
+  std::string line(const ProgressPoint& point, bool bar);
+  /// Forgets the speed (the picture size may change) and ends the live line.
+  void end();
+
+ private:
+  double seconds_per_step_ = 0, wait_per_step_ = 0, pictures_per_step_ = 0;
+};
+
+/// Resident memory of this process in MiB; 0 where it cannot be known.
+double resident_mib();
+
+}  // namespace rtdetr

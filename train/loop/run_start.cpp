@@ -1,0 +1,69 @@
+#include "train/loop/run_start.h"
+
+#include "core/base/log.h"
+#include "core/base/text.h"
+#include "train/loop/trial.h"
+
+namespace rtdetr {
+namespace {
+
+/// The type that amp=auto chose belongs to the run: it is not chosen anew on another machine or day.
+void keep_precision(Experiment& experiment, const RunFacts& facts) {
+  const Precision saved = facts.precision == "bf16" ? Precision::kBFloat16 : Precision::kFloat32;
+  experiment.precision = {saved, "as this run began: " + facts.precision};
+}
+
+/// The time was used up, and since then epochs= was said or made larger: nothing else can be meant by it. The same
+/// command once more is a finished run.
+bool outlives_its_time(const Settings& settings, const RunFacts& facts) {
+  if (settings.time <= 0) return false;
+  if (settings.time == facts.lifted_time) return true;
+  return settings.time == facts.time && facts.train_seconds >= settings.time * 3600 && settings.is_given("epochs") &&
+         settings.epochs > facts.epochs;
+}
+
+void lift_time(Experiment& experiment, const RunFacts& facts) {
+  Settings& settings = experiment.settings;
+  if (facts.lifted_time == 0) {
+    log::info("the run's " + format_duration(settings.time * 3600) + " (time=" + format_double(settings.time) +
+              ") are used up; it goes on by epochs=" + std::to_string(settings.epochs) + " alone");
+  }
+  experiment.lifted_time = settings.time;
+  settings.time = 0;
+}
+
+/// By epochs= alone, only the warm-up is still the one that the run began with.
+void keep_fitted(Experiment& experiment, const RunFacts& facts) {
+  Settings& settings = experiment.settings;
+  for (const auto& [key, value] : facts.fitted) {
+    const bool counts = settings.time > 0 ? !is_typed(settings, key) : key == "warmup_steps";
+    if (counts) experiment.fitted[key] = value;
+  }
+  set_fitted(experiment.fitted, settings);
+  if (settings.time > 0) return;
+  const RunLength length = expected_length(settings, experiment.steps_per_epoch(), 0);
+  set_fitted(fit_to_length(settings, length), settings);
+}
+
+}  // namespace
+
+RunLength fit_new_run(Experiment& experiment) {
+  constexpr double kHour = 3600;
+  Settings& settings = experiment.settings;
+  if (settings.time > 0) log::info("trial steps, to fit the settings to time=" + format_double(settings.time));
+  const double step_seconds = settings.time > 0 ? measure_step(experiment, settings.time * kHour) : 0;
+  const RunLength length = expected_length(settings, experiment.steps_per_epoch(), step_seconds);
+  const std::vector<FittedValue> fitted = fit_to_length(settings, length);
+  experiment.fitted = set_fitted(fitted, settings);
+  if (!fitted.empty()) log::info(describe(fitted, length));
+  return length;
+}
+
+void take_over(Experiment& experiment, const RunCheckpoint& checkpoint) {
+  check_identity(checkpoint.facts.identity, experiment.identity, checkpoint.file);
+  keep_precision(experiment, checkpoint.facts);
+  if (outlives_its_time(experiment.settings, checkpoint.facts)) lift_time(experiment, checkpoint.facts);
+  keep_fitted(experiment, checkpoint.facts);
+}
+
+}  // namespace rtdetr

@@ -1,0 +1,18 @@
+#pragma once
+
+#include "train/loop/experiment.h"
+
+/// What is settled once before a run's first step, anew or from its checkpoint, so that a run that is continued goes by
+/// the same numbers as the one that was interrupted.
+namespace rtdetr {
+
+/// Fits a new run's settings to its length (run_length.h), with time= from a few measured steps, and says what changed.
+/// Keys that were fitted are in experiment.fitted.
+RunLength fit_new_run(Experiment& experiment);
+
+/// Takes over what the run that is continued has settled: that it is the same run, its precision, what was fitted to
+/// its length. A run that has used up its time= goes on by epochs= alone when that was said or made larger since.
+/// @throws ConfigError  naming the first setting in which the two differ
+void take_over(Experiment& experiment, const RunCheckpoint& checkpoint);
+
+}  // namespace rtdetr

@@ -1,0 +1,113 @@
+#include "train/loop/trial.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include <ATen/Parallel.h>
+#include <torch/torch.h>
+
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/base/text.h"
+#include "train/loop/trainer.h"
+#include "train/optim/freeze.h"
+
+namespace rtdetr {
+namespace {
+
+/// One optimizer step's batches, read and transformed in this thread.
+std::vector<Batch> trial_batches(const Experiment& experiment, std::int64_t side) {
+  TransformOptions transforms = training_transforms(experiment.settings, experiment.size);
+  transforms.multi_scale.clear();
+  if (side > 0) transforms.multi_scale = {side};
+  LoaderOptions options = training_loader_options(experiment);
+  options.threads = 0;
+  Loader loader(experiment.train, transforms, options);
+  loader.start(0);
+  std::vector<Batch> batches;
+  const std::int64_t count = std::min(experiment.settings.accumulate, experiment.batches_per_epoch());
+  for (std::int64_t i = 0; i < count; ++i) batches.push_back(loader.next().value());
+  return batches;
+}
+
+/// Both models' entries, as references.
+StateRegistry models_of(const Experiment& experiment) {
+  StateRegistry state;
+  state.add_module("model.", *experiment.model);
+  state.add_module("ema.", *experiment.average);
+  return state;
+}
+
+TensorMap copies_of_models(const Experiment& experiment) {
+  TensorMap copies = models_of(experiment).capture();
+  for (auto& [name, tensor] : copies) tensor = tensor.clone();
+  return copies;
+}
+
+}  // namespace
+
+Trial::Trial(Experiment& experiment)
+    : experiment_(experiment),
+      before_(copies_of_models(experiment)),
+      optimizer_(experiment.groups),
+      ema_(*experiment.model, *experiment.average),
+      step_(experiment.model, optimizer_, ema_, step_options(experiment)) {
+  experiment.model->train();
+  if (!experiment.settings.freeze.empty()) hold_frozen_statistics(*experiment.model, experiment.settings.freeze);
+}
+
+Trial::~Trial() {
+  const torch::NoGradGuard no_grad;
+  for (auto& [name, tensor] : models_of(experiment_).capture()) tensor.copy_(before_.at(name));
+}
+
+double Trial::step(std::int64_t side) {
+  const double begin = seconds_now();
+  step_.run(trial_batches(experiment_, side), {.first_batch = steps_++}, 0);
+  return seconds_now() - begin;
+}
+
+std::uintmax_t Trial::state_bytes() {
+  StateRegistry state = models_of(experiment_);
+  optimizer_.register_state(state);
+  return bytes_of(state.capture());
+}
+
+ThreadTrial try_fewer_threads(Trial& trial, const Settings& settings, double seconds) {
+  const int threads = at::get_num_threads();
+  if (settings.threads > 0 || std::getenv("OMP_NUM_THREADS") != nullptr || threads < 2) return {};
+  at::set_num_threads(threads / 2);
+  const double fewer_seconds = trial.step();
+  at::set_num_threads(threads);
+  return {threads, threads / 2, seconds, fewer_seconds};
+}
+
+std::string advise(const ThreadTrial& trial, std::int64_t pictures_per_step) {
+  constexpr double kClearlyLess = 0.9;
+  if (trial.fewer == 0 || trial.fewer_seconds >= kClearlyLess * trial.seconds) return "";
+  const auto speed = [&](double seconds) { return fixed(static_cast<double>(pictures_per_step) / seconds, 1); };
+  return "threads=" + std::to_string(trial.fewer) + " was faster in the trial steps (" + speed(trial.fewer_seconds) +
+         " against " + speed(trial.seconds) + " pictures a second with " + std::to_string(trial.threads) +
+         "): other programs keep this machine busy";
+}
+
+double measure_step(Experiment& experiment, double budget_seconds) {
+  constexpr double kShare = 0.05, kOneStep = 0.1;
+  const Settings& settings = experiment.settings;
+  const double begin = seconds_now();
+  const auto fits = [&](double seconds) { return seconds_now() - begin + seconds <= kShare * budget_seconds; };
+  Trial trial(experiment);
+  const double first = trial.step();  // slower than those that follow
+  if (first > kOneStep * budget_seconds) return first;
+  const double second = trial.step();
+  if (!fits(second)) return second;
+  const double third = trial.step();
+  if (fits(2 * third)) {
+    const std::string advice =
+        advise(try_fewer_threads(trial, settings, std::min(second, third)), settings.batch * settings.accumulate);
+    if (!advice.empty()) log::warning(advice);
+  }
+  return (second + third) / 2;
+}
+
+}  // namespace rtdetr

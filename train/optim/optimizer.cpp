@@ -1,0 +1,104 @@
+#include "train/optim/optimizer.h"
+
+#include <set>
+
+#include <torch/torch.h>
+
+#include "core/base/error.h"
+
+namespace rtdetr {
+namespace {
+
+/// The fused kernel walks parameter, gradient and moments as flat memory, so they must agree in layout.
+bool same_layout(const torch::Tensor& a, const torch::Tensor& b) {
+  for (std::int64_t i = 0; i < a.dim(); ++i) {
+    if (a.size(i) > 1 && a.stride(i) != b.stride(i)) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+AdamW::AdamW(std::vector<ParameterGroup> groups, const AdamWOptions& options)
+    : options_(options), groups_(std::move(groups)) {
+  std::set<std::string> seen;
+  for (const ParameterGroup& group : groups_) {
+    std::vector<Moments>& moments = moments_.emplace_back();
+    for (const NamedParameter& parameter : group.parameters) {
+      RTDETR_CHECK(seen.insert(parameter.name).second, "parameter " + parameter.name + " is in two groups");
+      const torch::Tensor value = parameter.value.detach();
+      moments.push_back({torch::zeros_like(value), torch::zeros_like(value),
+                         torch::zeros({}, value.options().dtype(torch::kFloat32))});
+    }
+  }
+}
+
+std::vector<torch::Tensor> AdamW::gradients() const {
+  std::vector<torch::Tensor> gradients;
+  for (const ParameterGroup& group : groups_) {
+    for (const NamedParameter& parameter : group.parameters) {
+      if (parameter.value.grad().defined()) gradients.push_back(parameter.value.grad());
+    }
+  }
+  return gradients;
+}
+
+double AdamW::gradient_norm() const {
+  torch::NoGradGuard no_grad;
+  const std::vector<torch::Tensor> all = gradients();
+  if (all.empty()) return 0;
+  return torch::stack(at::_foreach_norm(all)).norm().item<double>();
+}
+
+void AdamW::scale_gradients(double factor) {
+  torch::NoGradGuard no_grad;
+  const std::vector<torch::Tensor> all = gradients();
+  if (!all.empty()) at::_foreach_mul_(all, factor);
+}
+
+void AdamW::step(double lr_factor) {
+  torch::NoGradGuard no_grad;
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    std::vector<torch::Tensor> values, grads, exp_avgs, exp_avg_sqs, steps;
+    for (std::size_t i = 0; i < groups_[g].parameters.size(); ++i) {
+      const torch::Tensor& value = groups_[g].parameters[i].value;
+      torch::Tensor grad = value.grad();
+      if (!grad.defined()) continue;
+      if (!same_layout(value, grad)) grad = torch::empty_like(value).copy_(grad);
+      Moments& moments = moments_[g][i];
+      values.push_back(value.detach());
+      grads.push_back(grad);
+      exp_avgs.push_back(moments.exp_avg);
+      exp_avg_sqs.push_back(moments.exp_avg_sq);
+      steps.push_back(moments.step);
+    }
+    if (values.empty()) continue;
+    at::_foreach_add_(steps, 1);
+    at::_fused_adamw_(values, grads, exp_avgs, exp_avg_sqs, {}, steps, groups_[g].lr * lr_factor, options_.beta1,
+                      options_.beta2, groups_[g].weight_decay, options_.epsilon, /*amsgrad=*/false, /*maximize=*/false);
+  }
+}
+
+void AdamW::zero_grad() {
+  for (ParameterGroup& group : groups_) {
+    for (NamedParameter& parameter : group.parameters) parameter.value.mutable_grad().reset();
+  }
+}
+
+void AdamW::register_state(StateRegistry& registry) {
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    for (std::size_t i = 0; i < groups_[g].parameters.size(); ++i) {
+      const std::string& name = groups_[g].parameters[i].name;
+      registry.add("adamw.exp_avg." + name, moments_[g][i].exp_avg);
+      registry.add("adamw.exp_avg_sq." + name, moments_[g][i].exp_avg_sq);
+      registry.add("adamw.step." + name, moments_[g][i].step);
+    }
+  }
+}
+
+void clip_gradients(AdamW& optimizer, double norm, double max_norm) {
+  const double factor = max_norm / (norm + 1e-6);
+  if (max_norm > 0 && factor < 1) optimizer.scale_gradients(factor);
+}
+
+}  // namespace rtdetr

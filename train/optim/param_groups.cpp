@@ -1,0 +1,56 @@
+#include "train/optim/param_groups.h"
+
+#include <regex>
+
+#include "core/base/error.h"
+
+namespace rtdetr {
+namespace {
+
+std::regex compile(const std::string& pattern) {
+  try {
+    return std::regex(pattern, std::regex::ECMAScript | std::regex::optimize);
+  } catch (const std::regex_error& error) {
+    throw ConfigError("param_groups: '" + pattern + "' is not a regular expression: " + error.what());
+  }
+}
+
+}  // namespace
+
+std::vector<ParameterGroup> group_by_rules(const std::vector<NamedParameter>& parameters,
+                                           const std::vector<GroupRule>& rules, const GroupDefaults& defaults) {
+  std::vector<ParameterGroup> groups;
+  std::vector<std::regex> patterns;
+  for (const GroupRule& rule : rules) {
+    patterns.push_back(compile(rule.pattern));
+    groups.push_back(
+        {rule.pattern, rule.lr.value_or(defaults.lr), rule.weight_decay.value_or(defaults.weight_decay), {}});
+  }
+  ParameterGroup rest{"rest", defaults.lr, defaults.weight_decay, {}};
+  for (const NamedParameter& parameter : parameters) {
+    ParameterGroup* home = nullptr;
+    for (std::size_t i = 0; i < patterns.size(); ++i) {
+      if (!std::regex_search(parameter.name, patterns[i])) continue;
+      if (home != nullptr) {
+        throw ConfigError("param_groups: '" + home->label + "' and '" + groups[i].label + "' both match " +
+                          parameter.name + "; every parameter may belong to one group");
+      }
+      home = &groups[i];
+    }
+    (home != nullptr ? *home : rest).parameters.push_back(parameter);
+  }
+  groups.push_back(std::move(rest));
+  return groups;
+}
+
+std::vector<ParameterGroup> group_by_shape(const std::vector<NamedParameter>& parameters,
+                                           const GroupDefaults& defaults) {
+  ParameterGroup weights{"weights", defaults.lr, defaults.weight_decay, {}};
+  ParameterGroup vectors{"biases and norms", defaults.lr, 0, {}};
+  for (const NamedParameter& parameter : parameters) {
+    (parameter.value.dim() > 1 ? weights : vectors).parameters.push_back(parameter);
+  }
+  return {std::move(weights), std::move(vectors)};
+}
+
+}  // namespace rtdetr

@@ -1,0 +1,77 @@
+#include "train/process/failure.h"
+
+#include <filesystem>
+#include <new>
+#include <string>
+
+#include <c10/util/Exception.h>
+
+#include "core/io/read_only_file.h"
+
+namespace rtdetr {
+namespace {
+
+Error out_of_memory() { return {ExitCode::kMemory, "not enough memory; a smaller batch= or imgsz= needs less"}; }
+
+/// LibTorch reports an allocation it could not make as an ordinary error.
+Error of_libtorch(const c10::Error& error) {
+  const std::string text = error.what_without_backtrace();
+  if (text.find("not enough memory") != std::string::npos || text.find("out of memory") != std::string::npos)
+    return out_of_memory();
+  return {ExitCode::kInternal, "LibTorch: " + text.substr(0, text.find('\n'))};
+}
+
+/// The standard library reports what the operating system refused it in its own words.
+Error of_file_system(const std::filesystem::filesystem_error& error) {
+  const std::string words =
+      error.code().category() == std::system_category() || error.code().category() == std::generic_category()
+          ? errno_words(error.code().value())
+          : error.code().message();
+  return {ExitCode::kIo, "'" + error.path1().string() + "': " + words};
+}
+
+}  // namespace
+
+Error as_error(const std::exception_ptr& caught) {
+  try {
+    std::rethrow_exception(caught);
+  } catch (const Error& error) {
+    return error;
+  } catch (const c10::Error& error) {
+    return of_libtorch(error);
+  } catch (const std::bad_alloc&) {
+    return out_of_memory();
+  } catch (const std::filesystem::filesystem_error& error) {
+    return of_file_system(error);
+  } catch (const std::exception& error) {
+    return {ExitCode::kInternal, error.what()};
+  }
+}
+
+const char* kind_of(ExitCode code) {
+  switch (code) {
+    case ExitCode::kOk:
+      return "ok";
+    case ExitCode::kUsage:
+      return "usage";
+    case ExitCode::kData:
+      return "data";
+    case ExitCode::kModel:
+      return "model";
+    case ExitCode::kIo:
+      return "io";
+    case ExitCode::kDiverged:
+      return "diverged";
+    case ExitCode::kPeer:
+      return "peer";
+    case ExitCode::kMemory:
+      return "memory";
+    case ExitCode::kInternal:
+      return "internal";
+    case ExitCode::kStopped:
+      return "stopped";
+  }
+  return "internal";
+}
+
+}  // namespace rtdetr

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+
+#include "train/config/settings.h"
+
+namespace rtdetr {
+
+/// Physical cores this process may use: distinct cores among the processors of its affinity mask, not more than a
+/// container's CPU quota; at least 1.
+int physical_cores();
+
+/// Takes log level and compute threads from the settings. @throws ConfigError for a device that is not there
+void apply_machine_settings(const Settings& settings);
+
+/// "LibTorch 2.11.0", "AVX512", "g++ 12.2.0": parts of `rtdetr version`.
+struct Versions {
+  std::string program;
+  std::string libtorch;
+  std::string compiler;
+  std::string cpu_capability;
+};
+Versions versions();
+
+/// Largest resident size of this process so far, MiB.
+double peak_memory_mib();
+
+}  // namespace rtdetr

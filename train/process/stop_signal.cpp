@@ -1,0 +1,64 @@
+#include "train/process/stop_signal.h"
+
+#include <atomic>
+
+#include <unistd.h>
+
+#include "core/base/error.h"
+
+namespace rtdetr {
+namespace {
+
+constexpr std::array<int, 4> kSignals{SIGINT, SIGTERM, SIGUSR1, SIGHUP};
+std::atomic<bool> stop_wanted{false};
+std::atomic<int> demands{0};  ///< signals but SIGHUP
+std::atomic<int> first_signal{SIGTERM};
+static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free,
+              "the handler may touch nothing else");
+
+/// Async-signal-safe: atomics and, the second time, _exit.
+extern "C" void on_stop_signal(int signal) {
+  if (signal != SIGHUP && demands.fetch_add(1) > 0) _exit(128 + signal);
+  if (!stop_wanted) first_signal = signal;
+  stop_wanted = true;
+}
+
+void forget_signals() {
+  stop_wanted = false;
+  demands = 0;
+}
+
+bool is_ignored(int signal) {
+  struct sigaction present {};
+  return sigaction(signal, nullptr, &present) == 0 && present.sa_handler == SIG_IGN;
+}
+
+}  // namespace
+
+StopSignals::StopSignals() {
+  forget_signals();
+  struct sigaction action {};
+  sigemptyset(&action.sa_mask);
+  action.sa_flags = SA_RESTART;
+  for (std::size_t i = 0; i < kSignals.size(); ++i) {
+    action.sa_handler = kSignals[i] == SIGHUP && is_ignored(SIGHUP) ? SIG_IGN : on_stop_signal;
+    sigaction(kSignals[i], &action, &previous_[i]);
+  }
+}
+
+StopSignals::~StopSignals() {
+  for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &previous_[i], nullptr);
+  forget_signals();
+}
+
+bool StopSignals::requested() { return stop_wanted; }
+void StopSignals::leave_if_requested(const std::string& what_was_kept) {
+  if (!requested()) return;
+  const int signal = first_signal;
+  throw Error(static_cast<ExitCode>(128 + signal),
+              std::string("stopped by SIG").append(sigabbrev_np(signal)).append("; ").append(what_was_kept));
+}
+
+void StopSignals::request() { stop_wanted = true; }
+
+}  // namespace rtdetr

@@ -1,0 +1,81 @@
+#include "train/report/results.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <nlohmann/json.hpp>
+
+namespace rtdetr {
+namespace {
+
+using Named = std::vector<std::pair<std::string, double>>;
+
+double find_or_nan(const Named& values, const std::string& name) {
+  const auto found = std::find_if(values.begin(), values.end(), [&](const auto& entry) { return entry.first == name; });
+  return found == values.end() ? std::nan("") : found->second;
+}
+
+/// Ultralytics' three losses: those of the last decoder layer.
+void add_losses(RunLog::Row& row, const std::string& prefix, const Named& losses) {
+  double of_class = std::nan("");
+  for (const char* name : {"loss_vfl", "loss_mal", "loss_focal", "loss_bce", "loss_class"}) {
+    if (std::isnan(of_class)) of_class = find_or_nan(losses, name);
+  }
+  row.emplace_back(prefix + "/giou_loss", find_or_nan(losses, "loss_giou"));
+  row.emplace_back(prefix + "/cls_loss", of_class);
+  row.emplace_back(prefix + "/l1_loss", find_or_nan(losses, "loss_bbox"));
+}
+
+void add_metrics(RunLog::Row& row, const Evaluation* evaluation) {
+  OperatingPoint point{std::nan(""), std::nan("")};
+  std::array<double, 2> ap{std::nan(""), std::nan("")};
+  if (evaluation != nullptr) {
+    point = best_f1_point(evaluation->last());
+    ap = {evaluation->last().stats[1], evaluation->last().stats[0]};
+  }
+  row.emplace_back("metrics/precision(B)", point.precision);
+  row.emplace_back("metrics/recall(B)", point.recall);
+  row.emplace_back("metrics/mAP50(B)", ap[0]);
+  row.emplace_back("metrics/mAP50-95(B)", ap[1]);
+}
+
+nlohmann::ordered_json to_json(const Named& values) {
+  auto object = nlohmann::ordered_json::object();
+  for (const auto& [name, value] : values) object[name] = value;
+  return object;
+}
+
+nlohmann::ordered_json to_line(const EpochRecord& record) {
+  nlohmann::ordered_json line{{"epoch", record.epoch},
+                              {"train_seconds", record.train_seconds},
+                              {"steps", record.steps},
+                              {"losses", to_json(record.losses)}};
+  if (record.evaluation == nullptr) return line;
+  line["val_losses"] = to_json(record.evaluation->losses);
+  for (const Evaluation::Layer& layer : record.evaluation->layers) {
+    line["layers"].push_back({{"layer", layer.layer}, {"stats", layer.metric.stats}});
+  }
+  return line;
+}
+
+}  // namespace
+
+void record_results(const EpochRecord& record, RunLog& log) {
+  RunLog::Row row{{"epoch", static_cast<double>(record.epoch + 1)}, {"time", record.train_seconds}};
+  add_losses(row, "train", record.losses);
+  add_metrics(row, record.evaluation);
+  add_losses(row, "val", record.evaluation != nullptr ? record.evaluation->losses : Named{});
+  for (std::size_t i = 0; i < record.rates.size(); ++i) row.emplace_back("lr/pg" + std::to_string(i), record.rates[i]);
+  row.emplace_back("train/loss", find_or_nan(record.losses, "loss"));
+  for (std::int64_t layer = 0; layer <= record.decoder_layers; ++layer) {
+    const std::string prefix = "layer" + std::to_string(layer);
+    const auto i = static_cast<std::size_t>(layer);
+    const bool known = record.evaluation != nullptr && i < record.evaluation->layers.size();
+    row.emplace_back(prefix + "/AP", known ? record.evaluation->layers[i].metric.stats[0] : std::nan(""));
+    row.emplace_back(prefix + "/AP50", known ? record.evaluation->layers[i].metric.stats[1] : std::nan(""));
+  }
+  log.write("epoch", to_line(record));
+  log.write_row(row);
+}
+
+}  // namespace rtdetr

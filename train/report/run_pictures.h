@@ -1,0 +1,27 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+
+#include "data/dataset/dataset.h"
+#include "train/evaluation/evaluator.h"
+
+/// Pictures of a run folder.
+namespace rtdetr {
+
+/// Draws one of the below. Pictures are for people: one that cannot be written is a warning, and the run goes on.
+void draw_or_warn(const std::function<void()>& draw);
+
+/// results.png: losses, AP, AP of every decoder layer and learning rates over the epochs of results.csv. Charts
+/// of what was not measured (a run without validation) are left out.
+void write_results_picture(const std::filesystem::path& results_csv, const std::filesystem::path& png);
+
+/// train_batchN.jpg: what the model is given, up to 16 pictures with their boxes after augmentation.
+void write_batch_picture(const Batch& batch, const ClassList& classes, const std::filesystem::path& jpg);
+
+/// val_batch{0,1,2}_labels.jpg and _pred.jpg: up to 48 pictures of the data set in sixteens, with their ground truth
+/// and with the detections of the last layer above a score of 0.25 (Ultralytics' habit).
+void write_validation_pictures(const Dataset& dataset, const Evaluation& evaluation,
+                               const std::filesystem::path& folder);
+
+}  // namespace rtdetr

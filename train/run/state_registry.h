@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <torch/nn.h>
+
+#include "core/tensor/tensor_file.h"
+
+namespace rtdetr {
+
+/// Everything a run must remember to go on bit-exactly, by name. Each object that has state adds it once, by reference;
+/// saving and loading walk the same list, so nothing can be saved and forgotten on loading, or the reverse.
+class StateRegistry {
+ public:
+  /// @throws InternalError  if the name is taken
+  void add(const std::string& name, torch::Tensor tensor);
+  void add(const std::string& name, std::int64_t* counter);
+  void add(const std::string& name, double* value);
+  /// Parameters and buffers as `<prefix><key>`.
+  void add_module(const std::string& prefix, const torch::nn::Module& module);
+
+  /// References, not copies, for tensors; counters and values as scalars of int64 and float64.
+  TensorMap capture() const;
+  /// Puts `saved` back, or changes nothing: names must be exactly the registered ones, types and shapes equal.
+  /// @throws CheckpointError  naming the first entry that is missing, unknown, or of another shape
+  void restore(const TensorMap& saved, const std::string& origin);
+
+ private:
+  void check(const TensorMap& saved, const std::string& origin) const;
+
+  TensorMap tensors_;
+  std::map<std::string, std::int64_t*> counters_;
+  std::map<std::string, double*> values_;
+};
+
+}  // namespace rtdetr
