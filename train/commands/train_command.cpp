@@ -71,7 +71,7 @@ std::string closing_words(const Settings& settings, const RunFolder& folder, con
   text += "\n\n  " + at + "best.safetensors   " +
           (validated ? "weights of the best epoch (EMA)" : "the last weights (EMA)");
   text += "\n  " + at + "last.safetensors   everything needed to continue";
-  text += "\n  " + at + "results.csv        one row per epoch";
+  text += "\n  " + at + "results.csv        one row per epoch or validation";
   text += "\n  " + at + "log.jsonl          every step";
   if (settings.plots)
     text += "\n  " + at +

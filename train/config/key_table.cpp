@@ -169,6 +169,9 @@ void add_run_keys(std::vector<Key>& keys) {
   s.flag("val", &Settings::val, kTrain, "validate during training");
   s.number("val_every", &Settings::val_every, kTrain, 1, 1000000, "epochs", "1",
            "epochs between two validations; a recipe's value is lowered so that there are five");
+  s.number("val_steps", &Settings::val_steps, kTrain, 0, 1e9, "steps", "1000",
+           "the same in steps, inside epochs too, and then instead of val_every; 0 = by epochs, or what suits a run "
+           "by time= of fewer than five");
   s.number("patience", &Settings::patience, kTrain, 0, 1000000, "epochs", "20",
            "end the run after so many epochs without a better AP; 0 = never");
 }

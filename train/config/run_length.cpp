@@ -32,10 +32,12 @@ class LengthFitter {
 
   void fit_validations() {
     constexpr double kWanted = 5, kWantedByClock = 6;  // the clock's epochs are an estimate
-    if (!settings_.val || is_typed(settings_, "val_every")) return;
-    const double longest = std::floor(length_.epochs / (length_.by_clock ? kWantedByClock : kWanted));
+    if (!settings_.val || is_typed(settings_, "val_every") || is_typed(settings_, "val_steps")) return;
+    const bool in_steps = settings_.val_steps > 0 || (length_.by_clock && length_.epochs < kWanted);
+    const double longest = (in_steps ? length_.steps : length_.epochs) / (length_.by_clock ? kWantedByClock : kWanted);
     const auto most = std::max<std::int64_t>(1, static_cast<std::int64_t>(longest));
-    if (settings_.val_every > most) add("val_every", std::to_string(most));
+    if (!in_steps && settings_.val_every > most) add("val_every", std::to_string(most));
+    if (in_steps && (settings_.val_steps == 0 || settings_.val_steps > most)) add("val_steps", std::to_string(most));
   }
 
   void fit_warm_up() {

@@ -28,9 +28,9 @@ struct FittedValue {
   std::string key, before, value;
 };
 
-/// A warm-up is at most a tenth of the steps; validations are at least five, as far as there are epochs; switch-offs
-/// and milestones in epochs become shares of the run, and augmentation that is to end is off in the last epoch. What
-/// was typed on the command line is left as it is.
+/// A warm-up is at most a tenth of the steps; validations are at least five, as far as there are epochs, or steps where
+/// the clock ends fewer than five epochs; switch-offs and milestones in epochs become shares of the run, and
+/// augmentation that is to end is off in the last epoch. What was typed on the command line is left as it is.
 std::vector<FittedValue> fit_to_length(const Settings& settings, const RunLength& length);
 
 /// Sets them. @return  value by key, as a run remembers it

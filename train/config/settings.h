@@ -62,6 +62,7 @@ struct Settings {
   std::int64_t save_period = 0;  ///< also keep epoch-N.safetensors every so many epochs; 0 = never
   bool val = true;
   std::int64_t val_every = 1;  ///< epochs between two validations; the last epoch is always validated
+  std::int64_t val_steps = 0;  ///< the same in steps, inside epochs too, instead of val_every; 0 = by epochs
   std::int64_t patience = 0;   ///< epochs without a better AP after which the run ends; 0 = never
   bool check_space = true;     ///< a run for whose checkpoints there is no room does not start
   double max_bad = 0.001;      ///< share of missing or unreadable pictures above which the run stops

@@ -31,10 +31,10 @@ namespace {
 /// and the data are compared by what the files hold, not by their names.
 const std::set<std::string>& free_keys() {
   static const std::set<std::string> kKeys{
-      "model",   "weights",    "data",    "cfg",        "scale",       "imgsz",       "amp",       "device",
-      "threads", "workers",    "project", "name",       "exist_ok",    "json",        "quiet",     "verbose",
-      "resume",  "save_every", "check",   "save_steps", "save_period", "val",         "val_every", "patience",
-      "epochs",  "time",       "plots",   "cache_mib",  "max_bad",     "check_space", "max_pixels"};
+      "model",    "weights",    "data",    "cfg",        "scale",       "imgsz",   "amp",         "device",
+      "threads",  "workers",    "project", "name",       "exist_ok",    "json",    "quiet",       "verbose",
+      "resume",   "save_every", "check",   "save_steps", "save_period", "val",     "val_every",   "val_steps",
+      "patience", "epochs",     "time",    "plots",      "cache_mib",   "max_bad", "check_space", "max_pixels"};
   return kKeys;
 }
 

@@ -1,8 +1,13 @@
 #include "train/loop/run_start.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "core/base/log.h"
 #include "core/base/text.h"
+#include "train/config/keys.h"
 #include "train/loop/trial.h"
+#include "train/report/output.h"
 
 namespace rtdetr {
 namespace {
@@ -32,12 +37,20 @@ void lift_time(Experiment& experiment, const RunFacts& facts) {
   settings.time = 0;
 }
 
+/// The steps between two validations grow with the run's time.
+std::string of_this_time(const std::string& val_steps, const Settings& settings, const RunFacts& facts) {
+  const double longer = facts.time > 0 ? settings.time / facts.time : 1;
+  return std::to_string(std::max<std::int64_t>(1, std::llround(longer * std::stod(val_steps))));
+}
+
 /// By epochs= alone, only the warm-up is still the one that the run began with.
 void keep_fitted(Experiment& experiment, const RunFacts& facts) {
   Settings& settings = experiment.settings;
   for (const auto& [key, value] : facts.fitted) {
-    const bool counts = settings.time > 0 ? !is_typed(settings, key) : key == "warmup_steps";
-    if (counts) experiment.fitted[key] = value;
+    const bool in_steps = key == "val_steps";
+    const bool typed = is_typed(settings, key) || (in_steps && is_typed(settings, "val_every"));
+    const bool counts = settings.time > 0 ? !typed : key == "warmup_steps";
+    if (counts) experiment.fitted[key] = in_steps ? of_this_time(value, settings, facts) : value;
   }
   set_fitted(experiment.fitted, settings);
   if (settings.time > 0) return;
@@ -64,6 +77,18 @@ void take_over(Experiment& experiment, const RunCheckpoint& checkpoint) {
   keep_precision(experiment, checkpoint.facts);
   if (outlives_its_time(experiment.settings, checkpoint.facts)) lift_time(experiment, checkpoint.facts);
   keep_fitted(experiment, checkpoint.facts);
+}
+
+void warn_of_higher_rate(const RateChange& change, const Settings& settings, const RunFolder& folder) {
+  if (change.before < 0 || change.now <= change.before) return;
+  std::string text = "this run is made longer than it was: its learning rate goes up again, from " +
+                     format_short(change.before * settings.lr0) + " to " + format_short(change.now * settings.lr0) +
+                     (change.weak ? ", while strong augmentation stays off" : "") +
+                     "; AP falls at first and may not come back. Better begin a new run with what it has learnt:\n  " +
+                     "rtdetr train cfg=finetune model=" + shell_word(settings.model) +
+                     " weights=" + shell_word(folder.best().string()) + " data=" + shell_word(settings.data);
+  if (settings.imgsz.is_set()) text += " imgsz=" + value_text(*find_key("imgsz"), settings);
+  log::warning(text);
 }
 
 }  // namespace rtdetr

@@ -6,6 +6,7 @@
 #include <torch/torch.h>
 
 #include "core/base/random.h"
+#include "core/base/text.h"
 #include "train/evaluation/batch_tensors.h"
 
 namespace rtdetr {
@@ -88,6 +89,21 @@ void TrainStep::remember_statistics() {
 void TrainStep::take_back_statistics() {
   torch::NoGradGuard no_grad;
   if (!statistics_.empty()) at::_foreach_copy_(statistics_, remembered_);
+}
+
+std::string describe_refused(const StepReport& report, double rate, std::span<const Batch> batches,
+                             const Dataset& dataset) {
+  std::string text = "step refused, nothing was changed: loss " + format_double(report.loss) + ", gradient norm " +
+                     format_double(report.gradient_norm) + ", learning rate " + format_double(rate);
+  for (const auto& [name, value] : report.terms) {
+    if (!std::isfinite(value)) text += ", " + name + " " + format_double(value);
+  }
+  text += "; pictures";
+  for (const Batch& batch : batches) {
+    for (const Batch::Image& image : batch.targets)
+      text += " " + std::to_string(dataset.pictures[static_cast<std::size_t>(image.picture_index)].id);
+  }
+  return text;
 }
 
 }  // namespace rtdetr

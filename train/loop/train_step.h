@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "data/dataset/dataset.h"
 #include "data/dataset/sample.h"
 #include "losses/criterion.h"
 #include "models/graph/model.h"
@@ -60,5 +61,10 @@ class TrainStep {
   StepOptions options_;
   std::vector<torch::Tensor> statistics_, remembered_;  ///< the model's buffers, and as they were before the step
 };
+
+/// What a refused step says: its numbers, and the ids of its pictures.
+/// @param rate  learning rate of the step
+std::string describe_refused(const StepReport& report, double rate, std::span<const Batch> batches,
+                             const Dataset& dataset);
 
 }  // namespace rtdetr

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
-#include <fstream>
 
 #include <torch/torch.h>
 #include <nlohmann/json.hpp>
@@ -12,25 +10,17 @@
 #include "core/base/log.h"
 #include "core/base/text.h"
 #include "models/weights/checkpoint.h"
-#include "train/config/keys.h"
+#include "train/loop/run_start.h"
 #include "train/optim/freeze.h"
+#include "train/process/machine.h"
 #include "train/report/detection_report.h"
-#include "train/report/results.h"
+#include "train/report/output.h"
 #include "train/report/run_pictures.h"
 
 namespace rtdetr {
 namespace {
 
 constexpr std::int64_t kMostTerms = 256;
-
-/// The words this program was started with.
-std::string command_line() {
-  std::ifstream file("/proc/self/cmdline");
-  std::string words((std::istreambuf_iterator<char>(file)), {});
-  while (!words.empty() && words.back() == '\0') words.pop_back();
-  std::replace(words.begin(), words.end(), '\0', ' ');
-  return words;
-}
 
 }  // namespace
 
@@ -74,27 +64,14 @@ void Trainer::resume(const RunCheckpoint& checkpoint) {
   saver_.begin_with(checkpoint.file, steps_);
   train_seconds_ = last_save_ = checkpoint.facts.train_seconds;
   last_saved_step_ = steps_;
+  validated_step_ = checkpoint.facts.validated_step;
   confidence_ = checkpoint.best_confidence;
   if (!checkpoint.facts.loss_terms.empty()) loss_terms_ = split(checkpoint.facts.loss_terms, ',');
   resumed_ = true;
   log::info("continuing " + checkpoint.file.string() + " in epoch " + std::to_string(epoch_ + 1) + " at batch " +
             std::to_string(next_batch_) + ", " + counted(steps_, "step") + " done");
-  if (!finished()) warn_of_higher_rate(checkpoint.facts.lr_factor);
-}
-
-/// A run that is made longer goes back on the curve of its learning rate.
-void Trainer::warn_of_higher_rate(double before) const {
-  const double now = lr_factor();
-  if (before < 0 || now <= before) return;
-  const bool weak = strong_off_ >= 0;
-  std::string text = "this run is made longer than it was: its learning rate goes up again, from " +
-                     format_short(before * settings_.lr0) + " to " + format_short(now * settings_.lr0) +
-                     (weak ? ", while strong augmentation stays off" : "") +
-                     "; AP falls at first and may not come back. Better begin a new run with what it has learnt:\n  " +
-                     "rtdetr train cfg=finetune model=" + shell_word(settings_.model) +
-                     " weights=" + shell_word(folder_.best().string()) + " data=" + shell_word(settings_.data);
-  if (settings_.imgsz.is_set()) text += " imgsz=" + value_text(*find_key("imgsz"), settings_);
-  log::warning(text);
+  if (finished()) return;
+  warn_of_higher_rate({checkpoint.facts.lr_factor, lr_factor(), strong_off_ >= 0}, settings_, folder_);
 }
 
 RunOutcome Trainer::fit() {
@@ -104,6 +81,7 @@ RunOutcome Trainer::fit() {
   while (!finished()) {
     begin_epoch();
     while (!epoch_is_over()) {
+      if (!validate_inside_epoch()) return stop();
       train_one_step();
       if (stop_requested_()) return stop();
       if (save_is_due()) save_on_the_way();
@@ -120,7 +98,8 @@ bool Trainer::finished() const {
 }
 
 void Trainer::open_log() {
-  log_ = resumed_ ? std::make_unique<RunLog>(folder_, epoch_, next_batch_) : std::make_unique<RunLog>(folder_);
+  const LogPosition position{.epoch = epoch_, .batch = next_batch_, .validated_step = validated_step_};
+  log_ = resumed_ ? std::make_unique<RunLog>(folder_, position) : std::make_unique<RunLog>(folder_);
   log_->write(resumed_ ? "continue" : "start", {{"version", RTDETR_VERSION},
                                                 {"command", command_line()},
                                                 {"seed", settings_.seed},
@@ -219,18 +198,7 @@ void Trainer::account(const StepReport& report, const std::vector<Batch>& batche
 void Trainer::refuse_or_go_on(const StepReport& report, const std::vector<Batch>& batches, double lr_factor) {
   const std::string verdict = skips_.note(report.applied);
   if (report.applied) return;
-  std::string text = "step refused, nothing was changed: loss " + format_double(report.loss) + ", gradient norm " +
-                     format_double(report.gradient_norm) + ", learning rate " +
-                     format_double(lr_factor * settings_.lr0);
-  for (const auto& [name, value] : report.terms) {
-    if (!std::isfinite(value)) text += ", " + name + " " + format_double(value);
-  }
-  text += "; pictures";
-  for (const Batch& batch : batches) {
-    for (const Batch::Image& image : batch.targets) {
-      text += " " + std::to_string(experiment_.train.pictures[static_cast<std::size_t>(image.picture_index)].id);
-    }
-  }
+  const std::string text = describe_refused(report, lr_factor * settings_.lr0, batches, experiment_.train);
   log::warning(text);
   if (verdict.empty()) return;
   log_->write("diverged", {{"epoch", epoch_}, {"batch", next_batch_}, {"reason", verdict}, {"last", text}});
@@ -256,12 +224,12 @@ bool Trainer::end_epoch() {
   line_.end();
   std::optional<Evaluation> evaluation;
   const bool last = out_of_time() || epoch_ + 1 >= settings_.epochs;
-  if (experiment_.val && (last || (epoch_ + 1) % settings_.val_every == 0)) {
-    evaluation = validate();
+  const bool due = settings_.val_steps > 0 ? steps_are_due() : (epoch_ + 1) % settings_.val_every == 0;
+  if (experiment_.val && (last || due)) {
+    evaluation = validate(/*inside=*/false);
     if (!evaluation) return false;
-    keep_if_best(*evaluation);
   }
-  record_epoch(evaluation ? &*evaluation : nullptr);
+  record(epoch_so_far(evaluation ? &*evaluation : nullptr, /*inside=*/false));
   if (settings_.save_period > 0 && (epoch_ + 1) % settings_.save_period == 0) {
     save_epoch_weights();
   }
@@ -274,18 +242,27 @@ bool Trainer::end_epoch() {
   return true;
 }
 
-std::optional<Evaluation> Trainer::validate() {
-  const double begin = seconds_now();
+/// What was validated is saved at once: a run of few validations does not go far back for one.
+bool Trainer::validate_inside_epoch() {
+  if (!experiment_.val || next_batch_ == 0 || settings_.val_steps == 0 || !steps_are_due()) return true;
+  line_.end();
+  const auto evaluation = validate(/*inside=*/true);
+  if (!evaluation) return false;
+  record(epoch_so_far(&*evaluation, /*inside=*/true));
+  save_on_the_way();
+  return true;
+}
+
+/// A step that was refused makes no second validation of the same weights.
+bool Trainer::steps_are_due() const { return steps_ % settings_.val_steps == 0 && steps_ != validated_step_; }
+
+std::optional<Evaluation> Trainer::validate(bool inside) {
   auto evaluation = evaluate(experiment_.average, *experiment_.val, evaluator_options(experiment_), stop_requested_);
   if (!evaluation) return std::nullopt;
   confidence_ = best_confidence(*evaluation, *experiment_.val);
-  const auto& stats = evaluation->last().stats;
-  std::array<char, 160> text{};
-  std::snprintf(text.data(), text.size(),
-                "epoch %lld: AP %.4f  AP50 %.4f  AP75 %.4f  AR100 %.4f  (%lld pictures, %.1f s)",
-                static_cast<long long>(epoch_ + 1), stats[0], stats[1], stats[2], stats[8],
-                static_cast<long long>(evaluation->pictures), seconds_now() - begin);
-  log::info(text.data());
+  validated_step_ = steps_;
+  log::info(describe_validation(epoch_so_far(&*evaluation, inside)));
+  keep_if_best(*evaluation);
   return evaluation;
 }
 
@@ -297,8 +274,11 @@ void Trainer::keep_if_best(const Evaluation& evaluation) {
   keep_best();
 }
 
-void Trainer::record_epoch(const Evaluation* evaluation) {
+EpochRecord Trainer::epoch_so_far(const Evaluation* evaluation, bool inside) const {
   EpochRecord record{.epoch = epoch_,
+                     .inside = inside,
+                     .run_steps = steps_,
+                     .in_steps = settings_.val_steps > 0,
                      .train_seconds = train_seconds_,
                      .evaluation = evaluation,
                      .decoder_layers = experiment_.model->num_decoder_layers(),
@@ -310,6 +290,10 @@ void Trainer::record_epoch(const Evaluation* evaluation) {
   record.losses.emplace_back("loss", mean(0));
   for (std::size_t i = 0; i < loss_terms_.size(); ++i) record.losses.emplace_back(loss_terms_[i], mean(i + 1));
   for (const ParameterGroup& group : optimizer_.groups()) record.rates.push_back(group.lr * lr_factor());
+  return record;
+}
+
+void Trainer::record(const EpochRecord& record) {
   record_results(record, *log_);
   if (!settings_.plots) return;
   draw_or_warn([&] { write_results_picture(folder_.path() / "results.csv", folder_.path() / "results.png"); });
@@ -326,7 +310,8 @@ RunState Trainer::run_state() const {
                     .epochs = counts_epochs() ? settings_.epochs : 0,
                     .lifted_time = experiment_.lifted_time,
                     .lr_factor = lr_factor(),
-                    .settings = experiment_.told},
+                    .settings = experiment_.told,
+                    .validated_step = validated_step_},
           .model_metadata = to_metadata(model_info()),
           .step = steps_};
 }

@@ -16,6 +16,7 @@
 #include "train/loop/skip_monitor.h"
 #include "train/loop/train_step.h"
 #include "train/process/stop_signal.h"
+#include "train/report/results.h"
 #include "train/run/run_checkpoint.h"
 #include "train/run/run_folder.h"
 #include "train/run/run_log.h"
@@ -75,9 +76,12 @@ class Trainer {
   void refuse_or_go_on(const StepReport& report, const std::vector<Batch>& batches, double lr_factor);
   void show_progress(const StepReport& report, const std::vector<Batch>& batches, double seconds, double wait);
   void switch_augmentation_off();
-  std::optional<Evaluation> validate();
+  bool validate_inside_epoch();  ///< where val_steps says so; false: interrupted by a signal
+  bool steps_are_due() const;
+  std::optional<Evaluation> validate(bool inside);
   void keep_if_best(const Evaluation& evaluation);
-  void record_epoch(const Evaluation* evaluation);
+  EpochRecord epoch_so_far(const Evaluation* evaluation, bool inside) const;
+  void record(const EpochRecord& record);
   RunState run_state() const;
   void save_on_the_way();
   void keep_best();
@@ -88,7 +92,6 @@ class Trainer {
   bool out_of_epochs() const;
   double progress() const;
   double lr_factor() const;
-  void warn_of_higher_rate(double before) const;
   ModelInfo model_info() const;
 
   Experiment& experiment_;
@@ -120,6 +123,7 @@ class Trainer {
   // told beside the state
   std::vector<std::string> loss_terms_;
   std::optional<double> confidence_;  ///< where F1 was best when the averaged weights were last validated
+  std::int64_t validated_step_ = -1;  ///< steps_ at the last validation
   double train_seconds_ = 0;
   double last_save_ = 0;  ///< train_seconds_ at the last attempt to save
   std::int64_t last_saved_step_ = 0;

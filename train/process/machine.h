@@ -25,4 +25,7 @@ Versions versions();
 /// Largest resident size of this process so far, MiB.
 double peak_memory_mib();
 
+/// The words this program was started with.
+std::string command_line();
+
 }  // namespace rtdetr

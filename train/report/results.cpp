@@ -1,7 +1,9 @@
 #include "train/report/results.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstdio>
 
 #include <nlohmann/json.hpp>
 
@@ -50,6 +52,7 @@ nlohmann::ordered_json to_line(const EpochRecord& record) {
                               {"train_seconds", record.train_seconds},
                               {"steps", record.steps},
                               {"losses", to_json(record.losses)}};
+  if (record.inside) line["step"] = record.run_steps;
   if (record.evaluation == nullptr) return line;
   line["val_losses"] = to_json(record.evaluation->losses);
   for (const Evaluation::Layer& layer : record.evaluation->layers) {
@@ -74,8 +77,22 @@ void record_results(const EpochRecord& record, RunLog& log) {
     row.emplace_back(prefix + "/AP", known ? record.evaluation->layers[i].metric.stats[0] : std::nan(""));
     row.emplace_back(prefix + "/AP50", known ? record.evaluation->layers[i].metric.stats[1] : std::nan(""));
   }
-  log.write("epoch", to_line(record));
+  if (record.in_steps || log.has_column(kStepTitle))
+    row.emplace_back(kStepTitle, static_cast<double>(record.run_steps));
+  log.write(record.inside ? "validation" : "epoch", to_line(record));
   log.write_row(row);
+}
+
+std::string describe_validation(const EpochRecord& record) {
+  const Evaluation& evaluation = *record.evaluation;
+  const auto& stats = evaluation.last().stats;
+  std::array<char, 160> text{};
+  std::snprintf(text.data(), text.size(), ": AP %.4f  AP50 %.4f  AP75 %.4f  AR100 %.4f  (%lld pictures, %.1f s)",
+                stats[0], stats[1], stats[2], stats[8], static_cast<long long>(evaluation.pictures),
+                evaluation.seconds);
+  std::string place = "epoch " + std::to_string(record.epoch + 1);
+  if (record.inside) place += ", step " + std::to_string(record.run_steps);
+  return place + text.data();
 }
 
 }  // namespace rtdetr

@@ -10,9 +10,12 @@
 
 namespace rtdetr {
 
-/// What is remembered of an epoch.
+/// What is remembered of an epoch, or of one so far at a validation inside it.
 struct EpochRecord {
   std::int64_t epoch = 0;                  ///< from 0
+  bool inside = false;                     ///< the epoch goes on
+  std::int64_t run_steps = 0;              ///< done so far, the run as a whole
+  bool in_steps = false;                   ///< the run is validated by steps, a new table has the column step
   double train_seconds = 0;                ///< of the run so far
   const Evaluation* evaluation = nullptr;  ///< nullptr: not validated
   std::int64_t decoder_layers = 0;         ///< L: the table has columns for layers 0 … L, validated or not
@@ -21,8 +24,11 @@ struct EpochRecord {
   std::vector<double> rates;                           ///< learning rate of each parameter group
 };
 
-/// One row of results.csv (Ultralytics' columns, then the sum of the losses and AP, AP50 of every decoder layer) and
-/// one line of log.jsonl with every loss term and all twelve numbers of every layer.
+/// One row of results.csv (Ultralytics' columns, then the sum of the losses, AP and AP50 of every decoder layer, and
+/// the step) and one line of log.jsonl with every loss term and all twelve numbers of every layer.
 void record_results(const EpochRecord& record, RunLog& log);
+
+/// Of a record with an evaluation: "epoch 3: AP 0.4123  AP50 …", or "epoch 3, step 41: …" inside the epoch.
+std::string describe_validation(const EpochRecord& record);
 
 }  // namespace rtdetr

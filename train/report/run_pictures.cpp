@@ -18,14 +18,17 @@ namespace {
 constexpr std::int64_t kTiles = 16;
 constexpr double kShownScore = 0.25;
 
+/// A run that is validated inside epochs has its points by steps.
+std::string place_title(const ResultsTable& table) { return table.find(kStepTitle) != nullptr ? kStepTitle : "epoch"; }
+
 ChartSeries series(const ResultsTable& table, const std::string& column, const std::string& name) {
-  const std::vector<double>* epochs = table.find("epoch");
+  const std::vector<double>* places = table.find(place_title(table));
   const std::vector<double>* values = table.find(column);
-  if (epochs == nullptr || values == nullptr) return {name, {}, {}};
+  if (places == nullptr || values == nullptr) return {name, {}, {}};
   ChartSeries curve{name, {}, {}};
   for (std::size_t i = 0; i < values->size(); ++i) {
-    if (!std::isfinite((*values)[i])) continue;  // an epoch without validation leaves no gap
-    curve.x.push_back((*epochs)[i]);
+    if (!std::isfinite((*values)[i])) continue;  // a row without validation leaves no gap
+    curve.x.push_back((*places)[i]);
     curve.y.push_back((*values)[i]);
   }
   return curve;
@@ -40,18 +43,18 @@ Chart loss_chart(const ResultsTable& table, const std::string& of) {
   return {{series(table, of + "/cls_loss", "class"), series(table, of + "/l1_loss", "box L1"),
            series(table, of + "/giou_loss", "box GIoU")},
           {.title = (of == "train" ? "training" : "validation") + std::string(" loss, last layer"),
-           .x_label = "epoch",
+           .x_label = place_title(table),
            .y_low = 0}};
 }
 
 Chart metric_chart(const ResultsTable& table) {
   return {{series(table, "metrics/mAP50-95(B)", "AP"), series(table, "metrics/mAP50(B)", "AP50"),
            series(table, "metrics/precision(B)", "precision"), series(table, "metrics/recall(B)", "recall")},
-          {.title = "validation", .x_label = "epoch", .y_low = 0, .y_high = 1}};
+          {.title = "validation", .x_label = place_title(table), .y_low = 0, .y_high = 1}};
 }
 
 Chart layer_chart(const ResultsTable& table) {
-  Chart chart{{}, {.title = "AP by decoder layer", .x_label = "epoch", .y_low = 0}};
+  Chart chart{{}, {.title = "AP by decoder layer", .x_label = place_title(table), .y_low = 0}};
   for (int layer = 0; table.find("layer" + std::to_string(layer) + "/AP") != nullptr; ++layer) {
     chart.curves.push_back(series(table, "layer" + std::to_string(layer) + "/AP",
                                   layer == 0 ? "encoder" : "layer " + std::to_string(layer)));
@@ -60,7 +63,8 @@ Chart layer_chart(const ResultsTable& table) {
 }
 
 Chart rate_chart(const ResultsTable& table) {
-  Chart chart{{}, {.title = "learning rate at the epoch's end", .x_label = "epoch", .y_low = 0}};
+  const std::string place = place_title(table), when = place == kStepTitle ? "" : " at the epoch's end";
+  Chart chart{{}, {.title = "learning rate" + when, .x_label = place, .y_low = 0}};
   for (int group = 0; table.find("lr/pg" + std::to_string(group)) != nullptr; ++group) {
     chart.curves.push_back(series(table, "lr/pg" + std::to_string(group), "group " + std::to_string(group)));
   }

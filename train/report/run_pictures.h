@@ -12,8 +12,8 @@ namespace rtdetr {
 /// Draws one of the below. Pictures are for people: one that cannot be written is a warning, and the run goes on.
 void draw_or_warn(const std::function<void()>& draw);
 
-/// results.png: losses, AP, AP of every decoder layer and learning rates over the epochs of results.csv. Charts
-/// of what was not measured (a run without validation) are left out.
+/// results.png: losses, AP, AP of every decoder layer and learning rates over the epochs of results.csv, or over its
+/// steps where it tells them. Charts of what was not measured (a run without validation) are left out.
 void write_results_picture(const std::filesystem::path& results_csv, const std::filesystem::path& png);
 
 /// train_batchN.jpg: what the model is given, up to 16 pictures with their boxes after augmentation.

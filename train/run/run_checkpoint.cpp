@@ -13,11 +13,17 @@ namespace {
 constexpr const char* kFactsKey = "rtdetr.run";
 
 std::string to_text(const RunFacts& facts) {
-  const nlohmann::json document{{"identity", facts.identity},     {"train_seconds", facts.train_seconds},
-                                {"loss_terms", facts.loss_terms}, {"precision", facts.precision},
-                                {"fitted", facts.fitted},         {"time", facts.time},
-                                {"epochs", facts.epochs},         {"lifted_time", facts.lifted_time},
-                                {"lr_factor", facts.lr_factor},   {"settings", facts.settings}};
+  const nlohmann::json document{{"identity", facts.identity},
+                                {"train_seconds", facts.train_seconds},
+                                {"loss_terms", facts.loss_terms},
+                                {"precision", facts.precision},
+                                {"fitted", facts.fitted},
+                                {"time", facts.time},
+                                {"epochs", facts.epochs},
+                                {"lifted_time", facts.lifted_time},
+                                {"lr_factor", facts.lr_factor},
+                                {"settings", facts.settings},
+                                {"validated_step", facts.validated_step}};
   return document.dump();
 }
 
@@ -34,7 +40,8 @@ RunFacts from_text(const std::string& text, const std::filesystem::path& file) {
             .epochs = document.value("epochs", older.epochs),
             .lifted_time = document.value("lifted_time", older.lifted_time),
             .lr_factor = document.value("lr_factor", older.lr_factor),
-            .settings = document.value("settings", older.settings)};
+            .settings = document.value("settings", older.settings),
+            .validated_step = document.value("validated_step", older.validated_step)};
   } catch (const nlohmann::json::exception& error) {
     throw CheckpointError(file.string() + ": the metadata entry '" + kFactsKey + "' is not what this version writes (" +
                           error.what() + ")");

@@ -28,6 +28,7 @@ struct RunFacts {
   double lifted_time = 0;                     ///< hours of time= that were used up and no longer count
   double lr_factor = -1;                      ///< of the next step, by the length that the run had; -1 = not known
   std::string settings;                       ///< what the run was told, as YAML (continued_run.h)
+  std::int64_t validated_step = -1;           ///< steps that were done at the last validation; -1 = none, or not known
 };
 
 struct RunCheckpoint {

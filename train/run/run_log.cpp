@@ -1,6 +1,9 @@
 #include "train/run/run_log.h"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
+#include <functional>
 #include <limits>
 
 #include <nlohmann/json.hpp>
@@ -31,13 +34,50 @@ void keep_lines(const std::filesystem::path& file, const std::function<bool(cons
   write_text_atomically(file, text);
 }
 
-/// A line of log.jsonl from before (epoch, batch), or about neither.
-bool is_before(const std::string& line, std::int64_t epoch, std::int64_t batch) {
+/// A line of log.jsonl from before the position, or about no place in the run.
+bool is_before(const std::string& line, const LogPosition& position) {
   const auto entry = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (!entry.is_object()) return false;
   if (!entry.contains("epoch")) return true;
   const auto at = entry["epoch"].get<std::int64_t>();
-  return at < epoch || (at == epoch && entry.contains("batch") && entry["batch"].get<std::int64_t>() < batch);
+  if (at != position.epoch) return at < position.epoch;
+  if (entry.contains("batch")) return entry["batch"].get<std::int64_t>() < position.batch;
+  return entry.contains("step") && entry["step"].get<std::int64_t>() <= position.validated_step;
+}
+
+double cell_of(const RunLog::Row& row, const std::string& title) {
+  const auto found = std::find_if(row.begin(), row.end(), [&](const auto& cell) { return cell.first == title; });
+  return found == row.end() ? std::nan("") : found->second;
+}
+
+/// Counts are written whole.
+std::string cell_text(double value) {
+  constexpr double kLargestCount = 1e15;
+  if (std::isnan(value)) return "";
+  const bool whole = std::abs(value) < kLargestCount && std::floor(value) == value;
+  std::array<char, 32> cell{};
+  std::snprintf(cell.data(), cell.size(), whole ? "%.0f" : "%.6g", value);
+  return cell.data();
+}
+
+/// The rows from before the position. Rows count epochs from 1; of the epoch under way there are only those of its
+/// validations so far.
+void keep_rows(const std::filesystem::path& file, const std::vector<std::string>& titles, const LogPosition& position) {
+  const auto step_column = std::find(titles.begin(), titles.end(), kStepTitle) - titles.begin();
+  keep_lines(file, [&](const std::string& line) {
+    const std::vector<std::string> cells = split(line, ',');
+    const auto row_epoch = parse_double(cells.front());
+    if (!row_epoch) return true;  // the header
+    if (*row_epoch != static_cast<double>(position.epoch + 1)) return *row_epoch <= static_cast<double>(position.epoch);
+    const auto column = static_cast<std::size_t>(step_column);
+    const auto step = column < cells.size() ? parse_double(cells[column]) : std::nullopt;
+    return step && *step <= static_cast<double>(position.validated_step);
+  });
+}
+
+std::vector<std::string> titles_in(const std::filesystem::path& table) {
+  const std::vector<std::string> lines = read_lines(table);
+  return lines.empty() ? std::vector<std::string>{} : split(lines.front(), ',');
 }
 
 }  // namespace
@@ -47,13 +87,9 @@ RunLog::RunLog(const RunFolder& folder) {
   open(folder);
 }
 
-RunLog::RunLog(const RunFolder& folder, std::int64_t epoch, std::int64_t batch) {
-  keep_lines(folder.path() / kLogName, [&](const std::string& line) { return is_before(line, epoch, batch); });
-  keep_lines(folder.path() / kTableName, [&](const std::string& line) {
-    const auto row_epoch = parse_double(line.substr(0, line.find(',')));
-    return !row_epoch || *row_epoch <= static_cast<double>(epoch);  // rows count epochs from 1
-  });
-  header_written_ = !read_lines(folder.path() / kTableName).empty();
+RunLog::RunLog(const RunFolder& folder, const LogPosition& position) : titles_(titles_in(folder.path() / kTableName)) {
+  keep_lines(folder.path() / kLogName, [&](const std::string& line) { return is_before(line, position); });
+  keep_rows(folder.path() / kTableName, titles_, position);
   open(folder);
 }
 
@@ -73,18 +109,21 @@ void RunLog::write(const std::string& event, const nlohmann::ordered_json& membe
   log_->append(line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
+bool RunLog::has_column(const std::string& title) const {
+  return std::find(titles_.begin(), titles_.end(), title) != titles_.end();
+}
+
 void RunLog::write_row(const Row& row) {
-  std::vector<std::string> titles, cells;
-  for (const auto& [title, value] : row) {
-    titles.push_back(title);
-    std::array<char, 32> cell{};
-    std::snprintf(cell.data(), cell.size(), "%.6g", value);
-    cells.push_back(std::isnan(value) ? "" : cell.data());
+  std::string text;
+  if (titles_.empty()) {
+    for (const auto& [title, value] : row) titles_.push_back(title);
+    text = join(titles_, ",") + "\n";
   }
-  std::string text = join(cells, ",") + "\n";
-  if (!header_written_) text = join(titles, ",") + "\n" + text;
-  table_->append(text);
-  header_written_ = true;
+  std::vector<std::string> cells;
+  for (const std::string& title : titles_) {
+    cells.push_back(cell_text(cell_of(row, title)));
+  }
+  table_->append(text + join(cells, ",") + "\n");
 }
 
 const std::vector<double>* ResultsTable::find(const std::string& title) const {

@@ -55,6 +55,30 @@ TEST_CASE(
   CHECK_THAT(text, Catch::Contains("about 71 steps (6.0 epochs)") && Catch::Contains("warmup_steps 200 -> 7"));
 }
 
+TEST_CASE("a run by the clock of fewer than five epochs validates inside them, at least five times") {
+  const RunLength one_and_a_half{.steps = 30, .epochs = 1.5, .by_clock = true};
+  const auto fitted = changes(recipe(), one_and_a_half);
+  CHECK(fitted.at("val_steps") == "5");  // in time, too, when there are only 21 steps
+  CHECK_FALSE(fitted.contains("val_every"));
+  CHECK(changes(recipe(), {.steps = 4, .epochs = 0.2, .by_clock = true}).at("val_steps") == "1");
+  CHECK(changes(recipe(), {.steps = 100, .epochs = 4.9, .by_clock = true}).at("val_steps") == "16");
+  CHECK_FALSE(changes(recipe(), {.steps = 100, .epochs = 5, .by_clock = true}).contains("val_steps"));
+  CHECK_FALSE(changes(recipe(), {.steps = 30, .epochs = 1.5, .by_clock = false}).contains("val_steps"));
+  Settings settings = recipe();
+  settings.val_steps = 3;
+  CHECK_FALSE(changes(settings, one_and_a_half).contains("val_steps"));
+  settings.val_steps = 1000;
+  CHECK(changes(settings, one_and_a_half).at("val_steps") == "5");
+  CHECK(changes(settings, {.steps = 100, .epochs = 10, .by_clock = false}).at("val_steps") == "20");
+  for (const char* typed : {"val_every", "val_steps"}) {
+    Settings left = recipe();
+    left.given[typed] = "command line";
+    CHECK_FALSE(changes(left, one_and_a_half).contains("val_steps"));
+  }
+  settings.val = false;
+  CHECK_FALSE(changes(settings, one_and_a_half).contains("val_steps"));
+}
+
 TEST_CASE("a run that is long enough for its recipe keeps it") {
   CHECK(changes(recipe(), kQuarterHour).empty());
   CHECK(describe({}, kQuarterHour).empty());

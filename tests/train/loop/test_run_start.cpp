@@ -112,6 +112,30 @@ TEST_CASE("what is fitted to a run's time is kept when the run is continued, eve
     CHECK(seen[i] == Approx(settings.lr0 * static_cast<double>(i + 1) / warm_up));
 }
 
+TEST_CASE("the steps between validations grow with a continued run's time; a typed val_every ends them") {
+  const TemporaryFolder temp;
+  Settings settings = make_micro_run(temp.path());
+  settings.time = 1e-9;
+  CHECK(run(settings, "exp").end == End::kFinished);
+  const auto fitted = [&](const Settings& continued) {
+    auto checkpoint = load_run_file(temp / "runs/exp/last.safetensors");
+    checkpoint.facts.fitted["val_steps"] = "3";
+    Experiment experiment = prepare_experiment(continued);
+    take_over(experiment, checkpoint);
+    return experiment.settings.val_steps;
+  };
+  CHECK(fitted(settings) == 3);
+  settings.time = 5e-9;
+  CHECK(fitted(settings) == 15);
+  Settings typed = settings;
+  type(typed, "val_every");
+  CHECK(fitted(typed) == 0);
+  type(settings, "epochs");
+  settings.time = 1e-9;  // used up: on by epochs
+  settings.epochs = 50;
+  CHECK(fitted(settings) == 0);
+}
+
 TEST_CASE(
     "a run whose time is used up goes on by epochs that were said since, in the same bits however often stopped") {
   const TemporaryFolder temp;

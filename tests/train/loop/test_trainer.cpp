@@ -112,6 +112,35 @@ TEST_CASE("a run that is stopped anywhere and continued ends in the same bits") 
   }
 }
 
+TEST_CASE("validations inside epochs leave the training as it is, and are there once however the run is stopped") {
+  const TemporaryFolder temp;
+  Settings settings = make_micro_run(temp.path());
+  settings.val_every = 3;
+  run(settings, "by-epochs");
+  settings.val_steps = 4;
+  settings.given["val_steps"] = "command line";
+  REQUIRE(run(settings, "whole").end == RunOutcome::End::kFinished);
+  TensorMap expected = saved_state(settings, "whole");
+  const ResultsTable table = read_results(temp / "runs/whole/results.csv");
+  CHECK(*table.find("epoch") == std::vector<double>{1, 1, 2, 2, 3, 3});
+  CHECK(*table.find("step") == std::vector<double>{4, 6, 8, 12, 16, 18});
+  // asks: step 4, its validation 4 to 9, steps 5 to 8, validation 14 to 19, steps 9 to 12, validation 24 to 29, …
+  for (const int asks : {3, 4, 9, 10, 11, 13, 17, 24, 33, 41, 47}) {
+    CAPTURE(asks);
+    const std::string name = "stopped-" + std::to_string(asks);
+    REQUIRE(run(settings, name, asks).end == RunOutcome::End::kStopped);
+    REQUIRE(run(settings, name).end == RunOutcome::End::kFinished);
+    CHECK(differences(saved_state(settings, name), expected).empty());
+    CHECK(table_without_time(settings, name) == table_without_time(settings, "whole"));
+  }
+  TensorMap by_epochs = saved_state(settings, "by-epochs");
+  for (const char* of_validation : {"run.best_epoch", "run.best_ap"}) {
+    expected.erase(of_validation);
+    by_epochs.erase(of_validation);
+  }
+  CHECK(differences(by_epochs, expected).empty());
+}
+
 TEST_CASE("a run with gradient accumulation, stopped after every step, ends in the same bits") {
   const TemporaryFolder temp;
   Settings settings = make_micro_run(temp.path());

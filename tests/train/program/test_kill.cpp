@@ -77,6 +77,15 @@ TEST_CASE("kill -9 at 20 random moments loses nothing: the same command ends in 
                    random);
 }
 
+TEST_CASE("kill -9 before, in and after validations inside epochs loses none and makes none twice") {
+  const TemporaryFolder temp;
+  const Settings settings = make_micro_run(temp.path());
+  Random random(2025, RandomPurpose::kSubstitute, 0, 0);
+  kill_and_compare(settings, {"in-steps", 6, {{"val_steps", "4"}, {"save_steps", "1"}}}, random);
+  const std::string record = test::record_of(folder_of(settings, "in-steps-whole"));
+  for (const char* row : {"\n1,", "\n2,", "\n3,"}) CHECK(record.find(row) != std::string::npos);
+}
+
 TEST_CASE("a finished run that is continued ends with 0 and is left as it is") {
   const TemporaryFolder temp;
   const Settings settings = make_micro_run(temp.path());

@@ -3,12 +3,22 @@
 #include <catch2/catch.hpp>
 
 #include "core/image/picture.h"
+#include "core/io/file.h"
 #include "tests/support/data_files.h"
 #include "tests/support/temporary_folder.h"
 
 using namespace rtdetr;
 
 namespace {
+
+/// results.png of validations inside epochs, after 10 and 20 steps.
+std::string drawn_by_steps(const std::string& epochs, const std::string& more) {
+  const test::TemporaryFolder folder;
+  test::write_file(folder / "results.csv", "epoch,metrics/mAP50-95(B),step\n" + epochs.substr(0, 1) + ",0.1,10\n" +
+                                               epochs.substr(1) + ",0.2,20\n" + more);
+  write_results_picture(folder / "results.csv", folder / "results.png");
+  return read_text_file(folder / "results.png");
+}
 
 /// Tiles of results.png side by side and above each other.
 PictureSize tiles_drawn(const std::string& rows) {
@@ -29,4 +39,10 @@ TEST_CASE("results.png draws what was measured, and no empty charts for what was
   const PictureSize not_validated = tiles_drawn("1,2.5,,,,0.001\n2,2.1,,,,0.001\n");
   CHECK(not_validated.width == 2);
   CHECK(not_validated.height == 1);
+}
+
+TEST_CASE("results.png draws the validations inside an epoch at their steps") {
+  const std::string in_one_epoch = drawn_by_steps("11", "");
+  CHECK((in_one_epoch == drawn_by_steps("12", "")));
+  CHECK((in_one_epoch != drawn_by_steps("11", "1,0.3,30\n")));
 }

@@ -25,7 +25,7 @@ TEST_CASE("a continued log drops what came after the checkpoint and half-written
     log.write_row({{"epoch", 2}, {"time", 5.0}});
   }
   std::ofstream(folder.path() / "log.jsonl", std::ios::app) << R"({"event":"step","epoch":1,"ba)";
-  { RunLog log(folder, 1, 2); }
+  { RunLog log(folder, {.epoch = 1, .batch = 2}); }
   const std::string text = read_text_file(folder.path() / "log.jsonl");
   CHECK(std::count(text.begin(), text.end(), '\n') == 1 + 3 + 1 + 2);
   CHECK(text.find(R"("epoch":1,"batch":1})") != std::string::npos);
@@ -35,6 +35,30 @@ TEST_CASE("a continued log drops what came after the checkpoint and half-written
   REQUIRE(table.find("time") != nullptr);
   CHECK(*table.find("time") == std::vector<double>{2.5});
   CHECK(table.find("AP") == nullptr);
+}
+
+TEST_CASE("a continued log keeps the validations inside its epoch that the checkpoint knows, and the table's columns") {
+  const TemporaryFolder temp;
+  const RunFolder folder(temp / "exp");
+  const auto row = [](double epoch, double step) { return RunLog::Row{{"epoch", epoch}, {"step", step}}; };
+  {
+    RunLog log(folder);
+    for (const double step : {2, 4, 6}) log.write_row(row(1, step));
+    for (const int step : {1234567, 1234570}) {
+      log.write("validation", {{"epoch", 1}, {"step", step}});
+      log.write_row(row(2, step));
+    }
+    log.write("epoch", {{"epoch", 1}});
+    log.write_row(row(2, 1234571));
+  }
+  {
+    RunLog log(folder, {.epoch = 1, .batch = 5, .validated_step = 1234567});
+    CHECK(log.has_column("step"));
+    log.write_row({{"epoch", 2}, {"new", 1}});
+  }
+  CHECK(read_text_file(folder.path() / "results.csv") == "epoch,step\n1,2\n1,4\n1,6\n2,1234567\n2,\n");
+  CHECK(read_text_file(folder.path() / "log.jsonl") == R"({"event":"validation","epoch":1,"step":1234567})"
+                                                       "\n");
 }
 
 }  // namespace rtdetr
