@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/text.h"
 #include "core/io/read_only_file.h"
 
 namespace rtdetr {

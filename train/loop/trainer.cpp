@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/clock.h"
+#include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/base/text.h"
 #include "models/weights/checkpoint.h"

@@ -6,22 +6,12 @@
 #include <torch/torch.h>
 
 #include "core/base/error.h"
+#include "train/optim/name_pattern.h"
 
 namespace rtdetr {
-namespace {
-
-std::regex compile(const std::string& pattern) {
-  try {
-    return std::regex(pattern, std::regex::ECMAScript);
-  } catch (const std::regex_error& error) {
-    throw ConfigError("freeze: '" + pattern + "' is not a regular expression: " + error.what());
-  }
-}
-
-}  // namespace
 
 std::int64_t freeze_parameters(torch::nn::Module& module, const std::string& pattern) {
-  const std::regex names = compile(pattern);
+  const std::regex names = name_pattern("freeze", pattern);
   std::int64_t count = 0;
   for (auto& item : module.named_parameters()) {
     if (!std::regex_search(item.key(), names)) continue;
@@ -35,7 +25,7 @@ std::int64_t freeze_parameters(torch::nn::Module& module, const std::string& pat
 }
 
 void hold_frozen_statistics(torch::nn::Module& module, const std::string& pattern) {
-  const std::regex names = compile(pattern);
+  const std::regex names = name_pattern("freeze", pattern);
   for (const auto& item : module.named_modules()) {
     if (!item.value()->named_buffers(/*recurse=*/false).contains("running_mean")) continue;
     const auto own = item.value()->named_parameters(/*recurse=*/false);

@@ -3,26 +3,16 @@
 #include <regex>
 
 #include "core/base/error.h"
+#include "train/optim/name_pattern.h"
 
 namespace rtdetr {
-namespace {
-
-std::regex compile(const std::string& pattern) {
-  try {
-    return std::regex(pattern, std::regex::ECMAScript | std::regex::optimize);
-  } catch (const std::regex_error& error) {
-    throw ConfigError("param_groups: '" + pattern + "' is not a regular expression: " + error.what());
-  }
-}
-
-}  // namespace
 
 std::vector<ParameterGroup> group_by_rules(const std::vector<NamedParameter>& parameters,
                                            const std::vector<GroupRule>& rules, const GroupDefaults& defaults) {
   std::vector<ParameterGroup> groups;
   std::vector<std::regex> patterns;
   for (const GroupRule& rule : rules) {
-    patterns.push_back(compile(rule.pattern));
+    patterns.push_back(name_pattern("param_groups", rule.pattern));
     groups.push_back(
         {rule.pattern, rule.lr.value_or(defaults.lr), rule.weight_decay.value_or(defaults.weight_decay), {}});
   }

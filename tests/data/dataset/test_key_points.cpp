@@ -10,6 +10,7 @@
 #include "core/base/random.h"
 #include "core/base/text.h"
 #include "data/dataset/dataset.h"
+#include "data/formats/yolo_labels.h"
 #include "tests/support/data_files.h"
 #include "tests/support/temporary_folder.h"
 

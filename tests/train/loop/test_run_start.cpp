@@ -116,7 +116,7 @@ TEST_CASE("the steps between validations grow with a continued run's time; a typ
   const TemporaryFolder temp;
   Settings settings = make_micro_run(temp.path());
   settings.time = 1e-9;
-  CHECK(run(settings, "exp").end == End::kFinished);
+  CHECK(start_run(settings, "exp").end == End::kFinished);
   const auto fitted = [&](const Settings& continued) {
     auto checkpoint = load_run_file(temp / "runs/exp/last.safetensors");
     checkpoint.facts.fitted["val_steps"] = "3";
