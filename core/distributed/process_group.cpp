@@ -1,0 +1,69 @@
+#include "core/distributed/process_group.h"
+
+#include <string>
+
+#include <torch/torch.h>
+
+#include "core/base/error.h"
+
+namespace rtdetr {
+namespace {
+
+class WorldOfOne : public ProcessGroup {
+ public:
+  WorldOfOne() : ProcessGroup(0, 1) {}
+
+ private:
+  void do_all_reduce(torch::Tensor, Reduction) override {}
+  void do_broadcast(torch::Tensor, std::int64_t) override {}
+  void do_barrier() override {}
+};
+
+/// The span's memory as a tensor.
+template <class Number>
+torch::Tensor view_of(std::span<Number> values) {
+  return torch::from_blob(values.data(), {static_cast<std::int64_t>(values.size())},
+                          c10::CppTypeToScalarType<Number>::value);
+}
+
+void check_values(const torch::Tensor& values) {
+  RTDETR_CHECK(values.defined() && values.is_contiguous(), "process group: want a contiguous tensor");
+}
+
+void check_rank(std::int64_t rank, std::int64_t size) {
+  RTDETR_CHECK(rank >= 0 && rank < size,
+               "process group: no rank " + std::to_string(rank) + " in a world of " + std::to_string(size));
+}
+
+}  // namespace
+
+ProcessGroup::ProcessGroup(std::int64_t rank, std::int64_t size) : rank_(rank), size_(size) { check_rank(rank, size); }
+
+void ProcessGroup::all_reduce(const torch::Tensor& values, Reduction how) {
+  check_values(values);
+  RTDETR_CHECK(how == Reduction::kSum || !values.is_floating_point() || !values.isnan().any().item<bool>(),
+               "process group: NaN has no maximum or minimum");
+  if (size_ > 1 && values.numel() > 0) do_all_reduce(values, how);
+}
+
+void ProcessGroup::broadcast(const torch::Tensor& values, std::int64_t from) {
+  check_values(values);
+  check_rank(from, size_);
+  if (size_ > 1 && values.numel() > 0) do_broadcast(values, from);
+}
+
+void ProcessGroup::all_reduce(std::span<double> values, Reduction how) { all_reduce(view_of(values), how); }
+void ProcessGroup::all_reduce(std::span<std::int64_t> values, Reduction how) { all_reduce(view_of(values), how); }
+void ProcessGroup::broadcast(std::span<double> values, std::int64_t from) { broadcast(view_of(values), from); }
+void ProcessGroup::broadcast(std::span<std::int64_t> values, std::int64_t from) { broadcast(view_of(values), from); }
+
+void ProcessGroup::barrier() {
+  if (size_ > 1) do_barrier();
+}
+
+ProcessGroup& world_of_one() {
+  static WorldOfOne group;
+  return group;
+}
+
+}  // namespace rtdetr

@@ -1,0 +1,67 @@
+#pragma once
+
+#include "core/base/cpp20.h"
+
+#include <cstdint>
+#include <span>
+
+#include <torch/types.h>
+
+namespace rtdetr {
+
+/// How the values of all ranks become one.
+enum class Reduction { kSum, kMax, kMin };
+
+/// The processes of one training job, as one of them sees it. Whoever must not decide alone asks here; a run without
+/// other processes is a world of one, so that callers know one path only.
+///
+/// Every call but rank(), size() and is_main() is a collective: each rank makes the same calls in the same order, from
+/// one thread, with as many values of the same type. Afterwards all ranks hold the same bits, so that what is decided
+/// by them is decided alike. A collective waits for the slowest rank; one that is gone, or silent for longer than the
+/// group waits, is an Error with ExitCode::kPeer, thrown on all ranks that are left, after which only leaving is of
+/// use.
+///
+/// Values are changed in place. A maximum and a minimum are of numbers: NaN is refused, for no two libraries agree on
+/// it; send "is it finite?" as 0 or 1 instead.
+class ProcessGroup {
+ public:
+  virtual ~ProcessGroup() = default;
+  ProcessGroup(const ProcessGroup&) = delete;
+  ProcessGroup& operator=(const ProcessGroup&) = delete;
+
+  std::int64_t rank() const { return rank_; }  ///< 0 … size()-1
+  std::int64_t size() const { return size_; }
+  /// The one rank that writes files, draws pictures and speaks.
+  bool is_main() const { return rank_ == 0; }
+
+  /// Numbers of the host, a handful: what a step decides by, counts to sum, times to compare. One wait for all of them.
+  void all_reduce(std::span<double> values, Reduction how);
+  void all_reduce(std::span<std::int64_t> values, Reduction how);
+  /// @param values  contiguous, on the device that the group was made for or on the CPU, float64, float32 or int64
+  void all_reduce(const torch::Tensor& values, Reduction how);
+
+  /// Everybody gets the values of rank `from`.
+  void broadcast(std::span<double> values, std::int64_t from = 0);
+  void broadcast(std::span<std::int64_t> values, std::int64_t from = 0);
+  void broadcast(const torch::Tensor& values, std::int64_t from = 0);
+
+  /// Returns when all ranks have come here.
+  void barrier();
+
+ protected:
+  /// @throws InternalError  unless 0 <= rank < size
+  ProcessGroup(std::int64_t rank, std::int64_t size);
+
+ private:
+  // What a transport does; asked only if there is another rank. Tensors are contiguous and not empty, `from` is a rank.
+  virtual void do_all_reduce(torch::Tensor values, Reduction how) = 0;
+  virtual void do_broadcast(torch::Tensor values, std::int64_t from) = 0;
+  virtual void do_barrier() = 0;
+
+  std::int64_t rank_, size_;
+};
+
+/// The group of a run without other processes: rank 0 of 1, nothing to wait for.
+ProcessGroup& world_of_one();
+
+}  // namespace rtdetr
