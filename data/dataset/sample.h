@@ -53,6 +53,9 @@ class FloatBlock {
 /// What the trainer receives: plain memory, one contiguous block of pictures.
 struct Batch {
   std::int64_t size = 0;  ///< B
+  /// So many of the last pictures belong to another rank or batch and are here to make all ranks' batches equal
+  /// (LoaderOptions): a score leaves them out.
+  std::int64_t repeated = 0;
   std::int64_t height = 0, width = 0;
   FloatBlock images;  ///< [B, 3, H, W] in [0, 1]
   struct Image {

@@ -27,9 +27,20 @@ BatchMaker::BatchMaker(const Dataset& dataset, TransformOptions transforms, Load
       pool_(static_cast<std::size_t>(options.prefetch) + 2) {}
 
 std::int64_t BatchMaker::batches_per_epoch() const {
-  const auto pictures = static_cast<std::int64_t>(dataset_.pictures.size());
-  return options_.drop_last ? pictures / options_.batch_size
-                            : (pictures + options_.batch_size - 1) / options_.batch_size;
+  return options_.batches_per_epoch(static_cast<std::int64_t>(dataset_.pictures.size()));
+}
+
+void BatchMaker::deal_out(BatchDraft& draft, std::int64_t number) const {
+  const auto pictures = static_cast<std::int64_t>(order_.size());
+  const std::int64_t first = number * options_.batch_size;
+  const std::int64_t shared = std::min(options_.batch_size, pictures - first);  // of all ranks
+  draft.batch.size = (shared + options_.world - 1) / options_.world;
+  for (std::int64_t i = 0; i < draft.batch.size; ++i) {
+    const std::int64_t place = i * options_.world + options_.rank;
+    const std::int64_t picture = place < shared ? first + place : (place - shared) % pictures;
+    draft.pictures.push_back(order_[static_cast<std::size_t>(picture)]);
+    draft.batch.repeated += place >= shared;
+  }
 }
 
 BatchDraft BatchMaker::begin(std::int64_t epoch, std::int64_t number) {
@@ -38,16 +49,13 @@ BatchDraft BatchMaker::begin(std::int64_t epoch, std::int64_t number) {
     order_epoch_ = epoch;
   }
   const FrameSize frame = draw_frame_size(transforms_, options_.seed, epoch, number);
-  const auto first = static_cast<std::size_t>(number * options_.batch_size);
-  const std::size_t size = std::min(static_cast<std::size_t>(options_.batch_size), order_.size() - first);
   BatchDraft draft;
   draft.epoch = epoch;
-  draft.pictures.assign(order_.begin() + static_cast<std::ptrdiff_t>(first),
-                        order_.begin() + static_cast<std::ptrdiff_t>(first + size));
+  deal_out(draft, number);
+  const auto size = static_cast<std::size_t>(draft.batch.size);
   draft.bad.resize(size);
   draft.odd.resize(size);
   draft.errors.resize(size);
-  draft.batch.size = static_cast<std::int64_t>(size);
   draft.batch.height = frame.height;
   draft.batch.width = frame.width;
   draft.batch.images = pool_.take(size * 3 * static_cast<std::size_t>(frame.height * frame.width));

@@ -41,7 +41,8 @@ struct BatchDraft {
   std::vector<std::exception_ptr> errors;    ///< by position: anything else
 };
 
-/// Makes batches position by position. A position's result is a function of (seed, epoch, batch, position).
+/// Makes one rank's batches position by position. A position's result is a function of (seed, epoch, batch, position)
+/// and of the rank, which says only whose pictures these are.
 class BatchMaker {
  public:
   BatchMaker(const Dataset& dataset, TransformOptions transforms, LoaderOptions options, SampleSource source);
@@ -55,6 +56,8 @@ class BatchMaker {
   void fill(BatchDraft& draft, std::int64_t position);
 
  private:
+  /// This rank's pictures of batch `number`, and how many of the last are repeated. With the epoch's order in order_.
+  void deal_out(BatchDraft& draft, std::int64_t number) const;
   /// Writes one augmented picture, or a mosaic of four that begins with it.
   void draw(BatchDraft& draft, std::int64_t position, std::int64_t picture, Random& random, float* chw,
             Batch::Image& target);

@@ -35,6 +35,8 @@ void check_options(const LoaderOptions& options, const Dataset& dataset) {
   if (options.threads < 0 || options.threads > 1024) {
     throw ConfigError("workers: want 0 to 1024, have " + std::to_string(options.threads));
   }
+  RTDETR_CHECK(options.rank >= 0 && options.rank < options.world,
+               "loader: no rank " + std::to_string(options.rank) + " in a world of " + std::to_string(options.world));
   if (!(options.max_bad >= 0 && options.max_bad <= 1)) {
     throw ConfigError("max_bad: want a share between 0 and 1, have " + format_double(options.max_bad));
   }

@@ -13,7 +13,7 @@
 namespace rtdetr {
 
 /// Batches of a data set, in an order and with pixels that depend on (seed, epoch, position) alone: not on threads,
-/// prefetch or what came before.
+/// prefetch or what came before. One of several processes gets its part of each batch (LoaderOptions).
 ///
 /// In training (TransformOptions::augment) a picture that cannot be read is named once, counted, and replaced by
 /// another chosen by (seed, epoch, index). In evaluation it stops the run: a score over other pictures means nothing.

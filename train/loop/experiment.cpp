@@ -142,8 +142,7 @@ Experiment prepare_to_continue(Settings settings) {
 }
 
 std::int64_t Experiment::batches_per_epoch() const {
-  const auto pictures = static_cast<std::int64_t>(train.pictures.size());
-  return std::max<std::int64_t>(1, pictures / settings.batch);
+  return training_loader_options(*this).batches_per_epoch(static_cast<std::int64_t>(train.pictures.size()));
 }
 
 std::int64_t Experiment::steps_per_epoch() const {

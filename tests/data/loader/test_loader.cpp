@@ -277,6 +277,121 @@ TEST_CASE("evaluation runs through every picture in order, the last batch smalle
   CHECK_FALSE(loader.next());
 }
 
+/// What each picture of an epoch became, by rank, batch and position.
+struct SeenPicture {
+  std::int64_t rank, batch, picture;
+  std::uint64_t hash;  ///< of its pixels and boxes
+  auto operator<=>(const SeenPicture&) const = default;
+};
+
+std::vector<SeenPicture> seen_by(Loader& loader, std::int64_t rank, std::int64_t first_batch, bool with_repeated) {
+  std::vector<SeenPicture> seen;
+  for (std::int64_t number = first_batch; const auto batch = loader.next(); ++number) {
+    const std::size_t floats = batch->images.size() / static_cast<std::size_t>(batch->size);
+    for (std::int64_t i = 0; i < batch->size - (with_repeated ? 0 : batch->repeated); ++i) {
+      const Batch::Image& image = batch->targets[static_cast<std::size_t>(i)];
+      std::uint64_t hash = mix(1, batch->images.data() + static_cast<std::size_t>(i) * floats, floats * sizeof(float));
+      hash = mix(hash, image.boxes_cxcywh.data(), image.boxes_cxcywh.size() * sizeof(float));
+      seen.push_back({rank, number, image.picture_index, hash});
+    }
+  }
+  return seen;
+}
+
+/// An epoch of every rank of a world, without the pictures that only fill up, as one process would number them.
+std::vector<SeenPicture> epoch_of_world(const Dataset& dataset, const TransformOptions& transforms,
+                                        LoaderOptions options, std::int64_t world) {
+  std::vector<SeenPicture> all;
+  options.world = world;
+  for (options.rank = 0; options.rank < world; ++options.rank) {
+    Loader loader(dataset, transforms, options, make_sample_late);
+    loader.start(3);
+    const auto seen = seen_by(loader, 0, 0, /*with_repeated=*/false);
+    all.insert(all.end(), seen.begin(), seen.end());
+  }
+  std::sort(all.begin(), all.end());
+  return all;
+}
+
+TEST_CASE("the ranks' batches are disjoint and together those of one process, to the pixel") {
+  const Dataset dataset = make_dataset(23);
+  LoaderOptions options = loading(2);
+  options.batch_size = 12;
+  const auto alone = epoch_of_world(dataset, small_training(), options, 1);
+  CHECK(alone.size() == 12);
+  for (const std::int64_t world : {2, 3, 4}) CHECK(epoch_of_world(dataset, small_training(), options, world) == alone);
+  options.shuffle = options.drop_last = false;
+  const auto all = epoch_of_world(dataset, small_evaluation(), options, 1);
+  CHECK(all.size() == 23);
+  for (const std::int64_t world : {2, 3, 5}) CHECK(epoch_of_world(dataset, small_evaluation(), options, world) == all);
+}
+
+TEST_CASE("for 1 to 17 pictures on 1 to 4 ranks every rank has as many batches of as many pictures") {
+  for (std::int64_t count = 1; count <= 17; ++count) {
+    const Dataset dataset = make_dataset(count);
+    for (std::int64_t world = 1; world <= 4; ++world) {
+      INFO(count << " pictures, " << world << " ranks");
+      LoaderOptions options = loading(0);
+      options.drop_last = false;
+      options.world = world;
+      std::multiset<std::int64_t> own, fillers;
+      std::set<std::vector<std::int64_t>> sizes;
+      for (options.rank = 0; options.rank < world; ++options.rank) {
+        Loader loader(dataset, small_evaluation(), options, make_sample);
+        CHECK(loader.batches_per_epoch() == (count + 3) / 4);
+        loader.start(0);
+        std::vector<std::int64_t> own_sizes;
+        while (const auto batch = loader.next()) {
+          own_sizes.push_back(batch->size);
+          for (std::int64_t i = 0; i < batch->size; ++i) {
+            const bool repeated = i >= batch->size - batch->repeated;
+            (repeated ? fillers : own).insert(batch->targets[static_cast<std::size_t>(i)].picture_index);
+          }
+        }
+        sizes.insert(own_sizes);
+      }
+      CHECK(sizes.size() == 1);
+      CHECK(own.size() == static_cast<std::size_t>(count));
+      CHECK(std::set<std::int64_t>(own.begin(), own.end()).size() == own.size());
+      if (world == 1) CHECK(fillers.empty());
+    }
+  }
+}
+
+TEST_CASE("a batch that does not divide is filled up from the beginning of the epoch's order") {
+  const Dataset dataset = make_dataset(9);
+  LoaderOptions options = loading(1);
+  options.shuffle = options.drop_last = false;
+  options.world = 3;
+  std::vector<std::vector<std::int64_t>> pictures;
+  for (options.rank = 0; options.rank < 3; ++options.rank) {
+    Loader loader(dataset, small_evaluation(), options, make_sample);
+    loader.start(0);
+    pictures.push_back(pictures_of_epoch(loader));
+  }
+  CHECK(pictures[0] == std::vector<std::int64_t>{0, 3, 4, 7, 8});
+  CHECK(pictures[1] == std::vector<std::int64_t>{1, 0, 5, 0, 0});
+  CHECK(pictures[2] == std::vector<std::int64_t>{2, 1, 6, 1, 1});
+}
+
+TEST_CASE("every rank goes on inside an epoch as if it had run from its start") {
+  const Dataset dataset = make_dataset(23);
+  LoaderOptions options = loading(2);
+  options.world = 2;
+  for (options.rank = 0; options.rank < 2; ++options.rank) {
+    Loader loader(dataset, small_training(), options, make_sample_late);
+    loader.start(1);
+    const auto whole = seen_by(loader, options.rank, 0, /*with_repeated=*/true);
+    REQUIRE(whole.size() == 10);
+    for (std::int64_t first = 0; first <= 5; ++first) {
+      Loader resumed(dataset, small_training(), options, make_sample);
+      resumed.start(1, first);
+      CHECK(seen_by(resumed, options.rank, first, /*with_repeated=*/true) ==
+            std::vector<SeenPicture>(whole.begin() + 2 * first, whole.end()));
+    }
+  }
+}
+
 TEST_CASE("an epoch is a permutation, another one each epoch, the same for the same seed") {
   const auto first = epoch_order(1000, true, 5, 0);
   CHECK(std::set<std::int64_t>(first.begin(), first.end()).size() == 1000);
@@ -454,6 +569,9 @@ TEST_CASE("options that make no batch are refused") {
   CHECK_THROWS_AS(Loader(empty, small_training(), options, make_sample), DataError);
   options.batch_size = 0;
   CHECK_THROWS_AS(Loader(dataset, small_training(), options, make_sample), ConfigError);
+  options = loading(1);
+  options.rank = options.world = 2;
+  CHECK_THROWS_AS(Loader(make_dataset(8), small_training(), options, make_sample), InternalError);
   TransformOptions transforms = small_training();
   transforms.flip = -1;
   CHECK_THROWS_AS(Loader(dataset, transforms, loading(1), make_sample), ConfigError);
