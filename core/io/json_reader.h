@@ -13,8 +13,9 @@
 namespace rtdetr {
 
 /// JSON as a stream of tokens. Annotation and result files are large and flat, so they are read through a window of
-/// a fixed size straight into records: a tree of the file would need 16 times its size, and a general event parser five
-/// times the time. Nothing is recursive; depth, and the length of numbers and texts, are limited.
+/// a fixed size straight into records: a tree of the file would need 6 to 8 times its size, and a general event parser
+/// five times the time (docs/decisions/0006-json-by-hand-and-two-layers.md). Nothing is recursive; depth, and the
+/// length of numbers and texts, are limited.
 ///
 /// The grammar is RFC 8259, enforced also in what is skipped, with one addition: NaN, Infinity and -Infinity are
 /// numbers, because Python writes them; what they mean is the caller's business.

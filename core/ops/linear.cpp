@@ -11,7 +11,8 @@ using torch::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// LibTorch's oneDNN product a·bᵀ + bias. It has no derivative and no header: it is looked up by name.
+/// LibTorch's oneDNN product a·bᵀ + bias. It has no derivative and no header: it is looked up by name
+/// (docs/decisions/0007-a-private-operator.md).
 Tensor product(const Tensor& a, const Tensor& b, const std::optional<Tensor>& bias = {}, bool relu = false) {
   using Signature = Tensor(const Tensor&, const Tensor&, const std::optional<Tensor>&, std::string_view,
                            c10::List<std::optional<at::Scalar>>, std::optional<std::string_view>);
