@@ -3,7 +3,7 @@
 // alone writes that head's slice of grad_value, which makes the backward deterministic without atomics or copies.
 //
 // The loops are written once as always_inline templates and instantiated in functions compiled for AVX-512, AVX2 and
-// plain x86-64; the machine's best is chosen at run time. Channels known at compile time (D = 32, 16, 64) keep the sums
+// plain x86-64; the machine's best is chosen at run time. Channels known at compile time (D = 32, 16) keep the sums
 // in registers.
 #include <ATen/Parallel.h>
 

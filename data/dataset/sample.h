@@ -25,8 +25,8 @@ struct Sample {
   int original_width = 0, original_height = 0;
 };
 
-/// The floats of a batch. Moves only; a FloatPool may take the memory back when the block dies, so that
-/// 80 MB need not be mapped and cleared anew for every batch. New floats are not set to anything.
+/// The floats of a batch. Moves only; a FloatPool (data/loader/float_pool.h) may take the memory back when the block
+/// dies, so that 80 MB need not be mapped and cleared anew for every batch. New floats are not set to anything.
 class FloatBlock {
  public:
   FloatBlock() = default;

@@ -8,8 +8,9 @@
 #include "models/layers/fuse.h"
 #include "models/layers/shape_kernels.h"
 
-/// Operations are counted by watching one forward pass of tensors without memory: whatever a block computes is counted,
-/// no block has to know, and nothing is computed. Parameters that deployment leaves are said by what it changes.
+/// Operations are counted by watching the matrix products and convolutions of one forward pass of tensors without
+/// memory: nothing is computed, and a block need only take its sizes from shapes (models/layers/block.h). Parameters
+/// that deployment leaves are said by what it changes (Fusable::deployed_parameters).
 namespace rtdetr {
 
 namespace {
