@@ -23,8 +23,13 @@ struct CriterionResult {
   std::map<std::string, std::vector<Match>> matches;  ///< "last", "aux_0", …, "enc" → per image
 };
 
-/// Set-prediction loss over decoder layers, encoder selection and denoising groups (spec/official §5.2). All output
-/// sets are treated as one stacked tensor: the number of operations does not grow with the layers.
+/// Set-prediction loss over decoder layers, encoder selection and denoising groups
+/// (docs/reference/official_behaviour.md#loss). All output sets are treated as one stacked tensor: the number of
+/// operations does not grow with the layers.
+///
+/// An image without boxes has no pair and adds nothing to the box terms; all its queries are background in the class
+/// term. It adds nothing to the divisor, and its denoising slots are padding, background too. So terms and graph are
+/// the same with boxes and without; for a batch without any, see DenoisingOptions::empty_batch.
 ///
 /// @param targets    B entries; an image may have no box, and so may all
 /// @param num_boxes  boxes of the whole global batch divided by the number of processes; at least 1 is used

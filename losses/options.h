@@ -13,7 +13,8 @@ enum class ClassLoss {
   kSoftBce,    ///< BCE with q for matched, divided by the queries instead of the boxes (Ultralytics without its `fl`)
 };
 
-/// Weights and constants of matching and loss; defaults are the official recipe (spec/official §5).
+/// Weights and constants of matching and loss; defaults are the official recipe
+/// (docs/reference/official_behaviour.md#loss).
 struct CriterionOptions {
   double cost_class = 2, cost_bbox = 5, cost_giou = 2;  ///< matcher
   double cost_alpha = 0.25, cost_gamma = 2;             ///< focal constants of the class cost
@@ -44,7 +45,7 @@ struct CriterionOptions {
   /// Ultralytics': 12 sums loss_{class,bbox,giou}{,_aux,_dn,_aux_dn}, the encoder counted as auxiliary.
   enum class Naming { kOfficialV1, kOfficialV2, kUltralytics } naming = Naming::kOfficialV2;
 
-  /// The numbers of Ultralytics 8.4 (spec/ultralytics §5).
+  /// The numbers of Ultralytics 8.4 (docs/reference/official_behaviour.md#ultralytics-loss).
   static CriterionOptions ultralytics();
 };
 

@@ -12,8 +12,8 @@
 
 // Cutting, mirroring and padding only change which source pixel a weight of the resize belongs to, so they are folded
 // into the tables of weights (resize_axis.h) and cost nothing. Pillow runs one pass along the rows and one down the
-// columns, and rounds to bytes after each (spec/official §6.3); here the second follows the first row by row, and turns
-// its bytes into floats in the same breath.
+// columns, and rounds to bytes after each (docs/reference/official_behaviour.md#resize); here the second follows the
+// first row by row, and turns its bytes into floats in the same breath.
 
 namespace rtdetr {
 namespace {

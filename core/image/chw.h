@@ -31,7 +31,8 @@ struct ChwView {
   float* row(int channel, int y) const { return data + channel * plane_step + y * row_step; }
 };
 
-/// What the model reads: [H, W, 3] bytes → [3, H, W] floats, value / 255.0f, no mean, no deviation (spec/official §0).
+/// What the model reads: [H, W, 3] bytes → [3, H, W] floats, value / 255.0f, no mean, no deviation
+/// (docs/reference/official_behaviour.md#input).
 /// @param out  3·H·W floats
 void to_chw_float(const Picture& picture, float* out);
 /// @param out  as large as the picture

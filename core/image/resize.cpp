@@ -9,8 +9,9 @@
 #include "core/image/resize_passes.h"
 
 // Pillow's bilinear resize: a triangle filter as wide as the shrink factor, in fixed point, along one side of the
-// picture and then along the other of the 8-bit result. Bit-exact with Pillow (spec/official §6.3), hence the order of
-// the passes, the rounding of the weights and the 8-bit step in between.
+// picture and then along the other of the 8-bit result. Bit-exact with Pillow
+// (docs/reference/official_behaviour.md#resize), hence the order of the passes, the rounding of the weights and the
+// 8-bit step in between.
 
 namespace rtdetr {
 namespace {

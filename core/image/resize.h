@@ -8,8 +8,8 @@
 namespace rtdetr {
 
 enum class Resampling {
-  kPillowBilinear,  ///< antialiased when shrinking; the official pipeline. Bit-exact with Pillow 13 (spec/official
-                    ///< §6.3)
+  kPillowBilinear,  ///< antialiased when shrinking; the official pipeline. Bit-exact with Pillow 13
+                    ///< (docs/reference/official_behaviour.md#resize)
   kOpencvLinear,    ///< no antialias; Ultralytics' pipeline
 };
 

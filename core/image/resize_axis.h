@@ -6,7 +6,7 @@
 
 namespace rtdetr {
 
-/// Weights of Pillow's resize have this many bits after the point (spec/official §6.3).
+/// Weights of Pillow's resize have this many bits after the point (docs/reference/official_behaviour.md#resize).
 inline constexpr int kResizeWeightBits = 22;
 /// A weight = high · 2^11 + low: both halves fit the 16-bit multiply-add.
 inline constexpr int kResizeLowBits = 11;

@@ -10,7 +10,7 @@
 namespace rtdetr {
 
 /// One value of a YAML file with the line it stands on. Parsed from yaml-cpp's events under a budget, so neither
-/// aliases, nor depth, nor size can hurt; aliases, tags, merge keys and duplicate keys are refused (reliability: I9).
+/// aliases, nor depth, nor size can hurt; aliases, tags, merge keys and duplicate keys are refused.
 struct YamlNode {
   enum class Kind { kNull, kScalar, kSequence, kMap };
 

@@ -27,7 +27,7 @@ struct Dataset {
     bool readable = true;  ///< as far as reading the data set showed; the Loader finds a substitute for others
   };
   struct BoxEntry {
-    std::array<float, 4> xyxy{};  ///< pixels, clipped to the picture (spec/official §6.1)
+    std::array<float, 4> xyxy{};  ///< pixels, clipped to the picture (make_training_box)
     std::int32_t label = 0;
   };
   std::vector<PictureEntry> pictures;  ///< ascending id (COCO) or path; pictures without boxes stay
@@ -43,7 +43,7 @@ struct Dataset {
 /// COCO's JSON, one txt beside each picture, or Pascal VOC's XML for each picture.
 enum class AnnotationFormat { kYolo, kCoco, kVoc };
 
-/// A dataset YAML (design §9.6): `path`, `train`, `val`, `test`, `names`.
+/// A dataset YAML: `path`, `train`, `val`, `test`, `names` (docs/howto/data-sets.md).
 struct DatasetConfig {
   std::filesystem::path file;
   std::filesystem::path root;

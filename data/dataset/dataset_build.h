@@ -16,7 +16,8 @@ namespace rtdetr {
 
 enum class BoxFault { kNone, kNotFinite, kInverted, kZeroArea, kOutside, kClipped };
 
-/// Makes a training box: float32, clipped to the picture, as the reference does (spec/official §6.1).
+/// Makes a training box: float32, clipped to the picture, as the reference does
+/// (docs/reference/official_behaviour.md#annotations).
 ///
 /// @param box_xywh  pixels
 /// @param xyxy      the result, pixels; usable if the fault is kNone, or kClipped: more than a pixel was cut off

@@ -6,7 +6,7 @@
 
 namespace rtdetr {
 
-/// Ground truth box as the metric needs it (spec/coco-eval §1).
+/// Ground truth box as the metric needs it (docs/reference/coco_evaluation.md).
 struct MetricTruth {
   std::int64_t image_id = 0;
   std::int64_t category_id = 0;

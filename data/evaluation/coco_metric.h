@@ -29,9 +29,9 @@ struct MetricResult {
   std::int64_t unusable_boxes = 0;       ///< detections that cannot match: a side not positive or not a number
 };
 
-/// COCO box evaluation (spec/coco-eval), equal to pycocotools 2.0.11 to 1e-12, also in that a match to the annotation
-/// id 0 counts as a false positive. Pure: the same input gives the same bits for any number of threads. Costs about
-/// 0.2 µs a detection.
+/// COCO box evaluation, equal to pycocotools 2.0.11 to 1e-12, also in that a match to the annotation id 0 counts as a
+/// false positive; every rule, crowds included, is in docs/reference/coco_evaluation.md. Pure: the same input gives the
+/// same bits for any number of threads. Costs about 0.2 µs a detection.
 /// @throws DataError for a detection on an unlisted image or a non-number score
 MetricResult evaluate_coco(const MetricInput& input, std::span<const MetricDetection> detections, int threads = 1);
 

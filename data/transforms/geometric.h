@@ -25,8 +25,8 @@ struct Geometry {
 };
 
 /// Draws zoom-out, IoU crop, mirrors and the quarter turn, in this order, and moves the boxes along. No pixel is
-/// touched: the steps compose to one window (spec/official §6.2, steps 2–5; torchvision's RandomZoomOut,
-/// RandomIoUCrop). Boxes that become smaller than one pixel are dropped (SanitizeBoundingBoxes, min_size 1).
+/// touched: the steps compose to one window (steps 2 to 5 of docs/reference/official_behaviour.md#augmentation). Boxes
+/// that become smaller than one pixel are dropped (SanitizeBoundingBoxes, min_size 1).
 /// @param boxes  xyxy, pixels of the picture → xyxy, pixels of the window
 Geometry draw_geometry(const GeometricOptions& options, int width, int height, std::vector<LabelledBox>& boxes,
                        Random& random);

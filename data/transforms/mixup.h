@@ -11,7 +11,8 @@ namespace rtdetr {
 /// Whether the next sample is two blended ones. Takes no draw when mixup is off.
 bool chance_of_mixup(const TransformOptions& options, std::int64_t epoch, Random& random);
 
-/// Share of the first picture: Beta(32, 32), so nearly a half, as in Ultralytics' mixup (spec/ultralytics §7.3).
+/// Share of the first picture: Beta(32, 32), so nearly a half, as in Ultralytics' mixup
+/// (docs/reference/official_behaviour.md#ultralytics-mosaic-and-mixup).
 double draw_mixup_share(Random& random);
 
 /// Blends a finished picture into another, value by value; all boxes of both are kept. What the target says of the

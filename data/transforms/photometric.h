@@ -9,7 +9,7 @@
 
 namespace rtdetr {
 
-/// One draw of torchvision's RandomPhotometricDistort (spec/official §6.2, step 1).
+/// One draw of torchvision's RandomPhotometricDistort (step 1 of docs/reference/official_behaviour.md#augmentation).
 struct Photometric {
   std::optional<float> brightness;       ///< factor
   std::optional<float> contrast;         ///< factor

@@ -10,10 +10,10 @@
 
 namespace rtdetr {
 
-/// The official training augmentation (spec/official §6.2) and its switch-off; evaluation is `augment = false`.
-/// The shape options (zoom_out, zoom_out_max, iou_crop, flip, flip_vertical, rotate90) are those of GeometricOptions.
-/// Not in the official recipe, default off, for pictures without an up (cells, aerial views): flip_vertical, rotate90;
-/// with both and flip at 0.5 all eight orientations are equally likely.
+/// The official training augmentation (docs/reference/official_behaviour.md#augmentation) and its switch-off;
+/// evaluation is `augment = false`. The shape options (zoom_out, zoom_out_max, iou_crop, flip, flip_vertical, rotate90)
+/// are those of GeometricOptions. Not in the official recipe, default off, for pictures without an up (cells, aerial
+/// views): flip_vertical, rotate90; with both and flip at 0.5 all eight orientations are equally likely.
 struct TransformOptions : GeometricOptions {
   bool augment = true;
   std::int64_t height = 640, width = 640;

@@ -15,7 +15,7 @@ struct PostprocessOptions {
 };
 
 /// Final detections of a batch: the highest scores over all (query, class) pairs, boxes in pixels of the original
-/// picture (spec/official §5.3). No suppression and no threshold: RT-DETR needs none.
+/// picture (docs/reference/official_behaviour.md#detections). No suppression and no threshold: RT-DETR needs none.
 ///
 /// @param prediction  [B, Q, C] and [B, Q, 4]; half types are raised to float32
 /// @param sizes       B original sizes

@@ -9,7 +9,7 @@
 
 namespace rtdetr {
 
-/// One row `[from, repeats, module, args, path?]` of a model YAML (spec/ultralytics §2.3), checked for form.
+/// One row `[from, repeats, module, args, path?]` of a model YAML (docs/reference/model_files.md), checked for form.
 struct RowSpec {
   std::vector<int> from;                ///< row indices as written, -1 = the previous row; a named row's number
   std::vector<std::string> from_names;  ///< beside each: the path it was named by, or "" for a number

@@ -27,7 +27,9 @@ enum class Deployment {
   kUltralytics,  ///< parallel branches in one kernel, BatchNorm folded; the head stays as it is
 };
 
-/// A module with something to fold. After `fuse` its forward computes the same with fewer tensors.
+/// A module with something to fold: a convolution its BatchNorm (models/layers/conv.cpp), RepConv its branches and
+/// identity (models/blocks/rep.cpp), a head what only training needs. After `fuse` its forward computes the same with
+/// fewer tensors.
 class Fusable {
  public:
   virtual ~Fusable() = default;

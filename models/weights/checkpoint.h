@@ -15,7 +15,8 @@
 /// again. A model file needs no second one.
 namespace rtdetr {
 
-/// What a model file says beside its weights; every entry is one string in `__metadata__`, under the field's name.
+/// What a model file says beside its weights; every entry is one string in `__metadata__`, under the field's name. A
+/// run's names and ids are those of its training split (Dataset::classes).
 struct ModelInfo {
   std::string model_name;  ///< of the YAML, e.g. "rtdetr-n"
   std::string model_yaml;  ///< its text, with every override written into it
@@ -54,7 +55,8 @@ struct LoadedModel {
 TensorMap weights_among(TensorMap tensors);
 
 /// Builds the model that a file describes, and gives it the file's weights (weights_among).
-/// @param decoder_layers  keep the first k layers and leave the others' weights; 0 = all in the file
+/// @param decoder_layers  build it with the first k layers and leave the others' weights; 0 = all in the file. The one
+///                        way in which a model is cut for good (docs/reference/model_files.md#depth)
 /// @throws CheckpointError  for a missing, unexpected or mis-shaped tensor, by name; ModelError for its YAML;
 ///                          ConfigError if there are fewer layers than asked for; IoError
 LoadedModel load_model(const std::filesystem::path& file, std::int64_t decoder_layers = 0);

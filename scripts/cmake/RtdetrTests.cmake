@@ -18,7 +18,7 @@ function(rtdetr_compile_as_test target)
   endif()
 endfunction()
 
-# rtdetr_test_binary(<folder> LIBRARIES lib… [LABEL unit] SOURCES test_a.cpp …)
+# rtdetr_test_binary(<folder> LIBRARIES lib… [LABEL unit] SOURCES <test>.cpp …)
 #
 # One binary per folder, rtdetr_test_<folder>, and one ctest entry per source file, <folder>.<file without test_>:
 # starting LibTorch once per test case would cost more than the cases.

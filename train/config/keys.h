@@ -11,8 +11,14 @@
 #include "train/config/settings.h"
 
 /// The one table of the program's grammar. Parsing, validation, suggestions, `rtdetr help`, args.yaml and the
-/// reference page are all made from it, so a key is added by one field in settings.h and one row in key_table.cpp, a
-/// command by one row in command_table.cpp.
+/// reference page are all made from it, nothing else lists keys. To add one:
+///  1. a field in train/config/settings.h, with its default; a default of one command alone is in command_table.cpp;
+///  2. a row in train/config/key_table.cpp: commands, meaning, unit, example, range or choices;
+///  3. what obeys it: for `train` a line where settings become the options of a part (training_transforms,
+///     criterion_options, lr_schedule, step_options, …), for others the command's own file;
+///  4. if a continued run may have another value, its name in free_keys (train/loop/experiment.cpp);
+///  5. docs/reference/commands.md, printed by `rtdetr help reference`; a test compares them.
+/// A command is added by one row in train/config/command_table.cpp and one function (train/commands/commands.h).
 namespace rtdetr {
 
 /// Where a key's value lives; the alternative is its type.

@@ -27,7 +27,7 @@ struct ParamGroupRule {
 
 /// Every key of the program, typed, after defaults < cfg=FILE < command line. Field names are the keys. The defaults
 /// here are the program's; names, units, meanings, ranges and the commands a key belongs to are in
-/// train/config/keys.cpp, and so are the defaults that differ from command to command.
+/// train/config/key_table.cpp, and the defaults that differ from command to command in command_table.cpp.
 struct Settings {
   Command command = Command::kHelp;
 
@@ -74,7 +74,7 @@ struct Settings {
 
   // optimizer and schedule
   std::string optimizer = "adamw";
-  double lr0 = 1e-4;
+  double lr0 = 1e-4;  ///< of every parameter to which param_groups give no other: recipes slow the backbone there
   double lrf = 0.01;  ///< final learning rate as a share of lr0 (linear, cosine)
   double weight_decay = 1e-4;
   double beta1 = 0.9;
@@ -88,7 +88,7 @@ struct Settings {
   double ema_ramp = 2000;                    ///< d(t) = ema_decay · (1 − exp(−t / ema_ramp))
   std::string amp = "off";                   ///< off, bf16, auto
   std::int64_t accumulate = 1;               ///< batches per optimizer step
-  std::vector<ParamGroupRule> param_groups;  ///< only in a recipe; empty: see train/optim/optimizer.h
+  std::vector<ParamGroupRule> param_groups;  ///< only in a recipe; empty: see train/optim/param_groups.h
 
   // augmentation (probabilities unless said)
   double photometric = 0.5;

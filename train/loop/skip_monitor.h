@@ -7,8 +7,7 @@
 
 namespace rtdetr {
 
-/// Decides when refused steps are too many: 8 in a row, or 25 of the last 100 (reliability.md N2). Its history is part
-/// of the run's state.
+/// Decides when refused steps are too many: 8 in a row, or 25 of the last 100. Its history is part of the run's state.
 class SkipMonitor {
  public:
   SkipMonitor();

@@ -36,9 +36,9 @@ struct StepReport {
   std::vector<std::pair<std::string, double>> terms;
 };
 
-/// One optimizer step as a transaction (reliability.md §7.5): forward, losses and backward over all batches, then one
-/// decision, then clip, optimizer and EMA together or nothing at all. A refused step also takes back what forward
-/// did to the BatchNorm statistics.
+/// One optimizer step as a transaction: forward, losses and backward over all batches, then one decision, then clip,
+/// optimizer and EMA together or nothing at all. A refused step also takes back what forward did to the BatchNorm
+/// statistics. What is promised of it, and the tests: docs/reliability.md.
 class TrainStep {
  public:
   /// All three outlive this object.

@@ -34,7 +34,8 @@ struct GroupDefaults {
   double weight_decay = 1e-4;
 };
 
-/// The official grouping (spec/official §7.1): one group per rule, in order, then the rest with the defaults.
+/// The official grouping (docs/reference/official_behaviour.md#optimizer-groups): one group per rule, in order, then
+/// the rest with the defaults.
 /// @throws ConfigError  for a pattern that is no regular expression, and for a parameter that two rules match
 std::vector<ParameterGroup> group_by_rules(const std::vector<NamedParameter>& parameters,
                                            const std::vector<GroupRule>& rules, const GroupDefaults& defaults);

@@ -29,8 +29,8 @@ struct PrecisionChoice {
   std::string reason;  ///< one line for the log
 };
 /// What `amp=` means here: "off", "bf16", or "auto", which times a convolution forward and backward in both types and
-/// takes bf16 where it is clearly faster (with AMX it is 4 times faster, without it up to 20 times slower; libtorch.md
-/// §7). Takes a few hundredths of a second.
+/// takes bf16 where it is clearly faster (with AMX it is 4 times faster, without it up to 20 times slower). Takes
+/// a few hundredths of a second.
 PrecisionChoice choose_precision(const std::string& amp, torch::Device device);
 
 }  // namespace rtdetr

@@ -22,6 +22,7 @@ struct RunState {
 /// Brings a run's state and weights to the disk, and knows what is there. What cannot be written on the way, e.g. while
 /// the disk is full, costs nothing but a warning until it happens three times in a row. The best weights are always on
 /// the disk before a state that calls them so: weights that could not be written wait in memory for the next save.
+/// What a crash in the middle leaves: docs/reference/checkpoints.md#how-a-file-appears.
 class RunSaver {
  public:
   /// Outlived by `folder`.

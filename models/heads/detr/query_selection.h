@@ -14,7 +14,8 @@ namespace rtdetr {
 struct AnchorOptions {
   double size = 0.05;  ///< side of level 0's anchors, fraction of image; doubles per level
   /// Official: an anchor with a coordinate outside (0.01, 0.99) has an infinite logit and its token is set to zero
-  /// before it is scored, yet it may still be selected (spec/official §0.6). Fixed: every anchor is ordinary.
+  /// before it is scored, yet it may still be selected (docs/reference/official_behaviour.md#queries). Fixed: every
+  /// anchor is ordinary.
   bool official_border = true;
 };
 

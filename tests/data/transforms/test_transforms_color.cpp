@@ -25,7 +25,7 @@ Picture apply(const Photometric& photometric, const Picture& picture) {
 }
 
 /// Hue shift of one colour with the types Pillow computes in: ratios in float, sums and products in double, the
-/// truncation to 8 bits on the way there and the rounding on the way back (colorsys, spec/official §6.3).
+/// truncation to 8 bits on the way there and the rounding on the way back (colorsys).
 std::array<int, 3> pillow_hue(int r, int g, int b, int shift) {
   const int high = std::max({r, g, b}), low = std::min({r, g, b});
   int hue = 0, saturation = 0;

@@ -7,7 +7,8 @@
 #include "data/transforms/geometric.h"
 #include "data/transforms/photometric.h"
 
-// The draws against the distributions of the official recipe (spec/official §6.2). Margins are five standard
+// The draws against the distributions of the official recipe
+// (docs/reference/official_behaviour.md#augmentation). Margins are five standard
 // deviations of the statistic; the streams are fixed, so a test that passes once passes always.
 
 namespace rtdetr {
