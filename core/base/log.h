@@ -22,8 +22,8 @@ bool is_live();
 /// Ends the live line, so that the next message starts on a fresh one.
 void end_progress();
 
-/// What stderr does not take from now on, because its reader is gone or its disk full, is appended to this
-/// file. Empty: it is lost, as for any program.
+/// Names the file to which is appended from now on what stderr does not take, because its reader is gone or its disk
+/// full. Empty: that is lost, as for any program.
 void set_spare_file(const std::filesystem::path& file);
 /// Appends what stdout did not take. @return  false without such a file, or when that takes nothing either
 bool write_spare(const std::string& text);

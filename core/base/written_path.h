@@ -13,9 +13,9 @@ std::string expand_home(std::string_view text);
 /// 'images\train\a.jpg' with slashes.
 std::string with_slashes(std::string_view text);
 
-/// What `text` names, relative ones in `folder`; normal in form, whether it is there or not. A backslash is part of a
-/// name here and parts names on Windows: where nothing has the name as written, and with slashes something has, that
-/// is it.
+/// Returns the path that `text` names, relative ones in `folder`; normal in form, whether it is there or not. A
+/// backslash is part of a name here and parts names on Windows: where nothing has the name as written, and with slashes
+/// something has, that is it.
 std::filesystem::path find_written_path(const std::filesystem::path& folder, std::string_view text);
 
 }  // namespace rtdetr

@@ -5,7 +5,7 @@
 #include <span>
 #include <string>
 
-/// What names and first bytes tell of files that are no JPEG or PNG: to say it, not to read them.
+/// Tells by names and first bytes what a file is that is no JPEG or PNG: to say it, not to read it.
 namespace rtdetr {
 
 /// ".jpg" of "A.JPG": in small letters, with the dot.
@@ -23,8 +23,9 @@ std::string format_by_content(std::span<const std::byte> start);
 /// leading dot (macOS's ._a.jpg, .ipynb_checkpoints), __MACOSX, Thumbs.db, desktop.ini, @eaDir.
 bool is_hidden(const std::filesystem::path& path);
 
-/// What macOS and archives leave where a list was made of a folder: a name that begins with "._", or a folder __MACOSX,
-/// .ipynb_checkpoints or @eaDir on the way. Narrower than is_hidden: what a list names may well begin with a dot.
+/// Whether it is what macOS and archives leave where a list was made of a folder: a name that begins with "._", or a
+/// folder __MACOSX, .ipynb_checkpoints or @eaDir on the way. Narrower than is_hidden: what a list names may well begin
+/// with a dot.
 bool is_leftover(const std::filesystem::path& path);
 
 }  // namespace rtdetr

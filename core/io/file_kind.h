@@ -5,7 +5,7 @@
 
 namespace rtdetr {
 
-/// What a file is that was given as a model and is none of ours, and what reads it: "a PyTorch checkpoint (a zip
+/// Says what a file is that was given as a model and is none of ours, and what reads it: "a PyTorch checkpoint (a zip
 /// archive with pickled objects); PyTorch reads it". Judged by its first bytes, then, if those are unknown, by its
 /// name.
 /// @return  "" if neither says; text and safetensors files are among those

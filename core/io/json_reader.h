@@ -60,7 +60,7 @@ class JsonReader {
   std::optional<bool> take_flag();           ///< true, false or a whole number
   /// Exactly `N` numbers in a list. [x, y, w, h] is all we need.
   std::optional<std::array<double, 4>> take_box();
-  /// What the last take_ met: "the text 'a'", "1e999", "a list".
+  /// Says what the last take_ met: "the text 'a'", "1e999", "a list".
   std::string describe_value() const { return described_.empty() ? std::string(text_) : described_; }
   /// Whether the last take_ met null instead of what it wanted.
   bool took_null() const { return described_ == "null"; }

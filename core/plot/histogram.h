@@ -19,8 +19,8 @@ Picture bar_chart(std::span<const Bar> bars, const ChartOptions& options);
 /// Where (0, 0) of a density chart is.
 enum class Origin { kTopLeft, kBottomLeft };
 
-/// How many points lie where in the unit square, as shades: white for none, darkest for the most. Points outside are
-/// counted at the border.
+/// Draws how many points lie where in the unit square, as shades: white for none, darkest for the most. Points outside
+/// are counted at the border.
 /// @throws InternalError  if x and y differ in length
 Picture density_chart(std::span<const double> x, std::span<const double> y, Origin origin, const ChartOptions& options);
 

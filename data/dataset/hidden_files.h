@@ -5,8 +5,8 @@
 
 #include "data/dataset/data_problem.h"
 
-/// What systems and tools leave in folders (is_hidden in core/image/picture_names.h) is no part of a data set: passed
-/// over wherever folders are read, and said once with the count.
+/// Passes over what systems and tools leave in folders (is_hidden in core/image/picture_names.h), wherever folders are
+/// read: it is no part of a data set. It is said once, with the count.
 namespace rtdetr {
 
 void report_hidden(const std::filesystem::path& path, ProblemCollector& problems);

@@ -26,7 +26,7 @@ struct ScoredMatches {
   std::int64_t boxes = 0;     ///< to be found, without crowds
   std::vector<double> score;  ///< best first; what falls on a crowd is left out
   std::vector<std::uint8_t> hit;
-  /// What is at or above `confidence`.
+  /// Counts what is at or above `confidence`.
   MatchCounts at(double confidence) const;
 };
 

@@ -42,7 +42,7 @@ CocoAnnotations read_coco_annotations(const std::filesystem::path& file);
 /// @param name  what messages call the text
 CocoAnnotations parse_coco_annotations(std::string_view text, const std::string& name);
 
-/// What the metric needs of it. The annotations are moved out, images and categories stay.
+/// Takes what the metric needs out of `file`: annotations are moved, ids copied.
 MetricInput take_metric_input(CocoAnnotations& file);
 
 }  // namespace rtdetr

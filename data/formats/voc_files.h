@@ -19,7 +19,7 @@ struct VocPicture {
 /// A line of a list is a picture's name, with or without its extension, blanks included; or, if there is no such
 /// picture, a picture's and an XML file's path (PaddleDetection's lists), a name before 1, 0 or -1 (VOC's lists of one
 /// class, whose number is not read), or a name and anything behind it. Paths may begin with the folders' own names.
-/// What does not pair is reported.
+/// Finds a split's pictures, each with its annotation. What does not pair is reported in `problems`.
 std::vector<VocPicture> find_voc_pictures(const DatasetConfig::Split& split, ProblemCollector& problems);
 
 }  // namespace rtdetr

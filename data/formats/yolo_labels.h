@@ -39,9 +39,9 @@ std::vector<YoloBox> parse_yolo_labels(std::string_view text, const std::string&
 std::vector<std::filesystem::path> list_pictures(std::span<const std::filesystem::path> sources,
                                                  ProblemCollector& problems, const std::filesystem::path& root = {});
 
-/// Where the labels of a picture are: the last folder `images` of its path becomes `labels`, the extension .txt. A
-/// relative path without such a folder is looked at as a whole. Beside the picture if there is no `images`, or no such
-/// folder of labels and a file beside the picture.
+/// Returns where the labels of a picture are: the last folder `images` of its path becomes `labels`, the extension
+/// .txt. A relative path without such a folder is looked at as a whole. Beside the picture if there is no `images`, or
+/// no such folder of labels and a file beside the picture.
 std::filesystem::path yolo_label_path(const std::filesystem::path& picture);
 
 }  // namespace rtdetr

@@ -18,8 +18,9 @@ BatchNormOptions norm_options(const RowContext& row);
 /// The same for a block with `norm_argument`.
 BatchNormOptions chosen_norm_options(const RowContext& row);
 
-/// What a window does to a map whose sides are multiples of `stride` must be exactly to divide them by it.
-/// @throws ModelError  what was expected
+/// Checks a window (convolution, pooling): it must take a map whose sides are multiples of `stride` to sides exactly
+/// `stride` times smaller.
+/// @throws ModelError  saying what was expected, if it does not
 void check_window(std::int64_t kernel, std::int64_t stride, std::int64_t padding, std::int64_t dilation = 1);
 
 }  // namespace rtdetr

@@ -16,7 +16,8 @@ namespace rtdetr {
 /// (meta device) while that budget is only counting.
 torch::Tensor new_weight(torch::IntArrayRef shape);
 
-/// Where new_weight puts tensors now: the CPU, or the meta device. For buffers that constructors fill themselves.
+/// Returns where new_weight puts tensors now: the CPU, or the meta device. For buffers that constructors fill
+/// themselves.
 torch::Device weight_device();
 
 /// Counts what constructors of this thread ask for while it lives.
