@@ -68,10 +68,4 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, bool re
   return y.view(shape);
 }
 
-Tensor pointwise_conv(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  if (!suits_onednn(x, weight) || !x.is_contiguous(torch::MemoryFormat::ChannelsLast))
-    return torch::conv2d(x, weight, bias);
-  return linear(x.permute({0, 2, 3, 1}), weight.flatten(1), bias).permute({0, 3, 1, 2});
-}
-
 }  // namespace rtdetr

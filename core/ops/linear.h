@@ -16,13 +16,4 @@ namespace rtdetr {
 /// @return        [..., N]
 torch::Tensor linear(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias, bool relu = false);
 
-/// A 1 × 1 convolution of stride 1. On a channels-last map it is the product above, of [B·H·W, C] rows; LibTorch has
-/// no oneDNN path for it. Other maps, types and devices are handed to torch::conv2d.
-///
-/// @param x       [B, C, H, W]
-/// @param weight  [N, C, 1, 1]
-/// @param bias    [N], or undefined
-/// @return        [B, N, H, W], channels last if x is
-torch::Tensor pointwise_conv(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias);
-
 }  // namespace rtdetr

@@ -50,10 +50,6 @@ IouPair paired_iou(const Tensor& a_xyxy, const Tensor& b_xyxy, double epsilon) {
                         epsilon);
 }
 
-IouPair pairwise_iou(const Tensor& a_xyxy, const Tensor& b_xyxy, double epsilon) {
-  return paired_iou(a_xyxy.unsqueeze(-2), b_xyxy.unsqueeze(-3), epsilon);
-}
-
 Tensor inverse_sigmoid(const Tensor& x, double epsilon) {
   const Tensor inside = x.clamp(0, 1);
   return torch::log(inside.clamp_min(epsilon) / (1 - inside).clamp_min(epsilon));

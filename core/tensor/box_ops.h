@@ -21,11 +21,9 @@ struct IouPair {
 };
 /// IoU and generalised IoU (Rezatofighi et al. 2019) of row i of `a` with row i of `b`; no epsilon, as the official
 /// code; `epsilon` > 0 gives Ultralytics' form (added to union and hull).
-/// @param a_xyxy, b_xyxy  [N, 4]
+/// @param a_xyxy, b_xyxy  [N, 4]; or of shapes that broadcast: [N, 1, 4] and [1, M, 4] give all pairs
 /// @return                [N] each; differentiable
 IouPair paired_iou(const Tensor& a_xyxy, const Tensor& b_xyxy, double epsilon = 0);
-/// All pairs: [N, 4] × [M, 4] → [N, M].
-IouPair pairwise_iou(const Tensor& a_xyxy, const Tensor& b_xyxy, double epsilon = 0);
 
 /// log(x / (1-x)) of x clamped to [0, 1], numerator and denominator not below `epsilon`.
 Tensor inverse_sigmoid(const Tensor& x, double epsilon = 1e-5);

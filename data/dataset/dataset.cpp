@@ -170,10 +170,6 @@ Dataset load_evaluated(const DatasetConfig& config, const std::string& split, co
   return dataset;
 }
 
-Dataset load_coco(const fs::path& annotations, const fs::path& images, const ClassList* classes) {
-  return report(inspect_coco(annotations, images, classes));
-}
-
 Dataset inspect_coco(const fs::path& annotations, const fs::path& images, const ClassList* classes) {
   Dataset dataset;
   dataset.name = annotations.string();

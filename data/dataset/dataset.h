@@ -87,8 +87,6 @@ DatasetConfig parse_dataset_config(std::string_view text, const std::filesystem:
 Dataset load_dataset(const DatasetConfig& config, const std::string& split, const ClassList* classes = nullptr);
 /// The same for an AP: without one usable box also `test` is refused.
 Dataset load_evaluated(const DatasetConfig& config, const std::string& split, const ClassList& classes);
-Dataset load_coco(const std::filesystem::path& annotations, const std::filesystem::path& images,
-                  const ClassList* classes = nullptr);
 
 /// Like load_dataset, but errors too are only gathered in `problems`, and nothing is logged: for the doctor.
 /// @throws DataError  only if the annotations are no JSON at all; IoError

@@ -213,7 +213,6 @@ Loader::~Loader() = default;
 
 std::int64_t Loader::batches_per_epoch() const { return state_->maker.batches_per_epoch(); }
 double Loader::last_wait() const { return state_->last_wait_s; }
-std::int64_t Loader::bad_pictures() const { return static_cast<std::int64_t>(state_->bad.size()); }
 
 void Loader::start(std::int64_t epoch, std::int64_t first_batch) {
   State& state = *state_;

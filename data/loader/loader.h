@@ -38,8 +38,6 @@ class Loader {
   std::optional<Batch> next();
   /// Seconds the last next() waited.
   double last_wait() const;
-  /// Pictures that could not be read, in the batches handed out so far.
-  std::int64_t bad_pictures() const;
 
  private:
   struct State;

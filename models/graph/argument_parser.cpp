@@ -140,7 +140,7 @@ class Reader {
 
   Arguments read() {
     Arguments arguments;
-    for (std::size_t i = 0; i < specs_.size(); ++i) arguments.set(specs_[i].name, value_of(i), nodes_[i] != nullptr);
+    for (std::size_t i = 0; i < specs_.size(); ++i) arguments.set(specs_[i].name, value_of(i));
     return arguments;
   }
 

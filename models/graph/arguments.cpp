@@ -88,14 +88,13 @@ const std::vector<std::int64_t>& Arguments::integers(const std::string& name) co
 bool Arguments::is_none(const std::string& name) const {
   return std::holds_alternative<std::monostate>(item(name).value);
 }
-bool Arguments::was_given(const std::string& name) const { return item(name).given; }
 
-void Arguments::set(const std::string& name, ArgumentValue value, bool given) {
+void Arguments::set(const std::string& name, ArgumentValue value) {
   const auto found = std::ranges::find(items_, name, &Item::name);
   if (found == items_.end()) {
-    items_.push_back({name, std::move(value), given});
+    items_.push_back({name, std::move(value)});
   } else {
-    *found = {name, std::move(value), given};
+    *found = {name, std::move(value)};
   }
 }
 

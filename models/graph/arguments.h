@@ -70,9 +70,8 @@ class Arguments {
   const std::string& text(const std::string& name) const;  ///< kText; kActivation gives a name or "none"
   const std::vector<std::int64_t>& integers(const std::string& name) const;
   bool is_none(const std::string& name) const;
-  bool was_given(const std::string& name) const;  ///< written in the row, rather than its fallback
 
-  void set(const std::string& name, ArgumentValue value, bool given = true);
+  void set(const std::string& name, ArgumentValue value);
   /// "[256, 3, 2]": given and default values in declaration order, for the model table.
   std::string to_text() const;
 
@@ -80,7 +79,6 @@ class Arguments {
   struct Item {
     std::string name;
     ArgumentValue value;
-    bool given = false;
   };
   const Item& item(const std::string& name) const;
   std::vector<Item> items_;

@@ -81,19 +81,3 @@ TEST_CASE("linear without gradients equals linear with them") {
   const c10::InferenceMode inference;
   CHECK(torch::equal(rtdetr::linear(x, weight, bias, true), rtdetr::linear(x.clone(), weight, bias).relu()));
 }
-
-TEST_CASE("a 1 x 1 convolution equals torch::conv2d in either memory format") {
-  at::set_num_threads(1);
-  torch::manual_seed(0);
-  const auto format = GENERATE(torch::MemoryFormat::Contiguous, torch::MemoryFormat::ChannelsLast);
-  const auto batch = GENERATE(1, 3);
-  const Tensor x = torch::randn({batch, 8, 5, 4}).contiguous(format), weight = torch::randn({6, 8, 1, 1});
-  const Tensor bias = torch::randn({6});
-  const Run ours = run(x, weight, bias, [](auto& a, auto& w, auto& b) { return rtdetr::pointwise_conv(a, w, b); });
-  const Run torchs = run(x, weight, bias, [](auto& a, auto& w, auto& b) { return torch::conv2d(a, w, b); });
-  check_near(ours.y, torchs.y);
-  check_near(ours.x, torchs.x);
-  check_near(ours.weight, torchs.weight);
-  check_near(ours.bias, torchs.bias);
-  CHECK(ours.y.is_contiguous(format));
-}

@@ -34,9 +34,9 @@ TEST_CASE("IoU of identical boxes is one and of boxes apart is zero with a negat
   CHECK(apart.giou.item<double>() == Approx(-(20.0 - 4.0) / 20.0));  // hull 5 x 4, union 2 + 2
 }
 
-TEST_CASE("pairwise IoU holds every paired IoU") {
+TEST_CASE("IoU of boxes that broadcast holds every pair") {
   const Tensor a = cxcywh_to_xyxy(some_boxes(7, 2)), b = cxcywh_to_xyxy(some_boxes(5, 3));
-  const IouPair all = pairwise_iou(a, b);
+  const IouPair all = paired_iou(a.unsqueeze(1), b.unsqueeze(0));
   CHECK(all.iou.sizes() == torch::IntArrayRef({7, 5}));
   for (std::int64_t i = 0; i < 5; ++i) {
     const IouPair column = paired_iou(a, b.slice(0, i, i + 1).expand({7, 4}));
@@ -76,7 +76,7 @@ TEST_CASE("box functions take no boxes") {
   const Tensor none = torch::zeros({0, 4});
   CHECK(cxcywh_to_xyxy(none).sizes() == torch::IntArrayRef({0, 4}));
   CHECK(paired_iou(none, none).giou.sizes() == torch::IntArrayRef({0}));
-  CHECK(pairwise_iou(none, torch::ones({3, 4})).iou.sizes() == torch::IntArrayRef({0, 3}));
+  CHECK(paired_iou(none.unsqueeze(1), torch::ones({1, 3, 4})).iou.sizes() == torch::IntArrayRef({0, 3}));
 }
 
 TEST_CASE("gradients of IoU, GIoU and inverse sigmoid agree with finite differences") {

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "core/base/error.h"
+#include "tests/support/coco_files.h"
 #include "tests/support/data_files.h"
 #include "tests/support/temporary_folder.h"
 
@@ -56,7 +57,7 @@ TEST_CASE("an error about missing pictures says where they are") {
   test::write_file(folder / "a.json",
                    R"({"images":[{"id":1,"file_name":"images/1.png","width":64,"height":48}],"annotations":[],)"
                    R"("categories":[{"id":1,"name":"cat"}]})");
-  CHECK_THROWS_WITH(load_coco(folder / "a.json", folder / "images"),
+  CHECK_THROWS_WITH(test::load_coco(folder / "a.json", folder / "images"),
                     Contains("missing_picture") &&
                         Contains("1 is in another folder ('1.png' as " + (folder / "images/1.png").string()));
 }

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/base/error.h"
+#include "tests/support/coco_files.h"
 #include "tests/support/data_files.h"
 #include "tests/support/temporary_folder.h"
 
@@ -61,7 +62,7 @@ TEST_CASE("boxes that are fractions of their picture are refused") {
   const Dataset data = fractions.inspect();
   REQUIRE(problem_of(data, "box_fractions"));
   CHECK(problem_of(data, "box_fractions")->severity == Severity::kError);
-  CHECK_THROWS_WITH(load_coco(fractions.folder / "a.json", fractions.folder / "images"), Contains("fractions"));
+  CHECK_THROWS_WITH(test::load_coco(fractions.folder / "a.json", fractions.folder / "images"), Contains("fractions"));
   CHECK_FALSE(problem_of(CocoPicture({"0.1,0.2,0.3,0.4", "0,0,1,1", "10,10,5,5"}).inspect(), "box_fractions"));
 }
 
@@ -71,7 +72,7 @@ TEST_CASE("a set of crowds alone is refused with the reason") {
   REQUIRE(problem_of(data, "only_crowds"));
   CHECK(problem_of(data, "only_crowds")->severity == Severity::kError);
   CHECK(problem_of(data, "only_crowds")->where == "2 annotations");
-  CHECK_THROWS_WITH(load_coco(crowds.folder / "a.json", crowds.folder / "images"), Contains("iscrowd"));
+  CHECK_THROWS_WITH(test::load_coco(crowds.folder / "a.json", crowds.folder / "images"), Contains("iscrowd"));
   CHECK_FALSE(problem_of(CocoPicture({"10,8,20,20"}).inspect(), "only_crowds"));
   CHECK_FALSE(problem_of(CocoPicture({}).inspect(), "only_crowds"));
 }

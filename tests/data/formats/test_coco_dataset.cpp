@@ -5,6 +5,7 @@
 #include "core/base/error.h"
 #include "core/base/random.h"
 #include "data/dataset/dataset.h"
+#include "tests/support/coco_files.h"
 #include "tests/support/data_files.h"
 #include "tests/support/temporary_folder.h"
 
@@ -38,7 +39,7 @@ struct CocoFolder {
   }
   Dataset load(const ClassList* classes = nullptr) const {
     write();
-    return load_coco(file(), folder / "images", classes);
+    return test::load_coco(file(), folder / "images", classes);
   }
   Dataset inspect() const {
     write();
@@ -292,9 +293,9 @@ TEST_CASE("pictures named by a URL lie in its last folder, which may be the fold
   coco.images = R"({"id":10,"coco_url":"http://images.cocodataset.org/images/1.png","width":40,"height":30})";
   coco.add(1, 10, 7, "[5,6,7,8]");
   coco.write();
-  CHECK(load_coco(coco.file(), coco.folder.path()).pictures.at(0).file == coco.folder / "images/1.png");
-  CHECK(load_coco(coco.file(), coco.folder / "images").pictures.at(0).file == coco.folder / "images/1.png");
-  CHECK_THROWS_WITH(load_coco(coco.file(), coco.folder / "nowhere"),
+  CHECK(test::load_coco(coco.file(), coco.folder.path()).pictures.at(0).file == coco.folder / "images/1.png");
+  CHECK(test::load_coco(coco.file(), coco.folder / "images").pictures.at(0).file == coco.folder / "images/1.png");
+  CHECK_THROWS_WITH(test::load_coco(coco.file(), coco.folder / "nowhere"),
                     Catch::Contains("image id 10 ('images/1.png')") && Catch::Contains("coco_url"));
 }
 
