@@ -1,6 +1,9 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
+
+#include "core/base/choices.h"
 
 namespace rtdetr {
 
@@ -12,6 +15,8 @@ enum class ClassLoss {
   kBce,        ///< BCE with 1 for matched
   kSoftBce,    ///< BCE with q for matched, divided by the queries instead of the boxes (Ultralytics without its `fl`)
 };
+inline constexpr std::array<Choice<ClassLoss>, 4> kClassLossWords{
+    {{"vfl", ClassLoss::kVarifocal}, {"mal", ClassLoss::kMal}, {"focal", ClassLoss::kFocal}, {"bce", ClassLoss::kBce}}};
 
 /// Weights and constants of matching and loss; defaults are the official recipe
 /// (docs/reference/official_behaviour.md#loss).
@@ -47,6 +52,14 @@ struct CriterionOptions {
 
   /// The numbers of Ultralytics 8.4 (docs/reference/official_behaviour.md#ultralytics-loss).
   static CriterionOptions ultralytics();
+  /// Whose loss.
+  enum class Variant { kOfficial, kUltralytics };
 };
+inline constexpr std::array<Choice<CriterionOptions::Variant>, 2> kCriterionWords{
+    {{"official", CriterionOptions::Variant::kOfficial}, {"ultralytics", CriterionOptions::Variant::kUltralytics}}};
+inline constexpr std::array<Choice<CriterionOptions::BoxWeight>, 3> kBoxWeightWords{
+    {{"none", CriterionOptions::BoxWeight::kNone},
+     {"iou", CriterionOptions::BoxWeight::kIou},
+     {"giou", CriterionOptions::BoxWeight::kGiou}}};
 
 }  // namespace rtdetr

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 
+#include "core/base/choices.h"
 #include "core/image/picture.h"
 
 namespace rtdetr {
@@ -12,6 +14,9 @@ enum class Resampling {
                     ///< (docs/reference/official_behaviour.md#resize)
   kOpencvLinear,    ///< no antialias; Ultralytics' pipeline
 };
+
+inline constexpr std::array<Choice<Resampling>, 2> kResamplingWords{
+    {{"pillow", Resampling::kPillowBilinear}, {"opencv", Resampling::kOpencvLinear}}};
 
 /// Whether Pillow's resize runs down the columns before it runs along the rows. As both passes round to bytes, the
 /// order shows in single bits. Pillow 13 puts the height first when it loses more than twice as many pixels as the

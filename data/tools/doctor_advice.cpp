@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "core/base/text.h"
+#include "core/image/image_size.h"
 
 namespace rtdetr {
 namespace {
@@ -23,7 +24,10 @@ std::string percent(std::int64_t part, std::int64_t whole) {
   return std::to_string(std::lround(100.0 * static_cast<double>(part) / static_cast<double>(whole))) + " %";
 }
 
-std::int64_t to_32(double side) { return std::max<std::int64_t>(32, 32 * std::lround(side / 32)); }
+std::int64_t to_stride(double side) {
+  constexpr auto kStride = static_cast<double>(kUsualStride);
+  return kUsualStride * std::max(1L, std::lround(side / kStride));
+}
 
 void find_duplicate_boxes(const Dataset& dataset, ProblemCollector& problems) {
   for (const auto& picture : dataset.pictures) {
@@ -120,7 +124,7 @@ class Adviser {
   void advise_on_sizes(const SplitReport& split) {
     const std::string size = std::to_string(options_.height) + "x" + std::to_string(options_.width);
     if (static_cast<double>(split.boxes_below_stride) > kManySmall * static_cast<double>(split.boxes)) {
-      const auto larger = [](std::int64_t side) { return std::to_string(to_32(static_cast<double>(side) * 1.5)); };
+      const auto larger = [](std::int64_t side) { return std::to_string(to_stride(static_cast<double>(side) * 1.5)); };
       const bool square = options_.height == options_.width;
       add(name_of(split) + percent(split.boxes_below_stride, split.boxes) + " of the boxes are narrower than " +
           std::to_string(kFinestStride) + " pixels at " + size +
@@ -131,8 +135,8 @@ class Adviser {
       const double area = static_cast<double>(options_.height) * static_cast<double>(options_.width);
       add(name_of(split) + "pictures are squeezed: they are " + fixed_ratio(split.aspect) +
           " times as wide as high, the network's input is " + size +
-          "; imgsz=" + std::to_string(to_32(std::sqrt(area / split.aspect))) + "," +
-          std::to_string(to_32(std::sqrt(area * split.aspect))) + " keeps their shape at the same cost");
+          "; imgsz=" + std::to_string(to_stride(std::sqrt(area / split.aspect))) + "," +
+          std::to_string(to_stride(std::sqrt(area * split.aspect))) + " keeps their shape at the same cost");
     }
   }
 

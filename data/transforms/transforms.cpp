@@ -92,7 +92,8 @@ FrameSize draw_frame_size(const TransformOptions& options, std::uint64_t seed, s
   const auto scaled = [&](std::int64_t length) {
     if (length == longest) return side;
     const double exact = static_cast<double>(length) * static_cast<double>(side) / static_cast<double>(longest);
-    return std::max<std::int64_t>(32, 32 * std::llround(exact / 32));
+    return std::max<std::int64_t>(options.stride,
+                                  options.stride * std::llround(exact / static_cast<double>(options.stride)));
   };
   return {scaled(base.height), scaled(base.width)};
 }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/base/random.h"
+#include "core/image/image_size.h"
 #include "core/image/resize.h"
 #include "data/dataset/sample.h"
 #include "data/transforms/geometric.h"
@@ -17,6 +18,7 @@ namespace rtdetr {
 struct TransformOptions : GeometricOptions {
   bool augment = true;
   std::int64_t height = 640, width = 640;
+  std::int64_t stride = kUsualStride;  ///< sides of multi-scale pictures are multiples of it
   Resampling resampling = Resampling::kPillowBilinear;
   double photometric = 0.5;              ///< probability of each operation of RandomPhotometricDistort
   double mosaic = 0.0;                   ///< probability of four pictures as one (mosaic.h); then no zoom-out, no crop
@@ -26,7 +28,7 @@ struct TransformOptions : GeometricOptions {
   std::int64_t mosaic_until_epoch = -1;  ///< from this epoch on no mosaic and no mixup; -1 = never off
   std::int64_t strong_until_epoch = -1;  ///< from this epoch on no photometric, zoom-out, crop; -1 = never off
   /// Sides drawn per batch (empty = off), equally likely; a list may repeat one. For a size that is not square they
-  /// are the longer side, and the shorter one follows in proportion, to the nearest multiple of 32.
+  /// are the longer side, and the shorter one follows in proportion, to the nearest multiple of the stride.
   std::vector<std::int64_t> multi_scale;
   std::int64_t multi_scale_until_epoch = -1;
   /// false: pictures are resized straight to the drawn size. true: as the official code does it, to height × width

@@ -37,6 +37,8 @@ class Head : public torch::nn::Module {
   virtual std::int64_t num_layers() const = 0;
   /// The deployment that the published figures of models with this head speak of.
   virtual Deployment deployment() const = 0;
+  /// The loss that models with this head were published with: a word of criterion=.
+  virtual const char* criterion() const { return "official"; }
   /// Operations on `tokens` tokens that the reference executes, and its published figures count, but this head spares.
   virtual double spared_operations(std::int64_t /*tokens*/) const { return 0; }
 };

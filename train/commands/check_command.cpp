@@ -42,7 +42,7 @@ class ReadingLine {
 
 DatasetReport examine(const Settings& settings) {
   constexpr int kShownPictures = 16;
-  const ImageSize size = resolve_image_size(settings, std::nullopt, 32);
+  const ImageSize size = resolve_image_size(settings, std::nullopt, kUsualStride);
   CheckOptions options;
   options.threads = settings.threads > 0 ? static_cast<int>(settings.threads) : physical_cores();
   options.height = size.height;
@@ -181,7 +181,7 @@ ExitCode run_check(const Settings& settings) {
     throw ConfigError("output=" + settings.output + settings.origin_of("output") +
                       ": a picture of labels must end in .jpg, .jpeg or .png");
   const DatasetReport report = examine(settings);
-  const ImageSize size = resolve_image_size(settings, std::nullopt, 32);
+  const ImageSize size = resolve_image_size(settings, std::nullopt, kUsualStride);
   std::string text = report.name + "\n\n" + split_table(report) + "\n" + size_table(report, size) + "\n" +
                      boxes_per_class_table(report) + "\n" + verdict(report) + advice_text(report);
   nlohmann::ordered_json document = report_json(report);

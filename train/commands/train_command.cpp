@@ -13,6 +13,7 @@
 #include "train/loop/experiment.h"
 #include "train/loop/run_cost.h"
 #include "train/loop/run_start.h"
+#include "train/loop/run_summary.h"
 #include "train/loop/trainer.h"
 #include "train/process/allocator.h"
 #include "train/process/failure.h"
@@ -107,9 +108,15 @@ void report(const Settings& settings, Experiment& experiment, const RunFolder& f
   print_json(settings, document);
 }
 
+/// As given, but for what the model decides: another model under the same args.yaml is trained with the same loss.
+Settings with_criterion_of(const Experiment& experiment, Settings settings) {
+  settle_criterion(experiment.settings.criterion, settings);
+  return settings;
+}
+
 /// args.yaml: what was given, so that it repeats or continues the run, and what this run made of it.
 std::string arguments_text(const Settings& settings, const Experiment& experiment) {
-  std::string text = settings_to_yaml(settings);
+  std::string text = settings_to_yaml(with_criterion_of(experiment, settings));
   for (const auto& [key, value] : experiment.fitted)
     text += "# fitted to the length of this run: " + key + ": " + value + "\n";
   return text;
@@ -118,8 +125,8 @@ std::string arguments_text(const Settings& settings, const Experiment& experimen
 /// check=true: everything a run resolves and three steps of it, but no folder.
 ExitCode show_plan(const Settings& settings) {
   Experiment experiment = prepare_experiment(settings);
-  print_text(settings, settings_to_yaml(settings) + "\n" + rows_table(experiment.model->rows()) + "\n" +
-                           describe(experiment) + "\n");
+  print_text(settings, settings_to_yaml(with_criterion_of(experiment, settings)) + "\n" +
+                           rows_table(experiment.model->rows()) + "\n" + describe(experiment) + "\n");
   const RunCost cost = measure_run_cost(experiment);
   warn_about_short_run(experiment, cost.length);
   print_text(settings, "\n" + describe(cost, experiment) +

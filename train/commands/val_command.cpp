@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 #include <nlohmann/json.hpp>
 
+#include "core/base/choices.h"
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/base/text.h"
@@ -24,8 +25,6 @@ namespace {
 
 /// The model's own classes decide; those of the data are mapped to them by name.
 Dataset load_data(const Settings& settings, const ModelInfo& info) {
-  if (settings.data.empty())
-    throw ConfigError("val needs data=FILE, a data set YAML, e.g. data=configs/datasets/bccd.yaml");
   const ClassList classes{info.names, info.category_ids};
   DatasetConfig config = load_dataset_config(settings.data);
   config.limits.max_pixels = settings.max_pixels;
@@ -35,6 +34,7 @@ Dataset load_data(const Settings& settings, const ModelInfo& info) {
 Evaluation evaluate_model(const Settings& settings, OpenedModel& opened, const Dataset& dataset) {
   const ImageSize size = resolve_image_size(settings, opened.size(), opened.model->stride());
   EvaluatorOptions options;
+  options.resampling = chosen("resample", settings.resample, kResamplingWords);
   options.height = size.height;
   options.width = size.width;
   options.batch = settings.batch;
@@ -71,12 +71,8 @@ std::string write_files(const Settings& settings, const Dataset& dataset, const 
 }  // namespace
 
 ExitCode run_val(const Settings& settings) {
+  require_trained(settings);
   OpenedModel opened = open_model(settings);
-  if (!opened.is_checkpoint) {
-    throw ConfigError(
-        "model=" + settings.model + settings.origin_of("model") +
-        ": a model YAML has no trained weights; give a checkpoint such as runs/train/exp/best.safetensors");
-  }
   const Dataset dataset = load_data(settings, opened.info);
   const Evaluation evaluation = evaluate_model(settings, opened, dataset);
   const DetectionReport report = report_detections(evaluation, dataset, settings.conf);

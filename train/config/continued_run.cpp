@@ -1,11 +1,11 @@
 #include "train/config/continued_run.h"
 
-#include <set>
 #include <vector>
 
 #include "core/base/error.h"
 #include "core/io/yaml_writer.h"
 #include "train/config/input_files.h"
+#include "train/config/keys.h"
 #include "train/config/run_length.h"
 #include "train/run/run_checkpoint.h"
 
@@ -22,13 +22,11 @@ ToldRun told_in(const fs::path& file) {
 }  // namespace
 
 std::string told_settings(const Settings& settings) {
-  static const std::set<std::string> kOfOneCall{"cfg",      "resume", "weights", "check",
-                                                "exist_ok", "json",   "quiet",   "verbose"};
   YamlNode typed, others;
   typed.kind = others.kind = YamlNode::Kind::kMap;
   const YamlDocument all = parse_yaml(settings_to_yaml(settings), "settings");
   for (const auto& [key, value] : all.root.entries) {
-    if (!settings.is_given(key) || kOfOneCall.contains(key)) continue;
+    if (!settings.is_given(key) || find_key(key)->on_resume == Key::OnResume::kOfOneCall) continue;
     const bool is_file = (key == "model" || key == "data") && fs::exists(value.scalar);
     YamlNode& told = is_typed(settings, key) ? typed : others;
     told.entries.emplace_back(key, is_file ? yaml_scalar(fs::absolute(value.scalar).string(), true) : value);

@@ -1,11 +1,18 @@
 #include "train/config/keys.h"
 
+#include "core/base/choices.h"
+#include "core/image/resize.h"
+#include "losses/options.h"
+#include "train/optim/lr_schedule.h"
+#include "train/optim/precision.h"
+
 /// The rows. Order is the order of help, args.yaml and the reference page.
 namespace rtdetr {
 
 namespace {
 
 constexpr double kNone = std::numeric_limits<double>::infinity();
+constexpr Key::OnResume kMayChange = Key::OnResume::kMayChange, kOfOneCall = Key::OnResume::kOfOneCall;
 
 constexpr CommandSet kTrain = bit(Command::kTrain), kVal = bit(Command::kVal), kPredict = bit(Command::kPredict),
                      kExport = bit(Command::kExport), kBenchmark = bit(Command::kBenchmark),
@@ -15,6 +22,12 @@ constexpr CommandSet kModelUsers = kTrain | kVal | kPredict | kExport | kBenchma
 constexpr CommandSet kWorkers = kTrain | kVal | kPredict | kExport | kBenchmark;
 constexpr CommandSet kFolderMakers = kTrain | kVal | kPredict;
 constexpr CommandSet kEvery = kModelUsers | kCheck | kConvert | kCocoEval | kVersion;
+
+std::vector<std::string> criterion_words() {
+  std::vector<std::string> words = words_of(kCriterionWords);
+  words.insert(words.begin(), kCriterionOfModel);
+  return words;
+}
 
 /// Rows of one section; the fields a row does not name keep their defaults.
 class Section {
@@ -33,28 +46,33 @@ class Section {
     key.meaning = meaning;
     return keys_.emplace_back(std::move(key));
   }
-  void path(const char* name, std::string Settings::*field, CommandSet commands, const char* example,
+  Key& path(const char* name, std::string Settings::*field, CommandSet commands, const char* example,
             const char* meaning) {
-    add(name, field, commands, "", example, meaning).is_path = true;
+    Key& key = add(name, field, commands, "", example, meaning);
+    key.is_path = true;
+    return key;
   }
-  void number(const char* name, KeyField field, CommandSet commands, double low, double high, const char* unit,
+  Key& number(const char* name, KeyField field, CommandSet commands, double low, double high, const char* unit,
               const char* example, const char* meaning) {
     Key& key = add(name, field, commands, unit, example, meaning);
     key.low = low;
     key.high = high;
+    return key;
   }
-  void above(const char* name, KeyField field, CommandSet commands, double low, double high, const char* unit,
+  Key& above(const char* name, KeyField field, CommandSet commands, double low, double high, const char* unit,
              const char* example, const char* meaning) {
-    number(name, field, commands, low, high, unit, example, meaning);
-    keys_.back().above_low = true;
+    Key& key = number(name, field, commands, low, high, unit, example, meaning);
+    key.above_low = true;
+    return key;
   }
-  void choice(const char* name, std::string Settings::*field, CommandSet commands, std::vector<std::string> choices,
+  Key& choice(const char* name, std::string Settings::*field, CommandSet commands, std::vector<std::string> choices,
               const char* meaning) {
-    const std::string example = choices.front();
-    add(name, field, commands, "", example.c_str(), meaning).choices = std::move(choices);
+    Key& key = add(name, field, commands, "", choices.front().c_str(), meaning);
+    key.choices = std::move(choices);
+    return key;
   }
-  void flag(const char* name, bool Settings::*field, CommandSet commands, const char* meaning) {
-    add(name, field, commands, "", "true", meaning);
+  Key& flag(const char* name, bool Settings::*field, CommandSet commands, const char* meaning) {
+    return add(name, field, commands, "", "true", meaning);
   }
 
  private:
@@ -65,16 +83,21 @@ class Section {
 void add_input_keys(std::vector<Key>& keys) {
   Section s(keys, "what to work on");
   s.path("model", &Settings::model, kModelUsers, "rtdetr-n.yaml",
-         "model YAML, or a checkpoint (.safetensors); train takes a YAML");
+         "model YAML, or a checkpoint (.safetensors); train takes a YAML")
+      .on_resume = kMayChange;
   s.path("data", &Settings::data, kTrain | kVal | kCheck | kConvert, "bccd",
-         "data set YAML, or the name of one that comes along");
+         "data set YAML, or the name of one that comes along")
+      .on_resume = kMayChange;
   s.path("cfg", &Settings::cfg, kEvery, "small-data",
-         "recipe: a YAML file of keys, or the name of one that comes along; the command line wins over it");
+         "recipe: a YAML file of keys, or the name of one that comes along; the command line wins over it")
+      .on_resume = kOfOneCall;
   s.add("scale", &Settings::scale, kTrain | kExport | kBenchmark | kInfo, "", "l",
-        "scale letter of the model YAML; by default the one in its name, else the first");
+        "scale letter of the model YAML; by default the one in its name, else the first")
+      .on_resume = kMayChange;
   s.path(
-      "weights", &Settings::weights, kTrain, "best.safetensors",
-      "checkpoint whose weights the run starts from; classes are matched by name; not read by a run that is continued");
+       "weights", &Settings::weights, kTrain, "best.safetensors",
+       "checkpoint whose weights the run starts from; classes are matched by name; not read by a run that is continued")
+      .on_resume = kOfOneCall;
   s.choice("split", &Settings::split, kVal, {"val", "train", "test"}, "part of the data set");
   s.path(
       "source", &Settings::source, kPredict | kBenchmark, "photos/",
@@ -96,9 +119,10 @@ void add_output_keys(std::vector<Key>& keys) {
          "copy the pictures, so that the new folder stands alone; otherwise they are links to the originals");
   s.path("verify", &Settings::verify, kExport, "photos/",
          "folder of pictures or data set YAML to compare the exported model on; by default a seeded input");
-  s.path("project", &Settings::project, kFolderMakers, "runs/train", "folder of run folders");
-  s.add("name", &Settings::name, kFolderMakers, "", "exp", "name of the run folder; taken names become exp-2, exp-3 …");
-  s.flag("exist_ok", &Settings::exist_ok, kFolderMakers, "write into an existing run folder");
+  s.path("project", &Settings::project, kFolderMakers, "runs/train", "folder of run folders").on_resume = kMayChange;
+  s.add("name", &Settings::name, kFolderMakers, "", "exp", "name of the run folder; taken names become exp-2, exp-3 …")
+      .on_resume = kMayChange;
+  s.flag("exist_ok", &Settings::exist_ok, kFolderMakers, "write into an existing run folder").on_resume = kOfOneCall;
   s.flag("save", &Settings::save, kPredict, "write pictures with the detections drawn in");
   s.flag("save_txt", &Settings::save_txt, kPredict,
          "write labels/<picture>.txt, YOLO's format: class, centre x, y, width, height as fractions");
@@ -113,67 +137,90 @@ void add_output_keys(std::vector<Key>& keys) {
       "conf", &Settings::conf, kPredict | kVal, 0, 1, "", "0.5",
       "smallest score of a detection, by default the model file's own, at which F1 was best on val, else 0.5; val: of "
       "the confusion matrix, precision and recall, 0 = where F1 is best");
-  s.flag("plots", &Settings::plots, kTrain | kVal, "write pictures of labels and predictions into the run folder");
-  s.flag("json", &Settings::json, kEvery, "stdout is one JSON document and nothing else");
-  s.flag("quiet", &Settings::quiet, kEvery, "only warnings and errors on stderr");
-  s.flag("verbose", &Settings::verbose, kEvery, "more on stderr");
+  s.flag("plots", &Settings::plots, kTrain | kVal, "write pictures of labels and predictions into the run folder")
+      .on_resume = kMayChange;
+  s.flag("json", &Settings::json, kEvery, "stdout is one JSON document and nothing else").on_resume = kOfOneCall;
+  s.flag("quiet", &Settings::quiet, kEvery, "only warnings and errors on stderr").on_resume = kOfOneCall;
+  s.flag("verbose", &Settings::verbose, kEvery, "more on stderr").on_resume = kOfOneCall;
 }
 
 void add_machine_keys(std::vector<Key>& keys) {
   Section s(keys, "machine");
-  s.add("device", &Settings::device, kWorkers, "", "cpu", "cpu, cuda, or numbers of CUDA devices: 0 or 0,1");
+  s.add("device", &Settings::device, kWorkers, "", "cpu", "cpu, cuda, or numbers of CUDA devices: 0 or 0,1").on_resume =
+      kMayChange;
   s.number("threads", &Settings::threads, kWorkers | kInfo | kCheck | kCocoEval, 0, 4096, "threads", "4",
-           "compute threads; 0 = $OMP_NUM_THREADS, else one per physical core");
+           "compute threads; 0 = $OMP_NUM_THREADS, else one per physical core")
+      .on_resume = kMayChange;
   s.number("workers", &Settings::workers, kTrain | kVal, 0, 1024, "threads", "4",
-           "threads that read and transform pictures; results do not depend on it");
+           "threads that read and transform pictures; results do not depend on it")
+      .on_resume = kMayChange;
   s.number("batch", &Settings::batch, kTrain | kVal | kPredict | kBenchmark, 1, 65536, "pictures", "16",
            "pictures per step");
   s.number("imgsz", &Settings::imgsz, kModelUsers | kCheck, 32, 16384, "pixels", "640",
-           "input size: one side, or height,width; by default the checkpoint's, else 640");
+           "input size: one side, or height,width; by default the checkpoint's, else 640")
+      .on_resume = kMayChange;
+  s.choice("resample", &Settings::resample, kTrain | kVal, words_of(kResamplingWords),
+           "how pictures are brought to imgsz: as Pillow does, antialiased (the official code), or as OpenCV does, "
+           "linear (Ultralytics)");
   s.number("seed", &Settings::seed, kTrain | kExport | kInfo | kBenchmark, 0, 9007199254740992.0, "", "0",
            "of initial weights and of every random draw");
-  s.choice("amp", &Settings::amp, kTrain, {"off", "bf16", "auto"},
-           "bfloat16 where it is safe; auto = where a self-test finds it faster");
-  s.number("cache_mib", &Settings::cache_mib, kTrain, 0, 1e7, "MiB", "512", "memory for decoded pictures");
+  s.choice("amp", &Settings::amp, kTrain, words_of(kAmpWords),
+           "bfloat16 where it is safe; auto = where a self-test finds it faster")
+      .on_resume = kMayChange;
+  s.number("cache_mib", &Settings::cache_mib, kTrain, 0, 1e7, "MiB", "512", "memory for decoded pictures").on_resume =
+      kMayChange;
   s.number("max_bad", &Settings::max_bad, kTrain, 0, 1, "share", "0.001",
-           "share of missing or unreadable pictures above which the run stops");
+           "share of missing or unreadable pictures above which the run stops")
+      .on_resume = kMayChange;
   s.number(
-      "max_pixels", &Settings::max_pixels, kWorkers | kCheck, 1, 65500.0 * 65500.0, "pixels", "108000000",
-      "largest picture that is decoded, width times height; while it is, it takes up to 4.2 bytes of memory a pixel "
-      "and three times its file");
+       "max_pixels", &Settings::max_pixels, kWorkers | kCheck, 1, 65500.0 * 65500.0, "pixels", "108000000",
+       "largest picture that is decoded, width times height; while it is, it takes up to 4.2 bytes of memory a pixel "
+       "and three times its file")
+      .on_resume = kMayChange;
   s.number("runs", &Settings::runs, kBenchmark, 1, 1000000, "runs", "20", "timed repetitions");
 }
 
 void add_run_keys(std::vector<Key>& keys) {
   Section s(keys, "length of the run");
-  s.number("epochs", &Settings::epochs, kTrain, 1, 1000000, "epochs", "72", "passes over the training pictures");
-  s.number(
-      "time", &Settings::time, kTrain, 0, 100000, "hours", "0.25",
-      "stop after so long and let the schedule end there; what a recipe says in steps or epochs is fitted to the steps "
-      "that this machine makes in that time; 0 = no limit");
+  s.number("epochs", &Settings::epochs, kTrain, 1, 1000000, "epochs", "72", "passes over the training pictures")
+      .on_resume = kMayChange;
+  s.number("time", &Settings::time, kTrain, 0, 100000, "hours", "0.25",
+           "stop after so long and let the schedule end there; what a recipe says in steps or epochs is fitted to the "
+           "steps "
+           "that this machine makes in that time; 0 = no limit")
+      .on_resume = kMayChange;
   s.path("resume", &Settings::resume, kTrain, "auto",
          "auto or true continues the run in <project>/<name>, a checkpoint or run folder continues that one; without "
          "model= "
-         "and data= it goes on as it was told; false starts anew");
+         "and data= it goes on as it was told; false starts anew")
+      .on_resume = kOfOneCall;
   s.flag("check", &Settings::check, kTrain,
          "print the resolved plan (model, data, memory, time, disk) after three trial steps, and stop; nothing is "
-         "written");
+         "written")
+      .on_resume = kOfOneCall;
   s.number("save_every", &Settings::save_every, kTrain, 0, 1e9, "seconds", "300",
-           "time between two writes of last.safetensors inside an epoch; 0 = at epoch ends only");
+           "time between two writes of last.safetensors inside an epoch; 0 = at epoch ends only")
+      .on_resume = kMayChange;
   s.number("save_steps", &Settings::save_steps, kTrain, 0, 1e9, "steps", "1000",
-           "the same in steps, whichever comes first; 0 = by time only");
+           "the same in steps, whichever comes first; 0 = by time only")
+      .on_resume = kMayChange;
   s.number("save_period", &Settings::save_period, kTrain, 0, 1000000, "epochs", "10",
-           "keep epoch-N.safetensors every so many epochs; 0 = never");
+           "keep epoch-N.safetensors every so many epochs; 0 = never")
+      .on_resume = kMayChange;
   s.flag("check_space", &Settings::check_space, kTrain,
-         "do not start when the disk has no room for two checkpoints; false where it says less than it has");
-  s.flag("val", &Settings::val, kTrain, "validate during training");
+         "do not start when the disk has no room for two checkpoints; false where it says less than it has")
+      .on_resume = kMayChange;
+  s.flag("val", &Settings::val, kTrain, "validate during training").on_resume = kMayChange;
   s.number("val_every", &Settings::val_every, kTrain, 1, 1000000, "epochs", "1",
-           "epochs between two validations; a recipe's value is lowered so that there are five");
+           "epochs between two validations; a recipe's value is lowered so that there are five")
+      .on_resume = kMayChange;
   s.number("val_steps", &Settings::val_steps, kTrain, 0, 1e9, "steps", "1000",
            "the same in steps, inside epochs too, and then instead of val_every; 0 = by epochs, or what suits a run "
-           "by time= of fewer than five");
+           "by time= of fewer than five")
+      .on_resume = kMayChange;
   s.number("patience", &Settings::patience, kTrain, 0, 1000000, "epochs", "20",
-           "end the run after so many epochs without a better AP; 0 = never");
+           "end the run after so many epochs without a better AP; 0 = never")
+      .on_resume = kMayChange;
 }
 
 void add_optimizer_keys(std::vector<Key>& keys) {
@@ -181,8 +228,9 @@ void add_optimizer_keys(std::vector<Key>& keys) {
   s.choice("optimizer", &Settings::optimizer, kTrain, {"adamw"}, "how the weights are updated");
   s.above("lr0", &Settings::lr0, kTrain, 0, 10, "", "0.0001", "learning rate");
   s.number("lrf", &Settings::lrf, kTrain, 0, 1, "share of lr0", "0.01", "learning rate at the end (linear, cosine)");
-  s.choice("schedule", &Settings::schedule, kTrain, {"constant", "linear", "cosine", "multistep"},
-           "learning rate after the warm-up");
+  s.number("hold", &Settings::hold, kTrain, 0, 1, "share of the run", "0.5",
+           "linear, cosine: how long the learning rate stays at lr0 before it falls");
+  s.choice("schedule", &Settings::schedule, kTrain, words_of(kScheduleWords), "learning rate after the warm-up");
   s.number("milestones", &Settings::milestones, kTrain, 1, 1000000, "epochs", "40,55",
            "multistep: where the learning rate is multiplied by gamma");
   s.above("gamma", &Settings::gamma, kTrain, 0, 1, "", "0.1", "multistep: factor at each milestone");
@@ -212,9 +260,16 @@ void add_augmentation_keys(std::vector<Key>& keys) {
   s.number("flip_vertical", &Settings::flip_vertical, kTrain, 0, 1, "probability", "0", "top becomes bottom");
   s.number("rotate90", &Settings::rotate90, kTrain, 0, 1, "probability", "0", "turn by 90, 180 or 270 degrees");
   s.number("mosaic", &Settings::mosaic, kTrain, 0, 1, "probability", "0", "four pictures in one");
+  s.number("mosaic_scale", &Settings::mosaic_scale, kTrain, 0, 0.99, "share", "0.5",
+           "a mosaic is seen at 1 minus this to 1 plus this of its size");
+  s.number("mosaic_translate", &Settings::mosaic_translate, kTrain, 0, 0.5, "share of a side", "0.1",
+           "a mosaic is shifted by up to this much");
   s.number("mixup", &Settings::mixup, kTrain, 0, 1, "probability", "0", "two pictures blended, with the boxes of both");
   s.number("multi_scale", &Settings::multi_scale, kTrain, 0, 0.75, "share of imgsz", "0.25",
            "vary the input size per batch by up to this share; 0 = off");
+  s.flag("multi_scale_nearest", &Settings::multi_scale_nearest, kTrain,
+         "to imgsz first and from there with nearest neighbours, as the official code; otherwise straight to the drawn "
+         "size");
   s.number(
       "strong_until", &Settings::strong_until, kTrain, 0, 1000000, "share of the run, or epoch", "0.9",
       "photometric, zoom_out, iou_crop, mosaic and mixup stop there: up to 1 a share of the run, above 1 an epoch");
@@ -236,17 +291,27 @@ void add_model_keys(std::vector<Key>& keys) {
 
 void add_loss_keys(std::vector<Key>& keys) {
   Section s(keys, "loss");
+  s.choice("criterion", &Settings::criterion, kTrain, criterion_words(),
+           "whose loss: the official code's, or Ultralytics' (its constants, its divisor, its focal loss for batches "
+           "without boxes); auto = the one that the model's decoder was published with");
   s.number("loss_class", &Settings::loss_class, kTrain, 0, 1000, "", "1", "weight of the classification loss");
   s.number("loss_bbox", &Settings::loss_bbox, kTrain, 0, 1000, "", "5", "weight of the L1 loss");
   s.number("loss_giou", &Settings::loss_giou, kTrain, 0, 1000, "", "2", "weight of the GIoU loss");
   s.number("cost_class", &Settings::cost_class, kTrain, 0, 1000, "", "2", "matcher: weight of the class cost");
   s.number("cost_bbox", &Settings::cost_bbox, kTrain, 0, 1000, "", "5", "matcher: weight of the L1 cost");
   s.number("cost_giou", &Settings::cost_giou, kTrain, 0, 1000, "", "2", "matcher: weight of the GIoU cost");
-  s.choice("class_loss", &Settings::class_loss, kTrain, {"vfl", "mal", "focal", "bce"},
+  s.choice("class_loss", &Settings::class_loss, kTrain, words_of(kClassLossWords),
            "varifocal, matchability-aware (DEIM), focal, or binary cross-entropy");
   s.number("vfl_alpha", &Settings::vfl_alpha, kTrain, 0, 1, "", "0.75", "vfl: weight of the unmatched queries");
   s.number("vfl_gamma", &Settings::vfl_gamma, kTrain, 0, 10, "", "2",
            "vfl: focusing exponent of the unmatched queries");
+  s.number("focal_alpha", &Settings::focal_alpha, kTrain, 0, 1, "", "0.25", "focal: weight of the matched queries");
+  s.number("focal_gamma", &Settings::focal_gamma, kTrain, 0, 10, "", "2", "focal: focusing exponent");
+  s.number("mal_gamma", &Settings::mal_gamma, kTrain, 0, 10, "", "1.5", "mal: exponent of overlap and score");
+  s.choice("box_weight", &Settings::box_weight, kTrain, words_of(kBoxWeightWords),
+           "a pair's overlap by which its GIoU loss is weighed (RT-DETRv2's boxes_weight_format)");
+  s.flag("share_matches", &Settings::share_matches, kTrain,
+         "all decoder layers take the last one's pairs (RT-DETRv2's share_matched_indices)");
   s.number("one_to_many", &Settings::one_to_many, kTrain, 0, 100, "matches", "0",
            "additional matches per box for the encoder's queries; some help small data sets");
 }

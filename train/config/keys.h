@@ -39,6 +39,12 @@ struct Key {
   bool above_low = false;            ///< the lower bound itself is refused
   std::vector<std::string> choices;  ///< of a text; empty = any
   bool is_path = false;              ///< in a recipe relative to the recipe's folder
+  /// What a run that is continued makes of another value.
+  enum class OnResume {
+    kMustMatch,  ///< refuses it: the key enters the run's numbers
+    kMayChange,  ///< takes it: the key does not enter them, or only where they end
+    kOfOneCall,  ///< takes it, and does not remember it: the key belongs to one call of the program
+  } on_resume = OnResume::kMustMatch;
 };
 /// A key that means different things to two commands has a row for each.
 std::span<const Key> all_keys();

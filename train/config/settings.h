@@ -13,6 +13,9 @@
 
 namespace rtdetr {
 
+/// Value of criterion= that leaves the choice to the model.
+inline constexpr const char* kCriterionOfModel = "auto";
+
 /// What the program can be told to do.
 enum class Command { kTrain, kVal, kPredict, kExport, kBenchmark, kInfo, kCheck, kConvert, kCocoEval, kHelp, kVersion };
 
@@ -27,7 +30,8 @@ struct ParamGroupRule {
 
 /// Every key of the program, typed, after defaults < cfg=FILE < command line. Field names are the keys. The defaults
 /// here are the program's; names, units, meanings, ranges and the commands a key belongs to are in
-/// train/config/key_table.cpp, and the defaults that differ from command to command in command_table.cpp.
+/// train/config/key_table.cpp, the defaults that differ from command to command in command_table.cpp, and what a key
+/// does to the option structs in options.h.
 struct Settings {
   Command command = Command::kHelp;
 
@@ -45,6 +49,7 @@ struct Settings {
   std::int64_t workers = 4;  ///< threads that read pictures; 0 = none of their own
   std::int64_t batch = 16;
   ImageSize imgsz;  ///< see resolve_image_size
+  std::string resample = "pillow";
   std::int64_t seed = 0;
   std::string project = "runs/train";
   std::string name = "exp";
@@ -76,6 +81,7 @@ struct Settings {
   std::string optimizer = "adamw";
   double lr0 = 1e-4;  ///< of every parameter to which param_groups give no other: recipes slow the backbone there
   double lrf = 0.01;  ///< final learning rate as a share of lr0 (linear, cosine)
+  double hold = 0;    ///< share of the run before it falls (linear, cosine)
   double weight_decay = 1e-4;
   double beta1 = 0.9;
   double beta2 = 0.999;
@@ -99,10 +105,13 @@ struct Settings {
   double flip_vertical = 0;
   double rotate90 = 0;
   double mosaic = 0;
+  double mosaic_scale = 0.5;
+  double mosaic_translate = 0.1;
   double mixup = 0;
-  double multi_scale = 0.25;     ///< share by which the side varies; see multi_scale_sides. 0 = off
-  double strong_until = 1;       ///< see switch_off_reached: photometric, zoom-out, crop, mosaic, mixup stop there
-  double multi_scale_until = 1;  ///< see switch_off_reached
+  double multi_scale = 0.25;         ///< share by which the side varies; see multi_scale_sides. 0 = off
+  bool multi_scale_nearest = false;  ///< in two steps, as the official code
+  double strong_until = 1;           ///< see switch_off_reached: photometric, zoom-out, crop, mosaic, mixup stop there
+  double multi_scale_until = 1;      ///< see switch_off_reached
 
   // model, 0 = the file's own value
   std::int64_t nc = 0;
@@ -110,11 +119,16 @@ struct Settings {
   std::int64_t decoder_layers = 0;
   std::string freeze;  ///< train: parameters whose name it is found in are not trained; empty = all are
 
-  // loss (defaults = CriterionOptions)
+  // loss (defaults = CriterionOptions; another criterion brings its own, see settle_criterion)
+  std::string criterion = kCriterionOfModel;  ///< official, ultralytics
   double loss_class = 1, loss_bbox = 5, loss_giou = 2;
   double cost_class = 2, cost_bbox = 5, cost_giou = 2;
   double vfl_alpha = 0.75, vfl_gamma = 2;
   std::string class_loss = "vfl";
+  double focal_alpha = 0.25, focal_gamma = 2;
+  double mal_gamma = 1.5;
+  std::string box_weight = "none";
+  bool share_matches = false;
   std::int64_t one_to_many = 0;  ///< extra matches per box for the encoder's queries; 0 = off
 
   // predict, export, benchmark, check, convert, coco-eval
@@ -155,7 +169,7 @@ ImageSize resolve_image_size(const Settings& settings, std::optional<ImageSize> 
 
 /// Sides that multi_scale stands for: multiples of `stride` from (1 − share) to (1 + share) times `side`, the side
 /// itself three times, as the official list 480 … 800 for 640 and 0.25. Empty when share is 0.
-std::vector<std::int64_t> multi_scale_sides(std::int64_t side, double share, std::int64_t stride = 32);
+std::vector<std::int64_t> multi_scale_sides(std::int64_t side, double share, std::int64_t stride);
 
 /// Meaning of strong_until and multi_scale_until: up to 1 a share of the run (of `epochs`, or of `time` when that is
 /// set; 1 = never reached), above 1 the epoch, counted from 0.

@@ -1,7 +1,6 @@
 #include "train/config/settings_parser.h"
 
 #include <algorithm>
-#include <regex>
 #include <set>
 
 #include "core/base/error.h"
@@ -12,7 +11,9 @@
 #include "models/graph/model_files.h"
 #include "train/config/command_table.h"
 #include "train/config/continued_run.h"
+#include "train/config/key_combinations.h"
 #include "train/config/keys.h"
+#include "train/config/param_group_reader.h"
 
 /// How a command line becomes Settings: the command's defaults, then cfg=FILE, then the keys of the command line. What
 /// is wrong is collected, so that one run shows every mistake.
@@ -59,9 +60,9 @@ class Parser {
     for (const KeyValue& pair : pairs) apply(pair.key, pair.value, "argument '" + pair.argument + "'", "command line");
     take_from_run();
     settle_data_name();
-    settle_param_groups();
+    groups_.settle(settings_);
     check_required();
-    check_combinations();
+    for (std::string& wrong : wrong_combinations(settings_, model_is_runs_)) problems_.push_back(std::move(wrong));
     if (!problems_.empty()) throw ConfigError(join(problems_, "\n"));
     return std::move(settings_);
   }
@@ -77,20 +78,16 @@ class Parser {
   void apply(const std::string& name, const std::string& text, const std::string& where, const std::string& origin);
   void read_recipe(const std::string& file);
   void read_recipe_entry(const YamlDocument& recipe, const std::string& name, const YamlNode& node, int line);
-  void read_param_groups(const YamlDocument& recipe, const YamlNode& list);
-  void read_param_group(const YamlDocument& recipe, const YamlNode& map);
   void take_told(const ToldRun& run, const char* map, const std::string& origin);
   void take_from_run();
   void settle_data_name();
-  void settle_param_groups();
   void check_required();
-  void check_combinations();
 
   Settings settings_;
   std::vector<std::string> problems_;
-  std::set<std::string> attempted_;               ///< keys that were given, well or badly
-  std::vector<std::optional<double>> group_lrs_;  ///< `lr:` of each group, until lr0 is settled
-  bool model_is_runs_ = false;                    ///< the YAML in the checkpoint of the run that is continued
+  std::set<std::string> attempted_;  ///< keys that were given, well or badly
+  ParamGroupReader groups_;
+  bool model_is_runs_ = false;  ///< the YAML in the checkpoint of the run that is continued
 };
 
 std::vector<KeyValue> Parser::split_arguments(std::span<const std::string> arguments) {
@@ -196,7 +193,7 @@ void Parser::read_recipe_entry(const YamlDocument& recipe, const std::string& na
   if (name == "cfg") return problem(where, "a recipe cannot name another one");
   const Key* key = known_key(name, where);
   if (!key) return;
-  if (name == "param_groups") return read_param_groups(recipe, node);
+  if (name == "param_groups") return groups_.read(recipe, node, settings_, problems_);
   const bool takes_list = std::holds_alternative<ImageSize Settings::*>(key->field) ||
                           std::holds_alternative<std::vector<std::int64_t> Settings::*>(key->field);
   if (node.is_map() || (node.is_sequence() && !takes_list))
@@ -212,50 +209,6 @@ void Parser::read_recipe_entry(const YamlDocument& recipe, const std::string& na
     if (fs::path(text).is_relative() && fs::exists(beside)) text = beside.lexically_normal().string();
   }
   apply(name, text, where, where);
-}
-
-void Parser::read_param_groups(const YamlDocument& recipe, const YamlNode& list) {
-  if (!list.is_sequence())
-    return problem(recipe.where(list), "param_groups must be a list of maps, not " + list.describe());
-  for (const YamlNode& map : list.items) {
-    if (map.is_map())
-      read_param_group(recipe, map);
-    else
-      problem(recipe.where(map),
-              "a parameter group is a map such as {match: backbone, lr_scale: 0.1}, not " + map.describe());
-  }
-  settings_.given["param_groups"] = recipe.where(list);
-}
-
-void Parser::read_param_group(const YamlDocument& recipe, const YamlNode& map) {
-  static const std::vector<std::string> names = {"match", "lr_scale", "lr", "weight_decay"};
-  ParamGroupRule rule;
-  rule.where = recipe.where(map);
-  std::optional<double> lr;
-  for (std::size_t i = 0; i < map.entries.size(); ++i) {
-    const auto& [name, node] = map.entries[i];
-    const std::string where = recipe.where(map.key_lines[i]);
-    if (name == "match") {
-      rule.match = node.scalar;
-    } else if (std::find(names.begin(), names.end(), name) == names.end()) {
-      problem(where, "unknown key '" + name + "' of a parameter group" + did_you_mean(name, names));
-    } else if (const auto value = node.as_double(); value && *value >= 0) {
-      if (name == "lr_scale") rule.lr_scale = *value;
-      if (name == "lr") lr = *value;
-      if (name == "weight_decay") rule.weight_decay = *value;
-    } else {
-      problem(where, name + " must be a number of at least 0, not " + node.describe());
-    }
-  }
-  if (rule.match.empty()) problem(rule.where, "a parameter group needs match: and a regular expression");
-  if (lr && map.find("lr_scale")) problem(rule.where, "lr and lr_scale exclude each other; keep one");
-  try {
-    const std::regex compiled(rule.match, std::regex::ECMAScript);
-  } catch (const std::regex_error& error) {
-    problem(rule.where, "'" + rule.match + "' is no regular expression: " + error.what());
-  }
-  settings_.param_groups.push_back(std::move(rule));
-  group_lrs_.push_back(lr);
 }
 
 /// data=bccd is the data set of that name that comes along.
@@ -292,11 +245,6 @@ void Parser::take_from_run() {
   if (model_is_runs_) settings_.model = run->file.string();
 }
 
-void Parser::settle_param_groups() {
-  for (std::size_t i = 0; i < group_lrs_.size(); ++i)
-    if (group_lrs_[i]) settings_.param_groups[i].lr_scale = *group_lrs_[i] / settings_.lr0;
-}
-
 void Parser::check_required() {
   for (const std::string& name : command().required) {
     const Key& key = *find_key(name, settings_.command);
@@ -304,38 +252,6 @@ void Parser::check_required() {
     if (!attempted_.contains(name))
       problems_.push_back(command().name + " needs " + name + "=: " + key.meaning + "; e.g. " + command().example);
   }
-}
-
-void Parser::check_combinations() {
-  const Settings& s = settings_;
-  const auto both = [&](const char* a, const char* b, const char* why) {
-    if (s.is_given(a) && s.is_given(b))
-      problems_.push_back(std::string(a) + " and " + b + " exclude each other: " + why);
-  };
-  if (s.quiet && s.verbose) problems_.push_back("quiet and verbose exclude each other: keep one");
-  if (s.resume != "false" && s.resume != "auto") both("resume", "weights", "that run has its own weights");
-  if (s.schedule == "multistep" && s.milestones.empty())
-    problems_.push_back("schedule=multistep" + s.origin_of("schedule") + " needs milestones=, e.g. milestones=40,55");
-  if (!std::is_sorted(s.milestones.begin(), s.milestones.end()))
-    problems_.push_back("milestones" + s.origin_of("milestones") + " must ascend");
-  if (s.command == Command::kTrain && !model_is_runs_ && fs::path(s.model).extension() == ".safetensors")
-    problems_.push_back("model=" + s.model + s.origin_of("model") +
-                        ": train builds its model from a YAML; add weights=" + s.model +
-                        " to start from a checkpoint, or give resume=" + s.model + " alone to continue its run");
-  if (s.command == Command::kCheck) {
-    both("data", "annotations", "check one data set YAML, or one annotations file");
-    if (s.annotations.empty() != s.images.empty())
-      problems_.push_back("check needs annotations= and images= together");
-    else if (s.data.empty() && s.annotations.empty())
-      problems_.push_back("check needs data=, or annotations= and images=; e.g. " + command().example);
-  }
-  if (s.save_conf && !s.save_txt)
-    problems_.push_back("save_conf=true" + s.origin_of("save_conf") +
-                        " adds a column to the files of save_txt=true; give both");
-  if (s.command == Command::kExport && !s.output.empty() && !s.format.empty() &&
-      fs::path(s.output).extension() != "." + s.format)
-    problems_.push_back("output=" + s.output + s.origin_of("output") + ": format=" + s.format +
-                        " is written to a file ending in ." + s.format);
 }
 
 bool is_help_word(const std::string& word) { return word == "--help" || word == "-h" || word == "help"; }

@@ -90,6 +90,7 @@ Loader evaluation_loader(const Dataset& dataset, const EvaluatorOptions& options
   transforms.augment = false;
   transforms.height = options.height;
   transforms.width = options.width;
+  transforms.resampling = options.resampling;
   LoaderOptions loader;
   loader.batch_size = options.batch;
   loader.threads = options.workers;

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/image/resize.h"
 #include "data/dataset/dataset.h"
 #include "data/evaluation/coco_metric.h"
 #include "losses/options.h"
@@ -17,8 +18,9 @@ namespace rtdetr {
 struct EvaluatorOptions {
   std::int64_t height = 640, width = 640;
   std::int64_t batch = 16;
-  int workers = 2;                    ///< threads that read pictures
-  int threads = 1;                    ///< of the metric
+  int workers = 2;  ///< threads that read pictures
+  int threads = 1;  ///< of the metric
+  Resampling resampling = Resampling::kPillowBilinear;
   std::int64_t max_detections = 300;  ///< per picture, best first; no confidence threshold
   /// With these, the loss terms of the decoder layers and the encoder are averaged over the pictures as well.
   std::optional<CriterionOptions> criterion;

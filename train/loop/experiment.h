@@ -6,14 +6,11 @@
 
 #include "data/dataset/dataset.h"
 #include "data/loader/loader.h"
-#include "data/transforms/transforms.h"
-#include "losses/options.h"
 #include "models/graph/model.h"
-#include "train/config/run_length.h"
+#include "train/config/options.h"
 #include "train/config/settings.h"
 #include "train/evaluation/evaluator.h"
-#include "train/optim/lr_schedule.h"
-#include "train/optim/optimizer.h"
+#include "train/optim/param_groups.h"
 #include "train/optim/precision.h"
 #include "train/run/run_checkpoint.h"
 
@@ -21,7 +18,7 @@ namespace rtdetr {
 
 /// A training run, ready to start: everything that settings and files decide, read and checked.
 struct Experiment {
-  Settings settings;
+  Settings settings;  ///< as they act: criterion= settled, fitted to the run's length
   ImageSize size;
   Dataset train;
   std::optional<Dataset> val;       ///< absent with val=false, or when the data set has no such split
@@ -44,17 +41,9 @@ Experiment prepare_experiment(const Settings& settings);
 /// The same for a run that is continued: weights= is not read, the file may be gone.
 Experiment prepare_to_continue(Settings settings);
 
-/// The summary before the first step: model, data, length, optimizer groups, precision.
-std::string describe(const Experiment& experiment);
-/// Warns when there are too few steps for a DETR, or for the warm-up.
-void warn_about_short_run(const Experiment& experiment, const RunLength& length);
-
 /// By the recipe's param_groups, or else by shape (param_groups.h). Frozen parameters are in no group.
 std::vector<ParameterGroup> make_groups(const Settings& settings, const DetectionModel& model);
-BuildOptions build_options(const Settings& settings, std::int64_t num_classes);
-CriterionOptions criterion_options(const Settings& settings);
-LrSchedule lr_schedule(const Settings& settings);
-TransformOptions training_transforms(const Settings& settings, const ImageSize& size);
+TransformOptions training_transforms(const Experiment& experiment);
 LoaderOptions training_loader_options(const Experiment& experiment);
 EvaluatorOptions evaluator_options(const Experiment& experiment);
 

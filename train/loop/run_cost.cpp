@@ -20,7 +20,7 @@ RunCost measure_run_cost(Experiment& experiment) {
   constexpr std::uintmax_t kMiB = 1 << 20;
   Settings& settings = experiment.settings;
   RunCost cost;
-  const auto sides = multi_scale_sides(std::max(experiment.size.height, experiment.size.width), settings.multi_scale);
+  const std::vector<std::int64_t> sides = training_transforms(experiment).multi_scale;
   if (!sides.empty()) cost.largest_side = *std::max_element(sides.begin(), sides.end());
   {
     Trial trial(experiment);

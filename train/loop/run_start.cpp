@@ -6,6 +6,7 @@
 #include "core/base/log.h"
 #include "core/base/text.h"
 #include "train/config/keys.h"
+#include "train/loop/run_identity.h"
 #include "train/loop/trial.h"
 #include "train/report/output.h"
 
@@ -73,7 +74,7 @@ RunLength fit_new_run(Experiment& experiment) {
 }
 
 void take_over(Experiment& experiment, const RunCheckpoint& checkpoint) {
-  check_identity(checkpoint.facts.identity, experiment.identity, checkpoint.file);
+  check_identity(completed(checkpoint.facts.identity), experiment.identity, checkpoint.file);
   keep_precision(experiment, checkpoint.facts);
   if (outlives_its_time(experiment.settings, checkpoint.facts)) lift_time(experiment, checkpoint.facts);
   keep_fitted(experiment, checkpoint.facts);

@@ -36,8 +36,8 @@ Trainer::Trainer(Experiment& experiment, const RunFolder& folder, std::function<
     : experiment_(experiment),
       settings_(experiment.settings),
       folder_(folder),
-      optimizer_(experiment.groups, {.beta1 = settings_.beta1, .beta2 = settings_.beta2}),
-      ema_(*experiment.model, *experiment.average, {.decay = settings_.ema_decay, .ramp = settings_.ema_ramp}),
+      optimizer_(experiment.groups, adamw_options(settings_)),
+      ema_(*experiment.model, *experiment.average, ema_options(settings_)),
       schedule_(lr_schedule(settings_)),
       step_(experiment.model, optimizer_, ema_, step_options(experiment)),
       saver_(folder),
@@ -126,7 +126,7 @@ void Trainer::switch_augmentation_off() {
   if (strong) log::info("strong augmentation is off from epoch " + std::to_string(epoch_ + 1) + " on");
   if (scale) log::info("multi-scale is off from epoch " + std::to_string(epoch_ + 1) + " on");
   if (loader_ && !strong && !scale) return;
-  TransformOptions transforms = training_transforms(settings_, experiment_.size);
+  TransformOptions transforms = training_transforms(experiment_);
   transforms.strong_until_epoch = strong_off_;
   transforms.mosaic_until_epoch = strong_off_;
   transforms.multi_scale_until_epoch = multi_scale_off_;

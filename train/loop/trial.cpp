@@ -17,7 +17,7 @@ namespace {
 
 /// One optimizer step's batches, read and transformed in this thread.
 std::vector<Batch> trial_batches(const Experiment& experiment, std::int64_t side) {
-  TransformOptions transforms = training_transforms(experiment.settings, experiment.size);
+  TransformOptions transforms = training_transforms(experiment);
   transforms.multi_scale.clear();
   if (side > 0) transforms.multi_scale = {side};
   LoaderOptions options = training_loader_options(experiment);

@@ -5,7 +5,6 @@
 #include <numbers>
 
 #include "core/base/error.h"
-#include "core/base/text.h"
 
 namespace rtdetr {
 namespace {
@@ -33,15 +32,6 @@ double LrSchedule::factor(const SchedulePoint& point) const {
   const double warmup =
       warmup_steps > 0 ? std::min(1.0, static_cast<double>(point.step + 1) / static_cast<double>(warmup_steps)) : 1.0;
   return warmup * shape_factor(*this, point);
-}
-
-LrSchedule::Shape parse_schedule_shape(const std::string& name) {
-  static const std::vector<std::string> kNames{"constant", "linear", "cosine", "multistep"};
-  const auto found = std::find(kNames.begin(), kNames.end(), name);
-  if (found == kNames.end()) {
-    throw ConfigError("lr_schedule: '" + name + "' is none of " + join(kNames, ", ") + did_you_mean(name, kNames));
-  }
-  return static_cast<LrSchedule::Shape>(found - kNames.begin());
 }
 
 }  // namespace rtdetr

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <string>
 #include <vector>
+
+#include "core/base/choices.h"
 
 namespace rtdetr {
 
@@ -31,7 +33,10 @@ struct LrSchedule {
   double factor(const SchedulePoint& point) const;
 };
 
-/// "constant", "linear", "cosine", "multistep". @throws ConfigError with the nearest name
-LrSchedule::Shape parse_schedule_shape(const std::string& name);
+inline constexpr std::array<Choice<LrSchedule::Shape>, 4> kScheduleWords{
+    {{"constant", LrSchedule::Shape::kConstant},
+     {"linear", LrSchedule::Shape::kLinear},
+     {"cosine", LrSchedule::Shape::kCosine},
+     {"multistep", LrSchedule::Shape::kMultiStep}}};
 
 }  // namespace rtdetr

@@ -7,9 +7,6 @@
 #include <ATen/autocast_mode.h>
 #include <torch/torch.h>
 
-#include "core/base/error.h"
-#include "core/base/text.h"
-
 namespace rtdetr {
 namespace {
 
@@ -52,8 +49,6 @@ std::string two_digits(double value) {
 
 }  // namespace
 
-const char* precision_name(Precision precision) { return precision == Precision::kBFloat16 ? "bf16" : "fp32"; }
-
 AutocastScope::AutocastScope(Precision precision, torch::Device device)
     : active_(precision == Precision::kBFloat16), device_(device.type()) {
   if (!active_) return;
@@ -69,10 +64,9 @@ AutocastScope::~AutocastScope() {
   at::autocast::set_autocast_enabled(device_, was_enabled_);
 }
 
-PrecisionChoice choose_precision(const std::string& amp, torch::Device device) {
-  if (amp == "off") return {Precision::kFloat32, "amp=off: the model runs in fp32"};
-  if (amp == "bf16") return {Precision::kBFloat16, "amp=bf16: the model runs in bf16 autocast"};
-  if (amp != "auto") throw ConfigError("amp: '" + amp + "' is none of off, bf16, auto");
+PrecisionChoice choose_precision(Amp amp, torch::Device device) {
+  if (amp == Amp::kOff) return {Precision::kFloat32, "amp=off: the model runs in fp32"};
+  if (amp == Amp::kBFloat16) return {Precision::kBFloat16, "amp=bf16: the model runs in bf16 autocast"};
   const ConvolutionTimes times = time_convolutions(device);
   constexpr double kWorthwhile = 0.8;  // only the convolutions gain this much; the rest of the step does not
   const bool faster = times.bf16 < kWorthwhile * times.fp32;

@@ -162,6 +162,10 @@ Deployment RTDETRDecoderImpl::deployment() const {
   return options_.keys == DecoderOptions::Keys::kUltralytics ? Deployment::kUltralytics : Deployment::kOfficial;
 }
 
+const char* RTDETRDecoderImpl::criterion() const {
+  return options_.keys == DecoderOptions::Keys::kUltralytics ? "ultralytics" : "official";
+}
+
 /// Ultralytics neither folds the decoder's BatchNorm nor drops the embedding.
 std::int64_t RTDETRDecoderImpl::deployed_parameters(Deployment deployment) const {
   const std::int64_t all = count_parameters(*this);

@@ -61,6 +61,7 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
   std::int64_t num_layers() const override { return static_cast<std::int64_t>(layers_.size()); }
   const DecoderOptions& options() const { return options_; }
   Deployment deployment() const override;
+  const char* criterion() const override;
   double spared_operations(std::int64_t tokens) const override;
 
   void init_weights(const WeightDraws& draws) override;

@@ -328,10 +328,10 @@ TEST_CASE("the input size is the given one, else the checkpoint's, else 640") {
 }
 
 TEST_CASE("multi_scale of 640 by a quarter is the official list") {
-  CHECK(multi_scale_sides(640, 0.25) ==
+  CHECK(multi_scale_sides(640, 0.25, 32) ==
         std::vector<std::int64_t>{480, 512, 544, 576, 608, 640, 640, 640, 672, 704, 736, 768, 800});
-  CHECK(multi_scale_sides(640, 0).empty());
-  CHECK(multi_scale_sides(32, 0.5).front() >= 32);
+  CHECK(multi_scale_sides(640, 0, 32).empty());
+  CHECK(multi_scale_sides(32, 0.5, 32).front() >= 32);
 }
 
 TEST_CASE("a switch-off is a share of the run up to 1 and an epoch above") {
@@ -344,13 +344,13 @@ TEST_CASE("a switch-off is a share of the run up to 1 and an epoch above") {
 }
 
 TEST_CASE("class_loss= chooses the classification loss") {
-  const auto chosen = [](const std::string& name) {
+  const auto loss_of = [](const std::string& name) {
     return criterion_options(parse("train model=m.yaml data=d.yaml class_loss=" + name)).class_loss;
   };
-  CHECK(chosen("vfl") == ClassLoss::kVarifocal);
-  CHECK(chosen("mal") == ClassLoss::kMal);
-  CHECK(chosen("focal") == ClassLoss::kFocal);
-  CHECK(chosen("bce") == ClassLoss::kBce);
+  CHECK(loss_of("vfl") == ClassLoss::kVarifocal);
+  CHECK(loss_of("mal") == ClassLoss::kMal);
+  CHECK(loss_of("focal") == ClassLoss::kFocal);
+  CHECK(loss_of("bce") == ClassLoss::kBce);
 }
 
 TEST_CASE("every recipe that comes along is valid, and names files that exist") {

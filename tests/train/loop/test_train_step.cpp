@@ -42,7 +42,7 @@ struct Bench {
   std::vector<Batch> batches(std::int64_t size, int count) {
     LoaderOptions options = training_loader_options(experiment);
     options.batch_size = size;
-    TransformOptions transforms = training_transforms(experiment.settings, experiment.size);
+    TransformOptions transforms = training_transforms(experiment);
     transforms.augment = false;
     Loader loader(experiment.train, transforms, options);
     loader.start(0);

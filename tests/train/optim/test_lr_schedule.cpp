@@ -23,6 +23,13 @@ TEST_CASE("linear and cosine go from 1 to the final factor") {
   }
 }
 
+TEST_CASE("the rate is held for a share of the run before it falls") {
+  const LrSchedule schedule{.shape = LrSchedule::Shape::kCosine, .final_factor = 0.1, .hold = 0.5, .warmup_steps = 0};
+  CHECK(schedule.factor({.progress = 0.5}) == 1);
+  CHECK(schedule.factor({.progress = 0.75}) == Approx(0.55));
+  CHECK(schedule.factor({.progress = 1}) == Approx(0.1));
+}
+
 TEST_CASE("multistep multiplies by gamma at each milestone epoch") {
   const LrSchedule schedule{
       .shape = LrSchedule::Shape::kMultiStep, .milestones = {2, 4}, .gamma = 0.1, .warmup_steps = 0};
@@ -32,8 +39,8 @@ TEST_CASE("multistep multiplies by gamma at each milestone epoch") {
 }
 
 TEST_CASE("a misspelt schedule is answered with the nearest name") {
-  CHECK(parse_schedule_shape("cosine") == LrSchedule::Shape::kCosine);
-  CHECK_THROWS_WITH(parse_schedule_shape("cosin"), Catch::Contains("did you mean 'cosine'"));
+  CHECK(chosen("schedule", "cosine", kScheduleWords) == LrSchedule::Shape::kCosine);
+  CHECK_THROWS_WITH(chosen("schedule", "cosin", kScheduleWords), Catch::Contains("did you mean 'cosine'"));
 }
 
 }  // namespace rtdetr

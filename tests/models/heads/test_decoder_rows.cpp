@@ -1,0 +1,62 @@
+#include <catch2/catch.hpp>
+
+#include "models/heads/detr/decoder.h"
+#include "tests/models/tiny_model.h"
+
+/// What a model file says of its decoder arrives there.
+namespace rtdetr {
+namespace {
+
+DecoderOptions options_of(const std::string& named) {
+  std::string text = test::kTinyModel;
+  text.replace(text.find("variant: v2"), std::string("variant: v2").size(), named);
+  const DetectionModel model = build_model(parse_model_spec(text, "tiny.yaml"), {.shapes_only = true});
+  return dynamic_cast<const RTDETRDecoderImpl&>(model->head()).options();
+}
+
+std::string criterion_of(const std::string& variant) {
+  std::string text = test::kTinyModel;
+  text.replace(text.find("variant: v2"), std::string("variant: v2").size(), "variant: " + variant);
+  return build_model(parse_model_spec(text, "tiny.yaml"), {.shapes_only = true})->head().criterion();
+}
+
+}  // namespace
+
+TEST_CASE("options of the denoising queries in a model file reach the decoder") {
+  const DenoisingOptions plain = options_of("variant: v2").denoising;
+  CHECK(plain.count == 6);
+  CHECK(plain.label_noise_ratio == 0.5);
+  CHECK(plain.box_noise_scale == 1.0);
+  const DenoisingOptions other =
+      options_of("variant: v2, label_noise: 0.2, box_noise: 0.4, padding: zero, empty_batch: none, logit_eps: 0.001")
+          .denoising;
+  CHECK(other.label_noise_ratio == 0.2);
+  CHECK(other.box_noise_scale == 0.4);
+  CHECK(other.padding == DenoisingOptions::Padding::kZero);
+  CHECK(other.empty_batch == DenoisingOptions::EmptyBatch::kNone);
+  CHECK(other.logit_epsilon == 0.001);
+}
+
+TEST_CASE("options of selection, sampling and anchors in a model file reach the decoder") {
+  const DecoderOptions plain = options_of("variant: v2");
+  CHECK(plain.sampling == SamplingMethod::kBilinear);
+  CHECK(plain.selection == QuerySelection::kBestClass);
+  CHECK(plain.anchors.official_border);
+  const DecoderOptions other = options_of(
+      "variant: v2, sampling: discrete, discrete_clamp: fixed, select: one2many, anchors: fixed, prior: ultralytics, "
+      "clamp_output: true, learnt_queries: true");
+  CHECK(other.sampling == SamplingMethod::kDiscrete);
+  CHECK(other.selection == QuerySelection::kOneToMany);
+  CHECK_FALSE(other.anchors.official_border);
+  CHECK(other.prior_scales_with_classes);
+  CHECK(other.clamp_output);
+  CHECK(other.learnt_queries);
+}
+
+TEST_CASE("a decoder's variant says with which loss it was published") {
+  CHECK(criterion_of("v1") == "official");
+  CHECK(criterion_of("v2") == "official");
+  CHECK(criterion_of("ultralytics") == "ultralytics");
+}
+
+}  // namespace rtdetr

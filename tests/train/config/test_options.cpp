@@ -1,0 +1,166 @@
+#include "train/config/options.h"
+
+#include <set>
+#include <sstream>
+
+#include <catch2/catch.hpp>
+
+#include "core/base/choices.h"
+#include "core/image/picture.h"
+#include "models/deploy/detector.h"
+#include "models/graph/model.h"
+#include "models/graph/model_files.h"
+#include "train/config/command_table.h"
+#include "train/config/keys.h"
+#include "train/optim/precision.h"
+
+namespace rtdetr {
+namespace {
+
+Settings defaults() {
+  Settings settings;
+  settings.command = Command::kTrain;
+  return settings;
+}
+
+template <typename... Values>
+std::string written(const Values&... values) {
+  std::ostringstream text;
+  ((text << values << ' '), ...);
+  return text.str();
+}
+
+std::string text_of(const CriterionOptions& o) {
+  return written(o.cost_class, o.cost_bbox, o.cost_giou, o.cost_alpha, o.cost_gamma, o.loss_class, o.loss_bbox,
+                 o.loss_giou, static_cast<int>(o.class_loss), o.vfl_alpha, o.vfl_gamma, o.focal_alpha, o.focal_gamma,
+                 o.mal_gamma, o.vfl_weight_gradient, o.focal_when_empty, o.iou_epsilon, static_cast<int>(o.box_weight),
+                 static_cast<int>(o.normalizer), o.share_matches, o.one_to_many, static_cast<int>(o.naming));
+}
+
+std::string text_of(const LrSchedule& o) {
+  std::string text = written(static_cast<int>(o.shape), o.final_factor, o.hold, o.gamma, o.warmup_steps);
+  for (const std::int64_t epoch : o.milestones) text += written(epoch);
+  return text;
+}
+
+/// Without multi-scale's sides, which have a test of their own.
+std::string text_of(const TransformOptions& o) {
+  return written(o.height, o.width, o.stride, static_cast<int>(o.resampling), o.photometric, o.zoom_out, o.zoom_out_max,
+                 o.iou_crop, o.flip, o.flip_vertical, o.rotate90, o.mosaic, o.mosaic_scale, o.mosaic_translate, o.mixup,
+                 o.multi_scale_nearest);
+}
+
+std::string text_of(const AdamWOptions& o) { return written(o.beta1, o.beta2, o.epsilon); }
+std::string text_of(const EmaOptions& o) { return written(o.decay, o.ramp); }
+
+TransformOptions transforms_of(const Settings& settings) {
+  return training_transforms(settings, {640, 640}, kUsualStride);
+}
+
+/// Everything that settings decide about the parts of a run.
+std::string all_options(const Settings& settings) {
+  return text_of(criterion_options(settings)) + text_of(lr_schedule(settings)) + text_of(adamw_options(settings)) +
+         text_of(ema_options(settings)) + text_of(transforms_of(settings)) +
+         written(transforms_of(settings).multi_scale.size(), static_cast<int>(chosen("amp", settings.amp, kAmpWords)));
+}
+
+Settings with(const Key& key, const std::string& value) {
+  Settings settings = defaults();
+  REQUIRE(set_value(key, value, settings) == "");
+  return settings;
+}
+
+/// A value of the key that is not its default.
+std::string another_value(const Key& key) {
+  const std::string before = value_text(key, defaults());
+  for (const char* value : {"0.25", "0.3", "2", "3", "true", "false"}) {
+    Settings settings = defaults();
+    if (set_value(key, value, settings).empty() && value_text(key, settings) != before) return value;
+  }
+  return key.choices.empty() ? "" : key.choices.back();
+}
+
+std::string criterion_of(const std::string& model) {
+  return build_model(load_model_spec(model, ""), {.shapes_only = true})->head().criterion();
+}
+
+}  // namespace
+
+TEST_CASE("defaults of the keys are those of the option structs") {
+  const Settings settings = defaults();
+  CHECK(text_of(criterion_options(settings)) == text_of(CriterionOptions{}));
+  CHECK(text_of(lr_schedule(settings)) == text_of(LrSchedule{}));
+  CHECK(text_of(adamw_options(settings)) == text_of(AdamWOptions{}));
+  CHECK(text_of(ema_options(settings)) == text_of(EmaOptions{}));
+  CHECK(text_of(transforms_of(settings)) == text_of(TransformOptions{}));
+  CHECK(settings.max_pixels == PictureLimits{}.max_pixels);
+  CHECK(settings.max_pixels == DetectorOptions{}.max_pixels);
+}
+
+TEST_CASE("every word that help names reaches an option of its own") {
+  const std::set<std::string> elsewhere{"optimizer", "criterion"};  // one word; see the next test
+  for (const Key* key : keys_of(Command::kTrain)) {
+    if (key->choices.empty() || elsewhere.contains(key->name)) continue;
+    INFO(key->name);
+    std::set<std::string> results;
+    for (const std::string& word : key->choices) results.insert(all_options(with(*key, word)));
+    CHECK(results.size() == key->choices.size());
+  }
+}
+
+TEST_CASE("every key of loss, augmentation and schedule reaches an option") {
+  const std::set<std::string> sections{"loss", "augmentation", "optimizer and schedule"};
+  const std::set<std::string> read_elsewhere{"optimizer",  "lr0",          "weight_decay", "clip_norm",
+                                             "accumulate", "param_groups", "strong_until", "multi_scale_until",
+                                             "milestones"};
+  int tried = 0;
+  for (const Key* key : keys_of(Command::kTrain)) {
+    if (!sections.contains(key->section) || read_elsewhere.contains(key->name)) continue;
+    INFO(key->name);
+    CHECK(all_options(with(*key, another_value(*key))) != all_options(defaults()));
+    ++tried;
+  }
+  CHECK(tried > 30);
+}
+
+TEST_CASE("each model is trained with the loss that it was published with") {
+  for (const char* model : {"rtdetr-l.yaml", "rtdetr-x.yaml", "rtdetr-resnet50.yaml", "yolov8-rtdetr.yaml"}) {
+    INFO(model);
+    CHECK(criterion_of(model) == "ultralytics");
+  }
+  for (const char* model : {"rtdetr-n.yaml", "rtdetr_r18vd.yaml", "rtdetrv2_r18vd.yaml", "rtdetrv2_hgnetv2_l.yaml"}) {
+    INFO(model);
+    CHECK(criterion_of(model) == "official");
+  }
+}
+
+TEST_CASE("criterion=auto is the model's own, and what is given stays") {
+  Settings settings = defaults();
+  settle_criterion("ultralytics", settings);
+  CHECK(settings.criterion == "ultralytics");
+  CHECK(text_of(criterion_options(settings)) == text_of(CriterionOptions::ultralytics()));
+  CHECK(settings.origin_of("vfl_alpha") == " (criterion=ultralytics)");
+
+  settings = defaults();
+  settings.vfl_alpha = 0.5;
+  settings.given["vfl_alpha"] = "command line";
+  settle_criterion("ultralytics", settings);
+  CriterionOptions expected = CriterionOptions::ultralytics();
+  expected.vfl_alpha = 0.5;
+  CHECK(text_of(criterion_options(settings)) == text_of(expected));
+
+  settings = defaults();
+  settings.criterion = "official";
+  settle_criterion("ultralytics", settings);
+  CHECK(text_of(criterion_options(settings)) == text_of(CriterionOptions{}));
+}
+
+TEST_CASE("plain cross-entropy of Ultralytics' criterion is the one that counts queries") {
+  Settings settings = defaults();
+  settings.class_loss = "bce";
+  CHECK(criterion_options(settings).class_loss == ClassLoss::kBce);
+  settings.criterion = "ultralytics";
+  CHECK(criterion_options(settings).class_loss == ClassLoss::kSoftBce);
+}
+
+}  // namespace rtdetr

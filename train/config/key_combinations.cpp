@@ -1,0 +1,66 @@
+#include "train/config/key_combinations.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "train/config/command_table.h"
+
+namespace rtdetr {
+namespace {
+
+std::string extension_of(const std::string& file) { return std::filesystem::path(file).extension().string(); }
+
+class Combinations {
+ public:
+  explicit Combinations(const Settings& settings) : s_(settings) {}
+
+  void check_run(bool model_is_runs) {
+    if (s_.quiet && s_.verbose) problem("quiet and verbose exclude each other: keep one");
+    if (s_.resume != "false" && s_.resume != "auto") exclude("resume", "weights", "that run has its own weights");
+    if (s_.schedule == "multistep" && s_.milestones.empty())
+      problem("schedule=multistep" + s_.origin_of("schedule") + " needs milestones=, e.g. milestones=40,55");
+    if (!std::is_sorted(s_.milestones.begin(), s_.milestones.end()))
+      problem("milestones" + s_.origin_of("milestones") + " must ascend");
+    if (s_.command == Command::kTrain && !model_is_runs && extension_of(s_.model) == ".safetensors")
+      problem("model=" + s_.model + s_.origin_of("model") + ": train builds its model from a YAML; add weights=" +
+              s_.model + " to start from a checkpoint, or give resume=" + s_.model + " alone to continue its run");
+  }
+
+  void check_files() {
+    if (s_.command == Command::kCheck) check_check();
+    if (s_.save_conf && !s_.save_txt)
+      problem("save_conf=true" + s_.origin_of("save_conf") + " adds a column to the files of save_txt=true; give both");
+    if (s_.command == Command::kExport && !s_.output.empty() && !s_.format.empty() &&
+        extension_of(s_.output) != "." + s_.format)
+      problem("output=" + s_.output + s_.origin_of("output") + ": format=" + s_.format +
+              " is written to a file ending in ." + s_.format);
+  }
+
+  std::vector<std::string> problems;
+
+ private:
+  void problem(const std::string& text) { problems.push_back(text); }
+  void exclude(const char* a, const char* b, const char* why) {
+    if (s_.is_given(a) && s_.is_given(b)) problem(std::string(a) + " and " + b + " exclude each other: " + why);
+  }
+  void check_check() {
+    exclude("data", "annotations", "check one data set YAML, or one annotations file");
+    if (s_.annotations.empty() != s_.images.empty())
+      problem("check needs annotations= and images= together");
+    else if (s_.data.empty() && s_.annotations.empty())
+      problem("check needs data=, or annotations= and images=; e.g. " + info_of(s_.command).example);
+  }
+
+  const Settings& s_;
+};
+
+}  // namespace
+
+std::vector<std::string> wrong_combinations(const Settings& settings, bool model_is_runs) {
+  Combinations combinations(settings);
+  combinations.check_run(model_is_runs);
+  combinations.check_files();
+  return std::move(combinations.problems);
+}
+
+}  // namespace rtdetr

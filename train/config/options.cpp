@@ -1,0 +1,106 @@
+#include "train/config/options.h"
+
+#include <algorithm>
+
+#include "core/base/choices.h"
+
+namespace rtdetr {
+namespace {
+
+/// A number of the loss under its key.
+struct CriterionNumber {
+  const char* key;
+  double Settings::*setting;
+  double CriterionOptions::*option;
+};
+constexpr CriterionNumber kCriterionNumbers[] = {
+    {"loss_class", &Settings::loss_class, &CriterionOptions::loss_class},
+    {"loss_bbox", &Settings::loss_bbox, &CriterionOptions::loss_bbox},
+    {"loss_giou", &Settings::loss_giou, &CriterionOptions::loss_giou},
+    {"cost_class", &Settings::cost_class, &CriterionOptions::cost_class},
+    {"cost_bbox", &Settings::cost_bbox, &CriterionOptions::cost_bbox},
+    {"cost_giou", &Settings::cost_giou, &CriterionOptions::cost_giou},
+    {"vfl_alpha", &Settings::vfl_alpha, &CriterionOptions::vfl_alpha},
+    {"vfl_gamma", &Settings::vfl_gamma, &CriterionOptions::vfl_gamma},
+    {"focal_alpha", &Settings::focal_alpha, &CriterionOptions::focal_alpha},
+    {"focal_gamma", &Settings::focal_gamma, &CriterionOptions::focal_gamma},
+    {"mal_gamma", &Settings::mal_gamma, &CriterionOptions::mal_gamma}};
+
+bool is_ultralytics(const std::string& criterion) {
+  return criterion != kCriterionOfModel &&
+         chosen("criterion", criterion, kCriterionWords) == CriterionOptions::Variant::kUltralytics;
+}
+
+CriterionOptions published(const std::string& criterion) {
+  return is_ultralytics(criterion) ? CriterionOptions::ultralytics() : CriterionOptions{};
+}
+
+}  // namespace
+
+BuildOptions build_options(const Settings& settings, std::int64_t num_classes) {
+  BuildOptions options;
+  options.num_classes = num_classes;
+  if (settings.num_queries > 0) options.num_queries = settings.num_queries;
+  if (settings.decoder_layers > 0) options.decoder_layers = settings.decoder_layers;
+  options.seed = static_cast<std::uint64_t>(settings.seed);
+  return options;
+}
+
+void settle_criterion(const std::string& of_model, Settings& settings) {
+  if (settings.criterion == kCriterionOfModel) settings.criterion = of_model;
+  const CriterionOptions set = published(settings.criterion);
+  for (const CriterionNumber& number : kCriterionNumbers) {
+    if (settings.is_given(number.key) || settings.*number.setting == set.*number.option) continue;
+    settings.*number.setting = set.*number.option;
+    settings.given[number.key] = "criterion=" + settings.criterion;
+  }
+}
+
+CriterionOptions criterion_options(const Settings& settings) {
+  CriterionOptions criterion = published(settings.criterion);
+  for (const CriterionNumber& number : kCriterionNumbers) criterion.*number.option = settings.*number.setting;
+  criterion.class_loss = chosen("class_loss", settings.class_loss, kClassLossWords);
+  if (criterion.class_loss == ClassLoss::kBce && is_ultralytics(settings.criterion))
+    criterion.class_loss = ClassLoss::kSoftBce;
+  criterion.box_weight = chosen("box_weight", settings.box_weight, kBoxWeightWords);
+  criterion.share_matches = settings.share_matches;
+  criterion.one_to_many = std::max<std::int64_t>(1, settings.one_to_many);
+  return criterion;
+}
+
+AdamWOptions adamw_options(const Settings& settings) { return {.beta1 = settings.beta1, .beta2 = settings.beta2}; }
+
+EmaOptions ema_options(const Settings& settings) { return {.decay = settings.ema_decay, .ramp = settings.ema_ramp}; }
+
+LrSchedule lr_schedule(const Settings& settings) {
+  return {.shape = chosen("schedule", settings.schedule, kScheduleWords),
+          .final_factor = settings.lrf,
+          .hold = settings.hold,
+          .milestones = settings.milestones,
+          .gamma = settings.gamma,
+          .warmup_steps = settings.warmup_steps};
+}
+
+TransformOptions training_transforms(const Settings& settings, const ImageSize& size, std::int64_t stride) {
+  TransformOptions transforms;
+  transforms.height = size.height;
+  transforms.width = size.width;
+  transforms.stride = stride;
+  transforms.resampling = chosen("resample", settings.resample, kResamplingWords);
+  transforms.photometric = settings.photometric;
+  transforms.zoom_out = settings.zoom_out;
+  transforms.zoom_out_max = settings.zoom_out_max;
+  transforms.iou_crop = settings.iou_crop;
+  transforms.flip = settings.flip;
+  transforms.flip_vertical = settings.flip_vertical;
+  transforms.rotate90 = settings.rotate90;
+  transforms.mosaic = settings.mosaic;
+  transforms.mosaic_scale = settings.mosaic_scale;
+  transforms.mosaic_translate = settings.mosaic_translate;
+  transforms.mixup = settings.mixup;
+  transforms.multi_scale = multi_scale_sides(std::max(size.height, size.width), settings.multi_scale, stride);
+  transforms.multi_scale_nearest = settings.multi_scale_nearest;
+  return transforms;
+}
+
+}  // namespace rtdetr

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "data/transforms/transforms.h"
+#include "losses/options.h"
+#include "models/graph/build_options.h"
+#include "train/config/settings.h"
+#include "train/optim/ema.h"
+#include "train/optim/lr_schedule.h"
+#include "train/optim/optimizer.h"
+
+/// What the keys mean to the parts of a run: Settings as the option structs of model, loss, optimizer and data. A key
+/// that is not handed on here, or by the command that reads it, has no effect.
+namespace rtdetr {
+
+/// @param num_classes  of the data set
+BuildOptions build_options(const Settings& settings, std::int64_t num_classes);
+
+/// Replaces criterion=auto by what the model was published with, and what that set says of a weight or constant that
+/// was not given. After it the settings alone decide the loss.
+/// @param of_model  a word of kCriterionWords
+void settle_criterion(const std::string& of_model, Settings& settings);
+/// @param settings  criterion=auto stands for official
+CriterionOptions criterion_options(const Settings& settings);
+
+AdamWOptions adamw_options(const Settings& settings);
+EmaOptions ema_options(const Settings& settings);
+LrSchedule lr_schedule(const Settings& settings);
+
+/// @param stride  of the model; sizes of multi-scale are multiples of it
+TransformOptions training_transforms(const Settings& settings, const ImageSize& size, std::int64_t stride);
+
+}  // namespace rtdetr
