@@ -12,6 +12,11 @@ class Concat : public Block {
   Tensor forward_all(const std::vector<Tensor>& inputs) override { return torch::cat(inputs, 1); }
 };
 
+class Identity : public Block {
+ public:
+  Tensor forward(const Tensor& x) override { return x; }
+};
+
 class Upsample : public Block {
  public:
   explicit Upsample(std::int64_t factor) : factor_(factor) {}
@@ -99,7 +104,7 @@ void register_plain_blocks(Registry& registry) {
   registry.add({.name = "nn.Identity",
                 .summary = "passes its input on",
                 .output = [](const RowContext& row) { return row.input(); },
-                .build = [](const RowContext&) -> BlockPtr { return std::make_shared<Block>(); }});
+                .build = [](const RowContext&) -> BlockPtr { return std::make_shared<Identity>(); }});
 }
 
 }  // namespace rtdetr

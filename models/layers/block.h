@@ -5,6 +5,7 @@
 
 #include <torch/nn.h>
 
+#include "core/base/error.h"
 #include "core/tensor/detection.h"
 
 namespace rtdetr {
@@ -17,7 +18,9 @@ namespace rtdetr {
 /// Outside training it changes nothing in the module, or locks what it changes: several threads run it at once.
 class Block : public torch::nn::Module {
  public:
-  virtual Tensor forward(const Tensor& x) { return x; }
+  virtual Tensor forward(const Tensor& /*x*/) {
+    throw InternalError("a block overrides neither forward nor, with several inputs, forward_all");
+  }
   virtual Tensor forward_all(const std::vector<Tensor>& inputs) { return forward(inputs.front()); }
 };
 using BlockPtr = std::shared_ptr<Block>;

@@ -115,4 +115,9 @@ TEST_CASE("every registered block says what it is and what it takes") {
   CHECK(registry().find("nn.Nothing") == nullptr);
 }
 
+TEST_CASE("a block that says nothing of its forward pass is no identity") {
+  struct Forgetful : Block {};
+  CHECK_THROWS_AS(Forgetful().forward_all({torch::ones({1, 1, 2, 2})}), InternalError);
+}
+
 }  // namespace rtdetr
