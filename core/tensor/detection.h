@@ -3,6 +3,7 @@
 #include "core/base/cpp20.h"
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include <torch/types.h>
@@ -34,13 +35,20 @@ struct DenoisingPairs {
   std::int64_t queries = 0;  ///< K, denoising queries per image
 };
 
+/// What a head hands its own criterion besides predictions, such as distributions of the boxes: the two derive from it
+/// what they agree on, and nobody else looks inside.
+struct HeadExtras {
+  virtual ~HeadExtras() = default;
+};
+
 /// Everything one forward pass yields.
 struct ModelOutput {
   std::vector<Prediction> layers;     ///< L decoder layers, first to last (only as far as the pass went)
-  Prediction encoder;                 ///< the selected encoder tokens ("layer 0")
-  Tensor topk_indices;                ///< [B, Q] int64 into the flattened tokens, best first
+  Prediction encoder;                 ///< the selected encoder tokens; undefined where a head selects none
+  Tensor topk_indices;                ///< [B, Q] int64 into the flattened tokens, best first; undefined likewise
   std::vector<Prediction> denoising;  ///< L layers of [B, K, …]; empty outside training
   DenoisingPairs denoising_pairs;
+  std::shared_ptr<const HeadExtras> extras;  ///< nullptr: the head has none
 };
 
 /// Final result for one image, best first.

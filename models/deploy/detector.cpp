@@ -11,9 +11,8 @@
 #include "core/base/log.h"
 #include "core/base/short_waits.h"
 #include "core/base/text.h"
-#include "core/image/chw.h"
 #include "core/image/picture.h"
-#include "models/deploy/postprocess.h"
+#include "models/deploy/preprocess.h"
 #include "models/layers/module_tree.h"
 #include "models/weights/checkpoint.h"
 
@@ -40,7 +39,7 @@ struct Detector::State {
   DetectorOptions options;
   DetectionModel model{nullptr};
   ModelInfo info;
-  std::int64_t height = 0, width = 0;
+  ImageSize size;                                            ///< of the input
   std::shared_ptr<ShortWaits> waits = ShortWaits::shared();  ///< may be nullptr
   std::shared_ptr<ToldOnce> told = std::make_shared<ToldOnce>();
 };
@@ -123,26 +122,6 @@ void check_picture(const RgbView& view, std::size_t index, std::size_t count) {
                   " pixels) " + wrong);
 }
 
-Picture to_picture(const RgbView& view) {
-  Picture picture(view.width, view.height);
-  const std::ptrdiff_t row_bytes = std::ptrdiff_t{3} * view.width, stride = view.stride ? view.stride : row_bytes;
-  for (int y = 0; y < view.height; ++y) std::copy_n(view.data + y * stride, row_bytes, picture.row(y));
-  return picture;
-}
-
-/// [B, 3, H, W] float32 in [0, 1], channels last.
-torch::Tensor to_batch(std::span<const RgbView> views, std::int64_t height, std::int64_t width) {
-  torch::Tensor batch = torch::empty({static_cast<std::int64_t>(views.size()), 3, height, width});
-  float* out = batch.mutable_data_ptr<float>();
-  for (const RgbView& view : views) {
-    const Picture picture = to_picture(view);
-    resize_to_chw_float(picture, PictureWindow::whole(picture), static_cast<int>(width), static_cast<int>(height),
-                        Resampling::kPillowBilinear, out);
-    out += 3 * height * width;
-  }
-  return batch.contiguous(torch::MemoryFormat::ChannelsLast);
-}
-
 std::vector<Detection> above(const Detections& found, float min_score) {
   std::vector<Detection> kept;
   const torch::Tensor boxes = found.boxes_xyxy.contiguous(), scores = found.scores.contiguous();
@@ -160,7 +139,11 @@ std::vector<Detection> above(const Detections& found, float min_score) {
 
 Detector::Detector(const std::filesystem::path& model_file, const DetectorOptions& options) {
   check_options(options);
-  LoadedModel loaded = load_model(model_file, options.decoder_layers);
+  *this = Detector(load_model(model_file, options.decoder_layers), options);
+}
+
+Detector::Detector(LoadedModel loaded, const DetectorOptions& options) {
+  check_options(options);
   loaded.model->fuse();
   to_channels_last(*loaded.model);
   auto all = std::make_shared<State>();
@@ -175,11 +158,11 @@ Detector::Detector(const Detector& other, const DetectorOptions& options) {
   auto state = std::make_shared<State>(*other.state_);
   State& s = *state;
   s.options = options;
-  s.height = options.height > 0 ? options.height : s.info.height;
-  s.width = options.width > 0 ? options.width : s.info.width;
+  s.size.height = options.height > 0 ? options.height : s.info.height;
+  s.size.width = options.width > 0 ? options.width : s.info.width;
   const std::int64_t stride = s.model->stride(), layers = s.model->num_decoder_layers();
-  if (s.height % stride || s.width % stride)
-    throw ConfigError("input size " + std::to_string(s.height) + " x " + std::to_string(s.width) +
+  if (s.size.height % stride || s.size.width % stride)
+    throw ConfigError("input size " + std::to_string(s.size.height) + " x " + std::to_string(s.size.width) +
                       ": both sides must be multiples of " + std::to_string(stride));
   if (options.decoder_layers > layers)
     throw ConfigError("DetectorOptions.decoder_layers = " + std::to_string(options.decoder_layers) + ": " +
@@ -202,7 +185,7 @@ std::vector<std::vector<Detection>> Detector::detect(std::span<const RgbView> pi
   const c10::InferenceMode inference;
   Stopwatch watch;
   DetectionTimes measured;
-  const torch::Tensor batch = to_batch(pictures, s.height, s.width);
+  const torch::Tensor batch = preprocess(pictures, s.size);
   measured.preprocess_ms = watch.lap();
   ForwardOptions forward;
   forward.decoder_layers = s.options.decoder_layers;
@@ -214,7 +197,7 @@ std::vector<std::vector<Detection>> Detector::detect(std::span<const RgbView> pi
   for (const RgbView& view : pictures) sizes.push_back({view.width, view.height});
   std::vector<std::vector<Detection>> result;
   const PostprocessOptions options{.max_detections = s.options.max_detections, .clip = true};
-  for (const Detections& found : postprocess(output.layers.back(), sizes, options))
+  for (const Detections& found : model->head().postprocess(output.layers.back(), sizes, options))
     result.push_back(above(found, static_cast<float>(min_score())));
   measured.postprocess_ms = watch.lap();
   if (times) *times = measured;
@@ -230,8 +213,8 @@ std::vector<Detection> Detector::detect_file(const std::filesystem::path& file) 
 }
 
 const std::vector<std::string>& Detector::names() const { return state_->info.names; }
-int Detector::input_height() const { return static_cast<int>(state_->height); }
-int Detector::input_width() const { return static_cast<int>(state_->width); }
+int Detector::input_height() const { return static_cast<int>(state_->size.height); }
+int Detector::input_width() const { return static_cast<int>(state_->size.width); }
 std::optional<double> Detector::best_score() const { return state_->info.best_confidence; }
 double Detector::min_score() const {
   constexpr double kUsual = 0.5;

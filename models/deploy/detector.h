@@ -22,6 +22,8 @@ struct RgbView {
   std::ptrdiff_t stride = 0;  ///< bytes from one row to the next, at least width · 3; 0 = width · 3
 };
 
+struct LoadedModel;  // models/weights/checkpoint.h
+
 struct Detection {
   float x0 = 0, y0 = 0, x1 = 0, y1 = 0;  ///< corners, pixels of the picture, inside it
   float score = 0;                       ///< [0, 1]
@@ -59,6 +61,8 @@ class Detector {
   /// all
   ///                        options are named that are out of range
   explicit Detector(const std::filesystem::path& model_file, const DetectorOptions& options = {});
+  /// A model that is open already; it is fused if it was not. @throws as above
+  explicit Detector(LoadedModel loaded, const DetectorOptions& options = {});
   /// The same weights, not loaded again, with other options. @throws as above, and if `other` runs fewer decoder layers
   Detector(const Detector& other, const DetectorOptions& options);
   Detector(const Detector&);  ///< the same weights and options

@@ -74,15 +74,15 @@ double count_gflops(const DetectionModel& model, std::int64_t height, std::int64
   DetectionModel shapes = build_model(model->spec(), options);
   if (model->fused()) shapes->fuse();
   shapes->eval();
-  shapes->keep_probes = true;
+  MapProbe probe;
   counted_operations = 0;
   {
     const c10::InferenceMode inference;
     const Watch watch;
-    shapes->forward(torch::empty({1, model->spec().channels, height, width}, torch::kMeta));
+    shapes->forward(torch::empty({1, model->spec().channels, height, width}, torch::kMeta), {.probe = &probe});
   }
   std::int64_t tokens = 0;
-  for (const torch::Tensor& map : shapes->encoder_maps) tokens += map.size(2) * map.size(3);
+  for (const torch::Tensor& map : probe.encoder) tokens += map.size(2) * map.size(3);
   return (counted_operations + shapes->head().spared_operations(tokens)) / 1e9;
 }
 

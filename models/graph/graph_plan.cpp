@@ -171,7 +171,8 @@ class Planner {
       const bool last = row.index + 1 == static_cast<int>(plan_.rows.size());
       if (!row.entry) continue;
       if (row.entry->build_head && !last) complain(row, row.spec->module + " must be the last row");
-      if (last && !row.entry->build_head) complain(row, "the last row must be a decoder: RTDETRDecoder");
+      if (last && !row.entry->build_head)
+        complain(row, "the last row must be a decoder: " + join(registry().head_names(), " or "));
     }
   }
 

@@ -6,10 +6,12 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include <torch/nn.h>
 
+#include "core/image/picture.h"
 #include "core/tensor/detection.h"
 #include "models/layers/fuse.h"
 
@@ -17,6 +19,12 @@ namespace rtdetr {
 
 /// Random draws of a denoising group, so that tests can inject the reference's. See models/heads/detr/denoising.h.
 struct DenoisingDraws;
+
+/// Maps on their way through a model, for who wants to see them: they are kept until the head has run.
+struct MapProbe {
+  std::vector<Tensor> backbone;  ///< what the rest of the model reads of the backbone
+  std::vector<Tensor> encoder;   ///< what the head reads
+};
 
 struct ForwardOptions {
   /// Training: ground truth of each image; adds denoising queries. Empty outside training.
@@ -28,13 +36,47 @@ struct ForwardOptions {
   std::int64_t decoder_layers = 0;
   /// the heads of every layer rather than of the last one alone (evaluation per layer, one forward pass).
   bool all_layers = false;
+  MapProbe* probe = nullptr;  ///< filled by the model
+
+  /// Every layer predicts, and the head may add queries of its own: there are targets to learn from.
+  bool for_training() const { return !targets.empty(); }
 };
 
-/// The last row: maps in, predictions out. Same duties as Block.
+struct PostprocessOptions {
+  std::int64_t max_detections = 300;  ///< per picture; one query may appear with several classes
+  bool clip = false;                  ///< keep boxes inside the picture; the references do not
+};
+
+/// A place where a head predicts, as reports call it.
+struct HeadLayer {
+  /// Of columns and JSON (`layer3/AP`). k > 0: a pass with `decoder_layers = k` ends here. 0: before the first decoder
+  /// layer, where no pass can end.
+  std::int64_t number = 0;
+  std::string name;  ///< of tables
+};
+
+/// The last row: maps in, predictions out. Same duties as Block. Whatever distinguishes one detector family's end from
+/// another's is asked here: no one else knows a head by name.
 class Head : public torch::nn::Module {
  public:
   virtual ModelOutput forward(const std::vector<Tensor>& maps, const ForwardOptions& options) = 0;
+
+  /// Decoder layers; 1 for a head without a decoder.
   virtual std::int64_t num_layers() const = 0;
+  /// Where a pass with `all_layers` predicts, in the order in which the picture gets there.
+  virtual std::vector<HeadLayer> layers() const = 0;
+
+  /// Final detections of a batch, boxes in pixels of the original pictures.
+  /// @param prediction  of any of layers(); half types are raised to float32
+  /// @param sizes       B original sizes
+  /// @return            B entries, best first, on the prediction's device
+  virtual std::vector<Detections> postprocess(const Prediction& prediction, std::span<const PictureSize> sizes,
+                                              const PostprocessOptions& options) const = 0;
+
+  /// Name of the criterion that trains the head; kSetLoss is losses/criterion.h.
+  virtual std::string loss_key() const = 0;
+  static constexpr const char* kSetLoss = "set";
+
   /// The deployment that the published figures of models with this head speak of.
   virtual Deployment deployment() const = 0;
   /// The loss that models with this head were published with: a word of criterion=.
@@ -43,5 +85,10 @@ class Head : public torch::nn::Module {
   virtual double spared_operations(std::int64_t /*tokens*/) const { return 0; }
 };
 using HeadPtr = std::shared_ptr<Head>;
+
+/// What `output` of a pass with `all_layers` holds at one of its head's layers().
+inline const Prediction& prediction_at(const ModelOutput& output, const HeadLayer& layer) {
+  return layer.number == 0 ? output.encoder : output.layers.at(static_cast<std::size_t>(layer.number) - 1);
+}
 
 }  // namespace rtdetr

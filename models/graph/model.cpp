@@ -20,7 +20,7 @@ struct DetectionModelImpl::Graph {
   struct Step {
     std::vector<int> inputs;  ///< rows; PlannedRow::kImage = the picture
     BlockPtr block;
-    bool kept_for_probe = false;
+    bool leaves_backbone = false;     ///< what the references call an output of the backbone
     std::vector<int> last_read_here;  ///< rows that nothing reads afterwards
   };
 
@@ -31,8 +31,8 @@ struct DetectionModelImpl::Graph {
   HeadPtr head;
   bool fused = false;
 
-  /// Runs the rows; `maps` ends up with what the head and the probes read.
-  void run(const Tensor& images, std::vector<Tensor>& maps);
+  /// Runs the rows. @return what the head reads
+  std::vector<Tensor> run(const Tensor& images, MapProbe* probe) const;
   std::vector<Tensor> gather(const std::vector<int>& rows, const std::vector<Tensor>& maps) const;
   void plan_releases();
 };
@@ -75,7 +75,7 @@ void DetectionModelImpl::Graph::plan_releases() {
     const int reader = last_reader[row] < 0 ? static_cast<int>(row) : last_reader[row];
     if (reader < static_cast<int>(steps.size())) steps[reader].last_read_here.push_back(static_cast<int>(row));
   }
-  for (const int row : backbone_outputs(plan)) steps[row].kept_for_probe = true;
+  for (const int row : backbone_outputs(plan)) steps[row].leaves_backbone = true;
 }
 
 std::vector<Tensor> DetectionModelImpl::Graph::gather(const std::vector<int>& rows,
@@ -85,18 +85,20 @@ std::vector<Tensor> DetectionModelImpl::Graph::gather(const std::vector<int>& ro
   return inputs;
 }
 
-/// `maps[0]` is the picture, `maps[r + 1]` what row r put out.
-void DetectionModelImpl::Graph::run(const Tensor& images, std::vector<Tensor>& maps) {
-  maps.assign(steps.size() + 1, {});
+std::vector<Tensor> DetectionModelImpl::Graph::run(const Tensor& images, MapProbe* probe) const {
+  std::vector<Tensor> maps(steps.size() + 1);  // [0] is the picture, [r + 1] what row r put out
   maps[0] = images;
+  if (probe) probe->backbone.clear();
   for (std::size_t r = 0; r < steps.size(); ++r) {
     const Step& step = steps[r];
     std::vector<Tensor> inputs = gather(step.inputs, maps);
     maps[r + 1] = step.block->forward_all(inputs);
-    for (const int row : step.last_read_here) {
-      if (!steps[row].kept_for_probe) maps[row + 1] = Tensor();
-    }
+    if (probe && step.leaves_backbone) probe->backbone.push_back(maps[r + 1]);
+    for (const int row : step.last_read_here) maps[row + 1] = Tensor();
   }
+  std::vector<Tensor> read_by_head = gather(head_inputs, maps);
+  if (probe) probe->encoder = read_by_head;
+  return read_by_head;
 }
 
 DetectionModelImpl::DetectionModelImpl(ModelSpec spec, const BuildOptions& options)
@@ -129,18 +131,7 @@ ModelOutput DetectionModelImpl::forward(const torch::Tensor& images, const Forwa
                       ", H, W] with H and W multiples of " + std::to_string(step) + ", found " +
                       c10::str(images.sizes()));
   }
-  std::vector<Tensor> maps;
-  graph.run(images, maps);
-  const std::vector<Tensor> head_maps = graph.gather(graph.head_inputs, maps);
-  if (keep_probes) {
-    backbone_maps.clear();
-    for (std::size_t r = 0; r < graph.steps.size(); ++r) {
-      if (graph.steps[r].kept_for_probe) backbone_maps.push_back(maps[r + 1]);
-    }
-    encoder_maps = head_maps;
-  }
-  maps.clear();
-  return graph.head->forward(head_maps, options);
+  return graph.head->forward(graph.run(images, options.probe), options);
 }
 
 const ModelSpec& DetectionModelImpl::spec() const { return graph_->spec; }

@@ -23,7 +23,7 @@ class DetectionModelImpl : public torch::nn::Module {
 
   /// @param images  [B, 3, H, W] in [0, 1]; H and W multiples of stride()
   /// @throws ConfigError  if the size does not fit the strides
-  /// @note  in evaluation mode and without `keep_probes`, several threads may run it at once
+  /// @note  in evaluation mode several threads may run it at once
   ModelOutput forward(const torch::Tensor& images, const ForwardOptions& options = {});
 
   const ModelSpec& spec() const;  ///< as resolved: nc, scale, queries, decoder layers; so is its text
@@ -50,10 +50,6 @@ class DetectionModelImpl : public torch::nn::Module {
     std::string part;  ///< "backbone", "encoder" or "decoder"
   };
   std::vector<Row> rows() const;
-  /// Maps handed to the decoder and the backbone's outputs of the last forward, for parity probes; kept only while
-  /// `keep_probes` is set.
-  bool keep_probes = false;
-  std::vector<torch::Tensor> backbone_maps, encoder_maps;
 
  private:
   struct Graph;

@@ -31,6 +31,11 @@ Registry make_registry() {
   return registry;
 }
 
+Registry& table() {
+  static Registry instance = make_registry();
+  return instance;
+}
+
 }  // namespace
 
 void refuse(const std::string& what_was_expected) { throw ModelError(what_was_expected); }
@@ -52,9 +57,16 @@ std::vector<std::string> Registry::names() const {
   return names;
 }
 
-const Registry& registry() {
-  static const Registry instance = make_registry();
-  return instance;
+std::vector<std::string> Registry::head_names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, entry] : entries_) {
+    if (entry.build_head) names.push_back(name);
+  }
+  return names;
 }
+
+const Registry& registry() { return table(); }
+
+void add_to_registry(BlockEntry entry) { table().add(std::move(entry)); }
 
 }  // namespace rtdetr

@@ -51,6 +51,12 @@ struct BlockEntry {
   std::function<HeadPtr(const RowContext&)> build_head;  ///< of a head: may only be the last row
   /// Checks of a head before it is built (called instead of `output`); may be empty.
   std::function<void(const RowContext&)> check_head;
+  /// Arguments of a head into which overrides of the command line are written; empty: it has no such.
+  struct Overridden {
+    std::string queries;     ///< by num_queries=
+    std::string depth;       ///< by decoder_layers=
+    std::string last_layer;  ///< index of the last layer that runs outside training: -1, the last, with another depth
+  } overridden;
 };
 
 /// Says that a row cannot be: caught by the parser, which puts file:line and the row in front.
@@ -62,6 +68,7 @@ class Registry {
   void add(BlockEntry entry);
   const BlockEntry* find(const std::string& name) const;
   std::vector<std::string> names() const;
+  std::vector<std::string> head_names() const;
 
  private:
   std::map<std::string, BlockEntry> entries_;
@@ -69,5 +76,9 @@ class Registry {
 
 /// The one table, filled at first use.
 const Registry& registry();
+
+/// Adds a block or head of the calling program to the table, before the first model that names it is read; not while
+/// other threads read models. @throws InternalError  if the name is taken
+void add_to_registry(BlockEntry entry);
 
 }  // namespace rtdetr

@@ -28,7 +28,7 @@ bool answers_to(const ArgumentSpec& spec, const std::string& name) {
 /// Writes `name: value` into a row's args, where the argument stands already or else into the map of named options.
 void set_argument(YamlNode& args, const BlockEntry& entry, const std::string& name, std::int64_t value) {
   const auto spec = std::ranges::find_if(entry.arguments, [&](const ArgumentSpec& s) { return answers_to(s, name); });
-  if (spec == entry.arguments.end()) throw ConfigError(entry.name + " has no argument '" + name + "' to override");
+  RTDETR_CHECK(spec != entry.arguments.end(), entry.name + " has no argument '" + name + "'");
   const bool has_map = !args.items.empty() && args.items.back().is_map();
   const std::size_t position =
       std::count_if(entry.arguments.begin(), spec, [](const auto& s) { return !s.by_name_only; });
@@ -49,8 +49,23 @@ void set_argument(YamlNode& args, const BlockEntry& entry, const std::string& na
   args.items.back().entries.emplace_back(name, yaml_scalar(std::to_string(value)));
 }
 
-/// Argument list of the decoder's row.
-YamlNode& decoder_args(YamlNode& root) {
+/// @throws ConfigError  for a head that has no such argument
+const std::string& argument_for(const std::string& key, const std::string& argument, const BlockEntry& head) {
+  if (argument.empty()) throw ConfigError(key + "=: a model that ends in " + head.name + " has none to override");
+  return argument;
+}
+
+void override_head(YamlNode& args, const BlockEntry& head, const BuildOptions& options) {
+  const BlockEntry::Overridden& at = head.overridden;
+  if (options.num_queries)
+    set_argument(args, head, argument_for("num_queries", at.queries, head), *options.num_queries);
+  if (!options.decoder_layers) return;
+  set_argument(args, head, argument_for("decoder_layers", at.depth, head), *options.decoder_layers);
+  if (!at.last_layer.empty()) set_argument(args, head, at.last_layer, -1);
+}
+
+/// Argument list of the head's row.
+YamlNode& head_args(YamlNode& root) {
   for (auto& [key, node] : root.entries) {
     if (key == "head") return node.items.back().items[3];
   }
@@ -72,14 +87,9 @@ ModelSpec resolve_spec(const ModelSpec& spec, const BuildOptions& options) {
   const bool other_scale = !is_standard_scale(root, spec.scale);
   if (!other_classes && !other_scale && !options.num_queries && !options.decoder_layers) return spec;
 
-  const BlockEntry& decoder = *registry().find(spec.rows.back().module);
   if (other_classes) set_key(root, "nc", std::to_string(*options.num_classes));
   if (other_scale) set_key(root, "scale", spec.scale);
-  if (options.num_queries) set_argument(decoder_args(root), decoder, "queries", *options.num_queries);
-  if (options.decoder_layers) {
-    set_argument(decoder_args(root), decoder, "layers", *options.decoder_layers);
-    set_argument(decoder_args(root), decoder, "eval_idx", -1);
-  }
+  override_head(head_args(root), *registry().find(spec.rows.back().module), options);
   ModelSpec resolved = parse_model_spec(write_yaml(root), spec.origin);
   resolved.name = spec.name;
   return resolved;

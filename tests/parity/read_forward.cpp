@@ -26,15 +26,15 @@ void check_maps(const Fixture& fixture, const std::string& name, const std::vect
   }
 }
 
-/// Forward pass over the fixture's images with every decoder layer; the maps stay in the model as probes. float32 in
-/// the layout that the commands use.
-ModelOutput run_all_layers(const Fixture& fixture, DetectionModel& model, torch::Dtype type) {
+/// Forward pass over the fixture's images with every decoder layer; the probe takes the maps. float32 in the
+/// layout that the commands use.
+ModelOutput run_all_layers(const Fixture& fixture, DetectionModel& model, torch::Dtype type, MapProbe& probe) {
   Tensor images = images_by_key(fixture.json["input"]["key"], fixture.json["input"]["shape"]).to(type);
   if (type == torch::kFloat32) images = images.contiguous(torch::MemoryFormat::ChannelsLast);
-  model->keep_probes = true;
   ForwardOptions options;
   options.decoder_layers = model->num_decoder_layers();
   options.all_layers = true;
+  options.probe = &probe;
   return model->forward(images, options);
 }
 
@@ -65,11 +65,12 @@ TEST_CASE("forward pass gives the reference's maps, selection and every decoder 
   const torch::NoGradGuard no_grad;
   const Fixture fixture = load_fixture();
   DetectionModel model = build_fixture_model(fixture.json["name"]);
-  const ModelOutput output = run_all_layers(fixture, model, torch::kFloat64);
+  MapProbe probe;
+  const ModelOutput output = run_all_layers(fixture, model, torch::kFloat64, probe);
 
   const auto check = [](const auto& what, const auto& a, const auto& e) { check_relative(what, a, e, kProbe); };
-  check_maps(fixture, "backbone", model->backbone_maps, check);
-  check_maps(fixture, "encoder", model->encoder_maps, check);
+  check_maps(fixture, "backbone", probe.backbone, check);
+  check_maps(fixture, "encoder", probe.encoder, check);
   check_selection(fixture, output);
   REQUIRE(static_cast<int>(output.layers.size()) == fixture.json["decoder_layers"].get<int>());
   check_layers(fixture, output.layers);
@@ -88,15 +89,16 @@ TEST_CASE("forward pass in float32 stays within float32's rounding", "[forward]"
   DetectionModel model = build_fixture_model(name);
   model->to(torch::kFloat32);
   to_channels_last(*model);
-  const ModelOutput output = run_all_layers(fixture, model, torch::kFloat32);
+  MapProbe probe;
+  const ModelOutput output = run_all_layers(fixture, model, torch::kFloat32, probe);
 
   const bool large_values = name == "v1_r101vd";  // its maps reach 40
   const Check check = [&](const std::string& what, const Tensor& actual, const Tensor& expected) {
     large_values ? check_absolute("float32 " + what, actual, expected, 1e-4)
                  : check_relative("float32 " + what, actual, expected, 2e-5);
   };
-  check_maps(fixture, "backbone", model->backbone_maps, check);
-  check_maps(fixture, "encoder", model->encoder_maps, check);
+  check_maps(fixture, "backbone", probe.backbone, check);
+  check_maps(fixture, "encoder", probe.encoder, check);
   const Tensor rows = rows_of_tokens(output.topk_indices, fixture.tensor("topk.indices"));
   check_absolute("float32 enc.boxes", aligned(output.encoder.boxes_cxcywh, rows, rows.size(1)),
                  fixture.tensor("enc.boxes"), kBoxes32);

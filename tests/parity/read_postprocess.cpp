@@ -2,7 +2,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "models/deploy/postprocess.h"
+#include "models/heads/detr/best_pairs.h"
 #include "tests/parity/fixture.h"
 
 namespace rtdetr::test {
@@ -14,13 +14,13 @@ struct Stacked {
   Tensor scores, labels, boxes;
 };
 
-Stacked run(const Fixture& fixture, const PostprocessOptions& options) {
+Stacked run(const Fixture& fixture, const PostprocessOptions& options, Scores score = Scores::kSigmoid) {
   std::vector<PictureSize> sizes;
   const Tensor wh = fixture.tensor("in.sizes_wh");
   for (std::int64_t b = 0; b < wh.size(0); ++b) sizes.push_back({wh[b][0].item<int>(), wh[b][1].item<int>()});
   std::vector<Tensor> scores, labels, boxes;
   for (const Detections& found :
-       postprocess({fixture.tensor("in.logits"), fixture.tensor("in.boxes")}, sizes, options)) {
+       best_pairs({fixture.tensor("in.logits"), fixture.tensor("in.boxes")}, sizes, options, score)) {
     scores.push_back(found.scores);
     labels.push_back(found.labels);
     boxes.push_back(found.boxes_xyxy);
@@ -58,7 +58,7 @@ TEST_CASE("detections equal the reference's", "[postprocess]") {
   check("out", run(fixture, {}), stored(fixture, "out"));
   check("out_top50", run(fixture, {.max_detections = 50}), stored(fixture, "out_top50"));
   check("out_top1000", run(fixture, {.max_detections = 1000}), stored(fixture, "out_top1000"));
-  check("softmax", run(fixture, {.softmax = true}), best_first(stored(fixture, "softmax")));
+  check("softmax", run(fixture, {}, Scores::kSoftmax), best_first(stored(fixture, "softmax")));
 }
 
 }  // namespace rtdetr::test

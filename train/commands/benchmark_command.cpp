@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 
@@ -8,9 +9,7 @@
 #include "core/base/log.h"
 #include "core/base/text.h"
 #include "core/io/file.h"
-#include "models/deploy/model_input.h"
-#include "models/deploy/postprocess.h"
-#include "models/layers/module_tree.h"
+#include "models/deploy/detector.h"
 #include "train/commands/commands.h"
 #include "train/commands/model_source.h"
 #include "train/commands/picture_sources.h"
@@ -19,8 +18,9 @@
 #include "train/process/machine.h"
 #include "train/report/output.h"
 
-/// Milliseconds of each stage from a picture's bytes to its detections, per batch. The stages take turns inside every
-/// repetition, so that a disturbance of the machine does not hit one of them alone.
+/// Milliseconds of each stage from a picture's bytes to its detections, per batch: the detector's own, and of decoding
+/// in front of it. The stages take turns inside every repetition, so that a disturbance of the machine does not hit one
+/// of them alone.
 namespace rtdetr {
 
 namespace {
@@ -52,9 +52,8 @@ Spread spread_of(std::vector<double> ms) {
 
 class Pipeline {
  public:
-  Pipeline(const Settings& settings, OpenedModel& opened, const ImageSize& size)
-      : model_(opened.model),
-        size_(size),
+  Pipeline(const Settings& settings, Detector detector)
+      : detector_(std::move(detector)),
         limits_{.max_pixels = settings.max_pixels},
         batch_(static_cast<std::size_t>(settings.batch)) {
     if (settings.source.empty())
@@ -65,32 +64,24 @@ class Pipeline {
   }
 
   void run(bool record) {
+    const auto start = Clock::now();
     std::vector<Picture> pictures;
-    std::vector<PictureSize> sizes;
-    torch::Tensor input;
-    ModelOutput output;
-    time(0, record, [&] {
-      for (std::size_t i = 0; i < batch_; ++i)
-        pictures.push_back(decode_picture(bytes_[next_++ % bytes_.size()], "picture", limits_));
-    });
-    for (const Picture& picture : pictures) sizes.push_back({picture.width, picture.height});
-    time(1, record, [&] { input = model_input(pictures, size_); });
-    time(2, record, [&] { output = model_->forward(input); });
-    time(3, record, [&] { postprocess(output.layers.back(), sizes); });
+    for (std::size_t i = 0; i < batch_; ++i)
+      pictures.push_back(decode_picture(bytes_[next_++ % bytes_.size()], "picture", limits_));
+    const double decode_ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+    std::vector<RgbView> views;
+    for (const Picture& picture : pictures) views.push_back({picture.rgb.data(), picture.width, picture.height});
+    DetectionTimes times;
+    detector_.detect(views, &times);
+    if (!record) return;
+    const std::array<double, 4> ms{decode_ms, times.preprocess_ms, times.model_ms, times.postprocess_ms};
+    for (std::size_t i = 0; i < ms.size(); ++i) stages_[i].ms.push_back(ms[i]);
   }
   const std::vector<StageTimes>& stages() const { return stages_; }
+  std::int64_t decoder_layers() const { return detector_.decoder_layers(); }
 
  private:
-  template <class Work>
-  void time(std::size_t stage, bool record, const Work& work) {
-    const auto start = Clock::now();
-    work();
-    const double ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-    if (record) stages_[stage].ms.push_back(ms);
-  }
-
-  DetectionModel model_;
-  ImageSize size_;
+  Detector detector_;
   PictureLimits limits_;
   std::size_t batch_, next_ = 0;
   std::vector<std::vector<std::byte>> bytes_;
@@ -132,11 +123,9 @@ nlohmann::ordered_json report_json(const Settings& settings, const Pipeline& pip
 ExitCode run_benchmark(const Settings& settings) {
   OpenedModel opened = open_model(settings);
   const ImageSize size = resolve_image_size(settings, opened.size(), opened.model->stride());
-  if (!opened.model->fused()) opened.model->fuse();
-  to_channels_last(*opened.model);
-  const std::int64_t layers = opened.model->num_decoder_layers();
-  const c10::InferenceMode inference;
-  Pipeline pipeline(settings, opened, size);
+  const DetectorOptions options{.height = static_cast<int>(size.height), .width = static_cast<int>(size.width)};
+  Pipeline pipeline(settings, Detector(LoadedModel{opened.model, std::move(opened.info), {}}, options));
+  const std::int64_t layers = pipeline.decoder_layers();
   for (int i = 0; i < kWarmUpRuns; ++i) pipeline.run(false);
   for (std::int64_t i = 0; i < settings.runs; ++i) {
     pipeline.run(true);

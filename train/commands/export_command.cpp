@@ -13,8 +13,8 @@
 #include "core/base/text.h"
 #include "core/image/picture_warnings.h"
 #include "data/dataset/dataset.h"
-#include "models/deploy/model_input.h"
 #include "models/deploy/output_comparison.h"
+#include "models/deploy/preprocess.h"
 #include "train/commands/commands.h"
 #include "train/commands/model_source.h"
 #include "train/commands/picture_sources.h"
@@ -117,7 +117,7 @@ std::vector<torch::Tensor> verification_inputs(const Settings& settings, const I
   for (const fs::path& file : pictures) {
     const Picture picture = read_picture(file, {.max_pixels = settings.max_pixels});
     warnings.add(file, picture.warnings);
-    inputs.push_back(model_input({&picture, 1}, size));
+    inputs.push_back(preprocess(std::span<const Picture>(&picture, 1), size));
   }
   warnings.report();
   return inputs;

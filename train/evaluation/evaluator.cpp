@@ -9,7 +9,6 @@
 #include "core/base/error.h"
 #include "data/loader/loader.h"
 #include "losses/criterion.h"
-#include "models/deploy/postprocess.h"
 #include "train/evaluation/batch_tensors.h"
 
 namespace rtdetr {
@@ -19,11 +18,6 @@ double median(std::vector<double> values) {
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
   std::nth_element(values.begin(), middle, values.end());
   return *middle;
-}
-
-/// Layer k of the output; 0 is the encoder's selection.
-const Prediction& layer_of(const ModelOutput& output, std::size_t layer) {
-  return layer == 0 ? output.encoder : output.layers[layer - 1];
 }
 
 void append_detections(std::vector<MetricDetection>& list, const Detections& found, std::int64_t image_id,
@@ -71,13 +65,14 @@ class LossMeans {
   std::int64_t pictures_ = 0;
 };
 
-/// One batch's detections of every layer, appended to each layer's list.
-void collect(const ModelOutput& output, const Batch& batch, const Dataset& dataset, std::int64_t max_detections,
-             std::vector<std::vector<MetricDetection>>& by_layer) {
+/// One batch's detections of every layer of the head, appended to each layer's list.
+void collect(const Head& head, const ModelOutput& output, const Batch& batch, const Dataset& dataset,
+             const PostprocessOptions& options, std::vector<std::vector<MetricDetection>>& by_layer) {
   std::vector<PictureSize> sizes;
   for (const Batch::Image& image : batch.targets) sizes.push_back({image.original_width, image.original_height});
-  for (std::size_t layer = 0; layer < by_layer.size(); ++layer) {
-    const auto found = postprocess(layer_of(output, layer), sizes, {.max_detections = max_detections});
+  const std::vector<HeadLayer> layers = head.layers();
+  for (std::size_t layer = 0; layer < layers.size(); ++layer) {
+    const auto found = head.postprocess(prediction_at(output, layers[layer]), sizes, options);
     for (std::size_t i = 0; i < found.size(); ++i) {
       const auto& picture = dataset.pictures[static_cast<std::size_t>(batch.targets[i].picture_index)];
       append_detections(by_layer[layer], found[i], picture.id, dataset.classes);
@@ -104,25 +99,27 @@ Loader evaluation_loader(const Dataset& dataset, const EvaluatorOptions& options
 
 std::optional<Evaluation> evaluate(DetectionModel& model, const Dataset& dataset, const EvaluatorOptions& options,
                                    const std::function<bool()>& cancelled) {
+  RTDETR_CHECK(!options.criterion || model->head().loss_key() == Head::kSetLoss,
+               "no loss is known by the name of " + model->head().loss_key());
   const double begin = seconds_now();
   torch::NoGradGuard no_grad;
   model->eval();
   Loader loader = evaluation_loader(dataset, options);
-  std::vector<std::vector<MetricDetection>> by_layer(static_cast<std::size_t>(model->num_decoder_layers()) + 1);
+  const std::vector<HeadLayer> layers = model->head().layers();
+  std::vector<std::vector<MetricDetection>> by_layer(layers.size());
   LossMeans losses;
   Evaluation evaluation;
   loader.start(0);
   while (auto batch = loader.next()) {
     if (cancelled && cancelled()) return std::nullopt;
     const ModelOutput output = model->forward(images_of(*batch), {.all_layers = true});
-    collect(output, *batch, dataset, options.max_detections, by_layer);
+    collect(model->head(), output, *batch, dataset, {.max_detections = options.max_detections}, by_layer);
     if (options.criterion) losses.add(output, *batch, *options.criterion);
     evaluation.pictures += batch->size;
   }
-  for (std::size_t layer = 0; layer < by_layer.size(); ++layer) {
+  for (std::size_t i = 0; i < layers.size(); ++i)
     evaluation.layers.push_back(
-        {.layer = static_cast<int>(layer), .metric = evaluate_coco(dataset.truth, by_layer[layer], options.threads)});
-  }
+        {.layer = layers[i], .metric = evaluate_coco(dataset.truth, by_layer[i], options.threads)});
   evaluation.detections = std::move(by_layer.back());
   evaluation.losses = losses.means();
   evaluation.seconds = seconds_now() - begin;
@@ -167,9 +164,11 @@ std::vector<double> time_layers(DetectionModel& model, std::int64_t height, std:
       if (run >= 0) times[k].push_back((seconds_now() - begin) * 1e3);
     }
   }
-  std::vector<double> ms(layers + 1, -1);
-  for (std::size_t k = 1; k <= layers; ++k) ms[k] = median(times[k]);
-  if (layers > 1) ms[0] = ms[1] - (ms[layers] - ms[1]) / static_cast<double>(layers - 1);
+  std::vector<double> by_number(layers + 1, -1);
+  for (std::size_t k = 1; k <= layers; ++k) by_number[k] = median(times[k]);
+  if (layers > 1) by_number[0] = by_number[1] - (by_number[layers] - by_number[1]) / static_cast<double>(layers - 1);
+  std::vector<double> ms;
+  for (const HeadLayer& layer : model->head().layers()) ms.push_back(by_number[static_cast<std::size_t>(layer.number)]);
   return ms;
 }
 

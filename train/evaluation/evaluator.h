@@ -22,18 +22,18 @@ struct EvaluatorOptions {
   int threads = 1;  ///< of the metric
   Resampling resampling = Resampling::kPillowBilinear;
   std::int64_t max_detections = 300;  ///< per picture, best first; no confidence threshold
-  /// With these, the loss terms of the decoder layers and the encoder are averaged over the pictures as well.
+  /// With these, the loss terms of the head's layers are averaged over the pictures as well.
   std::optional<CriterionOptions> criterion;
 };
 
 /// What one pass over a data set yields.
 struct Evaluation {
   struct Layer {
-    int layer = 0;  ///< 0 = the encoder's selected queries, k = decoder layer k
+    HeadLayer layer;
     MetricResult metric;
     double ms = -1;  ///< see time_layers; -1 = not measured
   };
-  std::vector<Layer> layers;                ///< 0 … L
+  std::vector<Layer> layers;                ///< the head's, in its order
   std::vector<MetricDetection> detections;  ///< of the last layer, in the data set's image and category ids
   std::vector<std::pair<std::string, double>> losses;
   std::int64_t pictures = 0;
@@ -42,18 +42,18 @@ struct Evaluation {
   const MetricResult& last() const { return layers.back().metric; }
 };
 
-/// COCO evaluation of every decoder layer and of the encoder's selected queries from one forward pass per batch. The
-/// model is put into evaluation mode; gradients are off.
+/// COCO evaluation of every layer that the head names from one forward pass per batch. The model is put into evaluation
+/// mode; gradients are off.
 ///
 /// @param cancelled  asked after each batch; true ends the evaluation without a result
 /// @throws DataError; DivergedError  for scores that are not finite
 std::optional<Evaluation> evaluate(DetectionModel& model, const Dataset& dataset, const EvaluatorOptions& options,
                                    const std::function<bool()>& cancelled = {});
 
-/// Milliseconds per picture of the model cut after decoder layer 1 … L, batch 1: the median of `runs` forward passes
-/// each, taken in turns so that a disturbance of the machine hits all layers alike. Layer 0, which no pass can stop at,
-/// is layer 1 less the average cost of a layer (−1 if there is only one). Decoding, resizing and sorting the scores are
-/// not in it.
+/// Milliseconds per picture of the model cut after each of its head's layers, in their order, batch 1: the median of
+/// `runs` forward passes each, taken in turns so that a disturbance of the machine hits all layers alike. Layer 0,
+/// which no pass can stop at, is layer 1 less the average cost of a layer (−1 if there is only one). Decoding, resizing
+/// and sorting the scores are not in it.
 std::vector<double> time_layers(DetectionModel& model, std::int64_t height, std::int64_t width, int runs = 10);
 
 /// Puts these times into the layers. Fuse the model first: that is what people deploy.

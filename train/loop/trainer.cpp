@@ -282,7 +282,7 @@ EpochRecord Trainer::epoch_so_far(const Evaluation* evaluation, bool inside) con
                      .in_steps = settings_.val_steps > 0,
                      .train_seconds = train_seconds_,
                      .evaluation = evaluation,
-                     .decoder_layers = experiment_.model->num_decoder_layers(),
+                     .layers = experiment_.model->head().layers(),
                      .steps = loss_steps_};
   const double* sums = loss_sums_.const_data_ptr<double>();
   const auto mean = [&](std::size_t i) {

@@ -21,7 +21,7 @@ std::string layer_table(const Evaluation& evaluation) {
                    {"AR100"},
                    {"ms"}});
   for (const Evaluation::Layer& layer : evaluation.layers) {
-    std::vector<std::string> cells{layer.layer == 0 ? "encoder" : std::to_string(layer.layer)};
+    std::vector<std::string> cells{layer.layer.name};
     for (std::size_t i = 0; i < 9; ++i) cells.push_back(fixed_or_dash(layer.metric.stats[i], 3));
     cells.push_back(fixed_or_dash(layer.ms, 1));
     table.add(std::move(cells));
@@ -35,7 +35,7 @@ nlohmann::ordered_json evaluation_json(const Evaluation& evaluation, const Class
                                   {"layers", nlohmann::ordered_json::array()},
                                   {"images", evaluation.pictures}};
   for (const Evaluation::Layer& layer : evaluation.layers) {
-    nlohmann::ordered_json row{{"layer", layer.layer}, {"stats", layer.metric.stats}, {"ms", nullptr}};
+    nlohmann::ordered_json row{{"layer", layer.layer.number}, {"stats", layer.metric.stats}, {"ms", nullptr}};
     if (layer.ms >= 0) row["ms"] = layer.ms;
     document["layers"].push_back(std::move(row));
   }

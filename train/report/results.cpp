@@ -56,7 +56,7 @@ nlohmann::ordered_json to_line(const EpochRecord& record) {
   if (record.evaluation == nullptr) return line;
   line["val_losses"] = to_json(record.evaluation->losses);
   for (const Evaluation::Layer& layer : record.evaluation->layers) {
-    line["layers"].push_back({{"layer", layer.layer}, {"stats", layer.metric.stats}});
+    line["layers"].push_back({{"layer", layer.layer.number}, {"stats", layer.metric.stats}});
   }
   return line;
 }
@@ -70,9 +70,8 @@ void record_results(const EpochRecord& record, RunLog& log) {
   add_losses(row, "val", record.evaluation != nullptr ? record.evaluation->losses : Named{});
   for (std::size_t i = 0; i < record.rates.size(); ++i) row.emplace_back("lr/pg" + std::to_string(i), record.rates[i]);
   row.emplace_back("train/loss", find_or_nan(record.losses, "loss"));
-  for (std::int64_t layer = 0; layer <= record.decoder_layers; ++layer) {
-    const std::string prefix = "layer" + std::to_string(layer);
-    const auto i = static_cast<std::size_t>(layer);
+  for (std::size_t i = 0; i < record.layers.size(); ++i) {
+    const std::string prefix = "layer" + std::to_string(record.layers[i].number);
     const bool known = record.evaluation != nullptr && i < record.evaluation->layers.size();
     row.emplace_back(prefix + "/AP", known ? record.evaluation->layers[i].metric.stats[0] : std::nan(""));
     row.emplace_back(prefix + "/AP50", known ? record.evaluation->layers[i].metric.stats[1] : std::nan(""));

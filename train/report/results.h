@@ -18,14 +18,14 @@ struct EpochRecord {
   bool in_steps = false;                   ///< the run is validated by steps, a new table has the column step
   double train_seconds = 0;                ///< of the run so far
   const Evaluation* evaluation = nullptr;  ///< nullptr: not validated
-  std::int64_t decoder_layers = 0;         ///< L: the table has columns for layers 0 … L, validated or not
+  std::vector<HeadLayer> layers;           ///< the table has columns for these, validated or not
   std::int64_t steps = 0;                  ///< the means are over these
   std::vector<std::pair<std::string, double>> losses;  ///< "loss" (the sum), then every term: means of the epoch
   std::vector<double> rates;                           ///< learning rate of each parameter group
 };
 
-/// One row of results.csv (Ultralytics' columns, then the sum of the losses, AP and AP50 of every decoder layer, and
-/// the step) and one line of log.jsonl with every loss term and all twelve numbers of every layer.
+/// One row of results.csv (Ultralytics' columns, then the sum of the losses, AP and AP50 of every layer of the head,
+/// and the step) and one line of log.jsonl with every loss term and all twelve numbers of every layer.
 void record_results(const EpochRecord& record, RunLog& log);
 
 /// Of a record with an evaluation: "epoch 3: AP 0.4123  AP50 …", or "epoch 3, step 41: …" inside the epoch.

@@ -55,9 +55,11 @@ Chart metric_chart(const ResultsTable& table) {
 
 Chart layer_chart(const ResultsTable& table) {
   Chart chart{{}, {.title = "AP by decoder layer", .x_label = place_title(table), .y_low = 0}};
-  for (int layer = 0; table.find("layer" + std::to_string(layer) + "/AP") != nullptr; ++layer) {
-    chart.curves.push_back(series(table, "layer" + std::to_string(layer) + "/AP",
-                                  layer == 0 ? "encoder" : "layer " + std::to_string(layer)));
+  const std::string before = "layer", behind = "/AP";
+  for (const std::string& title : table.titles) {
+    if (!title.starts_with(before) || !title.ends_with(behind)) continue;
+    const std::string number = title.substr(before.size(), title.size() - before.size() - behind.size());
+    chart.curves.push_back(series(table, title, number == "0" ? "encoder" : "layer " + number));
   }
   return chart;
 }

@@ -5,8 +5,8 @@
 #include <torch/torch.h>
 
 #include "core/base/error.h"
-#include "core/tensor/box_ops.h"
 #include "core/tensor/check.h"
+#include "models/heads/detr/best_pairs.h"
 #include "models/layers/module_tree.h"
 
 namespace rtdetr {
@@ -14,9 +14,6 @@ namespace {
 
 constexpr double kPriorProbability = 0.01;  // of every class, before training
 constexpr double kPriorClasses = 80;        // for which Ultralytics' scaled bias is the same
-constexpr int kBoxHeadLayers = 3;
-
-std::string indexed(const std::string& name, std::size_t k) { return name + "." + std::to_string(k); }
 
 /// One parameter `weight` [rows, columns], drawn from N(0, 1).
 struct TableImpl : torch::nn::Module, InitializesWeights {
@@ -33,13 +30,6 @@ Tensor add_table(torch::nn::Module& parent, const std::string& name, std::int64_
   return table->weight;
 }
 
-/// Takes "list.k", "list.k+1", … off the module.
-void remove_children_from(torch::nn::Module& module, const std::string& list, std::size_t k) {
-  const auto container = module.named_children()[list];
-  for (auto count = container->children().size(); count > k; --count)
-    container->unregister_module(std::to_string(count - 1));
-}
-
 /// [B, D, H, W] → [B, H·W, D]. The gradient comes back with the channels last; LibTorch 2.11's BatchNorm misreads that
 /// for a batch of one (it takes it for contiguous), so it is put into the map's own order.
 Tensor to_tokens(const Tensor& map) {
@@ -47,11 +37,6 @@ Tensor to_tokens(const Tensor& map) {
     map.register_hook([format = map.suggest_memory_format()](const Tensor& grad) { return grad.contiguous(format); });
   }
   return map.flatten(2).transpose(1, 2);
-}
-
-void zero(const Linear& linear) {
-  WeightDraws::constant(linear->weight, 0);
-  WeightDraws::constant(linear->bias, 0);
 }
 
 }  // namespace
@@ -95,12 +80,9 @@ void RTDETRDecoderImpl::build_layers() {
   layer.xavier_ffn = options_.xavier_ffn;
   for (std::int64_t k = 0; k < options_.layers; ++k) {
     layers_.emplace_back(layer);
-    score_heads_.emplace_back(dim, options_.num_classes);
-    bbox_heads_.emplace_back(dim, dim, 4, kBoxHeadLayers);
     register_at(*this, indexed("decoder.layers", k), layers_.back().ptr());
-    register_at(*this, indexed("dec_score_head", k), score_heads_.back().ptr());
-    register_at(*this, indexed("dec_bbox_head", k), bbox_heads_.back().ptr());
   }
+  refinement_ = std::make_unique<LogitRefinement>(*this, options_.layers, dim, options_.num_classes);
   query_pos_head_ = register_module("query_pos_head", Mlp(4, 2 * dim, dim, 2));
 }
 
@@ -124,12 +106,10 @@ void RTDETRDecoderImpl::init_weights(const WeightDraws& draws) {
   double prior = -std::log((1 - kPriorProbability) / kPriorProbability);
   if (options_.prior_scales_with_classes) prior *= static_cast<double>(options_.num_classes) / kPriorClasses;
   WeightDraws::constant(enc_score_head_->bias, prior);
-  zero(enc_bbox_head_->layers.back());
-  for (std::size_t k = 0; k < layers_.size(); ++k) {
-    if (k > 0) copy_state(*layers_[0], *layers_[k]);  // the references deep-copy one layer
-    WeightDraws::constant(score_heads_[k]->bias, prior);
-    zero(bbox_heads_[k]->layers.back());
-  }
+  start_at_zero(enc_bbox_head_->layers.back());
+  for (std::size_t k = 1; k < layers_.size(); ++k)
+    copy_state(*layers_[0], *layers_[k]);  // the references deep-copy one layer
+  refinement_->init_weights(prior);
   draws.xavier_uniform(enc_output_proj_->weight, "enc_output.weight");
   for (std::size_t k = 0; k < query_pos_head_->layers.size(); ++k)
     draws.xavier_uniform(query_pos_head_->layers[k]->weight, indexed("query_pos_head.layers", k));
@@ -144,11 +124,8 @@ void RTDETRDecoderImpl::fuse() {
   const auto keep = static_cast<std::size_t>(options_.eval_layers);
   if (keep < layers_.size()) {
     remove_children_from(*named_children()["decoder"], "layers", keep);
-    remove_children_from(*this, "dec_score_head", keep);
-    remove_children_from(*this, "dec_bbox_head", keep);
     layers_.resize(keep, nullptr);
-    score_heads_.resize(keep, nullptr);
-    bbox_heads_.resize(keep, nullptr);
+    refinement_->keep_layers(*this, keep);
     options_.layers = options_.eval_layers;
   }
   if (denoising_classes_.defined()) {
@@ -156,6 +133,17 @@ void RTDETRDecoderImpl::fuse() {
     denoising_classes_ = Tensor();
     options_.denoising.count = 0;
   }
+}
+
+std::vector<HeadLayer> RTDETRDecoderImpl::layers() const {
+  std::vector<HeadLayer> layers{{0, "encoder"}};
+  for (std::int64_t k = 1; k <= num_layers(); ++k) layers.push_back({k, std::to_string(k)});
+  return layers;
+}
+
+std::vector<Detections> RTDETRDecoderImpl::postprocess(const Prediction& prediction, std::span<const PictureSize> sizes,
+                                                       const PostprocessOptions& options) const {
+  return best_pairs(prediction, sizes, options);
 }
 
 Deployment RTDETRDecoderImpl::deployment() const {
@@ -174,14 +162,16 @@ std::int64_t RTDETRDecoderImpl::deployed_parameters(Deployment deployment) const
 }
 
 ModelOutput RTDETRDecoderImpl::forward(const std::vector<Tensor>& maps, const ForwardOptions& options) {
-  const bool training = !options.targets.empty();
+  const bool training = options.for_training();
   const auto run = training ? num_layers() : layers_to_run(options);
   const Memory memory = project(maps);
   Queries queries = select(memory);
   if (training) prepend_denoising(queries, options);
-  std::vector<Prediction> predictions = decode(queries, memory, run, training || options.all_layers);
+  const std::unique_ptr<BoxPass> pass = refinement_->start(queries.reference_logits);
+  std::vector<Prediction> predictions = decode(queries, memory, run, training || options.all_layers, *pass);
 
   ModelOutput output;
+  output.extras = pass->extras();
   output.encoder = queries.encoder;
   output.topk_indices = queries.indices;
   output.denoising_pairs = queries.denoising;
@@ -293,21 +283,15 @@ void RTDETRDecoderImpl::prepend_denoising(Queries& queries, const ForwardOptions
 }
 
 std::vector<Prediction> RTDETRDecoderImpl::decode(const Queries& queries, const Memory& memory, std::int64_t layers,
-                                                  bool every_layer) {
+                                                  bool every_layer, BoxPass& boxes) {
   std::vector<Prediction> predictions;
   Tensor content = queries.content;
-  Tensor reference = queries.reference_logits.sigmoid();  // [B, N, 4], never with a gradient
-  Tensor refined;                                         // the layer before's boxes, with a gradient
   for (std::int64_t k = 0; k < layers; ++k) {
+    const Tensor reference = boxes.reference();  // [B, N, 4]
     const Tensor position = query_pos_head_(reference.to(memory.tokens.scalar_type()));
     content = layers_[k]->forward(content, position, reference, memory.tokens, memory.levels, queries.mask);
-    const Tensor step = bbox_heads_[k](content).to(reference.scalar_type());
-    // Boxes handed out reach the gradient of the layer before too; those refined further start from a constant.
-    const Tensor start = inverse_sigmoid(k == 0 ? reference : refined);
-    const Tensor boxes = (step + start).sigmoid();
-    if (every_layer || k + 1 == layers) predictions.push_back({score_heads_[k](content), boxes});
-    refined = k > 0 && start.requires_grad() ? (step + start.detach()).sigmoid() : boxes;
-    reference = refined.detach();
+    const bool wanted = every_layer || k + 1 == layers;
+    if (auto prediction = boxes.advance(k, content, wanted)) predictions.push_back(*std::move(prediction));
   }
   return predictions;
 }

@@ -6,6 +6,7 @@
 #include <torch/nn.h>
 
 #include "models/graph/head.h"
+#include "models/heads/detr/box_refinement.h"
 #include "models/heads/detr/decoder_layer.h"
 #include "models/heads/detr/denoising.h"
 #include "models/heads/detr/query_selection.h"
@@ -59,6 +60,10 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
   ModelOutput forward(const std::vector<Tensor>& maps, const ForwardOptions& options) override;
 
   std::int64_t num_layers() const override { return static_cast<std::int64_t>(layers_.size()); }
+  std::vector<HeadLayer> layers() const override;  ///< the encoder's selection, then the decoder's
+  std::vector<Detections> postprocess(const Prediction& prediction, std::span<const PictureSize> sizes,
+                                      const PostprocessOptions& options) const override;
+  std::string loss_key() const override { return kSetLoss; }
   const DecoderOptions& options() const { return options_; }
   Deployment deployment() const override;
   const char* criterion() const override;
@@ -91,7 +96,8 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
   Tensor encode_output(const Tensor& tokens) { return enc_output_norm_(enc_output_proj_(tokens)); }
   Queries select(const Memory& memory);
   void prepend_denoising(Queries& queries, const ForwardOptions& options);
-  std::vector<Prediction> decode(const Queries& queries, const Memory& memory, std::int64_t layers, bool every_layer);
+  std::vector<Prediction> decode(const Queries& queries, const Memory& memory, std::int64_t layers, bool every_layer,
+                                 BoxPass& boxes);
   std::int64_t layers_to_run(const ForwardOptions& options) const;
 
   DecoderOptions options_;
@@ -103,8 +109,7 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
   Linear enc_output_proj_{nullptr}, enc_score_head_{nullptr};
   LayerNorm enc_output_norm_{nullptr};
   std::vector<DecoderLayer> layers_;
-  std::vector<Linear> score_heads_;
-  std::vector<Mlp> bbox_heads_;
+  std::unique_ptr<BoxRefinement> refinement_;
 };
 TORCH_MODULE(RTDETRDecoder);
 

@@ -176,7 +176,8 @@ void register_decoder_blocks(Registry& registry) {
        .arguments = std::move(arguments),
        .many_inputs = true,
        .build_head = [](const RowContext& row) -> HeadPtr { return RTDETRDecoder(decoder_options(row)).ptr(); },
-       .check_head = check_decoder});
+       .check_head = check_decoder,
+       .overridden = {.queries = "queries", .depth = "layers", .last_layer = "eval_idx"}});
 }
 
 }  // namespace rtdetr

@@ -9,6 +9,7 @@
 #include "models/graph/model.h"
 #include "models/graph/model_files.h"
 #include "models/layers/module_tree.h"
+#include "tests/support/two_layer_head.h"
 
 namespace rtdetr {
 namespace {
@@ -57,18 +58,18 @@ TEST_CASE("modules are registered under the paths of their rows") {
   CHECK(state.at("encoder.neck.cv1.bn.num_batches_tracked").scalar_type() == torch::kInt64);
 }
 
-TEST_CASE("maps for probes are kept only on request") {
+TEST_CASE("a probe shows the maps of its pass") {
   const torch::NoGradGuard no_grad;
   DetectionModel model = tiny();
   model->eval();
-  model->forward(torch::rand({1, 3, 32, 32}));
-  CHECK(model->backbone_maps.empty());
-  model->keep_probes = true;
-  model->forward(torch::rand({1, 3, 32, 32}));
-  REQUIRE(model->backbone_maps.size() == 2);
-  CHECK(model->backbone_maps[1].sizes().vec() == std::vector<std::int64_t>{1, 16, 4, 4});
-  REQUIRE(model->encoder_maps.size() == 2);
-  CHECK(model->encoder_maps[0].size(2) == 8);
+  MapProbe probe;
+  for (int pass = 0; pass < 2; ++pass) {
+    model->forward(torch::rand({1, 3, 32, 32}), {.probe = &probe});
+    REQUIRE(probe.backbone.size() == 2);
+    CHECK(probe.backbone[1].sizes().vec() == std::vector<std::int64_t>{1, 16, 4, 4});
+    REQUIRE(probe.encoder.size() == 2);
+    CHECK(probe.encoder[0].size(2) == 8);
+  }
 }
 
 TEST_CASE("a picture size that the strides do not divide is refused") {
@@ -122,6 +123,22 @@ TEST_CASE("overrides are written into the text that a checkpoint keeps") {
   const torch::NoGradGuard no_grad;
   CHECK(again->forward(torch::rand({1, 3, 32, 32})).layers[0].logits.size(1) == 4);
   CHECK(tiny()->spec().text == kTiny);
+}
+
+TEST_CASE("a head of the calling program's own ends a model") {
+  test::TwoLayerHead::offer();
+  const ModelSpec spec = parse_model_spec(test::TwoLayerHead::kYaml, "two_layers.yaml");
+  DetectionModel model = build_model(spec);
+  CHECK(model->num_decoder_layers() == 2);
+  CHECK(model->stride() == 32);
+  CHECK(model->forward(torch::rand({1, 3, 32, 64})).layers.back().logits[0][0][0].item<float>() == 2);
+  // What the head has no argument for cannot be overridden.
+  CHECK_THROWS_WITH(build_model(spec, {.decoder_layers = 1}),
+                    Contains("decoder_layers=: a model that ends in TwoLayerHead has none to override"));
+  CHECK_THROWS_WITH(build_model(spec, {.num_queries = 9}), Contains("num_queries="));
+  const char* headless = "nc: 2\nbackbone:\n  - [-1, 1, Conv, [8]]\nhead:\n  - [-1, 1, Conv, [8]]\n";
+  CHECK_THROWS_WITH(build_model(parse_model_spec(headless, "x.yaml")),
+                    Contains("the last row must be a decoder: RTDETRDecoder or TwoLayerHead"));
 }
 
 TEST_CASE("the row table adds up to the model") {

@@ -54,7 +54,8 @@ TEST_CASE("evaluation's table fits 80 columns with times of thousands of millise
   Evaluation evaluation;
   evaluation.layers.resize(2);
   for (Evaluation::Layer& layer : evaluation.layers) layer.ms = 1234.5;
-  evaluation.layers[1].layer = 1;
+  evaluation.layers[0].layer = {0, "encoder"};
+  evaluation.layers[1].layer = {1, "1"};
   const std::vector<std::string> lines = split(layer_table(evaluation), '\n');
   CHECK(lines.size() == 4);
   for (const std::string& line : lines) CHECK(line.size() <= 80);

@@ -21,10 +21,10 @@ std::string drawn_by_steps(const std::string& epochs, const std::string& more) {
 }
 
 /// Tiles of results.png side by side and above each other.
-PictureSize tiles_drawn(const std::string& rows) {
+PictureSize tiles_drawn(const std::string& rows, const std::string& layer = "layer0") {
   const test::TemporaryFolder folder;
   test::write_file(folder / "results.csv",
-                   "epoch,train/cls_loss,val/cls_loss,metrics/mAP50-95(B),layer0/AP,lr/pg0\n" + rows);
+                   "epoch,train/cls_loss,val/cls_loss,metrics/mAP50-95(B)," + layer + "/AP,lr/pg0\n" + rows);
   write_results_picture(folder / "results.csv", folder / "results.png");
   const PictureSize size = read_picture_size(folder / "results.png");
   return {size.width / 640, size.height / 420};
@@ -36,6 +36,9 @@ TEST_CASE("results.png draws what was measured, and no empty charts for what was
   const PictureSize validated = tiles_drawn("1,2.5,3,0.1,0.05,0.001\n2,2.1,2.9,0.2,0.1,0.001\n");
   CHECK(validated.width == 3);
   CHECK(validated.height == 2);
+  const PictureSize without_encoder = tiles_drawn("1,2.5,3,0.1,0.05,0.001\n2,2.1,2.9,0.2,0.1,0.001\n", "layer1");
+  CHECK(without_encoder.width == validated.width);
+  CHECK(without_encoder.height == validated.height);
   const PictureSize not_validated = tiles_drawn("1,2.5,,,,0.001\n2,2.1,,,,0.001\n");
   CHECK(not_validated.width == 2);
   CHECK(not_validated.height == 1);

@@ -1,4 +1,4 @@
-#include "models/deploy/postprocess.h"
+#include "models/heads/detr/best_pairs.h"
 
 #include <algorithm>
 
@@ -29,8 +29,8 @@ Ranked rank_by_softmax(const Tensor& logits, std::int64_t count) {
 
 }  // namespace
 
-std::vector<Detections> postprocess(const Prediction& prediction, std::span<const PictureSize> sizes,
-                                    const PostprocessOptions& options) {
+std::vector<Detections> best_pairs(const Prediction& prediction, std::span<const PictureSize> sizes,
+                                   const PostprocessOptions& options, Scores scores) {
   const auto type = prediction.boxes_cxcywh.scalar_type() == torch::kDouble ? torch::kDouble : torch::kFloat;
   const Tensor logits = prediction.logits.detach().to(type), boxes = prediction.boxes_cxcywh.detach().to(type);
   const auto batch = logits.size(0);
@@ -38,8 +38,8 @@ std::vector<Detections> postprocess(const Prediction& prediction, std::span<cons
   RTDETR_CHECK(static_cast<std::int64_t>(sizes.size()) == batch,
                std::to_string(sizes.size()) + " picture sizes for a batch of " + std::to_string(batch));
 
-  const Ranked ranked =
-      options.softmax ? rank_by_softmax(logits, options.max_detections) : rank_pairs(logits, options.max_detections);
+  const Ranked ranked = scores == Scores::kSoftmax ? rank_by_softmax(logits, options.max_detections)
+                                                   : rank_pairs(logits, options.max_detections);
   Tensor xyxy = cxcywh_to_xyxy(boxes).gather(1, ranked.queries.unsqueeze(-1).expand({-1, -1, 4}));
   if (options.clip) xyxy = xyxy.clamp(0, 1);
 

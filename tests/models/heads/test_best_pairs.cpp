@@ -3,12 +3,13 @@
 #include <catch2/catch.hpp>
 
 #include "core/base/error.h"
-#include "models/deploy/postprocess.h"
+#include "models/heads/detr/best_pairs.h"
 
+using rtdetr::best_pairs;
 using rtdetr::Detections;
 using rtdetr::PictureSize;
-using rtdetr::postprocess;
 using rtdetr::Prediction;
+using rtdetr::Scores;
 using torch::Tensor;
 
 namespace {
@@ -24,7 +25,7 @@ const std::vector<PictureSize> kSize = {{200, 100}};
 }  // namespace
 
 TEST_CASE("detections are the best query-class pairs, in pixels of the picture") {
-  const Detections found = postprocess(prediction(), kSize, {.max_detections = 3}).at(0);
+  const Detections found = best_pairs(prediction(), kSize, {.max_detections = 3}).at(0);
   CHECK(torch::equal(found.labels, torch::tensor({0, 1, 1}, torch::kInt64)));
   CHECK(torch::allclose(found.scores, torch::tensor({3.0F, 2.0F, -1.0F}).sigmoid()));
   CHECK(torch::allclose(found.boxes_xyxy[0], torch::tensor({140.0F, 0.0F, 220.0F, 20.0F})));  // not clipped
@@ -32,13 +33,13 @@ TEST_CASE("detections are the best query-class pairs, in pixels of the picture")
 }
 
 TEST_CASE("boxes can be kept inside the picture") {
-  const Detections found = postprocess(prediction(), kSize, {.clip = true}).at(0);
+  const Detections found = best_pairs(prediction(), kSize, {.clip = true}).at(0);
   CHECK(found.boxes_xyxy.size(0) == 4);  // all pairs: fewer than 300
   CHECK(torch::allclose(found.boxes_xyxy[0], torch::tensor({140.0F, 0.0F, 200.0F, 20.0F})));
 }
 
 TEST_CASE("softmax scores leave out the last class and give each query once") {
-  const Detections found = postprocess(prediction(), kSize, {.softmax = true}).at(0);
+  const Detections found = best_pairs(prediction(), kSize, {}, Scores::kSoftmax).at(0);
   CHECK(torch::equal(found.labels, torch::tensor({0, 0}, torch::kInt64)));
   CHECK(found.scores[0].item<float>() == Approx(1 / (1 + std::exp(-1.0))));
   CHECK(found.scores[1].item<float>() == Approx(1 / (1 + std::exp(1.0))));
@@ -48,11 +49,11 @@ TEST_CASE("half predictions become float32 detections") {
   Prediction half = prediction();
   half.logits = half.logits.to(torch::kBFloat16);
   half.boxes_cxcywh = half.boxes_cxcywh.to(torch::kFloat16);
-  const Detections found = postprocess(half, kSize).at(0);
+  const Detections found = best_pairs(half, kSize).at(0);
   CHECK(found.scores.scalar_type() == torch::kFloat32);
   CHECK(found.boxes_xyxy.scalar_type() == torch::kFloat32);
 }
 
 TEST_CASE("a picture without a size is refused") {
-  CHECK_THROWS_AS(postprocess(prediction(), {}), rtdetr::InternalError);
+  CHECK_THROWS_AS(best_pairs(prediction(), {}), rtdetr::InternalError);
 }

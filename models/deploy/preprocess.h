@@ -1,0 +1,22 @@
+#pragma once
+
+#include <span>
+
+#include <torch/types.h>
+
+#include "core/image/image_size.h"
+#include "core/image/picture.h"
+#include "models/deploy/detector.h"
+
+namespace rtdetr {
+
+/// Pictures as the model reads them: stretched to `size` (Pillow's antialiased bilinear, as in training), RGB in [0,
+/// 1].
+/// @return  [B, 3, H, W] float32, channels last
+torch::Tensor preprocess(std::span<const Picture> pictures, const ImageSize& size);
+
+/// The same of pictures in the caller's memory, one of which is copied at a time.
+/// @param pictures  of at least one pixel each, rows that do not overlap
+torch::Tensor preprocess(std::span<const RgbView> pictures, const ImageSize& size);
+
+}  // namespace rtdetr

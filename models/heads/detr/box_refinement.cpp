@@ -1,0 +1,78 @@
+#include "models/heads/detr/box_refinement.h"
+
+#include <torch/torch.h>
+
+#include "core/tensor/box_ops.h"
+#include "models/layers/init.h"
+#include "models/layers/module_tree.h"
+
+namespace rtdetr {
+
+std::string indexed(const std::string& name, std::size_t k) { return name + "." + std::to_string(k); }
+
+void remove_children_from(torch::nn::Module& module, const std::string& list, std::size_t k) {
+  const auto container = module.named_children()[list];
+  for (auto count = container->children().size(); count > k; --count)
+    container->unregister_module(std::to_string(count - 1));
+}
+
+void start_at_zero(const Linear& linear) {
+  WeightDraws::constant(linear->weight, 0);
+  WeightDraws::constant(linear->bias, 0);
+}
+
+class LogitRefinement::Pass : public BoxPass {
+ public:
+  Pass(const LogitRefinement& heads, const Tensor& reference_logits)
+      : heads_(heads), reference_(reference_logits.sigmoid()) {}
+
+  Tensor reference() const override { return reference_; }
+
+  std::optional<Prediction> advance(std::int64_t k, const Tensor& content, bool wanted) override {
+    Mlp bbox_head = heads_.bbox_heads_[k];  // handles
+    Linear score_head = heads_.score_heads_[k];
+    const Tensor step = bbox_head(content).to(reference_.scalar_type());
+    // Boxes handed out reach the gradient of the layer before too; those refined further start from a constant.
+    const Tensor start = inverse_sigmoid(refined_.defined() ? refined_ : reference_);
+    const Tensor boxes = (step + start).sigmoid();
+    std::optional<Prediction> prediction;
+    if (wanted) prediction = {score_head(content), boxes};
+    refined_ = refined_.defined() && start.requires_grad() ? (step + start.detach()).sigmoid() : boxes;
+    reference_ = refined_.detach();
+    return prediction;
+  }
+
+ private:
+  const LogitRefinement& heads_;
+  Tensor reference_;  ///< [B, N, 4], never with a gradient
+  Tensor refined_;    ///< the layer before's boxes, with a gradient; undefined before the first
+};
+
+LogitRefinement::LogitRefinement(torch::nn::Module& head, std::int64_t layers, std::int64_t dim, std::int64_t classes) {
+  for (std::int64_t k = 0; k < layers; ++k) {
+    score_heads_.emplace_back(dim, classes);
+    bbox_heads_.emplace_back(dim, dim, 4, kBoxHeadLayers);
+    register_at(head, indexed("dec_score_head", k), score_heads_.back().ptr());
+    register_at(head, indexed("dec_bbox_head", k), bbox_heads_.back().ptr());
+  }
+}
+
+std::unique_ptr<BoxPass> LogitRefinement::start(const Tensor& reference_logits) const {
+  return std::make_unique<Pass>(*this, reference_logits);
+}
+
+void LogitRefinement::init_weights(double prior) {
+  for (std::size_t k = 0; k < score_heads_.size(); ++k) {
+    WeightDraws::constant(score_heads_[k]->bias, prior);
+    start_at_zero(bbox_heads_[k]->layers.back());
+  }
+}
+
+void LogitRefinement::keep_layers(torch::nn::Module& head, std::size_t count) {
+  remove_children_from(head, "dec_score_head", count);
+  remove_children_from(head, "dec_bbox_head", count);
+  score_heads_.resize(count, nullptr);
+  bbox_heads_.resize(count, nullptr);
+}
+
+}  // namespace rtdetr

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <torch/nn.h>
+
+#include "core/tensor/detection.h"
+#include "models/layers/basic.h"
+#include "models/layers/mlp.h"
+
+/// The step from box k to box k + 1: how a decoder layer's output becomes scores and boxes, and where the next layer
+/// looks. The decoder's loop knows no more of it than this, so that a decoder may refine its boxes in another way
+/// (distributions of the sides, a second look at the same head) without a loop of its own.
+namespace rtdetr {
+
+/// `name.k`, the k-th entry of a list of modules.
+std::string indexed(const std::string& name, std::size_t k);
+
+/// Takes "list.k", "list.k+1", … off the module.
+void remove_children_from(torch::nn::Module& module, const std::string& list, std::size_t k);
+
+/// A last layer that says 0 whatever it reads.
+void start_at_zero(const Linear& linear);
+
+constexpr int kBoxHeadLayers = 3;  ///< of the perceptron that moves a box
+
+/// The boxes of one forward pass on their way through the layers. Letters: N queries, denoising ones included.
+class BoxPass {
+ public:
+  virtual ~BoxPass() = default;
+
+  /// [B, N, 4] cxcywh, fraction of image, without a gradient: where the next layer looks.
+  virtual Tensor reference() const = 0;
+
+  /// Takes the output of layer k; called for k = 0, 1, … in turn.
+  /// @param content  [B, N, D]
+  /// @param wanted   whether this layer's prediction is handed out
+  /// @return         the prediction, if wanted
+  virtual std::optional<Prediction> advance(std::int64_t k, const Tensor& content, bool wanted) = 0;
+
+  /// After the last layer: what the head's own criterion reads besides the predictions.
+  virtual std::shared_ptr<const HeadExtras> extras() const { return nullptr; }
+};
+
+/// The modules of a way to refine boxes, registered under the head whose keys they bear. Const in a forward pass: what
+/// changes is in the pass.
+class BoxRefinement {
+ public:
+  virtual ~BoxRefinement() = default;
+
+  /// @param reference_logits  [B, N, 4] before the sigmoid, without a gradient: where the queries start
+  virtual std::unique_ptr<BoxPass> start(const Tensor& reference_logits) const = 0;
+
+  /// @param prior  bias of every class's score
+  virtual void init_weights(double prior) = 0;
+  /// Drops what layers from the count-th on need.
+  virtual void keep_layers(torch::nn::Module& head, std::size_t count) = 0;
+};
+
+/// RT-DETR's: a perceptron a layer moves the box of the layer before in the space of its logits. Keys dec_score_head.k
+/// and dec_bbox_head.k.
+class LogitRefinement : public BoxRefinement {
+ public:
+  LogitRefinement(torch::nn::Module& head, std::int64_t layers, std::int64_t dim, std::int64_t classes);
+
+  std::unique_ptr<BoxPass> start(const Tensor& reference_logits) const override;
+  void init_weights(double prior) override;
+  void keep_layers(torch::nn::Module& head, std::size_t count) override;
+
+ private:
+  class Pass;
+  std::vector<Linear> score_heads_;
+  std::vector<Mlp> bbox_heads_;
+};
+
+}  // namespace rtdetr
