@@ -54,13 +54,36 @@ struct ChannelSums {
         partial_(torch::zeros({slices.count, 2, padded_}, torch::kFloat64)) {}
   double* first(std::int64_t slice) { return partial_.data_ptr<double>() + 2 * slice * padded_; }
   double* second(std::int64_t slice) { return first(slice) + padded_; }
-  /// [2, padded C] float64, divided by the number of rows
-  Tensor means() const { return partial_.sum(0) / static_cast<double>(slices_.rows); }
+  /// [2, padded C] float64
+  Tensor total() const { return partial_.sum(0); }
+  std::int64_t rows() const { return slices_.rows; }
 
  private:
   const Slices& slices_;
   std::int64_t padded_;
   Tensor partial_;
+};
+
+/// Sums divided by the number of rows that they were taken over: this process' map, or all processes' together.
+struct ChannelMeans {
+  Tensor values;    ///< [2, padded C] float64
+  double rows = 0;  ///< of all of them
+};
+
+ChannelMeans means_of(const ChannelSums& sums, const SumReducer& reduce) {
+  const Tensor own = sums.total();
+  const auto rows = static_cast<double>(sums.rows());
+  if (!reduce) return {own / rows, rows};
+  const Tensor joined = torch::cat({own.flatten(), torch::full({1}, rows, torch::kFloat64)});
+  reduce(joined);
+  const double all_rows = joined[-1].item<double>();
+  return {joined.slice(0, 0, -1).view_as(own) / all_rows, all_rows};
+}
+
+/// Carries the reducer from the forward to the backward pass.
+struct KeptReducer : torch::CustomClassHolder {
+  explicit KeptReducer(SumReducer reduce) : reduce(std::move(reduce)) {}
+  SumReducer reduce;
 };
 
 /// Statistics of a batch, float64, and what the loops need of them, float32; [padded C] each.
@@ -93,18 +116,20 @@ class Normalization {
 
 struct Statistics {
   Tensor mean, variance;  ///< [padded C] float64
+  double rows = 0;        ///< measured
 };
 
 template <typename T>
-Statistics measure(const Tensor& x) {
+Statistics measure(const Tensor& x, const SumReducer& reduce) {
   const Slices slices(x);
   ChannelSums sums(slices);
   const auto& kernels = batch_norm_kernels<T>();
   slices.for_each([&](std::int64_t slice, std::int64_t first, std::int64_t rows) {
     kernels.sums(elements<T>(x) + first, rows, slices.channels, sums.first(slice), sums.second(slice));
   });
-  const Tensor means = sums.means();
-  return {means[0], (means[1] - means[0] * means[0]).clamp_min_(0)};
+  const ChannelMeans means = means_of(sums, reduce);
+  const Tensor mean = means.values[0];
+  return {mean, (means.values[1] - mean * mean).clamp_min_(0), means.rows};
 }
 
 template <typename T>
@@ -119,28 +144,50 @@ Tensor normalize(const Tensor& x, const Normalization& norm, NormActivation acti
   return y;
 }
 
-/// @return  dx, and [2, padded C] float64: the means of dz and of dz · x̂ over the rows
+/// What the backward pass looks at.
+struct BackwardInputs {
+  const Tensor &g, &x;
+  const Normalization& norm;
+  NormActivation activation;
+};
+
+/// Σdz and Σdz · x̂ over this process' rows.
 template <typename T>
-std::pair<Tensor, Tensor> differentiate(const Tensor& g, const Tensor& x, const Normalization& norm,
-                                        NormActivation activation) {
-  const Slices slices(x);
-  ChannelSums sums(slices);
-  const Tensor dx = torch::empty_like(x);
-  const auto& kernels = batch_norm_kernels<T>();
-  const auto backward_sums = kernels.backward_sums[static_cast<int>(activation)];
-  const auto backward_input = kernels.backward_input[static_cast<int>(activation)];
-  const ChannelNorm view = norm.view();
+void sum_gradients(const BackwardInputs& in, const Slices& slices, ChannelSums& sums) {
+  const auto kernel = batch_norm_kernels<T>().backward_sums[static_cast<int>(in.activation)];
+  const ChannelNorm view = in.norm.view();
   slices.for_each([&](std::int64_t slice, std::int64_t first, std::int64_t rows) {
-    backward_sums(elements<T>(g) + first, elements<T>(x) + first, rows, slices.channels, view, sums.first(slice),
-                  sums.second(slice));
+    kernel(elements<T>(in.g) + first, elements<T>(in.x) + first, rows, slices.channels, view, sums.first(slice),
+           sums.second(slice));
   });
-  const Tensor means = sums.means(), rounded = means.to(torch::kFloat32);
+}
+
+/// @param means  [2, padded C] float64: of dz and of dz · x̂ over all rows
+template <typename T>
+Tensor input_gradient(const BackwardInputs& in, const Slices& slices, const Tensor& means) {
+  const Tensor dx = torch::empty_like(in.x), rounded = means.to(torch::kFloat32);
   const float* mean = rounded.const_data_ptr<float>();
+  const auto kernel = batch_norm_kernels<T>().backward_input[static_cast<int>(in.activation)];
+  const ChannelNorm view = in.norm.view();
   slices.for_each([&](std::int64_t, std::int64_t first, std::int64_t rows) {
-    backward_input(elements<T>(g) + first, elements<T>(x) + first, rows, slices.channels, view, mean,
-                   mean + padded_channels(slices.channels), mutable_elements<T>(dx) + first);
+    kernel(elements<T>(in.g) + first, elements<T>(in.x) + first, rows, slices.channels, view, mean,
+           mean + padded_channels(slices.channels), mutable_elements<T>(dx) + first);
   });
-  return {dx, means};
+  return dx;
+}
+
+struct Gradients {
+  Tensor dx;
+  Tensor own_means;  ///< [2, padded C] float64: of dz and of dz · x̂ over this process' rows
+};
+
+template <typename T>
+Gradients differentiate(const BackwardInputs& in, const SumReducer& reduce) {
+  const Slices slices(in.x);
+  ChannelSums sums(slices);
+  sum_gradients<T>(in, slices, sums);
+  const Tensor own = means_of(sums, {}).values;
+  return {input_gradient<T>(in, slices, reduce ? means_of(sums, reduce).values : own), own};
 }
 
 bool is_half(const Tensor& x) { return x.scalar_type() == torch::kBFloat16; }
@@ -149,17 +196,17 @@ class BatchNormFunction : public torch::autograd::Function<BatchNormFunction> {
  public:
   static Tensor forward(AutogradContext* ctx, const Tensor& x, const Tensor& weight, const Tensor& bias,
                         const Tensor& running_mean, const Tensor& running_var, double momentum, double eps,
-                        std::int64_t activation) {
-    const Statistics batch = is_half(x) ? measure<std::uint16_t>(x) : measure<float>(x);
-    const auto n = static_cast<double>(x.numel() / x.size(1));
+                        std::int64_t activation, const SumReducer& reduce) {
+    const Statistics batch = is_half(x) ? measure<std::uint16_t>(x, reduce) : measure<float>(x, reduce);
     const auto move = [&](const Tensor& average, const Tensor& value) {
       average.lerp_(value.narrow(0, 0, average.size(0)).to(torch::kFloat32), momentum);
     };
     move(running_mean, batch.mean);
-    move(running_var, batch.variance * (n / std::max(1.0, n - 1)));
+    move(running_var, batch.variance * (batch.rows / std::max(1.0, batch.rows - 1)));
     const Normalization norm(batch.mean, (batch.variance + eps).rsqrt(), weight, bias);
     ctx->save_for_backward({x, weight, bias, norm.mean, norm.inverse_deviation});
     ctx->saved_data["activation"] = activation;
+    if (reduce) ctx->saved_data["reduce"] = c10::IValue::make_capsule(c10::make_intrusive<KeptReducer>(reduce));
     const auto act = static_cast<NormActivation>(activation);
     return is_half(x) ? normalize<std::uint16_t>(x, norm, act) : normalize<float>(x, norm, act);
   }
@@ -170,11 +217,19 @@ class BatchNormFunction : public torch::autograd::Function<BatchNormFunction> {
     const Normalization norm(saved[3], saved[4], saved[1], saved[2]);
     const Tensor g = grads[0].to(x.scalar_type()).contiguous(torch::MemoryFormat::ChannelsLast);
     const auto activation = static_cast<NormActivation>(ctx->saved_data["activation"].toInt());
-    const auto [dx, means] = is_half(x) ? differentiate<std::uint16_t>(g, x, norm, activation)
-                                        : differentiate<float>(g, x, norm, activation);
+    const BackwardInputs in{g, x, norm, activation};
+    const SumReducer reduce = kept_reducer(*ctx);
+    const auto [dx, means] = is_half(x) ? differentiate<std::uint16_t>(in, reduce) : differentiate<float>(in, reduce);
     const auto n = static_cast<double>(x.numel() / x.size(1));
     const Tensor sums = (means.narrow(1, 0, x.size(1)) * n).to(torch::kFloat32);
-    return {dx, sums[1], sums[0], Tensor(), Tensor(), Tensor(), Tensor(), Tensor()};
+    return {dx, sums[1], sums[0], Tensor(), Tensor(), Tensor(), Tensor(), Tensor(), Tensor()};
+  }
+
+ private:
+  static SumReducer kept_reducer(const AutogradContext& ctx) {
+    const auto kept = ctx.saved_data.find("reduce");
+    if (kept == ctx.saved_data.end()) return {};
+    return c10::static_intrusive_pointer_cast<KeptReducer>(kept->second.toCapsule())->reduce;
   }
 };
 
@@ -186,9 +241,10 @@ bool suits_batch_norm_act(const Tensor& x) {
 }
 
 Tensor batch_norm_act(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& running_mean,
-                      const Tensor& running_var, double momentum, double eps, NormActivation activation) {
+                      const Tensor& running_var, double momentum, double eps, NormActivation activation,
+                      const SumReducer& reduce) {
   return BatchNormFunction::apply(x, weight, bias, running_mean, running_var, momentum, eps,
-                                  static_cast<std::int64_t>(activation));
+                                  static_cast<std::int64_t>(activation), reduce);
 }
 
 }  // namespace rtdetr

@@ -2,6 +2,8 @@
 
 #include "core/base/cpp20.h"
 
+#include <functional>
+
 #include <torch/types.h>
 
 namespace rtdetr {
@@ -10,6 +12,10 @@ enum class NormActivation { kNone, kRelu, kSilu };
 
 /// Whether `batch_norm_act` is written for this map: channels last, on the CPU, float32 or bfloat16.
 bool suits_batch_norm_act(const torch::Tensor& x);
+
+/// Adds up the sums of several processes, in place: float64, contiguous, of one size everywhere. Each process calls its
+/// own once in the forward and once in the backward pass of every map, in the same order as the others.
+using SumReducer = std::function<void(const torch::Tensor& sums)>;
 
 /// act((x − mean) / √(var + eps) · weight + bias) with the statistics of the batch itself, and their running averages
 /// moved by `momentum` (the variance unbiased): training-mode BatchNorm and the activation behind it in one.
@@ -21,9 +27,12 @@ bool suits_batch_norm_act(const torch::Tensor& x);
 /// @param x                          [B, C, H, W] as suits_batch_norm_act says
 /// @param weight, bias               [C] float32
 /// @param running_mean, running_var  [C] float32, changed
+/// @param reduce  if given, statistics and the gradient of x are of the maps of all processes together, of any number
+///                of pixels each; the gradients of weight and bias are those of this process' pixels, to be added to
+///                the others' as any gradient is
 /// @return                           [B, C, H, W], type and layout of x
 torch::Tensor batch_norm_act(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias,
                              const torch::Tensor& running_mean, const torch::Tensor& running_var, double momentum,
-                             double eps, NormActivation activation);
+                             double eps, NormActivation activation, const SumReducer& reduce = {});
 
 }  // namespace rtdetr

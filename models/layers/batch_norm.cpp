@@ -4,7 +4,7 @@
 
 #include <torch/torch.h>
 
-#include "core/ops/batch_norm.h"
+#include "core/base/error.h"
 
 namespace rtdetr {
 
@@ -39,8 +39,11 @@ Tensor BatchNormImpl::forward(const Tensor& x, Activation activation) {
   if (batch_statistics) num_batches_tracked.add_(1);
   const std::optional<NormActivation> joined = joined_activation(activation);
   if (batch_statistics && joined && suits_batch_norm_act(x)) {
-    return batch_norm_act(x, weight, bias, running_mean, running_var, options_.momentum, options_.eps, *joined);
+    return batch_norm_act(x, weight, bias, running_mean, running_var, options_.momentum, options_.eps, *joined,
+                          reduce_);
   }
+  RTDETR_CHECK(!batch_statistics || !reduce_,
+               "batches are joined over processes only where batch_norm_act has the map");
   return activate(torch::batch_norm(x, weight, bias, running_mean, running_var, batch_statistics, options_.momentum,
                                     options_.eps, false),
                   activation);

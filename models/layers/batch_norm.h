@@ -4,6 +4,7 @@
 
 #include <torch/nn.h>
 
+#include "core/ops/batch_norm.h"
 #include "models/layers/basic.h"
 #include "models/layers/init.h"
 
@@ -23,11 +24,14 @@ class BatchNormImpl : public torch::nn::Module, public InitializesWeights {
   Tensor forward(const Tensor& x, Activation activation = Activation::kNone);
   void init_weights(const WeightDraws& draws) override;
   double eps() const { return options_.eps; }
+  /// From now on the batch is that of all processes together ("SyncBN"). @param reduce  empty = this process' own
+  void join_batches(SumReducer reduce) { reduce_ = std::move(reduce); }
 
   Tensor weight, bias, running_mean, running_var, num_batches_tracked;
 
  private:
   BatchNormOptions options_;
+  SumReducer reduce_;
 };
 TORCH_MODULE(BatchNorm);
 

@@ -4,7 +4,9 @@
 #include <cmath>
 
 #include "core/base/cpu_level.h"
+#include "core/base/error.h"
 #include "core/ops/batch_norm.h"
+#include "tests/support/thread_world.h"
 
 using rtdetr::batch_norm_act;
 using rtdetr::NormActivation;
@@ -55,7 +57,7 @@ Outcome reference(const Problem& p) {
   return o;
 }
 
-Outcome ours(const Problem& p, torch::Dtype type) {
+Outcome ours(const Problem& p, torch::Dtype type, const rtdetr::SumReducer& reduce = {}) {
   const auto channels_last = [&](const Tensor& t) { return t.to(type).contiguous(torch::MemoryFormat::ChannelsLast); };
   const Tensor x = channels_last(p.x).requires_grad_();
   const Tensor weight = p.weight.to(torch::kFloat32).requires_grad_(),
@@ -63,9 +65,8 @@ Outcome ours(const Problem& p, torch::Dtype type) {
   Outcome o;
   o.mean = torch::zeros({weight.size(0)});
   o.var = torch::ones({weight.size(0)});
-  REQUIRE(rtdetr::suits_batch_norm_act(x));
-  o.y = batch_norm_act(x, weight, bias, o.mean, o.var, kMomentum, kEps, p.activation);
-  CHECK(o.y.scalar_type() == type);
+  RTDETR_CHECK(rtdetr::suits_batch_norm_act(x), "a map for LibTorch");  // threads, too, come here
+  o.y = batch_norm_act(x, weight, bias, o.mean, o.var, kMomentum, kEps, p.activation, reduce);
   o.y.backward(channels_last(p.upstream));
   o.grad_x = x.grad();
   o.grad_weight = weight.grad();
@@ -97,12 +98,41 @@ TEST_CASE("batch norm with activation equals LibTorch's float64 operators up to 
   CHECK(difference(single.grad_bias, want.grad_bias) < 1e-4);
   CHECK(difference(single.mean, want.mean) < 1e-7);
   CHECK(difference(single.var, want.var) < 1e-6);
+  CHECK(single.y.scalar_type() == torch::kFloat32);
 
   const Outcome half = ours(p, torch::kBFloat16);  // 8 bits: half a unit of 4 to 8 is 0.016
   CHECK(difference(half.y, want.y) < 0.04);
   CHECK(difference(half.grad_x, want.grad_x) < 0.06);
   CHECK(difference(half.grad_weight, want.grad_weight) < 0.5);  // sums of 297 rounded numbers
   CHECK(difference(half.mean, want.mean) < 1e-7);
+  CHECK(half.y.scalar_type() == torch::kBFloat16);
+}
+
+/// Pictures [begin, end) of a problem.
+Problem part_of(const Problem& p, std::int64_t begin, std::int64_t end) {
+  return {p.x.slice(0, begin, end), p.weight, p.bias, p.upstream.slice(0, begin, end), p.activation};
+}
+
+TEST_CASE("batch norm with joined sums gives the parts of a batch what the whole batch has") {
+  const auto activation = GENERATE(NormActivation::kNone, NormActivation::kRelu, NormActivation::kSilu);
+  const Problem p = make_problem(40, activation);
+  const Outcome whole = ours(p, torch::kFloat32);
+  Outcome parts[2];
+  rtdetr::test::ThreadWorld(2).run([&](rtdetr::ProcessGroup& group) {
+    const bool first = group.is_main();  // one picture, and two
+    parts[group.rank()] = ours(part_of(p, first ? 0 : 1, first ? 1 : 3), torch::kFloat32,
+                               [&](const Tensor& sums) { group.all_reduce(sums, rtdetr::Reduction::kSum); });
+  });
+  CHECK(difference(torch::cat({parts[0].y, parts[1].y}), whole.y) < 1e-6);
+  CHECK(difference(torch::cat({parts[0].grad_x, parts[1].grad_x}), whole.grad_x) < 1e-6);
+  CHECK(difference(parts[0].grad_weight + parts[1].grad_weight, whole.grad_weight) < 1e-4);
+  CHECK(difference(parts[0].grad_bias + parts[1].grad_bias, whole.grad_bias) < 1e-4);
+  for (const Outcome& part : parts) {
+    CHECK(difference(part.mean, whole.mean) < 1e-7);
+    CHECK(difference(part.var, whole.var) < 1e-7);
+  }
+  const Outcome alone = ours(part_of(p, 0, 1), torch::kFloat32);
+  CHECK(difference(alone.grad_x, parts[0].grad_x) > 1e-3);  // its own statistics are others
 }
 
 TEST_CASE("batch norm keeps its digits where means are far from zero") {
