@@ -94,14 +94,12 @@ Matches denoising_matches(const DenoisingPairs& pairs, std::size_t layers, const
   std::vector<Match> images;
   for (std::int64_t image = 0; image < targets.batch(); ++image) {
     const std::int64_t count = targets.count(image);
-    check_shape(pairs.positive_slots[image], {pairs.groups * count}, "positive denoising slots");
-    const Tensor slots = pairs.positive_slots[image].to(torch::kCPU).contiguous();
-    const auto* slot = slots.const_data_ptr<std::int64_t>();
+    const auto wanted = pairs.groups * count, found = static_cast<std::int64_t>(pairs.positive_slots[image].size());
+    RTDETR_CHECK(found == wanted,
+                 "positive denoising slots: want " + std::to_string(wanted) + ", have " + std::to_string(found));
     Match& match = images.emplace_back();
-    for (std::int64_t i = 0; i < slots.numel(); ++i) {
-      match.queries.push_back(slot[i]);
-      match.targets.push_back(i % count);
-    }
+    match.queries = pairs.positive_slots[image];
+    for (std::int64_t i = 0; i < wanted; ++i) match.targets.push_back(i % count);
   }
   return Matches(layers, images);
 }
@@ -198,7 +196,7 @@ Tensor losses_of_matches(const Tensor& logits, const Tensor& boxes, const BatchT
   const Tensor cells = pairs.predicted * classes + targets.labels.index_select(0, pairs.wanted);
   const Tensor class_sums = classification_loss(logits.flatten(1, 2), cells, box.quality, used);
 
-  const Tensor divisor = torch::tensor(normalizer, logits.options().device(torch::kCPU)).to(logits.device());
+  const Tensor divisor = torch::tensor(normalizer, logits.options());
   const Tensor class_terms =
       used.class_loss == ClassLoss::kSoftBce ? class_sums / std::max<std::int64_t>(queries, 1) : class_sums / divisor;
   return torch::stack({class_terms * options.loss_class,
@@ -221,7 +219,7 @@ CriterionResult compute_losses(const ModelOutput& output, std::span<const Target
   }
   const OutputSets sets = stack_sets(predictions, type);
   const BatchTargets batch = collect_targets(targets, sets.boxes, sets.logits.size(3));
-  const Matches matches = match_sets(sets, batch, layers, repeats, options);
+  Matches matches = match_sets(sets, batch, layers, repeats, options);
   const std::vector<double> divided_by = normalizers(matches, num_boxes, {repeats.begin(), repeats.end()}, options);
 
   Terms terms{options.naming, class_term_name(options), {}, {}};
@@ -240,9 +238,7 @@ CriterionResult compute_losses(const ModelOutput& output, std::span<const Target
   result.total = result.values.sum();
   const std::vector<Tensor> values = result.values.unbind();
   for (std::size_t i = 0; i < values.size(); ++i) result.terms.push_back({terms.names[i], values[i]});
-  result.matches["last"] = matches[layers - 1];
-  for (std::int64_t i = 0; i + 1 < layers; ++i) result.matches["aux_" + std::to_string(i)] = matches[i];
-  if (with_encoder) result.matches["enc"] = matches[layers];
+  result.matches = std::move(matches);
   return result;
 }
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -20,7 +19,7 @@ struct CriterionResult {
   Tensor total;                 ///< scalar: the sum of all terms
   std::vector<LossTerm> terms;  ///< always the same names for the same outputs, empty batches included
   Tensor values;                ///< [terms] the same numbers in one tensor, so that one copy brings all to the host
-  std::map<std::string, std::vector<Match>> matches;  ///< "last", "aux_0", …, "enc" → per image
+  std::vector<std::vector<Match>> matches;  ///< per decoder layer, first to last, then of the encoder; per image
 };
 
 /// Set-prediction loss over decoder layers, encoder selection and denoising groups

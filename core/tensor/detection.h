@@ -28,9 +28,9 @@ struct Prediction {
 
 /// Which denoising queries reconstruct which box.
 struct DenoisingPairs {
-  /// B entries: [G·n_b] int64 slots of the positive queries of image b, group by group; the g-th run of n_b slots
-  /// belongs to boxes 0 … n_b-1 in order.
-  std::vector<Tensor> positive_slots;
+  /// B entries: G·n_b slots of the positive queries of image b, group by group; the g-th run of n_b slots belongs to
+  /// boxes 0 … n_b-1 in order. Numbers of the host, which alone needs them.
+  std::vector<std::vector<std::int64_t>> positive_slots;
   std::int64_t groups = 0;   ///< G
   std::int64_t queries = 0;  ///< K, denoising queries per image
 };

@@ -18,6 +18,16 @@ std::int64_t largest_count(std::span<const Target> targets) {
   return largest;
 }
 
+/// The first `count` slots of each group.
+std::vector<std::int64_t> positive_slots(std::int64_t count, std::int64_t groups, std::int64_t group_size) {
+  std::vector<std::int64_t> slots;
+  slots.reserve(static_cast<std::size_t>(groups * count));
+  for (std::int64_t group = 0; group < groups; ++group) {
+    for (std::int64_t slot = 0; slot < count; ++slot) slots.push_back(group * group_size + slot);
+  }
+  return slots;
+}
+
 /// Targets of a batch as rectangles of M slots per image.
 struct PaddedTargets {
   Tensor labels;  ///< [B, M] int64; C where there is no box
@@ -78,11 +88,8 @@ DenoisingPairs plan_denoising(std::span<const Target> targets, const DenoisingOp
   slots = std::max<std::int64_t>(slots, 1);
   pairs.groups = empty ? 1 : std::max<std::int64_t>(1, options.count / slots);
   pairs.queries = 2 * slots * pairs.groups;
-  const auto group_start = torch::arange(pairs.groups, torch::kInt64).unsqueeze(1) * (2 * slots);  // [G, 1]
-  for (const auto& target : targets) {
-    const auto slot = torch::arange(box_count(target), torch::kInt64).unsqueeze(0);
-    pairs.positive_slots.push_back((group_start + slot).flatten().to(target.labels.device()));
-  }
+  for (const auto& target : targets)
+    pairs.positive_slots.push_back(positive_slots(box_count(target), pairs.groups, 2 * slots));
   return pairs;
 }
 

@@ -48,9 +48,10 @@ TEST_CASE("positives stay within half a side of their corners, negatives leave i
   const Tensor corners = rtdetr::cxcywh_to_xyxy(made.box_logits.sigmoid());
   for (std::int64_t b = 0; b < 2; ++b) {
     const auto count = all[b].labels.size(0);
-    REQUIRE(made.pairs.positive_slots[b].size(0) == 3 * count);
+    const Tensor positives = torch::tensor(made.pairs.positive_slots[b], torch::kInt64);
+    REQUIRE(positives.size(0) == 3 * count);
     for (std::int64_t group = 0; group < 3; ++group) {
-      const Tensor slots = made.pairs.positive_slots[b].narrow(0, group * count, count);
+      const Tensor slots = positives.narrow(0, group * count, count);
       const Tensor truth = rtdetr::cxcywh_to_xyxy(all[b].boxes_cxcywh);
       const Tensor positive = (corners[b].index_select(0, slots) - truth).abs();
       const Tensor negative = (corners[b].index_select(0, slots + 3) - truth).abs();
@@ -102,7 +103,7 @@ TEST_CASE("a batch without boxes gets one dummy group without positives") {
   const DenoisingQueries made = make(targets({0, 0}), {});
   CHECK(made.pairs.groups == 1);
   CHECK(made.pairs.queries == 2);
-  CHECK(made.pairs.positive_slots.at(1).numel() == 0);
+  CHECK(made.pairs.positive_slots.at(1).empty());
   CHECK((made.labels == kClasses).all().item<bool>());
   CHECK(made.box_logits.isfinite().all().item<bool>());
 }
