@@ -4,19 +4,24 @@
 
 namespace rtdetr {
 
-torch::Tensor images_of(const Batch& batch) {
+torch::Tensor images_of(const Batch& batch, torch::Device device) {
   const auto view =
       torch::from_blob(const_cast<float*>(batch.images.data()), {batch.size, 3, batch.height, batch.width});
-  return view.clone(torch::MemoryFormat::ChannelsLast);
+  return torch::empty(view.sizes(), view.options().device(device), torch::MemoryFormat::ChannelsLast).copy_(view);
 }
 
-std::vector<Target> targets_of(const Batch& batch) {
-  std::vector<Target> targets;
+std::vector<Target> targets_of(const Batch& batch, torch::Device device) {
+  std::vector<std::int64_t> counts, labels;
+  std::vector<float> boxes;
   for (const Batch::Image& image : batch.targets) {
-    const auto n = static_cast<std::int64_t>(image.labels.size());
-    targets.push_back(
-        {torch::tensor(image.labels, torch::kInt64), torch::tensor(image.boxes_cxcywh, torch::kFloat32).view({n, 4})});
+    counts.push_back(static_cast<std::int64_t>(image.labels.size()));
+    labels.insert(labels.end(), image.labels.begin(), image.labels.end());
+    boxes.insert(boxes.end(), image.boxes_cxcywh.begin(), image.boxes_cxcywh.end());
   }
+  const auto all_labels = torch::tensor(labels, torch::kInt64).to(device).split_with_sizes(counts);
+  const auto all_boxes = torch::tensor(boxes, torch::kFloat32).view({-1, 4}).to(device).split_with_sizes(counts);
+  std::vector<Target> targets;
+  for (std::size_t i = 0; i < counts.size(); ++i) targets.push_back({all_labels[i], all_boxes[i]});
   return targets;
 }
 

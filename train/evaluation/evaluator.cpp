@@ -22,14 +22,14 @@ double median(std::vector<double> values) {
 
 void append_detections(std::vector<MetricDetection>& list, const Detections& found, std::int64_t image_id,
                        const ClassList& classes) {
-  const auto boxes = found.boxes_xyxy.to(torch::kFloat64).contiguous();
-  const auto scores = found.scores.to(torch::kFloat64).contiguous();
+  const auto boxes = found.boxes_xyxy.to(torch::kCPU, torch::kFloat64).contiguous();
+  const auto scores = found.scores.to(torch::kCPU, torch::kFloat64).contiguous();
   if (!scores.isfinite().all().item<bool>()) {
     throw DivergedError("the model's scores for picture " + std::to_string(image_id) +
                         " are not finite: its weights are too large or damaged; an earlier checkpoint, a lower lr0= or "
                         "amp=off may help");
   }
-  const auto labels = found.labels.contiguous();
+  const auto labels = found.labels.to(torch::kCPU).contiguous();
   const double* box = boxes.const_data_ptr<double>();
   for (std::int64_t i = 0; i < labels.numel(); ++i, box += 4) {
     const auto label = static_cast<std::size_t>(labels.const_data_ptr<std::int64_t>()[i]);
@@ -45,8 +45,9 @@ class LossMeans {
  public:
   void add(const ModelOutput& output, const Batch& batch, const CriterionOptions& criterion) {
     const auto boxes = static_cast<double>(count_boxes({&batch, 1}));
-    const CriterionResult result = compute_losses(output, targets_of(batch), boxes, criterion);
-    const torch::Tensor values = result.values.to(torch::kFloat64).contiguous();
+    const std::vector<Target> targets = targets_of(batch, output.layers.back().logits.device());
+    const CriterionResult result = compute_losses(output, targets, boxes, criterion);
+    const torch::Tensor values = result.values.to(torch::kCPU, torch::kFloat64).contiguous();
     sums_.resize(result.terms.size());
     for (std::size_t i = 0; i < result.terms.size(); ++i) {
       sums_[i].first = result.terms[i].name;
@@ -112,7 +113,7 @@ std::optional<Evaluation> evaluate(DetectionModel& model, const Dataset& dataset
   loader.start(0);
   while (auto batch = loader.next()) {
     if (cancelled && cancelled()) return std::nullopt;
-    const ModelOutput output = model->forward(images_of(*batch), {.all_layers = true});
+    const ModelOutput output = model->forward(images_of(*batch, options.device), {.all_layers = true});
     collect(model->head(), output, *batch, dataset, {.max_detections = options.max_detections}, by_layer);
     if (options.criterion) losses.add(output, *batch, *options.criterion);
     evaluation.pictures += batch->size;

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/distributed/process_group.h"
 #include "data/dataset/dataset.h"
 #include "data/dataset/sample.h"
 #include "losses/criterion.h"
@@ -19,7 +20,8 @@ namespace rtdetr {
 struct StepOptions {
   double clip_norm = 0.1;  ///< joint gradient norm; 0 = no clipping
   Precision precision = Precision::kFloat32;
-  std::uint64_t seed = 0;  ///< of the denoising noise
+  torch::Device device = torch::kCPU;  ///< where model, optimizer and average lie; batches go there
+  std::uint64_t seed = 0;              ///< of the denoising noise
   CriterionOptions criterion;
 };
 
@@ -30,19 +32,24 @@ struct StepPosition {
 };
 
 struct StepReport {
-  bool applied = false;      ///< false: a number was not finite, and nothing was changed
-  double loss = 0;           ///< sum of all terms
-  double gradient_norm = 0;  ///< before clipping
+  bool applied = false;      ///< false: a number was not finite, here or in another process, and nothing was changed
+  double loss = 0;           ///< sum of all terms; of the batches up to the first where it is not finite
+  double gradient_norm = 0;  ///< before clipping; NaN where the loss is not finite
   std::vector<std::pair<std::string, double>> terms;
 };
 
 /// One optimizer step as a transaction: forward, losses and backward over all batches, then one decision, then clip,
 /// optimizer and EMA together or nothing at all. A refused step also takes back what forward did to the BatchNorm
-/// statistics. What is promised of it, and the tests: docs/reliability.md.
+/// statistics. The decision is made where the numbers are, and the optimizer obeys it there; the host reads it with all
+/// other numbers of the step at once, when everything up to the optimizer has been queued. What is promised of it, and the
+/// tests: docs/reliability.md.
 class TrainStep {
  public:
-  /// All three outlive this object.
-  TrainStep(DetectionModel model, AdamW& optimizer, Ema& ema, const StepOptions& options);
+  /// Model, optimizer, average and group outlive this object.
+  /// @param group  the processes that take this step together: they divide by the boxes of all, and refuse together
+  /// @throws InternalError  if part of the model does not lie on the options' device
+  TrainStep(DetectionModel model, AdamW& optimizer, Ema& ema, const StepOptions& options,
+            ProcessGroup& group = world_of_one());
 
   /// @param batches    gradient accumulation: their losses are divided by the boxes of all of them, so k batches of n
   ///                   pictures give the gradient of one batch of k·n
@@ -50,8 +57,8 @@ class TrainStep {
   StepReport run(std::span<const Batch> batches, const StepPosition& position, double lr_factor);
 
  private:
+  double boxes_per_process(std::span<const Batch> batches);
   CriterionResult losses_of(const Batch& batch, double num_boxes, std::uint64_t noise_seed);
-  void apply(const StepReport& report, double lr_factor);
   void remember_statistics();
   void take_back_statistics();
 
@@ -59,6 +66,7 @@ class TrainStep {
   AdamW& optimizer_;
   Ema& ema_;
   StepOptions options_;
+  ProcessGroup& group_;
   std::vector<torch::Tensor> statistics_, remembered_;  ///< the model's buffers, and as they were before the step
 };
 

@@ -1,5 +1,6 @@
 #include "train/optim/optimizer.h"
 
+#include <optional>
 #include <set>
 
 #include <torch/torch.h>
@@ -43,21 +44,23 @@ std::vector<torch::Tensor> AdamW::gradients() const {
   return gradients;
 }
 
-double AdamW::gradient_norm() const {
+torch::Tensor AdamW::gradient_norm() const {
   torch::NoGradGuard no_grad;
   const std::vector<torch::Tensor> all = gradients();
-  if (all.empty()) return 0;
-  return torch::stack(at::_foreach_norm(all)).norm().item<double>();
+  if (!all.empty()) return torch::stack(at::_foreach_norm(all)).norm();
+  const bool nothing = moments_.empty() || moments_.front().empty();
+  return torch::zeros({}, nothing ? torch::TensorOptions() : moments_.front().front().step.options());
 }
 
-void AdamW::scale_gradients(double factor) {
+void AdamW::scale_gradients(const torch::Tensor& factor) {
   torch::NoGradGuard no_grad;
   const std::vector<torch::Tensor> all = gradients();
-  if (!all.empty()) at::_foreach_mul_(all, factor);
+  if (!all.empty()) at::_foreach_mul_(all, factor.to(all.front().scalar_type()));
 }
 
-void AdamW::step(double lr_factor) {
+void AdamW::step(double lr_factor, const torch::Tensor& refused) {
   torch::NoGradGuard no_grad;
+  const auto found_inf = refused.defined() ? std::optional<torch::Tensor>(refused) : std::nullopt;
   for (std::size_t g = 0; g < groups_.size(); ++g) {
     std::vector<torch::Tensor> values, grads, exp_avgs, exp_avg_sqs, steps;
     for (std::size_t i = 0; i < groups_[g].parameters.size(); ++i) {
@@ -73,9 +76,13 @@ void AdamW::step(double lr_factor) {
       steps.push_back(moments.step);
     }
     if (values.empty()) continue;
-    at::_foreach_add_(steps, 1);
+    if (found_inf)
+      at::_foreach_add_(steps, 1 - *found_inf);
+    else
+      at::_foreach_add_(steps, 1);
     at::_fused_adamw_(values, grads, exp_avgs, exp_avg_sqs, {}, steps, groups_[g].lr * lr_factor, options_.beta1,
-                      options_.beta2, groups_[g].weight_decay, options_.epsilon, /*amsgrad=*/false, /*maximize=*/false);
+                      options_.beta2, groups_[g].weight_decay, options_.epsilon, /*amsgrad=*/false, /*maximize=*/false,
+                      /*grad_scale=*/{}, found_inf);
   }
 }
 
@@ -96,9 +103,8 @@ void AdamW::register_state(StateRegistry& registry) {
   }
 }
 
-void clip_gradients(AdamW& optimizer, double norm, double max_norm) {
-  const double factor = max_norm / (norm + 1e-6);
-  if (max_norm > 0 && factor < 1) optimizer.scale_gradients(factor);
+void clip_gradients(AdamW& optimizer, const torch::Tensor& norm, double max_norm) {
+  if (max_norm > 0) optimizer.scale_gradients((max_norm / (norm.to(torch::kFloat64) + 1e-6)).clamp_max(1));
 }
 
 }  // namespace rtdetr

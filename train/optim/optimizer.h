@@ -19,11 +19,14 @@ class AdamW {
   /// @throws InternalError  if a parameter is in two groups
   AdamW(std::vector<ParameterGroup> groups, const AdamWOptions& options = {});
 
-  /// Joint L2 norm of all gradients; not finite as soon as one of them is not. Synchronises.
-  double gradient_norm() const;
-  void scale_gradients(double factor);
+  /// Joint L2 norm of all gradients, a scalar where they lie; not finite as soon as one of them is not.
+  torch::Tensor gradient_norm() const;
+  /// @param factor  a scalar where the gradients lie
+  void scale_gradients(const torch::Tensor& factor);
   /// One update at `lr_factor` times each group's rate. Parameters without a gradient are left alone.
-  void step(double lr_factor);
+  /// @param refused  float32 scalar where the parameters lie: 1 = nothing is changed, 0 = the update is made; undefined
+  ///                 = made. The host need not know which: nothing here waits for a device.
+  void step(double lr_factor, const torch::Tensor& refused = {});
   /// Drops all gradients: the next backward writes its own buffers instead of adding to zeros.
   void zero_grad();
 
@@ -46,6 +49,6 @@ class AdamW {
 /// Scales the gradients to a joint norm of at most `max_norm`: factor max_norm / (norm + 1e-6), at most 1.
 /// @param norm      what gradient_norm() said
 /// @param max_norm  0 = no clipping
-void clip_gradients(AdamW& optimizer, double norm, double max_norm);
+void clip_gradients(AdamW& optimizer, const torch::Tensor& norm, double max_norm);
 
 }  // namespace rtdetr

@@ -1,7 +1,10 @@
 #include "train/loop/train_step.h"
 
+#include <atomic>
+#include <cmath>
 #include <limits>
 
+#include <ATen/record_function.h>
 #include <torch/torch.h>
 #include <catch2/catch.hpp>
 
@@ -25,11 +28,11 @@ struct Bench {
   TrainStep step;
   StateRegistry state;
 
-  explicit Bench(const Settings& settings)
+  explicit Bench(const Settings& settings, const StepOptions& options = {}, ProcessGroup& group = world_of_one())
       : experiment(prepare_experiment(settings)),
         optimizer(experiment.groups),
         ema(*experiment.model, *experiment.average),
-        step(experiment.model, optimizer, ema, {}) {
+        step(experiment.model, optimizer, ema, options, group) {
     state.add_module("model.", *experiment.model);
     optimizer.register_state(state);
     ema.register_state(state);
@@ -57,6 +60,43 @@ void use_running_statistics(DetectionModel& model) {
     if (module->named_buffers(/*recurse=*/false).contains("running_mean")) module->eval();
   }
 }
+
+/// Counts, while it lives, the operators that make the host wait for a device's numbers.
+class HostReads {
+ public:
+  HostReads() : handle_(at::addGlobalCallback(at::RecordFunctionCallback(&see).scopes({at::RecordScope::FUNCTION}))) {
+    count_ = 0;
+  }
+  ~HostReads() { at::removeCallback(handle_); }
+  HostReads(const HostReads&) = delete;
+  HostReads& operator=(const HostReads&) = delete;
+  int count() const { return count_; }
+
+ private:
+  static std::unique_ptr<at::ObserverContext> see(const at::RecordFunction& function) {
+    const std::string name = function.name();
+    if (name == "aten::_local_scalar_dense" || name == "aten::nonzero" || name == "aten::masked_select") ++count_;
+    return nullptr;
+  }
+
+  inline static std::atomic<int> count_{0};
+  at::CallbackHandle handle_;
+};
+
+/// This process and another one.
+class Pair : public ProcessGroup {
+ public:
+  Pair() : ProcessGroup(0, 2) {}
+  double boxes_of_other = 0;
+  bool other_refuses = false;
+
+ private:
+  void do_all_reduce(torch::Tensor values, Reduction) override {
+    values += values.scalar_type() == torch::kFloat64 ? boxes_of_other : other_refuses ? 1.0 : 0.0;
+  }
+  void do_broadcast(torch::Tensor, std::int64_t) override {}
+  void do_barrier() override {}
+};
 
 }  // namespace
 
@@ -113,6 +153,69 @@ TEST_CASE("a number that is not finite in a pixel, a label, a weight or a gradie
   }
   for (const auto& [name, tensor] : bench.state.capture()) CHECK(torch::equal(tensor, before.at(name)));
   CHECK(bench.step.run(bench.batches(4, 1), {}, 1).applied);
+}
+
+TEST_CASE("a refused step tells the numbers of its batches up to the first bad one") {
+  at::set_num_threads(1);
+  const TemporaryFolder temp;
+  Bench bench(make_micro_run(temp.path()));
+  std::vector<Batch> batches = bench.batches(4, 3);
+  const torch::Tensor weight = bench.experiment.model->parameters().front();
+  const auto hook = weight.register_hook([](const torch::Tensor& gradient) { return gradient * INFINITY; });
+  const StepReport first = bench.step.run(std::span(batches).first(1), {}, 1);
+  CHECK(std::isfinite(first.loss));
+  CHECK_FALSE(std::isfinite(first.gradient_norm));
+  weight.remove_hook(hook);
+  batches[1].images[100] = std::numeric_limits<float>::quiet_NaN();
+  const StepReport report = bench.step.run(batches, {}, 1);
+  CHECK(std::isnan(report.loss));
+  CHECK(std::isnan(report.gradient_norm));
+  CHECK(report.terms.size() == first.terms.size());
+  batches[0].images[100] = std::numeric_limits<float>::infinity();
+  CHECK_FALSE(bench.step.run(batches, {}, 1).applied);
+}
+
+TEST_CASE("a step waits for no number of the model, its losses, backward pass or optimizer") {
+  at::set_num_threads(1);
+  const TemporaryFolder temp;
+  Bench bench(make_micro_run(temp.path()));
+  const std::vector<Batch> batches = bench.batches(4, 2);
+  const HostReads reads;
+  CHECK(bench.step.run(batches, {}, 1).applied);
+  CHECK(reads.count() == 0);  // the matching's costs and the report are copied as wholes
+  torch::ones({}).item<float>();
+  CHECK(reads.count() == 1);
+}
+
+TEST_CASE("two processes divide by the boxes of both, and refuse a step together") {
+  at::set_num_threads(1);
+  const TemporaryFolder temp;
+  Pair pair;
+  Bench bench(make_micro_run(temp.path()), {}, pair);
+  const std::vector<Batch> batches = bench.batches(4, 1);
+  double boxes = 0;
+  for (const Batch::Image& image : batches[0].targets) boxes += static_cast<double>(image.labels.size());
+  REQUIRE(boxes > 1);
+  const TensorMap before = bench.copy_of_state();
+  pair.other_refuses = true;
+  pair.boxes_of_other = boxes;
+  const StepReport equal = bench.step.run(batches, {}, 1);
+  CHECK_FALSE(equal.applied);
+  CHECK(std::isfinite(equal.gradient_norm));
+  pair.boxes_of_other = 3 * boxes;
+  const StepReport twice = bench.step.run(batches, {}, 1);
+  CHECK(twice.loss == Approx(equal.loss / 2));
+  for (const auto& [name, tensor] : bench.state.capture()) CHECK(torch::equal(tensor, before.at(name)));
+  pair.other_refuses = false;
+  CHECK(bench.step.run(batches, {}, 1).applied);
+}
+
+TEST_CASE("a model that does not lie on the step's device is refused") {
+  const TemporaryFolder temp;
+  const Settings settings = make_micro_run(temp.path());
+  CHECK_THROWS_AS(Bench(settings, {.device = torch::kMeta}), InternalError);
+  CHECK_THROWS_WITH(Bench(settings, {.device = torch::kMeta}),
+                    Catch::Contains("the step's device is meta") && Catch::Contains("lies on cpu"));
 }
 
 TEST_CASE("k batches of n pictures give the gradient of one batch of k n") {
