@@ -10,6 +10,7 @@
 #include "models/layers/module_tree.h"
 #include "models/weights/checkpoint.h"
 #include "train/commands/commands.h"
+#include "train/commands/train_display.h"
 #include "train/loop/experiment.h"
 #include "train/loop/run_cost.h"
 #include "train/loop/run_start.h"
@@ -183,8 +184,10 @@ ExitCode run_train(const Settings& settings) {
   }
   if (!folder) folder.emplace(RunFolder::create(settings.project, settings.name, settings.exist_ok));
   log::set_spare_file(folder->path() / "output.txt");
-  Trainer trainer(experiment, *folder);
-  if (checkpoint) trainer.resume(*checkpoint);
+  Trainer trainer(train_input(experiment), train_options(experiment), *folder);
+  TrainDisplay display(experiment.train, *folder);
+  display.watch(trainer, settings.plots);
+  if (checkpoint) go_on(trainer, *checkpoint, experiment.settings, *folder);
   if (!trainer.finished()) {
     write_text_atomically(folder->path() / "args.yaml", arguments_text(settings, experiment));
     log::info(describe(experiment));

@@ -80,11 +80,14 @@ void take_over(Experiment& experiment, const RunCheckpoint& checkpoint) {
   keep_fitted(experiment, checkpoint.facts);
 }
 
-void warn_of_higher_rate(const RateChange& change, const Settings& settings, const RunFolder& folder) {
-  if (change.before < 0 || change.now <= change.before) return;
+void go_on(Trainer& trainer, const RunCheckpoint& checkpoint, const Settings& settings, const RunFolder& folder) {
+  trainer.resume(checkpoint);
+  if (trainer.finished()) return;
+  const double before = checkpoint.facts.lr_factor, now = trainer.lr_factor();
+  if (before < 0 || now <= before) return;
   std::string text = "this run is made longer than it was: its learning rate goes up again, from " +
-                     format_short(change.before * settings.lr0) + " to " + format_short(change.now * settings.lr0) +
-                     (change.weak ? ", while strong augmentation stays off" : "") +
+                     format_short(before * settings.lr0) + " to " + format_short(now * settings.lr0) +
+                     (trainer.strong_augmentation_is_off() ? ", while strong augmentation stays off" : "") +
                      "; AP falls at first and may not come back. Better begin a new run with what it has learnt:\n  " +
                      "rtdetr train cfg=finetune model=" + shell_word(settings.model) +
                      " weights=" + shell_word(folder.best().string()) + " data=" + shell_word(settings.data);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "train/loop/experiment.h"
+#include "train/loop/trainer.h"
 
 /// What is settled once before a run's first step, anew or from its checkpoint, so that a run that is continued goes by
 /// the same numbers as the one that was interrupted.
@@ -15,13 +16,9 @@ RunLength fit_new_run(Experiment& experiment);
 /// @throws ConfigError  naming the first setting in which the two differ
 void take_over(Experiment& experiment, const RunCheckpoint& checkpoint);
 
-/// The learning rate of a continued run's next step, as shares of lr0.
-struct RateChange {
-  double before = -1;  ///< as long as the run was; -1 = not known
-  double now = 0;      ///< as long as it is now
-  bool weak = false;   ///< strong augmentation is off
-};
-/// Warns, with what to do instead, when a run that is made longer goes back on the curve of its learning rate.
-void warn_of_higher_rate(const RateChange& change, const Settings& settings, const RunFolder& folder);
+/// Puts the trainer where the checkpoint is. Warns, with what to do instead, when a run that is made longer goes back
+/// on the curve of its learning rate.
+/// @throws CheckpointError
+void go_on(Trainer& trainer, const RunCheckpoint& checkpoint, const Settings& settings, const RunFolder& folder);
 
 }  // namespace rtdetr

@@ -9,8 +9,6 @@
 #include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/text.h"
-#include "train/loop/trainer.h"
-#include "train/optim/freeze.h"
 
 namespace rtdetr {
 namespace {
@@ -49,12 +47,7 @@ TensorMap copies_of_models(const Experiment& experiment) {
 Trial::Trial(Experiment& experiment)
     : experiment_(experiment),
       before_(copies_of_models(experiment)),
-      optimizer_(experiment.groups),
-      ema_(*experiment.model, *experiment.average),
-      step_(experiment.model, optimizer_, ema_, step_options(experiment)) {
-  experiment.model->train();
-  if (!experiment.settings.freeze.empty()) hold_frozen_statistics(*experiment.model, experiment.settings.freeze);
-}
+      state_(train_input(experiment), train_options(experiment)) {}
 
 Trial::~Trial() {
   const torch::NoGradGuard no_grad;
@@ -63,15 +56,11 @@ Trial::~Trial() {
 
 double Trial::step(std::int64_t side) {
   const double begin = seconds_now();
-  step_.run(trial_batches(experiment_, side), {.first_batch = steps_++}, 0);
+  state_.step.run(trial_batches(experiment_, side), {.first_batch = steps_++}, 0);
   return seconds_now() - begin;
 }
 
-std::uintmax_t Trial::state_bytes() {
-  StateRegistry state = models_of(experiment_);
-  optimizer_.register_state(state);
-  return bytes_of(state.capture());
-}
+std::uintmax_t Trial::state_bytes() const { return bytes_of(state_.registry.capture()); }
 
 ThreadTrial try_fewer_threads(Trial& trial, const Settings& settings, double seconds) {
   const int threads = at::get_num_threads();

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "train/loop/experiment.h"
-#include "train/loop/train_step.h"
+#include "train/loop/train_state.h"
 
 namespace rtdetr {
 
@@ -23,14 +23,12 @@ class Trial {
   /// @throws DataError  for pictures that cannot be read
   double step(std::int64_t side = 0);
   /// Of everything that a run's checkpoint holds.
-  std::uintmax_t state_bytes();
+  std::uintmax_t state_bytes() const;
 
  private:
   Experiment& experiment_;
   TensorMap before_;  ///< copies of the model's and the average's state
-  AdamW optimizer_;
-  Ema ema_;
-  TrainStep step_;
+  TrainState state_;
   std::int64_t steps_ = 0;
 };
 

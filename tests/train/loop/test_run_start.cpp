@@ -10,6 +10,7 @@
 #include "tests/support/captured_stderr.h"
 #include "tests/support/micro_run.h"
 #include "tests/support/run_record.h"
+#include "tests/support/stop_when.h"
 #include "tests/support/temporary_folder.h"
 #include "train/loop/trainer.h"
 #include "train/loop/trial.h"
@@ -36,8 +37,10 @@ RunOutcome start_run(const Settings& settings, const std::string& name, int asks
   } else {
     fit_new_run(experiment);
   }
-  Trainer trainer(experiment, folder, [&asks] { return --asks < 0; });
-  if (checkpoint) trainer.resume(*checkpoint);
+  Trainer trainer(train_input(experiment), train_options(experiment), folder);
+  test::StopWhen stop([&asks] { return --asks < 0; });
+  trainer.observe(stop);
+  if (checkpoint) go_on(trainer, *checkpoint, experiment.settings, folder);
   return trainer.fit();
 }
 

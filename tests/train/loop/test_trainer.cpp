@@ -10,9 +10,13 @@
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "core/io/file.h"
+#include "models/graph/model_files.h"
 #include "models/layers/module_tree.h"
 #include "tests/support/micro_run.h"
+#include "tests/support/stop_when.h"
 #include "tests/support/temporary_folder.h"
+#include "tests/support/thread_world.h"
+#include "train/loop/experiment.h"
 #include "train/loop/run_start.h"
 #include "train/report/detection_report.h"
 
@@ -30,7 +34,9 @@ RunOutcome run(const Settings& settings, const std::string& name, int asks = 1 <
   const auto checkpoint = load_run(folder);
   Experiment experiment = prepare_experiment(settings);
   if (checkpoint) take_over(experiment, *checkpoint);
-  Trainer trainer(experiment, folder, [&asks] { return --asks < 0; });
+  Trainer trainer(train_input(experiment), train_options(experiment), folder);
+  test::StopWhen stop([&asks] { return --asks < 0; });
+  trainer.observe(stop);
   if (checkpoint) trainer.resume(*checkpoint);
   return trainer.fit();
 }
@@ -234,16 +240,109 @@ TEST_CASE("a save that fails on the way does not end the run, one at its end doe
     Experiment experiment = prepare_experiment(settings);
     const FileSizeLimit limit(50'000);  // logs fit, checkpoints do not
     int asked = 0;
-    Trainer trainer(experiment, folder, [&] {
+    Trainer trainer(train_input(experiment), train_options(experiment), folder);
+    test::StopWhen lift([&] {
       if (++asked == until_ask) FileSizeLimit::lift();
       return false;
     });
+    trainer.observe(lift);
     return trainer.fit();
   };
   CHECK(run_with_small_files("passing", 8).end == RunOutcome::End::kFinished);
   CHECK(saved_state(settings, "passing").at("run.epoch").item<std::int64_t>() == 3);
   CHECK_THROWS_AS(run_with_small_files("lasting", 1000), IoError);
   CHECK_FALSE(std::filesystem::exists(temp / "runs/lasting/last.safetensors"));
+}
+
+TEST_CASE("a run by time alone is validated when val_every says, however many epochs the time holds") {
+  const TemporaryFolder temp;
+  Settings settings = make_micro_run(temp.path());
+  settings.time = 1;
+  settings.epochs = 2;  // not said: a default, which the time overrides
+  settings.val_every = 1000;
+  REQUIRE(run(settings, "exp", 24).end == RunOutcome::End::kStopped);  // after 4 epochs of 6 steps
+  const ResultsTable table = read_results(temp / "runs/exp/results.csv");
+  CHECK(*table.find("epoch") == std::vector<double>{1, 2, 3, 4});
+  for (const double ap : *table.find("metrics/mAP50-95(B)")) CHECK(std::isnan(ap));
+}
+
+namespace {
+
+/// Writes down what a run tells.
+struct Diary : TrainObserver {
+  std::vector<std::string> told;
+  void on_batches(std::span<const Batch> batches, const StepPosition& position) override {
+    told.push_back("batches " + std::to_string(position.first_batch) + "+" + std::to_string(batches.size()));
+  }
+  void on_step(const StepEvent& event) override {
+    told.push_back("step " + std::to_string(event.position.steps) + (event.report.applied ? "" : " refused"));
+  }
+  void on_pause() override { told.emplace_back("pause"); }
+  void on_validation(const EpochRecord& record) override { told.push_back("validation " + place(record)); }
+  void on_record(const EpochRecord& record) override { told.push_back("record " + place(record)); }
+
+ private:
+  static std::string place(const EpochRecord& record) {
+    return std::to_string(record.epoch) + (record.inside ? " inside" : "") + (record.evaluation ? "" : ", no AP");
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a program trains without settings, and hears of steps, validations and epochs in order") {
+  at::set_num_threads(1);
+  const TemporaryFolder temp;
+  make_micro_run(temp.path());
+  const Dataset train = load_dataset(load_dataset_config(temp / "data.yaml"), "train");
+  const Dataset val = load_dataset(load_dataset_config(temp / "data.yaml"), "val");
+  const ModelSpec spec = load_model_spec(temp / "micro.yaml");
+  const BuildOptions build{.num_classes = static_cast<std::int64_t>(train.classes.names.size())};
+  TrainInput input{
+      .model = build_model(spec, build), .average = build_model(spec, build), .train = &train, .val = &val};
+  std::vector<NamedParameter> parameters;
+  for (const auto& item : input.model->named_parameters()) parameters.push_back({item.key(), item.value()});
+  input.groups = group_by_shape(parameters, {});
+  TrainOptions options{.budget = {.epochs = 2, .val_steps = 2}, .accumulate = 2};
+  options.loader = {.batch_size = 8, .threads = 0};  // 3 batches an epoch: steps of 2 and 1
+  options.transforms.height = options.transforms.width = options.evaluation.height = options.evaluation.width = 64;
+  const RunFolder folder(temp / "mine");
+  Trainer trainer(input, options, folder);
+  Diary diary, other;
+  trainer.observe(diary);
+  trainer.observe(other);
+  const RunOutcome outcome = trainer.fit();
+  CHECK(outcome.end == RunOutcome::End::kFinished);
+  CHECK(outcome.steps == 4);
+  CHECK(diary.told == std::vector<std::string>{"batches 0+2", "step 1", "batches 2+1", "step 2", "pause",
+                                               "validation 0", "record 0", "batches 0+2", "step 3", "batches 2+1",
+                                               "step 4", "pause", "validation 1", "record 1"});
+  CHECK(other.told == diary.told);
+  CHECK(load_model(folder.best()).info.height == 64);
+}
+
+TEST_CASE("of two processes one wants to stop: both do, after the same step, and only the main one has written") {
+  at::set_num_threads(1);
+  const TemporaryFolder temp;
+  const Settings settings = make_micro_run(temp.path());
+  std::vector<RunOutcome> outcomes(2);
+  test::ThreadWorld(2).run([&](ProcessGroup& group) {
+    const Experiment experiment = prepare_experiment(settings);
+    const RunFolder folder(temp / ("rank-" + std::to_string(group.rank())));
+    Trainer trainer(train_input(experiment), train_options(experiment), folder, group);
+    int asks = 8;  // in the second epoch's second step
+    test::StopWhen stop([&] { return !group.is_main() && --asks == 0; });
+    trainer.observe(stop);
+    outcomes[static_cast<std::size_t>(group.rank())] = trainer.fit();
+  });
+  for (const RunOutcome& outcome : outcomes) {
+    CHECK(outcome.end == RunOutcome::End::kStopped);
+    CHECK(outcome.steps == 8);
+    CHECK(outcome.train_seconds == outcomes[0].train_seconds);
+  }
+  CHECK(std::filesystem::exists(temp / "rank-0/last.safetensors"));
+  for (const auto& entry : std::filesystem::directory_iterator(temp / "rank-1")) {
+    CHECK(entry.path().filename() == ".lock");
+  }
 }
 
 TEST_CASE("the micro model learns its pictures by heart, and its file says above which score to believe it") {

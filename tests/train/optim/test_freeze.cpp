@@ -6,6 +6,7 @@
 #include "core/base/error.h"
 #include "tests/support/micro_run.h"
 #include "tests/support/temporary_folder.h"
+#include "train/loop/experiment.h"
 #include "train/loop/trainer.h"
 
 namespace rtdetr {
@@ -25,7 +26,7 @@ TEST_CASE("what freeze= names keeps its bits, statistics included; the rest is t
   for (const auto& item : experiment.model->named_parameters()) before[item.key()] = item.value().clone();
   for (const auto& item : experiment.model->named_buffers()) before[item.key()] = item.value().clone();
   const RunFolder folder(temp / "runs/exp");
-  Trainer(experiment, folder, [] { return false; }).fit();
+  Trainer(train_input(experiment), train_options(experiment), folder).fit();
 
   int frozen = 0, trained = 0;
   const auto compare = [&](const std::string& name, const torch::Tensor& now) {

@@ -5,10 +5,11 @@
 
 #include "core/base/log.h"
 #include "tests/support/micro_run.h"
+#include "tests/support/stop_when.h"
 #include "tests/support/temporary_folder.h"
-#include "train/loop/progress.h"
 #include "train/loop/trainer.h"
 #include "train/process/allocator.h"
+#include "train/report/progress.h"
 
 /// A run of 5,000 micro steps needs no more memory, descriptors or threads at its end than at its beginning.
 namespace rtdetr {
@@ -64,13 +65,15 @@ TEST_CASE("memory, descriptors and threads stay flat over 5,000 micro steps") {
   const RunFolder folder(temp / "runs/exp");
   std::vector<Moment> samples;
   std::int64_t asked = 0;
-  Trainer trainer(experiment, folder, [&] {
+  Trainer trainer(train_input(experiment), train_options(experiment), folder);
+  test::StopWhen sample([&] {
     if (++asked % 100 == 0) {
       samples.push_back(
           {static_cast<double>(asked), resident_mib() * 1024, entries("/proc/self/fd"), entries("/proc/self/task")});
     }
     return false;
   });
+  trainer.observe(sample);
   const RunOutcome outcome = trainer.fit();
   CHECK(outcome.steps == 5016);
 

@@ -3,8 +3,8 @@
 #include <catch2/catch.hpp>
 
 #include "core/base/text.h"
-#include "train/loop/progress.h"
 #include "train/report/evaluation_report.h"
+#include "train/report/progress.h"
 
 using namespace rtdetr;
 

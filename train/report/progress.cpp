@@ -1,4 +1,4 @@
-#include "train/loop/progress.h"
+#include "train/report/progress.h"
 
 #include <algorithm>
 #include <cstdio>

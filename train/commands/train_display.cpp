@@ -1,0 +1,54 @@
+#include "train/commands/train_display.h"
+
+#include <string>
+
+#include "core/base/log.h"
+#include "train/process/stop_signal.h"
+#include "train/report/run_pictures.h"
+
+namespace rtdetr {
+
+void TrainConsole::on_step(const StepEvent& event) {
+  const RunPosition& at = event.position;
+  const BudgetOptions& budget = event.budget.options();
+  const RunBudget::Remaining remaining = event.budget.remaining(at);
+  ProgressPoint point{.epoch = at.epoch,
+                      .epochs = budget.hours > 0 ? 0 : budget.epochs,
+                      .step = event.budget.steps_of(at.next_batch),
+                      .steps = event.budget.steps_per_epoch(),
+                      .loss = event.report.loss,
+                      .terms = event.report.terms,
+                      .step_seconds = event.seconds,
+                      .wait_seconds = event.wait_seconds,
+                      .remaining_steps = remaining.steps,
+                      .remaining_seconds = remaining.seconds};
+  for (const Batch& batch : event.batches) point.pictures += batch.size;
+  line_.show(point);
+}
+
+void TrainConsole::on_validation(const EpochRecord& record) { log::info(describe_validation(record)); }
+
+void TrainPictures::on_batches(std::span<const Batch> batches, const StepPosition& position) {
+  constexpr std::int64_t kDrawn = 3;
+  if (position.epoch > 0) return;
+  for (std::size_t i = 0; i < batches.size(); ++i) {
+    const std::int64_t index = position.first_batch + static_cast<std::int64_t>(i);
+    if (index >= kDrawn) return;
+    const std::string name = "train_batch" + std::to_string(index) + ".jpg";
+    draw_or_warn([&] { write_batch_picture(batches[i], train_.classes, folder_.path() / name); });
+  }
+}
+
+void TrainPictures::on_record(const EpochRecord&) {
+  draw_or_warn([&] { write_results_picture(folder_.path() / "results.csv", folder_.path() / "results.png"); });
+}
+
+bool StopOnSignal::should_stop() { return StopSignals::requested(); }
+
+void TrainDisplay::watch(Trainer& trainer, bool plots) {
+  trainer.observe(console_);
+  if (plots) trainer.observe(pictures_);
+  trainer.observe(stop_);
+}
+
+}  // namespace rtdetr

@@ -1,0 +1,56 @@
+#pragma once
+
+#include "data/dataset/dataset.h"
+#include "train/loop/train_observer.h"
+#include "train/loop/trainer.h"
+#include "train/report/progress.h"
+#include "train/run/run_folder.h"
+
+/// What the command `train` shows of a run, and how it is told to stop.
+namespace rtdetr {
+
+/// The live line, and a line for each validation.
+class TrainConsole : public TrainObserver {
+ public:
+  void on_step(const StepEvent& event) override;
+  void on_pause() override { line_.end(); }
+  void on_validation(const EpochRecord& record) override;
+
+ private:
+  ProgressLine line_;
+};
+
+/// train_batch0..2.jpg of the first epoch, and results.png.
+class TrainPictures : public TrainObserver {
+ public:
+  /// Outlived by both.
+  TrainPictures(const Dataset& train, const RunFolder& folder) : train_(train), folder_(folder) {}
+  void on_batches(std::span<const Batch> batches, const StepPosition& position) override;
+  void on_record(const EpochRecord& record) override;
+
+ private:
+  const Dataset& train_;
+  const RunFolder& folder_;
+};
+
+/// StopSignals as a reason to stop.
+class StopOnSignal : public TrainObserver {
+ public:
+  bool should_stop() override;
+};
+
+/// All of these.
+class TrainDisplay {
+ public:
+  /// Outlived by both.
+  TrainDisplay(const Dataset& train, const RunFolder& folder) : pictures_(train, folder) {}
+  /// Outlives the trainer's fit(). @param plots  with pictures
+  void watch(Trainer& trainer, bool plots);
+
+ private:
+  TrainConsole console_;
+  TrainPictures pictures_;
+  StopOnSignal stop_;
+};
+
+}  // namespace rtdetr

@@ -1,0 +1,67 @@
+#include "train/loop/run_budget.h"
+
+#include <algorithm>
+
+#include "core/base/error.h"
+
+namespace rtdetr {
+namespace {
+
+constexpr double kHour = 3600;  // seconds
+
+}  // namespace
+
+RunBudget::RunBudget(const BudgetOptions& options, std::int64_t batches_per_epoch, std::int64_t accumulate)
+    : options_(options), batches_per_epoch_(batches_per_epoch), accumulate_(accumulate) {
+  RTDETR_CHECK(batches_per_epoch > 0 && accumulate > 0, "a run's epochs need batches, and its steps too");
+  if (!counts_time() && !counts_epochs()) throw ConfigError("nothing would end the run: give it epochs or a time");
+}
+
+bool RunBudget::finished(const RunPosition& at) const {
+  const bool out_of_epochs = counts_epochs() && at.epoch >= options_.epochs;
+  const bool hopeless =
+      options_.patience > 0 && at.best_epoch >= 0 && at.epoch - 1 - at.best_epoch >= options_.patience;
+  return at.next_batch == 0 && (out_of_epochs || out_of_time(at) || hopeless);
+}
+
+bool RunBudget::epoch_is_over(const RunPosition& at) const {
+  return at.next_batch >= batches_per_epoch_ || out_of_time(at);
+}
+
+bool RunBudget::out_of_time(const RunPosition& at) const {
+  return counts_time() && at.seconds >= options_.hours * kHour;
+}
+
+double RunBudget::progress(const RunPosition& at) const {
+  double progress = 0;
+  if (counts_epochs()) {
+    const double epochs =
+        static_cast<double>(at.epoch) + static_cast<double>(at.next_batch) / static_cast<double>(batches_per_epoch_);
+    progress = epochs / static_cast<double>(options_.epochs);
+  }
+  if (counts_time()) progress = std::max(progress, at.seconds / (options_.hours * kHour));
+  return std::min(1.0, progress);
+}
+
+double RunBudget::lr_factor(const RunPosition& at) const {
+  return options_.schedule.factor({.step = at.steps, .epoch = at.epoch, .progress = progress(at)});
+}
+
+bool RunBudget::steps_are_due(const RunPosition& at) const {
+  return options_.val_steps > 0 && at.steps % options_.val_steps == 0 && at.steps != at.validated_step;
+}
+
+bool RunBudget::validates_inside(const RunPosition& at) const { return at.next_batch > 0 && steps_are_due(at); }
+
+bool RunBudget::validates_at_end(const RunPosition& at) const {
+  const bool last_epoch = counts_epochs() && at.epoch + 1 >= options_.epochs;
+  if (last_epoch || out_of_time(at)) return true;
+  return options_.val_steps > 0 ? steps_are_due(at) : (at.epoch + 1) % options_.val_every == 0;
+}
+
+RunBudget::Remaining RunBudget::remaining(const RunPosition& at) const {
+  if (counts_time()) return {.seconds = std::max(0.0, options_.hours * kHour - at.seconds)};
+  return {.steps = static_cast<double>((options_.epochs - at.epoch) * steps_per_epoch() - steps_of(at.next_batch))};
+}
+
+}  // namespace rtdetr

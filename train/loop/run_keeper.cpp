@@ -1,0 +1,71 @@
+#include "train/loop/run_keeper.h"
+
+#include <nlohmann/json.hpp>
+
+#include "core/base/clock.h"
+#include "core/base/error.h"
+#include "core/base/log.h"
+#include "core/base/text.h"
+
+namespace rtdetr {
+
+RunKeeper::RunKeeper(const RunFolder& folder, const SaveOptions& options, bool is_main)
+    : folder_(folder), options_(options), is_main_(is_main), saver_(folder) {}
+
+void RunKeeper::begin_with(const std::filesystem::path& file, const RunPosition& at) {
+  saver_.begin_with(file, at.steps);
+  last_save_ = at.seconds;
+  last_saved_step_ = at.steps;
+}
+
+void RunKeeper::open(const std::optional<LogPosition>& position) {
+  if (is_main_) position ? log_.emplace(folder_, *position) : log_.emplace(folder_);
+}
+
+void RunKeeper::require_room(const TensorMap& state) const {
+  if (is_main_ && options_.check_space) require_space(folder_, state);
+}
+
+void RunKeeper::log(const std::string& event, const nlohmann::ordered_json& members) {
+  if (is_main_) log_->write(event, members);
+}
+
+void RunKeeper::record(const EpochRecord& record) {
+  if (is_main_) record_results(record, *log_);
+}
+
+bool RunKeeper::save_is_due(const RunPosition& at) const {
+  return (options_.save_every > 0 && at.seconds - last_save_ >= options_.save_every) ||
+         (options_.save_steps > 0 && at.steps - last_saved_step_ >= options_.save_steps);
+}
+
+void RunKeeper::save_on_the_way(const RunState& state) {
+  const double begin = seconds_now();
+  if (is_main_) saver_.try_to_save(state, *log_);
+  last_save_ = state.facts.train_seconds;
+  last_saved_step_ = state.step;
+  log::debug("saved after " + std::to_string(state.step) + " steps in " + format_double(seconds_now() - begin) + " s");
+}
+
+void RunKeeper::save(const RunState& state) {
+  if (is_main_) saver_.save(state, *log_);
+}
+
+void RunKeeper::keep_best(const DetectionModel& model, const ModelInfo& info) {
+  if (is_main_) saver_.keep_best(model, info);
+}
+
+bool RunKeeper::keeps_epoch(std::int64_t epoch) const {
+  return options_.save_period > 0 && (epoch + 1) % options_.save_period == 0;
+}
+
+void RunKeeper::keep_epoch(const DetectionModel& model, const ModelInfo& info) {
+  if (!is_main_) return;
+  try {
+    save_model(folder_.path() / ("epoch-" + std::to_string(info.epoch + 1) + ".safetensors"), model, info);
+  } catch (const IoError& error) {
+    log::warning(error.what());
+  }
+}
+
+}  // namespace rtdetr

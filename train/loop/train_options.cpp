@@ -1,0 +1,58 @@
+#include "train/loop/train_options.h"
+
+#include "train/loop/experiment.h"
+#include "train/process/machine.h"
+
+namespace rtdetr {
+namespace {
+
+/// With time= alone the clock decides; epochs= counts as well when it was said.
+BudgetOptions budget_options(const Settings& settings) {
+  const bool counts_epochs = settings.time <= 0 || settings.is_given("epochs");
+  return {.epochs = counts_epochs ? settings.epochs : 0,
+          .hours = settings.time,
+          .patience = settings.patience,
+          .val_every = settings.val_every,
+          .val_steps = settings.val_steps,
+          .schedule = lr_schedule(settings)};
+}
+
+}  // namespace
+
+TrainInput train_input(const Experiment& experiment) {
+  return {.model = experiment.model,
+          .average = experiment.average,
+          .groups = experiment.groups,
+          .train = &experiment.train,
+          .val = experiment.val ? &*experiment.val : nullptr};
+}
+
+TrainOptions train_options(const Experiment& experiment) {
+  const Settings& settings = experiment.settings;
+  return {.budget = budget_options(settings),
+          .accumulate = settings.accumulate,
+          .step = {.clip_norm = settings.clip_norm,
+                   .precision = experiment.precision.precision,
+                   .seed = static_cast<std::uint64_t>(settings.seed),
+                   .criterion = criterion_options(settings)},
+          .adamw = adamw_options(settings),
+          .ema = ema_options(settings),
+          .lr0 = settings.lr0,
+          .freeze = settings.freeze,
+          .transforms = training_transforms(experiment),
+          .loader = training_loader_options(experiment),
+          .strong_until = settings.strong_until,
+          .multi_scale_until = settings.multi_scale_until,
+          .evaluation = evaluator_options(experiment),
+          .save = {.save_every = settings.save_every,
+                   .save_steps = settings.save_steps,
+                   .save_period = settings.save_period,
+                   .check_space = settings.check_space},
+          .command = command_line(),
+          .facts = {.identity = experiment.identity,
+                    .fitted = experiment.fitted,
+                    .lifted_time = experiment.lifted_time,
+                    .settings = experiment.told}};
+}
+
+}  // namespace rtdetr

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "data/dataset/dataset.h"
+#include "data/loader/loader_options.h"
+#include "data/transforms/transforms.h"
+#include "models/graph/model.h"
+#include "train/evaluation/evaluator.h"
+#include "train/loop/run_budget.h"
+#include "train/loop/train_step.h"
+#include "train/optim/ema.h"
+#include "train/optim/optimizer.h"
+#include "train/run/run_checkpoint.h"
+
+namespace rtdetr {
+
+/// What is trained, and on what. The data sets outlive the trainer.
+struct TrainInput {
+  DetectionModel model{nullptr};
+  DetectionModel average{nullptr};     ///< a second instance of the same model: becomes the EMA
+  std::vector<ParameterGroup> groups;  ///< the parameters that are trained, e.g. group_by_shape
+  const Dataset* train = nullptr;
+  const Dataset* val = nullptr;  ///< nullptr: the run is not validated, and its best weights are the last
+};
+
+/// When a run's state is written beside the ends of its epochs.
+struct SaveOptions {
+  double save_every = 0;         ///< seconds of training between two saves inside an epoch; 0 = none
+  std::int64_t save_steps = 0;   ///< the same in steps, whichever comes first; 0 = none
+  std::int64_t save_period = 0;  ///< epochs between two epoch-N.safetensors; 0 = none
+  bool check_space = true;       ///< a run without room for its checkpoints does not start
+};
+
+/// How it is trained. A field that no comment stands at is that of its own header.
+struct TrainOptions {
+  BudgetOptions budget;
+  std::int64_t accumulate = 1;  ///< batches of one optimizer step
+  StepOptions step;
+  AdamWOptions adamw;
+  EmaOptions ema;
+  double lr0 = 1e-4;   ///< the rate that log.jsonl tells: at a factor of 1 of the schedule; each group has its own
+  std::string freeze;  ///< normalisation layers whose parameters it matches hold their statistics (freeze.h)
+  TransformOptions transforms;
+  LoaderOptions loader;
+  double strong_until = 1, multi_scale_until = 1;  ///< see switch_off_reached
+  EvaluatorOptions evaluation;
+  SaveOptions save;
+  std::string command;  ///< that started the run, for its log
+  RunFacts facts;  ///< identity, fitted, lifted_time, settings: told in every checkpoint; the rest is the trainer's
+};
+
+struct Experiment;
+TrainInput train_input(const Experiment& experiment);
+TrainOptions train_options(const Experiment& experiment);
+
+}  // namespace rtdetr

@@ -1,0 +1,56 @@
+#include "train/loop/training_data.h"
+
+#include <algorithm>
+#include <string>
+
+#include "core/base/error.h"
+#include "core/base/log.h"
+#include "train/config/settings.h"
+
+namespace rtdetr {
+
+TrainingData::TrainingData(const Dataset& dataset, const TrainOptions& options)
+    : transforms_(options.transforms),
+      accumulate_(options.accumulate),
+      strong_until_(options.strong_until),
+      multi_scale_until_(options.multi_scale_until),
+      loader_(dataset, options.transforms, options.loader) {}
+
+void TrainingData::register_state(StateRegistry& registry) {
+  registry.add("run.strong_off", &strong_off_);
+  registry.add("run.multi_scale_off", &multi_scale_off_);
+}
+
+void TrainingData::start(const RunPosition& at, double progress) {
+  const auto ends_here = [&](std::int64_t off, double until) {
+    return at.next_batch == 0 && off < 0 && switch_off_reached(until, at.epoch, progress);
+  };
+  const bool strong = ends_here(strong_off_, strong_until_);
+  const bool scale = ends_here(multi_scale_off_, multi_scale_until_);
+  if (strong) strong_off_ = at.epoch;
+  if (scale) multi_scale_off_ = at.epoch;
+  if (strong) log::info("strong augmentation is off from epoch " + std::to_string(at.epoch + 1) + " on");
+  if (scale) log::info("multi-scale is off from epoch " + std::to_string(at.epoch + 1) + " on");
+  if (!started_ || strong || scale) {
+    transforms_.strong_until_epoch = strong_off_;
+    transforms_.mosaic_until_epoch = strong_off_;
+    transforms_.multi_scale_until_epoch = multi_scale_off_;
+    loader_.set_transforms(transforms_);
+  }
+  started_ = true;
+  loader_.start(at.epoch, at.next_batch);
+}
+
+TrainingData::StepBatches TrainingData::next_step(const RunPosition& at) {
+  const std::int64_t left = batches_per_epoch() - at.next_batch;
+  StepBatches step;
+  for (std::int64_t i = 0; i < std::min(accumulate_, left); ++i) {
+    std::optional<Batch> batch = loader_.next();
+    RTDETR_CHECK(batch.has_value(), "the loader's epoch is shorter than it said");
+    step.wait_seconds += loader_.last_wait();
+    step.batches.push_back(std::move(*batch));
+  }
+  return step;
+}
+
+}  // namespace rtdetr
