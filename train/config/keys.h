@@ -13,11 +13,11 @@
 /// The one table of the program's grammar. Parsing, validation, suggestions, `rtdetr help`, args.yaml and the
 /// reference page are all made from it, nothing else lists keys. To add one:
 ///  1. a field in train/config/settings.h, with its default; a default of one command alone is in command_table.cpp;
-///  2. a row in train/config/key_table.cpp: commands, meaning, unit, example, range or choices;
-///  3. what obeys it: for `train` a line where settings become the options of a part (training_transforms,
-///     criterion_options, lr_schedule, step_options, …), for others the command's own file;
-///  4. if a continued run may have another value, its name in free_keys (train/loop/experiment.cpp);
-///  5. docs/reference/commands.md, printed by `rtdetr help reference`; a test compares them.
+///  2. a row in train/config/key_table.cpp: commands, meaning, unit, example, range or choices, and what a
+///     continued run makes of another value (Key::on_resume);
+///  3. what obeys it: a line where settings become the options of a part (train/config/options.cpp, or train_options and
+///     its like in train/loop), for other commands than `train` the command's own file;
+///  4. docs/reference/commands.md, printed by `rtdetr help reference`; a test compares them.
 /// A command is added by one row in train/config/command_table.cpp and one function (train/commands/commands.h).
 namespace rtdetr {
 
