@@ -6,6 +6,7 @@
 
 #include "tests/support/micro_run.h"
 #include "tests/support/temporary_folder.h"
+#include "train/loop/run_summary.h"
 
 namespace rtdetr {
 
