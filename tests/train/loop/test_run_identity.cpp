@@ -49,9 +49,9 @@ TEST_CASE("a run of another version goes on with what that version trained with"
 
   settings.criterion = kCriterionOfModel;
   const RunIdentity now = prepare_experiment(settings).identity;
-  CHECK(now.at("criterion") == "ultralytics");
+  CHECK(now.at("criterion") == "\"ultralytics\"");
   CHECK_THROWS_WITH(check_identity(completed(older), now, "last.safetensors"),
-                    Contains("criterion: the run in last.safetensors has official, now it is ultralytics"));
+                    Contains(R"(criterion: the run in last.safetensors has "official", now it is "ultralytics";)"));
 }
 
 }  // namespace rtdetr
