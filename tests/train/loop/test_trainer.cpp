@@ -323,7 +323,8 @@ TEST_CASE("a program trains without settings, and hears of steps, validations an
 TEST_CASE("of two processes one wants to stop: both do, after the same step, and only the main one has written") {
   at::set_num_threads(1);
   const TemporaryFolder temp;
-  const Settings settings = make_micro_run(temp.path());
+  Settings settings = make_micro_run(temp.path());
+  settings.val = false;
   std::vector<RunOutcome> outcomes(2);
   test::ThreadWorld(2).run([&](ProcessGroup& group) {
     const Experiment experiment = prepare_experiment(settings);
