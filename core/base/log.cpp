@@ -12,6 +12,8 @@
 #include <mutex>
 #include <string_view>
 
+#include "core/base/descriptor.h"
+
 namespace rtdetr::log {
 namespace {
 
@@ -72,16 +74,15 @@ std::string fitting_terminal(const std::string& line) {
 class SpareFile {
  public:
   void set(const std::filesystem::path& name) {
-    if (descriptor_ >= 0) ::close(descriptor_);
-    descriptor_ = -1;
+    descriptor_.close();
     name_ = name.string();
   }
 
   bool write(const std::string& text) {
     if (name_.empty()) return false;
-    if (descriptor_ < 0) descriptor_ = ::open(name_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (!descriptor_) descriptor_ = Descriptor(::open(name_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
     for (std::string_view rest = text; !rest.empty();) {
-      const ssize_t done = descriptor_ < 0 ? -1 : ::write(descriptor_, rest.data(), rest.size());
+      const ssize_t done = descriptor_ ? ::write(descriptor_.number(), rest.data(), rest.size()) : -1;
       if (done <= 0) return false;
       rest.remove_prefix(static_cast<std::size_t>(done));
     }
@@ -90,7 +91,7 @@ class SpareFile {
 
  private:
   std::string name_;
-  int descriptor_ = -1;
+  Descriptor descriptor_;
 };
 
 /// The one writer to stderr. A message wipes the live line, prints itself and puts the live line back.

@@ -1,16 +1,20 @@
 #include "core/io/file.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <charconv>
 #include <cstdint>
 #include <cstdio>
 #include <utility>
 
+#include "core/base/descriptor.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "core/io/read_only_file.h"
@@ -19,7 +23,7 @@ namespace rtdetr {
 namespace {
 
 constexpr std::string_view kTemporaryMark = ".tmp-";
-constexpr std::size_t kTemporaryDigits = 8;
+constexpr std::size_t kProcessDigits = 8, kTemporaryDigits = 16;
 
 std::uint64_t checked_size(const ReadOnlyFile& file, std::size_t limit) {
   if (file.size() > limit) {
@@ -29,16 +33,21 @@ std::uint64_t checked_size(const ReadOnlyFile& file, std::size_t limit) {
   return file.size();
 }
 
-/// ".last.safetensors.tmp-1f2e3d4c": beside the target, hidden, and no two writers share one.
-std::filesystem::path temporary_beside(const std::filesystem::path& target) {
-  std::uint32_t number = 0;
-  if (::getrandom(&number, sizeof number, 0) != sizeof number) number = static_cast<std::uint32_t>(::getpid());
-  char digits[kTemporaryDigits + 1];
-  std::snprintf(digits, sizeof digits, "%08x", number);
+/// ".last.safetensors.tmp-": what the names of a target's temporary files begin with.
+std::string temporary_stem(const std::filesystem::path& target) {
   constexpr std::size_t kKeptOfName = 200;  // a file name has 255 bytes at most
-  std::string name = ".";
-  name.append(target.filename().string(), 0, kKeptOfName).append(kTemporaryMark).append(digits);
-  return target.parent_path() / name;
+  return std::string(".").append(target.filename().string(), 0, kKeptOfName).append(kTemporaryMark);
+}
+
+/// ".last.safetensors.tmp-000004d21f2e3d4c": beside the target, hidden, with the process and a number that no two of
+/// its writers share, nor those of two machines.
+std::filesystem::path temporary_beside(const std::filesystem::path& target) {
+  static std::atomic<std::uint32_t> count{0};
+  std::uint32_t number = 0;
+  if (::getrandom(&number, sizeof number, 0) != sizeof number) number = ++count;
+  char digits[kTemporaryDigits + 1];
+  std::snprintf(digits, sizeof digits, "%08x%08x", static_cast<unsigned>(::getpid()), static_cast<unsigned>(number));
+  return target.parent_path() / (temporary_stem(target) + digits);
 }
 
 bool is_temporary(const std::string& name) {
@@ -46,6 +55,30 @@ bool is_temporary(const std::string& name) {
   return name.starts_with('.') && mark != std::string::npos &&
          name.size() == mark + kTemporaryMark.size() + kTemporaryDigits &&
          name.find_first_not_of("0123456789abcdef", mark + kTemporaryMark.size()) == std::string::npos;
+}
+
+/// Whether the process that a temporary's name tells is still there.
+bool writer_lives(const std::string& temporary) {
+  const char* digits = temporary.data() + temporary.size() - kTemporaryDigits;
+  pid_t process = 0;
+  std::from_chars(digits, digits + kProcessDigits, process, 16);
+  return ::kill(process, 0) == 0 || errno != ESRCH;
+}
+
+std::filesystem::path folder_of(const std::filesystem::path& target) {
+  return target.has_parent_path() ? target.parent_path() : ".";
+}
+
+/// Removes the temporaries in `folder` whose names `is_leftover` picks.
+template <class IsLeftover>
+int remove_temporaries(const std::filesystem::path& folder, IsLeftover&& is_leftover) {
+  int removed = 0;
+  std::error_code fault;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, fault)) {
+    const std::string name = entry.path().filename().string();
+    if (is_temporary(name) && is_leftover(name) && ::unlink(entry.path().c_str()) == 0) ++removed;
+  }
+  return removed;
 }
 
 /// A file system object of ours that is removed unless it got its final name.
@@ -64,36 +97,29 @@ class Temporary {
   std::filesystem::path path_;
 };
 
-struct Descriptor {
-  int number = -1;
-  ~Descriptor() {
-    if (number >= 0) ::close(number);
-  }
-};
-
 [[noreturn]] void fail(const std::filesystem::path& target, const std::string& action, int error) {
   throw IoError("cannot write '" + target.string() + "': " + action + ": " + errno_words(error));
 }
 
 void make_durable_folder(const std::filesystem::path& target) {
-  const std::filesystem::path parent = target.has_parent_path() ? target.parent_path() : ".";
-  Descriptor folder{::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  constexpr const char* kInPlace = "the new file is in place, but a power cut may still lose it; syncing its folder";
-  if (folder.number < 0) fail(target, kInPlace, errno);
+  const Descriptor folder(::open(folder_of(target).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   // Some network file systems cannot sync a folder and say EINVAL: their rename is as durable as it gets.
-  if (::fsync(folder.number) != 0 && errno != EINVAL) fail(target, kInPlace, errno);
+  if (folder && (::fsync(folder.number()) == 0 || errno == EINVAL)) return;
+  const std::string words = errno_words(errno);
+  throw UnsyncedError("cannot write '" + target.string() +
+                      "': the new file is in place, but a power cut may still lose it; syncing its folder: " + words);
 }
 
 /// Writes, syncs and closes the temporary file. Each file is synced once: after a failed fsync the kernel may have
 /// dropped the very pages a second one would report as safe.
 void fill_temporary(const Temporary& temporary, const std::filesystem::path& target,
                     const std::function<void(FileSink&)>& write, bool durable) {
-  Descriptor file{::open(temporary.name(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666)};
-  if (file.number < 0) fail(target, "making a temporary file beside it", errno);
-  FileSink sink(file.number, target.string());
+  Descriptor file(::open(temporary.name(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666));
+  if (!file) fail(target, "making a temporary file beside it", errno);
+  FileSink sink(file.number(), target.string());
   write(sink);
-  if (durable && ::fsync(file.number) != 0) fail(target, "syncing", errno);
-  if (::close(std::exchange(file.number, -1)) != 0) fail(target, "closing", errno);
+  if (durable && ::fsync(file.number()) != 0) fail(target, "syncing", errno);
+  if (const int error = file.close(); error != 0) fail(target, "closing", error);
 }
 
 /// How the present file was kept while the new one takes its name.
@@ -177,6 +203,7 @@ void write_file_atomically(const std::filesystem::path& target, const std::funct
   Kept kept = Kept::kNothing;
   try {
     fill_temporary(temporary, target, write, options.durable);
+    if (options.verify) options.verify(temporary.name());
     kept = put_in_place(temporary, target, second_name, options.keep_previous);
   } catch (const IoError& fault) {
     throw IoError(std::string(fault.what()) + "; what was there before is unchanged");
@@ -193,13 +220,13 @@ void write_text_atomically(const std::filesystem::path& target, std::string_view
 }
 
 int remove_leftover_temporaries(const std::filesystem::path& folder) {
-  int removed = 0;
-  std::error_code fault;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, fault)) {
-    if (!is_temporary(entry.path().filename().string())) continue;
-    if (::unlink(entry.path().c_str()) == 0) ++removed;
-  }
-  return removed;
+  return remove_temporaries(folder, [](const std::string&) { return true; });
+}
+
+int remove_leftover_temporaries_of(const std::filesystem::path& target) {
+  return remove_temporaries(folder_of(target), [stem = temporary_stem(target)](const std::string& name) {
+    return name.starts_with(stem) && !writer_lives(name);
+  });
 }
 
 void make_folders(const std::filesystem::path& folder) {

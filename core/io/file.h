@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/error.h"
+
 namespace rtdetr {
 
 /// Whole file, at most `limit` bytes. @throws IoError with path and errno's words
@@ -36,13 +38,20 @@ class FileSink {
 struct AtomicWriteOptions {
   bool durable = true;                  ///< fsync the file and its folder
   std::filesystem::path keep_previous;  ///< if not empty: the present file stays reachable under this name (hard link)
+  /// Looks at the whole, synced temp file before it gets the target's name; what this throws, the write throws.
+  std::function<void(const std::filesystem::path& temporary)> verify;
 };
 
-/// The one way a file of ours appears: temp file beside the target (O_EXCL, O_NOFOLLOW) → fsync → rename → fsync of
-/// the folder. A reader sees the old file or the new one, never a part. With `keep_previous` every moment shows two
-/// whole versions once there were two. On a failure the target is untouched and the temp file removed; only when
-/// syncing the folder fails is the new file in place already, and the message says so.
-/// @throws IoError  path, errno's words, bytes needed and free
+/// The new file is in place and whole, but its folder could not be synced: a power cut may still take it away.
+struct UnsyncedError : IoError {
+  explicit UnsyncedError(const std::string& message) : IoError(message) {}
+};
+
+/// The one way a file of ours appears: temp file beside the target (O_EXCL, O_NOFOLLOW) → fsync → `verify` → rename →
+/// fsync of the folder. A reader sees the old file or the new one, never a part. With `keep_previous` every moment
+/// shows two whole versions once there were two. On a failure the target is untouched and the temp file removed; only
+/// an UnsyncedError comes when the new file is in place already.
+/// @throws IoError  path, errno's words, bytes needed and free; UnsyncedError
 void write_file_atomically(const std::filesystem::path& target, const std::function<void(FileSink&)>& write,
                            const AtomicWriteOptions& options = {});
 void write_text_atomically(const std::filesystem::path& target, std::string_view text);
@@ -50,6 +59,8 @@ void write_text_atomically(const std::filesystem::path& target, std::string_view
 /// Removes the temp files that killed writers left in `folder`. Only for who holds the folder's lock: a living writer's
 /// file would go, too. @return how many
 int remove_leftover_temporaries(const std::filesystem::path& folder);
+/// The same for one target in a folder that nobody locks: a living process's file stays. @return how many
+int remove_leftover_temporaries_of(const std::filesystem::path& target);
 
 /// Makes a folder and those above it, where they are not there yet. @throws IoError  with path and errno's words
 void make_folders(const std::filesystem::path& folder);

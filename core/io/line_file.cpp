@@ -17,20 +17,17 @@ constexpr std::size_t kMostWaiting = std::size_t{16} << 20;
 
 }  // namespace
 
-LineFile::LineFile(const std::filesystem::path& file) : name_(file.string()) {
-  descriptor_ = ::open(name_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-  if (descriptor_ < 0) throw IoError("cannot write '" + name_ + "': " + errno_words(errno));
+LineFile::LineFile(const std::filesystem::path& file)
+    : name_(file.string()), descriptor_(::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666)) {
+  if (!descriptor_) throw IoError("cannot write '" + name_ + "': " + errno_words(errno));
 }
 
-LineFile::~LineFile() {
-  write_waiting();
-  ::close(descriptor_);
-}
+LineFile::~LineFile() { write_waiting(); }
 
 /// @return  0, or the errno of the write that failed; what was written no longer waits
 int LineFile::write_waiting() {
   while (!waiting_.empty()) {
-    const ssize_t done = ::write(descriptor_, waiting_.data(), waiting_.size());
+    const ssize_t done = ::write(descriptor_.number(), waiting_.data(), waiting_.size());
     if (done < 0 && errno == EINTR) continue;
     if (done < 0) return errno;
     waiting_.erase(0, static_cast<std::size_t>(done));

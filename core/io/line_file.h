@@ -3,6 +3,8 @@
 #include <filesystem>
 #include <string>
 
+#include "core/base/descriptor.h"
+
 namespace rtdetr {
 
 /// A file that grows by lines. What the disk does not take, e.g. while it is full, is told once, waits in memory and
@@ -24,8 +26,8 @@ class LineFile {
   int write_waiting();
 
   std::string name_;
+  Descriptor descriptor_;
   std::string waiting_;
-  int descriptor_ = -1;
   bool told_ = false;
 };
 

@@ -6,7 +6,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <utility>
 
 #include "core/base/error.h"
 
@@ -22,36 +21,19 @@ ReadOnlyFile::ReadOnlyFile(const std::filesystem::path& file) : name_(file.strin
   const std::string refusal = std::string("cannot read '") + name_.c_str() + "': ";
   if (name_.find('\0') != std::string::npos) throw IoError(refusal + "the path holds a NUL character");
   // O_NONBLOCK: opening a pipe must not wait for its writer.
-  descriptor_ = ::open(name_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  if (descriptor_ < 0) throw IoError(refusal + errno_words(errno));
+  descriptor_ = Descriptor(::open(name_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!descriptor_) throw IoError(refusal + errno_words(errno));
   struct stat status = {};
-  const int failed = ::fstat(descriptor_, &status) != 0 ? errno : 0;
-  if (failed == 0 && S_ISREG(status.st_mode)) {
-    size_ = static_cast<std::uint64_t>(status.st_size);
-    return;
+  if (::fstat(descriptor_.number(), &status) != 0) throw IoError(refusal + errno_words(errno));
+  if (!S_ISREG(status.st_mode)) {
+    throw IoError(refusal + (S_ISDIR(status.st_mode) ? "it is a folder" : "it is not an ordinary file"));
   }
-  ::close(descriptor_);
-  if (failed != 0) throw IoError(refusal + errno_words(failed));
-  throw IoError(refusal + (S_ISDIR(status.st_mode) ? "it is a folder" : "it is not an ordinary file"));
-}
-
-ReadOnlyFile::~ReadOnlyFile() {
-  if (descriptor_ >= 0) ::close(descriptor_);
-}
-
-ReadOnlyFile::ReadOnlyFile(ReadOnlyFile&& other) noexcept
-    : descriptor_(std::exchange(other.descriptor_, -1)), size_(other.size_), name_(std::move(other.name_)) {}
-
-ReadOnlyFile& ReadOnlyFile::operator=(ReadOnlyFile&& other) noexcept {
-  std::swap(descriptor_, other.descriptor_);
-  std::swap(size_, other.size_);
-  std::swap(name_, other.name_);
-  return *this;
+  size_ = static_cast<std::uint64_t>(status.st_size);
 }
 
 void ReadOnlyFile::read(std::uint64_t offset, std::span<std::byte> out) const {
   while (!out.empty()) {
-    const ssize_t got = ::pread(descriptor_, out.data(), out.size(), static_cast<off_t>(offset));
+    const ssize_t got = ::pread(descriptor_.number(), out.data(), out.size(), static_cast<off_t>(offset));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) throw IoError("cannot read '" + name_ + "': " + errno_words(errno));
     if (got == 0)

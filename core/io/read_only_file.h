@@ -8,6 +8,8 @@
 #include <span>
 #include <string>
 
+#include "core/base/descriptor.h"
+
 namespace rtdetr {
 
 /// "No space left on device (ENOSPC)": errno's words and name.
@@ -19,9 +21,6 @@ class ReadOnlyFile {
  public:
   /// @throws IoError  naming the path and errno's words
   explicit ReadOnlyFile(const std::filesystem::path& file);
-  ~ReadOnlyFile();
-  ReadOnlyFile(ReadOnlyFile&& other) noexcept;
-  ReadOnlyFile& operator=(ReadOnlyFile&& other) noexcept;
 
   const std::string& name() const { return name_; }
   /// Size when it was opened.
@@ -30,7 +29,7 @@ class ReadOnlyFile {
   void read(std::uint64_t offset, std::span<std::byte> out) const;
 
  private:
-  int descriptor_ = -1;
+  Descriptor descriptor_;
   std::uint64_t size_ = 0;
   std::string name_;
 };

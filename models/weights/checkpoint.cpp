@@ -223,12 +223,12 @@ LoadedModel load_model(const std::filesystem::path& file, std::int64_t decoder_l
 }
 
 void save_model(const std::filesystem::path& file, const DetectionModel& model, const ModelInfo& info,
-                const FileMetadata& extra) {
+                const FileMetadata& extra, const AtomicWriteOptions& options) {
   TensorMap tensors;
   for (const auto& [key, tensor] : named_state(*model)) tensors.emplace(key, tensor);
   FileMetadata metadata = to_metadata(describe_model(model, info));
   metadata.insert(extra.begin(), extra.end());
-  save_tensors(file, tensors, metadata);
+  save_tensors(file, tensors, metadata, options);
 }
 
 }  // namespace rtdetr

@@ -62,9 +62,10 @@ TensorMap weights_among(TensorMap tensors);
 LoadedModel load_model(const std::filesystem::path& file, std::int64_t decoder_layers = 0);
 
 /// Writes the model's state and `describe_model(model, info)`, atomically and durably.
-/// @param extra  further metadata entries
+/// @param extra    further metadata entries
+/// @param options  e.g. to look at the file before it gets its name
 void save_model(const std::filesystem::path& file, const DetectionModel& model, const ModelInfo& info,
-                const FileMetadata& extra = {});
+                const FileMetadata& extra = {}, const AtomicWriteOptions& options = {});
 
 /// Copies `tensors` into the module's parameters and buffers. Floating types may differ, and are converted.
 /// @param origin  what messages call the source

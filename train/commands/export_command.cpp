@@ -1,8 +1,3 @@
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <csignal>
 #include <filesystem>
 
 #include <torch/torch.h>
@@ -12,6 +7,7 @@
 #include "core/base/log.h"
 #include "core/base/text.h"
 #include "core/image/picture_warnings.h"
+#include "core/io/file.h"
 #include "data/dataset/dataset.h"
 #include "models/deploy/output_comparison.h"
 #include "models/deploy/preprocess.h"
@@ -21,8 +17,7 @@
 #include "train/process/stop_signal.h"
 #include "train/report/output.h"
 
-/// A file gets its name only after it was read back and found to compute what the model computes: it is written under a
-/// temporary name, compared, renamed.
+/// A file gets its name only after it was read back and found to compute what the model computes.
 namespace rtdetr {
 
 namespace {
@@ -32,53 +27,6 @@ namespace fs = std::filesystem;
 constexpr std::size_t kMostPictures = 32;  ///< of verify= that are compared
 constexpr const char* kNothingWritten = "nothing was written";
 constexpr double kTolerance = 1e-3;  ///< of scores and of boxes as fractions of the picture
-
-/// The file under its temporary name; gone unless it was published. What killed exports to the same name left is
-/// removed.
-class UnpublishedFile {
- public:
-  explicit UnpublishedFile(const fs::path& target)
-      : target_(target), stem_("." + target.filename().string() + ".unverified-") {
-    path_ = target.parent_path() / (stem_ + std::to_string(::getpid()));
-    remove_leftovers();
-  }
-  ~UnpublishedFile() {
-    std::error_code ignored;
-    fs::remove(path_, ignored);
-  }
-  UnpublishedFile(const UnpublishedFile&) = delete;
-  UnpublishedFile& operator=(const UnpublishedFile&) = delete;
-
-  const fs::path& path() const { return path_; }
-  void publish() {
-    std::error_code error;
-    fs::rename(path_, target_, error);
-    if (error) throw IoError(target_.string() + ": cannot be put in place: " + error.message());
-    const fs::path folder = target_.parent_path().empty() ? "." : target_.parent_path();
-    const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY);
-    const bool synced = descriptor >= 0 && ::fsync(descriptor) == 0;
-    if (descriptor >= 0) ::close(descriptor);
-    if (!synced) log::warning(target_.string() + " is written, but its folder could not be synced to disk");
-  }
-
- private:
-  void remove_leftovers() const {
-    const fs::path folder = target_.parent_path().empty() ? "." : target_.parent_path();
-    std::error_code ignored;
-    for (const auto& entry : fs::directory_iterator(folder, ignored)) {
-      std::string name = entry.path().filename().string();
-      if (name.starts_with("." + stem_)) name.erase(0, 1);  // under the temporary name of an atomic write
-      if (!name.starts_with(stem_)) continue;
-      const auto process = parse_integer(name.substr(stem_.size(), name.find('.', stem_.size()) - stem_.size()));
-      const bool lives = !process || ::kill(static_cast<pid_t>(*process), 0) == 0 || errno != ESRCH;
-      if (!lives) fs::remove(entry.path(), ignored);
-    }
-  }
-
-  fs::path target_;
-  std::string stem_;
-  fs::path path_;
-};
 
 void check_target(const Settings& settings) {
   const fs::path folder = fs::path(settings.output).parent_path();
@@ -135,6 +83,34 @@ OutputDifference compare_on(const std::vector<torch::Tensor>& inputs, DetectionM
   return worst;
 }
 
+/// What was read back from the file before it got its name.
+struct WrittenFile {
+  std::int64_t decoder_layers = 0;
+  OutputDifference difference;
+};
+
+/// @throws InternalError  if the file does not compute what the original does; nothing is written then
+WrittenFile write_verified(const Settings& settings, DetectionModel& original, const OpenedModel& fused,
+                           const std::vector<torch::Tensor>& inputs) {
+  WrittenFile result;
+  const auto verify = [&](const fs::path& unpublished) {
+    LoadedModel written = load_model(unpublished);
+    result = {written.info.decoder_layers, compare_on(inputs, original, written.model)};
+    const double difference = result.difference.max_abs;
+    if (!(difference <= kTolerance))
+      throw InternalError("the exported model differs from " + settings.model + " by " + format_double(difference) +
+                          ", more than " + format_double(kTolerance) + "; nothing was written to " + settings.output);
+    StopSignals::leave_if_requested(kNothingWritten);
+  };
+  remove_leftover_temporaries_of(settings.output);
+  try {
+    save_model(settings.output, fused.model, fused.info, {}, {.verify = verify});
+  } catch (const UnsyncedError& fault) {
+    log::warning(fault.what());
+  }
+  return result;
+}
+
 }  // namespace
 
 ExitCode run_export(const Settings& settings) {
@@ -148,23 +124,14 @@ ExitCode run_export(const Settings& settings) {
   if (!fused.model->fused()) fused.model->fuse();
   fused.info.height = size.height;
   fused.info.width = size.width;
-  UnpublishedFile file(settings.output);
   StopSignals::leave_if_requested(kNothingWritten);
-  save_model(file.path(), fused.model, fused.info);
-
-  LoadedModel written = load_model(file.path());
-  const OutputDifference difference = compare_on(inputs, original.model, written.model);
-  if (!(difference.max_abs <= kTolerance))
-    throw InternalError("the exported model differs from " + settings.model + " by " +
-                        format_double(difference.max_abs) + ", more than " + format_double(kTolerance) +
-                        "; nothing was written to " + settings.output);
-  StopSignals::leave_if_requested(kNothingWritten);
-  file.publish();
+  const WrittenFile written = write_verified(settings, original.model, fused, inputs);
+  const OutputDifference& difference = written.difference;
 
   const auto bytes = static_cast<long long>(fs::file_size(settings.output));
   print_text(settings,
              settings.output + ": " + with_thousands(bytes) + " bytes, fused, input " + std::to_string(size.height) +
-                 "x" + std::to_string(size.width) + ", " + std::to_string(written.info.decoder_layers) +
+                 "x" + std::to_string(size.width) + ", " + std::to_string(written.decoder_layers) +
                  " decoder layers\nlargest difference to " + settings.model + " on " + std::to_string(inputs.size()) +
                  (settings.verify.empty() ? " seeded input: " : " pictures: ") + format_double(difference.max_abs) +
                  "\n\nnext: rtdetr predict model=" + shell_word(settings.output) + " source=photos/\n");
@@ -172,7 +139,7 @@ ExitCode run_export(const Settings& settings) {
                         {"format", settings.format},
                         {"bytes", bytes},
                         {"imgsz", {size.height, size.width}},
-                        {"decoder_layers", written.info.decoder_layers},
+                        {"decoder_layers", written.decoder_layers},
                         {"compared_inputs", inputs.size()},
                         {"max_abs_diff", difference.max_abs},
                         {"max_abs_diff_scores", difference.max_abs_scores},

@@ -44,25 +44,18 @@ RunFolder::RunFolder(std::filesystem::path path) : path_(std::move(path)) {
   lock();
 }
 
-RunFolder::RunFolder(RunFolder&& other) noexcept
-    : path_(std::move(other.path_)), lock_(std::exchange(other.lock_, -1)) {}
-
-RunFolder::~RunFolder() {
-  if (lock_ >= 0) close(lock_);
-}
-
 void RunFolder::lock() {
   const std::filesystem::path file = path_ / ".lock";
-  lock_ = open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
-  if (lock_ < 0) throw IoError("cannot write in the run folder " + path_.string() + ": " + errno_words(errno));
-  if (flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+  lock_ = Descriptor(open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666));
+  if (!lock_) throw IoError("cannot write in the run folder " + path_.string() + ": " + errno_words(errno));
+  if (flock(lock_.number(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) {  // some network file systems have no locks
       log::warning(path_.string() + ": cannot be locked (" + std::strerror(errno) + "); start no second run in it");
       return;
     }
     std::array<char, 512> owner{};
-    const bool known = pread(lock_, owner.data(), owner.size() - 1, 0) > 0;
-    close(std::exchange(lock_, -1));
+    const bool known = pread(lock_.number(), owner.data(), owner.size() - 1, 0) > 0;
+    lock_.close();
     throw ConfigError("the run folder " + path_.string() + " is in use by " +
                       (known ? owner.data() : "another process") + "; wait for it, or choose another name=");
   }
@@ -70,7 +63,7 @@ void RunFolder::lock() {
     log::debug("removed " + std::to_string(files) + " temporary files of a killed run in " + path_.string());
   }
   const std::string owner = this_process();
-  if (ftruncate(lock_, 0) != 0 || pwrite(lock_, owner.data(), owner.size(), 0) < 0) {
+  if (ftruncate(lock_.number(), 0) != 0 || pwrite(lock_.number(), owner.data(), owner.size(), 0) < 0) {
     log::warning(file.string() + ": cannot be written: " + std::strerror(errno));
   }
 }

@@ -3,6 +3,8 @@
 #include <filesystem>
 #include <string>
 
+#include "core/base/descriptor.h"
+
 namespace rtdetr {
 
 /// The folder `project/name` for what a command writes: a fresh one, or `name-2`, `-3`, …; with `exist_ok` that one
@@ -18,8 +20,7 @@ class RunFolder {
   /// That folder, made if it is not there.
   /// @throws ConfigError  naming process and host that use it; IoError
   explicit RunFolder(std::filesystem::path path);
-  ~RunFolder();
-  RunFolder(RunFolder&& other) noexcept;
+  RunFolder(RunFolder&& other) = default;
   RunFolder& operator=(RunFolder&&) = delete;
 
   const std::filesystem::path& path() const { return path_; }
@@ -31,7 +32,7 @@ class RunFolder {
   void lock();
 
   std::filesystem::path path_;
-  int lock_ = -1;
+  Descriptor lock_;
 };
 
 }  // namespace rtdetr

@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <csignal>
 
@@ -150,13 +151,51 @@ TEST_CASE("reading refuses what is no ordinary file, missing, or too large") {
   CHECK_THROWS_WITH(read_text_file(std::string("a\0b", 3)), Contains("NUL"));
 }
 
+TEST_CASE("a file is looked at, whole, before it gets its name, and has none if what was seen does not please") {
+  const TemporaryFolder folder;
+  write_text_atomically(folder / "a.txt", "old");
+  const auto write = [](FileSink& sink) { sink.write("new"); };
+  const auto refuse = [&](const std::filesystem::path& temporary) {
+    CHECK(temporary.parent_path() == folder.path());
+    CHECK(read_text_file(temporary) == "new");
+    CHECK(read_text_file(folder / "a.txt") == "old");
+    throw DataError("not this one");
+  };
+  CHECK_THROWS_WITH(write_file_atomically(folder / "a.txt", write, {.verify = refuse}), "not this one");
+  CHECK(read_text_file(folder / "a.txt") == "old");
+  CHECK(count_entries(folder.path()) == 1);
+  int looks = 0;
+  write_file_atomically(folder / "a.txt", write, {.verify = [&](const auto&) { ++looks; }});
+  CHECK(looks == 1);
+  CHECK(read_text_file(folder / "a.txt") == "new");
+}
+
 TEST_CASE("leftovers of killed writers are removed, other files stay") {
   const TemporaryFolder folder;
-  for (const char* name : {".last.safetensors.tmp-0123abcd", "last.safetensors", ".tmp-note", "x.tmp-0123abcd"}) {
+  for (const char* name : {".last.safetensors.tmp-0123abcd4567cdef", "last.safetensors", ".tmp-note",
+                           "x.tmp-0123abcd4567cdef", ".x.tmp-0123abcd"}) {
     write_text_atomically(folder / name, "x");
   }
   CHECK(remove_leftover_temporaries(folder.path()) == 1);
-  CHECK(count_entries(folder.path()) == 3);
+  CHECK(count_entries(folder.path()) == 4);
+}
+
+TEST_CASE("what a killed writer of one file left is removed, what a living one writes stays") {
+  const TemporaryFolder folder;
+  const pid_t killed = ::fork();
+  if (killed == 0) {
+    write_file_atomically(folder / "a.txt", [](FileSink&) {}, {.verify = [](const auto&) { ::raise(SIGKILL); }});
+  }
+  ::waitpid(killed, nullptr, 0);
+  write_text_atomically(folder / ".b.txt.tmp-7fffffff00000000", "of another file, whose writer is gone");
+  CHECK(count_entries(folder.path()) == 2);
+  write_file_atomically(folder / "a.txt", [](FileSink&) {}, {.verify = [&](const auto& living) {
+                          CHECK(remove_leftover_temporaries_of(folder / "a.txt") == 1);
+                          CHECK(std::filesystem::exists(living));
+                        }});
+  CHECK(count_entries(folder.path()) == 2);
+  CHECK(remove_leftover_temporaries_of(folder / "a.txt") == 0);
+  CHECK(remove_leftover_temporaries_of(folder / "b.txt") == 1);
 }
 
 TEST_CASE("fresh folders get the first free number") {

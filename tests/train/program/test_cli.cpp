@@ -310,7 +310,7 @@ TEST_CASE("an exported YAML is a fused model that predicts, and is never written
   CHECK(refused.code == 2);
   CHECK_THAT(refused.err, Contains("is the model itself"));
   for (const auto& entry : fs::directory_iterator(scratch.path))
-    CHECK_THAT(entry.path().filename().string(), !Contains("unverified"));
+    CHECK_THAT(entry.path().filename().string(), !Contains(".tmp-"));
 }
 
 TEST_CASE("predict names unreadable pictures, goes on, and ends with code 3") {

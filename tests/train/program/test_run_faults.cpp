@@ -176,7 +176,7 @@ TEST_CASE("an export that fails, is stopped or killed leaves no file under its n
     CHECK_THAT(program.err(), Contains("nothing was written"));
     CHECK(files_in(folder) == 0);
   }
-  CHECK(run_program(words, fault_at(folder, "rename", 2, "kill")).code == -SIGKILL);
+  CHECK(run_program(words, fault_at(folder, "rename", 1, "kill")).code == -SIGKILL);
   CHECK(files_in(folder) == 1);
   CHECK_FALSE(fs::exists(folder / "model.safetensors"));
   CHECK(run_program(words).code == 0);
