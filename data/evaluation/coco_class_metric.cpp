@@ -16,21 +16,6 @@ bool is_usable(const Box& box) {
          box[2] > 0 && box[3] > 0;
 }
 
-/// Intersection over union; over the detection's own area for a crowd. 0 for a truth with a side that is negative or
-/// no number, and where the areas exceed a double.
-double iou(const Box& detection, const MetricTruth& truth) {
-  const Box& box = truth.box_xywh;
-  if (!std::isfinite(box[0] + box[1] + box[2] + box[3])) return 0;
-  const double w = std::min(detection[0] + detection[2], box[0] + box[2]) - std::max(detection[0], box[0]);
-  if (!(w > 0)) return 0;
-  const double h = std::min(detection[1] + detection[3], box[1] + box[3]) - std::max(detection[1], box[1]);
-  if (!(h > 0)) return 0;
-  const double inter = w * h;
-  const double area = detection[2] * detection[3];
-  const double overlap = inter / (truth.crowd ? area : area + box[2] * box[3] - inter);
-  return overlap > 0 ? overlap : 0;
-}
-
 bool outside(double area, int range) { return area < kAreaRanges[range][0] || area > kAreaRanges[range][1]; }
 
 std::uint8_t areas_of(double area) {
@@ -65,6 +50,18 @@ void for_each_image(ImageOrder truths, ImageOrder detections, Visit&& visit) {
 }
 
 }  // namespace
+
+double iou(const Box& detection, const Box& truth, bool crowd) {
+  if (!std::isfinite(truth[0] + truth[1] + truth[2] + truth[3])) return 0;
+  const double w = std::min(detection[0] + detection[2], truth[0] + truth[2]) - std::max(detection[0], truth[0]);
+  if (!(w > 0)) return 0;
+  const double h = std::min(detection[1] + detection[3], truth[1] + truth[3]) - std::max(detection[1], truth[1]);
+  if (!(h > 0)) return 0;
+  const double inter = w * h;
+  const double area = detection[2] * detection[3];
+  const double overlap = inter / (crowd ? area : area + truth[2] * truth[3] - inter);
+  return overlap > 0 ? overlap : 0;
+}
 
 const std::array<double, kThresholds>& iou_thresholds() {
   static const auto values = [] {
@@ -134,7 +131,8 @@ void ClassEvaluator::add_image(std::span<const MetricTruth> truths, std::span<co
     double* row = ious_.data() + candidate_areas_.size() * truth_count;
     double best = 0;
     for (std::size_t g = 0; usable && g < truth_count; ++g) {
-      row[g] = iou(detection.box_xywh, truths[image_truths[g]]);
+      const MetricTruth& truth = truths[image_truths[g]];
+      row[g] = iou(detection.box_xywh, truth.box_xywh, truth.crowd);
       best = std::max(best, row[g]);
     }
     if (best < iou_thresholds().front()) {

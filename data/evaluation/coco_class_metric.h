@@ -6,17 +6,14 @@
 #include <vector>
 
 #include "data/dataset/metric_types.h"
+#include "data/evaluation/metric_ranges.h"
 
 /// The part of the COCO metric that one class needs, apart from the others.
 namespace rtdetr::metric {
 
-inline constexpr int kThresholds = 10;  ///< IoU .50 … .95
-inline constexpr int kRecalls = 101;
-inline constexpr int kAreas = 4;   ///< all, small, medium, large
-inline constexpr int kLimits = 3;  ///< detections per image and class
-inline constexpr std::array<std::uint32_t, kLimits> kMaxDetections{1, 10, 100};
-inline constexpr std::array<std::array<double, 2>, kAreas> kAreaRanges{
-    {{0, 1e10}, {0, 32.0 * 32.0}, {32.0 * 32.0, 96.0 * 96.0}, {96.0 * 96.0, 1e10}}};  ///< both ends belong
+/// Intersection over union; over the detection's own area for a crowd. 0 where a number is not finite, a side is
+/// negative, or the areas exceed a double.
+double iou(const std::array<double, 4>& detection_xywh, const std::array<double, 4>& truth_xywh, bool crowd);
 
 /// A range of boxes of one class: indices into the caller's array, sorted by image, then file order.
 struct ImageOrder {

@@ -81,14 +81,13 @@ void check_detections(std::span<const MetricDetection> detections, const IdIndex
 }
 
 /// Where class k's numbers go in the arrays of all classes.
-void store(const ClassCurves& curves, std::size_t k, std::size_t classes, MetricResult& result) {
+void store(const ClassCurves& curves, std::size_t k, MetricResult& result) {
   for (int t = 0; t < kThresholds; ++t) {
     for (int a = 0; a < kAreas; ++a) {
       for (int m = 0; m < kLimits; ++m) {
-        result.recall[((t * classes + k) * kAreas + a) * kLimits + m] = curves.recall[t][a][m];
+        result.recall[result.place_of(t, k, a, m)] = curves.recall[t][a][m];
         for (int r = 0; r < kRecalls; ++r) {
-          result.precision[(((t * kRecalls + r) * classes + k) * kAreas + a) * kLimits + m] =
-              curves.precision[t][r][a][m];
+          result.precision[result.place_of(t * kRecalls + r, k, a, m)] = curves.precision[t][r][a][m];
         }
       }
     }
@@ -118,12 +117,11 @@ struct Slice {
 };
 
 double mean_precision(const MetricResult& result, Slice slice, std::size_t k_begin, std::size_t k_end) {
-  const std::size_t classes = result.classes.size();
   Mean mean;
   for (int t = slice.first; t <= slice.last; ++t) {
     for (int r = 0; r < kRecalls; ++r) {
       for (std::size_t k = k_begin; k < k_end; ++k) {
-        mean.add(result.precision[(((t * kRecalls + r) * classes + k) * kAreas + slice.area) * kLimits + slice.limit]);
+        mean.add(result.precision_at(t, r, k, slice.area, slice.limit));
       }
     }
   }
@@ -131,17 +129,12 @@ double mean_precision(const MetricResult& result, Slice slice, std::size_t k_beg
 }
 
 double mean_recall(const MetricResult& result, Slice slice, std::size_t k_begin, std::size_t k_end) {
-  const std::size_t classes = result.classes.size();
   Mean mean;
   for (int t = slice.first; t <= slice.last; ++t) {
-    for (std::size_t k = k_begin; k < k_end; ++k) {
-      mean.add(result.recall[((t * classes + k) * kAreas + slice.area) * kLimits + slice.limit]);
-    }
+    for (std::size_t k = k_begin; k < k_end; ++k) mean.add(result.recall_at(t, k, slice.area, slice.limit));
   }
   return mean.value();
 }
-
-constexpr int kIou50 = 0, kIou75 = 5;
 
 void summarize(MetricResult& result) {
   const std::size_t all = result.classes.size();
@@ -198,7 +191,7 @@ MetricResult evaluate_coco(const MetricInput& input, std::span<const MetricDetec
     Worker& worker = workers[static_cast<std::size_t>(worker_index)];
     const std::size_t k = largest_first[i];
     worker.evaluator.evaluate(input.truths, truths.of_class(k), detections, found.of_class(k), worker.curves);
-    store(worker.curves, k, classes, result);
+    store(worker.curves, k, result);
     result.classes[k].category_id = categories.ids()[k];
     result.classes[k].truths = worker.curves.truths[0];
     worker.unusable += worker.curves.unusable_boxes;
@@ -206,6 +199,28 @@ MetricResult evaluate_coco(const MetricInput& input, std::span<const MetricDetec
   for (const Worker& worker : workers) result.unusable_boxes += worker.unusable;
   summarize(result);
   return result;
+}
+
+CurvePoint best_f1_on_curve(const MetricResult& result) {
+  CurvePoint best;
+  double best_f1 = -1;
+  for (std::size_t r = 0; r < kRecalls; ++r) {
+    double sum = 0;
+    std::size_t counted = 0;
+    for (std::size_t k = 0; k < result.classes.size(); ++k) {
+      const double precision = result.precision_at(kIou50, r, k);
+      if (precision < 0) continue;
+      sum += precision;
+      ++counted;
+    }
+    const double precision = counted > 0 ? sum / static_cast<double>(counted) : 0;
+    const double recall = static_cast<double>(r) / (kRecalls - 1);
+    const double f1 = 2 * precision * recall / std::max(precision + recall, 1e-16);
+    if (f1 <= best_f1) continue;
+    best_f1 = f1;
+    best = {precision, recall};
+  }
+  return best;
 }
 
 std::string format_summary(const MetricResult& result) {

@@ -41,12 +41,10 @@ std::string name_of(const ClassList& classes, std::int64_t category_id) {
 
 /// Precision of class k at IoU 0.5, all areas, 100 detections, by recall.
 ChartSeries curve_of_class(const MetricResult& result, std::size_t k) {
-  using metric::kAreas, metric::kLimits, metric::kRecalls;
   ChartSeries curve;
-  const std::size_t classes = result.classes.size();
-  for (int r = 0; r < kRecalls; ++r) {
-    curve.x.push_back(metric::recall_points()[static_cast<std::size_t>(r)]);
-    curve.y.push_back(result.precision[((static_cast<std::size_t>(r) * classes + k) * kAreas) * kLimits + kLimits - 1]);
+  for (std::size_t r = 0; r < metric::kRecalls; ++r) {
+    curve.x.push_back(metric::recall_points()[r]);
+    curve.y.push_back(result.precision_at(metric::kIou50, r, k));
   }
   return curve;
 }

@@ -5,24 +5,13 @@
 #include <numeric>
 
 #include "data/dataset/id_index.h"
+#include "data/evaluation/coco_class_metric.h"
 
 namespace rtdetr {
 namespace {
 
 constexpr double kIou = 0.5;
 constexpr std::size_t kMostDetections = 100;  // of a picture and class, as in the metric
-
-using Box = std::array<double, 4>;
-
-/// 0 where a number is not finite.
-double overlap(const Box& a, const Box& b, bool crowd) {
-  if (!std::isfinite(a[0] + a[1] + a[2] + a[3] + b[0] + b[1] + b[2] + b[3])) return 0;
-  const double w = std::min(a[0] + a[2], b[0] + b[2]) - std::max(a[0], b[0]);
-  const double h = std::min(a[1] + a[3], b[1] + b[3]) - std::max(a[1], b[1]);
-  if (!(w > 0) || !(h > 0)) return 0;
-  const double area = a[2] * a[3];
-  return w * h / (crowd ? area : area + b[2] * b[3] - w * h);
-}
 
 }  // namespace
 
@@ -102,7 +91,7 @@ void DetectionMatcher::match(Image& image) {
     for (std::size_t i = 0; i < image.boxes.size(); ++i) {
       const auto& box = image.boxes[i];
       if (box.label != found.label || taken[i] || (box.crowd && found.partner >= 0)) continue;
-      const double iou = overlap(found.xywh, box.xywh, box.crowd);
+      const double iou = metric::iou(found.xywh, box.xywh, box.crowd);
       if (iou < (box.crowd ? kIou : best)) continue;
       if (!box.crowd) best = iou;
       found.partner = box.crowd ? kCrowd : static_cast<std::int32_t>(i);
@@ -177,7 +166,7 @@ ConfusionMatrix DetectionMatcher::confusion(double confidence) const {
     for (std::size_t f = 0; f < shown; ++f) {
       for (std::size_t b = 0; !found_done[f] && b < image.boxes.size(); ++b) {
         if (box_done[b] || image.boxes[b].crowd) continue;
-        const double iou = overlap(image.found[f].xywh, image.boxes[b].xywh, false);
+        const double iou = metric::iou(image.found[f].xywh, image.boxes[b].xywh, false);
         if (iou >= kIou) rest.push_back({iou, f, b});
       }
     }

@@ -78,7 +78,7 @@ CocoEvaluation evaluate_coco_files(const std::filesystem::path& annotations, con
   const std::vector<MetricDetection> detections = read_coco_results(results);
   evaluation.result = evaluate_coco(input, detections, threads);
   const bool only_crowds = !input.truths.empty() && std::ranges::all_of(input.truths, &MetricTruth::crowd);
-  note(evaluation.problems, evaluation.result.stats[0] < 0 ? 1 : 0, "no_boxes",
+  note(evaluation.problems, evaluation.result.ap() < 0 ? 1 : 0, "no_boxes",
        only_crowds
            ? "every annotation is a crowd (iscrowd 1), so there is nothing to find: AP is undefined (-1)"
            : "no annotation is of a listed image and category, so there is nothing to find: AP is undefined (-1)",

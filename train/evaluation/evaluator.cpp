@@ -127,31 +127,6 @@ std::optional<Evaluation> evaluate(DetectionModel& model, const Dataset& dataset
   return evaluation;
 }
 
-OperatingPoint best_f1_point(const MetricResult& metric) {
-  // precision [T][R][K][A][M], here T = 0 (IoU 0.5), A = 0 (all areas), the last M (100 detections)
-  const std::size_t classes = metric.classes.size();
-  constexpr std::size_t kRecalls = 101, kAreas = 4, kDetections = 3;
-  OperatingPoint best;
-  double best_f1 = -1;
-  for (std::size_t r = 0; r < kRecalls; ++r) {
-    double sum = 0;
-    std::size_t counted = 0;
-    for (std::size_t k = 0; k < classes; ++k) {
-      const double precision = metric.precision[((r * classes + k) * kAreas) * kDetections + kDetections - 1];
-      if (precision < 0) continue;
-      sum += precision;
-      ++counted;
-    }
-    const double precision = counted > 0 ? sum / static_cast<double>(counted) : 0;
-    const double recall = static_cast<double>(r) / (kRecalls - 1);
-    const double f1 = 2 * precision * recall / std::max(precision + recall, 1e-16);
-    if (f1 <= best_f1) continue;
-    best_f1 = f1;
-    best = {precision, recall};
-  }
-  return best;
-}
-
 std::vector<double> time_layers(DetectionModel& model, std::int64_t height, std::int64_t width, int runs) {
   torch::NoGradGuard no_grad;
   model->eval();

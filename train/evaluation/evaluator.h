@@ -60,10 +60,4 @@ std::vector<double> time_layers(DetectionModel& model, std::int64_t height, std:
 /// Puts these times into the layers. Fuse the model first: that is what people deploy.
 void add_times(Evaluation& evaluation, DetectionModel& model, std::int64_t height, std::int64_t width);
 
-/// Precision and recall at IoU 0.5, mean over the classes, at the recall where their F1 is best (101 recalls).
-struct OperatingPoint {
-  double precision = 0, recall = 0;
-};
-OperatingPoint best_f1_point(const MetricResult& metric);
-
 }  // namespace rtdetr

@@ -160,7 +160,7 @@ std::optional<Evaluation> Trainer::validate(bool inside) {
 }
 
 void Trainer::keep_if_best(const Evaluation& evaluation) {
-  const double ap = evaluation.last().stats[0];
+  const double ap = evaluation.last().ap();
   if (position_.best_epoch >= 0 && ap <= best_ap_) return;
   best_ap_ = ap;
   position_.best_epoch = position_.epoch;

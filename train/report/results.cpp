@@ -29,11 +29,11 @@ void add_losses(RunLog::Row& row, const std::string& prefix, const Named& losses
 }
 
 void add_metrics(RunLog::Row& row, const Evaluation* evaluation) {
-  OperatingPoint point{std::nan(""), std::nan("")};
+  CurvePoint point{std::nan(""), std::nan("")};
   std::array<double, 2> ap{std::nan(""), std::nan("")};
   if (evaluation != nullptr) {
-    point = best_f1_point(evaluation->last());
-    ap = {evaluation->last().stats[1], evaluation->last().stats[0]};
+    point = best_f1_on_curve(evaluation->last());
+    ap = {evaluation->last().ap50(), evaluation->last().ap()};
   }
   row.emplace_back("metrics/precision(B)", point.precision);
   row.emplace_back("metrics/recall(B)", point.recall);
@@ -73,8 +73,8 @@ void record_results(const EpochRecord& record, RunLog& log) {
   for (std::size_t i = 0; i < record.layers.size(); ++i) {
     const std::string prefix = "layer" + std::to_string(record.layers[i].number);
     const bool known = record.evaluation != nullptr && i < record.evaluation->layers.size();
-    row.emplace_back(prefix + "/AP", known ? record.evaluation->layers[i].metric.stats[0] : std::nan(""));
-    row.emplace_back(prefix + "/AP50", known ? record.evaluation->layers[i].metric.stats[1] : std::nan(""));
+    row.emplace_back(prefix + "/AP", known ? record.evaluation->layers[i].metric.ap() : std::nan(""));
+    row.emplace_back(prefix + "/AP50", known ? record.evaluation->layers[i].metric.ap50() : std::nan(""));
   }
   if (record.in_steps || log.has_column(kStepTitle))
     row.emplace_back(kStepTitle, static_cast<double>(record.run_steps));
@@ -84,10 +84,10 @@ void record_results(const EpochRecord& record, RunLog& log) {
 
 std::string describe_validation(const EpochRecord& record) {
   const Evaluation& evaluation = *record.evaluation;
-  const auto& stats = evaluation.last().stats;
+  const MetricResult& metric = evaluation.last();
   std::array<char, 160> text{};
   std::snprintf(text.data(), text.size(), ": AP %.4f  AP50 %.4f  AP75 %.4f  AR100 %.4f  (%lld pictures, %.1f s)",
-                stats[0], stats[1], stats[2], stats[8], static_cast<long long>(evaluation.pictures),
+                metric.ap(), metric.ap50(), metric.ap75(), metric.ar100(), static_cast<long long>(evaluation.pictures),
                 evaluation.seconds);
   std::string place = "epoch " + std::to_string(record.epoch + 1);
   if (record.inside) place += ", step " + std::to_string(record.run_steps);

@@ -99,6 +99,21 @@ TEST_CASE("the metric equals pycocotools on 100 pictures of COCO and on crowded 
   check_against_pycocotools(kCocoEval / "synthetic60");
 }
 
+TEST_CASE("the best point of the mean curve is where its F1 is best, and classes without boxes do not count") {
+  MetricResult result;
+  result.classes.resize(3);
+  result.precision.assign(static_cast<std::size_t>(kThresholds * kRecalls * 3 * kAreas * kLimits), -1);
+  for (std::size_t r = 0; r < kRecalls; ++r) {
+    result.precision[result.place_of(r, 0, 0, kLimits - 1)] = r <= 60 ? 1.0 : 0.0;
+    result.precision[result.place_of(r, 2, 0, kLimits - 1)] = r <= 60 ? 0.8 : 0.0;
+  }
+  CHECK(result.precision_at(kIou50, 60, 2) == 0.8);
+  CHECK(result.precision_at(kIou50, 60, 1) == -1);
+  const CurvePoint point = best_f1_on_curve(result);
+  CHECK(point.recall == Approx(0.6));
+  CHECK(point.precision == Approx(0.9));
+}
+
 TEST_CASE("the metric is the same to the bit for any number of threads") {
   const fs::path folder = kCocoEval / "synthetic60";
   const MetricResult one = evaluate_coco_files(folder / "gt.json", folder / "dt.json", 1).result;

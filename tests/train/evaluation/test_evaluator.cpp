@@ -88,17 +88,4 @@ TEST_CASE("times of the layers grow from the encoder on") {
   CHECK(ms[1] - ms[0] == Approx(ms[2] - ms[1]));
 }
 
-TEST_CASE("the operating point is where the mean F1 over the classes is best") {
-  MetricResult metric;
-  metric.classes.resize(1);
-  metric.precision.assign(10 * 101 * 1 * 4 * 3, -1);
-  const auto set = [&](int recall, double precision) {
-    metric.precision[static_cast<std::size_t>(recall) * 4 * 3 + 2] = precision;
-  };
-  for (int r = 0; r <= 100; ++r) set(r, r <= 60 ? 0.9 : 0.0);
-  const OperatingPoint point = best_f1_point(metric);
-  CHECK(point.recall == Approx(0.6));
-  CHECK(point.precision == Approx(0.9));
-}
-
 }  // namespace rtdetr
