@@ -2,13 +2,12 @@
 
 #include <algorithm>
 
-#include "core/base/cpu_level.h"
+#include "core/base/simd.h"
 #include "core/image/resize_passes.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #define RTDETR_HAS_AVX512 1
 #include <immintrin.h>
-#define RTDETR_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi")))
 #endif
 
 namespace rtdetr::avx512 {
@@ -47,7 +46,8 @@ Stretch::Stretch(const ResizeAxis& axis, const std::vector<std::int32_t>& split)
   }
 }
 
-RTDETR_AVX512 void Stretch::run(const std::uint8_t* row, std::uint8_t* r, std::uint8_t* g, std::uint8_t* b) const {
+RTDETR_TARGET_AVX512_VBMI void Stretch::run(const std::uint8_t* row, std::uint8_t* r, std::uint8_t* g,
+                                            std::uint8_t* b) const {
   constexpr __mmask64 kLowBytes = 0x5555555555555555;  // of 16-bit numbers
   const __m512i half = _mm512_set1_epi32(1 << (kResizeWeightBits - 1)), one = _mm512_set1_epi8(1);
   constexpr int kPrefetch = 2048;  // bytes: reaches into the next rows, which come next
@@ -71,8 +71,8 @@ RTDETR_AVX512 void Stretch::run(const std::uint8_t* row, std::uint8_t* r, std::u
 namespace {
 
 /// The weighted sums of sixteen columns from `at` on, as bytes in 32-bit numbers.
-RTDETR_AVX512 inline __m512i sum_columns(const std::uint8_t* const* rows, const std::int32_t* weight, int count, int at,
-                                         __mmask16 mask) {
+RTDETR_TARGET_AVX512_VBMI inline __m512i sum_columns(const std::uint8_t* const* rows, const std::int32_t* weight,
+                                                     int count, int at, __mmask16 mask) {
   __m512i sum = _mm512_set1_epi32(1 << (kResizeWeightBits - 1));
   for (int j = 0; j < count; ++j) {
     const __m512i bytes = _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(mask, rows[j] + at));
@@ -81,20 +81,20 @@ RTDETR_AVX512 inline __m512i sum_columns(const std::uint8_t* const* rows, const 
   return _mm512_srli_epi32(sum, kResizeWeightBits);
 }
 
-RTDETR_AVX512 inline void put(float* out, __mmask16 mask, __m512i bytes) {
+RTDETR_TARGET_AVX512_VBMI inline void put(float* out, __mmask16 mask, __m512i bytes) {
   const __m512 value = _mm512_cvtepi32_ps(bytes);
   // As unit_value(): the first product is exact, so that fusing it with the sum changes nothing.
   const __m512 low = _mm512_mul_ps(value, _mm512_set1_ps(kInverseLow));
   _mm512_mask_storeu_ps(out, mask, _mm512_fmadd_ps(value, _mm512_set1_ps(kInverseHigh), low));
 }
 
-RTDETR_AVX512 inline void put(std::uint8_t* out, __mmask16 mask, __m512i bytes) {
+RTDETR_TARGET_AVX512_VBMI inline void put(std::uint8_t* out, __mmask16 mask, __m512i bytes) {
   _mm512_mask_cvtepi32_storeu_epi8(out, mask, bytes);
 }
 
 template <class T>
-RTDETR_AVX512 inline void sum_all(const std::uint8_t* const* rows, const std::int32_t* weight, int count, int begin,
-                                  int end, T* out) {
+RTDETR_TARGET_AVX512_VBMI inline void sum_all(const std::uint8_t* const* rows, const std::int32_t* weight, int count,
+                                              int begin, int end, T* out) {
   int at = begin;
   for (; at + 16 <= end; at += 16) put(out + at, 0xFFFF, sum_columns(rows, weight, count, at, 0xFFFF));
   const auto rest = static_cast<__mmask16>((1u << (end - at)) - 1);
@@ -103,8 +103,8 @@ RTDETR_AVX512 inline void sum_all(const std::uint8_t* const* rows, const std::in
 
 /// Copies with a fixed count let the compiler keep rows and weights in registers.
 template <class T>
-RTDETR_AVX512 void sum_by_count(const std::uint8_t* const* rows, const std::int32_t* weight, int count, int begin,
-                                int end, T* out) {
+RTDETR_TARGET_AVX512_VBMI void sum_by_count(const std::uint8_t* const* rows, const std::int32_t* weight, int count,
+                                            int begin, int end, T* out) {
   if (count == 1) {
     sum_all(rows, weight, 1, begin, end, out);
   } else if (count == 2) {

@@ -7,7 +7,6 @@
 #include <immintrin.h>
 #endif
 
-#include "core/base/cpu_level.h"
 #include "core/base/simd.h"
 
 namespace rtdetr {
@@ -21,8 +20,8 @@ inline void put(std::uint8_t& out, std::int32_t sum) { out = static_cast<std::ui
 inline void put(float& out, std::int32_t sum) { out = unit_value(sum >> kWeightBits); }
 
 template <class T>
-inline __attribute__((always_inline)) void sum_rows(const std::uint8_t* const* rows, const std::int32_t* weight,
-                                                    int count, int begin, int end, T* out) {
+RTDETR_INLINE void sum_rows(const std::uint8_t* const* rows, const std::int32_t* weight, int count, int begin, int end,
+                            T* out) {
   if (count == 1) {
     for (int i = begin; i < end; ++i) put(out[i], kHalf + weight[0] * rows[0][i]);
   } else if (count == 2) {
@@ -51,17 +50,16 @@ namespace {
 
 /// Four outputs at a time where every output is made from two pixels (stretching), with the integers of the plain loop.
 /// @return  the first output that is left
-__attribute__((target("avx2"))) int stretch_with_avx2(const std::uint8_t* row, const int* first,
-                                                      const std::int32_t* split, int begin, int end,
-                                                      std::uint8_t* rgbx) {
+RTDETR_TARGET_AVX2 int stretch_with_avx2(const std::uint8_t* row, const int* first, const std::int32_t* split,
+                                         int begin, int end, std::uint8_t* rgbx) {
   const __m256i half = _mm256_set1_epi32(kHalf);
   const __m256i spread = _mm256_broadcastsi128_si256(  // r g b r g b → r r g g b b, 16 bits each
       _mm_setr_epi8(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1));
   const __m256i low_of = _mm256_setr_epi32(0, 0, 0, 0, 2, 2, 2, 2), high_of = _mm256_setr_epi32(1, 1, 1, 1, 3, 3, 3, 3);
-  const auto pixels = [&](int i) __attribute__((target("avx2"))) {
+  const auto pixels = [&](int i) RTDETR_TARGET_AVX2 {
     return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(row + 3 * first[i]));
   };
-  const auto two_sums = [&](int i) __attribute__((target("avx2"))) {
+  const auto two_sums = [&](int i) RTDETR_TARGET_AVX2 {
     const __m256i both = _mm256_inserti128_si256(_mm256_castsi128_si256(pixels(i)), pixels(i + 1), 1);
     const __m256i pairs = _mm256_shuffle_epi8(both, spread);
     const __m256i weights =

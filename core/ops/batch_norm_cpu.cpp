@@ -3,10 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "core/base/cpu_level.h"
+#include "core/base/simd.h"
 #include "core/ops/batch_norm_kernels.h"
-
-#define RTDETR_INLINE inline __attribute__((always_inline))
 
 namespace rtdetr {
 namespace {
@@ -135,76 +133,72 @@ RTDETR_INLINE void for_each_group(std::int64_t rows, std::int64_t channels, cons
 
 template <typename T>
 RTDETR_INLINE void sums(const T* x, std::int64_t rows, std::int64_t channels, double* sum, double* squares) {
-  for_each_group(
-      rows, channels,
-      [&](std::int64_t begin, std::int64_t end, std::int64_t c, std::int64_t n) __attribute__((always_inline)) {
-        Sums total(sum + c), square(squares + c);
-        for (std::int64_t r = begin; r < end; ++r) {
-          const Floats v = load(x + r * channels + c, n);
-          total.add(v);
-          square.add_product(v, v);
-        }
-        total.keep(sum + c);
-        square.keep(squares + c);
-      });
+  for_each_group(rows, channels,
+                 [&](std::int64_t begin, std::int64_t end, std::int64_t c, std::int64_t n) RTDETR_ALWAYS_INLINE {
+                   Sums total(sum + c), square(squares + c);
+                   for (std::int64_t r = begin; r < end; ++r) {
+                     const Floats v = load(x + r * channels + c, n);
+                     total.add(v);
+                     square.add_product(v, v);
+                   }
+                   total.keep(sum + c);
+                   square.keep(squares + c);
+                 });
 }
 
 template <typename T, NormActivation A>
 RTDETR_INLINE void normalize(const T* x, std::int64_t rows, std::int64_t channels, const ChannelNorm& norm, T* y) {
-  for_each_group(
-      rows, channels,
-      [&](std::int64_t begin, std::int64_t end, std::int64_t c, std::int64_t n) __attribute__((always_inline)) {
-        const Floats mean = load_full(norm.mean + c), scale = load_full(norm.scale + c),
-                     shift = load_full(norm.shift + c);
-        for (std::int64_t r = begin; r < end; ++r) {
-          const std::int64_t at = r * channels + c;
-          store(y + at, activated<A>((load(x + at, n) - mean) * scale + shift), n);
-        }
-      });
+  for_each_group(rows, channels,
+                 [&](std::int64_t begin, std::int64_t end, std::int64_t c, std::int64_t n) RTDETR_ALWAYS_INLINE {
+                   const Floats mean = load_full(norm.mean + c), scale = load_full(norm.scale + c),
+                                shift = load_full(norm.shift + c);
+                   for (std::int64_t r = begin; r < end; ++r) {
+                     const std::int64_t at = r * channels + c;
+                     store(y + at, activated<A>((load(x + at, n) - mean) * scale + shift), n);
+                   }
+                 });
 }
 
 template <typename T, NormActivation A>
 RTDETR_INLINE void backward_sums(const T* g, const T* x, std::int64_t rows, std::int64_t channels,
                                  const ChannelNorm& norm, double* sum, double* products) {
-  for_each_group(
-      rows, channels,
-      [&](std::int64_t begin, std::int64_t end, std::int64_t c, std::int64_t n) __attribute__((always_inline)) {
-        const Floats mean = load_full(norm.mean + c), inverse = load_full(norm.inverse_deviation + c);
-        const Floats scale = load_full(norm.scale + c), shift = load_full(norm.shift + c);
-        Sums total(sum + c), product(products + c);
-        for (std::int64_t r = begin; r < end; ++r) {
-          const Floats v = load(x + r * channels + c, n) - mean;
-          const Floats dz = activation_backward<A>(load(g + r * channels + c, n), v * scale + shift);
-          total.add(dz);
-          product.add_product(dz, v * inverse);
-        }
-        total.keep(sum + c);
-        product.keep(products + c);
-      });
+  for_each_group(rows, channels,
+                 [&](std::int64_t begin, std::int64_t end, std::int64_t c, std::int64_t n) RTDETR_ALWAYS_INLINE {
+                   const Floats mean = load_full(norm.mean + c), inverse = load_full(norm.inverse_deviation + c);
+                   const Floats scale = load_full(norm.scale + c), shift = load_full(norm.shift + c);
+                   Sums total(sum + c), product(products + c);
+                   for (std::int64_t r = begin; r < end; ++r) {
+                     const Floats v = load(x + r * channels + c, n) - mean;
+                     const Floats dz = activation_backward<A>(load(g + r * channels + c, n), v * scale + shift);
+                     total.add(dz);
+                     product.add_product(dz, v * inverse);
+                   }
+                   total.keep(sum + c);
+                   product.keep(products + c);
+                 });
 }
 
 template <typename T, NormActivation A>
 RTDETR_INLINE void backward_input(const T* g, const T* x, std::int64_t rows, std::int64_t channels,
                                   const ChannelNorm& norm, const float* mean_dz, const float* mean_product, T* dx) {
-  for_each_group(
-      rows, channels,
-      [&](std::int64_t begin, std::int64_t end, std::int64_t c, std::int64_t n) __attribute__((always_inline)) {
-        const Floats mean = load_full(norm.mean + c), level = load_full(mean_dz + c);
-        const Floats scale = load_full(norm.scale + c), shift = load_full(norm.shift + c);
-        const Floats slope = load_full(norm.inverse_deviation + c) * load_full(mean_product + c);
-        for (std::int64_t r = begin; r < end; ++r) {
-          const std::int64_t at = r * channels + c;
-          const Floats v = load(x + at, n) - mean;
-          const Floats dz = activation_backward<A>(load(g + at, n), v * scale + shift);
-          store(dx + at, scale * (dz - level - v * slope), n);
-        }
-      });
+  for_each_group(rows, channels,
+                 [&](std::int64_t begin, std::int64_t end, std::int64_t c, std::int64_t n) RTDETR_ALWAYS_INLINE {
+                   const Floats mean = load_full(norm.mean + c), level = load_full(mean_dz + c);
+                   const Floats scale = load_full(norm.scale + c), shift = load_full(norm.shift + c);
+                   const Floats slope = load_full(norm.inverse_deviation + c) * load_full(mean_product + c);
+                   for (std::int64_t r = begin; r < end; ++r) {
+                     const std::int64_t at = r * channels + c;
+                     const Floats v = load(x + at, n) - mean;
+                     const Floats dz = activation_backward<A>(load(g + at, n), v * scale + shift);
+                     store(dx + at, scale * (dz - level - v * slope), n);
+                   }
+                 });
 }
 
 // One table per instruction set and type; functions are compiled for `target`.
-#define RTDETR_KERNELS(Kernels, target)                                                                            \
+#define RTDETR_NORM_KERNELS(Level, target)                                                                         \
   template <typename T>                                                                                            \
-  struct Kernels {                                                                                                 \
+  struct Level##Kernels {                                                                                          \
     target static void sums_(const T* x, std::int64_t rows, std::int64_t channels, double* sum, double* squares) { \
       sums(x, rows, channels, sum, squares);                                                                       \
     }                                                                                                              \
@@ -233,19 +227,11 @@ RTDETR_INLINE void backward_input(const T* g, const T* x, std::int64_t rows, std
          backward_input_<NormActivation::kSilu>}};                                                                 \
   };
 
-RTDETR_KERNELS(BaselineKernels, )
-#if defined(__x86_64__)
-RTDETR_KERNELS(Avx2Kernels, __attribute__((target("avx2,fma"))))
-RTDETR_KERNELS(Avx512Kernels, __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma"))))
-#endif
+RTDETR_FOR_EACH_CPU_LEVEL(RTDETR_NORM_KERNELS)
 
 template <typename T>
 const BatchNormKernels<T>& kernels_in_use() {
-#if defined(__x86_64__)
-  if (cpu_level() == CpuLevel::kAvx512) return Avx512Kernels<T>::table;
-  if (cpu_level() == CpuLevel::kAvx2) return Avx2Kernels<T>::table;
-#endif
-  return BaselineKernels<T>::table;
+  return at_cpu_level(BaselineKernels<T>::table, Avx2Kernels<T>::table, Avx512Kernels<T>::table);
 }
 
 }  // namespace

@@ -11,10 +11,8 @@
 #include <array>
 #include <cmath>
 
-#include "core/base/cpu_level.h"
+#include "core/base/simd.h"
 #include "core/ops/ms_deform_attn_kernels.h"
-
-#define RTDETR_INLINE inline __attribute__((always_inline))
 
 namespace rtdetr {
 namespace {
@@ -194,25 +192,24 @@ RTDETR_INLINE void backward_any(const MsDeformAttnShape& s, const BackwardArgs<T
 }
 
 // One set of entry points per instruction set.
-#define RTDETR_KERNELS(suffix, target)                                                                         \
-  target void forward_f32_##suffix(const MsDeformAttnShape& s, const ForwardArgs<float>& a, std::int64_t b,    \
-                                   std::int64_t e) {                                                           \
-    forward_any(s, a, b, e);                                                                                   \
-  }                                                                                                            \
-  target void forward_f64_##suffix(const MsDeformAttnShape& s, const ForwardArgs<double>& a, std::int64_t b,   \
-                                   std::int64_t e) {                                                           \
-    forward_any(s, a, b, e);                                                                                   \
-  }                                                                                                            \
-  target void backward_f32_##suffix(const MsDeformAttnShape& s, const BackwardArgs<float>& a, std::int64_t b,  \
-                                    std::int64_t e) {                                                          \
-    backward_any(s, a, b, e);                                                                                  \
-  }                                                                                                            \
-  target void backward_f64_##suffix(const MsDeformAttnShape& s, const BackwardArgs<double>& a, std::int64_t b, \
-                                    std::int64_t e) {                                                          \
-    backward_any(s, a, b, e);                                                                                  \
-  }                                                                                                            \
-  constexpr KernelTable kTable_##suffix{forward_f32_##suffix, forward_f64_##suffix, backward_f32_##suffix,     \
-                                        backward_f64_##suffix};
+#define RTDETR_DEFORM_KERNELS(Level, target)                                                                  \
+  target void forward_f32_##Level(const MsDeformAttnShape& s, const ForwardArgs<float>& a, std::int64_t b,    \
+                                  std::int64_t e) {                                                           \
+    forward_any(s, a, b, e);                                                                                  \
+  }                                                                                                           \
+  target void forward_f64_##Level(const MsDeformAttnShape& s, const ForwardArgs<double>& a, std::int64_t b,   \
+                                  std::int64_t e) {                                                           \
+    forward_any(s, a, b, e);                                                                                  \
+  }                                                                                                           \
+  target void backward_f32_##Level(const MsDeformAttnShape& s, const BackwardArgs<float>& a, std::int64_t b,  \
+                                   std::int64_t e) {                                                          \
+    backward_any(s, a, b, e);                                                                                 \
+  }                                                                                                           \
+  target void backward_f64_##Level(const MsDeformAttnShape& s, const BackwardArgs<double>& a, std::int64_t b, \
+                                   std::int64_t e) {                                                          \
+    backward_any(s, a, b, e);                                                                                 \
+  }                                                                                                           \
+  constexpr KernelTable k##Level{forward_f32_##Level, forward_f64_##Level, backward_f32_##Level, backward_f64_##Level};
 
 struct KernelTable {
   void (*forward_f32)(const MsDeformAttnShape&, const ForwardArgs<float>&, std::int64_t, std::int64_t);
@@ -221,25 +218,9 @@ struct KernelTable {
   void (*backward_f64)(const MsDeformAttnShape&, const BackwardArgs<double>&, std::int64_t, std::int64_t);
 };
 
-RTDETR_KERNELS(baseline, )
-#if defined(__x86_64__)
-RTDETR_KERNELS(avx2, __attribute__((target("avx2,fma"))))
-RTDETR_KERNELS(avx512, __attribute__((target("avx512f,avx512dq,avx512vl,avx2,fma"))))
-#endif
+RTDETR_FOR_EACH_CPU_LEVEL(RTDETR_DEFORM_KERNELS)
 
-const KernelTable& kernel_table() {
-#if defined(__x86_64__)
-  switch (cpu_level()) {
-    case CpuLevel::kAvx512:
-      return kTable_avx512;
-    case CpuLevel::kAvx2:
-      return kTable_avx2;
-    case CpuLevel::kBaseline:
-      break;
-  }
-#endif
-  return kTable_baseline;
-}
+const KernelTable& kernel_table() { return at_cpu_level(kBaseline, kAvx2, kAvx512); }
 
 template <typename T>
 ForwardArgs<T> forward_args(const torch::Tensor& value, const torch::Tensor& locations, const torch::Tensor& weights,
