@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <mutex>
@@ -11,6 +12,8 @@
 
 namespace rtdetr {
 namespace {
+
+std::atomic<const CudaPlugin*> g_plugin{nullptr};
 
 constexpr const char* kFileName = "librtdetr_cuda.so";
 
@@ -48,11 +51,10 @@ const CudaPlugin& open_plugin(const std::filesystem::path& file) {
 
 void load_cuda_plugin() {
   static std::mutex mutex;
-  static bool loaded = false;
   const std::lock_guard lock(mutex);
-  if (loaded) return;
-  set_ms_deform_attn_cuda_kernels(open_plugin(find_plugin()).ms_deform_attn);
-  loaded = true;
+  if (g_plugin == nullptr) g_plugin = &open_plugin(find_plugin());
 }
+
+const CudaPlugin* cuda_plugin() { return g_plugin; }
 
 }  // namespace rtdetr

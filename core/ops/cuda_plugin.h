@@ -3,7 +3,8 @@
 #include "core/ops/ms_deform_attn_kernels.h"
 
 /// CUDA comes in a plug-in, librtdetr_cuda.so, so that one program runs everywhere and starts without CUDA's libraries.
-/// The plug-in exports one C function that hands over a table of kernels.
+/// The plug-in exports one C function that hands over a table of kernels, a member for each op
+/// (docs/decisions/0005-kernels-in-one-table.md).
 namespace rtdetr {
 
 struct CudaPlugin {
@@ -13,10 +14,13 @@ struct CudaPlugin {
 inline constexpr int kCudaPluginVersion = 1;
 inline constexpr const char* kCudaPluginEntry = "rtdetr_cuda_plugin";  ///< const CudaPlugin* ()
 
-/// Loads the plug-in, and with it LibTorch's CUDA half, and installs its kernels. Looks at $RTDETR_CUDA_PLUGIN, beside
+/// Loads the plug-in, and with it LibTorch's CUDA half. Looks at $RTDETR_CUDA_PLUGIN, beside
 /// the program, and in the lib folder beside the program's. Call before anything asks LibTorch about CUDA: it remembers
 /// the first answer. Does nothing when called again.
 /// @throws ConfigError  saying where it looked, or what the loader said
 void load_cuda_plugin();
+
+/// The kernels of the plug-in, or nullptr if it was not loaded.
+const CudaPlugin* cuda_plugin();
 
 }  // namespace rtdetr

@@ -4,6 +4,7 @@
 
 #include <torch/torch.h>
 
+#include "core/ops/cuda_plugin.h"
 #include "core/ops/ms_deform_attn_kernels.h"
 #include "core/tensor/check.h"
 
@@ -13,8 +14,6 @@ namespace {
 using torch::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-
-MsDeformAttnKernels g_cuda_kernels;
 
 /// For tensors without memory, whose shapes are all there is.
 MsDeformAttnKernels shape_kernels() {
@@ -28,7 +27,7 @@ MsDeformAttnKernels shape_kernels() {
 MsDeformAttnKernels kernels_for(const torch::Device& device) {
   if (device.is_meta()) return shape_kernels();
   if (device.is_cpu()) return ms_deform_attn_cpu_kernels();
-  if (device.is_cuda() && g_cuda_kernels.forward) return g_cuda_kernels;
+  if (device.is_cuda() && cuda_plugin() != nullptr) return cuda_plugin()->ms_deform_attn;
   throw Error(ExitCode::kUsage, "deformable attention has no kernel for device '" + device.str() +
                                     "': librtdetr_cuda.so was not loaded; use device=cpu or build with RTDETR_CUDA=ON");
 }
@@ -91,8 +90,6 @@ class MsDeformAttnFunction : public torch::autograd::Function<MsDeformAttnFuncti
 };
 
 }  // namespace
-
-void set_ms_deform_attn_cuda_kernels(const MsDeformAttnKernels& kernels) { g_cuda_kernels = kernels; }
 
 torch::Tensor ms_deform_attn(const Tensor& value, const std::vector<LevelShape>& levels,
                              const std::vector<std::int64_t>& points, const Tensor& locations, const Tensor& weights,

@@ -18,7 +18,5 @@ struct MsDeformAttnKernels {
 };
 
 MsDeformAttnKernels ms_deform_attn_cpu_kernels();
-/// Installs the kernels of a plug-in (CUDA). Call before the first use, from one thread.
-void set_ms_deform_attn_cuda_kernels(const MsDeformAttnKernels& kernels);
 
 }  // namespace rtdetr
