@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <utility>
 
 namespace rtdetr {
 
@@ -8,5 +9,20 @@ namespace rtdetr {
 inline double seconds_now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
+
+/// Starts when it is made.
+class Stopwatch {
+ public:
+  double seconds() const { return seconds_now() - begin_; }
+  double milliseconds() const { return seconds() * 1e3; }
+  /// Milliseconds, and starts anew.
+  double lap() {
+    const double now = seconds_now();
+    return (now - std::exchange(begin_, now)) * 1e3;
+  }
+
+ private:
+  double begin_ = seconds_now();
+};
 
 }  // namespace rtdetr

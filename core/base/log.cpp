@@ -6,20 +6,18 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
 #include <string_view>
 
+#include "core/base/clock.h"
 #include "core/base/descriptor.h"
 
 namespace rtdetr::log {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-constexpr auto kPlainLineEvery = std::chrono::seconds(10);
-constexpr auto kLiveLineEvery = std::chrono::milliseconds(50);
+constexpr double kPlainLineEvery_s = 10, kLiveLineEvery_s = 0.05;
 
 spdlog::level::level_enum to_spdlog(Level level) {
   switch (level) {
@@ -115,8 +113,8 @@ class Console {
     if (Level::kInfo < level_) return;
     line_ = without_control_characters(line);
     shown_ = false;
-    const Clock::time_point now = Clock::now();
-    if (started_ && now - last_shown_ < (terminal_ ? Clock::duration(kLiveLineEvery) : kPlainLineEvery)) return;
+    const double now = seconds_now();
+    if (started_ && now - last_shown_ < (terminal_ ? kLiveLineEvery_s : kPlainLineEvery_s)) return;
     started_ = true;
     show(now);
   }
@@ -135,7 +133,7 @@ class Console {
 
   void end_progress() {
     const std::lock_guard lock(mutex_);
-    if (started_ && !shown_) show(Clock::now());
+    if (started_ && !shown_) show(seconds_now());
     if (live_) std::fputs("\n", stderr);
     live_ = started_ = false;
   }
@@ -151,7 +149,7 @@ class Console {
     spare_.write((label.empty() ? "" : label + ": ") + text + "\n");
   }
 
-  void show(Clock::time_point now) {
+  void show(double now) {
     last_shown_ = now;
     shown_ = true;
     if (!terminal_) return print(Level::kInfo, line_);
@@ -173,7 +171,7 @@ class Console {
   SpareFile spare_;
   Level level_ = Level::kInfo;
   std::string line_;
-  Clock::time_point last_shown_;
+  double last_shown_ = 0;
   bool started_ = false;  // since the last end_progress
   bool shown_ = false;    // line_ as it is now
   bool live_ = false;     // a line without newline stands on the terminal

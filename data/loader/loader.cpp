@@ -1,7 +1,6 @@
 #include "data/loader/loader.h"
 
 #include <algorithm>
-#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -12,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/clock.h"
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/base/text.h"
@@ -253,9 +253,9 @@ std::optional<Batch> Loader::next() {
     state.warnings.report();
     return std::nullopt;
   }
-  const auto begin = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   BatchDraft draft = state.wait_for_batch();
-  state.last_wait_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  state.last_wait_s = watch.seconds();
   ++state.next_batch;
   state.report(draft);
   return std::move(draft.batch);

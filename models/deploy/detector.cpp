@@ -3,10 +3,10 @@
 #include <omp.h>
 #include <torch/torch.h>
 
-#include <chrono>
 #include <mutex>
 #include <set>
 
+#include "core/base/clock.h"
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/base/short_waits.h"
@@ -59,20 +59,6 @@ class ThreadsOfCall {
 
  private:
   int before_;
-};
-
-class Stopwatch {
- public:
-  /// Milliseconds since the last call, or since construction.
-  double lap() {
-    const auto now = std::chrono::steady_clock::now();
-    const std::chrono::duration<double, std::milli> passed = now - last_;
-    last_ = now;
-    return passed.count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
 /// Collects options that are out of range.

@@ -1,11 +1,11 @@
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cmath>
 
 #include <torch/torch.h>
 #include <nlohmann/json.hpp>
 
+#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/text.h"
 #include "core/io/file.h"
@@ -24,8 +24,6 @@
 namespace rtdetr {
 
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 constexpr int kWarmUpRuns = 3;
 
@@ -64,11 +62,11 @@ class Pipeline {
   }
 
   void run(bool record) {
-    const auto start = Clock::now();
+    const Stopwatch watch;
     std::vector<Picture> pictures;
     for (std::size_t i = 0; i < batch_; ++i)
       pictures.push_back(decode_picture(bytes_[next_++ % bytes_.size()], "picture", limits_));
-    const double decode_ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+    const double decode_ms = watch.milliseconds();
     std::vector<RgbView> views;
     for (const Picture& picture : pictures) views.push_back({picture.rgb.data(), picture.width, picture.height});
     DetectionTimes times;

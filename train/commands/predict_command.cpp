@@ -1,8 +1,8 @@
-#include <chrono>
 #include <filesystem>
 
 #include <nlohmann/json.hpp>
 
+#include "core/base/clock.h"
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/base/text.h"
@@ -21,13 +21,8 @@ namespace rtdetr {
 namespace {
 
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kListedPictures = 50;  ///< more pictures than this get a progress line instead of a line each
-
-double milliseconds_since(Clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-}
 
 DetectorOptions detector_options(const Settings& settings) {
   require_trained(settings);
@@ -52,10 +47,10 @@ class PredictRun {
 
   void run() {
     const auto batch = static_cast<std::size_t>(settings_.batch);
-    const auto start = Clock::now();
+    const Stopwatch watch;
     for (std::size_t first = 0; first < files_.size(); first += batch) {
       detect(first, std::min(first + batch, files_.size()));
-      show_progress(std::min(first + batch, files_.size()), milliseconds_since(start) / 1000);
+      show_progress(std::min(first + batch, files_.size()), watch.seconds());
     }
     log::end_progress();
     warnings_.report();

@@ -1,25 +1,26 @@
 #include "train/optim/precision.h"
 
 #include <algorithm>
-#include <chrono>
 #include <limits>
 
 #include <ATen/autocast_mode.h>
 #include <torch/torch.h>
+
+#include "core/base/clock.h"
 
 namespace rtdetr {
 namespace {
 
 /// Milliseconds for one convolution of a typical size, forward and backward.
 double time_convolution(torch::Tensor& weight, torch::Tensor& input, Precision precision) {
-  const auto begin = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   torch::Tensor output;
   {
     AutocastScope autocast(precision, input.device());
     output = torch::conv2d(input, weight, {}, 1, 1);
   }
   output.sum().backward();
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+  return watch.milliseconds();
 }
 
 struct ConvolutionTimes {
