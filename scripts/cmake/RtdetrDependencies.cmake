@@ -1,4 +1,17 @@
 # Everything from outside, each once.
+find_package(Threads REQUIRED)
+if(RTDETR_LIBTORCH)
+  find_package(LibTorch 2.11 REQUIRED)
+  find_package(OpenMP REQUIRED COMPONENTS CXX)
+  # LibTorch brings the same libgomp; one path to it keeps the runtime search path unambiguous. clang's code wants its own.
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND EXISTS "${LibTorch_DIR_ROOT}/lib/libgomp.so.1")
+    set_target_properties(OpenMP::OpenMP_CXX PROPERTIES INTERFACE_LINK_LIBRARIES "${LibTorch_DIR_ROOT}/lib/libgomp.so.1")
+  endif()
+endif()
+if(RTDETR_OPS_ONLY)
+  return()
+endif()
+
 # Debian ships OpenCV's CMake file only with libopencv-dev, which drags in every module; two of them are enough.
 find_path(OPENCV_INCLUDE_DIR opencv2/imgproc.hpp PATH_SUFFIXES opencv4 REQUIRED)
 find_library(OPENCV_CORE_LIBRARY opencv_core REQUIRED)
@@ -12,14 +25,5 @@ find_package(pugixml REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(JPEG REQUIRED)
 find_package(PNG REQUIRED)
-find_package(Threads REQUIRED)
 find_path(NETTLE_INCLUDE_DIR nettle/sha2.h REQUIRED)
 find_library(NETTLE_LIBRARY nettle REQUIRED)
-if(RTDETR_LIBTORCH)
-  find_package(LibTorch 2.11 REQUIRED)
-  find_package(OpenMP REQUIRED COMPONENTS CXX)
-  # LibTorch brings the same libgomp; one path to it keeps the runtime search path unambiguous. clang's code wants its own.
-  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND EXISTS "${LibTorch_DIR_ROOT}/lib/libgomp.so.1")
-    set_target_properties(OpenMP::OpenMP_CXX PROPERTIES INTERFACE_LINK_LIBRARIES "${LibTorch_DIR_ROOT}/lib/libgomp.so.1")
-  endif()
-endif()

@@ -22,12 +22,13 @@ if(RTDETR_INSTALL_LIBTORCH)
   set(_libtorch_lib "$ORIGIN/${_up}/rtdetr/${RTDETR_INSTALLED_LIBTORCH}/lib")
 endif()
 set_target_properties(rtdetr PROPERTIES INSTALL_RPATH "${_libtorch_lib}")
-foreach(_library IN ITEMS io core data models losses train)
+foreach(_library IN ITEMS base ops io core data models losses train)
   set_target_properties(rtdetr_${_library} PROPERTIES EXPORT_NAME ${_library})
 endforeach()
 set_target_properties(rtdetr PROPERTIES EXPORT_NAME program)
 
-install(TARGETS rtdetr rtdetr_io rtdetr_core rtdetr_data rtdetr_models rtdetr_losses rtdetr_train rtdetr_opencv
+install(TARGETS rtdetr rtdetr_base rtdetr_ops rtdetr_io rtdetr_core rtdetr_data rtdetr_models rtdetr_losses rtdetr_train
+                rtdetr_opencv
         EXPORT rtdetrTargets)
 install(EXPORT rtdetrTargets NAMESPACE rtdetr:: DESTINATION ${_package})
 

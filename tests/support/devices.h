@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdlib>
+#include <ostream>
+#include <vector>
 
 #include <torch/types.h>
 
@@ -17,6 +19,24 @@ inline torch::Device test_device() {
   const torch::Device device(named ? named : "cpu");
   if (device.is_cuda()) load_cuda_plugin();
   return device;
+}
+
+/// A row of the table of devices and types: where a body computes, and in what.
+struct Place {
+  torch::Device device;
+  torch::ScalarType type;
+  double tolerance;  ///< between two ways to a number of about 1
+  torch::TensorOptions options() const { return torch::dtype(type).device(device); }
+};
+
+inline std::ostream& operator<<(std::ostream& out, const Place& place) {
+  return out << place.type << " on " << place.device;
+}
+
+/// The table, for GENERATE(from_range(places())).
+inline std::vector<Place> places() {
+  const torch::Device device = test_device();
+  return {{device, torch::kFloat64, 1e-13}, {device, torch::kFloat32, 2e-5}};
 }
 
 }  // namespace rtdetr::test

@@ -44,9 +44,9 @@ class TwoLayerHead : public Head {
   /// Lets model files name it.
   static void offer() {
     static const bool once = [] {
-      add_to_registry({.name = "TwoLayerHead",
-                       .summary = "of tests",
-                       .build_head = [](const RowContext&) -> HeadPtr { return std::make_shared<TwoLayerHead>(); }});
+      add_to_registry({.name = "TwoLayerHead", .summary = "of tests", .build_head = [](const RowContext&) -> HeadPtr {
+                         return std::make_shared<TwoLayerHead>();
+                       }});
       return true;
     }();
     static_cast<void>(once);

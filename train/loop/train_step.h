@@ -41,8 +41,8 @@ struct StepReport {
 /// One optimizer step as a transaction: forward, losses and backward over all batches, then one decision, then clip,
 /// optimizer and EMA together or nothing at all. A refused step also takes back what forward did to the BatchNorm
 /// statistics. The decision is made where the numbers are, and the optimizer obeys it there; the host reads it with all
-/// other numbers of the step at once, when everything up to the optimizer has been queued. What is promised of it, and the
-/// tests: docs/reliability.md.
+/// other numbers of the step at once, when everything up to the optimizer has been queued. What is promised of it, and
+/// the tests: docs/reliability.md.
 class TrainStep {
  public:
   /// Model, optimizer, average and group outlive this object.

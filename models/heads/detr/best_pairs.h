@@ -15,7 +15,8 @@ enum class Scores {
 };
 
 /// The postprocessing of DETR's family: the highest scores over all (query, class) pairs, boxes in pixels of the
-/// original picture (docs/reference/official_behaviour.md#detections). No suppression and no threshold: RT-DETR needs none.
+/// original picture (docs/reference/official_behaviour.md#detections). No suppression and no threshold: RT-DETR needs
+/// none.
 ///
 /// @param prediction  [B, Q, C] and [B, Q, 4]; half types are raised to float32
 /// @param sizes       B original sizes

@@ -6,6 +6,7 @@
 #include "core/base/cpu_level.h"
 #include "core/base/error.h"
 #include "core/ops/batch_norm.h"
+#include "tests/support/devices.h"
 #include "tests/support/thread_world.h"
 
 using rtdetr::batch_norm_act;
@@ -184,7 +185,10 @@ TEST_CASE("batch norm gives the same on every instruction set up to rounding") {
   rtdetr::set_cpu_level(rtdetr::best_cpu_level());
 }
 
-TEST_CASE("batch norm leaves float64 and other layouts to LibTorch") {
+TEST_CASE("batch norm leaves float64, other layouts and other devices to LibTorch", "[devices]") {
+  const torch::Device device = rtdetr::test::test_device();
+  const Tensor suitable = torch::ones({2, 4, 3, 3}).contiguous(torch::MemoryFormat::ChannelsLast);
+  CHECK(rtdetr::suits_batch_norm_act(suitable.to(device)) == device.is_cpu());
   CHECK_FALSE(rtdetr::suits_batch_norm_act(torch::ones({2, 4, 3, 3})));
   CHECK_FALSE(rtdetr::suits_batch_norm_act(
       torch::ones({2, 4, 3, 3}, torch::kFloat64).contiguous(torch::MemoryFormat::ChannelsLast)));

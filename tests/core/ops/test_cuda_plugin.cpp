@@ -2,9 +2,9 @@
 
 #include <catch2/catch.hpp>
 #include <cstdlib>
+#include <fstream>
 
 #include "core/base/error.h"
-#include "core/io/file.h"
 #include "tests/support/temporary_folder.h"
 
 namespace {
@@ -25,7 +25,7 @@ TEST_CASE("a CUDA plug-in that is not there is refused with the place that was l
 
 TEST_CASE("a file that is no library is refused with the loader's words") {
   const rtdetr::test::TemporaryFolder folder;
-  rtdetr::write_text_atomically(folder / "librtdetr_cuda.so", "not a library");
+  std::ofstream(folder / "librtdetr_cuda.so") << "not a library";
   const NamedPlugin named(folder / "librtdetr_cuda.so");
   CHECK_THROWS_WITH(rtdetr::load_cuda_plugin(), Catch::Contains("cannot be loaded"));
 }

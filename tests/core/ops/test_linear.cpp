@@ -5,6 +5,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "tests/support/devices.h"
+
 using torch::Tensor;
 
 namespace {
@@ -23,30 +25,33 @@ Run run(const Tensor& x, const Tensor& weight, const Tensor& bias, Op op) {
   return {y.detach(), lx.grad(), lw.grad(), bias.defined() ? lb.grad() : Tensor()};
 }
 
-void check_near(const Tensor& a, const Tensor& b) {
+void check_near(const Tensor& a, const Tensor& b, double tolerance = 1e-5) {
   REQUIRE(a.sizes() == b.sizes());
-  CHECK((a - b).abs().max().item<float>() <= 1e-5F * std::max(1.0F, b.abs().max().item<float>()));
+  CHECK((a - b).abs().max().item<double>() <= tolerance * std::max(1.0, b.abs().max().item<double>()));
 }
 
 }  // namespace
 
-TEST_CASE("linear equals torch::linear, forward and backward") {
+TEST_CASE("linear equals torch::linear, forward and backward", "[devices]") {
   at::set_num_threads(1);
+  const rtdetr::test::Place place = GENERATE(from_range(rtdetr::test::places()));
+  INFO(place);
+  const double tolerance = std::min(place.tolerance, 1e-5);
   torch::manual_seed(0);
   const bool relu = GENERATE(false, true), with_bias = GENERATE(false, true);
   const std::vector<std::int64_t> shape = GENERATE(
       std::vector<std::int64_t>{6, 24}, std::vector<std::int64_t>{2, 37, 24}, std::vector<std::int64_t>{2, 3, 5, 24});
-  const Tensor x = torch::randn(shape), weight = torch::randn({7, 24});
-  const Tensor bias = with_bias ? torch::randn({7}) : Tensor();
+  const Tensor x = torch::randn(shape).to(place.options()), weight = torch::randn({7, 24}).to(place.options());
+  const Tensor bias = with_bias ? torch::randn({7}).to(place.options()) : Tensor();
   const Run ours = run(x, weight, bias, [&](auto& a, auto& w, auto& b) { return rtdetr::linear(a, w, b, relu); });
   const Run torchs = run(x, weight, bias, [&](auto& a, auto& w, auto& b) {
     const Tensor y = torch::linear(a, w, b);
     return relu ? y.relu() : y;
   });
-  check_near(ours.y, torchs.y);
-  check_near(ours.x, torchs.x);
-  check_near(ours.weight, torchs.weight);
-  if (with_bias) check_near(ours.bias, torchs.bias);
+  check_near(ours.y, torchs.y, tolerance);
+  check_near(ours.x, torchs.x, tolerance);
+  check_near(ours.weight, torchs.weight, tolerance);
+  if (with_bias) check_near(ours.bias, torchs.bias, tolerance);
 }
 
 TEST_CASE("linear takes views and gives only the gradients that are asked for") {
