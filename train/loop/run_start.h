@@ -1,5 +1,6 @@
 #pragma once
 
+#include "train/config/run_length.h"
 #include "train/loop/experiment.h"
 #include "train/loop/trainer.h"
 
