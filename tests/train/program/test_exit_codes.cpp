@@ -133,7 +133,7 @@ TEST_CASE("each failure has its exit code and one line that says what, where and
   CHECK_FALSE(std::filesystem::exists(diverged / "last.safetensors"));
   const std::string log = read_text_file(diverged / "log.jsonl");
   CHECK_THAT(log,
-             Contains("\"diverged\"") && Contains("learning rate") && Contains("loss_vfl") && Contains("pictures"));
+             Contains("\"diverged\"") && Contains("learning rate") && Contains("loss_class") && Contains("pictures"));
 }
 
 TEST_CASE("without one box to evaluate on, train and val exit with 3 and print no AP") {
