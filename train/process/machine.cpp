@@ -17,6 +17,7 @@
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/ops/cuda_plugin.h"
+#include "train/config/device_choice.h"
 #include "train/process/cpu_quota.h"
 
 namespace rtdetr {
@@ -30,11 +31,9 @@ int read_number(const std::string& file, int otherwise) {
 }
 
 void refuse_missing_device(const Settings& settings) {
-  if (settings.device == "cpu") return;
-  const bool is_cuda =
-      settings.device.rfind("cuda", 0) == 0 || settings.device.find_first_not_of("0123456789,") == std::string::npos;
+  const DeviceChoice choice = device_choice(settings.device, settings.origin_of("device"));
+  if (choice.kind != DeviceChoice::Kind::kCuda) return;
   const std::string argument = "device=" + settings.device + settings.origin_of("device");
-  if (!is_cuda) throw ConfigError(argument + ": devices are cpu, cuda, or numbers of CUDA devices such as 0,1");
   try {
     load_cuda_plugin();
   } catch (const ConfigError& error) {

@@ -1,0 +1,56 @@
+#include "train/config/device_choice.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "core/base/error.h"
+#include "core/base/text.h"
+
+namespace rtdetr {
+namespace {
+
+/// A text on its way to being a choice.
+struct Reader {
+  const std::string& text;
+  const std::string& origin;
+
+  [[noreturn]] void refuse(const std::string& why) const {
+    throw ConfigError("device=" + text + origin + ": " + why +
+                      "; it is cpu, auto, cuda, cuda:1, or numbers of GPUs such as 0 or 0,1" +
+                      did_you_mean(text, std::vector<std::string>{"cpu", "cuda", "auto"}));
+  }
+
+  int gpu(const std::string& word) const {
+    int number = -1;
+    const char* const end = word.data() + word.size();
+    const auto [stop, error] = std::from_chars(word.data(), end, number);
+    if (error != std::errc() || stop != end || number < 0 || number > 127)
+      refuse("'" + word + "' is no number of a GPU");
+    return number;
+  }
+};
+
+}  // namespace
+
+DeviceChoice device_choice(const std::string& text, const std::string& origin) {
+  if (text == "cpu") return {};
+  if (text == "auto") return {.kind = DeviceChoice::Kind::kAuto, .gpus = {}};
+  const Reader reader{text, origin};
+  const std::string prefix = "cuda:";
+  DeviceChoice choice{.kind = DeviceChoice::Kind::kCuda, .gpus = {}};
+  if (text == "cuda") {
+    choice.gpus = {0};
+  } else if (text.rfind(prefix, 0) == 0) {
+    choice.gpus = {reader.gpu(text.substr(prefix.size()))};
+  } else {
+    for (const std::string& word : split(text, ',')) {
+      const int number = reader.gpu(word);
+      if (std::count(choice.gpus.begin(), choice.gpus.end(), number) > 0)
+        reader.refuse("GPU " + word + " stands twice");
+      choice.gpus.push_back(number);
+    }
+  }
+  return choice;
+}
+
+}  // namespace rtdetr
