@@ -1,8 +1,9 @@
 #include "core/ops/linear.h"
 
 #include <ATen/autocast_mode.h>
-#include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/torch.h>
+
+#include "core/ops/onednn_product.h"
 
 namespace rtdetr {
 namespace {
@@ -11,22 +12,15 @@ using torch::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// LibTorch's oneDNN product a·bᵀ + bias. It has no derivative and no header: it is looked up by name
-/// (docs/decisions/0007-a-private-operator.md).
-Tensor product(const Tensor& a, const Tensor& b, const std::optional<Tensor>& bias = {}, bool relu = false) {
-  using Signature = Tensor(const Tensor&, const Tensor&, const std::optional<Tensor>&, std::string_view,
-                           c10::List<std::optional<at::Scalar>>, std::optional<std::string_view>);
-  static const auto op =
-      c10::Dispatcher::singleton().findSchemaOrThrow("mkldnn::_linear_pointwise", "").typed<Signature>();
-  return op.call(a, b, bias, relu ? "relu" : "none", c10::List<std::optional<at::Scalar>>(), std::nullopt);
-}
+/// Where suits_onednn has said that there is one.
+const OnednnProduct& product() { return *OnednnProduct::of_libtorch(); }
 
 /// On [M, K] matrices.
 class LinearFunction : public torch::autograd::Function<LinearFunction> {
  public:
   static Tensor forward(AutogradContext* ctx, const Tensor& x, const Tensor& weight, const std::optional<Tensor>& bias,
                         bool relu) {
-    const Tensor y = product(x, weight, bias, relu);
+    const Tensor y = product()(x, weight, bias, relu);
     ctx->save_for_backward({x, weight, relu ? y : Tensor()});
     ctx->saved_data["has_bias"] = bias.has_value();
     return y;
@@ -38,8 +32,8 @@ class LinearFunction : public torch::autograd::Function<LinearFunction> {
     Tensor grad = grad_outputs[0].contiguous();
     if (y.defined()) grad = torch::threshold_backward(grad, y, 0);
     Tensor grad_x, grad_weight, grad_bias;
-    if (ctx->needs_input_grad(0)) grad_x = product(grad, weight.t());
-    if (ctx->needs_input_grad(1)) grad_weight = product(grad.t(), x.t());
+    if (ctx->needs_input_grad(0)) grad_x = product()(grad, weight.t());
+    if (ctx->needs_input_grad(1)) grad_weight = product()(grad.t(), x.t());
     if (ctx->saved_data["has_bias"].toBool() && ctx->needs_input_grad(2)) grad_bias = grad.sum(0);
     return {grad_x, grad_weight, grad_bias, Tensor()};
   }
@@ -48,7 +42,7 @@ class LinearFunction : public torch::autograd::Function<LinearFunction> {
 bool suits_onednn(const Tensor& x, const Tensor& weight) {
   return x.is_cpu() && weight.is_cpu() && x.scalar_type() == torch::kFloat && weight.scalar_type() == torch::kFloat &&
          x.dim() >= 2 && x.numel() > 0 && at::hasMKLDNN() && at::globalContext().userEnabledMkldnn() &&
-         !at::autocast::is_autocast_enabled(at::kCPU);
+         !at::autocast::is_autocast_enabled(at::kCPU) && OnednnProduct::of_libtorch() != nullptr;
 }
 
 }  // namespace
@@ -62,7 +56,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, bool re
                       (x.requires_grad() || weight.requires_grad() || (bias.defined() && bias.requires_grad()));
   const Tensor rows = x.reshape({-1, x.size(-1)});
   const std::optional<Tensor> shift = bias.defined() ? std::optional(bias) : std::nullopt;
-  const Tensor y = record ? LinearFunction::apply(rows, weight, shift, relu) : product(rows, weight, shift, relu);
+  const Tensor y = record ? LinearFunction::apply(rows, weight, shift, relu) : product()(rows, weight, shift, relu);
   std::vector<std::int64_t> shape = x.sizes().vec();
   shape.back() = weight.size(0);
   return y.view(shape);
