@@ -1,6 +1,6 @@
 # cmake --install: the program, the libraries with their headers, the model and recipe files, the sample pictures, the
 # licences, the LibTorch it was built with, and the package that find_package(rtdetr) reads. Headers keep their folders
-# below include/rtdetr; <rtdetr/detector.h> is the front door. The result may be moved, and is found by every user.
+# below include/rtdetr; <rtdetr/detector.h> and <rtdetr/trainer.h> are the front doors. The result may be moved, and is found by every user.
 include(CMakePackageConfigHelpers)
 
 # docs/decisions/0004-where-libtorch-lies.md
@@ -43,9 +43,18 @@ foreach(_folder IN ITEMS core data models losses train)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/${_folder} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/rtdetr
           FILES_MATCHING PATTERN "*.h" PATTERN samples EXCLUDE)
 endforeach()
-file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/detector.h
-     CONTENT "#pragma once\n\n#include \"core/base/cpp20.h\"\n#include \"models/deploy/detector.h\"\n")
-install(FILES ${PROJECT_BINARY_DIR}/detector.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/rtdetr)
+# Of these headers the interface is what docs/reference/library.md names; all are there because they include each other.
+set(_front_door_detector models/deploy/detector.h)
+set(_front_door_trainer data/dataset/dataset.h models/graph/model_files.h train/loop/trainer.h)
+foreach(_door IN ITEMS detector trainer)
+  set(_lines "#pragma once\n\n// What else may be included, and what may change with any version: share/doc/rtdetr/library.md\n")
+  foreach(_header IN ITEMS core/base/cpp20.h ${_front_door_${_door}})
+    string(APPEND _lines "#include \"${_header}\"\n")
+  endforeach()
+  file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/${_door}.h CONTENT "${_lines}")
+  install(FILES ${PROJECT_BINARY_DIR}/${_door}.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/rtdetr)
+endforeach()
+install(FILES ${PROJECT_SOURCE_DIR}/docs/reference/library.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/configs DESTINATION ${CMAKE_INSTALL_DATADIR}/rtdetr)
 # The pictures of configs/datasets/bccd*.yaml, 9 MB: where these look for them, beside configs.
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/data/samples DESTINATION ${CMAKE_INSTALL_DATADIR}/rtdetr/data)

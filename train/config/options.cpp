@@ -31,11 +31,11 @@ bool is_ultralytics(const std::string& criterion) {
          chosen("criterion", criterion, kCriterionWords) == CriterionOptions::Variant::kUltralytics;
 }
 
-CriterionOptions published(const std::string& criterion) {
-  return is_ultralytics(criterion) ? CriterionOptions::ultralytics() : CriterionOptions{};
-}
-
 }  // namespace
+
+CriterionOptions published_criterion(const std::string& word) {
+  return is_ultralytics(word) ? CriterionOptions::ultralytics() : CriterionOptions{};
+}
 
 BuildOptions build_options(const Settings& settings, std::int64_t num_classes) {
   BuildOptions options;
@@ -48,7 +48,7 @@ BuildOptions build_options(const Settings& settings, std::int64_t num_classes) {
 
 void settle_criterion(const std::string& of_model, Settings& settings) {
   if (settings.criterion == kCriterionOfModel) settings.criterion = of_model;
-  const CriterionOptions set = published(settings.criterion);
+  const CriterionOptions set = published_criterion(settings.criterion);
   for (const CriterionNumber& number : kCriterionNumbers) {
     if (settings.is_given(number.key) || settings.*number.setting == set.*number.option) continue;
     settings.*number.setting = set.*number.option;
@@ -57,7 +57,7 @@ void settle_criterion(const std::string& of_model, Settings& settings) {
 }
 
 CriterionOptions criterion_options(const Settings& settings) {
-  CriterionOptions criterion = published(settings.criterion);
+  CriterionOptions criterion = published_criterion(settings.criterion);
   for (const CriterionNumber& number : kCriterionNumbers) criterion.*number.option = settings.*number.setting;
   criterion.class_loss = chosen("class_loss", settings.class_loss, kClassLossWords);
   if (criterion.class_loss == ClassLoss::kBce && is_ultralytics(settings.criterion))

@@ -18,6 +18,8 @@ namespace rtdetr {
 /// @param num_classes  of the data set
 BuildOptions build_options(const Settings& settings, std::int64_t num_classes);
 
+/// @param word  of kCriterionWords, as a head says it; "auto" stands for official
+CriterionOptions published_criterion(const std::string& word);
 /// Replaces criterion=auto by what the model was published with, and what that set says of a weight or constant that
 /// was not given. After it the settings alone decide the loss.
 /// @param of_model  a word of kCriterionWords

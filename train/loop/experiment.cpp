@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <tuple>
 
 #include <torch/torch.h>
 
@@ -11,24 +12,16 @@
 #include "core/io/safetensors.h"
 #include "models/graph/model_files.h"
 #include "models/graph/model_spec.h"
-#include "models/layers/module_tree.h"
 #include "models/weights/checkpoint.h"
 #include "models/weights/pretrained.h"
 #include "train/config/continued_run.h"
 #include "train/config/input_files.h"
 #include "train/loop/run_identity.h"
+#include "train/loop/train_options.h"
 #include "train/optim/freeze.h"
 
 namespace rtdetr {
 namespace {
-
-std::vector<NamedParameter> trainable(const DetectionModel& model) {
-  std::vector<NamedParameter> parameters;
-  for (const auto& item : model->named_parameters()) {
-    if (item.value().requires_grad()) parameters.push_back({item.key(), item.value()});
-  }
-  return parameters;
-}
 
 void read_data(Experiment& experiment) {
   const Settings& settings = experiment.settings;
@@ -59,14 +52,8 @@ void build_models(Experiment& experiment) {
     throw ConfigError("nc=" + std::to_string(settings.nc) + settings.origin_of("nc") + ": " + experiment.train.name +
                       " has " + std::to_string(classes) + " classes; leave nc away, it follows the data");
   }
-  const ModelSpec spec = spec_to_train(settings);
-  const BuildOptions options = build_options(settings, classes);
-  experiment.model = build_model(spec, options);
-  experiment.average = build_model(spec, options);
-  for (DetectionModel* model : {&experiment.model, &experiment.average}) {
-    to_channels_last(**model);
-  }
-  for (torch::Tensor& parameter : experiment.average->parameters()) parameter.set_requires_grad(false);
+  std::tie(experiment.model, experiment.average) =
+      build_with_average(spec_to_train(settings), build_options(settings, classes));
   if (!settings.weights.empty()) {
     require_input_file(settings, "weights", settings.weights);
     take_weights(*experiment.model, experiment.train.classes.names, settings.weights);
@@ -130,17 +117,18 @@ EvaluatorOptions evaluator_options(const Experiment& experiment) {
 }
 
 std::vector<ParameterGroup> make_groups(const Settings& settings, const DetectionModel& model) {
-  if (trainable(model).empty()) {
+  const std::vector<NamedParameter> parameters = trainable_parameters(*model);
+  if (parameters.empty()) {
     throw ConfigError("freeze=" + settings.freeze + settings.origin_of("freeze") +
                       ": it matches every parameter, nothing is left to train");
   }
   const GroupDefaults defaults{.lr = settings.lr0, .weight_decay = settings.weight_decay};
-  if (settings.param_groups.empty()) return group_by_shape(trainable(model), defaults);
+  if (settings.param_groups.empty()) return group_by_shape(parameters, defaults);
   std::vector<GroupRule> rules;
   for (const ParamGroupRule& rule : settings.param_groups) {
     rules.push_back({rule.match, rule.lr_scale * settings.lr0, rule.weight_decay});
   }
-  return group_by_rules(trainable(model), rules, defaults);
+  return group_by_rules(parameters, rules, defaults);
 }
 
 }  // namespace rtdetr

@@ -1,5 +1,10 @@
 #include "train/loop/train_options.h"
 
+#include <algorithm>
+
+#include <ATen/Parallel.h>
+
+#include "models/layers/module_tree.h"
 #include "train/loop/experiment.h"
 #include "train/process/machine.h"
 
@@ -18,6 +23,41 @@ BudgetOptions budget_options(const Settings& settings) {
 }
 
 }  // namespace
+
+std::pair<DetectionModel, DetectionModel> build_with_average(const ModelSpec& spec, const BuildOptions& options) {
+  DetectionModel model = build_model(spec, options), average = build_model(spec, options);
+  for (DetectionModel* instance : {&model, &average}) to_channels_last(**instance);
+  for (torch::Tensor& parameter : average->parameters()) parameter.set_requires_grad(false);
+  return {model, average};
+}
+
+TrainInput train_input(const ModelSpec& spec, const Dataset& train, const Dataset* val, BuildOptions build,
+                       const GroupDefaults& groups) {
+  build.num_classes = static_cast<std::int64_t>(train.classes.names.size());
+  const auto [model, average] = build_with_average(spec, build);
+  return {.model = model,
+          .average = average,
+          .groups = group_by_shape(trainable_parameters(*model), groups),
+          .train = &train,
+          .val = val};
+}
+
+TrainOptions train_options(const TrainInput& input, const ImageSize& size, std::int64_t batch, std::uint64_t seed) {
+  const CriterionOptions criterion = published_criterion(input.model->head().criterion());
+  TrainOptions options{
+      .step = {.seed = seed, .criterion = criterion},
+      .lr0 = input.groups.back().lr,
+      .loader = {.batch_size = std::min(batch, static_cast<std::int64_t>(input.train->pictures.size())), .seed = seed},
+      .evaluation = {.height = size.height,
+                     .width = size.width,
+                     .batch = batch,
+                     .threads = at::get_num_threads(),
+                     .criterion = criterion}};
+  options.transforms.height = size.height;
+  options.transforms.width = size.width;
+  options.transforms.stride = input.model->stride();
+  return options;
+}
 
 TrainInput train_input(const Experiment& experiment) {
   return {.model = experiment.model,

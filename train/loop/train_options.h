@@ -2,8 +2,10 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "core/image/image_size.h"
 #include "data/dataset/dataset.h"
 #include "data/loader/loader_options.h"
 #include "data/transforms/transforms.h"
@@ -52,6 +54,21 @@ struct TrainOptions {
   RunFacts facts;  ///< identity, fitted, lifted_time, settings: told in every checkpoint; the rest is the trainer's
 };
 
+/// A model with its initial weights and a second instance for its average, which asks for no gradients; both in
+/// channels-last memory.
+std::pair<DetectionModel, DetectionModel> build_with_average(const ModelSpec& spec, const BuildOptions& options);
+
+// What a program without settings trains with; every field may be changed after.
+/// @param spec   is built for the classes of `train`; all its parameters are trained, grouped by shape
+/// @param build  num_classes is that of the data
+/// @throws ModelError
+TrainInput train_input(const ModelSpec& spec, const Dataset& train, const Dataset* val = nullptr,
+                       BuildOptions build = {}, const GroupDefaults& groups = {});
+/// The defaults, and what several of them must agree on: size of the pictures, batch, seed, the model's stride, the
+/// groups' rate, and the loss that the model was published with. The budget is still to be set.
+TrainOptions train_options(const TrainInput& input, const ImageSize& size, std::int64_t batch, std::uint64_t seed = 0);
+
+// The same of what settings and files decide.
 struct Experiment;
 TrainInput train_input(const Experiment& experiment);
 TrainOptions train_options(const Experiment& experiment);

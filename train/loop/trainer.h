@@ -39,13 +39,15 @@ struct RunOutcome {
 /// Trains a model in a run folder. A program needs no settings, recipe or command line for it:
 ///
 ///     const Dataset data = load_dataset(load_dataset_config("my.yaml"), "train");
-///     const ModelSpec spec = load_model_spec("rtdetr-n.yaml");
-///     DetectionModel model = build_model(spec, {.num_classes = 3}), average = build_model(spec, {.num_classes = 3});
-///     const TrainInput input{.model = model, .average = average, .groups = group_by_shape(…), .train = &data};
+///     const TrainInput input = train_input(load_model_spec("rtdetr-n.yaml"), data);
+///     TrainOptions options = train_options(input, {.height = 640, .width = 640}, /*batch=*/16);
+///     options.budget.epochs = 10;
 ///     const RunFolder folder("runs/mine");
-///     Trainer trainer(input, {.budget = {.epochs = 10}}, folder);
+///     Trainer trainer(input, options, folder);
 ///     trainer.observe(mine);  // a TrainObserver: progress, pictures, a button to stop
 ///     trainer.fit();          // runs/mine/best.safetensors, last.safetensors, results.csv, log.jsonl
+///
+/// The whole program: docs/howto/embed.md.
 ///
 /// All that a run must remember hangs in one StateRegistry; after a kill at any moment, resume() and fit() end in the
 /// same bits as a run that was never interrupted (a budget of hours excepted: there the clock decides).

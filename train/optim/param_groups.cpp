@@ -7,6 +7,14 @@
 
 namespace rtdetr {
 
+std::vector<NamedParameter> trainable_parameters(const torch::nn::Module& module) {
+  std::vector<NamedParameter> parameters;
+  for (const auto& item : module.named_parameters()) {
+    if (item.value().requires_grad()) parameters.push_back({item.key(), item.value()});
+  }
+  return parameters;
+}
+
 std::vector<ParameterGroup> group_by_rules(const std::vector<NamedParameter>& parameters,
                                            const std::vector<GroupRule>& rules, const GroupDefaults& defaults) {
   std::vector<ParameterGroup> groups;

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include <torch/types.h>
+#include <torch/nn.h>
 
 namespace rtdetr {
 
@@ -12,6 +12,9 @@ struct NamedParameter {
   std::string name;
   torch::Tensor value;
 };
+
+/// Those that ask for a gradient, by key, in the module's order.
+std::vector<NamedParameter> trainable_parameters(const torch::nn::Module& module);
 
 /// Parameters that share a learning rate and a weight decay.
 struct ParameterGroup {

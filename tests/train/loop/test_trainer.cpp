@@ -295,16 +295,10 @@ TEST_CASE("a program trains without settings, and hears of steps, validations an
   make_micro_run(temp.path());
   const Dataset train = load_dataset(load_dataset_config(temp / "data.yaml"), "train");
   const Dataset val = load_dataset(load_dataset_config(temp / "data.yaml"), "val");
-  const ModelSpec spec = load_model_spec(temp / "micro.yaml");
-  const BuildOptions build{.num_classes = static_cast<std::int64_t>(train.classes.names.size())};
-  TrainInput input{
-      .model = build_model(spec, build), .average = build_model(spec, build), .train = &train, .val = &val};
-  std::vector<NamedParameter> parameters;
-  for (const auto& item : input.model->named_parameters()) parameters.push_back({item.key(), item.value()});
-  input.groups = group_by_shape(parameters, {});
-  TrainOptions options{.budget = {.epochs = 2, .val_steps = 2}, .accumulate = 2};
-  options.loader = {.batch_size = 8, .threads = 0};  // 3 batches an epoch: steps of 2 and 1
-  options.transforms.height = options.transforms.width = options.evaluation.height = options.evaluation.width = 64;
+  const TrainInput input = train_input(load_model_spec(temp / "micro.yaml"), train, &val);
+  TrainOptions options = train_options(input, {64, 64}, 8);
+  options.budget = {.epochs = 2, .val_steps = 2};
+  options.accumulate = 2;  // 3 batches an epoch: steps of 2 and 1
   const RunFolder folder(temp / "mine");
   Trainer trainer(input, options, folder);
   Diary diary, other;
@@ -318,6 +312,38 @@ TEST_CASE("a program trains without settings, and hears of steps, validations an
                                                "step 4", "pause", "validation 1", "record 1"});
   CHECK(other.told == diary.told);
   CHECK(load_model(folder.best()).info.height == 64);
+}
+
+TEST_CASE("a program's own input and options end in the bits of the command that says the same") {
+  const TemporaryFolder temp;
+  Settings settings = make_micro_run(temp.path());
+  settings.epochs = 1;
+  settings.seed = 7;
+  settings.multi_scale = 0;
+  run(settings, "command");
+
+  const Dataset train = load_dataset(load_dataset_config(settings.data), "train");
+  const Dataset val = load_dataset(load_dataset_config(settings.data), "val");
+  const TrainInput input = train_input(load_model_spec(settings.model), train, &val, {.seed = 7}, {.lr = settings.lr0});
+  TrainOptions options = train_options(input, {64, 64}, settings.batch, 7);
+  options.budget = {.epochs = 1, .schedule = {.warmup_steps = settings.warmup_steps}};
+  options.ema.ramp = settings.ema_ramp;
+  const RunFolder folder(temp / "runs/program");
+  Trainer(input, options, folder).fit();
+  CHECK(differences(saved_state(settings, "program"), saved_state(settings, "command")).empty());
+  CHECK(step_lines(settings, "program") == step_lines(settings, "command"));
+  CHECK(table_without_time(settings, "program") == table_without_time(settings, "command"));
+}
+
+TEST_CASE("options of a model published with Ultralytics' loss have that loss, in training and validation") {
+  const TemporaryFolder temp;
+  make_micro_run(temp.path());
+  const Dataset train = load_dataset(load_dataset_config(temp / "data.yaml"), "train");
+  const TrainInput input = train_input(load_model_spec("rtdetr-l.yaml"), train, nullptr, {.shapes_only = true});
+  const TrainOptions options = train_options(input, {640, 640}, 1000);
+  CHECK(options.step.criterion.naming == CriterionOptions::Naming::kUltralytics);
+  CHECK(options.evaluation.criterion.value().naming == CriterionOptions::Naming::kUltralytics);
+  CHECK(options.loader.batch_size == 24);  // no more than there are pictures: an epoch has a batch
 }
 
 TEST_CASE("of two processes one wants to stop: both do, after the same step, and only the main one has written") {
