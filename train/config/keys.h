@@ -15,9 +15,8 @@
 ///  1. a field in train/config/settings.h, with its default; a default of one command alone is in command_table.cpp;
 ///  2. a row in train/config/key_table.cpp: commands, meaning, unit, example, range or choices, and what a
 ///     continued run makes of another value (Key::on_resume);
-///  3. what obeys it: a line where settings become the options of a part (train/config/options.cpp, or train_options
-///  and
-///     its like in train/loop), for other commands than `train` the command's own file;
+///  3. what obeys it: a line where settings become the options of a part (train/config/options.cpp, or
+///     train/loop/train_options.cpp and experiment.cpp), for other commands than `train` the command's own file;
 ///  4. docs/reference/commands.md, printed by `rtdetr help reference`; a test compares them.
 /// A command is added by one row in train/config/command_table.cpp and one function (train/commands/commands.h).
 namespace rtdetr {
