@@ -5,6 +5,7 @@
 #include "core/base/error.h"
 #include "core/base/random.h"
 #include "data/dataset/dataset.h"
+#include "data/evaluation/coco_metric.h"
 #include "tests/support/coco_files.h"
 #include "tests/support/data_files.h"
 #include "tests/support/temporary_folder.h"

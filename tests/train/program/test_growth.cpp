@@ -7,6 +7,7 @@
 #include "tests/support/micro_run.h"
 #include "tests/support/stop_when.h"
 #include "tests/support/temporary_folder.h"
+#include "train/loop/experiment.h"
 #include "train/loop/trainer.h"
 #include "train/process/allocator.h"
 #include "train/report/progress.h"
