@@ -73,14 +73,11 @@ class Head : public torch::nn::Module {
   virtual std::vector<Detections> postprocess(const Prediction& prediction, std::span<const PictureSize> sizes,
                                               const PostprocessOptions& options) const = 0;
 
-  /// Name of the criterion that trains the head; kSetLoss is losses/criterion.h.
-  virtual std::string loss_key() const = 0;
-  static constexpr const char* kSetLoss = "set";
+  /// Words of criterion= whose loss trains this head; the first is the one that models with it were published with.
+  virtual std::vector<std::string> criteria() const = 0;
 
   /// The deployment that the published figures of models with this head speak of.
   virtual Deployment deployment() const = 0;
-  /// The loss that models with this head were published with: a word of criterion=.
-  virtual const char* criterion() const { return "official"; }
   /// Operations on `tokens` tokens that the reference executes, and its published figures count, but this head spares.
   virtual double spared_operations(std::int64_t /*tokens*/) const { return 0; }
 };

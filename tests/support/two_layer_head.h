@@ -34,7 +34,7 @@ class TwoLayerHead : public Head {
                        torch::zeros({1}, torch::kInt64)});
     return found;
   }
-  std::string loss_key() const override { return kSetLoss; }
+  std::vector<std::string> criteria() const override { return {"official"}; }
   Deployment deployment() const override { return Deployment::kOfficial; }
 
   /// A model of this head over pictures shrunk 32 times.

@@ -111,7 +111,7 @@ void report(const Settings& settings, Experiment& experiment, const RunFolder& f
 
 /// As given, but for what the model decides: another model under the same args.yaml is trained with the same loss.
 Settings with_criterion_of(const Experiment& experiment, Settings settings) {
-  settle_criterion(experiment.settings.criterion, settings);
+  settle_criterion(experiment.model->head().criteria(), settings);
   return settings;
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "core/base/choices.h"
+#include "core/base/error.h"
+#include "core/base/text.h"
 
 namespace rtdetr {
 namespace {
@@ -46,8 +48,11 @@ BuildOptions build_options(const Settings& settings, std::int64_t num_classes) {
   return options;
 }
 
-void settle_criterion(const std::string& of_model, Settings& settings) {
-  if (settings.criterion == kCriterionOfModel) settings.criterion = of_model;
+void settle_criterion(const std::vector<std::string>& of_head, Settings& settings) {
+  if (settings.criterion == kCriterionOfModel) settings.criterion = of_head.front();
+  if (std::find(of_head.begin(), of_head.end(), settings.criterion) == of_head.end())
+    throw ConfigError("criterion=" + settings.criterion + settings.origin_of("criterion") +
+                      ": it does not train this model's head; criterion=" + join(of_head, " or ") + " does");
   const CriterionOptions set = published_criterion(settings.criterion);
   for (const CriterionNumber& number : kCriterionNumbers) {
     if (settings.is_given(number.key) || settings.*number.setting == set.*number.option) continue;

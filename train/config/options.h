@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "data/transforms/transforms.h"
 #include "losses/options.h"
@@ -22,8 +23,9 @@ BuildOptions build_options(const Settings& settings, std::int64_t num_classes);
 CriterionOptions published_criterion(const std::string& word);
 /// Replaces criterion=auto by what the model was published with, and what that set says of a weight or constant that
 /// was not given. After it the settings alone decide the loss.
-/// @param of_model  a word of kCriterionWords
-void settle_criterion(const std::string& of_model, Settings& settings);
+/// @param of_head  Head::criteria()
+/// @throws ConfigError  for a criterion that does not train the head
+void settle_criterion(const std::vector<std::string>& of_head, Settings& settings);
 /// @param settings  criterion=auto stands for official
 CriterionOptions criterion_options(const Settings& settings);
 

@@ -100,8 +100,6 @@ Loader evaluation_loader(const Dataset& dataset, const EvaluatorOptions& options
 
 std::optional<Evaluation> evaluate(DetectionModel& model, const Dataset& dataset, const EvaluatorOptions& options,
                                    const std::function<bool()>& cancelled) {
-  RTDETR_CHECK(!options.criterion || model->head().loss_key() == Head::kSetLoss,
-               "no loss is known by the name of " + model->head().loss_key());
   const double begin = seconds_now();
   torch::NoGradGuard no_grad;
   model->eval();

@@ -59,7 +59,7 @@ void build_models(Experiment& experiment) {
     take_weights(*experiment.model, experiment.train.classes.names, settings.weights);
   }
   experiment.size = resolve_image_size(settings, std::nullopt, experiment.model->stride());
-  settle_criterion(experiment.model->head().criterion(), experiment.settings);
+  settle_criterion(experiment.model->head().criteria(), experiment.settings);
 }
 
 }  // namespace

@@ -43,7 +43,7 @@ TrainInput train_input(const ModelSpec& spec, const Dataset& train, const Datase
 }
 
 TrainOptions train_options(const TrainInput& input, const ImageSize& size, std::int64_t batch, std::uint64_t seed) {
-  const CriterionOptions criterion = published_criterion(input.model->head().criterion());
+  const CriterionOptions criterion = published_criterion(input.model->head().criteria().front());
   TrainOptions options{
       .step = {.seed = seed, .criterion = criterion},
       .lr0 = input.groups.back().lr,

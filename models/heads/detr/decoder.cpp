@@ -150,8 +150,10 @@ Deployment RTDETRDecoderImpl::deployment() const {
   return options_.keys == DecoderOptions::Keys::kUltralytics ? Deployment::kUltralytics : Deployment::kOfficial;
 }
 
-const char* RTDETRDecoderImpl::criterion() const {
-  return options_.keys == DecoderOptions::Keys::kUltralytics ? "ultralytics" : "official";
+std::vector<std::string> RTDETRDecoderImpl::criteria() const {
+  std::vector<std::string> words{"official", "ultralytics"};
+  if (options_.keys == DecoderOptions::Keys::kUltralytics) std::swap(words[0], words[1]);
+  return words;
 }
 
 /// Ultralytics neither folds the decoder's BatchNorm nor drops the embedding.

@@ -63,10 +63,9 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
   std::vector<HeadLayer> layers() const override;  ///< the encoder's selection, then the decoder's
   std::vector<Detections> postprocess(const Prediction& prediction, std::span<const PictureSize> sizes,
                                       const PostprocessOptions& options) const override;
-  std::string loss_key() const override { return kSetLoss; }
+  std::vector<std::string> criteria() const override;
   const DecoderOptions& options() const { return options_; }
   Deployment deployment() const override;
-  const char* criterion() const override;
   double spared_operations(std::int64_t tokens) const override;
 
   void init_weights(const WeightDraws& draws) override;

@@ -81,7 +81,7 @@ std::string another_value(const Key& key) {
 }
 
 std::string criterion_of(const std::string& model) {
-  return build_model(load_model_spec(model, ""), {.shapes_only = true})->head().criterion();
+  return build_model(load_model_spec(model, ""), {.shapes_only = true})->head().criteria().front();
 }
 
 }  // namespace
@@ -136,7 +136,7 @@ TEST_CASE("each model is trained with the loss that it was published with") {
 
 TEST_CASE("criterion=auto is the model's own, and what is given stays") {
   Settings settings = defaults();
-  settle_criterion("ultralytics", settings);
+  settle_criterion({"ultralytics", "official"}, settings);
   CHECK(settings.criterion == "ultralytics");
   CHECK(text_of(criterion_options(settings)) == text_of(CriterionOptions::ultralytics()));
   CHECK(settings.origin_of("vfl_alpha") == " (criterion=ultralytics)");
@@ -144,15 +144,35 @@ TEST_CASE("criterion=auto is the model's own, and what is given stays") {
   settings = defaults();
   settings.vfl_alpha = 0.5;
   settings.given["vfl_alpha"] = "command line";
-  settle_criterion("ultralytics", settings);
+  settle_criterion({"ultralytics", "official"}, settings);
   CriterionOptions expected = CriterionOptions::ultralytics();
   expected.vfl_alpha = 0.5;
   CHECK(text_of(criterion_options(settings)) == text_of(expected));
 
   settings = defaults();
   settings.criterion = "official";
-  settle_criterion("ultralytics", settings);
+  settle_criterion({"ultralytics", "official"}, settings);
   CHECK(text_of(criterion_options(settings)) == text_of(CriterionOptions{}));
+}
+
+TEST_CASE("a criterion that does not train the head is refused, with those that do") {
+  Settings settings = defaults();
+  settings.criterion = "ultralytics";
+  settings.given["criterion"] = "command line";
+  CHECK_THROWS_AS(settle_criterion({"official"}, settings), ConfigError);
+  CHECK_THROWS_WITH(settle_criterion({"official"}, settings),
+                    "criterion=ultralytics (command line): it does not train this model's head; "
+                    "criterion=official does");
+  settings.criterion = kCriterionOfModel;
+  settle_criterion({"official"}, settings);
+  CHECK(settings.criterion == "official");
+}
+
+TEST_CASE("every criterion that a decoder names is one that the program knows") {
+  for (const char* model : {"rtdetr-l.yaml", "rtdetr-n.yaml"}) {
+    const DetectionModel built = build_model(load_model_spec(model, ""), {.shapes_only = true});
+    for (const std::string& word : built->head().criteria()) CHECK_NOTHROW(chosen("criterion", word, kCriterionWords));
+  }
 }
 
 TEST_CASE("plain cross-entropy of Ultralytics' criterion is the one that counts queries") {
