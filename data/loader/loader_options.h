@@ -11,13 +11,13 @@ namespace rtdetr {
 /// Batch::repeated tells them, and with drop_last and a `batch_size` that divides there are none.
 struct LoaderOptions {
   std::int64_t batch_size = 16;  ///< of all ranks together
-  int threads = 2;               ///< 0 = in the caller's thread; the batches are the same for any number
+  int threads = 4;               ///< 0 = in the caller's thread; the batches are the same for any number
   int prefetch = 2;              ///< finished batches waiting at most
   std::uint64_t seed = 0;
   bool shuffle = true;
-  bool drop_last = true;         ///< a last batch that is not full is left out; else it is smaller
-  double max_bad = 0.001;        ///< share of unreadable pictures above which the run stops; a rank counts its own
-  std::int64_t cache_mib = 512;  ///< decoded pictures kept in memory, first come; 0 = none
+  bool drop_last = true;       ///< a last batch that is not full is left out; else it is smaller
+  double max_bad = 0.001;      ///< share of unreadable pictures above which the run stops; a rank counts its own
+  std::int64_t cache_mib = 0;  ///< decoded pictures kept in memory, first come; 0 = none
   std::int64_t rank = 0, world = 1;
 
   /// Of an epoch over so many pictures; the same on all ranks.

@@ -154,6 +154,9 @@ void add_machine_keys(std::vector<Key>& keys) {
   s.number("workers", &Settings::workers, kTrain | kVal, 0, 1024, "threads", "4",
            "threads that read and transform pictures; results do not depend on it")
       .on_resume = kMayChange;
+  s.number("prefetch", &Settings::prefetch, kTrain, 1, 1024, "batches", "2",
+           "finished batches that wait for the model at most; more bridge pictures that are slow to read")
+      .on_resume = kMayChange;
   s.number("batch", &Settings::batch, kTrain | kVal | kPredict | kBenchmark, 1, 65536, "pictures", "16",
            "pictures per step");
   s.number("imgsz", &Settings::imgsz, kModelUsers | kCheck, 32, 16384, "pixels", "640",
@@ -300,6 +303,9 @@ void add_loss_keys(std::vector<Key>& keys) {
   s.number("cost_class", &Settings::cost_class, kTrain, 0, 1000, "", "2", "matcher: weight of the class cost");
   s.number("cost_bbox", &Settings::cost_bbox, kTrain, 0, 1000, "", "5", "matcher: weight of the L1 cost");
   s.number("cost_giou", &Settings::cost_giou, kTrain, 0, 1000, "", "2", "matcher: weight of the GIoU cost");
+  s.number("cost_alpha", &Settings::cost_alpha, kTrain, 0, 1, "", "0.25",
+           "matcher: weight of the target's class in the focal class cost");
+  s.number("cost_gamma", &Settings::cost_gamma, kTrain, 0, 10, "", "2", "matcher: focusing exponent of that cost");
   s.choice("class_loss", &Settings::class_loss, kTrain, words_of(kClassLossWords),
            "varifocal, matchability-aware (DEIM), focal, or binary cross-entropy");
   s.number("vfl_alpha", &Settings::vfl_alpha, kTrain, 0, 1, "", "0.75", "vfl: weight of the unmatched queries");

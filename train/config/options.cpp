@@ -22,6 +22,8 @@ constexpr CriterionNumber kCriterionNumbers[] = {
     {"cost_class", &Settings::cost_class, &CriterionOptions::cost_class},
     {"cost_bbox", &Settings::cost_bbox, &CriterionOptions::cost_bbox},
     {"cost_giou", &Settings::cost_giou, &CriterionOptions::cost_giou},
+    {"cost_alpha", &Settings::cost_alpha, &CriterionOptions::cost_alpha},
+    {"cost_gamma", &Settings::cost_gamma, &CriterionOptions::cost_gamma},
     {"vfl_alpha", &Settings::vfl_alpha, &CriterionOptions::vfl_alpha},
     {"vfl_gamma", &Settings::vfl_gamma, &CriterionOptions::vfl_gamma},
     {"focal_alpha", &Settings::focal_alpha, &CriterionOptions::focal_alpha},
@@ -84,6 +86,17 @@ LrSchedule lr_schedule(const Settings& settings) {
           .milestones = settings.milestones,
           .gamma = settings.gamma,
           .warmup_steps = settings.warmup_steps};
+}
+
+LoaderOptions loader_options(const Settings& settings) {
+  LoaderOptions loader;
+  loader.batch_size = settings.batch;
+  loader.threads = static_cast<int>(settings.workers);
+  loader.prefetch = static_cast<int>(settings.prefetch);
+  loader.seed = static_cast<std::uint64_t>(settings.seed);
+  loader.max_bad = settings.max_bad;
+  loader.cache_mib = settings.cache_mib;
+  return loader;
 }
 
 TransformOptions training_transforms(const Settings& settings, const ImageSize& size, std::int64_t stride) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "data/loader/loader_options.h"
 #include "data/transforms/transforms.h"
 #include "losses/options.h"
 #include "models/graph/build_options.h"
@@ -32,6 +33,8 @@ CriterionOptions criterion_options(const Settings& settings);
 AdamWOptions adamw_options(const Settings& settings);
 EmaOptions ema_options(const Settings& settings);
 LrSchedule lr_schedule(const Settings& settings);
+
+LoaderOptions loader_options(const Settings& settings);
 
 /// @param stride  of the model; sizes of multi-scale are multiples of it
 TransformOptions training_transforms(const Settings& settings, const ImageSize& size, std::int64_t stride);

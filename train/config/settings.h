@@ -45,8 +45,9 @@ struct Settings {
 
   // machine and output
   std::string device = "cpu";
-  std::int64_t threads = 0;  ///< compute threads; 0 = one per physical core (main.cpp applies it)
-  std::int64_t workers = 4;  ///< threads that read pictures; 0 = none of their own
+  std::int64_t threads = 0;   ///< compute threads; 0 = one per physical core (main.cpp applies it)
+  std::int64_t workers = 4;   ///< threads that read pictures; 0 = none of their own
+  std::int64_t prefetch = 2;  ///< finished batches that wait at most
   std::int64_t batch = 16;
   ImageSize imgsz;  ///< see resolve_image_size
   std::string resample = "pillow";
@@ -123,6 +124,7 @@ struct Settings {
   std::string criterion = kCriterionOfModel;  ///< official, ultralytics
   double loss_class = 1, loss_bbox = 5, loss_giou = 2;
   double cost_class = 2, cost_bbox = 5, cost_giou = 2;
+  double cost_alpha = 0.25, cost_gamma = 2;
   double vfl_alpha = 0.75, vfl_gamma = 2;
   std::string class_loss = "vfl";
   double focal_alpha = 0.25, focal_gamma = 2;

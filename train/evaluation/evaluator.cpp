@@ -92,7 +92,6 @@ Loader evaluation_loader(const Dataset& dataset, const EvaluatorOptions& options
   loader.threads = options.workers;
   loader.shuffle = false;
   loader.drop_last = false;
-  loader.cache_mib = 0;
   return Loader(dataset, transforms, loader);
 }
 

@@ -19,7 +19,7 @@ struct EvaluatorOptions {
   std::int64_t height = 640, width = 640;
   std::int64_t batch = 16;
   torch::Device device = torch::kCPU;  ///< where the model lies
-  int workers = 2;                     ///< threads that read pictures
+  int workers = 4;                     ///< threads that read pictures
   int threads = 1;                     ///< of the metric
   Resampling resampling = Resampling::kPillowBilinear;
   std::int64_t max_detections = 300;  ///< per picture, best first; no confidence threshold

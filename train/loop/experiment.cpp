@@ -95,13 +95,8 @@ TransformOptions training_transforms(const Experiment& experiment) {
 }
 
 LoaderOptions training_loader_options(const Experiment& experiment) {
-  const Settings& settings = experiment.settings;
-  LoaderOptions loader;
-  loader.batch_size = std::min(settings.batch, static_cast<std::int64_t>(experiment.train.pictures.size()));
-  loader.threads = static_cast<int>(settings.workers);
-  loader.seed = static_cast<std::uint64_t>(settings.seed);
-  loader.max_bad = settings.max_bad;
-  loader.cache_mib = settings.cache_mib;
+  LoaderOptions loader = loader_options(experiment.settings);
+  loader.batch_size = std::min(loader.batch_size, static_cast<std::int64_t>(experiment.train.pictures.size()));
   return loader;
 }
 

@@ -30,7 +30,7 @@ struct TrainInput {
 
 /// When a run's state is written beside the ends of its epochs.
 struct SaveOptions {
-  double save_every = 0;         ///< seconds of training between two saves inside an epoch; 0 = none
+  double save_every = 300;       ///< seconds of training between two saves inside an epoch; 0 = none
   std::int64_t save_steps = 0;   ///< the same in steps, whichever comes first; 0 = none
   std::int64_t save_period = 0;  ///< epochs between two epoch-N.safetensors; 0 = none
   bool check_space = true;       ///< a run without room for its checkpoints does not start

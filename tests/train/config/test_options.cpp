@@ -7,11 +7,13 @@
 
 #include "core/base/choices.h"
 #include "core/image/picture.h"
+#include "data/tools/convert.h"
 #include "models/deploy/detector.h"
 #include "models/graph/model.h"
 #include "models/graph/model_files.h"
 #include "train/config/command_table.h"
 #include "train/config/keys.h"
+#include "train/loop/train_options.h"
 #include "train/optim/precision.h"
 
 namespace rtdetr {
@@ -50,7 +52,16 @@ std::string text_of(const TransformOptions& o) {
                  o.multi_scale_nearest);
 }
 
-std::string text_of(const AdamWOptions& o) { return written(o.beta1, o.beta2, o.epsilon); }
+/// Of one process.
+std::string text_of(const LoaderOptions& o) {
+  return written(o.batch_size, o.threads, o.prefetch, o.seed, o.shuffle, o.drop_last, o.max_bad, o.cache_mib);
+}
+
+std::string text_of(const BuildOptions& o) {
+  return written(o.decoder_layers.value_or(-1), o.num_queries.value_or(-1), o.seed, o.initial_weights, o.shapes_only);
+}
+
+std::string text_of(const AdamWOptions& o) { return written(o.beta1, o.beta2); }
 std::string text_of(const EmaOptions& o) { return written(o.decay, o.ramp); }
 
 TransformOptions transforms_of(const Settings& settings) {
@@ -60,7 +71,7 @@ TransformOptions transforms_of(const Settings& settings) {
 /// Everything that settings decide about the parts of a run.
 std::string all_options(const Settings& settings) {
   return text_of(criterion_options(settings)) + text_of(lr_schedule(settings)) + text_of(adamw_options(settings)) +
-         text_of(ema_options(settings)) + text_of(transforms_of(settings)) +
+         text_of(ema_options(settings)) + text_of(transforms_of(settings)) + text_of(loader_options(settings)) +
          written(transforms_of(settings).multi_scale.size(), static_cast<int>(chosen("amp", settings.amp, kAmpWords)));
 }
 
@@ -93,8 +104,36 @@ TEST_CASE("defaults of the keys are those of the option structs") {
   CHECK(text_of(adamw_options(settings)) == text_of(AdamWOptions{}));
   CHECK(text_of(ema_options(settings)) == text_of(EmaOptions{}));
   CHECK(text_of(transforms_of(settings)) == text_of(TransformOptions{}));
+  CHECK(text_of(loader_options(settings)) == text_of(LoaderOptions{}));
+  CHECK(text_of(build_options(settings, 80)) == text_of(BuildOptions{}));
   CHECK(settings.max_pixels == PictureLimits{}.max_pixels);
   CHECK(settings.max_pixels == DetectorOptions{}.max_pixels);
+  CHECK(settings.copy == ConvertOptions{}.copy_pictures);
+}
+
+TEST_CASE("a trainer without keys has the keys' defaults, but for the length of its run") {
+  const Settings settings = defaults();
+  const TrainOptions options;
+  CHECK(options.accumulate == settings.accumulate);
+  CHECK(options.lr0 == settings.lr0);
+  CHECK(options.freeze == settings.freeze);
+  CHECK(options.strong_until == settings.strong_until);
+  CHECK(options.multi_scale_until == settings.multi_scale_until);
+  CHECK(options.budget.hours == settings.time);
+  CHECK(options.budget.patience == settings.patience);
+  CHECK(options.budget.val_every == settings.val_every);
+  CHECK(options.budget.val_steps == settings.val_steps);
+  CHECK(options.step.clip_norm == settings.clip_norm);
+  CHECK(options.step.seed == static_cast<std::uint64_t>(settings.seed));
+  CHECK(options.save.save_every == settings.save_every);
+  CHECK(options.save.save_steps == settings.save_steps);
+  CHECK(options.save.save_period == settings.save_period);
+  CHECK(options.save.check_space == settings.check_space);
+  CHECK(options.evaluation.batch == settings.batch);
+  CHECK(options.evaluation.workers == settings.workers);
+  CHECK(options.evaluation.resampling == chosen("resample", settings.resample, kResamplingWords));
+  CHECK(GroupDefaults{}.lr == settings.lr0);
+  CHECK(GroupDefaults{}.weight_decay == settings.weight_decay);
 }
 
 TEST_CASE("every word that help names reaches an option of its own") {
@@ -108,13 +147,15 @@ TEST_CASE("every word that help names reaches an option of its own") {
   }
 }
 
-TEST_CASE("every key of loss, augmentation and schedule reaches an option") {
+TEST_CASE("every key of loss, augmentation, schedule and loader reaches an option") {
   const std::set<std::string> sections{"loss", "augmentation", "optimizer and schedule"};
   const std::set<std::string> read_elsewhere{"optimizer",  "lr0",          "weight_decay", "clip_norm",
                                              "accumulate", "param_groups", "strong_until", "multi_scale_until",
                                              "milestones"};
+  const std::set<std::string> of_loader{"workers", "prefetch", "batch", "seed", "max_bad", "cache_mib"};
   int tried = 0;
   for (const Key* key : keys_of(Command::kTrain)) {
+    if (of_loader.contains(key->name)) CHECK(all_options(with(*key, another_value(*key))) != all_options(defaults()));
     if (!sections.contains(key->section) || read_elsewhere.contains(key->name)) continue;
     INFO(key->name);
     CHECK(all_options(with(*key, another_value(*key))) != all_options(defaults()));
