@@ -119,20 +119,12 @@ struct Terms {
   }
 };
 
+constexpr const char* kAnyClassTerm = "loss_class";  // Ultralytics', whichever loss it is
+
 std::string class_term_name(const CriterionOptions& options) {
-  if (options.naming == CriterionOptions::Naming::kUltralytics) return "loss_class";
-  switch (options.class_loss) {
-    case ClassLoss::kVarifocal:
-      return "loss_vfl";
-    case ClassLoss::kMal:
-      return "loss_mal";
-    case ClassLoss::kFocal:
-      return "loss_focal";
-    case ClassLoss::kBce:
-    case ClassLoss::kSoftBce:
-      return "loss_bce";
-  }
-  throw InternalError("unknown class loss");
+  if (options.naming == CriterionOptions::Naming::kUltralytics) return kAnyClassTerm;
+  const bool is_soft = options.class_loss == ClassLoss::kSoftBce;
+  return "loss_" + word_of(is_soft ? ClassLoss::kBce : options.class_loss, kClassLossWords);
 }
 
 /// @param losses  [3, S], decoder layers first to last, then the encoder if `with_encoder`
@@ -168,6 +160,12 @@ Matches match_sets(const OutputSets& sets, const BatchTargets& targets, std::int
 }
 
 }  // namespace
+
+std::vector<std::string> class_term_names() {
+  std::vector<std::string> names{kAnyClassTerm};
+  for (const std::string& word : words_of(kClassLossWords)) names.push_back("loss_" + word);
+  return names;
+}
 
 CriterionOptions CriterionOptions::ultralytics() {
   CriterionOptions options;

@@ -22,6 +22,9 @@ struct CriterionResult {
   std::vector<std::vector<Match>> matches;  ///< per decoder layer, first to last, then of the encoder; per image
 };
 
+/// What the class term of the last decoder layer can be called.
+std::vector<std::string> class_term_names();
+
 /// Set-prediction loss over decoder layers, encoder selection and denoising groups
 /// (docs/reference/official_behaviour.md#loss). All output sets are treated as one stacked tensor: the number of
 /// operations does not grow with the layers.

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/choices.h"
 #include "data/dataset/class_list.h"
 #include "data/dataset/data_problem.h"
 #include "data/dataset/key_points.h"
@@ -42,13 +43,19 @@ struct Dataset {
 
 /// COCO's JSON, one txt beside each picture, or Pascal VOC's XML for each picture.
 enum class AnnotationFormat { kYolo, kCoco, kVoc };
+/// Those that a data set can be written in.
+inline constexpr std::array<Choice<AnnotationFormat>, 2> kWritableFormatWords{
+    {{"coco", AnnotationFormat::kCoco}, {"yolo", AnnotationFormat::kYolo}}};
+
+/// The parts that a dataset YAML may name.
+inline constexpr std::array<const char*, 3> kSplitKeys{"train", "val", "test"};
 
 /// A dataset YAML: `path`, `train`, `val`, `test`, `names` (docs/howto/data-sets.md).
 struct DatasetConfig {
   std::filesystem::path file;
   std::filesystem::path root;
   struct Split {
-    std::string key;  ///< "train", "val", "test"
+    std::string key;  ///< of kSplitKeys
     AnnotationFormat format = AnnotationFormat::kYolo;
     std::filesystem::path images;                ///< COCO, VOC: folder of pictures
     std::filesystem::path annotations;           ///< COCO: JSON file; VOC: folder of XML files

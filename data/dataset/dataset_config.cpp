@@ -31,7 +31,7 @@ class ConfigReader {
     if (document_.root.is_map()) {
       check_keys(document_.root, dataset_keys());
       read_path();
-      for (const char* key : {"train", "val", "test"}) read_split(key);
+      for (const char* key : kSplitKeys) read_split(key);
       read_names();
       read_class_count();
       read_rest();

@@ -21,7 +21,7 @@ struct Conversion {
 };
 
 struct ConvertOptions {
-  AnnotationFormat to = AnnotationFormat::kYolo;  ///< kCoco or kYolo
+  AnnotationFormat to = AnnotationFormat::kYolo;  ///< of kWritableFormatWords
   bool copy_pictures = false;                     ///< otherwise they are linked to
 };
 

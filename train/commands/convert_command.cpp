@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/base/choices.h"
 #include "core/base/text.h"
 #include "train/commands/commands.h"
 #include "train/report/output.h"
@@ -9,7 +10,7 @@
 namespace rtdetr {
 
 ExitCode run_convert(const Settings& settings) {
-  const ConvertOptions options{.to = settings.format == "yolo" ? AnnotationFormat::kYolo : AnnotationFormat::kCoco,
+  const ConvertOptions options{.to = chosen("format", settings.format, kWritableFormatWords),
                                .copy_pictures = settings.copy};
   const Conversion conversion = convert_dataset(load_dataset_config(settings.data), settings.output, options);
   TextTable table({{"split", TextTable::Align::kLeft}, {"pictures"}, {"boxes"}, {"left out"}});

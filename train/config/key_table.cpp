@@ -2,6 +2,7 @@
 
 #include "core/base/choices.h"
 #include "core/image/resize.h"
+#include "data/dataset/dataset.h"
 #include "losses/options.h"
 #include "train/optim/lr_schedule.h"
 #include "train/optim/precision.h"
@@ -98,7 +99,7 @@ void add_input_keys(std::vector<Key>& keys) {
        "weights", &Settings::weights, kTrain, "best.safetensors",
        "checkpoint whose weights the run starts from; classes are matched by name; not read by a run that is continued")
       .on_resume = kOfOneCall;
-  s.choice("split", &Settings::split, kVal, {"val", "train", "test"}, "part of the data set");
+  s.choice("split", &Settings::split, kVal, {kSplitKeys.begin(), kSplitKeys.end()}, "part of the data set");
   s.path(
       "source", &Settings::source, kPredict | kBenchmark, "photos/",
       "a picture, a folder of pictures, a .txt list of them, or a pattern such as 'photos/*.jpg'; 'photos/**/*.jpg' is "
@@ -112,7 +113,8 @@ void add_input_keys(std::vector<Key>& keys) {
 void add_output_keys(std::vector<Key>& keys) {
   Section s(keys, "output");
   s.choice("format", &Settings::format, kExport, {"safetensors"}, "format of the model file that is written");
-  s.choice("format", &Settings::format, kConvert, {"coco", "yolo"}, "format of the data set that is written");
+  s.choice("format", &Settings::format, kConvert, words_of(kWritableFormatWords),
+           "format of the data set that is written");
   s.path("output", &Settings::output, kExport | kConvert | kCheck, "model.safetensors",
          "file that is written; convert: new folder; check: picture of labels (.jpg, .png)");
   s.flag("copy", &Settings::copy, kConvert,

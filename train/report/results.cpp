@@ -7,6 +7,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "losses/criterion.h"
+
 namespace rtdetr {
 namespace {
 
@@ -20,7 +22,7 @@ double find_or_nan(const Named& values, const std::string& name) {
 /// Ultralytics' three losses: those of the last decoder layer.
 void add_losses(RunLog::Row& row, const std::string& prefix, const Named& losses) {
   double of_class = std::nan("");
-  for (const char* name : {"loss_vfl", "loss_mal", "loss_focal", "loss_bce", "loss_class"}) {
+  for (const std::string& name : class_term_names()) {
     if (std::isnan(of_class)) of_class = find_or_nan(losses, name);
   }
   row.emplace_back(prefix + "/giou_loss", find_or_nan(losses, "loss_giou"));
