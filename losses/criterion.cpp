@@ -136,9 +136,7 @@ void add_matching_terms(Terms& terms, const Tensor& losses, std::int64_t layers,
     return;
   }
   for (std::int64_t i = 0; i + 1 < layers; ++i) terms.add("_aux_" + std::to_string(i), set[i]);
-  if (!with_encoder) return;
-  const bool v1 = terms.naming == CriterionOptions::Naming::kOfficialV1;
-  terms.add(v1 ? "_aux_" + std::to_string(layers - 1) : "_enc_0", set[layers]);
+  if (with_encoder) terms.add("_enc_0", set[layers]);
 }
 
 void add_denoising_terms(Terms& terms, const Tensor& losses) {

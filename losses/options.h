@@ -46,9 +46,10 @@ struct CriterionOptions {
   /// more tokens learn per picture, which small data sets like (H-DETR, arXiv 2207.13080, applied to query selection).
   std::int64_t one_to_many = 1;
 
-  /// Names of the terms. The official ones differ in the encoder's: `loss_vfl_aux_{L-1}` (v1), `loss_vfl_enc_0` (v2).
-  /// Ultralytics': 12 sums loss_{class,bbox,giou}{,_aux,_dn,_aux_dn}, the encoder counted as auxiliary.
-  enum class Naming { kOfficialV1, kOfficialV2, kUltralytics } naming = Naming::kOfficialV2;
+  /// Names of the terms. Official: one for each output set, as RT-DETRv2 calls them (v1's `loss_vfl_aux_{L-1}` is
+  /// `loss_vfl_enc_0`). Ultralytics': 12 sums loss_{class,bbox,giou}{,_aux,_dn,_aux_dn}, the encoder counted as
+  /// auxiliary.
+  enum class Naming { kOfficial, kUltralytics } naming = Naming::kOfficial;
 
   /// The numbers of Ultralytics 8.4 (docs/reference/official_behaviour.md#ultralytics-loss).
   static CriterionOptions ultralytics();

@@ -176,10 +176,8 @@ class Doctor {
     }
     find_unlisted(config, splits_, problems_);
     find_unused_labels(config, splits_, problems_);
-    if (options_.decode) {
-      const std::vector<std::int64_t> undecodable = check_pictures(splits_, options_, problems_);
-      for (std::size_t s = 0; s < splits_.size(); ++s) report_.splits[s].unreadable_pictures += undecodable[s];
-    }
+    const std::vector<std::int64_t> undecodable = check_pictures(splits_, options_, problems_);
+    for (std::size_t s = 0; s < splits_.size(); ++s) report_.splits[s].unreadable_pictures += undecodable[s];
     append(problems_.take(), "");
     std::stable_partition(report_.problems.begin(), report_.problems.end(),
                           [](const DataProblem& p) { return p.severity == DataProblem::Severity::kError; });

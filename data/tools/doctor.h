@@ -46,7 +46,6 @@ struct DatasetReport {
 };
 
 struct CheckOptions {
-  bool decode = true;                      ///< read and decode every picture; otherwise only their presence is checked
   std::int64_t queries = 300;              ///< pictures with more boxes than the model has queries are reported
   std::int64_t height = 640, width = 640;  ///< of the network's input: sizes are judged at it
   int label_tiles = 0;                     ///< pictures of the first split that are shown with their boxes

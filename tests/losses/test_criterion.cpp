@@ -70,25 +70,39 @@ std::vector<Target> some_targets(Draws& draws) {
   return {draws.target(3, kClassCount), draws.target(0, kClassCount), draws.target(5, kClassCount)};
 }
 
-TEST_CASE("the terms have the official names of either version, and the total is their sum") {
+TEST_CASE("the terms have the official names, and the total is their sum") {
+  Draws draws(1);
+  const std::vector<Target> targets = some_targets(draws);
+  const CriterionResult result = compute_losses(some_output(draws, targets), targets, 8);
+  std::vector<std::string> expected;
+  for (const char* suffix : {"", "_aux_0", "_aux_1", "_enc_0", "_dn_0", "_dn_1", "_dn_2"}) {
+    for (const char* kind : {"loss_vfl", "loss_bbox", "loss_giou"}) expected.push_back(std::string(kind) + suffix);
+  }
+  std::sort(expected.begin(), expected.end());
+  CHECK(names_of(result) == expected);
+  double sum = 0;
+  for (const LossTerm& term : result.terms) sum += term.value.item<double>();
+  CHECK(result.total.item<double>() == Approx(sum).epsilon(1e-13));
+  CHECK(result.matches.size() == 4);
+  CHECK(result.matches.back()[2].queries.size() == 5);
+}
+
+TEST_CASE("the last layer's class term has one of the class terms' names, whichever loss it is") {
   Draws draws(1);
   const std::vector<Target> targets = some_targets(draws);
   const ModelOutput output = some_output(draws, targets);
-  CriterionOptions options;
-  for (const bool v1 : {true, false}) {
-    options.naming = v1 ? CriterionOptions::Naming::kOfficialV1 : CriterionOptions::Naming::kOfficialV2;
-    const CriterionResult result = compute_losses(output, targets, 8, options);
-    std::vector<std::string> expected;
-    for (const char* suffix : {"", "_aux_0", "_aux_1", v1 ? "_aux_2" : "_enc_0", "_dn_0", "_dn_1", "_dn_2"}) {
-      for (const char* kind : {"loss_vfl", "loss_bbox", "loss_giou"}) expected.push_back(std::string(kind) + suffix);
+  const std::vector<std::string> names = class_term_names();
+  for (const auto naming : {CriterionOptions::Naming::kOfficial, CriterionOptions::Naming::kUltralytics}) {
+    for (const ClassLoss loss :
+         {ClassLoss::kVarifocal, ClassLoss::kMal, ClassLoss::kFocal, ClassLoss::kBce, ClassLoss::kSoftBce}) {
+      CriterionOptions options;
+      options.naming = naming;
+      options.class_loss = loss;
+      const CriterionResult result = compute_losses(output, targets, 8, options);
+      CHECK(std::count_if(result.terms.begin(), result.terms.end(), [&](const LossTerm& term) {
+              return std::find(names.begin(), names.end(), term.name) != names.end();
+            }) == 1);
     }
-    std::sort(expected.begin(), expected.end());
-    CHECK(names_of(result) == expected);
-    double sum = 0;
-    for (const LossTerm& term : result.terms) sum += term.value.item<double>();
-    CHECK(result.total.item<double>() == Approx(sum).epsilon(1e-13));
-    CHECK(result.matches.size() == 4);
-    CHECK(result.matches.back()[2].queries.size() == 5);
   }
 }
 

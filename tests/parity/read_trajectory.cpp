@@ -86,8 +86,7 @@ TEST_CASE("twenty steps of training follow the reference's", "[trajectory]") {
   Ema ema(*model, *average, {.decay = settings.ema_decay, .ramp = settings.ema_ramp});
   const std::vector<Target> targets = targets_of(fixture);
   const auto images = images_by_key(fixture.json["input"]["key"], fixture.json["input"]["shape"]);
-  CriterionOptions criterion = criterion_options(settings);
-  criterion.naming = CriterionOptions::Naming::kOfficialV1;
+  const CriterionOptions criterion = criterion_options(settings);
 
   model->train();
   for (const auto& expected : fixture.json["steps"]) {

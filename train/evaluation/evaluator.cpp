@@ -68,12 +68,12 @@ class LossMeans {
 
 /// One batch's detections of every layer of the head, appended to each layer's list.
 void collect(const Head& head, const ModelOutput& output, const Batch& batch, const Dataset& dataset,
-             const PostprocessOptions& options, std::vector<std::vector<MetricDetection>>& by_layer) {
+             std::vector<std::vector<MetricDetection>>& by_layer) {
   std::vector<PictureSize> sizes;
   for (const Batch::Image& image : batch.targets) sizes.push_back({image.original_width, image.original_height});
   const std::vector<HeadLayer> layers = head.layers();
   for (std::size_t layer = 0; layer < layers.size(); ++layer) {
-    const auto found = head.postprocess(prediction_at(output, layers[layer]), sizes, options);
+    const auto found = head.postprocess(prediction_at(output, layers[layer]), sizes, {});
     for (std::size_t i = 0; i < found.size(); ++i) {
       const auto& picture = dataset.pictures[static_cast<std::size_t>(batch.targets[i].picture_index)];
       append_detections(by_layer[layer], found[i], picture.id, dataset.classes);
@@ -111,7 +111,7 @@ std::optional<Evaluation> evaluate(DetectionModel& model, const Dataset& dataset
   while (auto batch = loader.next()) {
     if (cancelled && cancelled()) return std::nullopt;
     const ModelOutput output = model->forward(images_of(*batch, options.device), {.all_layers = true});
-    collect(model->head(), output, *batch, dataset, {.max_detections = options.max_detections}, by_layer);
+    collect(model->head(), output, *batch, dataset, by_layer);
     if (options.criterion) losses.add(output, *batch, *options.criterion);
     evaluation.pictures += batch->size;
   }

@@ -22,7 +22,6 @@ struct EvaluatorOptions {
   int workers = 4;                     ///< threads that read pictures
   int threads = 1;                     ///< of the metric
   Resampling resampling = Resampling::kPillowBilinear;
-  std::int64_t max_detections = 300;  ///< per picture, best first; no confidence threshold
   /// With these, the loss terms of the head's layers are averaged over the pictures as well.
   std::optional<CriterionOptions> criterion;
 };

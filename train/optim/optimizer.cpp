@@ -10,6 +10,8 @@
 namespace rtdetr {
 namespace {
 
+constexpr double kEpsilon = 1e-8;  // added to the root of the second moment
+
 /// The fused kernel walks parameter, gradient and moments as flat memory, so they must agree in layout.
 bool same_layout(const torch::Tensor& a, const torch::Tensor& b) {
   for (std::int64_t i = 0; i < a.dim(); ++i) {
@@ -81,7 +83,7 @@ void AdamW::step(double lr_factor, const torch::Tensor& refused) {
     else
       at::_foreach_add_(steps, 1);
     at::_fused_adamw_(values, grads, exp_avgs, exp_avg_sqs, {}, steps, groups_[g].lr * lr_factor, options_.beta1,
-                      options_.beta2, groups_[g].weight_decay, options_.epsilon, /*amsgrad=*/false, /*maximize=*/false,
+                      options_.beta2, groups_[g].weight_decay, kEpsilon, /*amsgrad=*/false, /*maximize=*/false,
                       /*grad_scale=*/{}, found_inf);
   }
 }

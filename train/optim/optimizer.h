@@ -9,7 +9,6 @@ namespace rtdetr {
 
 struct AdamWOptions {
   double beta1 = 0.9, beta2 = 0.999;
-  double epsilon = 1e-8;
 };
 
 /// AdamW (Loshchilov & Hutter 2019) over parameter groups, with its state held here: moments and step counters are

@@ -21,16 +21,10 @@ Ranked rank_pairs(const Tensor& logits, std::int64_t count) {
   return {best.sigmoid(), index.remainder(classes), index.div(classes, "floor")};
 }
 
-Ranked rank_by_softmax(const Tensor& logits, std::int64_t count) {
-  const auto [score, label] = logits.softmax(-1).narrow(2, 0, logits.size(2) - 1).max(-1);  // [B, Q]
-  const auto [best, query] = score.topk(std::min(count, score.size(1)), 1);
-  return {best, label.gather(1, query), query};
-}
-
 }  // namespace
 
 std::vector<Detections> best_pairs(const Prediction& prediction, std::span<const PictureSize> sizes,
-                                   const PostprocessOptions& options, Scores scores) {
+                                   const PostprocessOptions& options) {
   const auto type = prediction.boxes_cxcywh.scalar_type() == torch::kDouble ? torch::kDouble : torch::kFloat;
   const Tensor logits = prediction.logits.detach().to(type), boxes = prediction.boxes_cxcywh.detach().to(type);
   const auto batch = logits.size(0);
@@ -38,8 +32,7 @@ std::vector<Detections> best_pairs(const Prediction& prediction, std::span<const
   RTDETR_CHECK(static_cast<std::int64_t>(sizes.size()) == batch,
                std::to_string(sizes.size()) + " picture sizes for a batch of " + std::to_string(batch));
 
-  const Ranked ranked = scores == Scores::kSoftmax ? rank_by_softmax(logits, options.max_detections)
-                                                   : rank_pairs(logits, options.max_detections);
+  const Ranked ranked = rank_pairs(logits, options.max_detections);
   Tensor xyxy = cxcywh_to_xyxy(boxes).gather(1, ranked.queries.unsqueeze(-1).expand({-1, -1, 4}));
   if (options.clip) xyxy = xyxy.clamp(0, 1);
 

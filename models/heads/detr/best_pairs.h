@@ -9,11 +9,6 @@
 
 namespace rtdetr {
 
-enum class Scores {
-  kSigmoid,  ///< of each class; one query may appear with several
-  kSoftmax,  ///< over the classes, the last of which means "nothing"; a query appears once
-};
-
 /// The postprocessing of DETR's family: the highest scores over all (query, class) pairs, boxes in pixels of the
 /// original picture (docs/reference/official_behaviour.md#detections). No suppression and no threshold: RT-DETR needs
 /// none.
@@ -23,6 +18,6 @@ enum class Scores {
 /// @return            B entries, best first, on the prediction's device
 /// @note              does not wait for a device
 std::vector<Detections> best_pairs(const Prediction& prediction, std::span<const PictureSize> sizes,
-                                   const PostprocessOptions& options = {}, Scores scores = Scores::kSigmoid);
+                                   const PostprocessOptions& options = {});
 
 }  // namespace rtdetr

@@ -7,6 +7,7 @@
 namespace rtdetr {
 namespace {
 
+constexpr double kFinestSide = 0.05;               // of level 0's anchors, fraction of image
 constexpr double kLowest = 0.01, kHighest = 0.99;  // open interval of an official anchor's coordinates
 
 double logit(double x) { return std::log(x / (1 - x)); }
@@ -18,7 +19,7 @@ Anchors make_anchors(const std::vector<LevelShape>& levels, const AnchorOptions&
   std::vector<double> logits;
   std::vector<std::uint8_t> valid;
   bool all_valid = true;
-  double side = options.size;
+  double side = kFinestSide;
   for (const auto& level : levels) {
     for (std::int64_t row = 0; row < level.height; ++row) {
       for (std::int64_t column = 0; column < level.width; ++column) {

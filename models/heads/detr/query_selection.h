@@ -12,7 +12,6 @@
 namespace rtdetr {
 
 struct AnchorOptions {
-  double size = 0.05;  ///< side of level 0's anchors, fraction of image; doubles per level
   /// Official: an anchor with a coordinate outside (0.01, 0.99) has an infinite logit and its token is set to zero
   /// before it is scored, yet it may still be selected (docs/reference/official_behaviour.md#queries). Fixed: every
   /// anchor is ordinary.
@@ -24,7 +23,8 @@ struct Anchors {
   torch::Tensor valid;   ///< [1, S, 1] bool; undefined when all are
 };
 
-/// One square anchor per token, centred in its cell. Computed in float64, then rounded to `options`' type.
+/// One square anchor per token, centred in its cell; its side is 0.05 of the image on level 0 and doubles per level.
+/// Computed in float64, then rounded to `options`' type.
 Anchors make_anchors(const std::vector<LevelShape>& levels, const AnchorOptions& options,
                      const torch::TensorOptions& tensor_options);
 

@@ -9,7 +9,6 @@ using rtdetr::best_pairs;
 using rtdetr::Detections;
 using rtdetr::PictureSize;
 using rtdetr::Prediction;
-using rtdetr::Scores;
 using torch::Tensor;
 
 namespace {
@@ -36,13 +35,6 @@ TEST_CASE("boxes can be kept inside the picture") {
   const Detections found = best_pairs(prediction(), kSize, {.clip = true}).at(0);
   CHECK(found.boxes_xyxy.size(0) == 4);  // all pairs: fewer than 300
   CHECK(torch::allclose(found.boxes_xyxy[0], torch::tensor({140.0F, 0.0F, 200.0F, 20.0F})));
-}
-
-TEST_CASE("softmax scores leave out the last class and give each query once") {
-  const Detections found = best_pairs(prediction(), kSize, {}, Scores::kSoftmax).at(0);
-  CHECK(torch::equal(found.labels, torch::tensor({0, 0}, torch::kInt64)));
-  CHECK(found.scores[0].item<float>() == Approx(1 / (1 + std::exp(-1.0))));
-  CHECK(found.scores[1].item<float>() == Approx(1 / (1 + std::exp(1.0))));
 }
 
 TEST_CASE("half predictions become float32 detections") {
