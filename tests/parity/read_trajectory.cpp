@@ -82,8 +82,8 @@ TEST_CASE("twenty steps of training follow the reference's", "[trajectory]") {
       "train", "cfg=" + std::string(RTDETR_SOURCE_DIR) + "/configs/recipes/" + model_file_of(name), "data=unused.yaml"};
   const Settings settings = parse_command_line(words);
   DetectionModel model = build(name), average = build(name);
-  AdamW optimizer(make_groups(settings, model), {.beta1 = settings.beta1, .beta2 = settings.beta2});
-  Ema ema(*model, *average, {.decay = settings.ema_decay, .ramp = settings.ema_ramp});
+  AdamW optimizer(make_groups(settings, model), adamw_options(settings));
+  Ema ema(*model, *average, ema_options(settings));
   const std::vector<Target> targets = targets_of(fixture);
   const auto images = images_by_key(fixture.json["input"]["key"], fixture.json["input"]["shape"]);
   const CriterionOptions criterion = criterion_options(settings);

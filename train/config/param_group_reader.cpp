@@ -1,9 +1,10 @@
 #include "train/config/param_group_reader.h"
 
 #include <algorithm>
-#include <regex>
 
+#include "core/base/error.h"
 #include "core/base/text.h"
+#include "train/optim/name_pattern.h"
 
 namespace rtdetr {
 namespace {
@@ -44,9 +45,9 @@ ReadGroup read_group(const YamlDocument& recipe, const YamlNode& map, Problems& 
   if (group.lr && map.find("lr_scale"))
     problems.push_back(rule.where + ": lr and lr_scale exclude each other; keep one");
   try {
-    const std::regex compiled(rule.match, std::regex::ECMAScript);
-  } catch (const std::regex_error& error) {
-    problems.push_back(rule.where + ": '" + rule.match + "' is no regular expression: " + error.what());
+    name_pattern(rule.where, rule.match);
+  } catch (const ConfigError& error) {
+    problems.emplace_back(error.what());
   }
   return group;
 }

@@ -122,8 +122,4 @@ std::vector<std::int64_t> multi_scale_sides(std::int64_t side, double share, std
   return sides;
 }
 
-bool switch_off_reached(double until, std::int64_t epoch, double progress) {
-  return until <= 1 ? until < 1 && progress >= until : static_cast<double>(epoch) >= until;
-}
-
 }  // namespace rtdetr

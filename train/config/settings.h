@@ -173,9 +173,4 @@ ImageSize resolve_image_size(const Settings& settings, std::optional<ImageSize> 
 /// itself three times, as the official list 480 … 800 for 640 and 0.25. Empty when share is 0.
 std::vector<std::int64_t> multi_scale_sides(std::int64_t side, double share, std::int64_t stride);
 
-/// Meaning of strong_until and multi_scale_until: up to 1 a share of the run (of `epochs`, or of `time` when that is
-/// set; 1 = never reached), above 1 the epoch, counted from 0.
-/// @param progress  share of the run that is done, [0, 1]
-bool switch_off_reached(double until, std::int64_t epoch, double progress);
-
 }  // namespace rtdetr

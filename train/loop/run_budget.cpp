@@ -11,6 +11,10 @@ constexpr double kHour = 3600;  // seconds
 
 }  // namespace
 
+bool switch_off_reached(double until, std::int64_t epoch, double progress) {
+  return until <= 1 ? until < 1 && progress >= until : static_cast<double>(epoch) >= until;
+}
+
 RunBudget::RunBudget(const BudgetOptions& options, std::int64_t batches_per_epoch, std::int64_t accumulate)
     : options_(options), batches_per_epoch_(batches_per_epoch), accumulate_(accumulate) {
   RTDETR_CHECK(batches_per_epoch > 0 && accumulate > 0, "a run's epochs need batches, and its steps too");

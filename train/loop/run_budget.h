@@ -28,6 +28,11 @@ struct RunPosition {
   std::int64_t validated_step = -1;  ///< `steps` at the last validation
 };
 
+/// Meaning of strong_until and multi_scale_until: up to 1 a share of the run (of `epochs`, or of `time` when that is
+/// set; 1 = never reached), above 1 the epoch, counted from 0.
+/// @param progress  RunBudget::progress
+bool switch_off_reached(double until, std::int64_t epoch, double progress);
+
 /// Answers from a position alone: no clock and no counter of its own. Processes that agree on the position agree on
 /// every answer.
 class RunBudget {

@@ -5,7 +5,6 @@
 
 #include "core/base/error.h"
 #include "core/base/log.h"
-#include "train/config/settings.h"
 
 namespace rtdetr {
 

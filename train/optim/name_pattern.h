@@ -5,8 +5,8 @@
 
 namespace rtdetr {
 
-/// A regular expression (ECMAScript) over parameters' names, as the value of `key` says it.
-/// @throws ConfigError  naming key and pattern, if it is none
+/// A regular expression (ECMAScript) over parameters' names, as the value of `key`, or the line of a file, says it.
+/// @throws ConfigError  naming both, if it is none
 std::regex name_pattern(const std::string& key, const std::string& pattern);
 
 }  // namespace rtdetr

@@ -256,7 +256,7 @@ TEST_CASE("a mistake in a recipe is answered with file and line") {
       {"- 1\n", {":1: a recipe is a map"}},
       {"param_groups: 3\n", {":1: param_groups must be a list of maps"}},
       {"param_groups:\n- {lr_scale: 0.1}\n", {":2: a parameter group needs match:"}},
-      {"param_groups:\n- {match: '(', lr_scale: 0.1}\n", {":2: '(' is no regular expression"}},
+      {"param_groups:\n- {match: '(', lr_scale: 0.1}\n", {":2: '(' is not a regular expression"}},
       {"param_groups:\n- {match: a, lr_skale: 0.1}\n", {":2: unknown key 'lr_skale'", "did you mean 'lr_scale'"}},
       {"param_groups:\n- {match: a, lr: 1, lr_scale: 0.1}\n", {":2: lr and lr_scale exclude each other"}},
       {"param_groups:\n- {match: a, weight_decay: x}\n", {":2: weight_decay must be a number"}},
@@ -332,15 +332,6 @@ TEST_CASE("multi_scale of 640 by a quarter is the official list") {
         std::vector<std::int64_t>{480, 512, 544, 576, 608, 640, 640, 640, 672, 704, 736, 768, 800});
   CHECK(multi_scale_sides(640, 0, 32).empty());
   CHECK(multi_scale_sides(32, 0.5, 32).front() >= 32);
-}
-
-TEST_CASE("a switch-off is a share of the run up to 1 and an epoch above") {
-  CHECK_FALSE(switch_off_reached(1, 1000, 1.0));
-  CHECK_FALSE(switch_off_reached(0.9, 5, 0.89));
-  CHECK(switch_off_reached(0.9, 5, 0.9));
-  CHECK(switch_off_reached(0, 0, 0));
-  CHECK_FALSE(switch_off_reached(71, 70, 0.99));
-  CHECK(switch_off_reached(71, 71, 0.1));
 }
 
 TEST_CASE("class_loss= chooses the classification loss") {

@@ -93,4 +93,13 @@ TEST_CASE("a run that nothing would end is refused") {
   CHECK_THROWS_AS(RunBudget({.epochs = 1}, 0), InternalError);
 }
 
+TEST_CASE("a switch-off is a share of the run up to 1 and an epoch above") {
+  CHECK_FALSE(switch_off_reached(1, 1000, 1.0));
+  CHECK_FALSE(switch_off_reached(0.9, 5, 0.89));
+  CHECK(switch_off_reached(0.9, 5, 0.9));
+  CHECK(switch_off_reached(0, 0, 0));
+  CHECK_FALSE(switch_off_reached(71, 70, 0.99));
+  CHECK(switch_off_reached(71, 71, 0.1));
+}
+
 }  // namespace rtdetr

@@ -12,6 +12,7 @@
 #include "tests/support/micro_run.h"
 #include "tests/support/temporary_folder.h"
 #include "train/loop/experiment.h"
+#include "train/loop/train_state.h"
 
 namespace rtdetr {
 
@@ -20,23 +21,22 @@ using test::TemporaryFolder;
 
 namespace {
 
+TrainOptions options_on(const Experiment& experiment, torch::Device device) {
+  TrainOptions options = train_options(experiment);
+  options.step.device = device;
+  return options;
+}
+
 /// Everything a step touches, over a micro experiment.
 struct Bench {
   Experiment experiment;
-  AdamW optimizer;
-  Ema ema;
-  TrainStep step;
-  StateRegistry state;
+  TrainState train;
+  TrainStep& step = train.step;
+  StateRegistry& state = train.registry;
 
-  explicit Bench(const Settings& settings, const StepOptions& options = {}, ProcessGroup& group = world_of_one())
+  explicit Bench(const Settings& settings, torch::Device device = torch::kCPU, ProcessGroup& group = world_of_one())
       : experiment(prepare_experiment(settings)),
-        optimizer(experiment.groups),
-        ema(*experiment.model, *experiment.average),
-        step(experiment.model, optimizer, ema, options, group) {
-    state.add_module("model.", *experiment.model);
-    optimizer.register_state(state);
-    ema.register_state(state);
-  }
+        train(train_input(experiment), options_on(experiment, device), group) {}
   TensorMap copy_of_state() const {
     TensorMap copy;
     for (const auto& [name, tensor] : state.capture()) copy.emplace(name, tensor.clone());
@@ -202,7 +202,7 @@ TEST_CASE("two processes divide by the boxes of both, and refuse a step together
   at::set_num_threads(1);
   const TemporaryFolder temp;
   Pair pair;
-  Bench bench(make_micro_run(temp.path()), {}, pair);
+  Bench bench(make_micro_run(temp.path()), torch::kCPU, pair);
   const std::vector<Batch> batches = bench.batches(4, 1);
   double boxes = 0;
   for (const Batch::Image& image : batches[0].targets) boxes += static_cast<double>(image.labels.size());
@@ -224,8 +224,8 @@ TEST_CASE("two processes divide by the boxes of both, and refuse a step together
 TEST_CASE("a model that does not lie on the step's device is refused") {
   const TemporaryFolder temp;
   const Settings settings = make_micro_run(temp.path());
-  CHECK_THROWS_AS(Bench(settings, {.device = torch::kMeta}), InternalError);
-  CHECK_THROWS_WITH(Bench(settings, {.device = torch::kMeta}),
+  CHECK_THROWS_AS(Bench(settings, torch::kMeta), InternalError);
+  CHECK_THROWS_WITH(Bench(settings, torch::kMeta),
                     Catch::Contains("the step's device is meta") && Catch::Contains("lies on cpu"));
 }
 
