@@ -171,7 +171,7 @@ std::vector<std::vector<Detection>> Detector::detect(std::span<const RgbView> pi
   const c10::InferenceMode inference;
   Stopwatch watch;
   DetectionTimes measured;
-  const torch::Tensor batch = preprocess(pictures, s.size);
+  const torch::Tensor batch = preprocess(pictures, s.size, s.options.resampling.value_or(s.info.resampling));
   measured.preprocess_ms = watch.lap();
   ForwardOptions forward;
   forward.decoder_layers = s.options.decoder_layers;

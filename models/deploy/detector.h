@@ -22,7 +22,8 @@ struct RgbView {
   std::ptrdiff_t stride = 0;  ///< bytes from one row to the next, at least width · 3; 0 = width · 3
 };
 
-struct LoadedModel;  // models/weights/checkpoint.h
+enum class Resampling;  // core/image/resize.h
+struct LoadedModel;     // models/weights/checkpoint.h
 
 struct Detection {
   float x0 = 0, y0 = 0, x1 = 0, y1 = 0;  ///< corners, pixels of the picture, inside it
@@ -37,6 +38,8 @@ struct DetectorOptions {
   int decoder_layers = 0;     ///< run only the first k: faster, a little less accurate; 0 = the model's usual depth
   int height = 0, width = 0;  ///< input size, multiples of the model's stride; 0 = the size it was trained with
   int threads = 0;            ///< of each call of this detector; 0 = what the process has set (OMP_NUM_THREADS)
+  /// How pictures are brought to the input size. Absent: as those that the model was trained on.
+  std::optional<Resampling> resampling;
   std::int64_t max_pixels = 64'000'000;  ///< largest picture that detect_file decodes: 4.2 bytes of memory a pixel
 };
 

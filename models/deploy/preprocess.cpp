@@ -17,13 +17,13 @@ Picture as_picture(const RgbView& view) {
 }
 
 template <typename Source>
-torch::Tensor to_input(std::span<const Source> sources, const ImageSize& size) {
+torch::Tensor to_input(std::span<const Source> sources, const ImageSize& size, Resampling resampling) {
   torch::Tensor input = torch::empty({static_cast<std::int64_t>(sources.size()), 3, size.height, size.width});
   float* out = input.mutable_data_ptr<float>();
   for (const Source& source : sources) {
     const Picture& picture = as_picture(source);
     resize_to_chw_float(picture, PictureWindow::whole(picture), static_cast<int>(size.width),
-                        static_cast<int>(size.height), Resampling::kPillowBilinear, out);
+                        static_cast<int>(size.height), resampling, out);
     out += 3 * size.height * size.width;
   }
   return input.contiguous(torch::MemoryFormat::ChannelsLast);
@@ -31,8 +31,12 @@ torch::Tensor to_input(std::span<const Source> sources, const ImageSize& size) {
 
 }  // namespace
 
-torch::Tensor preprocess(std::span<const Picture> pictures, const ImageSize& size) { return to_input(pictures, size); }
+torch::Tensor preprocess(std::span<const Picture> pictures, const ImageSize& size, Resampling resampling) {
+  return to_input(pictures, size, resampling);
+}
 
-torch::Tensor preprocess(std::span<const RgbView> pictures, const ImageSize& size) { return to_input(pictures, size); }
+torch::Tensor preprocess(std::span<const RgbView> pictures, const ImageSize& size, Resampling resampling) {
+  return to_input(pictures, size, resampling);
+}
 
 }  // namespace rtdetr

@@ -6,17 +6,18 @@
 
 #include "core/image/image_size.h"
 #include "core/image/picture.h"
+#include "core/image/resize.h"
 #include "models/deploy/detector.h"
 
 namespace rtdetr {
 
-/// Pictures as the model reads them: stretched to `size` (Pillow's antialiased bilinear, as in training), RGB in [0,
-/// 1].
-/// @return  [B, 3, H, W] float32, channels last
-torch::Tensor preprocess(std::span<const Picture> pictures, const ImageSize& size);
+/// Pictures as the model reads them: stretched to `size`, RGB in [0, 1].
+/// @param resampling  that of the training: ModelInfo::resampling
+/// @return            [B, 3, H, W] float32, channels last
+torch::Tensor preprocess(std::span<const Picture> pictures, const ImageSize& size, Resampling resampling);
 
 /// The same of pictures in the caller's memory, one of which is copied at a time.
 /// @param pictures  of at least one pixel each, rows that do not overlap
-torch::Tensor preprocess(std::span<const RgbView> pictures, const ImageSize& size);
+torch::Tensor preprocess(std::span<const RgbView> pictures, const ImageSize& size, Resampling resampling);
 
 }  // namespace rtdetr

@@ -2,9 +2,11 @@
 
 #include <torch/torch.h>
 
+#include <array>
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "core/base/choices.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "models/graph/model_files.h"
@@ -53,6 +55,13 @@ class MetadataReader {
     const auto value = parse_double(text(key));
     if (!value || !(*value >= 0 && *value <= 1)) fail_entry(key, "a number from 0 to 1");
     return value;
+  }
+  template <typename Value, std::size_t N>
+  Value choice_or(const std::string& key, const std::array<Choice<Value>, N>& table, Value absent) const {
+    if (!metadata_.contains(key)) return absent;
+    for (const Choice<Value>& choice : table)
+      if (text(key) == choice.word) return choice.value;
+    fail_entry(key, join(words_of(table), " or "));
   }
   [[noreturn]] void fail(const std::string& what) const { throw CheckpointError(file_.string() + " " + what); }
   [[noreturn]] void fail_entry(const std::string& key, const std::string& expected) const {
@@ -120,6 +129,7 @@ FileMetadata to_metadata(const ModelInfo& info) {
                        {"names", json(info.names).dump()},
                        {"category_ids", json(info.category_ids).dump()},
                        {"imgsz", json({info.height, info.width}).dump()},
+                       {"resample", word_of(info.resampling, kResamplingWords)},
                        {"step", std::to_string(info.step)},
                        {"epoch", std::to_string(info.epoch)}};
   if (info.best_confidence) entries["best_confidence"] = format_double(*info.best_confidence);
@@ -154,6 +164,7 @@ ModelInfo to_model_info(const FileMetadata& metadata, const std::filesystem::pat
   if (size.size() != 2 || size[0] < 1 || size[1] < 1) read.fail_entry("imgsz", "[height, width]");
   info.height = size[0];
   info.width = size[1];
+  info.resampling = read.choice_or("resample", kResamplingWords, Resampling::kPillowBilinear);
   info.step = read.integer_or_zero("step");
   info.epoch = read.integer_or_zero("epoch");
   info.best_confidence = read.share_or_none("best_confidence");

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/image/resize.h"
 #include "core/io/file.h"
 #include "core/io/safetensors.h"
 #include "core/tensor/tensor_file.h"
@@ -27,6 +28,8 @@ struct ModelInfo {
   std::vector<std::int64_t> category_ids;  ///< of the classes, as annotation files call them; JSON array
   std::int64_t height = 640, width = 640;  ///< input size, "imgsz": "[height, width]"
   std::int64_t step = 0, epoch = 0;        ///< of training, when these weights were
+  /// How the pictures that it was trained on were brought to that size, "resample": its word.
+  Resampling resampling = Resampling::kPillowBilinear;
   /// Score at which these weights' mean F1 was best on the validation split; absent in files that were not validated.
   std::optional<double> best_confidence;
 };

@@ -52,7 +52,7 @@ std::vector<fs::path> verification_pictures(const std::string& verify) {
 }
 
 /// Inputs to compare on: pictures of verify=, or noise from the seed. Each [1, 3, H, W].
-std::vector<torch::Tensor> verification_inputs(const Settings& settings, const ImageSize& size) {
+std::vector<torch::Tensor> verification_inputs(const Settings& settings, const ImageSize& size, Resampling resampling) {
   std::vector<torch::Tensor> inputs;
   if (settings.verify.empty()) {
     const torch::Generator generator = at::make_generator<at::CPUGeneratorImpl>(settings.seed);
@@ -65,7 +65,7 @@ std::vector<torch::Tensor> verification_inputs(const Settings& settings, const I
   for (const fs::path& file : pictures) {
     const Picture picture = read_picture(file, {.max_pixels = settings.max_pixels});
     warnings.add(file, picture.warnings);
-    inputs.push_back(preprocess(std::span<const Picture>(&picture, 1), size));
+    inputs.push_back(preprocess(std::span<const Picture>(&picture, 1), size, resampling));
   }
   warnings.report();
   return inputs;
@@ -118,7 +118,7 @@ ExitCode run_export(const Settings& settings) {
   check_target(settings);
   OpenedModel original = open_model(settings);
   const ImageSize size = resolve_image_size(settings, original.size(), original.model->stride());
-  const std::vector<torch::Tensor> inputs = verification_inputs(settings, size);
+  const std::vector<torch::Tensor> inputs = verification_inputs(settings, size, original.info.resampling);
 
   OpenedModel fused = open_model(settings);
   if (!fused.model->fused()) fused.model->fuse();

@@ -2,12 +2,14 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/base/choices.h"
 #include "core/base/clock.h"
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/base/text.h"
 #include "core/image/exif.h"
 #include "core/image/picture_warnings.h"
+#include "core/image/resize.h"
 #include "core/io/file.h"
 #include "models/deploy/detector.h"
 #include "train/commands/commands.h"
@@ -28,6 +30,7 @@ DetectorOptions detector_options(const Settings& settings) {
   require_trained(settings);
   DetectorOptions options;
   if (settings.is_given("conf")) options.min_score = static_cast<float>(settings.conf);
+  if (settings.is_given("resample")) options.resampling = chosen("resample", settings.resample, kResamplingWords);
   options.decoder_layers = static_cast<int>(settings.decoder_layers);
   options.height = static_cast<int>(settings.imgsz.height);
   options.width = static_cast<int>(settings.imgsz.width);

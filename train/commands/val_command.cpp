@@ -34,7 +34,8 @@ Dataset load_data(const Settings& settings, const ModelInfo& info) {
 Evaluation evaluate_model(const Settings& settings, OpenedModel& opened, const Dataset& dataset) {
   const ImageSize size = resolve_image_size(settings, opened.size(), opened.model->stride());
   EvaluatorOptions options;
-  options.resampling = chosen("resample", settings.resample, kResamplingWords);
+  options.resampling =
+      settings.is_given("resample") ? chosen("resample", settings.resample, kResamplingWords) : opened.info.resampling;
   options.height = size.height;
   options.width = size.width;
   options.batch = settings.batch;

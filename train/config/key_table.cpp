@@ -164,9 +164,9 @@ void add_machine_keys(std::vector<Key>& keys) {
   s.number("imgsz", &Settings::imgsz, kModelUsers | kCheck, 32, 16384, "pixels", "640",
            "input size: one side, or height,width; by default the checkpoint's, else 640")
       .on_resume = kMayChange;
-  s.choice("resample", &Settings::resample, kTrain | kVal, words_of(kResamplingWords),
+  s.choice("resample", &Settings::resample, kTrain | kVal | kPredict, words_of(kResamplingWords),
            "how pictures are brought to imgsz: as Pillow does, antialiased (the official code), or as OpenCV does, "
-           "linear (Ultralytics)");
+           "linear (Ultralytics); val, predict: by default as the model file says, which is how it was trained");
   s.number("seed", &Settings::seed, kTrain | kExport | kInfo | kBenchmark, 0, 9007199254740992.0, "", "0",
            "of initial weights and of every random draw");
   s.choice("amp", &Settings::amp, kTrain, words_of(kAmpWords),

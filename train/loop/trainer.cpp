@@ -213,6 +213,7 @@ ModelInfo Trainer::model_info() const {
   info.category_ids = input_.train->classes.category_ids;
   info.height = options_.transforms.height;
   info.width = options_.transforms.width;
+  info.resampling = options_.transforms.resampling;
   info.step = position_.steps;
   info.epoch = position_.epoch;
   info.best_confidence = confidence_;

@@ -9,6 +9,7 @@
 
 #include "core/base/error.h"
 #include "core/image/picture.h"
+#include "core/image/resize.h"
 #include "models/weights/checkpoint.h"
 #include "tests/models/tiny_model.h"
 #include "tests/support/temporary_folder.h"
@@ -83,6 +84,22 @@ TEST_CASE("without min_score a detector takes its file's best score, or else a h
   REQUIRE_FALSE(same_score.detect(view(picture)).empty());
   CHECK(same(best.detect(view(picture)), same_score.detect(view(picture))));
   CHECK(Detector(folder / "validated.safetensors", {.min_score = 1}).detect(view(picture)).empty());
+}
+
+TEST_CASE("pictures are resized as the model file says, unless it is told otherwise") {
+  const TemporaryFolder folder;
+  const auto plain = save_tiny(folder), other = folder / "other.safetensors";
+  rtdetr::LoadedModel loaded = rtdetr::load_model(plain);
+  loaded.info.resampling = rtdetr::Resampling::kOpencvLinear;
+  rtdetr::save_model(other, loaded.model, loaded.info);
+  Picture picture(400, 300);  // fine detail, shrunk: antialiased or not
+  for (std::size_t i = 0; i < picture.rgb.size(); ++i) picture.rgb[i] = static_cast<std::uint8_t>(i * 151 % 253);
+  const auto found = [&](const auto& file, std::optional<rtdetr::Resampling> resampling) {
+    return Detector(file, {.min_score = 0, .resampling = resampling}).detect(view(picture));
+  };
+  CHECK_FALSE(same(found(plain, {}), found(other, {})));
+  CHECK(same(found(plain, {}), found(other, rtdetr::Resampling::kPillowBilinear)));
+  CHECK(same(found(other, {}), found(plain, rtdetr::Resampling::kOpencvLinear)));
 }
 
 TEST_CASE("rows may be padded") {

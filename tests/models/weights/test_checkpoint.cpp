@@ -67,6 +67,17 @@ TEST_CASE("a model file keeps the confidence at which F1 was best") {
   CHECK(rtdetr::load_model(folder / "best.safetensors").info.best_confidence == 0.41);
 }
 
+TEST_CASE("a model file keeps how its pictures were resized; an older one says nothing, which is as Pillow does") {
+  const TemporaryFolder folder;
+  ModelInfo info = tiny_info();
+  info.resampling = rtdetr::Resampling::kOpencvLinear;
+  const auto file = folder / "best.safetensors";
+  rtdetr::save_model(file, rtdetr::test::tiny_model(), info);
+  CHECK(rtdetr::load_model(file).info.resampling == rtdetr::Resampling::kOpencvLinear);
+  damage(file, [](rtdetr::TensorFile& content) { content.metadata.erase("resample"); });
+  CHECK(rtdetr::load_model(file).info.resampling == rtdetr::Resampling::kPillowBilinear);
+}
+
 TEST_CASE("a fused model file gives back the fused model") {
   const TemporaryFolder folder;
   DetectionModel model = rtdetr::test::tiny_model();
@@ -144,5 +155,6 @@ TEST_CASE("metadata that is missing or damaged is refused by name") {
   refuses("names", "not json", "JSON array of texts");
   refuses("imgsz", "[640]", "[height, width]");
   refuses("best_confidence", "high", "a number from 0 to 1");
+  refuses("resample", "nearest", "is not pillow or opencv but 'nearest'");
   refuses("num_classes", "three", "an integer");
 }

@@ -372,11 +372,13 @@ TEST_CASE("of two processes one wants to stop: both do, after the same step, and
   }
 }
 
-TEST_CASE("the micro model learns its pictures by heart, and its file says above which score to believe it") {
+TEST_CASE(
+    "the micro model learns its pictures by heart, and its file says how to show it pictures and what to believe") {
   const TemporaryFolder temp;
   Settings settings = make_micro_run(temp.path(), {.pictures = 8});
   settings.epochs = settings.val_every = 120;
   settings.ema_decay = 0.9;
+  settings.resample = "opencv";  // pictures of the network's size are as they are
   settings.photometric = settings.zoom_out = settings.iou_crop = settings.flip = settings.multi_scale = 0;
   CHECK(run(settings, "exp").best_ap > 0.6);
   LoadedModel best = load_model(temp / "runs/exp/best.safetensors");
@@ -384,6 +386,7 @@ TEST_CASE("the micro model learns its pictures by heart, and its file says above
   const auto evaluation = evaluate(best.model, *experiment.val, evaluator_options(experiment));
   CHECK(best.info.best_confidence > 0.01);
   CHECK(best.info.best_confidence == best_confidence(*evaluation, *experiment.val));
+  CHECK(best.info.resampling == Resampling::kOpencvLinear);
 }
 
 }  // namespace rtdetr

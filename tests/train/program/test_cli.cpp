@@ -402,6 +402,22 @@ TEST_CASE("predict takes the score that the model file names, and says so; conf=
   CHECK_THAT(run(scratch, "info model=" + exported).out, Contains("F1 on val best at confidence 0.01"));
 }
 
+TEST_CASE("val and predict resize pictures as the model file says; resample= is another") {
+  const Scratch scratch;
+  const std::string yaml = scratch.write("tiny.yaml", kTinyModel), model = scratch.file("tiny.safetensors");
+  document_of(run(scratch, "export model=" + yaml + " format=safetensors imgsz=64 json=true output=" + model));
+  const std::string other = with_metadata(model, "resample", "opencv"), exported = scratch.file("e.safetensors");
+  document_of(run(scratch, "export json=true model=" + other + " format=safetensors output=" + exported));
+  const auto found = [&](const std::string& more) {
+    return document_of(run(scratch, "predict json=true save=false conf=0 source=" + sample_picture() +
+                                        " model=" + more))["pictures"][0]["detections"];
+  };
+  CHECK(found(other) != found(model));
+  CHECK(found(other) == found(model + " resample=opencv"));
+  CHECK(found(exported) == found(other));
+  CHECK(found(other + " resample=pillow") == found(model));
+}
+
 TEST_CASE("a file without the model's metadata is refused by who needs it, with what takes it") {
   const Scratch scratch;
   const std::string yaml = scratch.write("tiny.yaml", kTinyModel), model = scratch.file("tiny.safetensors");
