@@ -8,23 +8,18 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 
 #include "core/base/error.h"
 #include "data/evaluation/coco_metric.h"
 #include "data/formats/coco_annotations.h"
 #include "data/formats/coco_results.h"
 #include "tests/bench/peers.h"
+#include "tests/bench/processor_time.h"
 
 namespace {
 
 using namespace rtdetr;
-
-double processor_seconds() {
-  timespec time{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-}
+using bench::processor_seconds;
 
 struct Cost {
   double seconds = 0, mib = 0;

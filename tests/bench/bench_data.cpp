@@ -10,7 +10,6 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 #include <fstream>
 #include <functional>
 #include <string>
@@ -22,16 +21,12 @@
 #include "data/transforms/photometric.h"
 #include "data/transforms/transforms.h"
 #include "tests/bench/peers.h"
+#include "tests/bench/processor_time.h"
 
 namespace {
 
 using namespace rtdetr;
-
-double processor_seconds() {
-  timespec time{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
-}
+using bench::processor_seconds;
 
 double resident_mib() {
   std::ifstream file("/proc/self/statm");

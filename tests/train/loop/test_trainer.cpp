@@ -91,6 +91,20 @@ std::string table_without_time(const Settings& settings, const std::string& name
   return text;
 }
 
+/// Runs that are stopped at one of `asks` and continued end in the state, steps and table of the run "whole".
+void check_stops(const Settings& settings, std::initializer_list<int> asks) {
+  const TensorMap expected = saved_state(settings, "whole");
+  for (const int ask : asks) {
+    CAPTURE(ask);
+    const std::string name = "stopped-" + std::to_string(ask);
+    REQUIRE(run(settings, name, ask).end == RunOutcome::End::kStopped);
+    REQUIRE(run(settings, name).end == RunOutcome::End::kFinished);
+    CHECK(differences(saved_state(settings, name), expected).empty());
+    CHECK(step_lines(settings, name) == step_lines(settings, "whole"));
+    CHECK(table_without_time(settings, name) == table_without_time(settings, "whole"));
+  }
+}
+
 }  // namespace
 
 TEST_CASE("a run that is stopped anywhere and continued ends in the same bits") {
@@ -103,19 +117,10 @@ TEST_CASE("a run that is stopped anywhere and continued ends in the same bits") 
   const RunOutcome whole = run(settings, "whole");
   REQUIRE(whole.end == RunOutcome::End::kFinished);
   REQUIRE(whole.steps == 18);
-  const TensorMap expected = saved_state(settings, "whole");
 
   // 18 steps and 3 × 6 validated batches: first step, mid-epoch, last step, validation, between epochs and so at the
   // learning rate's drops, at the ends of strong augmentation and of multi-scale, last epoch
-  for (const int asks : {0, 1, 3, 5, 6, 8, 11, 12, 15, 24, 29, 35}) {
-    CAPTURE(asks);
-    const std::string name = "stopped-" + std::to_string(asks);
-    REQUIRE(run(settings, name, asks).end == RunOutcome::End::kStopped);
-    REQUIRE(run(settings, name).end == RunOutcome::End::kFinished);
-    CHECK(differences(saved_state(settings, name), expected).empty());
-    CHECK(step_lines(settings, name) == step_lines(settings, "whole"));
-    CHECK(table_without_time(settings, name) == table_without_time(settings, "whole"));
-  }
+  check_stops(settings, {0, 1, 3, 5, 6, 8, 11, 12, 15, 24, 29, 35});
 }
 
 TEST_CASE("validations inside epochs leave the training as it is, and are there once however the run is stopped") {
@@ -126,20 +131,12 @@ TEST_CASE("validations inside epochs leave the training as it is, and are there 
   settings.val_steps = 4;
   settings.given["val_steps"] = "command line";
   REQUIRE(run(settings, "whole").end == RunOutcome::End::kFinished);
-  TensorMap expected = saved_state(settings, "whole");
   const ResultsTable table = read_results(temp / "runs/whole/results.csv");
   CHECK(*table.find("epoch") == std::vector<double>{1, 1, 2, 2, 3, 3});
   CHECK(*table.find("step") == std::vector<double>{4, 6, 8, 12, 16, 18});
   // asks: step 4, its validation 4 to 9, steps 5 to 8, validation 14 to 19, steps 9 to 12, validation 24 to 29, …
-  for (const int asks : {3, 4, 9, 10, 11, 13, 17, 24, 33, 41, 47}) {
-    CAPTURE(asks);
-    const std::string name = "stopped-" + std::to_string(asks);
-    REQUIRE(run(settings, name, asks).end == RunOutcome::End::kStopped);
-    REQUIRE(run(settings, name).end == RunOutcome::End::kFinished);
-    CHECK(differences(saved_state(settings, name), expected).empty());
-    CHECK(table_without_time(settings, name) == table_without_time(settings, "whole"));
-  }
-  TensorMap by_epochs = saved_state(settings, "by-epochs");
+  check_stops(settings, {3, 4, 9, 10, 11, 13, 17, 24, 33, 41, 47});
+  TensorMap expected = saved_state(settings, "whole"), by_epochs = saved_state(settings, "by-epochs");
   for (const char* of_validation : {"run.best_epoch", "run.best_ap"}) {
     expected.erase(of_validation);
     by_epochs.erase(of_validation);

@@ -15,16 +15,9 @@
 #include "train/loop/experiment.h"
 
 /// Failures that are brought about, and the exit codes that docs/reference/exit_codes.md promises.
-namespace rtdetr {
+namespace rtdetr::test {
 
 using Catch::Contains;
-using test::make_micro_run;
-using test::micro_command;
-using test::Program;
-using test::ProgramResult;
-using test::run_program;
-using test::TemporaryFolder;
-using test::wait_until;
 
 namespace {
 
@@ -87,13 +80,13 @@ TEST_CASE("each failure has its exit code and one line that says what, where and
   const std::string in = temp.path().string() + "/";
   make_micro_run(spoilt.path());
   spoil_pictures(spoilt.path());
-  test::write_file(temp / "broken.json", "{\"images\": [");
-  test::write_file(temp / "broken_data.yaml", "path: .\ntrain: {images: images, annotations: broken.json}\n");
-  test::write_file(temp / "lost_data.yaml", "path: .\ntrain: {images: images, annotations: lost.json}\n");
-  test::write_file(temp / "nowhere_data.yaml", "path: .\ntrain: nowhere\nnames: [red, green]\n");
-  test::write_file(temp / "faulty_data.yaml", "path: .\ntrain: images\nnames: [red, green\n");
-  test::write_file(temp / "faulty_model.yaml", "nc: 2\nbackbone:\n  - [-1, 1, Convv, [16, 3, 2]]\nhead: []\n");
-  test::write_file(temp / "garbage.safetensors", "this is no checkpoint");
+  write_file(temp / "broken.json", "{\"images\": [");
+  write_file(temp / "broken_data.yaml", "path: .\ntrain: {images: images, annotations: broken.json}\n");
+  write_file(temp / "lost_data.yaml", "path: .\ntrain: {images: images, annotations: lost.json}\n");
+  write_file(temp / "nowhere_data.yaml", "path: .\ntrain: nowhere\nnames: [red, green]\n");
+  write_file(temp / "faulty_data.yaml", "path: .\ntrain: images\nnames: [red, green\n");
+  write_file(temp / "faulty_model.yaml", "nc: 2\nbackbone:\n  - [-1, 1, Convv, [16, 3, 2]]\nhead: []\n");
+  write_file(temp / "garbage.safetensors", "this is no checkpoint");
   const std::string explosive = explosive_weights(settings, other / "explosive.safetensors");
   const std::vector<Row> rows{
       {"unknown key", {{"epoches", "3"}}, 2, "did you mean 'epochs'"},
@@ -140,9 +133,9 @@ TEST_CASE("without one box to evaluate on, train and val exit with 3 and print n
   const TemporaryFolder temp, other;
   const Settings settings = make_micro_run(temp.path());
   const std::string model = explosive_weights(settings, other / "model.safetensors");
-  test::write_small_picture(temp / "backgrounds/a.png", 64, 64, 1);
+  write_small_picture(temp / "backgrounds/a.png", 64, 64, 1);
   const std::string data = (temp / "backgrounds.yaml").string();
-  test::write_file(data, "train: images\nval: backgrounds\ntest: backgrounds\nnames: [red, green]\n");
+  write_file(data, "train: images\nval: backgrounds\ntest: backgrounds\nnames: [red, green]\n");
   for (const char* split : {"val", "test"}) {
     const ProgramResult result =
         run_program({"val", "model=" + model, "data=" + data, "quiet=true", "split=" + std::string(split)});
@@ -184,7 +177,7 @@ TEST_CASE("a disk that is full once is told and costs nothing; one that stays fu
   CHECK(once.code == 0);
   CHECK_THAT(once.err, Contains("not saved, training goes on") && Contains("ENOSPC"));
   const std::filesystem::path runs = settings.project;
-  CHECK(test::state_of(runs / "once") == test::state_of(runs / "clean"));
+  CHECK(state_of(runs / "once") == state_of(runs / "clean"));
 
   std::vector<std::string> all = one;
   all.push_back("RTDETR_FAULT_LASTS=1");
@@ -193,7 +186,7 @@ TEST_CASE("a disk that is full once is told and costs nothing; one that stays fu
   CHECK_THAT(full.err, Contains("what was there before is unchanged") &&
                            Contains("(last durable step 2: " + (runs / "full/last.safetensors").string() + ")"));
   CHECK(run_program(micro_command(settings, "full", keys)).code == 0);  // there is room again: it goes on
-  CHECK(test::state_of(runs / "full") == test::state_of(runs / "clean"));
+  CHECK(state_of(runs / "full") == state_of(runs / "clean"));
 }
 
 TEST_CASE("a run for whose checkpoints there is no room does not start") {
@@ -235,4 +228,4 @@ TEST_CASE("a second signal leaves without finishing the step, the last checkpoin
   CHECK((read_text_file(temp / "runs/exp/last.safetensors") == before));
 }
 
-}  // namespace rtdetr
+}  // namespace rtdetr::test

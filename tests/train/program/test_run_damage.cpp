@@ -19,17 +19,10 @@
 #include "train/run/run_checkpoint.h"
 
 /// The checkpoint of a whole run is damaged; the disk of a run is really full.
-namespace rtdetr {
+namespace rtdetr::test {
 
 namespace fs = std::filesystem;
 using Catch::Contains;
-using test::make_micro_run;
-using test::micro_command;
-using test::Program;
-using test::ProgramResult;
-using test::run_program;
-using test::TemporaryFolder;
-using test::wait_until;
 
 namespace {
 
@@ -147,8 +140,8 @@ TEST_CASE("a disk that is really full delays saves and the record; full for thre
     INFO(program.err());
     CHECK(code == 0);
     CHECK_THAT(program.err(), Contains("ENOSPC"));
-    CHECK(test::state_of(delayed) == test::state_of(clean));
-    CHECK(test::record_of(delayed) == test::record_of(clean));
+    CHECK(state_of(delayed) == state_of(clean));
+    CHECK(record_of(delayed) == record_of(clean));
   }
   fs::remove_all(delayed);
   Program program(micro_command(settings, "ended", keys));
@@ -158,12 +151,12 @@ TEST_CASE("a disk that is really full delays saves and the record; full for thre
   INFO(program.err());
   CHECK(code == 5);
   CHECK_THAT(program.err(), Contains("(last durable step ") && Contains((ended / "last.safetensors").string() + ")"));
-  CHECK(test::whole_checkpoints(ended) == 2);
+  CHECK(whole_checkpoints(ended) == 2);
   CHECK(temporaries_in(ended) == 0);
   disk.make_room();
   CHECK(run_program(micro_command(settings, "ended", keys)).code == 0);
-  CHECK(test::state_of(ended) == test::state_of(clean));
-  CHECK(test::record_of(ended) == test::record_of(clean));
+  CHECK(state_of(ended) == state_of(clean));
+  CHECK(record_of(ended) == record_of(clean));
 }
 
-}  // namespace rtdetr
+}  // namespace rtdetr::test

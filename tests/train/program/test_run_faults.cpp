@@ -10,17 +10,10 @@
 
 /// Files that a run or an export writes and that cannot be written for a while: the record, the best weights, pictures,
 /// the exported model.
-namespace rtdetr {
+namespace rtdetr::test {
 
 namespace fs = std::filesystem;
 using Catch::Contains;
-using test::make_micro_run;
-using test::micro_command;
-using test::Program;
-using test::ProgramResult;
-using test::run_program;
-using test::TemporaryFolder;
-using test::wait_until;
 
 namespace {
 
@@ -65,8 +58,8 @@ TEST_CASE("a record or best weights that cannot be written for a while are compl
     INFO(row.name << "\n" << result.err);
     CHECK(result.code == 0);
     CHECK_THAT(result.err, Contains("io fault: ") && Contains(row.where) && Contains(row.says));
-    CHECK(test::state_of(runs / row.name) == test::state_of(runs / "clean"));
-    CHECK(test::record_of(runs / row.name) == test::record_of(runs / "clean"));
+    CHECK(state_of(runs / row.name) == state_of(runs / "clean"));
+    CHECK(record_of(runs / row.name) == record_of(runs / "clean"));
     CHECK((read_text_file(runs / row.name / "best.safetensors") == read_text_file(runs / "clean/best.safetensors")));
   }
 }
@@ -84,7 +77,7 @@ TEST_CASE("a record that stays unwritten ends the run after three saves; the sam
   CHECK_THAT(ended.err, Contains("(last durable step 2: " + (runs / "log/last.safetensors").string() + ")") &&
                             Contains("the same command with resume=auto goes on from there"));
   CHECK(run_program(micro_command(settings, "log", keys)).code == 0);
-  CHECK(test::record_of(runs / "log") == test::record_of(runs / "clean"));
+  CHECK(record_of(runs / "log") == record_of(runs / "clean"));
 }
 
 TEST_CASE("best weights that cannot be written are on the disk before a state that calls them best") {
@@ -184,4 +177,4 @@ TEST_CASE("an export that fails, is stopped or killed leaves no file under its n
   CHECK(fs::exists(folder / "model.safetensors"));
 }
 
-}  // namespace rtdetr
+}  // namespace rtdetr::test
