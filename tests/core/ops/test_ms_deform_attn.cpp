@@ -78,6 +78,27 @@ TEST_CASE("deformable attention equals its grid_sample form, forward and backwar
   CHECK(largest_difference(ours.weights, slow.weights) < place.tolerance);
 }
 
+TEST_CASE("a point on a cell's centre falls to the side that grid_sample takes", "[devices]") {
+  at::set_num_threads(1);
+  const Place place = GENERATE(from_range(places()));
+  INFO(place);
+  // Where the output has a kink, its slope is that of one side: a centre that rounding moves must move alike.
+  const std::vector<LevelShape> level = {{41, 49}};
+  std::vector<double> xy;
+  for (int y = 0; y < 41; ++y) {
+    for (int x = 0; x < 49; ++x) xy.insert(xy.end(), {(x + 0.5) / 49, (y + 0.5) / 41});
+  }
+  const auto here = place.options();
+  const Inputs in{torch::randn({1, 41 * 49, 1, 2}, here), torch::tensor(xy, here).view({1, 41 * 49, 1, 1, 2}),
+                  torch::ones({1, 41 * 49, 1, 1}, here)};
+  const Gradients ours = run(
+                      in, [&](const Inputs&i) { return ms_deform_attn(i.value, level, {1}, i.locations, i.weights); }),
+                  slow = run(in, [&](const Inputs&i) {
+                    return ms_deform_attn_by_grid_sample(i.value, level, {1}, i.locations, i.weights);
+                  });
+  CHECK(largest_difference(ours.locations, slow.locations) < 100 * place.tolerance);
+}
+
 TEST_CASE("deformable attention's gradients equal finite differences", "[devices]") {
   at::set_num_threads(1);
   const Inputs in = make_inputs(4);
@@ -131,20 +152,20 @@ TEST_CASE("discrete sampling takes the cell under the point, without a gradient 
   INFO(place);
   const auto here = place.options();
   const Tensor value = torch::arange(12, here).view({1, 12, 1, 1});  // 2 rows of 6
-  const std::vector<double> xy = {0.0, 0.0, 0.9, 0.0, 0.5, 0.6, -3.0, 7.0};
+  const std::vector<double> xy = {0.0, 0.0, 0.9, 0.0, 0.6, 0.3, -3.0, 7.0};
   const Tensor locations = torch::tensor(xy, here).view({1, 4, 1, 1, 2}).set_requires_grad(true);
   const Tensor weights = torch::ones({1, 4, 1, 1}, here).set_requires_grad(true);
   const auto sample = [&](SamplingMethod method) {
     return ms_deform_attn(value, {{2, 6}}, {1}, locations, weights, method);
   };
 
-  // trunc(0.9·6 + 0.5) = 5, trunc(0.5·6 + 0.5) = 3, trunc(0.6·2 + 0.5) = 1
-  CHECK(torch::equal(sample(SamplingMethod::kDiscrete).flatten(), torch::tensor({0.0, 5.0, 9.0, 6.0}, here)));
+  // trunc(0.9·6 + 0.5) = 5; trunc(0.6·6 + 0.5) = 4 and trunc(0.3·2 + 0.5) = 1, which without the half were 3 and 0
+  CHECK(torch::equal(sample(SamplingMethod::kDiscrete).flatten(), torch::tensor({0.0, 5.0, 10.0, 6.0}, here)));
   // The official form clamps columns to the height: at most column 1 here.
   CHECK(torch::equal(sample(SamplingMethod::kDiscreteSquare).flatten(), torch::tensor({0.0, 1.0, 7.0, 6.0}, here)));
   sample(SamplingMethod::kDiscrete).sum().backward();
   CHECK_FALSE(locations.grad().defined());
-  CHECK(torch::equal(weights.grad().flatten(), torch::tensor({0.0, 5.0, 9.0, 6.0}, here)));
+  CHECK(torch::equal(weights.grad().flatten(), torch::tensor({0.0, 5.0, 10.0, 6.0}, here)));
 }
 
 TEST_CASE("points that are not numbers contribute nothing", "[devices]") {

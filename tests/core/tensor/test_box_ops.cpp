@@ -45,6 +45,17 @@ TEST_CASE("IoU of identical boxes is one and of boxes apart is zero with a negat
   CHECK(apart.giou.item<double>() == Approx(-(20.0 - 4.0) / 20.0));  // hull 5 x 4, union 2 + 2
 }
 
+TEST_CASE("an epsilon is added to the union and to the hull", "[devices]") {
+  const Place place = GENERATE(from_range(places()));
+  INFO(place);
+  const Tensor box = torch::tensor({{0., 0., 2., 1.}}, place.options());
+  const IouPair half = paired_iou(box, torch::tensor({{1., 0., 4., 1.}}, place.options()), 2);
+  CHECK(half.iou.item<double>() == Approx(1.0 / (4 + 2)));   // union 2 + 3 - 1
+  CHECK(half.giou.item<double>() == Approx(1.0 / (4 + 2)));  // hull 4 x 1
+  const IouPair apart = paired_iou(box, box + 3, 2);
+  CHECK(apart.giou.item<double>() == Approx(-(22.0 - 6.0) / 22.0));  // hull 5 x 4, union 2 + 2
+}
+
 TEST_CASE("IoU of boxes that broadcast holds every pair", "[devices]") {
   const Place place = GENERATE(from_range(places()));
   INFO(place);
