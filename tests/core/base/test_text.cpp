@@ -33,6 +33,10 @@ TEST_CASE("a double is written with the fewest digits that read back the same") 
   CHECK(format_double(100000.0) == "100000");
   CHECK(format_double(1e-4) == "0.0001");
   CHECK(format_double(-0.0) == "-0");
+  CHECK(format_double(1e-5) == "0.00001");
+  CHECK(format_double(9e-6) == "9e-06");
+  CHECK(format_double(1e15) == "1000000000000000");
+  CHECK(format_double(1e16) == "1e+16");
   CHECK(format_double(1e300) == "1e+300");
   CHECK(format_double(std::nan("")) == "nan");
   CHECK(format_double(-std::numeric_limits<double>::infinity()) == "-inf");

@@ -73,6 +73,7 @@ TEST_CASE("a JPEG's orientation is found in both byte orders, behind other segme
     CHECK(orientation_of(turned) == 6);
     const std::string comment = std::string("\xFF\xFE\0\x05 hi", 7);
     CHECK(orientation_of(turned.substr(0, 2) + comment + turned.substr(2)) == 6);
+    CHECK(orientation_of(turned.substr(0, 2) + "\xFF\xFF" + turned.substr(2)) == 6);  // padding before a marker
     test::write_file(folder / "b.jpg", turned);
     const Picture upright = read_upright_picture(folder / "b.jpg");
     CHECK(upright.width == 24);
@@ -90,6 +91,12 @@ TEST_CASE("EXIF that does not hold together means as stored") {
   for (std::size_t size = 0; size < kEndOfValue; ++size) {
     INFO("cut to " << size << " bytes");
     CHECK(orientation_of(test::with_exif(stored, sound.substr(0, size))) == 1);
+  }
+  constexpr std::size_t kType = 8 + 2 + 12 + 2, kCount = kType + 2;  // of the second entry
+  for (const std::size_t at : {kType, kCount}) {
+    std::string changed = sound;
+    changed[at] = '\4';  // four-byte numbers, or four of them
+    CHECK(orientation_of(test::with_exif(stored, changed)) == 1);
   }
   for (std::size_t i = 0; i < sound.size(); ++i) {
     for (const char byte : {'\0', '\x7F', '\xFF'}) {

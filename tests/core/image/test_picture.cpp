@@ -267,6 +267,20 @@ TEST_CASE("a JPEG that its decoder only warns of is read whole, and the warning 
   CHECK(decode_picture(bytes_of("rgb_420.jpg"), "p").warnings.empty());
 }
 
+TEST_CASE("a JPEG's size is found behind whatever its decoder passes over") {
+  const std::string plain = text_of("rgb_420.jpg");
+  const std::size_t frame = plain.find("\xFF\xC0");
+  const test::TemporaryFolder folder;
+  const auto width_with = [&](const std::string& bytes) {
+    write_text_atomically(folder / "p.jpg", with(plain, frame, bytes));
+    CHECK(decode_picture(to_bytes(with(plain, frame, bytes)), "p").width == 29);
+    return read_picture_size(folder / "p.jpg").width;
+  };
+  CHECK(width_with("\xFF\x01") == 29);  // a marker that has no length
+  for (std::size_t junk = 500; junk < 520; ++junk)
+    CHECK(width_with(std::string(junk, '\0')) == 29);  // and a block's end
+}
+
 TEST_CASE("a JPEG whose warnings mean missing pixels is refused, though it has an end") {
   const std::string plain = text_of("rgb_444.jpg"), restart = text_of("restart.jpg");
   const std::string progressive = text_of("progressive.jpg"), first = first_scan(progressive);

@@ -1,5 +1,4 @@
 #include <fcntl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,10 +9,13 @@
 
 #include "core/base/error.h"
 #include "core/io/file.h"
+#include "tests/support/file_size_limit.h"
+#include "tests/support/plain_user.h"
 #include "tests/support/temporary_folder.h"
 
 using namespace rtdetr;
 using Catch::Matchers::Contains;
+using rtdetr::test::FileSizeLimit;
 using rtdetr::test::TemporaryFolder;
 
 namespace {
@@ -22,25 +24,6 @@ std::size_t count_entries(const std::filesystem::path& folder) {
   return static_cast<std::size_t>(
       std::distance(std::filesystem::directory_iterator(folder), std::filesystem::directory_iterator()));
 }
-
-/// While it lives, files cannot grow beyond `bytes`: writes come back short and then fail with EFBIG.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t bytes) {
-    ::getrlimit(RLIMIT_FSIZE, &before_);
-    handler_ = std::signal(SIGXFSZ, SIG_IGN);
-    const rlimit limited = {bytes, before_.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &limited);
-  }
-  ~FileSizeLimit() {
-    ::setrlimit(RLIMIT_FSIZE, &before_);
-    std::signal(SIGXFSZ, handler_);
-  }
-
- private:
-  rlimit before_ = {};
-  void (*handler_)(int) = nullptr;
-};
 
 }  // namespace
 
@@ -173,11 +156,11 @@ TEST_CASE("a file is looked at, whole, before it gets its name, and has none if 
 TEST_CASE("leftovers of killed writers are removed, other files stay") {
   const TemporaryFolder folder;
   for (const char* name : {".last.safetensors.tmp-0123abcd4567cdef", "last.safetensors", ".tmp-note",
-                           "x.tmp-0123abcd4567cdef", ".x.tmp-0123abcd"}) {
+                           "x.tmp-0123abcd4567cdef", ".x.tmp-0123abcd", ".x.tmp-0123abcd4567cdeg"}) {
     write_text_atomically(folder / name, "x");
   }
   CHECK(remove_leftover_temporaries(folder.path()) == 1);
-  CHECK(count_entries(folder.path()) == 4);
+  CHECK(count_entries(folder.path()) == 5);
 }
 
 TEST_CASE("what a killed writer of one file left is removed, what a living one writes stays") {
@@ -196,6 +179,23 @@ TEST_CASE("what a killed writer of one file left is removed, what a living one w
   CHECK(count_entries(folder.path()) == 2);
   CHECK(remove_leftover_temporaries_of(folder / "a.txt") == 0);
   CHECK(remove_leftover_temporaries_of(folder / "b.txt") == 1);
+}
+
+TEST_CASE("another user's process that lives keeps its temporary file") {
+  const TemporaryFolder folder;
+  std::filesystem::permissions(folder.path(), std::filesystem::perms::all);
+  write_text_atomically(folder / ".a.txt.tmp-0000000100000000", "of process 1, which a plain user may not signal");
+  const auto clean_up = [&] { return std::to_string(remove_leftover_temporaries_of(folder / "a.txt")); };
+  CHECK(test::as_plain_user(clean_up) == "0");
+  CHECK(count_entries(folder.path()) == 1);
+}
+
+TEST_CASE("a file of the longest name there is can be written") {
+  const TemporaryFolder folder;
+  const std::string name(255, 'n');
+  write_text_atomically(folder / name, "x");
+  CHECK(read_text_file(folder / name) == "x");
+  CHECK(count_entries(folder.path()) == 1);
 }
 
 TEST_CASE("fresh folders get the first free number") {

@@ -137,6 +137,18 @@ TEST_CASE("a file longer than the window reads like the text, wherever its token
   CHECK(tokens_of(from_file) == tokens_of(text));
 }
 
+TEST_CASE("a file longer than the window keeps its plain keys and its lines") {
+  const test::TemporaryFolder folder;
+  std::string text;
+  for (int i = 0; i < 60000; ++i) text += (i ? ",\n\"" : "{\n\"") + std::to_string(i) + "\" : " + std::to_string(i);
+  test::write_file(folder / "long.json", text + "}");
+  JsonReader from_file(folder / "long.json");
+  CHECK(tokens_of(from_file) == tokens_of(text + "}"));
+  test::write_file(folder / "long.json", text + ",\n x}");
+  JsonReader wrong(folder / "long.json");
+  CHECK_THROWS_WITH(tokens_of(wrong), Catch::Contains("long.json: line 60002, byte "));
+}
+
 TEST_CASE("an escape may fall on the window's edge at any of its characters") {
   constexpr std::size_t kWindow = 1u << 18;
   const test::TemporaryFolder folder;

@@ -105,9 +105,15 @@ TEST_CASE("captions make room for themselves, and no tiles make no picture") {
 TEST_CASE("the longest bar belongs to the largest number") {
   const std::vector<Bar> bars = {{"many", 100}, {"few", 10}, {"none", 0}};
   const Picture chart = bar_chart(bars, {.width = 400, .height = 200});
-  const int all = count_color(chart, curve_color(0), 0, 400);
-  CHECK(all > 0);
-  CHECK(count_color(chart, curve_color(0), 200, 400) > all / 3);
+  const auto pixels_of = [&](std::size_t count) {
+    const Picture first = bar_chart(std::span(bars).first(count), {.width = 400, .height = 200});
+    return count_color(first, curve_color(0), 0, 400);
+  };
+  const double longest = pixels_of(1);
+  CHECK(longest > 2000);
+  CHECK(pixels_of(2) - longest == Approx(longest / 10).epsilon(0.2));
+  CHECK(pixels_of(3) - pixels_of(2) < longest / 50);
+  CHECK(count_color(chart, curve_color(0), 0, 400) == pixels_of(3));
   CHECK(bar_chart({}, {}).width == 640);
   CHECK(bar_chart(std::vector<Bar>(500, {"a name that is longer than the chart is wide, by far and more", 1}), {})
             .width == 640);
@@ -128,6 +134,9 @@ TEST_CASE("points are shaded where they lie, with y down or up") {
     CHECK((lower > 0) == (origin == Origin::kBottomLeft));
   }
   CHECK_THROWS_AS(density_chart(x, {}, Origin::kTopLeft, {}), InternalError);
-  CHECK(density_chart(std::vector<double>{NAN, 7, -1}, std::vector<double>{0, 1e300, 1}, Origin::kTopLeft, {}).width ==
-        640);
+  const auto chart_of = [](const std::vector<double>& x, const std::vector<double>& y) {
+    return density_chart(x, y, Origin::kTopLeft, {}).rgb;
+  };
+  CHECK(chart_of({NAN, 0.5}, {0, 0.5}) == chart_of({0.5}, {0.5}));  // what is no number lies nowhere
+  CHECK(chart_of({7, -1}, {5, 1}) == chart_of({1, 0}, {1, 1}));     // and what lies outside, at the border
 }
