@@ -188,6 +188,48 @@ TEST_CASE("sums are divided by the number of boxes, by the groups of denoising t
   CHECK(difference(compute_losses(output, targets, 1).values, two_groups.values) < 1e-12);
 }
 
+TEST_CASE("each term is multiplied by its own weight") {
+  Draws draws(14);
+  const std::vector<Target> targets = some_targets(draws);
+  const ModelOutput output = some_output(draws, targets);
+  CriterionOptions ones, weighted;
+  ones.loss_class = ones.loss_bbox = ones.loss_giou = 1;
+  weighted.loss_class = 3, weighted.loss_bbox = 7, weighted.loss_giou = 11;
+  const CriterionResult plain = compute_losses(output, targets, 8, ones);
+  for (const LossTerm& term : compute_losses(output, targets, 8, weighted).terms) {
+    const double weight = term.name.starts_with("loss_vfl") ? 3 : term.name.starts_with("loss_bbox") ? 7 : 11;
+    CHECK(term.value.item<double>() == Approx(weight * value_of(plain, term.name)));
+  }
+}
+
+TEST_CASE("binary cross-entropy on the overlap is divided by the queries, whatever the number of boxes") {
+  Draws draws(15);
+  const std::vector<Target> targets = some_targets(draws);
+  const ModelOutput output = some_output(draws, targets);
+  CriterionOptions options;
+  options.class_loss = ClassLoss::kSoftBce;
+  const CriterionResult one = compute_losses(output, targets, 1, options);
+  const CriterionResult four = compute_losses(output, targets, 4, options);
+  CHECK(value_of(four, "loss_bce") == value_of(one, "loss_bce"));
+  CHECK(value_of(four, "loss_bbox") == Approx(value_of(one, "loss_bbox") / 4));
+}
+
+TEST_CASE("Ultralytics' set divides by the pairs matched here, and takes the focal loss where there are none") {
+  Draws draws(16);
+  const std::vector<Target> targets = some_targets(draws);
+  const std::vector<Target> empty(3, draws.target(0, kClassCount));
+  const ModelOutput output = some_output(draws, targets), without = some_output(draws, empty);
+  const CriterionOptions options = CriterionOptions::ultralytics();
+  CHECK(difference(compute_losses(output, targets, 1, options).values,
+                   compute_losses(output, targets, 100, options).values) == 0);
+  CriterionOptions focal = options;
+  focal.class_loss = ClassLoss::kFocal;
+  const double found = value_of(compute_losses(without, empty, 0, options), "loss_class");
+  CHECK(found == value_of(compute_losses(without, empty, 0, focal), "loss_class"));
+  focal.focal_gamma = 2;
+  CHECK(found != value_of(compute_losses(without, empty, 0, focal), "loss_class"));
+}
+
 TEST_CASE("gradients of all terms agree with finite differences") {
   Draws draws(7);
   const std::vector<Target> targets = some_targets(draws);

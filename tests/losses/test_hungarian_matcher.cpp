@@ -4,7 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "core/base/error.h"
-#include "losses/criterion.h"
+#include "losses/box_loss.h"
 #include "tests/losses/random_batch.h"
 
 namespace rtdetr {
@@ -31,6 +31,26 @@ TEST_CASE("a query at the place and of the class of a target is matched to it") 
   const auto matches = match(logits, boxes, {target});
   CHECK(matches[0][0].queries == queries);
   CHECK(matches[0][0].targets == std::vector<std::int64_t>{2, 1, 0});
+}
+
+TEST_CASE("the cost is the formula written out, with each of its weights and constants") {
+  Draws draws(8);
+  const Tensor logits = draws.logits({2, 1, 9, 4}), boxes = draws.boxes({2, 1, 9});
+  const Target target = draws.target(3, 4);
+  CriterionOptions options;
+  options.cost_class = 3, options.cost_bbox = 7, options.cost_giou = 11;
+  options.cost_alpha = 0.4, options.cost_gamma = 1.5;
+  const Tensor costs = matching_costs(logits, boxes, collect_targets(std::vector{target}, boxes, 4), options);
+  REQUIRE(costs.sizes() == torch::IntArrayRef({2, 3, 9}));
+  const Tensor p = torch::sigmoid(logits.squeeze(1));  // [2, 9, 4]
+  const Tensor yes = -0.4 * (1 - p).pow(1.5) * (p + 1e-8).log(), no = -0.6 * p.pow(1.5) * (1 - p + 1e-8).log();
+  for (std::int64_t t = 0; t < 3; ++t) {
+    const Tensor wanted = target.boxes_cxcywh[t].expand({18, 4});
+    const BoxLoss box = box_loss(boxes.view({18, 4}), wanted, {});
+    const Tensor of_class = (yes - no).select(2, target.labels[t].item<std::int64_t>());
+    const Tensor expected = 3 * of_class + (7 * box.l1 - 11 * (1 - box.giou)).view({2, 9});
+    CHECK(test::difference(costs.select(1, t), expected) < 1e-12);
+  }
 }
 
 TEST_CASE("an image without boxes gets an empty match, whatever the others have") {
@@ -114,6 +134,9 @@ TEST_CASE("a label outside the classes is refused with image, label and the mode
   const std::vector<Target> targets{Target{torch::zeros({0}, torch::kInt64), torch::zeros({0, 4})}, target};
   CHECK_THROWS_WITH(collect_targets(targets, torch::zeros({1}), 80),
                     "image 1 of the batch: label 80 of box 1 is outside 0 ... 79; the model was built for 80 classes");
+  const Target negative{torch::tensor({-1}, torch::kInt64), torch::full({1, 4}, 0.5)};
+  CHECK_THROWS_WITH(collect_targets(std::vector{negative}, torch::zeros({1}), 80),
+                    Catch::Contains("label -1 of box 0"));
   CHECK_THROWS_AS(collect_targets(std::vector{Target{target.labels, torch::zeros({3, 4})}}, torch::zeros({1}), 81),
                   InternalError);
 }
