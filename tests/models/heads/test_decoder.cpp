@@ -199,6 +199,19 @@ TEST_CASE("scoring all tokens without gradients and the selected ones again give
   CHECK(maps[0].grad()[0][3][row][column].item<double>() == Approx(numeric).epsilon(1e-6));
 }
 
+TEST_CASE("queries and their boxes start as constants: the layers' losses do not reach the selection") {
+  RTDETRDecoder decoder = build(small_options());
+  const ModelOutput output = train_pass(decoder, make_maps(1), {target({0.5, 0.5, 0.2, 0.2})});
+  Tensor sum = torch::zeros({}, torch::kFloat64);
+  for (const auto& layer : output.layers) sum = sum + layer.logits.sum() + layer.boxes_cxcywh.square().sum();
+  sum.backward();
+  std::vector<std::string> reached;
+  for (const auto& parameter : decoder->named_parameters()) {
+    if (parameter.key().starts_with("enc_") && parameter.value().grad().defined()) reached.push_back(parameter.key());
+  }
+  CHECK(reached == std::vector<std::string>{});
+}
+
 TEST_CASE("there are as many queries as tokens if there are fewer tokens") {
   DecoderOptions options = small_options();
   options.num_queries = 500;
@@ -261,6 +274,13 @@ TEST_CASE("initial weights follow the references") {
   const Tensor offsets = state["decoder.layers.0.cross_attn.sampling_offsets.bias"].view({2, 3, 4, 2});
   CHECK(torch::allclose(offsets[0][1], torch::tensor({1.0F, 0.0F, 2.0F, 0.0F, 3.0F, 0.0F, 4.0F, 0.0F}).view({4, 2})));
   CHECK(torch::allclose(offsets[1][2][3], torch::tensor({-4.0F, 0.0F}), 0, 1e-5));
+
+  DecoderOptions scaled = small_options();
+  scaled.prior_scales_with_classes = true;
+  RTDETRDecoder ultralytics(scaled);
+  rtdetr::initialize_weights(*ultralytics, 0);
+  const Tensor bias = ultralytics->named_parameters()["enc_score_head.bias"];
+  CHECK(torch::allclose(bias, torch::full({4}, -4.59512F * 4 / 80)));
 }
 
 TEST_CASE("more layers than the model has are refused") {

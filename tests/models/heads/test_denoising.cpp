@@ -108,6 +108,13 @@ TEST_CASE("a batch without boxes gets one dummy group without positives") {
   CHECK(made.box_logits.isfinite().all().item<bool>());
 }
 
+TEST_CASE("a picture with more boxes than count gets one group all the same") {
+  const DenoisingQueries made = make(targets({5, 1}), {.count = 3});
+  CHECK(made.pairs.groups == 1);
+  CHECK(made.pairs.queries == 10);
+  CHECK(made.pairs.positive_slots.at(0) == std::vector<std::int64_t>{0, 1, 2, 3, 4});
+}
+
 TEST_CASE("no denoising is asked for by count 0, or for empty batches alone") {
   CHECK(make(targets({2}), {.count = 0}).pairs.queries == 0);
   CHECK(make(targets({0}), {.empty_batch = DenoisingOptions::EmptyBatch::kNone}).pairs.queries == 0);

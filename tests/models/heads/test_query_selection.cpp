@@ -54,6 +54,17 @@ TEST_CASE("the cache gives one table per size and type, and outlives inference m
   CHECK(torch::equal(cache.get(kAt640, torch::kFloat32).logits, first));
 }
 
+TEST_CASE("the cache keeps the tables that were used last, and no more of them than multi-scale training needs") {
+  rtdetr::AnchorCache cache{AnchorOptions{}};
+  const auto table = [&](std::int64_t side) { return cache.get({{side, side}}, torch::kFloat32).logits; };
+  const Tensor kept = table(1), dropped = table(2);
+  for (std::int64_t side = 3; side < 40; ++side) {
+    table(side);
+    CHECK(table(1).is_same(kept));
+  }
+  CHECK_FALSE(table(2).is_same(dropped));
+}
+
 TEST_CASE("tokens are taken by their best class, best first") {
   const Tensor logits = torch::tensor({0.1, 0.9, 0.8, 0.2, 0.7, 0.85, -1.0, -2.0}, torch::kFloat64).view({1, 4, 2});
   CHECK(torch::equal(rtdetr::select_queries(logits, 3, rtdetr::QuerySelection::kBestClass)[0],

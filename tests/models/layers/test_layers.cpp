@@ -32,6 +32,16 @@ TEST_CASE("position table of a wide map is right by row and column, scrambled in
   CHECK(official[3][4].item<double>() == Approx(std::sin(1.0)));
 }
 
+TEST_CASE("an encoder layer that has seen a wide map knows a high one of as many cells") {
+  const torch::NoGradGuard no_grad;
+  Aifi used(AifiOptions{.size = 16, .hidden = 32, .heads = 4}),
+      fresh(AifiOptions{.size = 16, .hidden = 32, .heads = 4});
+  for (Aifi* layer : {&used, &fresh}) initialize_weights(**layer, 3);
+  const Tensor high = torch::rand({1, 16, 6, 2});
+  used->forward(torch::rand({1, 16, 3, 4}));
+  CHECK(torch::equal(used->forward(high), fresh->forward(high)));
+}
+
 TEST_CASE("encoder layers start as copies of the first") {
   TransformerEncoder encoder(AifiOptions{.size = 16, .hidden = 32, .heads = 4}, 2);
   initialize_weights(*encoder, 3);
