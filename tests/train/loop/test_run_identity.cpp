@@ -36,6 +36,30 @@ TEST_CASE("what a continued run may change, and what belongs to one call, is sai
                               "time",        "plots",   "cache_mib", "max_bad",   "check_space", "max_pixels"});
 }
 
+TEST_CASE(
+    "a data set is another one when a class has another name, a box another place or label, a picture another name") {
+  const TemporaryFolder temp;
+  const Settings settings = make_micro_run(temp.path());
+  const Experiment experiment = prepare_experiment(settings);
+  const auto data_of = [&](const Dataset& train) {
+    return identity_of(experiment.settings, experiment.model->spec(), train, experiment.size).at("data");
+  };
+  const std::string data = data_of(experiment.train);
+  Dataset other = experiment.train;
+  CHECK(data_of(other) == data);
+  other.classes.names[0] = "blue";
+  CHECK(data_of(other) != data);
+  other = experiment.train;
+  other.boxes[1].xyxy[2] += 0.5F;
+  CHECK(data_of(other) != data);
+  other = experiment.train;
+  other.boxes[1].label = 1 - other.boxes[1].label;
+  CHECK(data_of(other) != data);
+  other = experiment.train;
+  other.pictures[3].file = "other.png";
+  CHECK(data_of(other) != data);
+}
+
 TEST_CASE("a run of another version goes on with what that version trained with") {
   const TemporaryFolder temp;
   Settings settings = make_micro_run(temp.path());  // its decoder is of Ultralytics' variant
