@@ -1,9 +1,6 @@
 #include "train/loop/trainer.h"
 
 #include <torch/torch.h>
-#include <csignal>
-
-#include <sys/resource.h>
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
@@ -12,6 +9,7 @@
 #include "core/io/file.h"
 #include "models/graph/model_files.h"
 #include "models/layers/module_tree.h"
+#include "tests/support/file_size_limit.h"
 #include "tests/support/micro_run.h"
 #include "tests/support/stop_when.h"
 #include "tests/support/temporary_folder.h"
@@ -22,6 +20,7 @@
 
 namespace rtdetr {
 
+using test::FileSizeLimit;
 using test::make_micro_run;
 using test::TemporaryFolder;
 
@@ -64,21 +63,6 @@ std::vector<std::string> step_lines(const Settings& settings, const std::string&
   }
   return lines;
 }
-
-/// While it lives, no file of this process may grow beyond `bytes`: a full disk that needs no disk.
-struct FileSizeLimit {
-  explicit FileSizeLimit(rlim_t bytes) { set(bytes); }
-  ~FileSizeLimit() { lift(); }
-  static void lift() { set(RLIM_INFINITY); }
-
- private:
-  static void set(rlim_t bytes) {
-    rlimit limit{};
-    REQUIRE(getrlimit(RLIMIT_FSIZE, &limit) == 0);
-    limit.rlim_cur = std::min(bytes, limit.rlim_max);
-    REQUIRE(setrlimit(RLIMIT_FSIZE, &limit) == 0);
-  }
-};
 
 /// results.csv without the column that holds seconds.
 std::string table_without_time(const Settings& settings, const std::string& name) {
@@ -195,6 +179,61 @@ TEST_CASE("after its first epoch a run's last file opens as the model of its bes
   }
 }
 
+TEST_CASE("a continued run knows its best epoch: what is worse or equal does not take its place") {
+  const TemporaryFolder temp;
+  Settings settings = make_micro_run(temp.path());
+  settings.epochs = 1;
+  REQUIRE(run(settings, "exp").best_epoch == 0);
+  const auto last = temp / "runs/exp/last.safetensors";
+  const std::string best = read_text_file(temp / "runs/exp/best.safetensors");
+  TensorFile content = load_tensors(last);
+  content.tensors.at("run.best_ap").fill_(0.9);  // more than the micro run's second epoch reaches
+  save_tensors(last, content.tensors, content.metadata);
+  settings.epochs = 2;
+  const RunOutcome outcome = run(settings, "exp");
+  CHECK(outcome.best_ap == 0.9);
+  CHECK(outcome.best_epoch == 0);
+  CHECK((read_text_file(temp / "runs/exp/best.safetensors") == best));
+
+  settings.lr0 = 1e-30;  // every epoch has the AP of the first
+  const RunOutcome still = run(settings, "still");
+  CHECK(still.epochs == 2);
+  CHECK(still.best_epoch == 0);
+}
+
+TEST_CASE("a run's files say of which epoch and step they are, and of which classes") {
+  const TemporaryFolder temp;
+  Settings settings = make_micro_run(temp.path());
+  settings.epochs = 4;
+  settings.save_period = 2;
+  run(settings, "exp", 4 * 6 + 2 * 6);  // stopped in the fourth epoch
+  for (const int epoch : {1, 2, 3, 4}) {
+    const auto file = temp / "runs/exp" / ("epoch-" + std::to_string(epoch) + ".safetensors");
+    CHECK(std::filesystem::exists(file) == (epoch == 2));
+  }
+  const ModelInfo kept = load_model(temp / "runs/exp/epoch-2.safetensors").info;
+  CHECK(kept.epoch == 1);  // from 0
+  CHECK(kept.step == 12);
+  CHECK(kept.names == std::vector<std::string>{"red", "green"});
+  CHECK(kept.category_ids == prepare_experiment(settings).train.classes.category_ids);
+}
+
+TEST_CASE("an epoch's losses in results.csv are the means of its own steps") {
+  const TemporaryFolder temp;
+  Settings settings = make_micro_run(temp.path());
+  settings.val = false;
+  settings.epochs = 2;
+  run(settings, "exp");
+  std::vector<double> sums(2, 0);
+  for (const std::string& line : step_lines(settings, "exp")) {
+    const auto step = nlohmann::json::parse(line);
+    sums.at(step["epoch"].get<std::size_t>()) += step["loss"].get<double>();
+  }
+  const ResultsTable table = read_results(temp / "runs/exp/results.csv");
+  for (const std::size_t epoch : {0, 1})
+    CHECK((*table.find("train/loss"))[epoch] == Approx(sums[epoch] / 6).epsilon(1e-5));
+}
+
 TEST_CASE("a run is not continued with other settings, the key is named") {
   const TemporaryFolder temp;
   Settings settings = make_micro_run(temp.path());
@@ -228,7 +267,6 @@ TEST_CASE("a damaged last file falls back to the one before, two damaged ones ar
 
 TEST_CASE("a save that fails on the way does not end the run, one at its end does") {
   at::set_num_threads(1);
-  std::signal(SIGXFSZ, SIG_IGN);
   const TemporaryFolder temp;
   Settings settings = make_micro_run(temp.path());
   settings.val = false;
