@@ -96,6 +96,21 @@ TEST_CASE("a layer's numbers are those of the model cut there") {
   CHECK(all->layers[1].metric.stats != all->layers[2].metric.stats);
 }
 
+TEST_CASE("a model under training is evaluated by its running statistics, which stay as they are") {
+  at::set_num_threads(1);
+  const TemporaryFolder temp;
+  Experiment experiment = prepare_experiment(make_micro_run(temp.path()));
+  const EvaluatorOptions options = evaluator_options(experiment);
+  const auto expected = evaluate(experiment.model, *experiment.val, options);
+  std::vector<torch::Tensor> before;
+  for (const torch::Tensor& buffer : experiment.model->buffers()) before.push_back(buffer.clone());
+  experiment.model->train();
+  const auto found = evaluate(experiment.model, *experiment.val, options);
+  CHECK(found->losses == expected->losses);
+  const std::vector<torch::Tensor> after = experiment.model->buffers();
+  for (std::size_t i = 0; i < after.size(); ++i) CHECK(torch::equal(after[i], before[i]));
+}
+
 TEST_CASE("an evaluation that is cancelled has no result") {
   const TemporaryFolder temp;
   Experiment experiment = prepare_experiment(make_micro_run(temp.path()));

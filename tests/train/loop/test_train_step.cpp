@@ -268,6 +268,7 @@ TEST_CASE("the same position draws the same noise, another position another") {
   };
   CHECK(loss_at({.epoch = 1, .first_batch = 2}) == loss_at({.epoch = 1, .first_batch = 2}));
   CHECK(loss_at({.epoch = 1, .first_batch = 2}) != loss_at({.epoch = 1, .first_batch = 3}));
+  CHECK(loss_at({.epoch = 1, .first_batch = 2}) != loss_at({.epoch = 2, .first_batch = 2}));
 }
 
 }  // namespace rtdetr
