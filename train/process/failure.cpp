@@ -13,11 +13,12 @@ namespace {
 
 Error out_of_memory() { return {ExitCode::kMemory, "not enough memory; a smaller batch= or imgsz= needs less"}; }
 
-/// LibTorch reports an allocation it could not make as an ordinary error.
+/// LibTorch reports an allocation it could not make as an ordinary error, whose words differ by system and device.
 Error of_libtorch(const c10::Error& error) {
   const std::string text = error.what_without_backtrace();
-  if (text.find("not enough memory") != std::string::npos || text.find("out of memory") != std::string::npos)
-    return out_of_memory();
+  for (const char* words : {"can't allocate memory", "not enough memory", "out of memory"}) {
+    if (text.find(words) != std::string::npos) return out_of_memory();
+  }
   return {ExitCode::kInternal, "LibTorch: " + text.substr(0, text.find('\n'))};
 }
 
