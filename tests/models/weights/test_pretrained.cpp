@@ -86,6 +86,11 @@ TEST_CASE("weights that leave more than a tenth of the model untrained are a war
 TEST_CASE("score heads follow the classes by name, and a file of which nothing fits is refused") {
   const TemporaryFolder folder;
   DetectionModel source = tiny_model(1), target = tiny_model(2);
+  const std::string table = "decoder.denoising_class_embed.weight";  // its fourth row stands for padding
+  {
+    const torch::NoGradGuard no_grad;
+    state_of(source).at(table)[3].fill_(0.5);  // it begins at zero
+  }
   save_model(folder / "best.safetensors", source, info_with_names());
   take_weights(*target, {"C ", "new", "a"}, folder / "best.safetensors");
   const TensorMap from = state_of(source), to = state_of(target);
@@ -93,6 +98,8 @@ TEST_CASE("score heads follow the classes by name, and a file of which nothing f
   CHECK(torch::equal(to.at(head)[0], from.at(head)[2]));
   CHECK_FALSE(torch::equal(to.at(head)[1], from.at(head)[1]));
   CHECK(torch::equal(to.at(head)[2], from.at(head)[0]));
+  CHECK(torch::equal(to.at(table)[2], from.at(table)[0]));
+  CHECK(torch::equal(to.at(table)[3], from.at(table)[3]));
   save_tensors(folder / "other.safetensors", {{"conv.weight", torch::ones({1})}}, {});
   CHECK_THROWS_WITH(take_weights(*target, kClasses, folder / "other.safetensors"), Catch::Contains("no entry fits"));
 }

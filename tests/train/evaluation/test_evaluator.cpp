@@ -111,6 +111,25 @@ TEST_CASE("a model under training is evaluated by its running statistics, which 
   for (std::size_t i = 0; i < after.size(); ++i) CHECK(torch::equal(after[i], before[i]));
 }
 
+TEST_CASE("losses are means over pictures, also where the last batch is smaller") {
+  at::set_num_threads(1);
+  const TemporaryFolder temp;
+  Experiment experiment = prepare_experiment(make_micro_run(temp.path()));
+  EvaluatorOptions options = evaluator_options(experiment);
+  options.batch = 16;
+  const auto loss_of = [&](const std::vector<std::size_t>& pictures) {
+    Dataset part = *experiment.val;
+    part.pictures.clear();
+    for (const std::size_t i : pictures) part.pictures.push_back(experiment.val->pictures[i]);
+    return evaluate(experiment.model, part, options)->losses.front().second;
+  };
+  const std::vector<std::size_t> first(16, 0), last(8, 1);
+  std::vector<std::size_t> both = first;
+  both.insert(both.end(), last.begin(), last.end());
+  CHECK(loss_of(both) == Approx((16 * loss_of({0}) + 8 * loss_of({1})) / 24));
+  CHECK(loss_of({0}) != Approx(loss_of({1})));
+}
+
 TEST_CASE("an evaluation that is cancelled has no result") {
   const TemporaryFolder temp;
   Experiment experiment = prepare_experiment(make_micro_run(temp.path()));

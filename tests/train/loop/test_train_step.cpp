@@ -213,6 +213,7 @@ TEST_CASE("two processes divide by the boxes of both, and refuse a step together
   const StepReport equal = bench.step.run(batches, {}, 1);
   CHECK_FALSE(equal.applied);
   CHECK(std::isfinite(equal.gradient_norm));
+  CHECK(equal.loss == Approx(Bench(bench.experiment.settings).step.run(batches, {}, 1).loss));  // the mean of both
   pair.boxes_of_other = 3 * boxes;
   const StepReport twice = bench.step.run(batches, {}, 1);
   CHECK(twice.loss == Approx(equal.loss / 2));

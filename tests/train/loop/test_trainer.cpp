@@ -201,7 +201,8 @@ TEST_CASE("a continued run knows its best epoch: what is worse or equal does not
   CHECK(still.best_epoch == 0);
 }
 
-TEST_CASE("a run's files say of which epoch and step they are, and of which classes") {
+TEST_CASE(
+    "a run's files say of which epoch and step they are, of which classes, and from which score to believe them") {
   const TemporaryFolder temp;
   Settings settings = make_micro_run(temp.path());
   settings.epochs = 4;
@@ -216,6 +217,12 @@ TEST_CASE("a run's files say of which epoch and step they are, and of which clas
   CHECK(kept.step == 12);
   CHECK(kept.names == std::vector<std::string>{"red", "green"});
   CHECK(kept.category_ids == prepare_experiment(settings).train.classes.category_ids);
+
+  TensorFile last = load_tensors(temp / "runs/exp/last.safetensors");
+  last.metadata["best_confidence"] = "0.41";
+  save_tensors(temp / "runs/exp/last.safetensors", last.tensors, last.metadata);
+  run(settings, "exp", 0);  // one step more, no validation
+  CHECK(load_model(temp / "runs/exp/last.safetensors").info.best_confidence == 0.41);
 }
 
 TEST_CASE("an epoch's losses in results.csv are the means of its own steps") {
