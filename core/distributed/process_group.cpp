@@ -30,6 +30,11 @@ void check_values(const torch::Tensor& values) {
   RTDETR_CHECK(values.defined() && values.is_contiguous(), "process group: want a contiguous tensor");
 }
 
+void check_numbers(const torch::Tensor& values) {
+  const bool all = !values.is_floating_point() || !values.isnan().any().item<bool>();
+  RTDETR_CHECK(all, "process group: NaN has no maximum or minimum");
+}
+
 void check_rank(std::int64_t rank, std::int64_t size) {
   RTDETR_CHECK(rank >= 0 && rank < size,
                "process group: no rank " + std::to_string(rank) + " in a world of " + std::to_string(size));
@@ -41,8 +46,8 @@ ProcessGroup::ProcessGroup(std::int64_t rank, std::int64_t size) : rank_(rank), 
 
 void ProcessGroup::all_reduce(const torch::Tensor& values, Reduction how) {
   check_values(values);
-  RTDETR_CHECK(how == Reduction::kSum || !values.is_floating_point() || !values.isnan().any().item<bool>(),
-               "process group: NaN has no maximum or minimum");
+  const bool must_compare = how != Reduction::kSum && (size_ > 1 || values.is_cpu());
+  if (must_compare) check_numbers(values);
   if (size_ > 1 && values.numel() > 0) do_all_reduce(values, how);
 }
 

@@ -22,7 +22,7 @@ enum class Reduction { kSum, kMax, kMin };
 /// use.
 ///
 /// Values are changed in place. A maximum and a minimum are of numbers: NaN is refused, for no two libraries agree on
-/// it; send "is it finite?" as 0 or 1 instead.
+/// it; send "is it finite?" as 0 or 1 instead. A world of one waits for nothing, its device included.
 class ProcessGroup {
  public:
   virtual ~ProcessGroup() = default;

@@ -44,6 +44,13 @@ TEST_CASE("what a transport could not reduce is refused in a world of one alread
   CHECK_THROWS_AS(group.broadcast(torch::Tensor()), InternalError);
 }
 
+TEST_CASE("a world of one does not wait for a device: what lies there is not looked at") {
+  const torch::Tensor elsewhere = torch::empty({2}, torch::kMeta);  // reading one of its numbers would throw
+  for (const Reduction how : {Reduction::kSum, Reduction::kMax, Reduction::kMin})
+    CHECK_NOTHROW(world_of_one().all_reduce(elsewhere, how));
+  CHECK_NOTHROW(world_of_one().broadcast(elsewhere));
+}
+
 TEST_CASE("two ranks reduce and share their numbers in place") {
   test::ThreadWorld(2).run([](ProcessGroup& group) {
     const auto rank = static_cast<double>(group.rank());
