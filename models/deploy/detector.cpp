@@ -12,6 +12,7 @@
 #include "core/base/short_waits.h"
 #include "core/base/text.h"
 #include "core/image/picture.h"
+#include "core/ops/device.h"
 #include "models/deploy/preprocess.h"
 #include "models/layers/module_tree.h"
 #include "models/weights/checkpoint.h"
@@ -38,6 +39,7 @@ class ToldOnce {
 struct Detector::State {
   DetectorOptions options;
   DetectionModel model{nullptr};
+  torch::Device device = torch::kCPU;  ///< where it lies
   ModelInfo info;
   ImageSize size;                                            ///< of the input
   std::shared_ptr<ShortWaits> waits = ShortWaits::shared();  ///< may be nullptr
@@ -110,9 +112,10 @@ void check_picture(const RgbView& view, std::size_t index, std::size_t count) {
 
 std::vector<Detection> above(const Detections& found, float min_score) {
   std::vector<Detection> kept;
-  const torch::Tensor boxes = found.boxes_xyxy.contiguous(), scores = found.scores.contiguous();
+  const auto boxes = found.boxes_xyxy.cpu().contiguous(), scores = found.scores.cpu().contiguous(),
+             labels = found.labels.cpu().contiguous();
   const float* box = boxes.const_data_ptr<float>();
-  const std::int64_t* label = found.labels.const_data_ptr<std::int64_t>();
+  const std::int64_t* label = labels.const_data_ptr<std::int64_t>();
   for (std::int64_t i = 0; i < scores.size(0); ++i, box += 4) {
     const float score = scores.const_data_ptr<float>()[i];
     if (score < min_score) break;  // best first
@@ -133,6 +136,9 @@ Detector::Detector(LoadedModel loaded, const DetectorOptions& options) {
   loaded.model->fuse();
   to_channels_last(*loaded.model);
   auto all = std::make_shared<State>();
+  all->options.device = options.device;
+  all->device = open_device(options.device);
+  loaded.model->to(all->device);
   all->model = loaded.model;
   all->info = std::move(loaded.info);
   state_ = std::move(all);
@@ -143,6 +149,8 @@ Detector::Detector(const Detector& other, const DetectorOptions& options) {
   check_options(options);
   auto state = std::make_shared<State>(*other.state_);
   State& s = *state;
+  if (options.device != s.options.device)
+    throw ConfigError("DetectorOptions.device = " + options.device + ": the weights lie on " + s.options.device);
   s.options = options;
   s.size.height = options.height > 0 ? options.height : s.info.height;
   s.size.width = options.width > 0 ? options.width : s.info.width;
@@ -171,12 +179,15 @@ std::vector<std::vector<Detection>> Detector::detect(std::span<const RgbView> pi
   const c10::InferenceMode inference;
   Stopwatch watch;
   DetectionTimes measured;
-  const torch::Tensor batch = preprocess(pictures, s.size, s.options.resampling.value_or(s.info.resampling));
+  const torch::Tensor batch =
+      preprocess(pictures, s.size, s.options.resampling.value_or(s.info.resampling)).to(s.device);
+  wait_for(s.device);
   measured.preprocess_ms = watch.lap();
   ForwardOptions forward;
   forward.decoder_layers = s.options.decoder_layers;
   DetectionModel model = s.model;  // a handle
   const ModelOutput output = model->forward(batch, forward);
+  wait_for(s.device);
   measured.model_ms = watch.lap();
 
   std::vector<PictureSize> sizes;

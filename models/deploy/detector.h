@@ -37,20 +37,23 @@ struct DetectorOptions {
   int max_detections = 300;   ///< per picture, at least 1
   int decoder_layers = 0;     ///< run only the first k: faster, a little less accurate; 0 = the model's usual depth
   int height = 0, width = 0;  ///< input size, multiples of the model's stride; 0 = the size it was trained with
+  /// Where it computes: "cpu", "cuda", or the number of a CUDA device as in "cuda:1".
+  std::string device = "cpu";
   int threads = 0;            ///< of each call of this detector; 0 = what the process has set (OMP_NUM_THREADS)
   /// How pictures are brought to the input size. Absent: as those that the model was trained on.
   std::optional<Resampling> resampling;
   std::int64_t max_pixels = 64'000'000;  ///< largest picture that detect_file decodes: 4.2 bytes of memory a pixel
 };
 
-/// Wall-clock milliseconds of one call.
+/// Wall-clock milliseconds of one call; those of a device until it is done.
 struct DetectionTimes {
   double preprocess_ms = 0, model_ms = 0, postprocess_ms = 0;
 };
 
-/// A trained detector on the CPU, fused on loading. One may be called from several threads at once, as may its copies,
-/// which share the weights: detections are the same as one after the other, and each call has `threads` of its own. For
-/// the most pictures a second, give every core a thread and a detector of one (docs/howto/embed.md).
+/// A trained detector, on the CPU unless options say otherwise, fused on loading. One may be called from several
+/// threads at once, as may its copies, which share the weights: detections are the same as one after the other, and
+/// each call has `threads` of its own. For the most pictures a second, give every core a thread and a detector of one
+/// (docs/howto/embed.md).
 ///
 ///     rtdetr::Detector detector("best.safetensors");
 ///     for (const rtdetr::Detection& d : detector.detect(picture)) …
@@ -67,6 +70,7 @@ class Detector {
   /// A model that is open already; it is fused if it was not. @throws as above
   explicit Detector(LoadedModel loaded, const DetectorOptions& options = {});
   /// The same weights, not loaded again, with other options. @throws as above, and if `other` runs fewer decoder layers
+  ///                                                                or on another device: the weights lie there
   Detector(const Detector& other, const DetectorOptions& options);
   Detector(const Detector&);  ///< the same weights and options
   Detector& operator=(const Detector&);

@@ -14,6 +14,7 @@
 #include "train/commands/commands.h"
 #include "train/commands/model_source.h"
 #include "train/commands/picture_sources.h"
+#include "train/process/machine.h"
 #include "train/process/stop_signal.h"
 #include "train/report/output.h"
 
@@ -51,12 +52,13 @@ std::vector<fs::path> verification_pictures(const std::string& verify) {
   return pictures;
 }
 
-/// Inputs to compare on: pictures of verify=, or noise from the seed. Each [1, 3, H, W].
+/// Inputs to compare on: pictures of verify=, or noise from the seed. Each [1, 3, H, W], where the models are.
 std::vector<torch::Tensor> verification_inputs(const Settings& settings, const ImageSize& size, Resampling resampling) {
+  const torch::Device device = compute_device(settings);
   std::vector<torch::Tensor> inputs;
   if (settings.verify.empty()) {
     const torch::Generator generator = at::make_generator<at::CPUGeneratorImpl>(settings.seed);
-    inputs.push_back(torch::rand({1, 3, size.height, size.width}, generator));
+    inputs.push_back(torch::rand({1, 3, size.height, size.width}, generator).to(device));
     return inputs;
   }
   std::vector<fs::path> pictures = verification_pictures(settings.verify);
@@ -65,7 +67,7 @@ std::vector<torch::Tensor> verification_inputs(const Settings& settings, const I
   for (const fs::path& file : pictures) {
     const Picture picture = read_picture(file, {.max_pixels = settings.max_pixels});
     warnings.add(file, picture.warnings);
-    inputs.push_back(preprocess(std::span<const Picture>(&picture, 1), size, resampling));
+    inputs.push_back(preprocess(std::span<const Picture>(&picture, 1), size, resampling).to(device));
   }
   warnings.report();
   return inputs;
@@ -95,6 +97,7 @@ WrittenFile write_verified(const Settings& settings, DetectionModel& original, c
   WrittenFile result;
   const auto verify = [&](const fs::path& unpublished) {
     LoadedModel written = load_model(unpublished);
+    written.model->to(compute_device(settings));
     result = {written.info.decoder_layers, compare_on(inputs, original, written.model)};
     const double difference = result.difference.max_abs;
     if (!(difference <= kTolerance))

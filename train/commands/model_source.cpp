@@ -7,6 +7,7 @@
 
 #include "core/base/error.h"
 #include "models/graph/model_files.h"
+#include "train/process/machine.h"
 
 namespace rtdetr {
 
@@ -71,6 +72,7 @@ std::optional<ImageSize> OpenedModel::size() const {
 OpenedModel open_model(const Settings& settings, InitialWeights initial) {
   const torch::NoGradGuard no_grad;
   OpenedModel opened = is_yaml(settings.model) ? build_from_yaml(settings, initial) : read_checkpoint(settings);
+  if (initial != InitialWeights::kNone) opened.model->to(compute_device(settings));
   opened.model->eval();
   for (torch::Tensor& parameter : opened.model->parameters()) parameter.set_requires_grad(false);
   return opened;

@@ -8,7 +8,7 @@
 
 namespace rtdetr {
 
-/// What model= names, opened: a YAML with its seeded initial weights, or a checkpoint.
+/// What model= names, opened on the device of device=: a YAML with its seeded initial weights, or a checkpoint.
 struct OpenedModel {
   DetectionModel model{nullptr};  ///< in evaluation mode, without gradients
   ModelInfo info;                 ///< of a YAML: classes are called by their numbers
@@ -21,7 +21,7 @@ struct OpenedModel {
 /// What a YAML's model is filled with.
 enum class InitialWeights {
   kDrawn,  ///< as the references draw them, from seed=
-  kNone,   ///< tensors without memory, for who looks at the structure alone
+  kNone,   ///< tensors without memory, on no device, for who looks at the structure alone
 };
 
 /// Opens model= under scale=, nc=, num_queries=, decoder_layers= and seed=.

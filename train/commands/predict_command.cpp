@@ -34,6 +34,7 @@ DetectorOptions detector_options(const Settings& settings) {
   options.decoder_layers = static_cast<int>(settings.decoder_layers);
   options.height = static_cast<int>(settings.imgsz.height);
   options.width = static_cast<int>(settings.imgsz.width);
+  options.device = settings.device;
   return options;
 }
 

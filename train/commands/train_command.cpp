@@ -49,10 +49,12 @@ std::optional<Evaluation> final_evaluation(Experiment& experiment, const RunFold
   if (!experiment.val || !std::filesystem::exists(folder.best())) return std::nullopt;
   DetectionModel model = load_model(folder.best()).model;
   to_channels_last(*model);
-  auto evaluation = evaluate(model, *experiment.val, evaluator_options(experiment), StopSignals::requested);
+  model->to(experiment.device);
+  const EvaluatorOptions options = evaluator_options(experiment);
+  auto evaluation = evaluate(model, *experiment.val, options, StopSignals::requested);
   if (!evaluation) return std::nullopt;
   model->fuse();
-  add_times(*evaluation, model, experiment.size.height, experiment.size.width);
+  add_times(*evaluation, model, options);
   return evaluation;
 }
 

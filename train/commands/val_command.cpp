@@ -13,6 +13,7 @@
 #include "train/commands/model_source.h"
 #include "train/evaluation/evaluator.h"
 #include "train/loop/experiment.h"
+#include "train/process/machine.h"
 #include "train/report/detection_report.h"
 #include "train/report/evaluation_report.h"
 #include "train/report/metric_report.h"
@@ -39,12 +40,13 @@ Evaluation evaluate_model(const Settings& settings, OpenedModel& opened, const D
   options.height = size.height;
   options.width = size.width;
   options.batch = settings.batch;
+  options.device = compute_device(settings);
   options.workers = static_cast<int>(settings.workers);
   options.threads = std::max(1, at::get_num_threads());
   to_channels_last(*opened.model);
   Evaluation evaluation = *evaluate(opened.model, dataset, options);
   if (!opened.model->fused()) opened.model->fuse();
-  add_times(evaluation, opened.model, size.height, size.width);
+  add_times(evaluation, opened.model, options);
   return evaluation;
 }
 

@@ -7,6 +7,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/error.h"
+#include "core/ops/device.h"
 #include "data/loader/loader.h"
 #include "losses/criterion.h"
 #include "train/evaluation/batch_tensors.h"
@@ -124,16 +125,19 @@ std::optional<Evaluation> evaluate(DetectionModel& model, const Dataset& dataset
   return evaluation;
 }
 
-std::vector<double> time_layers(DetectionModel& model, std::int64_t height, std::int64_t width, int runs) {
+std::vector<double> time_layers(DetectionModel& model, const EvaluatorOptions& options, int runs) {
   torch::NoGradGuard no_grad;
   model->eval();
-  const auto picture = torch::rand({1, 3, height, width}).contiguous(torch::MemoryFormat::ChannelsLast);
+  const torch::Tensor picture = torch::rand({1, 3, options.height, options.width})
+                                    .contiguous(torch::MemoryFormat::ChannelsLast)
+                                    .to(options.device);
   const auto layers = static_cast<std::size_t>(model->num_decoder_layers());
   std::vector<std::vector<double>> times(layers + 1);
   for (int run = -1; run < runs; ++run) {  // run -1 warms up
     for (std::size_t k = 1; k <= layers; ++k) {
       const double begin = seconds_now();
       model->forward(picture, {.decoder_layers = static_cast<std::int64_t>(k)});
+      wait_for(options.device);
       if (run >= 0) times[k].push_back((seconds_now() - begin) * 1e3);
     }
   }
@@ -145,8 +149,8 @@ std::vector<double> time_layers(DetectionModel& model, std::int64_t height, std:
   return ms;
 }
 
-void add_times(Evaluation& evaluation, DetectionModel& model, std::int64_t height, std::int64_t width) {
-  const std::vector<double> ms = time_layers(model, height, width);
+void add_times(Evaluation& evaluation, DetectionModel& model, const EvaluatorOptions& options) {
+  const std::vector<double> ms = time_layers(model, options);
   for (std::size_t i = 0; i < evaluation.layers.size(); ++i) evaluation.layers[i].ms = ms[i];
 }
 

@@ -54,9 +54,10 @@ std::optional<Evaluation> evaluate(DetectionModel& model, const Dataset& dataset
 /// `runs` forward passes each, taken in turns so that a disturbance of the machine hits all layers alike. Layer 0,
 /// which no pass can stop at, is layer 1 less the average cost of a layer (−1 if there is only one). Decoding, resizing
 /// and sorting the scores are not in it.
-std::vector<double> time_layers(DetectionModel& model, std::int64_t height, std::int64_t width, int runs = 10);
+/// @param options  height, width and device
+std::vector<double> time_layers(DetectionModel& model, const EvaluatorOptions& options, int runs = 10);
 
 /// Puts these times into the layers. Fuse the model first: that is what people deploy.
-void add_times(Evaluation& evaluation, DetectionModel& model, std::int64_t height, std::int64_t width);
+void add_times(Evaluation& evaluation, DetectionModel& model, const EvaluatorOptions& options);
 
 }  // namespace rtdetr

@@ -19,6 +19,7 @@
 #include "train/loop/run_identity.h"
 #include "train/loop/train_options.h"
 #include "train/optim/freeze.h"
+#include "train/process/machine.h"
 
 namespace rtdetr {
 namespace {
@@ -58,6 +59,7 @@ void build_models(Experiment& experiment) {
     require_input_file(settings, "weights", settings.weights);
     take_weights(*experiment.model, experiment.train.classes.names, settings.weights);
   }
+  for (DetectionModel* model : {&experiment.model, &experiment.average}) (*model)->to(experiment.device);
   experiment.size = resolve_image_size(settings, std::nullopt, experiment.model->stride());
   settle_criterion(experiment.model->head().criteria(), experiment.settings);
 }
@@ -67,12 +69,13 @@ void build_models(Experiment& experiment) {
 Experiment prepare_experiment(const Settings& settings) {
   Experiment experiment;
   experiment.settings = settings;
+  experiment.device = compute_device(settings);
   experiment.told = told_settings(settings);
   read_data(experiment);
   build_models(experiment);
   if (!settings.freeze.empty()) experiment.frozen = freeze_parameters(*experiment.model, settings.freeze);
   experiment.groups = make_groups(settings, experiment.model);
-  experiment.precision = choose_precision(chosen("amp", settings.amp, kAmpWords), torch::kCPU);
+  experiment.precision = choose_precision(chosen("amp", settings.amp, kAmpWords), experiment.device);
   experiment.identity = identity_of(experiment.settings, experiment.model->spec(), experiment.train, experiment.size);
   return experiment;
 }
@@ -105,6 +108,7 @@ EvaluatorOptions evaluator_options(const Experiment& experiment) {
   return {.height = experiment.size.height,
           .width = experiment.size.width,
           .batch = settings.batch,
+          .device = experiment.device,
           .workers = static_cast<int>(settings.workers),
           .threads = std::max(1, at::get_num_threads()),
           .resampling = chosen("resample", settings.resample, kResamplingWords),

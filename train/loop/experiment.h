@@ -20,6 +20,7 @@ namespace rtdetr {
 struct Experiment {
   Settings settings;  ///< as they act: criterion= settled, fitted to the run's length
   ImageSize size;
+  torch::Device device = torch::kCPU;  ///< where both models lie, and every step and validation is computed
   Dataset train;
   std::optional<Dataset> val;       ///< absent with val=false, or when the data set has no such split
   DetectionModel model{nullptr};    ///< with its initial weights, channels-last

@@ -73,6 +73,7 @@ TrainOptions train_options(const Experiment& experiment) {
           .accumulate = settings.accumulate,
           .step = {.clip_norm = settings.clip_norm,
                    .precision = experiment.precision.precision,
+                   .device = experiment.device,
                    .seed = static_cast<std::uint64_t>(settings.seed),
                    .criterion = criterion_options(settings)},
           .adamw = adamw_options(settings),

@@ -38,7 +38,7 @@ StateRegistry models_of(const Experiment& experiment) {
 
 TensorMap copies_of_models(const Experiment& experiment) {
   TensorMap copies = models_of(experiment).capture();
-  for (auto& [name, tensor] : copies) tensor = tensor.clone();
+  for (auto& [name, tensor] : copies) tensor = tensor.clone();  // on the CPU they are the models' own
   return copies;
 }
 
@@ -49,10 +49,7 @@ Trial::Trial(Experiment& experiment)
       before_(copies_of_models(experiment)),
       state_(train_input(experiment), train_options(experiment)) {}
 
-Trial::~Trial() {
-  const torch::NoGradGuard no_grad;
-  for (auto& [name, tensor] : models_of(experiment_).capture()) tensor.copy_(before_.at(name));
-}
+Trial::~Trial() { models_of(experiment_).restore(before_, "before the trial"); }
 
 double Trial::step(std::int64_t side) {
   const double begin = seconds_now();

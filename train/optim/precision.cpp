@@ -7,6 +7,7 @@
 #include <torch/torch.h>
 
 #include "core/base/clock.h"
+#include "core/ops/device.h"
 
 namespace rtdetr {
 namespace {
@@ -20,6 +21,7 @@ double time_convolution(torch::Tensor& weight, torch::Tensor& input, Precision p
     output = torch::conv2d(input, weight, {}, 1, 1);
   }
   output.sum().backward();
+  wait_for(input.device());
   return watch.milliseconds();
 }
 

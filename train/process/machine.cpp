@@ -17,6 +17,7 @@
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/ops/cuda_plugin.h"
+#include "core/ops/device.h"
 #include "train/config/device_choice.h"
 #include "train/process/cpu_quota.h"
 
@@ -57,6 +58,8 @@ int physical_cores() {
   const double limit = std::min(static_cast<double>(cores.size()), std::ceil(cpu_quota()));
   return std::max(1, static_cast<int>(limit));
 }
+
+torch::Device compute_device(const Settings& settings) { return open_device(settings.device); }
 
 void apply_machine_settings(const Settings& settings) {
   if (settings.quiet) log::set_level(log::Level::kWarning);

@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include <torch/types.h>
+
 #include "train/config/settings.h"
 
 namespace rtdetr {
@@ -9,6 +11,10 @@ namespace rtdetr {
 /// Physical cores this process may use: distinct cores among the processors of its affinity mask, not more than a
 /// container's CPU quota; at least 1.
 int physical_cores();
+
+/// Where this process computes: what device= names. The commands that compute ask here, and nowhere else.
+/// @throws ConfigError  for a device that is not there
+torch::Device compute_device(const Settings& settings);
 
 /// Takes log level and compute threads from the settings. @throws ConfigError for a device that is not there
 void apply_machine_settings(const Settings& settings);

@@ -49,7 +49,9 @@ void RunSaver::keep_best(const DetectionModel& model, const ModelInfo& info) {
     save_model(folder_.best(), model, info);
   } catch (const IoError& error) {
     Weights weights{{}, to_metadata(describe_model(model, info))};
-    for (const auto& [name, tensor] : named_state(*model)) weights.tensors.emplace(name, tensor.detach().clone());
+    for (const auto& [name, tensor] : named_state(*model)) {
+      weights.tensors.emplace(name, tensor.detach().to(torch::kCPU, tensor.scalar_type(), false, /*copy=*/true));
+    }
     unsaved_best_ = std::move(weights);
     log::warning(std::string("the best weights wait in memory for the next save: ") + error.what());
   }

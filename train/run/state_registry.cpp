@@ -37,6 +37,12 @@ void StateRegistry::add_module(const std::string& prefix, const torch::nn::Modul
 }
 
 TensorMap StateRegistry::capture() const {
+  TensorMap state = entries();
+  for (auto& [name, tensor] : state) tensor = tensor.cpu();
+  return state;
+}
+
+TensorMap StateRegistry::entries() const {
   TensorMap state = tensors_;
   for (const auto& [name, counter] : counters_) state.emplace(name, torch::tensor(*counter, torch::kInt64));
   for (const auto& [name, value] : values_) state.emplace(name, torch::tensor(*value, torch::kFloat64));
@@ -52,7 +58,7 @@ void StateRegistry::restore(const TensorMap& saved, const std::string& origin) {
 }
 
 void StateRegistry::check(const TensorMap& saved, const std::string& origin) const {
-  const TensorMap wanted = capture();
+  const TensorMap wanted = entries();
   for (const auto& [name, tensor] : wanted) {
     const auto found = saved.find(name);
     if (found == saved.end())

@@ -22,13 +22,16 @@ class StateRegistry {
   /// Parameters and buffers as `<prefix><key>`.
   void add_module(const std::string& prefix, const torch::nn::Module& module);
 
-  /// References, not copies, for tensors; counters and values as scalars of int64 and float64.
+  /// Counters and values as scalars of int64 and float64. All of it lies on the host: of tensors there references, not
+  /// copies, so that only those on a device are brought.
   TensorMap capture() const;
-  /// Puts `saved` back, or changes nothing: names must be exactly the registered ones, types and shapes equal.
+  /// Puts `saved` back, each entry where its tensor lies, or changes nothing: names must be exactly the registered
+  /// ones, types and shapes equal.
   /// @throws CheckpointError  naming the first entry that is missing, unknown, or of another shape
   void restore(const TensorMap& saved, const std::string& origin);
 
  private:
+  TensorMap entries() const;  ///< the same as they lie
   void check(const TensorMap& saved, const std::string& origin) const;
 
   TensorMap tensors_;

@@ -12,6 +12,7 @@
 #include "core/image/resize.h"
 #include "models/weights/checkpoint.h"
 #include "tests/models/tiny_model.h"
+#include "tests/support/devices.h"
 #include "tests/support/temporary_folder.h"
 
 using Catch::Contains;
@@ -66,6 +67,27 @@ TEST_CASE("a detector finds boxes inside the picture, best first, above the thre
   }
   const Detector strict(file, {.min_score = found[4].score});
   CHECK(strict.detect(view(gradient_picture(50, 40))).size() == 5);
+}
+
+TEST_CASE("a detector finds on the tests' device what it finds on the CPU", "[devices]") {
+  const TemporaryFolder folder;
+  const auto file = save_tiny(folder);
+  const std::string device = rtdetr::test::test_device().str();
+  const Detector cpu(file, {.min_score = 0}), there(file, {.min_score = 0, .device = device});
+  const Picture picture = gradient_picture(50, 40);
+  const auto expected = cpu.detect(view(picture)), found = there.detect(view(picture));
+  REQUIRE(found.size() == expected.size());
+  for (std::size_t i = 0; i < found.size(); ++i) CHECK(found[i].score == Approx(expected[i].score).epsilon(1e-4));
+  CHECK(same(Detector(there, {.min_score = 0, .device = device}).detect(view(picture)), found));
+}
+
+TEST_CASE("a device that is none, or not where the shared weights lie, is refused") {
+  const TemporaryFolder folder;
+  const auto file = save_tiny(folder);
+  CHECK_THROWS_WITH(Detector(file, {.device = "tpu"}), Contains("'tpu'"));
+  const Detector detector(file);
+  CHECK_THROWS_WITH(Detector(detector, {.device = "cuda:1"}),
+                    Contains("DetectorOptions.device = cuda:1: the weights lie on cpu"));
 }
 
 TEST_CASE("without min_score a detector takes its file's best score, or else a half") {

@@ -8,10 +8,12 @@
 
 #include "models/graph/model_files.h"
 #include "models/weights/checkpoint.h"
+#include "tests/support/devices.h"
 #include "tests/support/micro_run.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/two_layer_head.h"
 #include "train/loop/experiment.h"
+#include "train/loop/train_options.h"
 #include "train/report/evaluation_report.h"
 
 namespace rtdetr {
@@ -56,6 +58,22 @@ TEST_CASE("one pass evaluates the encoder's queries and every decoder layer") {
   CHECK(evaluation->detections.size() == 24 * 20 * 2);  // every (query, class) pair: there is no threshold
 }
 
+TEST_CASE("the device of a run reaches its models, its steps and its evaluation", "[devices]") {
+  at::set_num_threads(1);
+  const TemporaryFolder temp;
+  Settings settings = make_micro_run(temp.path());
+  settings.device = test::test_device().str();
+  Experiment experiment = prepare_experiment(settings);
+  const std::string found = experiment.model->parameters().front().device().str();
+  CHECK(found.starts_with(settings.device));
+  CHECK(experiment.average->buffers().front().device().str() == found);
+  CHECK(train_options(experiment).step.device.str() == settings.device);
+  CHECK(evaluate(experiment.model, *experiment.val, evaluator_options(experiment))->pictures == 24);
+  experiment.device = torch::kMeta;  // whichever it is
+  CHECK(train_options(experiment).step.device.is_meta());
+  CHECK(train_options(experiment).evaluation.device.is_meta());
+}
+
 TEST_CASE("a head without an encoder's selection is evaluated at the layers that it names, by its own detections") {
   at::set_num_threads(1);
   const TemporaryFolder temp;
@@ -70,7 +88,7 @@ TEST_CASE("a head without an encoder's selection is evaluated at the layers that
   CHECK(evaluation->detections.size() == 24);                                  // one a picture
   CHECK(evaluation->detections[0].score == Approx(1 / (1 + std::exp(-2.0))));  // of the last layer
   CHECK(evaluation->losses.size() == 6);  // three of each layer, none of an encoder
-  add_times(*evaluation, model, 64, 64);
+  add_times(*evaluation, model, {.height = 64, .width = 64});
   CHECK(evaluation->layers[0].ms > 0);
   CHECK(layer_table(*evaluation).find("coarse") != std::string::npos);
 }
@@ -140,7 +158,7 @@ TEST_CASE("times of the layers grow from the encoder on") {
   at::set_num_threads(1);
   const TemporaryFolder temp;
   Experiment experiment = prepare_experiment(make_micro_run(temp.path()));
-  const std::vector<double> ms = time_layers(experiment.model, 64, 64, 3);
+  const std::vector<double> ms = time_layers(experiment.model, {.height = 64, .width = 64}, 3);
   REQUIRE(ms.size() == 3);
   CHECK(ms[1] > 0);
   CHECK(ms[1] - ms[0] == Approx(ms[2] - ms[1]));

@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "core/base/error.h"
+#include "tests/support/devices.h"
 #include "train/run/state_registry.h"
 
 namespace rtdetr {
@@ -30,6 +31,25 @@ TEST_CASE("what was captured is put back bit for bit") {
   CHECK(torch::equal(to.weights, from.weights));
   CHECK(to.counter == 7);
   CHECK(to.value == 0.1);
+}
+
+TEST_CASE("a state on a device is captured on the host, and put back where it lies", "[devices]") {
+  const torch::Tensor values = torch::arange(6, torch::kFloat32).view({2, 3});
+  const torch::Tensor weights = values.to(test::test_device(), torch::kFloat32, false, /*copy=*/true);
+  StateRegistry registry;
+  registry.add("weights", weights);
+  TensorMap state = registry.capture();
+  CHECK(torch::equal(state.at("weights"), values));  // refuses tensors of two devices
+  state["weights"] = values + 1;
+  registry.restore(state, "test");
+  CHECK(torch::equal(weights.cpu(), values + 1));
+}
+
+TEST_CASE("nothing is captured that does not lie on the host") {
+  StateRegistry registry;
+  registry.add("weights", torch::empty({2}, torch::kMeta));
+  CHECK_THROWS_WITH(registry.capture(), Catch::Contains("copy out of meta"));
+  CHECK_THROWS_AS(registry.restore({{"weights", torch::empty({3})}}, "test"), CheckpointError);  // compared as they lie
 }
 
 TEST_CASE("any entry that is missing, unknown, reshaped or retyped is refused and nothing changes") {
