@@ -17,7 +17,7 @@
 namespace rtdetr::log {
 namespace {
 
-constexpr double kPlainLineEvery_s = 10, kLiveLineEvery_s = 0.05;
+constexpr double kPlainLineSeconds = 10, kLiveLineSeconds = 0.05;
 
 spdlog::level::level_enum to_spdlog(Level level) {
   switch (level) {
@@ -114,7 +114,7 @@ class Console {
     line_ = without_control_characters(line);
     shown_ = false;
     const double now = seconds_now();
-    if (started_ && now - last_shown_ < (terminal_ ? kLiveLineEvery_s : kPlainLineEvery_s)) return;
+    if (started_ && now - last_shown_ < (terminal_ ? kLiveLineSeconds : kPlainLineSeconds)) return;
     started_ = true;
     show(now);
   }

@@ -80,7 +80,7 @@ void report_names_in_two_cases(const std::vector<std::string>& names, ProblemCol
     const auto [known, is_new] = first_of.emplace(lower_case(name), name);
     if (is_new || known->second == name) continue;
     problems.warn("name_in_two_cases", "class names differ in small and capital letters alone; they stay two classes",
-                  [&] { return "'" + known->second + "', '" + name + "'"; });
+                  [&name, &first = known->second] { return "'" + first + "', '" + name + "'"; });
   }
 }
 
