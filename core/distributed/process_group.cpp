@@ -71,4 +71,6 @@ ProcessGroup& world_of_one() {
   return group;
 }
 
+std::unique_ptr<ProcessGroup> make_world_of_one() { return std::make_unique<WorldOfOne>(); }
+
 }  // namespace rtdetr

@@ -3,6 +3,7 @@
 #include "core/base/cpp20.h"
 
 #include <cstdint>
+#include <memory>
 #include <span>
 
 #include <torch/types.h>
@@ -63,5 +64,7 @@ class ProcessGroup {
 
 /// The group of a run without other processes: rank 0 of 1, nothing to wait for.
 ProcessGroup& world_of_one();
+/// The same as one's own.
+std::unique_ptr<ProcessGroup> make_world_of_one();
 
 }  // namespace rtdetr

@@ -1,0 +1,166 @@
+#include "core/distributed/c10d_group.h"
+
+#include <c10/util/Logging.h>
+#include <torch/csrc/distributed/c10d/FileStore.hpp>
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <future>
+#include <memory>
+#include <stdexcept>
+#include <thread>
+#include <utility>
+
+#include "core/base/clock.h"
+#include "core/base/error.h"
+#include "core/base/text.h"
+#include "core/distributed/gloo_backend.h"
+#include "core/distributed/meeting_place.h"
+#include "core/distributed/roll_call.h"
+
+namespace rtdetr {
+namespace {
+
+std::chrono::milliseconds milliseconds(double seconds) {
+  return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1e3));
+}
+
+/// The first line of what LibTorch says, without the place in its sources.
+std::string first_line(const std::exception& error) {
+  std::string text = split(error.what(), '\n').front();
+  const auto end = text.starts_with("[/") ? text.find("] ") : std::string::npos;
+  return end == std::string::npos ? text : text.substr(end + 2);
+}
+
+/// Runs `work` of LibTorch. What it throws is a peer's failure.
+template <class Work>
+auto among_peers(const Rendezvous& me, const std::string& doing, Work&& work) {
+  try {
+    return work();
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw Error(ExitCode::kPeer, rank_label(me) + doing + " failed: " + first_line(error) +
+                                     "; another process of the job has ended or does not answer: its own last lines "
+                                     "say why");
+  }
+}
+
+c10d::ReduceOp operator_of(Reduction how) {
+  if (how == Reduction::kMax) return c10d::ReduceOp::MAX;
+  return how == Reduction::kMin ? c10d::ReduceOp::MIN : c10d::ReduceOp::SUM;
+}
+
+/// Ranks over c10d's backends: Gloo between the CPUs. NCCL's backend between the GPUs will come from the CUDA plug-in,
+/// made from the same store, and be asked for the tensors that lie there.
+class C10dGroup : public ProcessGroup {
+ public:
+  C10dGroup(const Rendezvous& me, c10::intrusive_ptr<c10d::Store> store, const std::string& address)
+      : ProcessGroup(me.rank, me.size), me_(me), store_(std::move(store)) {
+    backend_ = among_peers(me, "connecting to the other ranks", [&] {
+      return make_gloo_backend(c10::make_intrusive<c10d::PrefixStore>("numbers", store_),
+                               {.rank = me.rank,
+                                .size = me.size,
+                                .address = address,
+                                .start_timeout = milliseconds(me.timeout),
+                                .peer_timeout = milliseconds(me.peer_timeout)});
+    });
+    barrier();  // the store may go with rank 0 once all are connected
+  }
+  ~C10dGroup() override { leave_gloo(std::move(backend_)); }
+
+ private:
+  void do_all_reduce(torch::Tensor values, Reduction how) override {
+    c10d::AllreduceOptions options;
+    options.reduceOp = operator_of(how);
+    std::vector<torch::Tensor> list{std::move(values)};
+    run("a reduction", [&] { return backend_->allreduce(list, options); });
+  }
+  void do_broadcast(torch::Tensor values, std::int64_t from) override {
+    c10d::BroadcastOptions options;
+    options.rootRank = from;
+    std::vector<torch::Tensor> list{std::move(values)};
+    run("a broadcast", [&] { return backend_->broadcast(list, options); });
+  }
+  void do_barrier() override {
+    run("a barrier", [&] { return backend_->barrier(); });
+  }
+  template <class Start>
+  void run(const char* doing, Start&& start) {
+    among_peers(me_, doing, [&] { return start()->wait(); });
+  }
+
+  Rendezvous me_;
+  c10::intrusive_ptr<c10d::Store> store_;
+  c10::intrusive_ptr<c10d::Backend> backend_;
+};
+
+/// c10d logs what it throws, and on the way to it; what it throws is told once, by us.
+void quiet_logs() {
+  if (std::getenv("TORCH_CPP_LOG_LEVEL") == nullptr) FLAGS_caffe2_log_level = c10::GLOG_FATAL;
+}
+
+/// The place where ranks leave messages, and this machine's address on the way there.
+struct Meeting {
+  c10::intrusive_ptr<c10d::Store> store;
+  std::string address;
+};
+
+/// LibTorch waits for the first answer without end, so that is left to a thread of its own.
+c10::intrusive_ptr<c10d::Store> store_at(const std::string& address, const c10d::TCPStoreOptions& options) {
+  using Store = c10::intrusive_ptr<c10d::Store>;
+  auto promise = std::make_shared<std::promise<Store>>();
+  std::future<Store> store = promise->get_future();
+  std::thread([promise, address, options] {
+    try {
+      promise->set_value(c10::make_intrusive<c10d::TCPStore>(address, options));
+    } catch (...) {
+      promise->set_exception(std::current_exception());
+    }
+  }).detach();
+  if (store.wait_for(options.timeout) == std::future_status::ready) return store.get();
+  throw std::runtime_error("what listens there does not answer");
+}
+
+Meeting meet(const Rendezvous& at, bool opens, double deadline) {
+  MeetingPlace place;
+  if (opens) place = open_meeting_place(at);
+  const Route route = opens ? Route{place.address, place.everywhere ? "" : place.address} : find_route(at, deadline);
+  c10d::TCPStoreOptions options;
+  options.port = at.port;
+  options.isServer = opens;
+  options.waitWorkers = false;
+  options.timeout = milliseconds(std::max(0.1, deadline - seconds_now()));
+  if (opens) options.masterListenFd = place.socket.release();
+  return {among_peers(at, "meeting rank 0", [&] { return store_at(route.to, options); }), route.from};
+}
+
+std::unique_ptr<ProcessGroup> join_at(const Rendezvous& me, Meeting meeting, double deadline) {
+  among_peers(me, "meeting the other ranks", [&] { call_roll(*meeting.store, me, deadline); });
+  return std::make_unique<C10dGroup>(me, std::move(meeting.store), meeting.address);
+}
+
+}  // namespace
+
+std::unique_ptr<ProcessGroup> join_world(const Rendezvous& at, const JoinOptions& options) {
+  if (at.size == 1) return make_world_of_one();
+  RTDETR_CHECK(at.port != 0, rank_label(at) + "a world of several needs a port");
+  quiet_logs();
+  const double deadline = seconds_now() + at.timeout;
+  Meeting meeting = meet(at, at.rank == 0 && !options.place_is_open, deadline);
+  meeting.store = c10::make_intrusive<c10d::PrefixStore>("rtdetr/" + options.attempt, std::move(meeting.store));
+  return join_at(at, std::move(meeting), deadline);
+}
+
+std::unique_ptr<ProcessGroup> join_through_file(const std::filesystem::path& file, const Rendezvous& me) {
+  if (me.size == 1) return make_world_of_one();
+  quiet_logs();
+  auto store = c10::make_intrusive<c10d::FileStore>(file.string(), static_cast<int>(me.size));
+  return join_at(me, {std::move(store), "127.0.0.1"}, seconds_now() + me.timeout);
+}
+
+}  // namespace rtdetr

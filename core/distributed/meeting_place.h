@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/distributed/rendezvous.h"
+
+namespace rtdetr {
+
+/// An open file that is closed with its owner.
+class OpenSocket {
+ public:
+  OpenSocket() = default;
+  explicit OpenSocket(int number) : number_(number) {}
+  OpenSocket(OpenSocket&& other) noexcept : number_(other.release()) {}
+  OpenSocket& operator=(OpenSocket&& other) noexcept;
+  ~OpenSocket();
+  int number() const { return number_; }
+  bool is_open() const { return number_ >= 0; }
+  int release();  ///< the caller closes it
+
+ private:
+  int number_ = -1;
+};
+
+/// Where rank 0 waits for the others.
+struct MeetingPlace {
+  OpenSocket socket;    ///< listens
+  std::string address;  ///< numeric, by which this process reaches it
+  bool everywhere = false;  ///< listens at all addresses of this machine, because none of them is the host's
+};
+
+/// Rank 0's side. If the host is the loopback ("localhost", 127.…, ::1), only processes of this machine can come.
+/// @throws Error  kPeer: the port is taken, the host has no address
+MeetingPlace open_meeting_place(const Rendezvous& at);
+
+struct Route {
+  std::string to;    ///< numeric address of the host
+  std::string from;  ///< address of this machine on the way there
+};
+
+/// The other ranks' side: tries until something listens there.
+/// @param deadline  of seconds_now()
+/// @throws Error  kPeer
+Route find_route(const Rendezvous& at, double deadline);
+
+/// "rank 1 of 2 (127.0.0.1:29500): ", in front of what went wrong.
+std::string rank_label(const Rendezvous& me);
+
+}  // namespace rtdetr
