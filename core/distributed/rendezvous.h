@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 
 namespace rtdetr {
@@ -14,6 +16,26 @@ struct Rendezvous {
   std::uint16_t port = 0;
   double timeout = 120;       ///< seconds that ranks wait for each other at the start
   double peer_timeout = 300;  ///< seconds that a collective waits for a silent peer
+  int listen_fd = -1;         ///< of rank 0: listens at host:port already, the store takes it; -1 = the store opens it
+  bool store_is_there = false;  ///< another process keeps the store at host:port: rank 0 joins it as the others do
 };
+
+/// The name of the variable that hands Rendezvous::listen_fd to rank 0.
+inline constexpr const char* kListenFdVariable = "RTDETR_LISTEN_FD";
+
+/// The value of an environment variable, nullptr for what is not set, as std::getenv gives it.
+using EnvironmentLookup = std::function<const char*(const char* name)>;
+
+/// The world that whoever started this process tells it about; nullopt if nobody did.
+///
+/// torchrun, and our own launcher: RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT. torchrun's agent mostly
+/// keeps the store itself, and says so with TORCHELASTIC_USE_AGENT_STORE.
+/// Slurm: a step (srun) of more than one task. Its ranks meet on the first host of the step, or on loopback if there is
+/// one host, at a port of 10000 to 29999 that is made of the numbers of job and step; MASTER_ADDR and MASTER_PORT win
+/// where they are set. The shell of a batch script is no step, whatever SLURM_NTASKS says.
+///
+/// @throws ConfigError  for a number out of range, with variable and value; for a part of torchrun's variables, with
+///                      those that are missing
+std::optional<Rendezvous> rendezvous_from(const EnvironmentLookup& environment);
 
 }  // namespace rtdetr
