@@ -137,6 +137,6 @@ TEST_CASE("points are shaded where they lie, with y down or up") {
   const auto chart_of = [](const std::vector<double>& x, const std::vector<double>& y) {
     return density_chart(x, y, Origin::kTopLeft, {}).rgb;
   };
-  CHECK(chart_of({NAN, 0.5}, {0, 0.5}) == chart_of({0.5}, {0.5}));  // what is no number lies nowhere
-  CHECK(chart_of({7, -1}, {5, 1}) == chart_of({1, 0}, {1, 1}));     // and what lies outside, at the border
+  CHECK((chart_of({NAN, 0.5}, {0, 0.5}) == chart_of({0.5}, {0.5})));  // what is no number lies nowhere
+  CHECK((chart_of({7, -1}, {5, 1}) == chart_of({1, 0}, {1, 1})));     // and what lies outside, at the border
 }

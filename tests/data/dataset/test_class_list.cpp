@@ -39,6 +39,12 @@ TEST_CASE("classes of the file that are not wanted have no index") {
   CHECK(mapping.absent == std::vector<std::string>{"c"});
 }
 
+TEST_CASE("of many names a message has the first ten and how many more there are") {
+  CHECK(quoted_names({"a", "b"}) == "'a', 'b'");
+  CHECK(quoted_names(std::vector<std::string>(10, "a")).ends_with("'a', 'a'"));
+  CHECK(quoted_names(std::vector<std::string>(12, "a")).ends_with("'a', and 2 more"));
+}
+
 TEST_CASE("names that stand twice are ambiguous, which is refused") {
   CHECK_THROWS_AS(map_classes({{"a", "a"}, {1, 2}}, {"a"}, "x.json"), DataError);
   CHECK_THROWS_AS(map_classes({{"a", "b"}, {1, 2}}, {"a", "b", "b"}, "x.json"), DataError);

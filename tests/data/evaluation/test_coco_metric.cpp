@@ -112,6 +112,8 @@ TEST_CASE("the best point of the mean curve is where its F1 is best, and classes
   const CurvePoint point = best_f1_on_curve(result);
   CHECK(point.recall == Approx(0.6));
   CHECK(point.precision == Approx(0.9));
+  std::fill(result.precision.begin(), result.precision.end(), 0.0);  // nothing was found: the first of equal points
+  CHECK(best_f1_on_curve(result).recall == 0);
 }
 
 TEST_CASE("the metric is the same to the bit for any number of threads") {

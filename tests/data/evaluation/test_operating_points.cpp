@@ -3,7 +3,9 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
+#include "core/plot/canvas.h"
 #include "data/evaluation/metric_pictures.h"
+#include "data/evaluation/metric_ranges.h"
 #include "data/formats/coco_annotations.h"
 #include "data/formats/coco_results.h"
 #include "tests/support/fixtures.h"
@@ -64,6 +66,37 @@ TEST_CASE("what falls on a crowd counts neither way") {
   CHECK(matcher.curves().classes[1].score.empty());
   CHECK(matcher.confusion(0.1).at(1, 2) == 0);
   CHECK(matcher.confusion(0.1).at(0, 2) == 1);  // a cat on a crowd of dogs
+  const std::vector<MetricDetection> over{{2, 5, {0, 0, 50, 50}, 0.7}};
+  CHECK(DetectionMatcher(truth(), over, kClasses).confusion(0.1).at(0, 2) == 1);  // and one that covers it
+}
+
+TEST_CASE("of each class a picture's best hundred detections count, as in the metric") {
+  std::vector<MetricDetection> detections(150, found(1, 5, 100, 0.5));
+  detections.push_back(found(1, 5, 0, 0.4));
+  detections.push_back(found(1, 70, 20, 0.4));
+  const DetectionMatcher matcher(truth(), detections, kClasses);
+  CHECK(matcher.curves().classes[0].at(0).wrong == 100);
+  CHECK(matcher.curves().classes[0].at(0).hits == 0);
+  CHECK(matcher.curves().classes[1].at(0).hits == 1);
+}
+
+TEST_CASE("a class without boxes has no part in the means") {
+  const ClassList three{{"cat", "dog", "bird"}, {5, 70, 71}};
+  const std::vector<MetricDetection> detections{found(1, 5, 0, 0.9), found(1, 70, 20, 0.9), found(1, 71, 40, 0.9)};
+  const OperatingCurves curves = DetectionMatcher(truth(), detections, three).curves();
+  CHECK(curves.classes[2].at(0.5).wrong == 1);
+  CHECK(curves.precision[50] == 1);
+  CHECK(curves.recall[50] == 1);
+  CHECK(curves.f1[50] == 1);
+}
+
+TEST_CASE("what remains on both sides of the matrix is paired by the best overlap, not by the score") {
+  const ClassList three{{"cat", "dog", "bird"}, {5, 70, 71}};
+  const std::vector<MetricDetection> detections{found(1, 5, 23, 0.9), found(1, 71, 21, 0.5)};
+  const ConfusionMatrix matrix = DetectionMatcher(truth(), detections, three).confusion(0.1);
+  CHECK(matrix.at(2, 1) == 1);  // the dog was called a bird
+  CHECK(matrix.at(0, 1) == 0);
+  CHECK(matrix.at(0, 3) == 1);
 }
 
 TEST_CASE("the matrix has what was taken for what, the missed ones and the false alarms") {
@@ -126,6 +159,43 @@ TEST_CASE("recall at every score and the rows of the matrix agree with pycocotoo
   }
 }
 
+/// The metric's result for classes whose curves are level; below 0: undefined.
+MetricResult flat_curves(std::size_t count, const std::vector<double>& precisions) {
+  MetricResult result;
+  result.classes.resize(count);
+  result.precision.assign(metric::kThresholds * metric::kRecalls * count * metric::kAreas * metric::kLimits, -1);
+  for (std::size_t k = 0; k < count; ++k) {
+    result.classes[k].category_id = static_cast<std::int64_t>(k);
+    result.classes[k].ap50 = precisions[k];
+    for (std::size_t r = 0; r < metric::kRecalls; ++r) {
+      result.precision[result.place_of(metric::kIou50 * metric::kRecalls + r, k, 0, metric::kLimits - 1)] =
+          precisions[k];
+    }
+  }
+  return result;
+}
+
+TEST_CASE("a class without a precision has no curve, and of more than ten classes only the mean is drawn") {
+  ClassList names;
+  for (int k = 0; k < 11; ++k) {
+    names.names.push_back("c" + std::to_string(k));
+    names.category_ids.push_back(k);
+  }
+  CHECK((precision_recall_picture(flat_curves(3, {0.5, 0.7, -1}), names).rgb ==
+         precision_recall_picture(flat_curves(2, {0.5, 0.7}), names).rgb));
+  const auto colours = [&](std::size_t count) {
+    const Picture picture = precision_recall_picture(flat_curves(count, std::vector<double>(count, 0.5)), names);
+    int found = 0;
+    for (std::size_t i = 0; i < picture.rgb.size(); i += 3) {
+      const Color color = curve_color(1);
+      found += picture.rgb[i] == color.red && picture.rgb[i + 1] == color.green && picture.rgb[i + 2] == color.blue;
+    }
+    return found;
+  };
+  CHECK(colours(10) > 0);
+  CHECK(colours(11) == 0);
+}
+
 TEST_CASE("a matrix of eighty classes is drawn within 1200 pixels") {
   ClassList many;
   for (int i = 0; i < 80; ++i) {
@@ -152,4 +222,8 @@ TEST_CASE("the counts of a large matrix are drawn, and its cells are wide enough
   CHECK(drawn(12'345).rgb != drawn(98'765).rgb);
   CHECK(drawn(123).width > drawn(1).width);
   CHECK(drawn(12'345).width < 2400);
+  CHECK(drawn(1'500'000'000).width <= drawn(1'500'000).width);  // four characters at most
+  const Picture before = confusion_picture(matrix, many);
+  matrix.at(80, 80) = 9;  // nothing taken for nothing
+  CHECK((confusion_picture(matrix, many).rgb == before.rgb));
 }

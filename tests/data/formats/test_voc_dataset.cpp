@@ -144,6 +144,16 @@ TEST_CASE("an object's box is read whatever other shape stands beside it") {
   CHECK(read.annotation.objects[0].box_xywh == std::array<double, 4>{1.5, 2, 1.5, 2});
 }
 
+TEST_CASE("objects of other numbers stay two, also where one is none") {
+  const ParsedVoc read =
+      parse_voc(file_of(object("cat", corners("nan", "2", "3", "4")) + object("cat", corners("1", "2", "3", "4")) +
+                        object("cat", corners("nan", "2", "3", "4"))));
+  CHECK(read.annotation.objects.size() == 2);
+  REQUIRE(read.problems.size() == 1);
+  CHECK(read.problems[0].kind == "duplicate_box");
+  CHECK_THAT(read.problems[0].where, Catch::Contains("object 3"));
+}
+
 TEST_CASE("entities that a VOC file defines are not followed") {
   const ParsedVoc read =
       parse_voc("<!DOCTYPE a [<!ENTITY x \"yyyyyyyy\"><!ENTITY f SYSTEM \"file:///etc/passwd\">]><annotation>" +

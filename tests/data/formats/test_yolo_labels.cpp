@@ -80,6 +80,9 @@ TEST_CASE("an empty label file has no boxes; identical rows are taken once, with
   CHECK(parsed.boxes.size() == 2);
   CHECK(find(parsed.problems, "duplicate_box")->where == "a.txt:2");
   CHECK(find(parsed.problems, "duplicate_box")->severity == Severity::kWarning);
+  const ParsedLabels numberless = parse_labels("0 nan 0.5 0.2 0.4\n0 nan 0.5 0.2 0.4\n0 0.5 0.5 0.2 0.4\n");
+  CHECK(numberless.boxes.size() == 3);  // what is no number equals nothing
+  CHECK(numberless.problems.empty());
 }
 
 TEST_CASE("a sixth column is the confidence of a prediction: warned of once, and not used") {
@@ -207,6 +210,15 @@ TEST_CASE("a YOLO split is read from its folder: sorted by path, sizes from the 
   CHECK(sample.boxes.size() == 2);
 }
 
+TEST_CASE("a YOLO split's folder is searched through, however deep, and a link to a folder above it ends") {
+  YoloFolder yolo;
+  yolo.label("a.txt", "1 0.5 0.5 0.2 0.4\n");
+  test::write_small_picture(yolo.folder / "images/train/1/2/3/4/5/6/c.jpg", 40, 40, 3);
+  CHECK(yolo.load().pictures.size() == 3);
+  fs::create_directory_symlink(yolo.folder / "images/train/sub", yolo.folder / "images/train/sub/again");
+  CHECK(yolo.load().pictures.size() > 3);  // b.PNG again and again, down to a depth
+}
+
 TEST_CASE("a YOLO split can be a list of pictures, relative to the list") {
   YoloFolder yolo;
   yolo.label("a.txt", "1 0.5 0.5 0.2 0.4\n");
@@ -220,6 +232,10 @@ TEST_CASE("a YOLO split can be a list of pictures, relative to the list") {
   test::write_file(yolo.folder / "lists/train.txt",
                    "\xEF\xBB\xBF# made by a script\r\n..\\images\\train\\a.jpg\r\nimages/train/sub/b.PNG\n");
   CHECK(yolo.load().pictures.size() == 2);  // the second is found below the root, not beside the list
+
+  test::write_small_picture(yolo.folder / "lists/# 1.jpg", 40, 40, 3);
+  test::write_file(yolo.folder / "lists/train.txt", "# a comment\n# 1.jpg\n../images/train/a.jpg\n");
+  CHECK(yolo.load().pictures.size() == 3);  // a '#' does not make a picture's name a comment
 
   test::write_file(yolo.folder / "lists/train.txt", std::string("\xFF\xFE"
                                                                 "a\0",

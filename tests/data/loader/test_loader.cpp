@@ -14,6 +14,7 @@
 #include "data/loader/batch_maker.h"
 #include "data/transforms/mixup.h"
 #include "tests/data/synthetic_pictures.h"
+#include "tests/support/captured_stderr.h"
 
 namespace rtdetr {
 namespace {
@@ -216,6 +217,11 @@ TEST_CASE("the share of a blend is Beta(32, 32) and mixes value by value") {
   options.mosaic_until_epoch = -1;
   options.augment = false;
   CHECK_FALSE(chance_of_mixup(options, 1, random));
+  options.augment = true;
+  options.mixup = 0;
+  Random untouched = random;
+  CHECK_FALSE(chance_of_mixup(options, 1, random));
+  CHECK(random.next_u32() == untouched.next_u32());  // no draw when off
 }
 
 TEST_CASE("an epoch starts at any batch and goes on as if it had run from its start") {
@@ -419,6 +425,68 @@ TEST_CASE("a broken picture is counted once and its substitute does not depend o
   CHECK(epochs[2] == epochs[0]);
 }
 
+TEST_CASE("a substitute does not depend on where in a batch its picture stands") {
+  const Dataset dataset = make_dataset(20);
+  std::vector<std::int64_t> pictures;
+  for (const std::int64_t batch : {4, 5, 10}) {
+    LoaderOptions options = loading(0);
+    options.batch_size = batch;
+    Loader loader(dataset, small_training(), options, failing_at({3, 11}));
+    loader.start(0);
+    const auto shown = pictures_of_epoch(loader);
+    if (pictures.empty()) pictures = shown;
+    CHECK(shown == pictures);
+  }
+}
+
+TEST_CASE("what a decoder warns of is said once for each picture, at the end of an epoch") {
+  const Dataset dataset = make_dataset(8);
+  const std::string log = test::stderr_of([&] {
+    Loader loader(dataset, small_training(), loading(2), [](std::int64_t index) {
+      Sample sample = make_sample(index);
+      if (index == 3 || index == 5) sample.picture.warnings = {"of the loader's own test"};
+      return sample;
+    });
+    for (int epoch = 0; epoch < 3; ++epoch) {
+      loader.start(epoch);
+      rest_of_epoch(loader);
+    }
+  });
+  CHECK_THAT(log, Catch::Contains("2 pictures are read whole, though the decoder warns: of the loader's own test"));
+  CHECK(std::count(log.begin(), log.end(), '\n') == 1);
+}
+
+TEST_CASE("the batches that are made while an epoch ends are those that the next one begins with") {
+  const Dataset dataset = make_dataset(20);
+  std::atomic<int> calls{0};
+  {
+    Loader loader(dataset, small_training(), loading(2), [&](std::int64_t index) {
+      ++calls;
+      return make_sample(index);
+    });
+    const auto wait_for = [&](int count) {
+      while (calls < count) std::this_thread::yield();
+    };
+    for (int epoch = 0; epoch < 2; ++epoch) {
+      loader.start(epoch);
+      rest_of_epoch(loader);
+      wait_for(20 * (epoch + 1) + 2 * 4);  // two batches wait
+    }
+  }
+  CHECK(calls == 48);
+}
+
+TEST_CASE("a loader tells how long the last batch was waited for") {
+  const Dataset dataset = make_dataset(4);
+  Loader loader(dataset, small_training(), loading(0), [](std::int64_t index) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    return make_sample(index);
+  });
+  loader.start(0);
+  loader.next();
+  CHECK(loader.last_wait() >= 0.008);
+}
+
 TEST_CASE("a substitute is a picture that can be read") {
   const Dataset dataset = make_dataset(8);
   Loader loader(dataset, small_training(), loading(1), failing_at({0, 1, 2}));
@@ -570,6 +638,10 @@ TEST_CASE("options that make no batch are refused") {
   CHECK_THROWS_AS(Loader(empty, small_training(), options, make_sample), DataError);
   options.batch_size = 0;
   CHECK_THROWS_AS(Loader(dataset, small_training(), options, make_sample), ConfigError);
+  options = loading(1);
+  options.prefetch = 0;
+  CHECK_THROWS_WITH(Loader(make_dataset(8), small_training(), options, make_sample),
+                    "prefetch: want at least 1, have 0");
   options = loading(1);
   options.rank = options.world = 2;
   CHECK_THROWS_AS(Loader(make_dataset(8), small_training(), options, make_sample), InternalError);

@@ -119,6 +119,51 @@ TEST_CASE("COCO to YOLO and back keeps what YOLO can say") {
   }
 }
 
+TEST_CASE("a box over the right and lower edge is cut there for YOLO, which knows no more") {
+  const ConvertedFolder set;
+  test::write_file(set.folder / "val.json", R"({"images":[{"id":1,"file_name":"c.jpg","width":60,"height":60}],
+      "categories":[{"id":2,"name":"cat"},{"id":1,"name":"dog"}],"annotations":[
+      {"id":1,"image_id":1,"category_id":1,"bbox":[45,30,60,60],"area":3600,"iscrowd":0}]})");
+  const test::TemporaryFolder out;
+  convert_dataset(set.config(), out / "yolo", {.to = AnnotationFormat::kYolo});
+  CHECK(read_text_file(out / "yolo/labels/val/c.txt") == "1 0.875 0.75 0.25 0.5\n");
+}
+
+TEST_CASE("a box that is no number is left out of what is written, and counted") {
+  const ConvertedFolder set;
+  test::write_file(set.folder / "val.json", R"({"images":[{"id":1,"file_name":"c.jpg","width":60,"height":60}],
+      "categories":[{"id":2,"name":"cat"},{"id":1,"name":"dog"}],"annotations":[
+      {"id":1,"image_id":1,"category_id":1,"bbox":[NaN,30,60,60],"area":3600,"iscrowd":0},
+      {"id":2,"image_id":1,"category_id":1,"bbox":[1,1,9,9],"area":81,"iscrowd":0}]})");
+  const test::TemporaryFolder out;
+  for (const AnnotationFormat to : {AnnotationFormat::kYolo, AnnotationFormat::kCoco}) {
+    const fs::path folder = out / (to == AnnotationFormat::kYolo ? "yolo" : "coco");
+    const Conversion conversion = convert_dataset(set.config(), folder, {.to = to});
+    CHECK(conversion.splits.at(1).boxes == 1);
+    CHECK(conversion.splits.at(1).left_out == 1);
+    CHECK(load_dataset(load_dataset_config(conversion.config), "val").truth.truths.size() == 1);
+  }
+}
+
+TEST_CASE("a class of the list that no file has is written with the smallest free id") {
+  const ConvertedFolder set;
+  for (const char* split : {"train", "val"}) {
+    test::write_file(set.folder / (std::string(split) + ".json"),
+                     R"({"images":[{"id":1,"file_name":"c.jpg","width":60,"height":60}],
+      "categories":[{"id":0,"name":"cat"},{"id":1,"name":"dog"}],"annotations":[
+      {"id":1,"image_id":1,"category_id":1,"bbox":[1,1,9,9]},{"id":2,"image_id":1,"category_id":0,"bbox":[2,2,9,9]}]})");
+  }
+  test::write_file(set.folder / "d.yaml", read_text_file(set.folder / "d.yaml") + "names: [horse, dog, cat, cow]\n");
+  const test::TemporaryFolder out;
+  const Conversion conversion = convert_dataset(set.config(), out / "coco", {.to = AnnotationFormat::kCoco});
+  const std::string written = read_text_file(out / "coco/annotations/instances_train.json");
+  for (const char* category : {R"({"id":2,"name":"horse"})", R"({"id":1,"name":"dog"})", R"({"id":0,"name":"cat"})",
+                               R"({"id":3,"name":"cow"})"}) {
+    CHECK_THAT(written, Catch::Contains(category));
+  }
+  CHECK(load_dataset(load_dataset_config(conversion.config), "train").boxes.size() == 2);
+}
+
 TEST_CASE("links are relative: the source and what was made of it can be moved together") {
   const ConvertedFolder set;
   const test::TemporaryFolder out;

@@ -13,6 +13,11 @@ namespace fs = std::filesystem;
 
 namespace {
 
+bool advises(const DatasetReport& report, const std::string& words) {
+  return std::ranges::any_of(report.advice,
+                             [&](const std::string& sentence) { return sentence.find(words) != sentence.npos; });
+}
+
 const DataProblem* find(const DatasetReport& report, const std::string& kind) {
   const auto found =
       std::find_if(report.problems.begin(), report.problems.end(), [&](const auto& p) { return p.kind == kind; });
@@ -174,6 +179,66 @@ TEST_CASE("more boxes than queries, classes without boxes and imbalance are advi
   CHECK_THAT(find(report, "class_without_boxes")->where, Catch::StartsWith("val: ") && Catch::Contains("'dog'"));
   CHECK_THAT(find(report, "imbalance")->where, Catch::Contains("'cat' 2,102, 'dog' 2"));
   CHECK_FALSE(has_errors(report.problems));
+  CHECK_FALSE(advises(report, "remove classes without boxes"));  // what is only judged needs no box of each
+  CHECK(advises(report, "2700"));                                // a quarter more queries than boxes, in hundreds
+  CheckOptions enough;
+  enough.queries = 2101;
+  CHECK(find(set.check(enough), "more_boxes_than_queries") == nullptr);
+}
+
+TEST_CASE("one class may have some hundred times as many boxes as another, and twenty are enough to learn from") {
+  const Folder set;
+  std::string more;
+  for (int i = 0; i < 900; ++i) {
+    more += R"(,{"id":)" + std::to_string(100 + i) + R"(,"image_id":)" + std::to_string(i % 4) + R"(,"category_id":)" +
+            (i < 18 ? "2" : "1") + R"(,"bbox":[1,2,)" + std::to_string(1 + i % 20) + ",5]}";
+  }
+  set.write_split("train", {0, 1, 2, 3}, more);
+  const DatasetReport report = set.check();
+  CHECK(report.splits[0].boxes_per_class == std::vector<std::int64_t>{884, 20});
+  CHECK(find(report, "imbalance") == nullptr);
+  CHECK_FALSE(advises(report, "can hardly be learnt"));
+}
+
+TEST_CASE("boxes are small, medium and large by the same areas as in the metric, sizes told by their middle") {
+  const Folder set;
+  const std::array<int, 4> sides{100, 300, 120, 110};
+  std::string images, annotations;
+  for (int i = 0; i < 4; ++i) {
+    const std::string id = std::to_string(i), side = std::to_string(sides[static_cast<std::size_t>(i)]);
+    test::write_small_picture(set.picture(i), sides[static_cast<std::size_t>(i)], sides[static_cast<std::size_t>(i)],
+                              i);
+    images += (i ? ",{\"id\":" : "{\"id\":") + id + R"(,"file_name":"p)" + id + R"(.png","width":)" + side +
+              ",\"height\":" + side + "}";
+  }
+  for (int i = 0; i < 4; ++i) {
+    const std::string side = std::to_string(std::array{31, 32, 95, 96}[static_cast<std::size_t>(i)]);
+    annotations += (i ? ",{\"id\":" : "{\"id\":") + std::to_string(i + 1) +
+                   R"(,"image_id":0,"category_id":1,"bbox":[0,0,)" + side + "," + side + "]}";
+  }
+  test::write_file(set.folder / "train.json", "{\"images\":[" + images + "],\"annotations\":[" + annotations +
+                                                  "],\"categories\":[{\"id\":1,\"name\":\"cat\"}]}");
+  const DatasetReport report = check_coco(set.folder / "train.json", set.folder / "images");
+  const SplitReport& split = report.splits.at(0);
+  CHECK(split.boxes_by_size == std::array<std::int64_t, 3>{1, 2, 1});
+  CHECK(split.width.min == 100);
+  CHECK(split.width.median == 120);
+  CHECK(split.width.max == 300);
+  CHECK(split.pictures_without_boxes == 3);
+  CHECK(advises(report, "75 % of the training pictures have no box"));
+}
+
+TEST_CASE("a label file without a picture is named; a list of the classes beside it is none") {
+  const test::TemporaryFolder folder;
+  test::write_small_picture(folder / "images/a.png", 32, 24, 1);
+  test::write_file(folder / "labels/a.txt", "0 0.5 0.5 0.5 0.5\n");
+  test::write_file(folder / "labels/b.txt", "0 0.5 0.5 0.5 0.5\n");
+  test::write_file(folder / "labels/classes.txt", "cat\n");
+  test::write_file(folder / "d.yaml", "train: images\nnames: [cat]\n");
+  const DatasetReport report = check_dataset(load_dataset_config(folder / "d.yaml"), {});
+  REQUIRE(find(report, "unused_label"));
+  CHECK(find(report, "unused_label")->count == 1);
+  CHECK_THAT(find(report, "unused_label")->where, Catch::EndsWith("b.txt"));
 }
 
 TEST_CASE("boxes and shapes are judged at the network's size, in words") {
@@ -191,19 +256,17 @@ TEST_CASE("boxes and shapes are judged at the network's size, in words") {
   CHECK(split.boxes_below_stride == 0);
   CHECK(split.squeezed_pictures == 4);
   CHECK(split.aspect == Approx(4 / 3.0));
-  const auto advised = [&](const DatasetReport& from, const char* words) {
-    return std::any_of(from.advice.begin(), from.advice.end(),
-                       [&](const std::string& sentence) { return sentence.find(words) != std::string::npos; });
-  };
-  CHECK(advised(report, "1.3 times as wide as high, the network's input is 32x128; imgsz=64,64 keeps their shape"));
-  CHECK(advised(report, "keep a tenth of the pictures back as 'val'"));
-  CHECK(advised(report, "4 pictures are few"));
-  CHECK(advised(report, "classes with fewer than 20 boxes can hardly be learnt: 'cat' 2, 'dog' 2"));
+  CHECK(advises(report, "1.3 times as wide as high, the network's input is 32x128; imgsz=64,64 keeps their shape"));
+  CHECK(advises(report, "keep a tenth of the pictures back as 'val'"));
+  CHECK(advises(report, "4 pictures are few"));
+  CHECK(advises(report, "classes with fewer than 20 boxes can hardly be learnt: 'cat' 2, 'dog' 2"));
 
   options.height = options.width = 16;
   const DatasetReport small = set.check(options);
   CHECK(small.splits.at(0).boxes_below_stride == 4);
-  CHECK(advised(small, "100 % of the boxes are narrower than 8 pixels at 16x16"));
+  CHECK(advises(small, "100 % of the boxes are narrower than 8 pixels at 16x16"));
+  options.width = 128;
+  CHECK(set.check(options).splits.at(0).boxes_below_stride == 4);  // 40 by 5.3
 }
 
 TEST_CASE("a data set without a split to train on is told so") {

@@ -189,6 +189,19 @@ TEST_CASE("training drops a box below one pixel") {
   options.zoom_out = options.iou_crop = 0;
   const Sample sample = make_sample(noise_picture(64, 48, 2), {{{5, 5, 5.9f, 20}, 1}, {{5, 5, 9, 20}, 2}});
   CHECK(run(sample, options, 0).target.labels == std::vector<std::int64_t>{2});
+  // 640 pixels become 128: also what the network's size makes too small.
+  const Sample large = make_sample(noise_picture(640, 480, 2), {{{5, 5, 9, 200}, 1}, {{5, 5, 11, 200}, 2}});
+  CHECK(run(large, options, 0).target.labels == std::vector<std::int64_t>{2});
+}
+
+TEST_CASE("boxes below a pixel or with a corner outside are dropped, others stay") {
+  std::vector<LabelledBox> boxes{{{0, 0, 20, 10}, 1},   {{3, 3, 4, 4}, 2},     {{3, 3, 3.9f, 9}, 3},
+                                 {{3, 3, 9, 3.9f}, 4},  {{-0.1f, 3, 9, 9}, 5}, {{3, -0.1f, 9, 9}, 6},
+                                 {{3, 3, 20.1f, 9}, 7}, {{3, 3, 9, 10.1f}, 8}};
+  drop_small_boxes(boxes, 20, 10);
+  REQUIRE(boxes.size() == 2);
+  CHECK(boxes[0].label == 1);
+  CHECK(boxes[1].label == 2);
 }
 
 TEST_CASE("a picture without boxes passes through with an empty target") {
@@ -268,6 +281,9 @@ TEST_CASE("multi-scale keeps the proportions of a size that is not square") {
   const FrameSize size = draw_frame_size(options, 7, 0, 0);
   CHECK(size.width == 800);
   CHECK(size.height == 416);
+  options.height = 32;
+  options.multi_scale = {256};
+  CHECK(draw_frame_size(options, 7, 0, 0).height == 32);  // 12.8, and one stride at least
 }
 
 TEST_CASE("multi-scale by nearest neighbours repeats the pixels of the configured size") {

@@ -105,9 +105,12 @@ TEST_CASE("a mosaic shows its four pictures and grey ground, and nothing else") 
         sample_of(test::rectangle_picture(40, 30, {level, level, level}, 0, 0, 0, 0, {}), {}, i);
   }
   const float ground = 114.0f / 255.0f;
+  TransformOptions options = mosaic_options();
+  options.photometric = 1;
+  options.strong_until_epoch = 0;  // so colours stay as they are
   int four = 0, with_ground = 0;
   for (std::uint64_t index = 0; index < 200; ++index) {
-    const MosaicResult result = draw(samples, mosaic_options(), index);
+    const MosaicResult result = draw(samples, options, index);
     const std::set<float> levels(result.chw.begin(), result.chw.end());
     for (const float level : levels) {
       const bool known = level == ground || level == 10 / 255.0f || level == 50 / 255.0f || level == 90 / 255.0f ||
@@ -131,6 +134,68 @@ TEST_CASE("without scale and shift the tiles cover the frame") {
     const MosaicResult result = draw({plain, plain, plain, plain}, options, index);
     CHECK(std::count(result.chw.begin(), result.chw.begin() + kWidth * kHeight, 200 / 255.0f) == kWidth * kHeight);
   }
+}
+
+TEST_CASE("tiles meet anywhere in the frame, and beyond it when the canvas is shifted") {
+  MosaicSamples samples;
+  for (int i = 0; i < 4; ++i) {
+    const auto level = static_cast<std::uint8_t>(10 + 40 * i);
+    samples[static_cast<std::size_t>(i)] =
+        sample_of(test::rectangle_picture(40, 30, {level, level, level}, 0, 0, 0, 0, {}), {}, i);
+  }
+  TransformOptions options = mosaic_options();
+  options.mosaic_scale = 0;
+  const auto less_than_four = [&](double translate) {
+    options.mosaic_translate = translate;
+    int count = 0;
+    for (std::uint64_t index = 0; index < 400; ++index) {
+      const MosaicResult result = draw(samples, options, index);
+      count += std::set<float>(result.chw.begin(), result.chw.end()).size() < 4;
+    }
+    return count;
+  };
+  CHECK(less_than_four(0) < 20);     // the common point on the very edge
+  CHECK(less_than_four(0.5) > 100);  // 7 of 16, but for chance
+
+  options.mosaic_translate = 0;
+  int left_of_middle = 0, near_left = 0, near_right = 0;
+  for (std::uint64_t index = 0; index < 400; ++index) {
+    const MosaicResult result = draw(samples, options, index);
+    int split = 0;
+    while (split + 1 < kWidth && result.at(0, split, 0) == result.at(0, 0, 0)) ++split;
+    left_of_middle += split < kWidth / 2;
+    near_left += split < kWidth / 8;
+    near_right += split > kWidth - kWidth / 8;
+  }
+  CHECK(left_of_middle == Approx(200).margin(50));
+  CHECK(near_left == Approx(50).margin(35));
+  CHECK(near_right == Approx(50).margin(35));
+}
+
+TEST_CASE("a mosaic drops boxes below two pixels, of a tenth or less, and longer than 100 times their width") {
+  constexpr int kLong = 640;
+  TransformOptions options = mosaic_options();
+  options.width = kLong;
+  options.flip = 0;
+  const auto whole = sample_of(test::noise_picture(80, 60, 1),
+                               {{{0, 0, 80, 60}, 1}, {{30, 20, 31.5f, 22}, 2}, {{0, 30, 80, 31.8f}, 3}}, 0);
+  std::array<int, 4> kept{};
+  for (std::uint64_t index = 0; index < 400; ++index) {
+    Random random(4, RandomPurpose::kAugmentation, 0, index);
+    std::vector<float> chw(3 * kLong * kHeight);
+    Batch::Image target;
+    draw_mosaic({whole, whole, whole, whole}, options, 0, {kHeight, kLong}, random, chw.data(), target);
+    for (std::size_t i = 0; i < target.labels.size(); ++i) {
+      const float width = target.boxes_cxcywh[4 * i + 2] * kLong, height = target.boxes_cxcywh[4 * i + 3] * kHeight;
+      INFO("label " << target.labels[i] << ", " << width << " x " << height);
+      CHECK(std::min(width, height) > 1.99f);
+      CHECK(std::max(width, height) / std::min(width, height) < 100.1f);
+      // A tile has a quarter of the frame's area at least.
+      if (target.labels[i] == 1) CHECK(width * height > 0.099f * 0.25f * kLong * kHeight);
+      ++kept[static_cast<std::size_t>(target.labels[i])];
+    }
+  }
+  for (const int label : {1, 2, 3}) CHECK(kept[static_cast<std::size_t>(label)] > 100);
 }
 
 TEST_CASE("a mosaic of pictures of one pixel is drawn") {
