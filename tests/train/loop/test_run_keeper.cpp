@@ -19,7 +19,7 @@ TEST_CASE("a save is due so many seconds of training or so many steps after the 
   CHECK_FALSE(keeper.save_is_due({.steps = 42, .seconds = 109}));
   CHECK(keeper.save_is_due({.steps = 43, .seconds = 101}));
   CHECK(keeper.save_is_due({.steps = 41, .seconds = 110}));
-  CHECK_FALSE(RunKeeper(folder, {}, true).save_is_due({.steps = 1000, .seconds = 1e6}));
+  CHECK_FALSE(RunKeeper(folder, {.save_every = 0}, true).save_is_due({.steps = 1000, .seconds = 1e6}));
 }
 
 TEST_CASE("every save_period-th epoch is kept, none without it") {
