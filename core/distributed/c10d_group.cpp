@@ -1,10 +1,10 @@
 #include "core/distributed/c10d_group.h"
 
 #include <c10/util/Logging.h>
+#include <torch/torch.h>
 #include <torch/csrc/distributed/c10d/FileStore.hpp>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <chrono>

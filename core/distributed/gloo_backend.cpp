@@ -36,8 +36,8 @@ c10::intrusive_ptr<c10d::Backend> make_gloo_backend(const c10::intrusive_ptr<c10
   settings->devices.push_back(options.address.empty()
                                   ? c10d::ProcessGroupGloo::createDefaultDevice()
                                   : c10d::ProcessGroupGloo::createDeviceForHostname(options.address));
-  auto backend = c10::make_intrusive<GlooBackend>(store, static_cast<int>(options.rank), static_cast<int>(options.size),
-                                                  settings);
+  auto backend =
+      c10::make_intrusive<GlooBackend>(store, static_cast<int>(options.rank), static_cast<int>(options.size), settings);
   backend->setTimeout(options.peer_timeout);
   return backend;
 }

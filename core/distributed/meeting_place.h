@@ -25,8 +25,8 @@ class OpenSocket {
 
 /// Where rank 0 waits for the others.
 struct MeetingPlace {
-  OpenSocket socket;    ///< listens
-  std::string address;  ///< numeric, by which this process reaches it
+  OpenSocket socket;        ///< listens
+  std::string address;      ///< numeric, by which this process reaches it
   bool everywhere = false;  ///< listens at all addresses of this machine, because none of them is the host's
 };
 

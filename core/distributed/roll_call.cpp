@@ -59,8 +59,9 @@ void call_roll(c10d::Store& store, const Rendezvous& me, double deadline) {
     }
     if (store.check({kFault})) fail(me, store.get_to_str(kFault));
     if (seconds_now() > deadline)
-      fail_for_all(store, me, missing_ranks(store, me) + " did not come within " + format_short(me.timeout) +
-                   " s; see what it says, and start all ranks with this host and port");
+      fail_for_all(store, me,
+                   missing_ranks(store, me) + " did not come within " + format_short(me.timeout) +
+                       " s; see what it says, and start all ranks with this host and port");
     std::this_thread::sleep_for(kPause);
   }
 }

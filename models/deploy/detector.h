@@ -39,7 +39,7 @@ struct DetectorOptions {
   int height = 0, width = 0;  ///< input size, multiples of the model's stride; 0 = the size it was trained with
   /// Where it computes: "cpu", "cuda", or the number of a CUDA device as in "cuda:1".
   std::string device = "cpu";
-  int threads = 0;            ///< of each call of this detector; 0 = what the process has set (OMP_NUM_THREADS)
+  int threads = 0;  ///< of each call of this detector; 0 = what the process has set (OMP_NUM_THREADS)
   /// How pictures are brought to the input size. Absent: as those that the model was trained on.
   std::optional<Resampling> resampling;
   std::int64_t max_pixels = 64'000'000;  ///< largest picture that detect_file decodes: 4.2 bytes of memory a pixel

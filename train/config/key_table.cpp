@@ -148,8 +148,8 @@ void add_output_keys(std::vector<Key>& keys) {
 
 void add_machine_keys(std::vector<Key>& keys) {
   Section s(keys, "machine");
-  s.add("device", &Settings::device, kWorkers, "", "cpu", "cpu, auto, cuda, cuda:1, or numbers of GPUs: 0 or 0,1").on_resume =
-      kMayChange;
+  s.add("device", &Settings::device, kWorkers, "", "cpu", "cpu, auto, cuda, cuda:1, or numbers of GPUs: 0 or 0,1")
+      .on_resume = kMayChange;
   s.number("threads", &Settings::threads, kWorkers | kInfo | kCheck | kCocoEval, 0, 4096, "threads", "4",
            "compute threads; 0 = $OMP_NUM_THREADS, else one per physical core")
       .on_resume = kMayChange;

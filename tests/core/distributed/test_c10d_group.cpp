@@ -134,7 +134,8 @@ std::set<std::string> listening_addresses() {
       std::istringstream words(line);
       std::vector<std::string> word;
       for (std::string text; words >> text;) word.push_back(text);
-      if (word.size() > 9 && word[3] == "0A" && own.contains(word[9])) addresses.insert(word[1].substr(0, word[1].find(':')));
+      if (word.size() > 9 && word[3] == "0A" && own.contains(word[9]))
+        addresses.insert(word[1].substr(0, word[1].find(':')));
     }
   }
   return addresses;
@@ -180,7 +181,8 @@ TEST_CASE("all ranks name the rank that does not come, when their time is up") {
   CHECK(stderr_of([&] { failures = run_ranks(at, 2, [](const Rendezvous& me) { join_world(me); }); }).empty());
   const std::string place = "(127.0.0.1:" + std::to_string(at.port) + "): ";
   for (std::size_t rank : {0, 1}) {
-    check_peer_failure(failures[rank], {"rank " + std::to_string(rank) + " of 3 " + place, "rank 2 did not come within 1 s"});
+    check_peer_failure(failures[rank],
+                       {"rank " + std::to_string(rank) + " of 3 " + place, "rank 2 did not come within 1 s"});
   }
 }
 
@@ -231,7 +233,8 @@ TEST_CASE("ranks that count differently, or are the same one, are told so at onc
     join_through_file(temp.path() / "meeting", me);
   });
   int told = 0;
-  for (const Failure& failure : failures) told += failure.text.find("call themselves rank 1") != std::string::npos ? 1 : 0;
+  for (const Failure& failure : failures)
+    told += failure.text.find("call themselves rank 1") != std::string::npos ? 1 : 0;
   CHECK(told == 3);
 }
 

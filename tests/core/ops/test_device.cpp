@@ -24,7 +24,8 @@ TEST_CASE("the CPU is there without the plug-in") {
 }
 
 TEST_CASE("names that are no device are refused with those that are") {
-  const auto name = GENERATE(as<std::string>(), "", "gpu", "cpu:1", "cuda:", "cuda:x", "cuda:-1", "0,1", "-1", "64", "1x");
+  const auto name =
+      GENERATE(as<std::string>(), "", "gpu", "cpu:1", "cuda:", "cuda:x", "cuda:-1", "0,1", "-1", "64", "1x");
   INFO(name);
   CHECK_THROWS_WITH(open_device(name), Catch::Contains("'" + name + "': it is cpu, cuda"));
   CHECK_THROWS_AS(open_device(name), ConfigError);

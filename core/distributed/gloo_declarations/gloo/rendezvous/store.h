@@ -6,7 +6,8 @@
 
 namespace gloo::rendezvous {
 
-/// Where ranks leave each other their addresses. c10d::ProcessGroupGloo::GlooStore derives from it in LibTorch's header.
+/// Where ranks leave each other their addresses. c10d::ProcessGroupGloo::GlooStore derives from it in LibTorch's
+/// header.
 class Store {
  public:
   virtual ~Store();
