@@ -17,9 +17,10 @@
 
 #include "core/base/clock.h"
 #include "core/base/error.h"
-#include "core/base/text.h"
+#include "core/distributed/c10d_reducer.h"
 #include "core/distributed/gloo_backend.h"
 #include "core/distributed/meeting_place.h"
+#include "core/distributed/peer_failure.h"
 #include "core/distributed/roll_call.h"
 
 namespace rtdetr {
@@ -29,46 +30,18 @@ std::chrono::milliseconds milliseconds(double seconds) {
   return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1e3));
 }
 
-/// The first line of what LibTorch says, without the place in its sources.
-std::string first_line(const std::exception& error) {
-  std::string text = split(error.what(), '\n').front();
-  const auto end = text.starts_with("[/") ? text.find("] ") : std::string::npos;
-  return end == std::string::npos ? text : text.substr(end + 2);
-}
-
-/// Runs `work` of LibTorch. What it throws is a peer's failure.
-template <class Work>
-auto among_peers(const Rendezvous& me, const std::string& doing, Work&& work) {
-  try {
-    return work();
-  } catch (const Error&) {
-    throw;
-  } catch (const std::exception& error) {
-    throw Error(ExitCode::kPeer, rank_label(me) + doing + " failed: " + first_line(error) +
-                                     "; another process of the job has ended or does not answer: its own last lines "
-                                     "say why");
-  }
-}
-
 c10d::ReduceOp operator_of(Reduction how) {
   if (how == Reduction::kMax) return c10d::ReduceOp::MAX;
   return how == Reduction::kMin ? c10d::ReduceOp::MIN : c10d::ReduceOp::SUM;
 }
 
 /// Ranks over c10d's backends: Gloo between the CPUs. NCCL's backend between the GPUs will come from the CUDA plug-in,
-/// made from the same store, and be asked for the tensors that lie there.
+/// made from the same store, and be asked for the tensors that lie there: in connect, whose result then knows both.
 class C10dGroup : public ProcessGroup {
  public:
-  C10dGroup(const Rendezvous& me, c10::intrusive_ptr<c10d::Store> store, const std::string& address)
-      : ProcessGroup(me.rank, me.size), me_(me), store_(std::move(store)) {
-    backend_ = among_peers(me, "connecting to the other ranks", [&] {
-      return make_gloo_backend(c10::make_intrusive<c10d::PrefixStore>("numbers", store_),
-                               {.rank = me.rank,
-                                .size = me.size,
-                                .address = address,
-                                .start_timeout = milliseconds(me.timeout),
-                                .peer_timeout = milliseconds(me.peer_timeout)});
-    });
+  C10dGroup(const Rendezvous& me, c10::intrusive_ptr<c10d::Store> store, std::string address)
+      : ProcessGroup(me.rank, me.size), me_(me), store_(std::move(store)), address_(std::move(address)) {
+    backend_ = connect("numbers");
     barrier();  // the store may go with rank 0 once all are connected
   }
   ~C10dGroup() override { leave_gloo(std::move(backend_)); }
@@ -89,6 +62,23 @@ class C10dGroup : public ProcessGroup {
   void do_barrier() override {
     run("a barrier", [&] { return backend_->barrier(); });
   }
+  /// Over connections of its own: its messages and those of the other collectives, which a backward pass may wait for
+  /// (BatchNorm of all ranks together), need no common order then.
+  std::unique_ptr<GradientReducer> do_make_reducer(std::vector<torch::Tensor> parameters) override {
+    const std::string name = "gradients" + std::to_string(reducers_++);
+    return make_c10d_reducer(me_, store_, connect(name), std::move(parameters));
+  }
+
+  c10::intrusive_ptr<c10d::Backend> connect(const std::string& name) {
+    return among_peers(me_, "connecting to the other ranks", [&] {
+      return make_gloo_backend(c10::make_intrusive<c10d::PrefixStore>(name, store_),
+                               {.rank = me_.rank,
+                                .size = me_.size,
+                                .address = address_,
+                                .start_timeout = milliseconds(me_.timeout),
+                                .peer_timeout = milliseconds(me_.peer_timeout)});
+    });
+  }
   template <class Start>
   void run(const char* doing, Start&& start) {
     among_peers(me_, doing, [&] { return start()->wait(); });
@@ -96,7 +86,9 @@ class C10dGroup : public ProcessGroup {
 
   Rendezvous me_;
   c10::intrusive_ptr<c10d::Store> store_;
+  std::string address_;
   c10::intrusive_ptr<c10d::Backend> backend_;
+  int reducers_ = 0;  ///< made so far
 };
 
 /// c10d logs what it throws, and on the way to it; what it throws is told once, by us.

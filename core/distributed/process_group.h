@@ -5,10 +5,13 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include <torch/types.h>
 
 namespace rtdetr {
+
+class GradientReducer;
 
 /// How the values of all ranks become one.
 enum class Reduction { kSum, kMax, kMin };
@@ -49,6 +52,11 @@ class ProcessGroup {
   /// Returns when all ranks have come here.
   void barrier();
 
+  /// Gradients averaged over the ranks (gradient_reducer.h), in a world of one left as they are. A collective.
+  /// @param parameters  all require gradients; the same on all ranks, in the same order: the model's
+  /// @return            to be destroyed before the group
+  std::unique_ptr<GradientReducer> make_reducer(std::vector<torch::Tensor> parameters);
+
  protected:
   /// @throws InternalError  unless 0 <= rank < size
   ProcessGroup(std::int64_t rank, std::int64_t size);
@@ -58,6 +66,8 @@ class ProcessGroup {
   virtual void do_all_reduce(torch::Tensor values, Reduction how) = 0;
   virtual void do_broadcast(torch::Tensor values, std::int64_t from) = 0;
   virtual void do_barrier() = 0;
+  // By default everything is sent after the backward pass.
+  virtual std::unique_ptr<GradientReducer> do_make_reducer(std::vector<torch::Tensor> parameters);
 
   std::int64_t rank_, size_;
 };

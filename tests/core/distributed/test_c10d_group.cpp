@@ -8,21 +8,22 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <future>
 #include <set>
 #include <sstream>
-#include <thread>
 #include <vector>
 
-#include "core/base/clock.h"
 #include "core/base/error.h"
 #include "tests/support/captured_stderr.h"
+#include "tests/support/rank_threads.h"
 #include "tests/support/temporary_folder.h"
 
 namespace rtdetr {
 namespace {
 
+using test::Failure;
+using test::failure_of;
+using test::run_ranks;
 using test::stderr_of;
 using test::TemporaryFolder;
 
@@ -56,38 +57,6 @@ class FreePort {
   int socket_;
   std::uint16_t number_ = 0;
 };
-
-struct Failure {
-  std::string text;  ///< "" = none
-  ExitCode code = ExitCode::kOk;
-  double seconds = 0;
-};
-
-Failure failure_of(const std::function<void()>& work) {
-  const Stopwatch watch;
-  try {
-    work();
-  } catch (const Error& error) {
-    return {error.what(), error.code(), watch.seconds()};
-  }
-  return {.seconds = watch.seconds()};
-}
-
-/// Runs work(me) as ranks 0 … `count`-1 of `at.size`, each in a thread. @return  by rank
-template <class Work>
-std::vector<Failure> run_ranks(const Rendezvous& at, std::int64_t count, Work&& work) {
-  std::vector<Failure> failures(static_cast<std::size_t>(count));
-  std::vector<std::jthread> threads;
-  for (std::int64_t rank = 0; rank < count; ++rank) {
-    threads.emplace_back([&, rank] {
-      Rendezvous me = at;
-      me.rank = rank;
-      failures[static_cast<std::size_t>(rank)] = failure_of([&] { work(me); });
-    });
-  }
-  threads.clear();
-  return failures;
-}
 
 void check_peer_failure(const Failure& failure, const std::vector<std::string>& parts) {
   INFO(failure.text);

@@ -6,6 +6,7 @@
 #include "core/base/cpu_level.h"
 #include "core/base/error.h"
 #include "core/ops/batch_norm.h"
+#include "core/ops/joined_batch_norm.h"
 #include "tests/support/devices.h"
 #include "tests/support/thread_world.h"
 
@@ -112,6 +113,34 @@ TEST_CASE("batch norm with activation equals LibTorch's float64 operators up to 
 /// Pictures [begin, end) of a problem.
 Problem part_of(const Problem& p, std::int64_t begin, std::int64_t end) {
   return {p.x.slice(0, begin, end), p.weight, p.bias, p.upstream.slice(0, begin, end), p.activation};
+}
+
+TEST_CASE("batch norm of any type gives the parts of a batch what LibTorch's gives the whole") {
+  const Problem p = make_problem(7, NormActivation::kNone);
+  const Outcome whole = reference(p);
+  Outcome parts[2];
+  rtdetr::test::ThreadWorld(2).run([&](rtdetr::ProcessGroup& group) {
+    const Problem own = part_of(p, group.is_main() ? 0 : 1, group.is_main() ? 1 : 3);  // one picture, and two
+    const Tensor x = own.x.clone().requires_grad_(), weight = p.weight.clone().requires_grad_(),
+                 bias = p.bias.clone().requires_grad_();
+    Outcome& o = parts[group.rank()];
+    o.mean = torch::zeros({7}, torch::kFloat64);
+    o.var = torch::ones({7}, torch::kFloat64);
+    o.y = rtdetr::joined_batch_norm(x, weight, bias, o.mean, o.var, kMomentum, kEps,
+                                    [&](const Tensor& sums) { group.all_reduce(sums, rtdetr::Reduction::kSum); });
+    o.y.backward(own.upstream);
+    o.grad_x = x.grad();
+    o.grad_weight = weight.grad();
+    o.grad_bias = bias.grad();
+  });
+  CHECK(difference(torch::cat({parts[0].y, parts[1].y}), whole.y) < 1e-13);
+  CHECK(difference(torch::cat({parts[0].grad_x, parts[1].grad_x}), whole.grad_x) < 1e-13);
+  CHECK(difference(parts[0].grad_weight + parts[1].grad_weight, whole.grad_weight) < 1e-12);
+  CHECK(difference(parts[0].grad_bias + parts[1].grad_bias, whole.grad_bias) < 1e-12);
+  for (const Outcome& part : parts) {
+    CHECK(difference(part.mean, whole.mean) < 1e-14);
+    CHECK(difference(part.var, whole.var) < 1e-14);
+  }
 }
 
 TEST_CASE("batch norm with joined sums gives the parts of a batch what the whole batch has") {
