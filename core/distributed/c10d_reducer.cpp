@@ -1,8 +1,8 @@
 #include "core/distributed/c10d_reducer.h"
 
+#include <torch/torch.h>
 #include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
 #include <torch/csrc/distributed/c10d/reducer.hpp>
-#include <torch/torch.h>
 
 #include <algorithm>
 #include <utility>
@@ -23,8 +23,7 @@ class NoWarnings : public c10::WarningHandler {
 
 c10::intrusive_ptr<c10d::ProcessGroup> group_over(const Rendezvous& me, const c10::intrusive_ptr<c10d::Store>& store,
                                                   const c10::intrusive_ptr<c10d::Backend>& backend) {
-  auto group =
-      c10::make_intrusive<c10d::ProcessGroup>(store, static_cast<int>(me.rank), static_cast<int>(me.size));
+  auto group = c10::make_intrusive<c10d::ProcessGroup>(store, static_cast<int>(me.rank), static_cast<int>(me.size));
   group->setBackend(c10::DeviceType::CPU, c10d::ProcessGroup::BackendType::GLOO, backend);
   group->setDefaultBackend(c10d::ProcessGroup::BackendType::GLOO);
   return group;
@@ -42,8 +41,8 @@ std::unique_ptr<c10d::Reducer> reducer_of(const std::vector<torch::Tensor>& para
                                          std::vector<std::int64_t>());
 }
 
-/// The loss, with an edge to every parameter that brings no gradient. So the backward pass comes by each of them on each
-/// rank, whatever the loss was made of: none waits for another that never comes.
+/// The loss, with an edge to every parameter that brings no gradient. So the backward pass comes by each of them on
+/// each rank, whatever the loss was made of: none waits for another that never comes.
 class ReachAll : public torch::autograd::Function<ReachAll> {
  public:
   static torch::Tensor forward(torch::autograd::AutogradContext* ctx, const torch::Tensor& loss,

@@ -25,7 +25,8 @@ std::size_t common_entries(ProcessGroup& group, const State& state) {
   group.all_reduce(std::span(&fewest, 1), Reduction::kMin);
   std::vector<std::int64_t> least;
   for (std::int64_t i = 0; i < fewest; ++i)
-    least.push_back(static_cast<std::int64_t>(std::hash<std::string>()(description(state[static_cast<std::size_t>(i)]))));
+    least.push_back(
+        static_cast<std::int64_t>(std::hash<std::string>()(description(state[static_cast<std::size_t>(i)]))));
   std::vector<std::int64_t> most = least;
   group.all_reduce(std::span(least), Reduction::kMin);
   group.all_reduce(std::span(most), Reduction::kMax);

@@ -59,7 +59,8 @@ class JoinedBatchNorm : public torch::autograd::Function<JoinedBatchNorm> {
     const Tensor dy = grads[0].to(torch::kFloat64), standard = (x.to(torch::kFloat64) - mean) * inverse;
     const Tensor product = dy * standard;
     const JoinedMeans means = joined_means(dy, product, kept->reduce);
-    const Tensor dx = (dy - over_pixels(means.first) - standard * over_pixels(means.second)) * over_pixels(weight) * inverse;
+    const Tensor dx =
+        (dy - over_pixels(means.first) - standard * over_pixels(means.second)) * over_pixels(weight) * inverse;
     const auto own = [&](const Tensor& map) { return map.sum({0, 2, 3}).to(weight.scalar_type()); };
     return {dx.to(x.scalar_type()), own(product), own(dy), Tensor(), Tensor(), Tensor(), Tensor(), Tensor()};
   }

@@ -57,7 +57,10 @@ TEST_CASE("ranks whose models differ are told the first tensor that does") {
   CHECK_THAT(refused([](State& state) { state[3].second = torch::zeros({4}); }), StartsWith(start + "3 is half [4]"));
   CHECK_THAT(refused([](State& state) { state[0].first = "conv.w"; }), StartsWith(start + "0 is conv.weight"));
   CHECK_THAT(refused([](State& state) { state.pop_back(); }), StartsWith(start + "3 is half [4]"));
-  CHECK_THAT(refused([](State& state) { state.push_back({"more", torch::zeros({1})}); }), StartsWith(start + "4 is none"));
+  CHECK_THAT(refused([](State& state) {
+               state.push_back({"more", torch::zeros({1})});
+             }),
+             StartsWith(start + "4 is none"));
 }
 
 }  // namespace rtdetr
