@@ -26,12 +26,20 @@ struct MapProbe {
   std::vector<Tensor> encoder;   ///< what the head reads
 };
 
+/// Which pictures of a batch that several processes train on together these are: `rank`, `rank + world`, …
+struct BatchShare {
+  std::int64_t rank = 0, world = 1;
+  std::optional<std::int64_t> largest_count;  ///< boxes of the picture with the most, in all processes; empty: in this
+};
+
 struct ForwardOptions {
   /// Training: ground truth of each image; adds denoising queries. Empty outside training.
   std::span<const Target> targets;
   /// Source of the denoising draws; required with targets unless `draws` is given.
   std::optional<torch::Generator> generator;
   const DenoisingDraws* draws = nullptr;
+  /// Training: what is drawn, and how many queries are added, is that of the joint batch.
+  BatchShare share;
   /// Outside training: run only the first k decoder layers (0 = all), and
   std::int64_t decoder_layers = 0;
   /// the heads of every layer rather than of the last one alone (evaluation per layer, one forward pass).

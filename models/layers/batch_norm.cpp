@@ -4,7 +4,7 @@
 
 #include <torch/torch.h>
 
-#include "core/base/error.h"
+#include "core/ops/joined_batch_norm.h"
 
 namespace rtdetr {
 
@@ -35,18 +35,38 @@ BatchNormImpl::BatchNormImpl(std::int64_t channels, const BatchNormOptions& opti
 }
 
 Tensor BatchNormImpl::forward(const Tensor& x, Activation activation) {
-  const bool batch_statistics = is_training() && !options_.frozen;
+  const bool batch_statistics = measures();
   if (batch_statistics) num_batches_tracked.add_(1);
   const std::optional<NormActivation> joined = joined_activation(activation);
   if (batch_statistics && joined && suits_batch_norm_act(x)) {
     return batch_norm_act(x, weight, bias, running_mean, running_var, options_.momentum, options_.eps, *joined,
                           reduce_);
   }
-  RTDETR_CHECK(!batch_statistics || !reduce_,
-               "batches are joined over processes only where batch_norm_act has the map");
+  if (batch_statistics && reduce_) {
+    const Tensor y =
+        joined_batch_norm(x, weight, bias, running_mean, running_var, options_.momentum, options_.eps, reduce_);
+    return activate(y, activation);
+  }
   return activate(torch::batch_norm(x, weight, bias, running_mean, running_var, batch_statistics, options_.momentum,
                                     options_.eps, false),
                   activation);
+}
+
+void join_batches(torch::nn::Module& root, const SumReducer& reduce) {
+  for (const auto& module : root.modules()) {
+    if (auto* norm = dynamic_cast<BatchNormImpl*>(module.get())) norm->join_batches(reduce);
+  }
+}
+
+std::vector<Tensor> moving_statistics(torch::nn::Module& root) {
+  std::vector<Tensor> statistics;
+  for (const auto& module : root.modules()) {
+    const auto* norm = dynamic_cast<const BatchNormImpl*>(module.get());
+    if (norm == nullptr || !norm->measures()) continue;
+    statistics.push_back(norm->running_mean);
+    statistics.push_back(norm->running_var);
+  }
+  return statistics;
 }
 
 void BatchNormImpl::init_weights(const WeightDraws&) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include <torch/nn.h>
 
@@ -24,6 +25,8 @@ class BatchNormImpl : public torch::nn::Module, public InitializesWeights {
   Tensor forward(const Tensor& x, Activation activation = Activation::kNone);
   void init_weights(const WeightDraws& draws) override;
   double eps() const { return options_.eps; }
+  /// Whether the batch's own statistics are used, and move the running ones.
+  bool measures() const { return is_training() && !options_.frozen; }
   /// From now on the batch is that of all processes together ("SyncBN"). @param reduce  empty = this process' own
   void join_batches(SumReducer reduce) { reduce_ = std::move(reduce); }
 
@@ -34,5 +37,11 @@ class BatchNormImpl : public torch::nn::Module, public InitializesWeights {
   SumReducer reduce_;
 };
 TORCH_MODULE(BatchNorm);
+
+/// Every BatchNorm below `root` joins its batches from now on (BatchNormImpl::join_batches), frozen ones excepted.
+void join_batches(torch::nn::Module& root, const SumReducer& reduce);
+
+/// Running statistics below `root` that a training pass moves, as they are now: averages of what each process has seen.
+std::vector<Tensor> moving_statistics(torch::nn::Module& root);
 
 }  // namespace rtdetr

@@ -254,7 +254,8 @@ void RTDETRDecoderImpl::prepend_denoising(Queries& queries, const ForwardOptions
   const auto batch = queries.content.size(0), matching = queries.content.size(1);
   RTDETR_CHECK(static_cast<std::int64_t>(options.targets.size()) == batch,
                std::to_string(options.targets.size()) + " targets for " + std::to_string(batch) + " images");
-  const DenoisingPairs plan = plan_denoising(options.targets, options_.denoising);
+  const BatchShare& share = options.share;
+  const DenoisingPairs plan = plan_denoising(options.targets, options_.denoising, share.largest_count);
   if (plan.queries == 0) return;
   RTDETR_CHECK(denoising_classes_.defined(), "a fused model cannot be trained");
   DenoisingDraws draws;
@@ -262,11 +263,12 @@ void RTDETRDecoderImpl::prepend_denoising(Queries& queries, const ForwardOptions
     draws = *options.draws;
   } else {
     RTDETR_CHECK(options.generator.has_value(), "training needs a generator for the denoising queries");
-    draws = draw_denoising(batch, plan.queries, options_.num_classes, *options.generator,
+    draws = draw_denoising(batch * share.world, plan.queries, options_.num_classes, *options.generator,
                            queries.reference_logits.options());
+    if (share.world > 1) draws = share_of(draws, share.rank, share.world);
   }
-  DenoisingQueries noisy =
-      make_denoising_queries(options.targets, options_.num_classes, matching, options_.denoising, draws);
+  DenoisingQueries noisy = make_denoising_queries(options.targets, options_.num_classes, matching, options_.denoising,
+                                                  draws, share.largest_count);
 
   Tensor content;
   if (options_.denoising.padding == DenoisingOptions::Padding::kClass) {

@@ -4,6 +4,7 @@
 
 #include <torch/torch.h>
 
+#include "core/base/error.h"
 #include "core/tensor/box_ops.h"
 #include "core/tensor/check.h"
 
@@ -12,7 +13,7 @@ namespace {
 
 std::int64_t box_count(const Target& target) { return target.labels.size(0); }
 
-std::int64_t largest_count(std::span<const Target> targets) {
+std::int64_t largest_of(std::span<const Target> targets) {
   std::int64_t largest = 0;
   for (const auto& target : targets) largest = std::max(largest, box_count(target));
   return largest;
@@ -80,9 +81,11 @@ Tensor blocked_pairs(std::int64_t queries, std::int64_t group_size, std::int64_t
 
 }  // namespace
 
-DenoisingPairs plan_denoising(std::span<const Target> targets, const DenoisingOptions& options) {
+DenoisingPairs plan_denoising(std::span<const Target> targets, const DenoisingOptions& options,
+                              std::optional<std::int64_t> largest_count) {
   DenoisingPairs pairs;
-  std::int64_t slots = largest_count(targets);
+  std::int64_t slots = largest_count.value_or(largest_of(targets));
+  RTDETR_CHECK(slots >= largest_of(targets), "a picture has more boxes than any of the joint batch");
   const bool empty = slots == 0;
   if (options.count <= 0 || (empty && options.empty_batch == DenoisingOptions::EmptyBatch::kNone)) return pairs;
   slots = std::max<std::int64_t>(slots, 1);
@@ -107,11 +110,16 @@ DenoisingDraws draw_denoising(std::int64_t batch, std::int64_t queries, std::int
   return draws;
 }
 
+DenoisingDraws share_of(const DenoisingDraws& joint, std::int64_t rank, std::int64_t world) {
+  const auto rows = [&](const Tensor& all) { return all.slice(0, rank, std::nullopt, world); };
+  return {rows(joint.label_u), rows(joint.label_new), rows(joint.sign_bit), rows(joint.box_u)};
+}
+
 DenoisingQueries make_denoising_queries(std::span<const Target> targets, std::int64_t num_classes,
                                         std::int64_t matching_queries, const DenoisingOptions& options,
-                                        const DenoisingDraws& draws) {
+                                        const DenoisingDraws& draws, std::optional<std::int64_t> largest_count) {
   DenoisingQueries result;
-  result.pairs = plan_denoising(targets, options);
+  result.pairs = plan_denoising(targets, options, largest_count);
   const auto groups = result.pairs.groups, queries = result.pairs.queries;
   if (queries == 0) return result;
   const auto batch = static_cast<std::int64_t>(targets.size()), slots = queries / (2 * groups);
@@ -119,7 +127,8 @@ DenoisingQueries make_denoising_queries(std::span<const Target> targets, std::in
   check_shape(draws.box_u, {batch, queries, 4}, "box_u");
 
   auto padded = pad_targets(targets, slots, num_classes);
-  if (largest_count(targets) == 0) padded.boxes.copy_(torch::tensor({0.5, 0.5, 0.1, 0.1}, torch::kFloat64));
+  if (largest_count.value_or(largest_of(targets)) == 0)
+    padded.boxes.copy_(torch::tensor({0.5, 0.5, 0.1, 0.1}, torch::kFloat64));
   const auto labels = padded.labels.repeat({1, 2 * groups});  // [B, K]
   const auto real = padded.real.repeat({1, 2 * groups});
   const auto boxes = padded.boxes.repeat({1, 2 * groups, 1});

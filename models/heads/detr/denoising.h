@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <span>
 
 #include <torch/types.h>
@@ -39,10 +40,15 @@ struct DenoisingQueries {
 };
 
 /// Groups and queries per image for these targets: K = 2 · largest count · groups; both 0 when there is no denoising.
-DenoisingPairs plan_denoising(std::span<const Target> targets, const DenoisingOptions& options);
+/// @param largest_count  of a joint batch of which these targets are a share; by default their own
+DenoisingPairs plan_denoising(std::span<const Target> targets, const DenoisingOptions& options,
+                              std::optional<std::int64_t> largest_count = {});
 
 DenoisingDraws draw_denoising(std::int64_t batch, std::int64_t queries, std::int64_t num_classes,
                               const torch::Generator& generator, const torch::TensorOptions& box_options);
+
+/// Of a joint batch's draws those of one process, which has the pictures `rank`, `rank + world`, … of it.
+DenoisingDraws share_of(const DenoisingDraws& joint, std::int64_t rank, std::int64_t world);
 
 /// Builds noisy copies of the targets as extra decoder queries (DN-DETR; contrastive as in DINO §3.3).
 /// Per image: G groups of [M positives | M negatives], M the largest number of boxes in the batch. Negatives move
@@ -50,10 +56,11 @@ DenoisingDraws draw_denoising(std::int64_t batch, std::int64_t queries, std::int
 ///
 /// @param targets  B entries on one device; boxes cxcywh, fraction of image; N may be 0
 /// @param draws    for K = plan_denoising(…).queries
+/// @param largest_count  as plan_denoising was told
 /// @return         K = 0 and undefined tensors when there is no denoising
 /// @note           a pure function: no randomness of its own, and no device synchronisation
 DenoisingQueries make_denoising_queries(std::span<const Target> targets, std::int64_t num_classes,
                                         std::int64_t matching_queries, const DenoisingOptions& options,
-                                        const DenoisingDraws& draws);
+                                        const DenoisingDraws& draws, std::optional<std::int64_t> largest_count = {});
 
 }  // namespace rtdetr
