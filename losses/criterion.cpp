@@ -82,7 +82,8 @@ std::vector<double> normalizers(const Matches& matches, double num_boxes, const 
   std::vector<double> result;
   for (std::size_t set = 0; set < matches.size(); ++set) {
     const bool local = options.normalizer == CriterionOptions::Normalizer::kMatchedPairs;
-    result.push_back(local ? std::max<double>(1, count_pairs(matches[set])) : std::max(1.0, num_boxes) * repeats[set]);
+    const double boxes = num_boxes > 0 ? num_boxes : 1;  // a share of one box is less than 1
+    result.push_back(local ? std::max<double>(1, count_pairs(matches[set])) : boxes * repeats[set]);
   }
   return result;
 }

@@ -34,7 +34,7 @@ std::vector<std::string> class_term_names();
 /// the same with boxes and without; for a batch without any, see DenoisingOptions::empty_batch.
 ///
 /// @param targets    B entries; an image may have no box, and so may all
-/// @param num_boxes  boxes of the whole global batch divided by the number of processes; at least 1 is used
+/// @param num_boxes  boxes of the whole global batch, at least 1, divided by the number of processes; 0 is taken for 1
 /// @return           terms by output set: decoder layers (last first), encoder if there is one, denoising if there is
 /// @throws DataError if a label is outside the predicted classes
 /// @note  computed in the predictions' float type, half types raised to float32; never NaN on finite input; one copy

@@ -1,12 +1,23 @@
 #include "train/loop/train_state.h"
 
+#include "core/distributed/shared_state.h"
+#include "models/layers/module_tree.h"
 #include "train/optim/freeze.h"
 
 namespace rtdetr {
+namespace {
+
+/// Ranks build their models from one seed; that they are alike is seen to before anything is derived from them.
+const torch::nn::Module& shared(const DetectionModel& model, ProcessGroup& group) {
+  share_state(group, named_state(*model));
+  return *model;
+}
+
+}  // namespace
 
 TrainState::TrainState(const TrainInput& input, const TrainOptions& options, ProcessGroup& group)
     : optimizer(input.groups, options.adamw),
-      ema(*input.model, *input.average, options.ema),
+      ema(shared(input.model, group), *input.average, options.ema),
       step(input.model, optimizer, ema, options.step, group) {
   DetectionModel model = input.model;
   model->train();

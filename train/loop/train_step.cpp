@@ -1,6 +1,8 @@
 #include "train/loop/train_step.h"
 
+#include <algorithm>
 #include <cmath>
+#include <set>
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <torch/torch.h>
@@ -8,6 +10,7 @@
 #include "core/base/error.h"
 #include "core/base/random.h"
 #include "core/base/text.h"
+#include "models/layers/batch_norm.h"
 #include "train/evaluation/batch_tensors.h"
 
 namespace rtdetr {
@@ -30,12 +33,16 @@ class StepNumbers {
     add(result.values);
   }
   void add_gradient_norm(const torch::Tensor& norm) { add(norm); }
-  /// float32 scalar: 1 if a number is not finite, in this process or another
+  /// The average over all processes, from now on.
+  /// @return  float32 scalar: 1 if a number is not finite, in this process or another
   torch::Tensor refused(ProcessGroup& group) {
-    const torch::Tensor bad = torch::cat(numbers_).isfinite().all().logical_not().to(torch::kFloat32).view({1});
-    group.all_reduce(bad, Reduction::kSum);
-    numbers_.push_back(bad.clamp_max_(1).to(torch::kFloat64));
-    return bad.squeeze(0);
+    const torch::Tensor own = torch::cat(numbers_);
+    const torch::Tensor bad = own.isfinite().all().logical_not().to(torch::kFloat64).view({1});
+    const torch::Tensor all = torch::cat({own / static_cast<double>(group.size()), bad});
+    group.all_reduce(all, Reduction::kSum);
+    all[-1].clamp_max_(1);
+    numbers_ = {all};
+    return all[-1].to(torch::kFloat32);
   }
   /// Waits for the device.
   StepReport read() const;
@@ -44,7 +51,7 @@ class StepNumbers {
   void add(const torch::Tensor& numbers) { numbers_.push_back(numbers.detach().view({-1}).to(torch::kFloat64)); }
 
   std::vector<std::string> names_;      ///< of a batch's terms
-  std::vector<torch::Tensor> numbers_;  ///< total, terms of each batch; gradient norm; refused
+  std::vector<torch::Tensor> numbers_;  ///< total, terms of each batch; gradient norm; refused (0 or 1)
 };
 
 StepReport StepNumbers::read() const {
@@ -68,6 +75,25 @@ void check_device(const std::string& name, const torch::Tensor& tensor, torch::D
                "the step's device is " + wanted.str() + ", but " + name + " lies on " + found.str());
 }
 
+/// What the optimizer trains, in the order in which the model has it.
+std::vector<torch::Tensor> trained_parameters(const DetectionModel& model, const AdamW& optimizer) {
+  std::set<const void*> trained;
+  for (const ParameterGroup& group : optimizer.groups()) {
+    for (const NamedParameter& parameter : group.parameters) trained.insert(parameter.value.unsafeGetTensorImpl());
+  }
+  std::vector<torch::Tensor> parameters;
+  for (const torch::Tensor& parameter : model->parameters()) {
+    if (parameter.requires_grad() && trained.contains(parameter.unsafeGetTensorImpl())) parameters.push_back(parameter);
+  }
+  return parameters;
+}
+
+std::int64_t largest_count(const Batch& batch) {
+  std::size_t largest = 0;
+  for (const Batch::Image& image : batch.targets) largest = std::max(largest, image.labels.size());
+  return static_cast<std::int64_t>(largest);
+}
+
 }  // namespace
 
 TrainStep::TrainStep(DetectionModel model, AdamW& optimizer, Ema& ema, const StepOptions& options, ProcessGroup& group)
@@ -78,19 +104,32 @@ TrainStep::TrainStep(DetectionModel model, AdamW& optimizer, Ema& ema, const Ste
     statistics_.push_back(buffer.detach());
     remembered_.push_back(buffer.detach().clone());
   }
+  type_ = model_->parameters().front().scalar_type();
+  reducer_ = group_.make_reducer(trained_parameters(model_, optimizer_));
+  if (options_.sync_bn && group_.size() > 1)
+    join_batches(*model_, [this](const torch::Tensor& sums) { group_.all_reduce(sums, Reduction::kSum); });
+}
+
+TrainStep::~TrainStep() {
+  if (options_.sync_bn) join_batches(*model_, {});
 }
 
 StepReport TrainStep::run(std::span<const Batch> batches, const StepPosition& position, double lr_factor) {
   StepNumbers numbers;
   remember_statistics();
   optimizer_.zero_grad();
-  const double num_boxes = boxes_per_process(batches);
+  const JointBoxes boxes = count_jointly(batches);
   for (std::size_t i = 0; i < batches.size(); ++i) {
     const std::int64_t index = position.first_batch + static_cast<std::int64_t>(i);
-    const CriterionResult result = losses_of(batches[i], num_boxes, noise_seed(options_.seed, position.epoch, index));
+    ForwardOptions forward;
+    forward.generator = at::make_generator<at::CPUGeneratorImpl>(noise_seed(options_.seed, position.epoch, index));
+    forward.share = {group_.rank(), group_.size(), boxes.largest[i]};
+    const CriterionResult result = losses_of(batches[i], boxes.per_process, forward);
     numbers.add(result);
-    result.total.backward();
+    const bool last = i + 1 == batches.size();
+    last ? reducer_->backward(result.total) : result.total.backward();
   }
+  average_statistics();
   const torch::Tensor norm = optimizer_.gradient_norm();
   numbers.add_gradient_norm(norm);
   clip_gradients(optimizer_, norm, options_.clip_norm);
@@ -105,24 +144,43 @@ StepReport TrainStep::run(std::span<const Batch> batches, const StepPosition& po
   return report;
 }
 
-/// The losses' divisor: with gradients averaged over the processes, that of the global batch.
-double TrainStep::boxes_per_process(std::span<const Batch> batches) {
-  auto boxes = static_cast<double>(count_boxes(batches));
-  group_.all_reduce(std::span(&boxes, 1), Reduction::kSum);
-  return boxes / static_cast<double>(group_.size());
+/// A sum brings every process the largest counts of all: each writes its own beside the others'.
+TrainStep::JointBoxes TrainStep::count_jointly(std::span<const Batch> batches) {
+  const auto size = static_cast<std::size_t>(group_.size()), rank = static_cast<std::size_t>(group_.rank());
+  std::vector<std::int64_t> counts(1 + size * batches.size());
+  counts[0] = count_boxes(batches);
+  for (std::size_t i = 0; i < batches.size(); ++i) counts[1 + i * size + rank] = largest_count(batches[i]);
+  group_.all_reduce(std::span(counts), Reduction::kSum);
+  // The reference takes at least 1 for each process, which makes a batch with fewer boxes than processes count less.
+  JointBoxes boxes{.per_process = std::max(1.0, static_cast<double>(counts[0])) / static_cast<double>(size)};
+  for (auto first = counts.begin() + 1; first != counts.end(); first += static_cast<std::ptrdiff_t>(size))
+    boxes.largest.push_back(*std::max_element(first, first + static_cast<std::ptrdiff_t>(size)));
+  return boxes;
 }
 
-CriterionResult TrainStep::losses_of(const Batch& batch, double num_boxes, std::uint64_t noise_seed) {
+CriterionResult TrainStep::losses_of(const Batch& batch, double num_boxes, const ForwardOptions& options) {
   const std::vector<Target> targets = targets_of(batch, options_.device);
-  ForwardOptions forward;
+  ForwardOptions forward = options;
   forward.targets = targets;
-  forward.generator = at::make_generator<at::CPUGeneratorImpl>(noise_seed);
   ModelOutput output;
   {
     const AutocastScope autocast(options_.precision, options_.device);
-    output = model_->forward(images_of(batch, options_.device), forward);
+    output = model_->forward(images_of(batch, options_.device).to(type_), forward);
   }
   return compute_losses(output, targets, num_boxes, options_.criterion);
+}
+
+/// Every process has measured its own pictures; all go on with the same numbers.
+void TrainStep::average_statistics() {
+  if (group_.size() == 1 || options_.sync_bn) return;
+  torch::NoGradGuard no_grad;
+  const std::vector<torch::Tensor> statistics = moving_statistics(*model_);
+  if (statistics.empty()) return;
+  std::vector<std::int64_t> sizes;
+  for (const torch::Tensor& values : statistics) sizes.push_back(values.numel());
+  const torch::Tensor all = torch::cat(statistics) / static_cast<double>(group_.size());
+  group_.all_reduce(all, Reduction::kSum);
+  at::_foreach_copy_(statistics, all.split_with_sizes(sizes));
 }
 
 void TrainStep::remember_statistics() {

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "core/distributed/gradient_reducer.h"
 #include "core/distributed/process_group.h"
 #include "data/dataset/dataset.h"
 #include "data/dataset/sample.h"
@@ -22,6 +24,7 @@ struct StepOptions {
   Precision precision = Precision::kFloat32;
   torch::Device device = torch::kCPU;  ///< where model, optimizer and average lie; batches go there
   std::uint64_t seed = 0;              ///< of the denoising noise
+  bool sync_bn = false;                ///< BatchNorm over the pictures of all processes together
   CriterionOptions criterion;
 };
 
@@ -33,7 +36,8 @@ struct StepPosition {
 
 struct StepReport {
   bool applied = false;      ///< false: a number was not finite, here or in another process, and nothing was changed
-  double loss = 0;           ///< sum of all terms; of the batches up to the first where it is not finite
+  double loss = 0;           ///< sum of all terms; of the batches up to the first where it is not finite. Of several
+                             ///< processes the average, which is what one alone would have found
   double gradient_norm = 0;  ///< before clipping; NaN where the loss is not finite
   std::vector<std::pair<std::string, double>> terms;
 };
@@ -43,6 +47,11 @@ struct StepReport {
 /// statistics. The decision is made where the numbers are, and the optimizer obeys it there; the host reads it with all
 /// other numbers of the step at once, when everything up to the optimizer has been queued. What is promised of it, and
 /// the tests: docs/reliability.md.
+///
+/// Several processes that deal out each batch picture by picture (loader_options.h) take the step that one alone would
+/// take: divided by the boxes of all, with the noise of the joint batch, and averaged gradients. What remains is
+/// BatchNorm, whose batch is every process' own unless `sync_bn` joins them; its running statistics are averaged then.
+/// A step has one collective before it, one for each bucket of gradients, and one or two behind it.
 class TrainStep {
  public:
   /// Model, optimizer, average and group outlive this object.
@@ -50,6 +59,9 @@ class TrainStep {
   /// @throws InternalError  if part of the model does not lie on the options' device
   TrainStep(DetectionModel model, AdamW& optimizer, Ema& ema, const StepOptions& options,
             ProcessGroup& group = world_of_one());
+  ~TrainStep();
+  TrainStep(const TrainStep&) = delete;
+  TrainStep& operator=(const TrainStep&) = delete;
 
   /// @param batches    gradient accumulation: their losses are divided by the boxes of all of them, so k batches of n
   ///                   pictures give the gradient of one batch of k·n
@@ -57,8 +69,14 @@ class TrainStep {
   StepReport run(std::span<const Batch> batches, const StepPosition& position, double lr_factor);
 
  private:
-  double boxes_per_process(std::span<const Batch> batches);
-  CriterionResult losses_of(const Batch& batch, double num_boxes, std::uint64_t noise_seed);
+  /// What all processes need to know of each other's pictures.
+  struct JointBoxes {
+    double per_process = 0;             ///< the losses' divisor: with averaged gradients, that of the global batch
+    std::vector<std::int64_t> largest;  ///< of each batch: boxes of the picture with the most
+  };
+  JointBoxes count_jointly(std::span<const Batch> batches);
+  CriterionResult losses_of(const Batch& batch, double num_boxes, const ForwardOptions& forward);
+  void average_statistics();
   void remember_statistics();
   void take_back_statistics();
 
@@ -67,6 +85,8 @@ class TrainStep {
   Ema& ema_;
   StepOptions options_;
   ProcessGroup& group_;
+  torch::ScalarType type_;  ///< of the model: pictures come in it
+  std::unique_ptr<GradientReducer> reducer_;
   std::vector<torch::Tensor> statistics_, remembered_;  ///< the model's buffers, and as they were before the step
 };
 

@@ -1,5 +1,6 @@
 #include "train/loop/train_step.h"
 
+#include <array>
 #include <atomic>
 #include <cmath>
 #include <limits>
@@ -11,6 +12,7 @@
 #include "data/loader/loader.h"
 #include "tests/support/micro_run.h"
 #include "tests/support/temporary_folder.h"
+#include "tests/support/thread_world.h"
 #include "train/loop/experiment.h"
 #include "train/loop/train_state.h"
 
@@ -94,21 +96,6 @@ class HostReads {
   inline static std::atomic<int> count_{0};
   inline static std::atomic<bool> in_optimizer_{false};
   at::CallbackHandle handle_;
-};
-
-/// This process and another one.
-class Pair : public ProcessGroup {
- public:
-  Pair() : ProcessGroup(0, 2) {}
-  double boxes_of_other = 0;
-  bool other_refuses = false;
-
- private:
-  void do_all_reduce(torch::Tensor values, Reduction) override {
-    values += values.scalar_type() == torch::kFloat64 ? boxes_of_other : other_refuses ? 1.0 : 0.0;
-  }
-  void do_broadcast(torch::Tensor, std::int64_t) override {}
-  void do_barrier() override {}
 };
 
 }  // namespace
@@ -200,28 +187,53 @@ TEST_CASE("a step waits for no number of the model, its losses, backward pass or
   CHECK(reads.count() == 1);
 }
 
+/// Takes a step of two processes over `batches`, one each.
+std::array<StepReport, 2> step_of_two(const Settings& settings, const std::array<Batch, 2>& batches, TensorMap* after) {
+  std::array<StepReport, 2> reports;
+  test::ThreadWorld(2).run([&](ProcessGroup& group) {
+    at::set_num_threads(1);
+    const auto rank = static_cast<std::size_t>(group.rank());
+    Bench bench(settings, torch::kCPU, group);
+    reports[rank] = bench.step.run(std::span(&batches[rank], 1), {}, 1);
+    after[rank] = bench.copy_of_state();
+  });
+  return reports;
+}
+
 TEST_CASE("two processes divide by the boxes of both, and refuse a step together") {
   at::set_num_threads(1);
   const TemporaryFolder temp;
-  Pair pair;
-  Bench bench(make_micro_run(temp.path()), torch::kCPU, pair);
-  const std::vector<Batch> batches = bench.batches(4, 1);
-  double boxes = 0;
-  for (const Batch::Image& image : batches[0].targets) boxes += static_cast<double>(image.labels.size());
-  REQUIRE(boxes > 1);
-  const TensorMap before = bench.copy_of_state();
-  pair.other_refuses = true;
-  pair.boxes_of_other = boxes;
-  const StepReport equal = bench.step.run(batches, {}, 1);
-  CHECK_FALSE(equal.applied);
-  CHECK(std::isfinite(equal.gradient_norm));
-  CHECK(equal.loss == Approx(Bench(bench.experiment.settings).step.run(batches, {}, 1).loss));  // the mean of both
-  pair.boxes_of_other = 3 * boxes;
-  const StepReport twice = bench.step.run(batches, {}, 1);
-  CHECK(twice.loss == Approx(equal.loss / 2));
-  for (const auto& [name, tensor] : bench.state.capture()) CHECK(torch::equal(tensor, before.at(name)));
-  pair.other_refuses = false;
-  CHECK(bench.step.run(batches, {}, 1).applied);
+  const Settings settings = make_micro_run(temp.path(), {.denoising = false});
+  Bench alone(settings);
+  const TensorMap before = alone.copy_of_state();
+  const std::vector<Batch> first = alone.batches(4, 1);
+  std::array<Batch, 2> batches{std::move(alone.batches(4, 1)[0]), std::move(alone.batches(4, 1)[0])};
+  std::array<TensorMap, 2> after;
+  const auto same = step_of_two(settings, batches, after.data());
+  const StepReport want = alone.step.run(first, {}, 1);
+  for (const StepReport& report : same) {
+    CHECK(report.applied);
+    CHECK(report.loss == Approx(want.loss));  // as many boxes each, so half of all is what one has
+    CHECK(report.gradient_norm == Approx(want.gradient_norm));
+  }
+
+  batches[1] = std::move(alone.batches(4, 2)[1]);
+  batches[1].targets[0].boxes_cxcywh.resize(4 * 9, 0.25F);  // more boxes on one than on the other
+  batches[1].targets[0].labels.resize(9, 0);
+  const auto applied = step_of_two(settings, batches, after.data());
+  CHECK(applied[0].loss == applied[1].loss);
+  CHECK(applied[0].gradient_norm == applied[1].gradient_norm);
+  for (const auto& [name, tensor] : after[0]) {
+    INFO(name);
+    CHECK(torch::equal(tensor, after[1].at(name)));  // the statistics of BatchNorm, too
+  }
+
+  batches[1].images[100] = std::numeric_limits<float>::quiet_NaN();
+  const auto refused = step_of_two(settings, batches, after.data());
+  for (std::size_t rank : {0, 1}) {
+    CHECK_FALSE(refused[rank].applied);
+    for (const auto& [name, tensor] : after[rank]) CHECK(torch::equal(tensor, before.at(name)));
+  }
 }
 
 TEST_CASE("a model that does not lie on the step's device is refused") {

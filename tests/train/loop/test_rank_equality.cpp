@@ -1,0 +1,273 @@
+// N processes take the steps that one process takes: in float64, over the same pictures, with BatchNorm over all of
+// them. From one saved state at every step, for training amplifies any difference of rounding.
+
+#include <torch/torch.h>
+#include <algorithm>
+#include <barrier>
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/base/error.h"
+#include "core/io/file.h"
+#include "data/loader/loader.h"
+#include "tests/support/data_files.h"
+#include "tests/support/micro_run.h"
+#include "tests/support/rank_threads.h"
+#include "tests/support/temporary_folder.h"
+#include "train/loop/experiment.h"
+#include "train/loop/train_step.h"
+
+namespace rtdetr {
+namespace {
+
+/// One rank's half of a run, or a whole one.
+struct Half {
+  Experiment experiment;
+  AdamW optimizer;
+  Ema ema;
+  TrainStep step;
+  StateRegistry state;
+  Loader loader;
+  std::int64_t epoch = -1, next = 0;
+
+  Half(const Settings& settings, std::int64_t batch, ProcessGroup& group)
+      : experiment(in_float64(prepare_experiment(settings))),
+        optimizer(experiment.groups),
+        ema(*experiment.model, *experiment.average),
+        step(experiment.model, optimizer, ema, {.sync_bn = true}, group),
+        loader(experiment.train, transforms_of(experiment), loader_of(experiment, batch, group)) {
+    experiment.model->train();
+    state.add_module("model.", *experiment.model);
+    optimizer.register_state(state);
+    ema.register_state(state);
+  }
+
+  static Experiment in_float64(Experiment experiment) {
+    experiment.model->to(torch::kFloat64);
+    experiment.average->to(torch::kFloat64);
+    return experiment;
+  }
+  static TransformOptions transforms_of(const Experiment& experiment) {
+    TransformOptions transforms = training_transforms(experiment);
+    transforms.augment = false;
+    return transforms;
+  }
+  static LoaderOptions loader_of(const Experiment& experiment, std::int64_t batch, const ProcessGroup& group) {
+    LoaderOptions options = training_loader_options(experiment);
+    options.batch_size = batch;
+    options.threads = 0;
+    options.rank = group.rank();
+    options.world = group.size();
+    return options;
+  }
+
+  /// The next `count` batches, over the ends of epochs.
+  std::vector<Batch> batches(std::size_t count) {
+    std::vector<Batch> list;
+    while (list.size() < count) {
+      if (epoch < 0 || next == loader.batches_per_epoch()) {
+        loader.start(++epoch);
+        next = 0;
+      }
+      list.push_back(*loader.next());
+      ++next;
+    }
+    return list;
+  }
+  TensorMap copy_of_state() const {
+    TensorMap copy;
+    for (const auto& [name, tensor] : state.capture()) copy.emplace(name, tensor.clone());
+    return copy;
+  }
+};
+
+/// A step's clipped gradients, out of the first moments before it and after: what every rank's optimizer was given.
+TensorMap gradients_between(const TensorMap& before, const TensorMap& after) {
+  const std::string prefix = "adamw.exp_avg.";
+  TensorMap gradients;
+  for (const auto& [name, tensor] : after) {
+    if (name.starts_with(prefix)) gradients.emplace(name.substr(prefix.size()), (tensor - 0.9 * before.at(name)) / 0.1);
+  }
+  return gradients;
+}
+
+double length_of(const torch::Tensor& values) { return values.norm().item<double>(); }
+
+/// Largest relative difference of a gradient; those that are zero in theory, and rounding in practice, left out.
+double largest_difference(const TensorMap& wanted, const TensorMap& found) {
+  double all = 0, worst = 0;
+  for (const auto& [name, gradient] : wanted) all = std::hypot(all, length_of(gradient));
+  for (const auto& [name, gradient] : wanted) {
+    if (length_of(gradient) > 1e-9 * all) worst = std::max(worst, length_of(gradient - found.at(name)) / length_of(gradient));
+  }
+  return worst;
+}
+
+/// Largest difference of any number of the state, relative to the largest of its tensor.
+double state_difference(const TensorMap& wanted, const TensorMap& found) {
+  double worst = 0;
+  for (const auto& [name, tensor] : wanted) {
+    const torch::Tensor a = tensor.to(torch::kFloat64), b = found.at(name).to(torch::kFloat64);
+    const double largest = a.numel() == 0 ? 0 : a.abs().max().item<double>();
+    if (largest > 1e-12) worst = std::max(worst, (a - b).abs().max().item<double>() / largest);
+  }
+  return worst;
+}
+
+void check_close(double difference, double tolerance, const std::string& what) {
+  RTDETR_CHECK(difference <= tolerance, what + " differs by " + std::to_string(difference * 1e12) + "e-12");
+}
+
+double relative(double a, double b) { return std::abs(a - b) / std::abs(a); }
+
+struct Equality {
+  std::int64_t ranks = 2, batch = 4;
+  std::size_t accumulate = 1;
+  int steps = 10;
+  bool free_running = false;
+  double tolerance = 1e-10;
+  std::string model_change;  ///< in the model's text: "denoising: 10" becomes this
+  /// Changes the joint batch before a step, by step and place in it.
+  std::function<void(int, std::int64_t, Batch::Image&)> change;
+};
+
+void apply(const Equality& test, int step, std::vector<Batch>& batches, const ProcessGroup& group) {
+  if (!test.change) return;
+  for (Batch& batch : batches) {
+    for (std::size_t i = 0; i < batch.targets.size(); ++i)
+      test.change(step, static_cast<std::int64_t>(i) * group.size() + group.rank(), batch.targets[i]);
+  }
+}
+
+Settings settings_of(const Equality& test, const std::filesystem::path& folder) {
+  Settings settings = test::make_micro_run(folder);
+  if (test.model_change.empty()) return settings;
+  std::string text = read_text_file(folder / "micro.yaml");
+  const std::string usual = "denoising: 10";
+  text.replace(text.find(usual), usual.size(), test.model_change);
+  test::write_file(folder / "micro.yaml", text);
+  return settings;
+}
+
+/// One rank of several, beside rank 0 of which the same run goes on in one process.
+class RankBesideWhole {
+ public:
+  RankBesideWhole(const Equality& test, const Settings& settings, ProcessGroup& group, std::barrier<>& meeting,
+                  TensorMap& shared)
+      : test_(test), group_(group), own_(settings, test.batch, group), meeting_(meeting), shared_(shared) {
+    if (group.is_main()) whole_ = std::make_unique<Half>(settings, test.batch, world_of_one());
+  }
+  void run() {
+    for (int step = 0; step < test_.steps; ++step) {
+      if (whole_ && (step == 0 || !test_.free_running)) shared_ = whole_->copy_of_state();
+      meeting_.arrive_and_wait();
+      if (step == 0 || !test_.free_running) own_.state.restore(shared_, "the whole run");
+      meeting_.arrive_and_wait();
+      compare(step);
+    }
+  }
+
+ private:
+  void compare(int step) {
+    const TensorMap before = own_.copy_of_state();
+    const auto [report, after] = take(own_, group_, step);
+    std::vector<double> steps;
+    for (const auto& [name, tensor] : after) {
+      if (name.starts_with("adamw.step.")) steps.push_back(tensor.item<double>());
+    }
+    if (!whole_) return;
+    const auto [wanted, whole] = take(*whole_, world_of_one(), step);
+    const std::string at = "step " + std::to_string(step) + ": ";
+    check_close(relative(wanted.loss, report.loss), test_.tolerance, at + "the loss");
+    check_close(relative(wanted.gradient_norm, report.gradient_norm), test_.tolerance, at + "the norm");
+    for (std::size_t i = 0; i < wanted.terms.size(); ++i)
+      check_close(std::abs(wanted.terms[i].second - report.terms[i].second), test_.tolerance * wanted.loss,
+                  at + wanted.terms[i].first);
+    if (test_.free_running) return check_close(state_difference(whole, after), test_.tolerance, at + "the state");
+    check_close(largest_difference(gradients_between(before, whole), gradients_between(before, after)),
+                test_.tolerance, at + "a gradient");
+    for (const auto& [name, tensor] : whole) {
+      if (name.starts_with("adamw.step.") || name.ends_with("num_batches_tracked"))
+        RTDETR_CHECK(torch::equal(tensor, after.at(name)), at + name);
+      if (name.ends_with("running_mean") || name.ends_with("running_var"))
+        check_close(state_difference({{name, tensor}}, {{name, after.at(name)}}), test_.tolerance, at + name);
+    }
+  }
+  std::pair<StepReport, TensorMap> take(Half& half, const ProcessGroup& group, int step) {
+    std::vector<Batch> batches = half.batches(test_.accumulate);
+    apply(test_, step, batches, group);
+    StepReport report = half.step.run(batches, {.epoch = 0, .first_batch = step}, 1);
+    RTDETR_CHECK(report.applied, "refused");
+    return {std::move(report), half.copy_of_state()};
+  }
+
+  const Equality& test_;
+  ProcessGroup& group_;
+  Half own_;
+  std::barrier<>& meeting_;
+  TensorMap& shared_;
+  std::unique_ptr<Half> whole_;
+};
+
+void expect_equal(const Equality& test) {
+  const int threads = at::get_num_threads();
+  at::set_num_threads(1);
+  const test::TemporaryFolder temp;
+  const Settings settings = settings_of(test, temp.path());
+  std::barrier<> meeting(test.ranks);
+  TensorMap shared;
+  test::run_world(test.ranks, [&](ProcessGroup& group) {
+    RankBesideWhole rank(test, settings, group, meeting, shared);
+    try {
+      rank.run();
+    } catch (...) {
+      meeting.arrive_and_drop();
+      throw;
+    }
+  });
+  at::set_num_threads(threads);
+}
+
+/// Empties the pictures whose bit is set.
+void empty(unsigned pattern, std::int64_t place, Batch::Image& image) {
+  if ((pattern >> place & 1) == 0) return;
+  image.labels.clear();
+  image.boxes_cxcywh.clear();
+}
+
+}  // namespace
+
+TEST_CASE("at each of 200 steps two ranks have the loss and the gradients of one process") {
+  expect_equal({.steps = 200});
+}
+
+TEST_CASE("so have three and four ranks, and ranks that accumulate") {
+  expect_equal({.ranks = 3, .batch = 6});
+  expect_equal({.ranks = 4, .batch = 4});
+  expect_equal({.accumulate = 3});
+}
+
+TEST_CASE("left to themselves two ranks stay with one process for ten steps") {
+  expect_equal({.free_running = true, .tolerance = 1e-9});
+}
+
+TEST_CASE("for every pattern of pictures without boxes two ranks have what one process has") {
+  const auto change = [](int step, std::int64_t place, Batch::Image& image) {
+    empty(static_cast<unsigned>(step), place, image);
+  };
+  expect_equal({.batch = 8, .steps = 256, .change = change});
+}
+
+TEST_CASE("without a dummy group, too, where an empty batch leaves the embedding without a gradient") {
+  const std::vector<unsigned> patterns{0, 0x55, 0xaa, 0xff, 0, 0xfe, 0xff, 0x7f};
+  const auto change = [&](int step, std::int64_t place, Batch::Image& image) {
+    empty(patterns[static_cast<std::size_t>(step)], place, image);
+  };
+  for (const char* variant : {"denoising: 10, variant: v1", "denoising: 10, variant: ultralytics"})
+    expect_equal({.batch = 8, .steps = 8, .model_change = variant, .change = change});
+}
+
+}  // namespace rtdetr
