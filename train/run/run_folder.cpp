@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/base/error.h"
+#include "core/base/host_name.h"
 #include "core/base/log.h"
 #include "core/io/file.h"
 #include "core/io/read_only_file.h"
@@ -17,11 +18,7 @@
 namespace rtdetr {
 namespace {
 
-std::string this_process() {
-  std::array<char, 256> host{};
-  gethostname(host.data(), host.size() - 1);
-  return "process " + std::to_string(getpid()) + " on " + host.data();
-}
+std::string this_process() { return "process " + std::to_string(getpid()) + " on " + host_name(); }
 
 }  // namespace
 
