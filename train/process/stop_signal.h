@@ -6,13 +6,20 @@
 
 namespace rtdetr {
 
+/// "SIGTERM".
+std::string signal_name(int signal);
+
 /// While this object lives, the first SIGINT, SIGTERM, SIGUSR1 or SIGHUP only sets a flag that the trainer looks at
 /// after each step; the second leaves at once with 128 + signal (the last checkpoint on disk stays good). SIGHUP never
 /// counts as the second: a terminal that goes away sends it more than once. Where it is ignored, as under nohup, it
 /// stays so. Earlier handlers come back afterwards.
 class StopSignals {
  public:
-  StopSignals();
+  enum class Second {
+    kLeaves,
+    kIsTheSame,  ///< of a rank whose launcher passes signals on: Ctrl-C comes from the terminal and from there
+  };
+  explicit StopSignals(Second second = Second::kLeaves);
   ~StopSignals();
   StopSignals(const StopSignals&) = delete;
   StopSignals& operator=(const StopSignals&) = delete;

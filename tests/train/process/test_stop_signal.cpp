@@ -25,4 +25,18 @@ TEST_CASE("the first signal only sets a flag, the second leaves at once") {
   CHECK(WEXITSTATUS(status) == 128 + SIGTERM);
 }
 
+TEST_CASE("a rank of a launcher takes any number of signals as one") {
+  const pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    const StopSignals signals(StopSignals::Second::kIsTheSame);
+    for (const int signal : {SIGINT, SIGINT, SIGTERM, SIGUSR1}) raise(signal);
+    _exit(StopSignals::requested() ? 0 : 1);
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  REQUIRE(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
+}
+
 }  // namespace rtdetr
