@@ -68,7 +68,8 @@ Rendezvous torchrun_world(const Variables& variables) {
   world.port = static_cast<std::uint16_t>(variables.number("MASTER_PORT", 1, kMostPorts));
   if (variables.has(kListenFdVariable))
     world.listen_fd = static_cast<int>(variables.number(kListenFdVariable, 3, std::numeric_limits<int>::max()));
-  world.store_is_there = lower_case(variables.text("TORCHELASTIC_USE_AGENT_STORE")) == "true";
+  if (variables.has("TORCHELASTIC_RESTART_COUNT")) world.attempt = variables.text("TORCHELASTIC_RESTART_COUNT");
+  world.place_is_open = lower_case(variables.text("TORCHELASTIC_USE_AGENT_STORE")) == "true";
   return world;
 }
 

@@ -16,8 +16,10 @@ struct Rendezvous {
   std::uint16_t port = 0;
   double timeout = 120;       ///< seconds that ranks wait for each other at the start
   double peer_timeout = 300;  ///< seconds that a collective waits for a silent peer
-  int listen_fd = -1;         ///< of rank 0: listens at host:port already, the store takes it; -1 = the store opens it
-  bool store_is_there = false;  ///< another process keeps the store at host:port: rank 0 joins it as the others do
+  int listen_fd =
+      -1;  ///< of rank 0: listens at host:port already, and is this process's; -1 = it opens the port itself
+  bool place_is_open = false;  ///< a launcher (torchrun) keeps the meeting place: rank 0 comes to it as the others do
+  std::string attempt = "0";   ///< tells the tries of such a launcher from one another
 };
 
 /// The name of the variable that hands Rendezvous::listen_fd to rank 0.
@@ -29,7 +31,7 @@ using EnvironmentLookup = std::function<const char*(const char* name)>;
 /// The world that whoever started this process tells it about; nullopt if nobody did.
 ///
 /// torchrun, and our own launcher: RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT. torchrun's agent mostly
-/// keeps the store itself, and says so with TORCHELASTIC_USE_AGENT_STORE.
+/// keeps the meeting place, as TORCHELASTIC_USE_AGENT_STORE tells, and counts tries in TORCHELASTIC_RESTART_COUNT.
 /// Slurm: a step (srun) of more than one task. Its ranks meet on the first host of the step, or on loopback if there is
 /// one host, at a port of 10000 to 29999 that is made of the numbers of job and step; MASTER_ADDR and MASTER_PORT win
 /// where they are set. The shell of a batch script is no step, whatever SLURM_NTASKS says.

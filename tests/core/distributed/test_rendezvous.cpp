@@ -48,10 +48,12 @@ TEST_CASE("torchrun's variables make a world") {
   CHECK(world.host == "gpu07");
   CHECK(world.port == 29500);
   CHECK(world.listen_fd == -1);
-  CHECK_FALSE(world.store_is_there);
+  CHECK_FALSE(world.place_is_open);
   CHECK(read(with(kTorchrun, {{"RTDETR_LISTEN_FD", "7"}}))->listen_fd == 7);
-  CHECK(read(with(kTorchrun, {{"TORCHELASTIC_USE_AGENT_STORE", "True"}}))->store_is_there);
-  CHECK_FALSE(read(with(kTorchrun, {{"TORCHELASTIC_USE_AGENT_STORE", "False"}}))->store_is_there);
+  CHECK(read(with(kTorchrun, {{"TORCHELASTIC_USE_AGENT_STORE", "True"}}))->place_is_open);
+  CHECK_FALSE(read(with(kTorchrun, {{"TORCHELASTIC_USE_AGENT_STORE", "False"}}))->place_is_open);
+  CHECK(world.attempt == "0");
+  CHECK(read(with(kTorchrun, {{"TORCHELASTIC_RESTART_COUNT", "2"}}))->attempt == "2");
   CHECK(read(with(kTorchrun, {{"RANK", "0"}, {"WORLD_SIZE", "1"}, {"LOCAL_RANK", "0"}}))->size == 1);
 }
 
