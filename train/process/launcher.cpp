@@ -26,8 +26,8 @@
 namespace rtdetr {
 namespace {
 
-constexpr int kTick_ms = 100;
-constexpr double kMostOfALap_s = 0.5, kOrphans_s = 0.5, kLastOutput_s = 1;
+constexpr int kTickMs = 100;
+constexpr double kLongestLap = 0.5, kOrphansTime = 0.5, kLastOutputTime = 1;  // seconds
 
 Descriptor open_memory(const char* name) {
   Descriptor memory(::memfd_create(name, MFD_CLOEXEC));
@@ -125,7 +125,7 @@ void Launcher::start_all() {
 void Launcher::wait() const {
   std::vector<pollfd> waited_for{{signals_.descriptor(), POLLIN, 0}};
   output_.append_to(waited_for);
-  ::poll(waited_for.data(), waited_for.size(), kTick_ms);
+  ::poll(waited_for.data(), waited_for.size(), kTickMs);
 }
 
 void Launcher::pass_on_signals() {
@@ -147,7 +147,7 @@ void Launcher::take_signal(int signal) {
 
 /// Of a long lap, in which this process was stopped itself, only a little counts.
 void Launcher::look_at_ranks() {
-  const double seconds = std::min(lap_.lap() / 1e3, kMostOfALap_s);
+  const double seconds = std::min(lap_.lap() / 1e3, kLongestLap);
   phase_s_ += seconds;
   if (told_by_ != 0) since_told_s_ += seconds;
   table_.update(seconds);
@@ -211,8 +211,8 @@ ExitCode Launcher::run() {
 
 ExitCode Launcher::leave() {
   table_.abandon();
-  table_.end_orphans(kOrphans_s);
-  output_.finish(kLastOutput_s);
+  table_.end_orphans(kOrphansTime);
+  output_.finish(kLastOutputTime);
   if (forced_by_ != 0)
     fail(static_cast<ExitCode>(128 + forced_by_), "ended at once by a second signal, " + signal_name(forced_by_));
   const Verdict verdict = verdict_of(table_.ends(), told_by_, host_name());

@@ -12,9 +12,9 @@
 namespace rtdetr {
 
 RankTable::~RankTable() {
-  constexpr double kPatience_s = 2;
+  constexpr double kPatience = 2;  // seconds
   send(SIGKILL, RankEnd::Why::kMade);
-  end_orphans(kPatience_s);
+  end_orphans(kPatience);
 }
 
 void RankTable::update(double seconds) {
