@@ -1,6 +1,7 @@
 #include "core/distributed/process_group.h"
 
-#include <string>
+#include <cstring>
+#include <vector>
 
 #include <torch/torch.h>
 
@@ -61,6 +62,16 @@ void ProcessGroup::all_reduce(std::span<double> values, Reduction how) { all_red
 void ProcessGroup::all_reduce(std::span<std::int64_t> values, Reduction how) { all_reduce(view_of(values), how); }
 void ProcessGroup::broadcast(std::span<double> values, std::int64_t from) { broadcast(view_of(values), from); }
 void ProcessGroup::broadcast(std::span<std::int64_t> values, std::int64_t from) { broadcast(view_of(values), from); }
+
+void ProcessGroup::broadcast(std::string& text, std::int64_t from) {
+  auto length = static_cast<std::int64_t>(text.size());
+  broadcast(std::span(&length, 1), from);
+  text.resize(static_cast<std::size_t>(length));
+  std::vector<std::int64_t> words((text.size() + sizeof(std::int64_t) - 1) / sizeof(std::int64_t));
+  std::memcpy(words.data(), text.data(), text.size());
+  broadcast(words, from);
+  std::memcpy(text.data(), words.data(), text.size());
+}
 
 void ProcessGroup::barrier() {
   if (size_ > 1) do_barrier();

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include <torch/types.h>
@@ -48,6 +49,7 @@ class ProcessGroup {
   void broadcast(std::span<double> values, std::int64_t from = 0);
   void broadcast(std::span<std::int64_t> values, std::int64_t from = 0);
   void broadcast(const torch::Tensor& values, std::int64_t from = 0);
+  void broadcast(std::string& text, std::int64_t from = 0);  ///< of any length
 
   /// Returns when all ranks have come here.
   void barrier();

@@ -1,13 +1,15 @@
 #pragma once
 
 #include "core/base/error.h"
+#include "core/distributed/process_group.h"
 #include "train/config/settings.h"
 
 /// One function per command. Each writes its result to stdout (text, or with json=true one JSON document) and
 /// returns the exit code; mistakes are thrown as Error and printed by main.cpp alone.
 namespace rtdetr {
 
-ExitCode run_train(const Settings& settings);
+/// @param group  the processes that train together; each of them comes here, and the main one alone writes and speaks
+ExitCode run_train(const Settings& settings, ProcessGroup& group = world_of_one());
 ExitCode run_val(const Settings& settings);
 ExitCode run_predict(const Settings& settings);
 ExitCode run_export(const Settings& settings);

@@ -34,14 +34,19 @@ bool names_a_file(const Settings& settings) {
   return settings.resume != "auto" && std::filesystem::is_regular_file(settings.resume);
 }
 
-/// resume=auto: the named folder, locked before anything slow. resume=FILE: the folder of that checkpoint.
-std::optional<RunFolder> folder_to_continue(const Settings& settings) {
-  if (settings.resume == "false") return std::nullopt;
+/// resume=auto: the named folder. resume=FILE: the folder of that checkpoint.
+RunFolder folder_of_resume(const Settings& settings) {
   if (settings.resume == "auto") return RunFolder(std::filesystem::path(settings.project) / settings.name);
   if (names_a_file(settings)) return RunFolder(std::filesystem::absolute(settings.resume).parent_path());
   if (std::filesystem::is_directory(settings.resume)) return RunFolder(settings.resume);
   throw ConfigError("resume=" + settings.resume + settings.origin_of("resume") +
                     ": no such file; auto continues the run in project/name");
+}
+
+/// Locked before anything slow.
+std::optional<RunFolder> folder_to_continue(const Settings& settings, ProcessGroup& group) {
+  if (settings.resume == "false") return std::nullopt;
+  return open_together(group, [&] { return folder_of_resume(settings); });
 }
 
 /// best.safetensors evaluated once more, with the time of every layer.
@@ -138,13 +143,25 @@ ExitCode show_plan(const Settings& settings) {
   return ExitCode::kOk;
 }
 
-ExitCode run_to_its_end(const Settings& settings, Experiment& experiment, const RunFolder& folder, Trainer& trainer) {
+/// What goes on before the first step: the arguments into the folder, the plan to people.
+void begin_run(const Settings& settings, const Experiment& experiment, const RunFolder& folder,
+               const std::optional<RunLength>& length) {
+  write_text_atomically(folder.path() / "args.yaml", arguments_text(settings, experiment));
+  log::info(describe(experiment));
+  if (length) warn_about_short_run(experiment, *length);
+  if (settings.plots) draw_or_warn([&] { write_dataset_picture(experiment.train, folder.path() / "labels.jpg"); });
+  log::info("writing to " + folder.path().string());
+}
+
+ExitCode run_to_its_end(const Settings& settings, Experiment& experiment, const RunFolder& folder, Trainer& trainer,
+                        const ProcessGroup& group) {
   const RunOutcome outcome = trainer.fit();
+  const bool stopped = outcome.end == RunOutcome::End::kStopped;
+  if (!group.is_main()) return stopped ? ExitCode::kStopped : ExitCode::kOk;
   if (outcome.end == RunOutcome::End::kFinished) {
     report(settings, experiment, folder, outcome);
     return ExitCode::kOk;
   }
-  const bool stopped = outcome.end == RunOutcome::End::kStopped;
   std::string text = "the run in " + folder.path().string() + " has finished (" + counted(outcome.epochs, "epoch") +
                      ", " + counted(outcome.steps, "step") + ", " + format_duration(outcome.train_seconds) +
                      "); nothing was changed; a larger epochs= or time= makes it longer";
@@ -169,36 +186,31 @@ ExitCode run_to_its_end(const Settings& settings, Experiment& experiment, const 
 
 }  // namespace
 
-ExitCode run_train(const Settings& settings) {
+ExitCode run_train(const Settings& settings, ProcessGroup& group) {
   keep_freed_memory();
   if (settings.check) return show_plan(settings);
   const StopSignals signals;
   outlive_closed_pipes();
-  std::optional<RunFolder> folder = folder_to_continue(settings);
+  std::optional<RunFolder> folder = folder_to_continue(settings, group);
   std::optional<RunCheckpoint> checkpoint;
   if (folder) checkpoint = names_a_file(settings) ? load_run_file(settings.resume) : load_run(*folder);
   Experiment experiment = checkpoint ? prepare_to_continue(settings) : prepare_experiment(settings);
-  RunLength length;
+  std::optional<RunLength> length;
   if (checkpoint) {
     take_over(experiment, *checkpoint);
   } else {
     length = fit_new_run(experiment);
   }
-  if (!folder) folder.emplace(RunFolder::create(settings.project, settings.name, settings.exist_ok));
-  log::set_spare_file(folder->path() / "output.txt");
-  Trainer trainer(train_input(experiment), train_options(experiment), *folder);
+  const auto fresh = [&] { return RunFolder::create(settings.project, settings.name, settings.exist_ok); };
+  if (!folder) folder.emplace(open_together(group, fresh));
+  if (group.is_main()) log::set_spare_file(folder->path() / "output.txt");
+  Trainer trainer(train_input(experiment), train_options(experiment), *folder, group);
   TrainDisplay display(experiment.train, *folder);
-  display.watch(trainer, settings.plots);
+  group.is_main() ? display.watch(trainer, settings.plots) : display.watch_silently(trainer);
   if (checkpoint) go_on(trainer, *checkpoint, experiment.settings, *folder);
-  if (!trainer.finished()) {
-    write_text_atomically(folder->path() / "args.yaml", arguments_text(settings, experiment));
-    log::info(describe(experiment));
-    if (!checkpoint) warn_about_short_run(experiment, length);
-    if (settings.plots) draw_or_warn([&] { write_dataset_picture(experiment.train, folder->path() / "labels.jpg"); });
-    log::info("writing to " + folder->path().string());
-  }
+  if (group.is_main() && !trainer.finished()) begin_run(settings, experiment, *folder, length);
   try {
-    return run_to_its_end(settings, experiment, *folder, trainer);
+    return run_to_its_end(settings, experiment, *folder, trainer, group);
   } catch (...) {
     fail_run(settings, *folder, trainer, as_error(std::current_exception()));
   }

@@ -46,6 +46,8 @@ class TrainDisplay {
   TrainDisplay(const Dataset& train, const RunFolder& folder) : pictures_(train, folder) {}
   /// Outlives the trainer's fit(). @param plots  with pictures
   void watch(Trainer& trainer, bool plots);
+  /// For a process that is not the main one: shows nothing, but may be told to stop.
+  void watch_silently(Trainer& trainer) { trainer.observe(stop_); }
 
  private:
   TrainConsole console_;

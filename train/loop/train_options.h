@@ -46,7 +46,7 @@ struct TrainOptions {
   double lr0 = 1e-4;   ///< the rate that log.jsonl tells: at a factor of 1 of the schedule; each group has its own
   std::string freeze;  ///< normalisation layers whose parameters it matches hold their statistics (freeze.h)
   TransformOptions transforms;
-  LoaderOptions loader;
+  LoaderOptions loader;                            ///< but rank and world, which are the process group's
   double strong_until = 1, multi_scale_until = 1;  ///< see switch_off_reached
   EvaluatorOptions evaluation;
   SaveOptions save;

@@ -17,7 +17,7 @@ Trainer::Trainer(const TrainInput& input, const TrainOptions& options, const Run
     : input_(input),
       options_(options),
       group_(group),
-      data_(*input.train, options),
+      data_(*input.train, options, group),
       budget_(options.budget, data_.batches_per_epoch(), options.accumulate),
       state_(input, options, group),
       keeper_(folder, options.save, group.is_main()) {

@@ -7,13 +7,22 @@
 #include "core/base/log.h"
 
 namespace rtdetr {
+namespace {
 
-TrainingData::TrainingData(const Dataset& dataset, const TrainOptions& options)
+LoaderOptions dealt_out(LoaderOptions options, const ProcessGroup& group) {
+  options.rank = group.rank();
+  options.world = group.size();
+  return options;
+}
+
+}  // namespace
+
+TrainingData::TrainingData(const Dataset& dataset, const TrainOptions& options, const ProcessGroup& group)
     : transforms_(options.transforms),
       accumulate_(options.accumulate),
       strong_until_(options.strong_until),
       multi_scale_until_(options.multi_scale_until),
-      loader_(dataset, options.transforms, options.loader) {}
+      loader_(dataset, options.transforms, dealt_out(options.loader, group)) {}
 
 void TrainingData::register_state(StateRegistry& registry) {
   registry.add("run.strong_off", &strong_off_);

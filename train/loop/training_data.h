@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/distributed/process_group.h"
 #include "data/loader/loader.h"
 #include "train/loop/run_budget.h"
 #include "train/loop/train_options.h"
@@ -10,11 +11,12 @@
 
 namespace rtdetr {
 
-/// A run's batches. Strong augmentation and multi-scale end with an epoch, and from there on the batches are without.
+/// A run's batches, of several processes one's own part of them. Strong augmentation and multi-scale end with an epoch,
+/// and from there on the batches are without.
 class TrainingData {
  public:
   /// @throws ConfigError, DataError
-  TrainingData(const Dataset& dataset, const TrainOptions& options);
+  TrainingData(const Dataset& dataset, const TrainOptions& options, const ProcessGroup& group);
 
   std::int64_t batches_per_epoch() const { return loader_.batches_per_epoch(); }
   /// Adds `run.strong_off` and `run.multi_scale_off`.

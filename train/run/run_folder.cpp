@@ -3,6 +3,8 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <exception>
+#include <optional>
 #include <utility>
 
 #include <fcntl.h>
@@ -39,6 +41,29 @@ RunFolder RunFolder::create(const std::filesystem::path& project, const std::str
 RunFolder::RunFolder(std::filesystem::path path) : path_(std::move(path)) {
   make_folders(path_);
   lock();
+}
+
+RunFolder RunFolder::named(std::filesystem::path path) {
+  RunFolder folder;
+  folder.path_ = std::move(path);
+  return folder;
+}
+
+RunFolder open_together(ProcessGroup& group, const std::function<RunFolder()>& open) {
+  std::optional<RunFolder> folder;
+  std::exception_ptr failure;
+  if (group.is_main()) {
+    try {
+      folder.emplace(open());
+    } catch (...) {
+      failure = std::current_exception();
+    }
+  }
+  std::string path = folder ? folder->path().string() : "";
+  group.broadcast(path);
+  if (failure) std::rethrow_exception(failure);
+  if (path.empty()) throw Error(ExitCode::kPeer, "the main process could not open the run's folder, and says why");
+  return folder ? std::move(*folder) : RunFolder::named(path);
 }
 
 void RunFolder::lock() {

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include "core/base/descriptor.h"
+#include "core/distributed/process_group.h"
 
 namespace rtdetr {
 
@@ -20,6 +22,8 @@ class RunFolder {
   /// That folder, made if it is not there.
   /// @throws ConfigError  naming process and host that use it; IoError
   explicit RunFolder(std::filesystem::path path);
+  /// That folder for a process that has no hand in it: neither made nor locked.
+  static RunFolder named(std::filesystem::path path);
   RunFolder(RunFolder&& other) = default;
   RunFolder& operator=(RunFolder&&) = delete;
 
@@ -29,10 +33,15 @@ class RunFolder {
   std::filesystem::path best() const { return path_ / "best.safetensors"; }
 
  private:
+  RunFolder() = default;
   void lock();
 
   std::filesystem::path path_;
   Descriptor lock_;
 };
+
+/// Of several processes the main one opens the run's folder; the others are told its name and keep their hands off.
+/// @throws what `open` throws, on the main process; on the others Error with ExitCode::kPeer
+RunFolder open_together(ProcessGroup& group, const std::function<RunFolder()>& open);
 
 }  // namespace rtdetr

@@ -74,6 +74,21 @@ TEST_CASE("two ranks reduce and share their numbers in place") {
   });
 }
 
+TEST_CASE("a text of any length is shared, zero bytes and all") {
+  for (const std::size_t length : {0, 1, 7, 8, 9, 4000}) {
+    std::string text(length, 'x');
+    if (length > 1) text[length - 2] = '\0';
+    test::ThreadWorld(3).run([&](ProcessGroup& group) {
+      std::string own = group.rank() == 1 ? text : std::string(11, 'o');
+      group.broadcast(own, 1);
+      RTDETR_CHECK(own == text, std::to_string(length) + " bytes became " + std::to_string(own.size()));
+    });
+  }
+  std::string alone = "as it was";
+  world_of_one().broadcast(alone);
+  CHECK(alone == "as it was");
+}
+
 /// What a training step may be asked after it, as every rank sees it for itself.
 struct OwnView {
   bool finite = true, stop = false, out_of_time = false;

@@ -1,6 +1,8 @@
 #include "train/loop/trainer.h"
 
 #include <torch/torch.h>
+#include <set>
+
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
@@ -388,19 +390,37 @@ TEST_CASE("options of a model published with Ultralytics' loss have that loss, i
   CHECK(options.loader.batch_size == 24);  // no more than there are pictures: an epoch has a batch
 }
 
+namespace {
+
+/// The pictures of a run's first epoch, as one process gets them.
+class FirstEpoch : public TrainObserver {
+ public:
+  std::vector<std::int64_t> pictures;
+  void on_batches(std::span<const Batch> batches, const StepPosition& position) override {
+    if (position.epoch > 0) return;
+    for (const Batch& batch : batches) {
+      for (const Batch::Image& image : batch.targets) pictures.push_back(image.picture_index);
+    }
+  }
+};
+
+}  // namespace
+
 TEST_CASE("of two processes one wants to stop: both do, after the same step, and only the main one has written") {
   at::set_num_threads(1);
   const TemporaryFolder temp;
   Settings settings = make_micro_run(temp.path());
   settings.val = false;
   std::vector<RunOutcome> outcomes(2);
+  std::vector<FirstEpoch> seen(2);
   test::ThreadWorld(2).run([&](ProcessGroup& group) {
     const Experiment experiment = prepare_experiment(settings);
-    const RunFolder folder(temp / ("rank-" + std::to_string(group.rank())));
+    const RunFolder folder = open_together(group, [&] { return RunFolder(temp / "runs/exp"); });
     Trainer trainer(train_input(experiment), train_options(experiment), folder, group);
     int asks = 8;  // in the second epoch's second step
     test::StopWhen stop([&] { return !group.is_main() && --asks == 0; });
     trainer.observe(stop);
+    trainer.observe(seen[static_cast<std::size_t>(group.rank())]);
     outcomes[static_cast<std::size_t>(group.rank())] = trainer.fit();
   });
   for (const RunOutcome& outcome : outcomes) {
@@ -408,10 +428,12 @@ TEST_CASE("of two processes one wants to stop: both do, after the same step, and
     CHECK(outcome.steps == 8);
     CHECK(outcome.train_seconds == outcomes[0].train_seconds);
   }
-  CHECK(std::filesystem::exists(temp / "rank-0/last.safetensors"));
-  for (const auto& entry : std::filesystem::directory_iterator(temp / "rank-1")) {
-    CHECK(entry.path().filename() == ".lock");
-  }
+  CHECK(std::filesystem::exists(temp / "runs/exp/last.safetensors"));
+  CHECK(step_lines(settings, "exp").size() == 8);  // by one of them
+  CHECK(seen[0].pictures.size() == 12);
+  std::set<std::int64_t> all(seen[0].pictures.begin(), seen[0].pictures.end());
+  all.insert(seen[1].pictures.begin(), seen[1].pictures.end());
+  CHECK(all.size() == 24);  // each picture in one of them
 }
 
 TEST_CASE(
