@@ -73,6 +73,13 @@ void ProcessGroup::broadcast(std::string& text, std::int64_t from) {
   std::memcpy(text.data(), words.data(), text.size());
 }
 
+std::vector<std::int64_t> ProcessGroup::counts_of_all(std::size_t mine) {
+  std::vector<std::int64_t> counts(static_cast<std::size_t>(size_));
+  counts[static_cast<std::size_t>(rank_)] = static_cast<std::int64_t>(mine);
+  all_reduce(counts, Reduction::kSum);
+  return counts;
+}
+
 void ProcessGroup::barrier() {
   if (size_ > 1) do_barrier();
 }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include <torch/types.h>
@@ -51,6 +52,11 @@ class ProcessGroup {
   void broadcast(const torch::Tensor& values, std::int64_t from = 0);
   void broadcast(std::string& text, std::int64_t from = 0);  ///< of any length
 
+  /// Everybody's records, by rank; each rank has as many as it has. For what is large and seldom: each rank is waited
+  /// for on its own.
+  template <class Record>
+  std::vector<std::vector<Record>> all_gather(const std::vector<Record>& mine);
+
   /// Returns when all ranks have come here.
   void barrier();
 
@@ -64,6 +70,8 @@ class ProcessGroup {
   ProcessGroup(std::int64_t rank, std::int64_t size);
 
  private:
+  std::vector<std::int64_t> counts_of_all(std::size_t mine);
+
   // What a transport does; asked only if there is another rank. Tensors are contiguous and not empty, `from` is a rank.
   virtual void do_all_reduce(torch::Tensor values, Reduction how) = 0;
   virtual void do_broadcast(torch::Tensor values, std::int64_t from) = 0;
@@ -73,6 +81,20 @@ class ProcessGroup {
 
   std::int64_t rank_, size_;
 };
+
+template <class Record>
+std::vector<std::vector<Record>> ProcessGroup::all_gather(const std::vector<Record>& mine) {
+  constexpr std::size_t kWord = sizeof(std::int64_t);
+  static_assert(std::is_trivially_copyable_v<Record> && alignof(Record) % kWord == 0, "not made of whole words");
+  std::vector<std::vector<Record>> all;
+  for (const std::int64_t count : counts_of_all(mine.size())) {
+    const auto from = static_cast<std::int64_t>(all.size());
+    std::vector<Record>& records = all.emplace_back(from == rank_ ? mine : std::vector<Record>(count));
+    broadcast(std::span(reinterpret_cast<std::int64_t*>(records.data()), records.size() * sizeof(Record) / kWord),
+              from);
+  }
+  return all;
+}
 
 /// The group of a run without other processes: rank 0 of 1, nothing to wait for.
 ProcessGroup& world_of_one();

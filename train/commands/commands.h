@@ -10,7 +10,8 @@ namespace rtdetr {
 
 /// @param group  the processes that train together; each of them comes here, and the main one alone writes and speaks
 ExitCode run_train(const Settings& settings, ProcessGroup& group = world_of_one());
-ExitCode run_val(const Settings& settings);
+/// @param group  likewise, those that share the pictures
+ExitCode run_val(const Settings& settings, ProcessGroup& group = world_of_one());
 ExitCode run_predict(const Settings& settings);
 ExitCode run_export(const Settings& settings);
 ExitCode run_benchmark(const Settings& settings);

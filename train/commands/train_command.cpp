@@ -11,6 +11,7 @@
 #include "models/weights/checkpoint.h"
 #include "train/commands/commands.h"
 #include "train/commands/train_display.h"
+#include "train/loop/decision.h"
 #include "train/loop/experiment.h"
 #include "train/loop/run_cost.h"
 #include "train/loop/run_start.h"
@@ -49,15 +50,18 @@ std::optional<RunFolder> folder_to_continue(const Settings& settings, ProcessGro
   return open_together(group, [&] { return folder_of_resume(settings); });
 }
 
-/// best.safetensors evaluated once more, with the time of every layer.
-std::optional<Evaluation> final_evaluation(Experiment& experiment, const RunFolder& folder) {
-  if (!experiment.val || !std::filesystem::exists(folder.best())) return std::nullopt;
+/// best.safetensors evaluated once more, by the main process with the time of every layer.
+std::optional<Evaluation> final_evaluation(Experiment& experiment, const RunFolder& folder, ProcessGroup& group) {
+  std::int64_t is_there = experiment.val && std::filesystem::exists(folder.best()) ? 1 : 0;
+  group.broadcast(std::span(&is_there, 1));  // the others may look before the main process has written it
+  if (!is_there) return std::nullopt;
   DetectionModel model = load_model(folder.best()).model;
   to_channels_last(*model);
   model->to(experiment.device);
   const EvaluatorOptions options = evaluator_options(experiment);
-  auto evaluation = evaluate(model, *experiment.val, options, StopSignals::requested);
-  if (!evaluation) return std::nullopt;
+  const auto cancelled = [&] { return agree({.stop = StopSignals::requested()}, group).stop; };
+  auto evaluation = evaluate(model, *experiment.val, options, cancelled, group);
+  if (!evaluation || !group.is_main()) return evaluation;
   model->fuse();
   add_times(*evaluation, model, options);
   return evaluation;
@@ -105,9 +109,12 @@ nlohmann::ordered_json outcome_json(const RunFolder& folder, const RunOutcome& o
           {"stopped", outcome.end == RunOutcome::End::kStopped}};
 }
 
-void report(const Settings& settings, Experiment& experiment, const RunFolder& folder, const RunOutcome& outcome) {
+void report(const Settings& settings, Experiment& experiment, const RunFolder& folder, const RunOutcome& outcome,
+            ProcessGroup& group) {
+  const std::optional<Evaluation> evaluation = final_evaluation(experiment, folder, group);
+  if (!group.is_main()) return;
   nlohmann::ordered_json document = outcome_json(folder, outcome);
-  if (const auto evaluation = final_evaluation(experiment, folder)) {
+  if (evaluation) {
     document.update(evaluation_json(*evaluation, experiment.val->classes));
     if (settings.plots) draw_or_warn([&] { write_validation_pictures(*experiment.val, *evaluation, folder.path()); });
     print_text(settings, "\nbest epoch, every decoder layer:\n" + layer_table(*evaluation) + "\n");
@@ -154,14 +161,14 @@ void begin_run(const Settings& settings, const Experiment& experiment, const Run
 }
 
 ExitCode run_to_its_end(const Settings& settings, Experiment& experiment, const RunFolder& folder, Trainer& trainer,
-                        const ProcessGroup& group) {
+                        ProcessGroup& group) {
   const RunOutcome outcome = trainer.fit();
-  const bool stopped = outcome.end == RunOutcome::End::kStopped;
-  if (!group.is_main()) return stopped ? ExitCode::kStopped : ExitCode::kOk;
   if (outcome.end == RunOutcome::End::kFinished) {
-    report(settings, experiment, folder, outcome);
+    report(settings, experiment, folder, outcome, group);
     return ExitCode::kOk;
   }
+  const bool stopped = outcome.end == RunOutcome::End::kStopped;
+  if (!group.is_main()) return stopped ? ExitCode::kStopped : ExitCode::kOk;
   std::string text = "the run in " + folder.path().string() + " has finished (" + counted(outcome.epochs, "epoch") +
                      ", " + counted(outcome.steps, "step") + ", " + format_duration(outcome.train_seconds) +
                      "); nothing was changed; a larger epochs= or time= makes it longer";

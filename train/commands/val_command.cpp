@@ -32,7 +32,7 @@ Dataset load_data(const Settings& settings, const ModelInfo& info) {
   return load_evaluated(config, settings.split, classes);
 }
 
-Evaluation evaluate_model(const Settings& settings, OpenedModel& opened, const Dataset& dataset) {
+Evaluation evaluate_model(const Settings& settings, OpenedModel& opened, const Dataset& dataset, ProcessGroup& group) {
   const ImageSize size = resolve_image_size(settings, opened.size(), opened.model->stride());
   EvaluatorOptions options;
   options.resampling =
@@ -44,7 +44,8 @@ Evaluation evaluate_model(const Settings& settings, OpenedModel& opened, const D
   options.workers = static_cast<int>(settings.workers);
   options.threads = std::max(1, at::get_num_threads());
   to_channels_last(*opened.model);
-  Evaluation evaluation = *evaluate(opened.model, dataset, options);
+  Evaluation evaluation = *evaluate(opened.model, dataset, options, {}, group);
+  if (!group.is_main()) return evaluation;
   if (!opened.model->fused()) opened.model->fuse();
   add_times(evaluation, opened.model, options);
   return evaluation;
@@ -73,11 +74,12 @@ std::string write_files(const Settings& settings, const Dataset& dataset, const 
 
 }  // namespace
 
-ExitCode run_val(const Settings& settings) {
+ExitCode run_val(const Settings& settings, ProcessGroup& group) {
   require_trained(settings);
   OpenedModel opened = open_model(settings);
   const Dataset dataset = load_data(settings, opened.info);
-  const Evaluation evaluation = evaluate_model(settings, opened, dataset);
+  const Evaluation evaluation = evaluate_model(settings, opened, dataset, group);
+  if (!group.is_main()) return ExitCode::kOk;
   const DetectionReport report = report_detections(evaluation, dataset, settings.conf);
   nlohmann::ordered_json document = evaluation_json(evaluation, dataset.classes);
   document["operating_point"] = operating_point_json(report, dataset.classes);

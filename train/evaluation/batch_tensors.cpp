@@ -25,6 +25,12 @@ std::vector<Target> targets_of(const Batch& batch, torch::Device device) {
   return targets;
 }
 
+void leave_out_repeated(Batch& batch) {
+  batch.size -= batch.repeated;
+  batch.repeated = 0;
+  batch.targets.resize(static_cast<std::size_t>(batch.size));
+}
+
 std::int64_t count_boxes(std::span<const Batch> batches) {
   std::size_t boxes = 0;
   for (const Batch& batch : batches) {

@@ -16,6 +16,8 @@ namespace rtdetr {
 torch::Tensor images_of(const Batch& batch, torch::Device device);
 /// B entries, those of pictures without a box with 0 rows; views of one copy.
 std::vector<Target> targets_of(const Batch& batch, torch::Device device);
+/// Leaves the batch with the pictures that are its own (Batch::repeated), perhaps none.
+void leave_out_repeated(Batch& batch);
 /// Of all of them together.
 std::int64_t count_boxes(std::span<const Batch> batches);
 

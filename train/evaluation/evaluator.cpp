@@ -1,7 +1,7 @@
 #include "train/evaluation/evaluator.h"
 
 #include <algorithm>
-#include <cmath>
+#include <utility>
 
 #include <torch/torch.h>
 
@@ -9,8 +9,9 @@
 #include "core/base/error.h"
 #include "core/ops/device.h"
 #include "data/loader/loader.h"
-#include "losses/criterion.h"
 #include "train/evaluation/batch_tensors.h"
+#include "train/evaluation/findings.h"
+#include "train/evaluation/loss_means.h"
 
 namespace rtdetr {
 namespace {
@@ -21,68 +22,7 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-void append_detections(std::vector<MetricDetection>& list, const Detections& found, std::int64_t image_id,
-                       const ClassList& classes) {
-  const auto boxes = found.boxes_xyxy.to(torch::kCPU, torch::kFloat64).contiguous();
-  const auto scores = found.scores.to(torch::kCPU, torch::kFloat64).contiguous();
-  if (!scores.isfinite().all().item<bool>()) {
-    throw DivergedError("the model's scores for picture " + std::to_string(image_id) +
-                        " are not finite: its weights are too large or damaged; an earlier checkpoint, a lower lr0= or "
-                        "amp=off may help");
-  }
-  const auto labels = found.labels.to(torch::kCPU).contiguous();
-  const double* box = boxes.const_data_ptr<double>();
-  for (std::int64_t i = 0; i < labels.numel(); ++i, box += 4) {
-    const auto label = static_cast<std::size_t>(labels.const_data_ptr<std::int64_t>()[i]);
-    list.push_back({.image_id = image_id,
-                    .category_id = classes.category_ids.at(label),
-                    .box_xywh = {box[0], box[1], box[2] - box[0], box[3] - box[1]},
-                    .score = scores.const_data_ptr<double>()[i]});
-  }
-}
-
-/// Means of the loss terms over the pictures seen so far.
-class LossMeans {
- public:
-  void add(const ModelOutput& output, const Batch& batch, const CriterionOptions& criterion) {
-    const auto boxes = static_cast<double>(count_boxes({&batch, 1}));
-    const std::vector<Target> targets = targets_of(batch, output.layers.back().logits.device());
-    const CriterionResult result = compute_losses(output, targets, boxes, criterion);
-    const torch::Tensor values = result.values.to(torch::kCPU, torch::kFloat64).contiguous();
-    sums_.resize(result.terms.size());
-    for (std::size_t i = 0; i < result.terms.size(); ++i) {
-      sums_[i].first = result.terms[i].name;
-      sums_[i].second += values.const_data_ptr<double>()[i] * static_cast<double>(batch.size);
-    }
-    pictures_ += batch.size;
-  }
-  std::vector<std::pair<std::string, double>> means() const {
-    auto means = sums_;
-    for (auto& entry : means) entry.second /= static_cast<double>(std::max<std::int64_t>(pictures_, 1));
-    return means;
-  }
-
- private:
-  std::vector<std::pair<std::string, double>> sums_;
-  std::int64_t pictures_ = 0;
-};
-
-/// One batch's detections of every layer of the head, appended to each layer's list.
-void collect(const Head& head, const ModelOutput& output, const Batch& batch, const Dataset& dataset,
-             std::vector<std::vector<MetricDetection>>& by_layer) {
-  std::vector<PictureSize> sizes;
-  for (const Batch::Image& image : batch.targets) sizes.push_back({image.original_width, image.original_height});
-  const std::vector<HeadLayer> layers = head.layers();
-  for (std::size_t layer = 0; layer < layers.size(); ++layer) {
-    const auto found = head.postprocess(prediction_at(output, layers[layer]), sizes, {});
-    for (std::size_t i = 0; i < found.size(); ++i) {
-      const auto& picture = dataset.pictures[static_cast<std::size_t>(batch.targets[i].picture_index)];
-      append_detections(by_layer[layer], found[i], picture.id, dataset.classes);
-    }
-  }
-}
-
-Loader evaluation_loader(const Dataset& dataset, const EvaluatorOptions& options) {
+Loader evaluation_loader(const Dataset& dataset, const EvaluatorOptions& options, const ProcessGroup& group) {
   TransformOptions transforms;
   transforms.augment = false;
   transforms.height = options.height;
@@ -93,34 +33,40 @@ Loader evaluation_loader(const Dataset& dataset, const EvaluatorOptions& options
   loader.threads = options.workers;
   loader.shuffle = false;
   loader.drop_last = false;
+  loader.rank = group.rank();
+  loader.world = group.size();
   return Loader(dataset, transforms, loader);
 }
 
 }  // namespace
 
 std::optional<Evaluation> evaluate(DetectionModel& model, const Dataset& dataset, const EvaluatorOptions& options,
-                                   const std::function<bool()>& cancelled) {
+                                   const std::function<bool()>& cancelled, ProcessGroup& group) {
   const double begin = seconds_now();
   torch::NoGradGuard no_grad;
   model->eval();
-  Loader loader = evaluation_loader(dataset, options);
+  Loader loader = evaluation_loader(dataset, options, group);
   const std::vector<HeadLayer> layers = model->head().layers();
-  std::vector<std::vector<MetricDetection>> by_layer(layers.size());
+  std::vector<LayerFindings> findings(layers.size());
   LossMeans losses;
   Evaluation evaluation;
   loader.start(0);
   while (auto batch = loader.next()) {
     if (cancelled && cancelled()) return std::nullopt;
+    leave_out_repeated(*batch);
+    const WholeBatch whole = whole_of(*batch, group);
+    evaluation.pictures += static_cast<std::int64_t>(whole.pictures);
+    if (batch->size == 0) continue;
     const ModelOutput output = model->forward(images_of(*batch, options.device), {.all_layers = true});
-    collect(model->head(), output, *batch, dataset, by_layer);
-    if (options.criterion) losses.add(output, *batch, *options.criterion);
-    evaluation.pictures += batch->size;
+    collect(model->head(), output, *batch, dataset, findings);
+    if (options.criterion) losses.add(output, *batch, whole, *options.criterion);
   }
-  for (std::size_t i = 0; i < layers.size(); ++i)
-    evaluation.layers.push_back(
-        {.layer = layers[i], .metric = evaluate_coco(dataset.truth, by_layer[i], options.threads)});
-  evaluation.detections = std::move(by_layer.back());
-  evaluation.losses = losses.means();
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    std::vector<MetricDetection> found = gather(std::move(findings[i]), group);
+    evaluation.layers.push_back({.layer = layers[i], .metric = evaluate_coco(dataset.truth, found, options.threads)});
+    if (i + 1 == layers.size()) evaluation.detections = std::move(found);
+  }
+  if (options.criterion) evaluation.losses = losses.means(evaluation.pictures, group);
   evaluation.seconds = seconds_now() - begin;
   return evaluation;
 }

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/distributed/process_group.h"
 #include "core/image/resize.h"
 #include "data/dataset/dataset.h"
 #include "data/evaluation/coco_metric.h"
@@ -17,7 +18,7 @@ namespace rtdetr {
 
 struct EvaluatorOptions {
   std::int64_t height = 640, width = 640;
-  std::int64_t batch = 16;
+  std::int64_t batch = 16;             ///< of all processes together
   torch::Device device = torch::kCPU;  ///< where the model lies
   int workers = 4;                     ///< threads that read pictures
   int threads = 1;                     ///< of the metric
@@ -45,10 +46,16 @@ struct Evaluation {
 /// COCO evaluation of every layer that the head names from one forward pass per batch. The model is put into evaluation
 /// mode; gradients are off.
 ///
-/// @param cancelled  asked after each batch; true ends the evaluation without a result
+/// Of several processes each takes its part of every batch, and all have the whole result: detections in the order of
+/// the data set, each picture's once, and losses over the boxes of the whole batch. So the numbers are those of one
+/// process, as far as a picture's are the same to the last bit in a batch of another size.
+///
+/// @param cancelled  asked once for each batch, in every process alike; true ends the evaluation without a result, and
+///                   must be true in all processes or none
+/// @param group      the processes that evaluate together: each comes here with the same weights
 /// @throws DataError; DivergedError  for scores that are not finite
 std::optional<Evaluation> evaluate(DetectionModel& model, const Dataset& dataset, const EvaluatorOptions& options,
-                                   const std::function<bool()>& cancelled = {});
+                                   const std::function<bool()>& cancelled = {}, ProcessGroup& group = world_of_one());
 
 /// Milliseconds per picture of the model cut after each of its head's layers, in their order, batch 1: the median of
 /// `runs` forward passes each, taken in turns so that a disturbance of the machine hits all layers alike. Layer 0,

@@ -150,7 +150,7 @@ bool Trainer::end_epoch() {
 
 std::optional<Evaluation> Trainer::validate(bool inside) {
   const auto cancelled = [this] { return agree({.stop = should_stop()}, group_).stop; };
-  auto evaluation = evaluate(input_.average, *input_.val, options_.evaluation, cancelled);
+  auto evaluation = evaluate(input_.average, *input_.val, options_.evaluation, cancelled, group_);
   if (!evaluation) return std::nullopt;
   confidence_ = best_confidence(*evaluation, *input_.val);
   position_.validated_step = position_.steps;

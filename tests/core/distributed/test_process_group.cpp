@@ -89,6 +89,30 @@ TEST_CASE("a text of any length is shared, zero bytes and all") {
   CHECK(alone == "as it was");
 }
 
+struct Found {
+  std::int64_t picture = 0;
+  double score = 0;
+  bool operator==(const Found&) const = default;
+};
+
+TEST_CASE("records of all ranks are gathered by rank, however many each has, bit for bit") {
+  for (std::int64_t size = 1; size <= 4; ++size) {
+    std::vector<std::vector<Found>> expected(static_cast<std::size_t>(size));
+    for (std::int64_t rank = 0; rank < size; ++rank) {
+      for (std::int64_t i = 0; i < rank * rank % 3 * 40; ++i)  // none, 40 or 80
+        expected[static_cast<std::size_t>(rank)].push_back(
+            {100 * rank + i, i == 0 ? -0.0 : 0.1 * static_cast<double>(i)});
+    }
+    test::ThreadWorld(size).run([&](ProcessGroup& group) {
+      const auto all = group.all_gather(expected[static_cast<std::size_t>(group.rank())]);
+      RTDETR_CHECK(all == expected, "other records in a world of " + std::to_string(size));
+      for (const std::vector<Found>& records : all)
+        RTDETR_CHECK(records.empty() || std::signbit(records[0].score), "a zero has lost its sign");
+      RTDETR_CHECK(group.all_gather(std::vector<double>()) == std::vector<std::vector<double>>(all.size()), "nothing");
+    });
+  }
+}
+
 /// What a training step may be asked after it, as every rank sees it for itself.
 struct OwnView {
   bool finite = true, stop = false, out_of_time = false;

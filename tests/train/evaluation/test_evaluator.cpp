@@ -11,6 +11,7 @@
 #include "tests/support/devices.h"
 #include "tests/support/micro_run.h"
 #include "tests/support/temporary_folder.h"
+#include "tests/support/thread_world.h"
 #include "tests/support/two_layer_head.h"
 #include "train/loop/experiment.h"
 #include "train/loop/train_options.h"
@@ -146,6 +147,86 @@ TEST_CASE("losses are means over pictures, also where the last batch is smaller"
   both.insert(both.end(), last.begin(), last.end());
   CHECK(loss_of(both) == Approx((16 * loss_of({0}) + 8 * loss_of({1})) / 24));
   CHECK(loss_of({0}) != Approx(loss_of({1})));
+}
+
+namespace {
+
+/// The first pictures of a data set, and their boxes.
+Dataset first_pictures(const Dataset& all, std::size_t count) {
+  Dataset dataset = all;
+  dataset.pictures.resize(count);
+  dataset.truth.image_ids.clear();
+  for (const auto& picture : dataset.pictures) dataset.truth.image_ids.push_back(picture.id);
+  return dataset;
+}
+
+std::vector<std::int64_t> images_of_all(const Evaluation& evaluation) {
+  std::vector<std::int64_t> ids;
+  for (const MetricDetection& detection : evaluation.detections) ids.push_back(detection.image_id);
+  return ids;
+}
+
+void check_equal(const Evaluation& found, const Evaluation& expected) {
+  RTDETR_CHECK(found.pictures == expected.pictures, "pictures");
+  RTDETR_CHECK(images_of_all(found) == images_of_all(expected), "the detections' order");
+  for (std::size_t layer = 0; layer < expected.layers.size(); ++layer) {
+    const MetricResult &a = found.layers[layer].metric, &b = expected.layers[layer].metric;
+    RTDETR_CHECK(a.stats == b.stats && a.precision == b.precision && a.recall == b.recall, "metrics");
+  }
+  RTDETR_CHECK(found.losses.size() == expected.losses.size(), "loss terms");
+  for (std::size_t i = 0; i < expected.losses.size(); ++i) {
+    const auto& [name, mean] = found.losses[i];
+    RTDETR_CHECK(name == expected.losses[i].first && mean == Approx(expected.losses[i].second).epsilon(1e-5), name);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("several processes evaluate together what one evaluates alone, pictures for all of them or not") {
+  at::set_num_threads(1);
+  const TemporaryFolder temp;
+  const Settings settings = make_micro_run(temp.path(), {.pictures = 17});
+  std::vector<Experiment> experiments;  // of each rank
+  for (int rank = 0; rank < 4; ++rank) scatter_weights(*experiments.emplace_back(prepare_experiment(settings)).model);
+  EvaluatorOptions options = evaluator_options(experiments[0]);
+  options.batch = 5;
+  options.workers = 0;
+  options.criterion = GENERATE(CriterionOptions(), CriterionOptions::ultralytics());
+  for (std::size_t count = 1; count <= 17; ++count) {
+    const Dataset dataset = first_pictures(*experiments[0].val, count);
+    const auto alone = evaluate(experiments[0].model, dataset, options);
+    for (std::int64_t size = 1; size <= 4; ++size) {
+      INFO(count << " pictures, " << size << " processes");
+      CHECK_NOTHROW(test::ThreadWorld(size).run([&](ProcessGroup& group) {
+        DetectionModel model = experiments[static_cast<std::size_t>(group.rank())].model;
+        check_equal(*evaluate(model, dataset, options, {}, group), *alone);
+      }));
+    }
+  }
+}
+
+TEST_CASE("processes that share an evaluation are asked as often whether it is cancelled, and end it together") {
+  at::set_num_threads(1);
+  const TemporaryFolder temp;
+  const Settings settings = make_micro_run(temp.path(), {.pictures = 13});
+  std::vector<Experiment> experiments;
+  for (int rank = 0; rank < 3; ++rank) experiments.push_back(prepare_experiment(settings));
+  EvaluatorOptions options = evaluator_options(experiments[0]);
+  options.batch = 4;  // 4 + 4 + 4 + 1: of the last one two processes have no picture
+  for (const int last : {2, 4, 5}) {
+    std::vector<int> asked(3), ended(3);
+    test::ThreadWorld(3).run([&](ProcessGroup& group) {
+      const auto rank = static_cast<std::size_t>(group.rank());
+      const auto cancelled = [&] {
+        std::int64_t mine = ++asked[rank] == last && rank == 2 ? 1 : 0;
+        group.all_reduce(std::span(&mine, 1), Reduction::kMax);
+        return mine == 1;
+      };
+      ended[rank] = evaluate(experiments[rank].model, *experiments[rank].val, options, cancelled, group) ? 0 : 1;
+    });
+    CHECK(asked == std::vector<int>(3, std::min(last, 4)));
+    CHECK(ended == std::vector<int>(3, last <= 4 ? 1 : 0));
+  }
 }
 
 TEST_CASE("an evaluation that is cancelled has no result") {

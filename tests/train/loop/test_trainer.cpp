@@ -436,6 +436,24 @@ TEST_CASE("of two processes one wants to stop: both do, after the same step, and
   CHECK(all.size() == 24);  // each picture in one of them
 }
 
+TEST_CASE("two processes that validate agree on the numbers, and on the epoch that was best") {
+  at::set_num_threads(1);
+  const TemporaryFolder temp;
+  Settings settings = make_micro_run(temp.path());
+  settings.epochs = 2;
+  std::vector<RunOutcome> outcomes(2);
+  test::ThreadWorld(2).run([&](ProcessGroup& group) {
+    const Experiment experiment = prepare_experiment(settings);
+    const RunFolder folder = open_together(group, [&] { return RunFolder(temp / "runs/exp"); });
+    Trainer trainer(train_input(experiment), train_options(experiment), folder, group);
+    outcomes[static_cast<std::size_t>(group.rank())] = trainer.fit();
+  });
+  CHECK(outcomes[0].best_epoch >= 0);
+  CHECK(outcomes[1].best_epoch == outcomes[0].best_epoch);
+  CHECK(outcomes[1].best_ap == outcomes[0].best_ap);
+  CHECK(read_results(temp / "runs/exp/results.csv").columns.front().size() == 2);  // a row an epoch, by one of them
+}
+
 TEST_CASE(
     "the micro model learns its pictures by heart, and its file says how to show it pictures and what to believe") {
   const TemporaryFolder temp;

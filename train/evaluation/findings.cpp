@@ -1,0 +1,80 @@
+#include "train/evaluation/findings.h"
+
+#include <algorithm>
+#include <span>
+#include <utility>
+
+#include <torch/torch.h>
+
+#include "core/base/error.h"
+
+namespace rtdetr {
+namespace {
+
+void append_detections(LayerFindings& findings, const Detections& found, std::int64_t image_id,
+                       const ClassList& classes) {
+  const auto boxes = found.boxes_xyxy.to(torch::kCPU, torch::kFloat64).contiguous();
+  const auto scores = found.scores.to(torch::kCPU, torch::kFloat64).contiguous();
+  if (!scores.isfinite().all().item<bool>()) {
+    throw DivergedError("the model's scores for picture " + std::to_string(image_id) +
+                        " are not finite: its weights are too large or damaged; an earlier checkpoint, a lower lr0= or "
+                        "amp=off may help");
+  }
+  const auto labels = found.labels.to(torch::kCPU).contiguous();
+  const double* box = boxes.const_data_ptr<double>();
+  for (std::int64_t i = 0; i < labels.numel(); ++i, box += 4) {
+    const auto label = static_cast<std::size_t>(labels.const_data_ptr<std::int64_t>()[i]);
+    findings.detections.push_back({.image_id = image_id,
+                                   .category_id = classes.category_ids.at(label),
+                                   .box_xywh = {box[0], box[1], box[2] - box[0], box[3] - box[1]},
+                                   .score = scores.const_data_ptr<double>()[i]});
+  }
+}
+
+/// A picture's detections among those of its process.
+struct PictureFindings {
+  std::int64_t index = 0;
+  std::span<const MetricDetection> detections;
+};
+
+void append_pictures(const std::vector<LayerFindings::Picture>& pictures, std::span<const MetricDetection> detections,
+                     std::vector<PictureFindings>& list) {
+  for (const LayerFindings::Picture& picture : pictures) {
+    const auto count = static_cast<std::size_t>(picture.detections);
+    list.push_back({picture.index, detections.first(count)});
+    detections = detections.subspan(count);
+  }
+}
+
+}  // namespace
+
+void collect(const Head& head, const ModelOutput& output, const Batch& batch, const Dataset& dataset,
+             std::vector<LayerFindings>& by_layer) {
+  std::vector<PictureSize> sizes;
+  for (const Batch::Image& image : batch.targets) sizes.push_back({image.original_width, image.original_height});
+  const std::vector<HeadLayer> layers = head.layers();
+  for (std::size_t layer = 0; layer < layers.size(); ++layer) {
+    const auto found = head.postprocess(prediction_at(output, layers[layer]), sizes, {});
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      const std::int64_t index = batch.targets[i].picture_index;
+      append_detections(by_layer[layer], found[i], dataset.pictures[static_cast<std::size_t>(index)].id,
+                        dataset.classes);
+      by_layer[layer].pictures.push_back({index, found[i].labels.numel()});
+    }
+  }
+}
+
+std::vector<MetricDetection> gather(LayerFindings mine, ProcessGroup& group) {
+  if (group.size() == 1) return std::move(mine.detections);
+  const auto pictures = group.all_gather(mine.pictures);
+  const auto detections = group.all_gather(mine.detections);
+  std::vector<PictureFindings> list;
+  for (std::size_t rank = 0; rank < pictures.size(); ++rank) append_pictures(pictures[rank], detections[rank], list);
+  std::sort(list.begin(), list.end(), [](const auto& a, const auto& b) { return a.index < b.index; });
+  std::vector<MetricDetection> all;
+  for (const PictureFindings& picture : list)
+    all.insert(all.end(), picture.detections.begin(), picture.detections.end());
+  return all;
+}
+
+}  // namespace rtdetr

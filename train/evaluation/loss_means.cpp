@@ -1,0 +1,58 @@
+#include "train/evaluation/loss_means.h"
+
+#include <algorithm>
+#include <array>
+
+#include <torch/torch.h>
+
+#include "core/base/text.h"
+#include "losses/criterion.h"
+#include "train/evaluation/batch_tensors.h"
+
+namespace rtdetr {
+
+WholeBatch whole_of(const Batch& part, ProcessGroup& group) {
+  std::array<double, 2> counts{static_cast<double>(part.size), static_cast<double>(count_boxes({&part, 1}))};
+  group.all_reduce(counts, Reduction::kSum);
+  return {.pictures = counts[0], .boxes = counts[1]};
+}
+
+namespace {
+
+/// For part of a batch, so that the terms of all parts sum up to those of the whole: no part divides by its own pairs,
+/// which all boxes together have as many of, or takes another loss for want of boxes that other parts have.
+CriterionOptions for_part_of(const WholeBatch& whole, CriterionOptions criterion) {
+  criterion.normalizer = CriterionOptions::Normalizer::kNumBoxes;
+  criterion.focal_when_empty = criterion.focal_when_empty && whole.boxes == 0;
+  return criterion;
+}
+
+}  // namespace
+
+void LossMeans::add(const ModelOutput& output, const Batch& part, const WholeBatch& whole,
+                    const CriterionOptions& criterion) {
+  const std::vector<Target> targets = targets_of(part, output.layers.back().logits.device());
+  const bool is_part = static_cast<double>(part.size) < whole.pictures;
+  const CriterionResult result =
+      compute_losses(output, targets, whole.boxes, is_part ? for_part_of(whole, criterion) : criterion);
+  const torch::Tensor values = result.values.to(torch::kCPU, torch::kFloat64).contiguous();
+  names_.clear();
+  for (const LossTerm& term : result.terms) names_.push_back(term.name);
+  sums_.resize(names_.size());
+  for (std::size_t i = 0; i < sums_.size(); ++i) sums_[i] += values.const_data_ptr<double>()[i] * whole.pictures;
+}
+
+std::vector<std::pair<std::string, double>> LossMeans::means(std::int64_t pictures, ProcessGroup& group) const {
+  std::string names = join(names_, ",");
+  group.broadcast(names);  // the main process has a picture of every batch
+  std::vector<double> sums = sums_;
+  const std::vector<std::string> terms = split(names, ',');
+  sums.resize(terms.size());
+  group.all_reduce(sums, Reduction::kSum);
+  std::vector<std::pair<std::string, double>> means;
+  for (std::size_t i = 0; i < terms.size(); ++i)
+    means.emplace_back(terms[i], sums[i] / static_cast<double>(std::max<std::int64_t>(pictures, 1)));
+  return means;
+}
+
+}  // namespace rtdetr
