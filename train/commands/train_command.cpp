@@ -206,7 +206,7 @@ ExitCode run_train(const Settings& settings, ProcessGroup& group) {
   if (checkpoint) {
     take_over(experiment, *checkpoint);
   } else {
-    length = fit_new_run(experiment);
+    length = fit_new_run(experiment, group);
   }
   const auto fresh = [&] { return RunFolder::create(settings.project, settings.name, settings.exist_ok); };
   if (!folder) folder.emplace(open_together(group, fresh));

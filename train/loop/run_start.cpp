@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "core/base/log.h"
 #include "core/base/text.h"
@@ -17,6 +18,12 @@ namespace {
 void keep_precision(Experiment& experiment, const RunFacts& facts) {
   const Precision saved = facts.precision == "bf16" ? Precision::kBFloat16 : Precision::kFloat32;
   experiment.precision = {saved, "as this run began: " + facts.precision};
+}
+
+void share_precision(Experiment& experiment, ProcessGroup& group) {
+  auto chosen = static_cast<std::int64_t>(experiment.precision.precision);
+  group.broadcast(std::span(&chosen, 1));
+  experiment.precision.precision = static_cast<Precision>(chosen);
 }
 
 /// The time was used up, and since then epochs= was said or made larger: nothing else can be meant by it. The same
@@ -61,11 +68,13 @@ void keep_fitted(Experiment& experiment, const RunFacts& facts) {
 
 }  // namespace
 
-RunLength fit_new_run(Experiment& experiment) {
+RunLength fit_new_run(Experiment& experiment, ProcessGroup& group) {
   constexpr double kHour = 3600;
   Settings& settings = experiment.settings;
+  share_precision(experiment, group);
   if (settings.time > 0) log::info("trial steps, to fit the settings to time=" + format_double(settings.time));
-  const double step_seconds = settings.time > 0 ? measure_step(experiment, settings.time * kHour) : 0;
+  double step_seconds = settings.time > 0 ? measure_step(experiment, settings.time * kHour) : 0;
+  group.all_reduce(std::span(&step_seconds, 1), Reduction::kMax);
   const RunLength length = expected_length(settings, experiment.steps_per_epoch(), step_seconds);
   const std::vector<FittedValue> fitted = fit_to_length(settings, length);
   experiment.fitted = set_fitted(fitted, settings);

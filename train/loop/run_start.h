@@ -10,7 +10,10 @@ namespace rtdetr {
 
 /// Fits a new run's settings to its length (run_length.h), with time= from a few measured steps, and says what changed.
 /// Keys that were fitted are in experiment.fitted.
-RunLength fit_new_run(Experiment& experiment);
+/// @param group  the processes that train together. What each measures by its own clock they settle alike: the
+/// precision
+///               of amp=auto is the main one's, and a step takes as long as the slowest's
+RunLength fit_new_run(Experiment& experiment, ProcessGroup& group = world_of_one());
 
 /// Takes over what the run that is continued has settled: that it is the same run, its precision, what was fitted to
 /// its length. A run that has used up its time= goes on by epochs= alone when that was said or made larger since.

@@ -12,6 +12,7 @@
 #include "tests/support/run_record.h"
 #include "tests/support/stop_when.h"
 #include "tests/support/temporary_folder.h"
+#include "tests/support/thread_world.h"
 #include "train/loop/trainer.h"
 #include "train/loop/trial.h"
 
@@ -57,6 +58,25 @@ std::vector<double> rates(const Settings& settings, const std::string& name) {
 void type(Settings& settings, const std::string& key) { settings.given[key] = "command line"; }
 
 }  // namespace
+
+TEST_CASE("processes that train together begin with one precision and one length, whatever each has measured") {
+  at::set_num_threads(1);
+  const TemporaryFolder temp;
+  Settings settings = make_micro_run(temp.path());
+  settings.time = 0.01;
+  std::vector<RunLength> lengths(2);
+  std::vector<Precision> precisions(2);
+  test::ThreadWorld(2).run([&](ProcessGroup& group) {
+    const auto rank = static_cast<std::size_t>(group.rank());
+    Experiment experiment = prepare_experiment(settings);
+    experiment.precision.precision = group.is_main() ? Precision::kBFloat16 : Precision::kFloat32;
+    lengths[rank] = fit_new_run(experiment, group);
+    precisions[rank] = experiment.precision.precision;
+  });
+  CHECK(lengths[1].steps == lengths[0].steps);
+  CHECK(precisions[0] == Precision::kBFloat16);
+  CHECK(precisions[1] == Precision::kBFloat16);
+}
 
 TEST_CASE("trial steps leave the experiment as it was") {
   at::set_num_threads(1);
