@@ -166,6 +166,13 @@ std::vector<std::string> class_term_names() {
   return names;
 }
 
+CriterionOptions CriterionOptions::for_part_of_batch(double boxes_of_all) const {
+  CriterionOptions part = *this;
+  part.normalizer = Normalizer::kNumBoxes;
+  part.focal_when_empty = focal_when_empty && boxes_of_all == 0;
+  return part;
+}
+
 CriterionOptions CriterionOptions::ultralytics() {
   CriterionOptions options;
   options.vfl_alpha = 0.25;

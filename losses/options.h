@@ -51,6 +51,11 @@ struct CriterionOptions {
   /// auxiliary.
   enum class Naming { kOfficial, kUltralytics } naming = Naming::kOfficial;
 
+  /// The same loss for a part of a batch, so that the terms of all parts add up to those of the whole: no part divides
+  /// by its own pairs, which all boxes together have as many of, or takes another loss for want of boxes that others
+  /// have.
+  CriterionOptions for_part_of_batch(double boxes_of_all) const;
+
   /// The numbers of Ultralytics 8.4 (docs/reference/official_behaviour.md#ultralytics-loss).
   static CriterionOptions ultralytics();
   /// Whose loss.

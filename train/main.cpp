@@ -8,6 +8,7 @@
 #include "train/config/input_files.h"
 #include "train/config/settings_parser.h"
 #include "train/process/failure.h"
+#include "train/process/job.h"
 #include "train/process/machine.h"
 #include "train/process/short_spins.h"
 #include "train/process/standard_streams.h"
@@ -18,10 +19,15 @@ namespace {
 using rtdetr::Command;
 using rtdetr::ExitCode;
 
+ExitCode train(const rtdetr::Settings& settings) {
+  const auto job = rtdetr::join_job();
+  return rtdetr::run_train(rtdetr::settings_of_rank(settings, *job), *job);
+}
+
 ExitCode run(const rtdetr::Settings& settings) {
   switch (settings.command) {
     case Command::kTrain:
-      return rtdetr::run_train(settings);
+      return train(settings);
     case Command::kVal:
       return rtdetr::run_val(settings);
     case Command::kPredict:
@@ -75,6 +81,7 @@ int main(int argc, char** argv) {
     const rtdetr::Settings settings = rtdetr::parse_command_line(arguments);
     rtdetr::require_input_files(settings);
     if (uses_many_threads(settings)) rtdetr::restart_with_short_spins(argv);
+    if (rtdetr::starts_ranks(settings)) return static_cast<int>(rtdetr::launch_job(settings, {argv, argv + argc}));
     rtdetr::apply_machine_settings(settings);
     return static_cast<int>(run(settings));
   } catch (...) {

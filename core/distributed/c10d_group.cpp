@@ -138,13 +138,13 @@ std::unique_ptr<ProcessGroup> join_at(const Rendezvous& me, Meeting meeting, dou
 
 }  // namespace
 
-std::unique_ptr<ProcessGroup> join_world(const Rendezvous& at, const JoinOptions& options) {
+std::unique_ptr<ProcessGroup> join_world(const Rendezvous& at) {
   if (at.size == 1) return make_world_of_one();
   RTDETR_CHECK(at.port != 0, rank_label(at) + "a world of several needs a port");
   quiet_logs();
   const double deadline = seconds_now() + at.timeout;
-  Meeting meeting = meet(at, at.rank == 0 && !options.place_is_open, deadline);
-  meeting.store = c10::make_intrusive<c10d::PrefixStore>("rtdetr/" + options.attempt, std::move(meeting.store));
+  Meeting meeting = meet(at, at.rank == 0 && !at.place_is_open, deadline);
+  meeting.store = c10::make_intrusive<c10d::PrefixStore>("rtdetr/" + at.attempt, std::move(meeting.store));
   return join_at(at, std::move(meeting), deadline);
 }
 

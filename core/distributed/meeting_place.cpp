@@ -130,6 +130,7 @@ std::string rank_label(const Rendezvous& me) {
 }
 
 MeetingPlace open_meeting_place(const Rendezvous& at) {
+  if (at.listen_fd >= 0) return {OpenSocket(at.listen_fd), at.host, false};
   std::string fault;
   const Addresses list = addresses_of(at.host.c_str(), at.port, 0, fault);
   if (!list) refuse(at, "the host has no address (" + fault + "); give the host of rank 0");

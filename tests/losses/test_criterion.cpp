@@ -167,13 +167,14 @@ TEST_CASE("terms do not depend on the order of the queries") {
   CHECK(difference(a.values, b.values) < 1e-12);
 }
 
-TEST_CASE("sums are divided by the number of boxes, by the groups of denoising too, and never by less than one") {
+TEST_CASE("sums are divided by the number of boxes, by the groups of denoising too; none count as one") {
   Draws draws(6);
   const std::vector<Target> targets = some_targets(draws);
   ModelOutput output = some_output(draws, targets);
   const Tensor one = compute_losses(output, targets, 1).values;
   CHECK(difference(compute_losses(output, targets, 4).values * 4, one) < 1e-12);
-  CHECK(difference(compute_losses(output, targets, 0.25).values, one) == 0);
+  CHECK(difference(compute_losses(output, targets, 0.25).values * 0.25, one) < 1e-12);  // a process' share of one box
+  CHECK(difference(compute_losses(output, targets, 0).values, one) == 0);
   for (Prediction& layer : output.denoising) {  // both groups say the same
     layer.boxes_cxcywh.slice(1, 10) = layer.boxes_cxcywh.slice(1, 0, 10);
     layer.logits.slice(1, 10) = layer.logits.slice(1, 0, 10);

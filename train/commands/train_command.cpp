@@ -19,6 +19,7 @@
 #include "train/loop/trainer.h"
 #include "train/process/allocator.h"
 #include "train/process/failure.h"
+#include "train/process/launched_rank.h"
 #include "train/process/standard_streams.h"
 #include "train/process/stop_signal.h"
 #include "train/report/dataset_picture.h"
@@ -150,11 +151,20 @@ ExitCode show_plan(const Settings& settings) {
   return ExitCode::kOk;
 }
 
+/// How a step is shared. Rates are of the whole batch, as they are for one process.
+std::string describe_sharing(const Experiment& experiment, std::int64_t processes) {
+  const std::int64_t batch = training_loader_options(experiment).batch_size;
+  return std::to_string(processes) + " processes, " + counted(batch / processes, "picture") + " of each batch of " +
+         std::to_string(batch) + " to each; lr0=" + format_short(experiment.settings.lr0) +
+         " is of the whole batch: it stays as it is, however many share it";
+}
+
 /// What goes on before the first step: the arguments into the folder, the plan to people.
 void begin_run(const Settings& settings, const Experiment& experiment, const RunFolder& folder,
-               const std::optional<RunLength>& length) {
+               const std::optional<RunLength>& length, std::int64_t processes) {
   write_text_atomically(folder.path() / "args.yaml", arguments_text(settings, experiment));
   log::info(describe(experiment));
+  if (processes > 1) log::info(describe_sharing(experiment, processes));
   if (length) warn_about_short_run(experiment, *length);
   if (settings.plots) draw_or_warn([&] { write_dataset_picture(experiment.train, folder.path() / "labels.jpg"); });
   log::info("writing to " + folder.path().string());
@@ -196,7 +206,8 @@ ExitCode run_to_its_end(const Settings& settings, Experiment& experiment, const 
 ExitCode run_train(const Settings& settings, ProcessGroup& group) {
   keep_freed_memory();
   if (settings.check) return show_plan(settings);
-  const StopSignals signals;
+  using Second = StopSignals::Second;
+  const StopSignals signals(is_launched_rank() ? Second::kIsTheSame : Second::kLeaves);
   outlive_closed_pipes();
   std::optional<RunFolder> folder = folder_to_continue(settings, group);
   std::optional<RunCheckpoint> checkpoint;
@@ -213,12 +224,14 @@ ExitCode run_train(const Settings& settings, ProcessGroup& group) {
   if (group.is_main()) log::set_spare_file(folder->path() / "output.txt");
   Trainer trainer(train_input(experiment), train_options(experiment), *folder, group);
   TrainDisplay display(experiment.train, *folder);
-  group.is_main() ? display.watch(trainer, settings.plots) : display.watch_silently(trainer);
   if (checkpoint) go_on(trainer, *checkpoint, experiment.settings, *folder);
-  if (group.is_main() && !trainer.finished()) begin_run(settings, experiment, *folder, length);
+  group.is_main() ? display.watch(trainer, settings.plots, how_to_go_on(settings, *folder))
+                  : display.watch_silently(trainer);
+  if (group.is_main() && !trainer.finished()) begin_run(settings, experiment, *folder, length, group.size());
   try {
     return run_to_its_end(settings, experiment, *folder, trainer, group);
   } catch (...) {
+    if (!group.is_main()) throw;  // what is on the disk, the main process knows
     fail_run(settings, *folder, trainer, as_error(std::current_exception()));
   }
 }

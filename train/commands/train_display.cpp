@@ -3,6 +3,7 @@
 #include <string>
 
 #include "core/base/log.h"
+#include "train/process/launched_rank.h"
 #include "train/process/stop_signal.h"
 #include "train/report/run_pictures.h"
 
@@ -22,7 +23,7 @@ void TrainConsole::on_step(const StepEvent& event) {
                       .wait_seconds = event.wait_seconds,
                       .remaining_steps = remaining.steps,
                       .remaining_seconds = remaining.seconds};
-  for (const Batch& batch : event.batches) point.pictures += batch.size;
+  for (const Batch& batch : event.batches) point.pictures += batch.size * event.processes;
   line_.show(point);
 }
 
@@ -45,7 +46,19 @@ void TrainPictures::on_record(const EpochRecord&) {
 
 bool StopOnSignal::should_stop() { return StopSignals::requested(); }
 
-void TrainDisplay::watch(Trainer& trainer, bool plots) {
+void NoteForLauncher::note(const Trainer& trainer, const std::string& how_to_go_on) {
+  trainer_ = &trainer;
+  how_to_go_on_ = how_to_go_on;
+  on_saved();
+}
+
+void NoteForLauncher::on_saved() {
+  leave_note(trainer_->last_durable() + (trainer_->has_saved() ? "; " + how_to_go_on_ : ""));
+}
+
+void TrainDisplay::watch(Trainer& trainer, bool plots, const std::string& how_to_go_on) {
+  note_.note(trainer, how_to_go_on);
+  trainer.observe(note_);
   trainer.observe(console_);
   if (plots) trainer.observe(pictures_);
   trainer.observe(stop_);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include "data/dataset/dataset.h"
 #include "train/loop/train_observer.h"
 #include "train/loop/trainer.h"
@@ -39,13 +41,24 @@ class StopOnSignal : public TrainObserver {
   bool should_stop() override;
 };
 
+/// What the launcher tells if a rank fails: what is saved and how to go on (leave_note()).
+class NoteForLauncher : public TrainObserver {
+ public:
+  void note(const Trainer& trainer, const std::string& how_to_go_on);
+  void on_saved() override;
+
+ private:
+  const Trainer* trainer_ = nullptr;
+  std::string how_to_go_on_;
+};
+
 /// All of these.
 class TrainDisplay {
  public:
   /// Outlived by both.
   TrainDisplay(const Dataset& train, const RunFolder& folder) : pictures_(train, folder) {}
   /// Outlives the trainer's fit(). @param plots  with pictures
-  void watch(Trainer& trainer, bool plots);
+  void watch(Trainer& trainer, bool plots, const std::string& how_to_go_on);
   /// For a process that is not the main one: shows nothing, but may be told to stop.
   void watch_silently(Trainer& trainer) { trainer.observe(stop_); }
 
@@ -53,6 +66,7 @@ class TrainDisplay {
   TrainConsole console_;
   TrainPictures pictures_;
   StopOnSignal stop_;
+  NoteForLauncher note_;
 };
 
 }  // namespace rtdetr

@@ -153,6 +153,12 @@ void add_machine_keys(std::vector<Key>& keys) {
   s.number("threads", &Settings::threads, kWorkers | kInfo | kCheck | kCocoEval, 0, 4096, "threads", "4",
            "compute threads; 0 = $OMP_NUM_THREADS, else one per physical core")
       .on_resume = kMayChange;
+  s.number(
+       "nproc", &Settings::nproc, kTrain, 1, 1024, "processes", "2",
+       "processes on this machine that share the work of a run, e.g. device=cpu nproc=2: started by this one, which "
+       "passes signals on and ends all if one fails. What they write comes with \"rank 1: \" before each line, but "
+       "for the first's. Under torchrun or srun these start them, and nproc= stays away")
+      .on_resume = kMayChange;
   s.number("workers", &Settings::workers, kTrain | kVal, 0, 1024, "threads", "4",
            "threads that read and transform pictures; results do not depend on it")
       .on_resume = kMayChange;
@@ -160,7 +166,7 @@ void add_machine_keys(std::vector<Key>& keys) {
            "finished batches that wait for the model at most; more bridge pictures that are slow to read")
       .on_resume = kMayChange;
   s.number("batch", &Settings::batch, kTrain | kVal | kPredict | kBenchmark, 1, 65536, "pictures", "16",
-           "pictures per step");
+           "pictures per step, of all processes together");
   s.number("imgsz", &Settings::imgsz, kModelUsers | kCheck, 32, 16384, "pixels", "640",
            "input size: one side, or height,width; by default the checkpoint's, else 640")
       .on_resume = kMayChange;
@@ -246,6 +252,9 @@ void add_optimizer_keys(std::vector<Key>& keys) {
   s.number("beta2", &Settings::beta2, kTrain, 0, 0.99999999, "", "0.999", "decay of the mean of their squares");
   s.number("clip_norm", &Settings::clip_norm, kTrain, 0, kNone, "", "0.1",
            "largest norm of all gradients together; 0 = no limit");
+  s.flag("sync_bn", &Settings::sync_bn, kTrain,
+         "several processes: BatchNorm over the pictures of all of them, as one process has it; false = each its own, "
+         "which waits less");
   s.number("accumulate", &Settings::accumulate, kTrain, 1, 65536, "batches", "1", "batches per optimizer step");
   s.number("ema_decay", &Settings::ema_decay, kTrain, 0, 0.99999999, "", "0.9999",
            "of the averaged weights, which are evaluated and exported; 0 = no average");

@@ -46,6 +46,7 @@ struct Settings {
   // machine and output
   std::string device = "cpu";
   std::int64_t threads = 0;   ///< compute threads; 0 = one per physical core (main.cpp applies it)
+  std::int64_t nproc = 1;     ///< processes that train together, started by this one (train/process/job.h)
   std::int64_t workers = 4;   ///< threads that read pictures; 0 = none of their own
   std::int64_t prefetch = 2;  ///< finished batches that wait at most
   std::int64_t batch = 16;
@@ -94,6 +95,7 @@ struct Settings {
   double ema_decay = 0.9999;                 ///< 0 = no EMA
   double ema_ramp = 2000;                    ///< d(t) = ema_decay · (1 − exp(−t / ema_ramp))
   std::string amp = "off";                   ///< off, bf16, auto
+  bool sync_bn = true;                       ///< BatchNorm over the pictures of all processes
   std::int64_t accumulate = 1;               ///< batches per optimizer step
   std::vector<ParamGroupRule> param_groups;  ///< only in a recipe; empty: see train/optim/param_groups.h
 

@@ -17,24 +17,12 @@ WholeBatch whole_of(const Batch& part, ProcessGroup& group) {
   return {.pictures = counts[0], .boxes = counts[1]};
 }
 
-namespace {
-
-/// For part of a batch, so that the terms of all parts sum up to those of the whole: no part divides by its own pairs,
-/// which all boxes together have as many of, or takes another loss for want of boxes that other parts have.
-CriterionOptions for_part_of(const WholeBatch& whole, CriterionOptions criterion) {
-  criterion.normalizer = CriterionOptions::Normalizer::kNumBoxes;
-  criterion.focal_when_empty = criterion.focal_when_empty && whole.boxes == 0;
-  return criterion;
-}
-
-}  // namespace
-
 void LossMeans::add(const ModelOutput& output, const Batch& part, const WholeBatch& whole,
                     const CriterionOptions& criterion) {
   const std::vector<Target> targets = targets_of(part, output.layers.back().logits.device());
   const bool is_part = static_cast<double>(part.size) < whole.pictures;
   const CriterionResult result =
-      compute_losses(output, targets, whole.boxes, is_part ? for_part_of(whole, criterion) : criterion);
+      compute_losses(output, targets, whole.boxes, is_part ? criterion.for_part_of_batch(whole.boxes) : criterion);
   const torch::Tensor values = result.values.to(torch::kCPU, torch::kFloat64).contiguous();
   names_.clear();
   for (const LossTerm& term : result.terms) names_.push_back(term.name);

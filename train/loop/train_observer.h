@@ -16,8 +16,9 @@ struct StepEvent {
   std::span<const Batch> batches;
   const RunPosition& position;  ///< after the step
   const RunBudget& budget;
-  double seconds = 0;       ///< the step with its wait for data
-  double wait_seconds = 0;  ///< of these, waiting for data
+  double seconds = 0;          ///< the step with its wait for data
+  double wait_seconds = 0;     ///< of these, waiting for data
+  std::int64_t processes = 1;  ///< that took it together, each with batches of this size
 };
 
 /// What a run tells while it goes, and asks. All calls come from the thread of fit(), between two steps; an exception
@@ -35,6 +36,8 @@ class TrainObserver {
   virtual void on_validation(const EpochRecord& record);
   /// results.csv has a new row: of an epoch that has ended, or with record.inside of one that goes on.
   virtual void on_record(const EpochRecord& record);
+  /// The run's state is on the disk, or a save has failed that will be tried again.
+  virtual void on_saved() {}
   /// Asked after every step and every validated batch; true: the run saves its state and ends.
   virtual bool should_stop() { return false; }
 };

@@ -75,6 +75,7 @@ TrainOptions train_options(const Experiment& experiment) {
                    .precision = experiment.precision.precision,
                    .device = experiment.device,
                    .seed = static_cast<std::uint64_t>(settings.seed),
+                   .sync_bn = settings.sync_bn,
                    .criterion = criterion_options(settings)},
           .adamw = adamw_options(settings),
           .ema = ema_options(settings),

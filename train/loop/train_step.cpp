@@ -124,7 +124,7 @@ StepReport TrainStep::run(std::span<const Batch> batches, const StepPosition& po
     ForwardOptions forward;
     forward.generator = at::make_generator<at::CPUGeneratorImpl>(noise_seed(options_.seed, position.epoch, index));
     forward.share = {group_.rank(), group_.size(), boxes.largest[i]};
-    const CriterionResult result = losses_of(batches[i], boxes.per_process, forward);
+    const CriterionResult result = losses_of(batches[i], boxes, i, forward);
     numbers.add(result);
     const bool last = i + 1 == batches.size();
     last ? reducer_->backward(result.total) : result.total.backward();
@@ -144,21 +144,31 @@ StepReport TrainStep::run(std::span<const Batch> batches, const StepPosition& po
   return report;
 }
 
-/// A sum brings every process the largest counts of all: each writes its own beside the others'.
+/// A sum brings every process the largest counts of all: each writes its own beside the others', behind its boxes.
 TrainStep::JointBoxes TrainStep::count_jointly(std::span<const Batch> batches) {
   const auto size = static_cast<std::size_t>(group_.size()), rank = static_cast<std::size_t>(group_.rank());
-  std::vector<std::int64_t> counts(1 + size * batches.size());
-  counts[0] = count_boxes(batches);
-  for (std::size_t i = 0; i < batches.size(); ++i) counts[1 + i * size + rank] = largest_count(batches[i]);
+  std::vector<std::int64_t> counts((1 + size) * batches.size());
+  for (std::size_t i = 0; i < batches.size(); ++i) {
+    counts[i * (1 + size)] = count_boxes(batches.subspan(i, 1));
+    counts[i * (1 + size) + 1 + rank] = largest_count(batches[i]);
+  }
   group_.all_reduce(std::span(counts), Reduction::kSum);
-  // The reference takes at least 1 for each process, which makes a batch with fewer boxes than processes count less.
-  JointBoxes boxes{.per_process = std::max(1.0, static_cast<double>(counts[0])) / static_cast<double>(size)};
-  for (auto first = counts.begin() + 1; first != counts.end(); first += static_cast<std::ptrdiff_t>(size))
-    boxes.largest.push_back(*std::max_element(first, first + static_cast<std::ptrdiff_t>(size)));
+  JointBoxes boxes;
+  for (auto first = counts.begin(); first != counts.end(); first += static_cast<std::ptrdiff_t>(1 + size)) {
+    boxes.of_batch.push_back(static_cast<double>(*first));
+    boxes.of_step += boxes.of_batch.back();
+    boxes.largest.push_back(*std::max_element(first + 1, first + static_cast<std::ptrdiff_t>(1 + size)));
+  }
   return boxes;
 }
 
-CriterionResult TrainStep::losses_of(const Batch& batch, double num_boxes, const ForwardOptions& options) {
+/// With gradients averaged over the processes, the divisor is a process' share of the joint boxes. The reference takes
+/// at least 1 for each process, which makes a batch with fewer boxes than processes count less.
+CriterionResult TrainStep::losses_of(const Batch& batch, const JointBoxes& boxes, std::size_t index,
+                                     const ForwardOptions& options) {
+  const bool by_batch = options_.criterion.normalizer == CriterionOptions::Normalizer::kMatchedPairs;
+  const double num_boxes =
+      std::max(1.0, by_batch ? boxes.of_batch[index] : boxes.of_step) / static_cast<double>(group_.size());
   const std::vector<Target> targets = targets_of(batch, options_.device);
   ForwardOptions forward = options;
   forward.targets = targets;
@@ -167,7 +177,9 @@ CriterionResult TrainStep::losses_of(const Batch& batch, double num_boxes, const
     const AutocastScope autocast(options_.precision, options_.device);
     output = model_->forward(images_of(batch, options_.device).to(type_), forward);
   }
-  return compute_losses(output, targets, num_boxes, options_.criterion);
+  const CriterionOptions& whole = options_.criterion;
+  return compute_losses(output, targets, num_boxes,
+                        group_.size() == 1 ? whole : whole.for_part_of_batch(boxes.of_batch[index]));
 }
 
 /// Every process has measured its own pictures; all go on with the same numbers.

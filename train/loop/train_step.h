@@ -24,7 +24,7 @@ struct StepOptions {
   Precision precision = Precision::kFloat32;
   torch::Device device = torch::kCPU;  ///< where model, optimizer and average lie; batches go there
   std::uint64_t seed = 0;              ///< of the denoising noise
-  bool sync_bn = false;                ///< BatchNorm over the pictures of all processes together
+  bool sync_bn = true;                 ///< BatchNorm over the pictures of all processes together
   CriterionOptions criterion;
 };
 
@@ -71,11 +71,13 @@ class TrainStep {
  private:
   /// What all processes need to know of each other's pictures.
   struct JointBoxes {
-    double per_process = 0;             ///< the losses' divisor: with averaged gradients, that of the global batch
+    double of_step = 0;                 ///< boxes of all batches
+    std::vector<double> of_batch;       ///< of each
     std::vector<std::int64_t> largest;  ///< of each batch: boxes of the picture with the most
   };
   JointBoxes count_jointly(std::span<const Batch> batches);
-  CriterionResult losses_of(const Batch& batch, double num_boxes, const ForwardOptions& forward);
+  CriterionResult losses_of(const Batch& batch, const JointBoxes& boxes, std::size_t index,
+                            const ForwardOptions& options);
   void average_statistics();
   void remember_statistics();
   void take_back_statistics();

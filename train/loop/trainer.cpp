@@ -52,7 +52,7 @@ RunOutcome Trainer::fit() {
     while (!budget_.epoch_is_over(position_)) {
       if (!validate_inside_epoch()) return stop();
       if (train_one_step().stop) return stop();
-      if (keeper_.save_is_due(position_)) keeper_.save_on_the_way(run_state());
+      if (keeper_.save_is_due(position_)) save_on_the_way();
     }
     if (!end_epoch()) return stop();
   }
@@ -86,7 +86,7 @@ Decision Trainer::train_one_step() {
   RTDETR_CHECK(decision.finite == report.applied, "one process applied a step that another refused");
   account(report, batches, factor);
   position_.seconds = decision.seconds;
-  const StepEvent event{report, batches, position_, budget_, seconds, wait};
+  const StepEvent event{report, batches, position_, budget_, seconds, wait, group_.size()};
   for (TrainObserver* observer : observers_) observer->on_step(event);
   return decision;
 }
@@ -124,7 +124,7 @@ bool Trainer::validate_inside_epoch() {
   const auto evaluation = validate(/*inside=*/true);
   if (!evaluation) return false;
   record(epoch_so_far(&*evaluation, /*inside=*/true));
-  keeper_.save_on_the_way(run_state());
+  save_on_the_way();
   return true;
 }
 
@@ -144,7 +144,7 @@ bool Trainer::end_epoch() {
   position_.next_batch = 0;
   losses_.clear();
   if (input_.val == nullptr && finished()) keep_best();
-  finished() ? keeper_.save(run_state()) : keeper_.save_on_the_way(run_state());
+  finished() ? save() : save_on_the_way();
   return true;
 }
 
@@ -220,6 +220,16 @@ ModelInfo Trainer::model_info() const {
   return describe_model(input_.average, std::move(info));
 }
 
+void Trainer::save_on_the_way() {
+  keeper_.save_on_the_way(run_state());
+  for (TrainObserver* observer : observers_) observer->on_saved();
+}
+
+void Trainer::save() {
+  keeper_.save(run_state());
+  for (TrainObserver* observer : observers_) observer->on_saved();
+}
+
 bool Trainer::should_stop() {
   bool stop = false;
   for (TrainObserver* observer : observers_) stop = observer->should_stop() || stop;
@@ -232,7 +242,7 @@ void Trainer::pause() {
 
 RunOutcome Trainer::stop() {
   pause();
-  keeper_.save(run_state());
+  save();
   keeper_.log("stop", {{"steps_done", position_.steps}});
   return outcome(RunOutcome::End::kStopped);
 }

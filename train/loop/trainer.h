@@ -92,6 +92,8 @@ class Trainer {
   EpochRecord epoch_so_far(const Evaluation* evaluation, bool inside) const;
   RunState run_state() const;
   ModelInfo model_info() const;
+  void save_on_the_way();
+  void save();
   bool should_stop();
   void pause();
 

@@ -10,6 +10,9 @@ namespace rtdetr {
 namespace {
 
 LoaderOptions dealt_out(LoaderOptions options, const ProcessGroup& group) {
+  if (options.batch_size % group.size() != 0)
+    throw ConfigError("batch=" + std::to_string(options.batch_size) + " is shared by " + std::to_string(group.size()) +
+                      " processes; give a multiple of " + std::to_string(group.size()));
   options.rank = group.rank();
   options.world = group.size();
   return options;

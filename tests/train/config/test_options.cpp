@@ -124,6 +124,7 @@ TEST_CASE("a trainer without keys has the keys' defaults, but for the length of 
   CHECK(options.budget.val_every == settings.val_every);
   CHECK(options.budget.val_steps == settings.val_steps);
   CHECK(options.step.clip_norm == settings.clip_norm);
+  CHECK(options.step.sync_bn == settings.sync_bn);
   CHECK(options.step.seed == static_cast<std::uint64_t>(settings.seed));
   CHECK(options.save.save_every == settings.save_every);
   CHECK(options.save.save_steps == settings.save_steps);
@@ -149,9 +150,9 @@ TEST_CASE("every word that help names reaches an option of its own") {
 
 TEST_CASE("every key of loss, augmentation, schedule and loader reaches an option") {
   const std::set<std::string> sections{"loss", "augmentation", "optimizer and schedule"};
-  const std::set<std::string> read_elsewhere{"optimizer",  "lr0",          "weight_decay", "clip_norm",
-                                             "accumulate", "param_groups", "strong_until", "multi_scale_until",
-                                             "milestones"};
+  const std::set<std::string> read_elsewhere{"optimizer",         "lr0",       "weight_decay", "clip_norm",
+                                             "accumulate",        "sync_bn",   "param_groups", "strong_until",
+                                             "multi_scale_until", "milestones"};
   const std::set<std::string> of_loader{"workers", "prefetch", "batch", "seed", "max_bad", "cache_mib"};
   int tried = 0;
   for (const Key* key : keys_of(Command::kTrain)) {

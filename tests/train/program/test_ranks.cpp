@@ -1,0 +1,138 @@
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include <csignal>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "core/base/text.h"
+#include "core/io/file.h"
+#include "tests/support/micro_run.h"
+#include "tests/support/program.h"
+#include "tests/support/run_record.h"
+#include "tests/support/temporary_folder.h"
+#include "train/process/child_process.h"
+
+/// Several processes of the program train together, and one of them fails.
+namespace rtdetr {
+
+using test::make_micro_run;
+using test::micro_command;
+using test::Program;
+using test::TemporaryFolder;
+using test::wait_until;
+
+namespace {
+
+/// The ranks of the one launcher that this process has started, rank 0 first.
+std::vector<pid_t> ranks() {
+  const std::vector<pid_t> launchers = children_of_this_process();
+  std::vector<pid_t> found;
+  if (launchers.size() != 1) return found;
+  const std::string launcher = std::to_string(launchers.front());
+  std::ifstream file("/proc/" + launcher + "/task/" + launcher + "/children");
+  for (pid_t rank = 0; file >> rank;) found.push_back(rank);
+  return found;
+}
+
+/// Of each step, out of the run's log.
+std::vector<double> losses_of(const std::filesystem::path& folder) {
+  std::vector<double> losses;
+  for (const std::string& line : split(read_text_file(folder / "log.jsonl"), '\n')) {
+    if (line.find(R"("event":"step")") != std::string::npos)
+      losses.push_back(nlohmann::json::parse(line).at("loss").get<double>());
+  }
+  return losses;
+}
+
+void wait_for_state(const std::filesystem::path& folder) {
+  wait_until([&] { return std::filesystem::exists(folder / "last.safetensors"); });
+}
+
+}  // namespace
+
+TEST_CASE("two ranks that are told to stop save and leave with 75; the same command goes on") {
+  const TemporaryFolder temp;
+  const Settings settings = make_micro_run(temp.path());
+  const auto log = temp / "runs/exp/log.jsonl";
+  for (const int signal : {SIGTERM, SIGINT}) {
+    const std::uintmax_t before = std::filesystem::exists(log) ? std::filesystem::file_size(log) : 0;
+    Program program(micro_command(settings, "exp", {{"nproc", "2"}, {"epochs", "100000"}}));
+    wait_until([&] { return std::filesystem::exists(log) && std::filesystem::file_size(log) > before + 300; });
+    program.send(signal);
+    CHECK(program.wait() == 75);
+    CHECK(program.err().empty());
+  }
+}
+
+TEST_CASE(
+    "two ranks that go on end in the bits of two that were not interrupted; one process goes on from there, too") {
+  const TemporaryFolder temp;
+  const Settings settings = make_micro_run(temp.path());
+  const auto train = [&](const std::string& name, const char* ranks, const char* epochs) {
+    const auto result = test::run_program(micro_command(settings, name, {{"nproc", ranks}, {"epochs", epochs}}));
+    INFO(result.err);
+    REQUIRE(result.code == 0);
+  };
+  train("whole", "2", "2");
+  for (const char* name : {"two", "one"}) train(name, "2", "1");
+  train("two", "2", "2");
+  train("one", "1", "2");
+  CHECK(test::state_of(temp / "runs/two") == test::state_of(temp / "runs/whole"));
+  train("alone", "1", "2");
+  const std::vector<double> two = losses_of(temp / "runs/whole"), one = losses_of(temp / "runs/one"),
+                            alone = losses_of(temp / "runs/alone");
+  REQUIRE(two.size() == 12);
+  CHECK(alone[0] == Approx(two[0]).epsilon(1e-5));
+  CHECK(one[6] == Approx(two[6]).epsilon(1e-5));
+}
+
+TEST_CASE("a rank that is killed is named with what is saved, and nothing is left") {
+  const TemporaryFolder temp;
+  const Settings settings = make_micro_run(temp.path());
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  for (const std::size_t victim : {0U, 1U}) {
+    const std::string name = "exp" + std::to_string(victim);
+    Program program(micro_command(settings, name, {{"nproc", "2"}, {"epochs", "100000"}, {"save_steps", "1"}}));
+    wait_for_state(temp / ("runs/" + name));
+    const std::vector<pid_t> processes = ranks();
+    REQUIRE(processes.size() == 2);
+    ::kill(processes[victim], SIGKILL);
+    CHECK(program.wait() == 7);
+    CHECK_THAT(program.err(), Catch::Contains("rank " + std::to_string(victim) + " (process " +
+                                              std::to_string(processes[victim]) + " on ") &&
+                                  Catch::Contains("was killed by SIGKILL") && Catch::Contains("(last durable step ") &&
+                                  Catch::Contains("goes on from there)"));
+    wait_until([&] {
+      while (::waitpid(-1, nullptr, WNOHANG) > 0) continue;
+      return children_of_this_process().empty();
+    });
+  }
+  ::prctl(PR_SET_CHILD_SUBREAPER, 0);
+}
+
+TEST_CASE("nproc= where torchrun has started the process is refused") {
+  const TemporaryFolder temp;
+  const Settings settings = make_micro_run(temp.path());
+  const auto result =
+      test::run_program(micro_command(settings, "exp", {{"nproc", "2"}}),
+                        {"RANK=0", "WORLD_SIZE=4", "LOCAL_RANK=0", "MASTER_ADDR=127.0.0.1", "MASTER_PORT=29500"});
+  CHECK(result.code == 2);
+  CHECK_THAT(result.err, Catch::Contains("nproc=2 (command line): this is rank 0 of 4 already"));
+}
+
+TEST_CASE("a mistake that all ranks find is told by rank 0, and the exit code is its own") {
+  const TemporaryFolder temp;
+  const Settings settings = make_micro_run(temp.path());
+  const auto result = test::run_program(micro_command(settings, "exp", {{"nproc", "2"}, {"imgsz", "65"}}));
+  CHECK(result.code == 2);
+  CHECK_THAT(result.err, Catch::StartsWith("rtdetr: error: ") || Catch::Contains("\nrtdetr: error: "));
+}
+
+}  // namespace rtdetr

@@ -1,0 +1,60 @@
+#include "train/process/job.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <optional>
+
+#include "core/base/log.h"
+#include "core/distributed/c10d_group.h"
+#include "core/distributed/rendezvous.h"
+#include "train/process/launched_rank.h"
+#include "train/process/launcher.h"
+#include "train/process/machine.h"
+
+namespace rtdetr {
+namespace {
+
+std::optional<Rendezvous> world_of_this_process() {
+  return rendezvous_from([](const char* name) { return std::getenv(name); });
+}
+
+}  // namespace
+
+bool starts_ranks(const Settings& settings) {
+  if (settings.command != Command::kTrain || settings.nproc == 1 || settings.check) return false;
+  if (is_launched_rank()) return false;
+  const auto world = world_of_this_process();
+  if (!world) return true;
+  throw ConfigError("nproc=" + std::to_string(settings.nproc) + settings.origin_of("nproc") + ": this is rank " +
+                    std::to_string(world->rank) + " of " + std::to_string(world->size) +
+                    " already, started by torchrun or Slurm; leave nproc away, they say how many processes there are");
+}
+
+ExitCode launch_job(const Settings& settings, const std::vector<std::string>& arguments) {
+  LaunchOptions options;
+  options.ranks = settings.nproc;
+  options.arguments = arguments;
+  options.hold_output = settings.json;
+  if (settings.threads == 0 && std::getenv("OMP_NUM_THREADS") == nullptr) {
+    const auto share = std::max<std::int64_t>(1, physical_cores() / settings.nproc);
+    options.variables.push_back("OMP_NUM_THREADS=" + std::to_string(share));
+  }
+  return launch_ranks(options);
+}
+
+std::unique_ptr<ProcessGroup> join_job() {
+  const auto world = world_of_this_process();
+  if (!world) return make_world_of_one();
+  return join_world(*world);
+}
+
+Settings settings_of_rank(Settings settings, const ProcessGroup& group) {
+  if (group.is_main()) return settings;
+  settings.quiet = true;
+  settings.json = settings.plots = settings.verbose = false;
+  log::set_level(log::Level::kWarning);
+  return settings;
+}
+
+}  // namespace rtdetr

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/error.h"
+#include "core/distributed/process_group.h"
+#include "train/config/settings.h"
+
+/// The processes that train together: this one alone, the ranks that it starts (nproc=), or those among which torchrun,
+/// Slurm or our own launcher has started it.
+namespace rtdetr {
+
+/// Whether this process is to start ranks instead of working.
+/// @throws ConfigError  for nproc= where somebody else has started this process as one of several
+bool starts_ranks(const Settings& settings);
+
+/// Stays until the ranks have left (launch_ranks()). Comes before there is any other thread.
+ExitCode launch_job(const Settings& settings, const std::vector<std::string>& arguments);
+
+/// Meets the other processes of the job; a process that nobody has started as one of several is a world of one.
+/// @throws Error  kPeer: one of them does not come
+std::unique_ptr<ProcessGroup> join_job();
+
+/// What a rank is told: rank 0 speaks, the others only warn.
+Settings settings_of_rank(Settings settings, const ProcessGroup& group);
+
+}  // namespace rtdetr
