@@ -21,6 +21,8 @@ class Descriptor {
 
   explicit operator bool() const { return number_ >= 0; }
   int number() const { return number_; }
+  /// The caller closes it.
+  int release() { return std::exchange(number_, -1); }
   /// Closes it now, if there is one. @return 0, or errno: what was written may not have arrived
   int close() {
     if (number_ < 0) return 0;

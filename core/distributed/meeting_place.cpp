@@ -57,20 +57,20 @@ bool names_loopback(const std::string& host) {
   return host == "localhost" || (numbers && is_loopback(numbers->ai_addr));
 }
 
-OpenSocket open_socket(const addrinfo& address, int flags) {
-  return OpenSocket(::socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC | flags, 0));
+Descriptor open_socket(const addrinfo& address, int flags) {
+  return Descriptor(::socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC | flags, 0));
 }
 
 /// @param error  receives the system's reason if the socket is not open
-OpenSocket listen_at(const addrinfo& address, int& error) {
-  OpenSocket socket = open_socket(address, 0);
+Descriptor listen_at(const addrinfo& address, int& error) {
+  Descriptor socket = open_socket(address, 0);
   const int yes = 1, no = 0;
   setsockopt(socket.number(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));  // a port that a finished job used
   if (address.ai_family == AF_INET6) setsockopt(socket.number(), IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no));
-  const bool listens = socket.is_open() && bind(socket.number(), address.ai_addr, address.ai_addrlen) == 0 &&
+  const bool listens = socket && bind(socket.number(), address.ai_addr, address.ai_addrlen) == 0 &&
                        listen(socket.number(), SOMAXCONN) == 0;
   error = listens ? 0 : errno;
-  return listens ? std::move(socket) : OpenSocket();
+  return listens ? std::move(socket) : Descriptor();
 }
 
 /// Of a host that is another name of this machine, for the outside.
@@ -79,15 +79,15 @@ MeetingPlace listen_everywhere(std::uint16_t port, int& error) {
     std::string fault;
     const Addresses any = addresses_of(all, port, AI_NUMERICHOST | AI_PASSIVE, fault);
     if (!any) continue;
-    OpenSocket socket = listen_at(*any, error);
-    if (socket.is_open()) return {std::move(socket), any->ai_family == AF_INET6 ? "::1" : "127.0.0.1", true};
+    Descriptor socket = listen_at(*any, error);
+    if (socket) return {std::move(socket), any->ai_family == AF_INET6 ? "::1" : "127.0.0.1", true};
   }
   return {};
 }
 
 /// Connected, or closed with the reason in `fault`.
-OpenSocket connect_to(const addrinfo& address, int milliseconds, std::string& fault) {
-  OpenSocket socket = open_socket(address, SOCK_NONBLOCK);
+Descriptor connect_to(const addrinfo& address, int milliseconds, std::string& fault) {
+  Descriptor socket = open_socket(address, SOCK_NONBLOCK);
   int error = connect(socket.number(), address.ai_addr, address.ai_addrlen) == 0 ? 0 : errno;
   if (error == EINPROGRESS) {
     pollfd ready{socket.number(), POLLOUT, 0};
@@ -97,10 +97,10 @@ OpenSocket connect_to(const addrinfo& address, int milliseconds, std::string& fa
   }
   if (error == 0) return socket;
   fault = std::strerror(error);
-  return OpenSocket();
+  return Descriptor();
 }
 
-std::string own_address(const OpenSocket& socket) {
+std::string own_address(const Descriptor& socket) {
   sockaddr_storage own{};
   socklen_t length = sizeof(own);
   getsockname(socket.number(), reinterpret_cast<sockaddr*>(&own), &length);
@@ -113,24 +113,13 @@ std::string own_address(const OpenSocket& socket) {
 
 }  // namespace
 
-OpenSocket& OpenSocket::operator=(OpenSocket&& other) noexcept {
-  std::swap(number_, other.number_);
-  return *this;
-}
-
-OpenSocket::~OpenSocket() {
-  if (is_open()) ::close(number_);
-}
-
-int OpenSocket::release() { return std::exchange(number_, -1); }
-
 std::string rank_label(const Rendezvous& me) {
   const std::string place = me.port == 0 ? me.host : me.host + ":" + std::to_string(me.port);
   return "rank " + std::to_string(me.rank) + " of " + std::to_string(me.size) + " (" + place + "): ";
 }
 
 MeetingPlace open_meeting_place(const Rendezvous& at) {
-  if (at.listen_fd >= 0) return {OpenSocket(at.listen_fd), at.host, false};
+  if (at.listen_fd >= 0) return {Descriptor(at.listen_fd), at.host, false};
   std::string fault;
   const Addresses list = addresses_of(at.host.c_str(), at.port, 0, fault);
   if (!list) refuse(at, "the host has no address (" + fault + "); give the host of rank 0");
@@ -138,13 +127,13 @@ MeetingPlace open_meeting_place(const Rendezvous& at) {
   int error = EADDRNOTAVAIL;
   for (const addrinfo* entry = list.get(); entry != nullptr; entry = entry->ai_next) {
     if (is_loopback(entry->ai_addr) != loopback) continue;
-    OpenSocket socket = listen_at(*entry, error);
-    if (socket.is_open()) return {std::move(socket), numeric(entry->ai_addr, entry->ai_addrlen), false};
+    Descriptor socket = listen_at(*entry, error);
+    if (socket) return {std::move(socket), numeric(entry->ai_addr, entry->ai_addrlen), false};
     if (error == EADDRINUSE) break;
   }
   if (error == EADDRNOTAVAIL && !loopback) {
     MeetingPlace place = listen_everywhere(at.port, error);
-    if (place.socket.is_open()) return place;
+    if (place.socket) return place;
   }
   refuse(at, std::string("cannot listen for the other ranks: ") + std::strerror(error) +
                  "; end what uses the port, or give this job another");
@@ -155,8 +144,8 @@ Route find_route(const Rendezvous& at, double deadline) {
   for (double left = deadline - seconds_now(); left > 0; left = deadline - seconds_now()) {
     const Addresses list = addresses_of(at.host.c_str(), at.port, 0, fault);
     for (const addrinfo* entry = list.get(); entry != nullptr && left > 0; entry = entry->ai_next) {
-      const OpenSocket socket = connect_to(*entry, static_cast<int>(left * 1e3) + 1, fault);
-      if (socket.is_open()) return {numeric(entry->ai_addr, entry->ai_addrlen), own_address(socket)};
+      const Descriptor socket = connect_to(*entry, static_cast<int>(left * 1e3) + 1, fault);
+      if (socket) return {numeric(entry->ai_addr, entry->ai_addrlen), own_address(socket)};
       left = deadline - seconds_now();
     }
     std::this_thread::sleep_for(std::chrono::duration<double>(std::clamp(left, 0.0, 0.1)));

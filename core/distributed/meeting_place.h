@@ -3,29 +3,14 @@
 #include <cstdint>
 #include <string>
 
+#include "core/base/descriptor.h"
 #include "core/distributed/rendezvous.h"
 
 namespace rtdetr {
 
-/// An open file that is closed with its owner.
-class OpenSocket {
- public:
-  OpenSocket() = default;
-  explicit OpenSocket(int number) : number_(number) {}
-  OpenSocket(OpenSocket&& other) noexcept : number_(other.release()) {}
-  OpenSocket& operator=(OpenSocket&& other) noexcept;
-  ~OpenSocket();
-  int number() const { return number_; }
-  bool is_open() const { return number_ >= 0; }
-  int release();  ///< the caller closes it
-
- private:
-  int number_ = -1;
-};
-
 /// Where rank 0 waits for the others.
 struct MeetingPlace {
-  OpenSocket socket;        ///< listens
+  Descriptor socket;        ///< listens
   std::string address;      ///< numeric, by which this process reaches it
   bool everywhere = false;  ///< listens at all addresses of this machine, because none of them is the host's
 };
