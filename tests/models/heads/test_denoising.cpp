@@ -1,6 +1,7 @@
 #include <torch/torch.h>
 
 #include <catch2/catch.hpp>
+#include <span>
 
 #include "core/base/error.h"
 #include "core/tensor/box_ops.h"
@@ -124,6 +125,30 @@ TEST_CASE("padding can be zeros instead of a class") {
   const DenoisingQueries made = make(targets({1, 2}), {.count = 2, .padding = DenoisingOptions::Padding::kZero});
   CHECK(made.labels[0][1].item<std::int64_t>() == -1);
   CHECK(made.box_logits[0][1].abs().max().item<float>() == 0);
+}
+
+TEST_CASE("two processes have together the denoising queries of the whole batch") {
+  const auto all = targets({3, 0, 1, 0});
+  const DenoisingDraws joint = draws_for(all, {});
+  const DenoisingQueries whole = rtdetr::make_denoising_queries(all, kClasses, kMatching, {}, joint);
+  for (std::int64_t rank : {0, 1}) {
+    const auto first = static_cast<std::size_t>(rank);
+    const std::vector<Target> own{all[first], all[first + 2]};  // of rank 1 no picture has a box
+    const DenoisingDraws draws = rtdetr::share_of(joint, rank, 2);
+    const DenoisingQueries part = rtdetr::make_denoising_queries(own, kClasses, kMatching, {}, draws, 3);
+    CHECK(part.pairs.groups == whole.pairs.groups);
+    CHECK(part.pairs.queries == whole.pairs.queries);
+    CHECK(torch::equal(part.blocked, whole.blocked));
+    for (std::int64_t i : {0, 1}) {
+      CHECK(torch::equal(part.labels[i], whole.labels[rank + 2 * i]));
+      CHECK(torch::equal(part.box_logits[i], whole.box_logits[rank + 2 * i]));
+      CHECK(part.pairs.positive_slots[static_cast<std::size_t>(i)] ==
+            whole.pairs.positive_slots[static_cast<std::size_t>(rank + 2 * i)]);
+    }
+  }
+  CHECK(rtdetr::plan_denoising(std::span(all).subspan(1, 1), {.empty_batch = DenoisingOptions::EmptyBatch::kNone}, 3)
+            .queries == whole.pairs.queries);
+  CHECK_THROWS_AS(rtdetr::plan_denoising(all, {}, 2), rtdetr::InternalError);
 }
 
 TEST_CASE("draws of another size are refused") {

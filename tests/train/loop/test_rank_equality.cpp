@@ -33,12 +33,12 @@ struct Half {
   Loader loader;
   std::int64_t epoch = -1, next = 0;
 
-  Half(const Settings& settings, std::int64_t batch, ProcessGroup& group)
+  Half(const Settings& settings, std::int64_t batch, bool augment, ProcessGroup& group)
       : experiment(in_float64(prepare_experiment(settings))),
         optimizer(experiment.groups),
         ema(*experiment.model, *experiment.average),
         step(experiment.model, optimizer, ema, {.criterion = criterion_options(experiment.settings)}, group),
-        loader(experiment.train, transforms_of(experiment), loader_of(experiment, batch, group)) {
+        loader(experiment.train, transforms_of(experiment, augment), loader_of(experiment, batch, group)) {
     experiment.model->train();
     state.add_module("model.", *experiment.model);
     optimizer.register_state(state);
@@ -50,9 +50,9 @@ struct Half {
     experiment.average->to(torch::kFloat64);
     return experiment;
   }
-  static TransformOptions transforms_of(const Experiment& experiment) {
+  static TransformOptions transforms_of(const Experiment& experiment, bool augment) {
     TransformOptions transforms = training_transforms(experiment);
-    transforms.augment = false;
+    transforms.augment = augment;
     return transforms;
   }
   static LoaderOptions loader_of(const Experiment& experiment, std::int64_t batch, const ProcessGroup& group) {
@@ -129,6 +129,7 @@ struct Equality {
   std::size_t accumulate = 1;
   int steps = 10;
   bool free_running = false;
+  bool augment = false;  ///< batches of several sizes, too
   double tolerance = 1e-10;
   std::string model_change;  ///< in the model's text: "denoising: 10" becomes this
   /// Changes the joint batch before a step, by step and place in it.
@@ -158,8 +159,12 @@ class RankBesideWhole {
  public:
   RankBesideWhole(const Equality& test, const Settings& settings, ProcessGroup& group, std::barrier<>& meeting,
                   TensorMap& shared)
-      : test_(test), group_(group), own_(settings, test.batch, group), meeting_(meeting), shared_(shared) {
-    if (group.is_main()) whole_ = std::make_unique<Half>(settings, test.batch, world_of_one());
+      : test_(test),
+        group_(group),
+        own_(settings, test.batch, test.augment, group),
+        meeting_(meeting),
+        shared_(shared) {
+    if (group.is_main()) whole_ = std::make_unique<Half>(settings, test.batch, test.augment, world_of_one());
   }
   void run() {
     for (int step = 0; step < test_.steps; ++step) {
@@ -249,6 +254,10 @@ TEST_CASE("so have three and four ranks, and ranks that accumulate") {
   expect_equal({.ranks = 3, .batch = 6});
   expect_equal({.ranks = 4, .batch = 4});
   expect_equal({.accumulate = 3});
+}
+
+TEST_CASE("so have ranks whose pictures are augmented and come in several sizes") {
+  expect_equal({.steps = 24, .augment = true});
 }
 
 TEST_CASE("left to themselves two ranks stay with one process for ten steps") {
