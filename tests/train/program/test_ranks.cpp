@@ -51,8 +51,9 @@ std::vector<double> losses_of(const std::filesystem::path& folder) {
   return losses;
 }
 
+/// With the second state on the disk, what is said of the first has been said, too.
 void wait_for_state(const std::filesystem::path& folder) {
-  wait_until([&] { return std::filesystem::exists(folder / "last.safetensors"); });
+  wait_until([&] { return std::filesystem::exists(folder / "last-1.safetensors"); });
 }
 
 }  // namespace
