@@ -18,6 +18,7 @@
 #include "tests/support/micro_run.h"
 #include "tests/support/rank_threads.h"
 #include "tests/support/temporary_folder.h"
+#include "tests/support/thread_world.h"
 #include "train/loop/experiment.h"
 #include "train/loop/train_step.h"
 
@@ -130,7 +131,8 @@ struct Equality {
   std::size_t accumulate = 1;
   int steps = 10;
   bool free_running = false;
-  bool augment = false;  ///< batches of several sizes, too
+  bool over_gloo = false;  ///< as processes talk, gradients in buckets; else by memory that the threads share
+  bool augment = false;    ///< batches of several sizes, too
   double tolerance = 1e-10;
   std::string model_change;  ///< in the model's text: "denoising: 10" becomes this
   /// Changes the joint batch before a step, by step and place in it.
@@ -239,7 +241,7 @@ void expect_equal(const Equality& test) {
   const Settings settings = settings_of(test, temp.path());
   std::barrier<> meeting(test.ranks);
   TensorMap shared;
-  test::run_world(test.ranks, [&](ProcessGroup& group) {
+  const auto as_rank = [&](ProcessGroup& group) {
     RankBesideWhole rank(test, settings, group, meeting, shared);
     try {
       rank.run();
@@ -247,7 +249,8 @@ void expect_equal(const Equality& test) {
       meeting.arrive_and_drop();
       throw;
     }
-  });
+  };
+  test.over_gloo ? test::run_world(test.ranks, as_rank) : test::ThreadWorld(test.ranks).run(as_rank);
   at::set_num_threads(threads);
 }
 
@@ -265,17 +268,17 @@ TEST_CASE("at each of 200 steps two ranks have the loss and the gradients of one
 }
 
 TEST_CASE("so have three and four ranks, and ranks that accumulate") {
-  expect_equal({.ranks = 3, .batch = 6});
+  expect_equal({.ranks = 3, .batch = 6, .over_gloo = true});
   expect_equal({.ranks = 4, .batch = 4});
   expect_equal({.accumulate = 3});
 }
 
 TEST_CASE("so have ranks whose pictures are augmented and come in several sizes") {
-  expect_equal({.steps = 24, .augment = true});
+  expect_equal({.steps = 24, .over_gloo = true, .augment = true});
 }
 
 TEST_CASE("left to themselves two ranks stay with one process for ten steps") {
-  expect_equal({.free_running = true, .tolerance = 1e-9});
+  expect_equal({.free_running = true, .over_gloo = true, .tolerance = 1e-9});
 }
 
 TEST_CASE("for every pattern of pictures without boxes two ranks have what one process has") {
