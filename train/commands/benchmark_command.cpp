@@ -121,8 +121,9 @@ nlohmann::ordered_json report_json(const Settings& settings, const Pipeline& pip
 ExitCode run_benchmark(const Settings& settings) {
   OpenedModel opened = open_model(settings);
   const ImageSize size = resolve_image_size(settings, opened.size(), opened.model->stride());
-  const DetectorOptions options{
-      .height = static_cast<int>(size.height), .width = static_cast<int>(size.width), .device = settings.device};
+  const DetectorOptions options{.height = static_cast<int>(size.height),
+                                .width = static_cast<int>(size.width),
+                                .device = compute_device(settings).str()};
   Pipeline pipeline(settings, Detector(LoadedModel{opened.model, std::move(opened.info), {}}, options));
   const std::int64_t layers = pipeline.decoder_layers();
   for (int i = 0; i < kWarmUpRuns; ++i) pipeline.run(false);

@@ -16,6 +16,7 @@
 #include "train/commands/model_source.h"
 #include "train/commands/picture_sources.h"
 #include "train/commands/prediction_files.h"
+#include "train/process/machine.h"
 #include "train/report/output.h"
 
 namespace rtdetr {
@@ -34,7 +35,7 @@ DetectorOptions detector_options(const Settings& settings) {
   options.decoder_layers = static_cast<int>(settings.decoder_layers);
   options.height = static_cast<int>(settings.imgsz.height);
   options.width = static_cast<int>(settings.imgsz.width);
-  options.device = settings.device;
+  options.device = compute_device(settings).str();
   return options;
 }
 

@@ -59,7 +59,11 @@ int physical_cores() {
   return std::max(1, static_cast<int>(limit));
 }
 
-torch::Device compute_device(const Settings& settings) { return open_device(settings.device); }
+torch::Device compute_device(const Settings& settings) {
+  const DeviceChoice choice = device_choice(settings.device, settings.origin_of("device"));
+  if (choice.kind != DeviceChoice::Kind::kCuda) return torch::kCPU;
+  return open_device("cuda:" + std::to_string(choice.gpus.front()));
+}
 
 void apply_machine_settings(const Settings& settings) {
   if (settings.quiet) log::set_level(log::Level::kWarning);

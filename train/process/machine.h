@@ -12,7 +12,8 @@ namespace rtdetr {
 /// container's CPU quota; at least 1.
 int physical_cores();
 
-/// Where this process computes: what device= names. The commands that compute ask here, and nowhere else.
+/// Where this process computes: what device= names; auto is the CPU as long as the commands compute nowhere else. The
+/// commands that compute ask here, and nowhere else.
 /// @throws ConfigError  for a device that is not there
 torch::Device compute_device(const Settings& settings);
 
