@@ -17,6 +17,7 @@
 #include "train/loop/run_start.h"
 #include "train/loop/run_summary.h"
 #include "train/loop/trainer.h"
+#include "train/loop/training_data.h"
 #include "train/process/allocator.h"
 #include "train/process/failure.h"
 #include "train/process/launched_rank.h"
@@ -213,6 +214,7 @@ ExitCode run_train(const Settings& settings, ProcessGroup& group) {
   std::optional<RunCheckpoint> checkpoint;
   if (folder) checkpoint = names_a_file(settings) ? load_run_file(settings.resume) : load_run(*folder);
   Experiment experiment = checkpoint ? prepare_to_continue(settings) : prepare_experiment(settings);
+  require_equal_shares(training_loader_options(experiment).batch_size, group);
   std::optional<RunLength> length;
   if (checkpoint) {
     take_over(experiment, *checkpoint);

@@ -10,15 +10,20 @@ namespace rtdetr {
 namespace {
 
 LoaderOptions dealt_out(LoaderOptions options, const ProcessGroup& group) {
-  if (options.batch_size % group.size() != 0)
-    throw ConfigError("batch=" + std::to_string(options.batch_size) + " is shared by " + std::to_string(group.size()) +
-                      " processes; give a multiple of " + std::to_string(group.size()));
+  require_equal_shares(options.batch_size, group);
   options.rank = group.rank();
   options.world = group.size();
   return options;
 }
 
 }  // namespace
+
+void require_equal_shares(std::int64_t batch, const ProcessGroup& group) {
+  const std::string processes = std::to_string(group.size());
+  if (batch % group.size() != 0)
+    throw ConfigError("batch=" + std::to_string(batch) + " is shared by " + processes +
+                      " processes; give a multiple of " + processes);
+}
 
 TrainingData::TrainingData(const Dataset& dataset, const TrainOptions& options, const ProcessGroup& group)
     : transforms_(options.transforms),

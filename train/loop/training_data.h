@@ -11,6 +11,9 @@
 
 namespace rtdetr {
 
+/// @throws ConfigError  for a batch that does not divide by the processes
+void require_equal_shares(std::int64_t batch, const ProcessGroup& group);
+
 /// A run's batches, of several processes one's own part of them. Strong augmentation and multi-scale end with an epoch,
 /// and from there on the batches are without.
 class TrainingData {

@@ -128,6 +128,16 @@ TEST_CASE("nproc= where torchrun has started the process is refused") {
   CHECK_THAT(result.err, Catch::Contains("nproc=2 (command line): this is rank 0 of 4 already"));
 }
 
+TEST_CASE("a batch that the processes cannot share equally is refused before a folder appears") {
+  const TemporaryFolder temp;
+  const Settings settings = make_micro_run(temp.path());
+  const auto result =
+      test::run_program(micro_command(settings, "exp", {{"nproc", "2"}, {"batch", "5"}, {"resume", "false"}}));
+  CHECK(result.code == 2);
+  CHECK_THAT(result.err, Catch::Contains("batch=5 is shared by 2 processes; give a multiple of 2"));
+  CHECK_FALSE(std::filesystem::exists(temp / "runs/exp"));
+}
+
 TEST_CASE("a mistake that all ranks find is told by rank 0, and the exit code is its own") {
   const TemporaryFolder temp;
   const Settings settings = make_micro_run(temp.path());
