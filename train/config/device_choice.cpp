@@ -34,10 +34,10 @@ struct Reader {
 
 DeviceChoice device_choice(const std::string& text, const std::string& origin) {
   if (text == "cpu") return {};
-  if (text == "auto") return {.kind = DeviceChoice::Kind::kAuto, .gpus = {}};
+  if (text == "auto") return {.kind = DeviceChoice::Kind::kAuto, .gpus = {}, .each_its_own = true};
   const Reader reader{text, origin};
   const std::string prefix = "cuda:";
-  DeviceChoice choice{.kind = DeviceChoice::Kind::kCuda, .gpus = {}};
+  DeviceChoice choice{.kind = DeviceChoice::Kind::kCuda, .gpus = {}, .each_its_own = text == "cuda"};
   if (text == "cuda") {
     choice.gpus = {0};
   } else if (text.rfind(prefix, 0) == 0) {
@@ -51,6 +51,18 @@ DeviceChoice device_choice(const std::string& text, const std::string& origin) {
     }
   }
   return choice;
+}
+
+int gpu_of_process(const DeviceChoice& choice, std::int64_t local_rank, std::int64_t visible) {
+  const auto named = static_cast<std::int64_t>(choice.gpus.size());
+  if (choice.each_its_own && visible <= 1) return 0;
+  if (!choice.each_its_own && named == 1) return choice.gpus.front();
+  const std::int64_t gpus = choice.each_its_own ? visible : named;
+  if (local_rank >= gpus)
+    throw ConfigError("process " + std::to_string(local_rank) + " of this machine (LOCAL_RANK) has no GPU: there are " +
+                      std::to_string(gpus) + (choice.each_its_own ? "" : " in device=") +
+                      "; start as many processes as GPUs");
+  return choice.each_its_own ? static_cast<int>(local_rank) : choice.gpus[static_cast<std::size_t>(local_rank)];
 }
 
 }  // namespace rtdetr

@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "core/base/error.h"
 #include "train/config/command_table.h"
+#include "train/config/device_choice.h"
+#include "train/config/run_length.h"
 
 namespace rtdetr {
 namespace {
@@ -36,6 +39,23 @@ class Combinations {
               " is written to a file ending in ." + s_.format);
   }
 
+  /// One process for each GPU that is named, and only training has several.
+  void check_devices() {
+    try {
+      const DeviceChoice choice = device_choice(s_.device, s_.origin_of("device"));
+      const auto gpus = static_cast<std::int64_t>(choice.gpus.size());
+      const std::string device = "device=" + s_.device + s_.origin_of("device");
+      if (gpus > 1 && s_.command != Command::kTrain)
+        problem(device + ": " + info_of(s_.command).name + " uses one GPU; give the number of one");
+      const bool agree = gpus == 0 || choice.each_its_own || s_.nproc == gpus;
+      if (!agree && (s_.nproc != 1 || is_typed(s_, "nproc")))
+        problem(device + " has one process for each GPU, " + std::to_string(gpus) +
+                ", but nproc=" + std::to_string(s_.nproc) + s_.origin_of("nproc") + "; leave nproc away");
+    } catch (const ConfigError& error) {
+      problem(error.what());
+    }
+  }
+
   std::vector<std::string> problems;
 
  private:
@@ -60,6 +80,7 @@ std::vector<std::string> wrong_combinations(const Settings& settings, bool model
   Combinations combinations(settings);
   combinations.check_run(model_is_runs);
   combinations.check_files();
+  combinations.check_devices();
   return std::move(combinations.problems);
 }
 

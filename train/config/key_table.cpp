@@ -157,7 +157,8 @@ void add_machine_keys(std::vector<Key>& keys) {
        "nproc", &Settings::nproc, kTrain, 1, 1024, "processes", "2",
        "processes on this machine that share the work of a run, e.g. device=cpu nproc=2: started by this one, which "
        "passes signals on and ends all if one fails. What they write comes with \"rank 1: \" before each line, but "
-       "for the first's. Under torchrun or srun these start them, and nproc= stays away")
+       "for the first's. device=0,1,2,3 starts one for each GPU without it. Under torchrun or srun these start them, "
+       "and nproc= stays away")
       .on_resume = kMayChange;
   s.number("workers", &Settings::workers, kTrain | kVal, 0, 1024, "threads", "4",
            "threads that read and transform pictures; results do not depend on it")

@@ -8,6 +8,7 @@
 #include "core/base/log.h"
 #include "core/distributed/c10d_group.h"
 #include "core/distributed/rendezvous.h"
+#include "train/config/device_choice.h"
 #include "train/process/launched_rank.h"
 #include "train/process/launcher.h"
 #include "train/process/machine.h"
@@ -19,13 +20,20 @@ std::optional<Rendezvous> world_of_this_process() {
   return rendezvous_from([](const char* name) { return std::getenv(name); });
 }
 
+/// On this machine, if nobody else starts them.
+std::int64_t processes_of(const Settings& settings) {
+  const auto gpus = device_choice(settings.device, settings.origin_of("device")).gpus.size();
+  return std::max(settings.nproc, static_cast<std::int64_t>(gpus));
+}
+
 }  // namespace
 
 bool starts_ranks(const Settings& settings) {
-  if (settings.command != Command::kTrain || settings.nproc == 1 || settings.check) return false;
+  if (settings.command != Command::kTrain || processes_of(settings) == 1 || settings.check) return false;
   if (is_launched_rank()) return false;
   const auto world = world_of_this_process();
   if (!world) return true;
+  if (settings.nproc == 1) return false;  // a list of GPUs says which are theirs, by their local rank
   throw ConfigError("nproc=" + std::to_string(settings.nproc) + settings.origin_of("nproc") + ": this is rank " +
                     std::to_string(world->rank) + " of " + std::to_string(world->size) +
                     " already, started by torchrun or Slurm; leave nproc away, they say how many processes there are");
@@ -33,11 +41,11 @@ bool starts_ranks(const Settings& settings) {
 
 ExitCode launch_job(const Settings& settings, const std::vector<std::string>& arguments) {
   LaunchOptions options;
-  options.ranks = settings.nproc;
+  options.ranks = processes_of(settings);
   options.arguments = arguments;
   options.hold_output = settings.json;
   if (settings.threads == 0 && std::getenv("OMP_NUM_THREADS") == nullptr) {
-    const auto share = std::max<std::int64_t>(1, physical_cores() / settings.nproc);
+    const auto share = std::max<std::int64_t>(1, physical_cores() / options.ranks);
     options.variables.push_back("OMP_NUM_THREADS=" + std::to_string(share));
   }
   return launch_ranks(options);

@@ -8,11 +8,11 @@
 #include "core/distributed/process_group.h"
 #include "train/config/settings.h"
 
-/// The processes that train together: this one alone, the ranks that it starts (nproc=), or those among which torchrun,
-/// Slurm or our own launcher has started it.
+/// The processes that train together: this one alone, the ranks that it starts (nproc=, device=0,1), or those among
+/// which torchrun, Slurm or our own launcher has started it.
 namespace rtdetr {
 
-/// Whether this process is to start ranks instead of working.
+/// Whether this process is to start ranks instead of working: nproc= of them, or one for each GPU of a list.
 /// @throws ConfigError  for nproc= where somebody else has started this process as one of several
 bool starts_ranks(const Settings& settings);
 

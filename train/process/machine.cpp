@@ -20,6 +20,7 @@
 #include "core/ops/device.h"
 #include "train/config/device_choice.h"
 #include "train/process/cpu_quota.h"
+#include "train/process/own_gpu.h"
 
 namespace rtdetr {
 
@@ -62,7 +63,7 @@ int physical_cores() {
 torch::Device compute_device(const Settings& settings) {
   const DeviceChoice choice = device_choice(settings.device, settings.origin_of("device"));
   if (choice.kind != DeviceChoice::Kind::kCuda) return torch::kCPU;
-  return open_device("cuda:" + std::to_string(choice.gpus.front()));
+  return open_device("cuda:" + std::to_string(own_gpu(choice)));
 }
 
 void apply_machine_settings(const Settings& settings) {
