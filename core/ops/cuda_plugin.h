@@ -11,7 +11,7 @@ struct CudaPlugin {
   int version = 0;  ///< kCudaPluginVersion it was built with
   MsDeformAttnKernels ms_deform_attn;
 };
-inline constexpr int kCudaPluginVersion = 1;
+inline constexpr int kCudaPluginVersion = 2;
 inline constexpr const char* kCudaPluginEntry = "rtdetr_cuda_plugin";  ///< const CudaPlugin* ()
 
 /// Loads the plug-in, and with it LibTorch's CUDA half. Looks at $RTDETR_CUDA_PLUGIN, beside

@@ -19,6 +19,7 @@ using torch::autograd::variable_list;
 MsDeformAttnKernels shape_kernels() {
   MsDeformAttnKernels none;
   none.forward = [](const MsDeformAttnShape&, const Tensor&, const Tensor&, const Tensor&, Tensor&) {};
+  none.loads_halves = true;
   none.backward = [](const MsDeformAttnShape&, const Tensor&, const Tensor&, const Tensor&, const Tensor&, Tensor&,
                      Tensor&, Tensor&) {};
   return none;
@@ -63,7 +64,12 @@ MsDeformAttnShape make_shape(const Tensor& value, const std::vector<LevelShape>&
   return shape;
 }
 
-/// The three inputs are contiguous and of one floating type here.
+/// The type of sums over a value of this type, and of locations and weights.
+torch::ScalarType sum_type(const Tensor& value) {
+  return value.scalar_type() == torch::kDouble ? torch::kDouble : torch::kFloat;
+}
+
+/// The three inputs are contiguous here, and of the types that the kernels take.
 class MsDeformAttnFunction : public torch::autograd::Function<MsDeformAttnFunction> {
  public:
   static Tensor forward(AutogradContext* ctx, const Tensor& value, const Tensor& locations, const Tensor& weights,
@@ -80,12 +86,12 @@ class MsDeformAttnFunction : public torch::autograd::Function<MsDeformAttnFuncti
     const auto saved = ctx->get_saved_variables();
     MsDeformAttnShape shape;
     std::memcpy(&shape, ctx->saved_data["shape"].toStringRef().data(), sizeof(shape));
-    Tensor grad_value = torch::zeros_like(saved[0]), grad_weights = torch::empty_like(saved[2]);
+    Tensor grad_value = torch::zeros_like(saved[0], sum_type(saved[0])), grad_weights = torch::empty_like(saved[2]);
     Tensor grad_locations = shape.method == SamplingMethod::kBilinear ? torch::empty_like(saved[1]) : Tensor();
     kernels_for(saved[0].device())
         .backward(shape, saved[0], saved[1], saved[2], grad_outputs[0].contiguous(), grad_value, grad_locations,
                   grad_weights);
-    return {grad_value, grad_locations, grad_weights, Tensor()};
+    return {grad_value.to(saved[0].scalar_type()), grad_locations, grad_weights, Tensor()};
   }
 };
 
@@ -95,8 +101,9 @@ torch::Tensor ms_deform_attn(const Tensor& value, const std::vector<LevelShape>&
                              const std::vector<std::int64_t>& points, const Tensor& locations, const Tensor& weights,
                              SamplingMethod method) {
   const MsDeformAttnShape shape = make_shape(value, levels, points, locations, weights, method);
-  const auto type = value.scalar_type() == torch::kDouble ? torch::kDouble : torch::kFloat;
-  const Tensor v = value.to(type).contiguous(), l = locations.to(type).contiguous(), w = weights.to(type).contiguous();
+  const torch::ScalarType type = sum_type(value);
+  const Tensor l = locations.to(type).contiguous(), w = weights.to(type).contiguous();
+  const Tensor v = (kernels_for(value.device()).loads_halves ? value : value.to(type)).contiguous();
   return MsDeformAttnFunction::apply(v, l, w, shape).to(value.scalar_type());
 }
 

@@ -18,7 +18,8 @@ struct LevelShape {
 
 /// Multi-scale deformable attention (Deformable DETR §4.1; RT-DETRv2 for several points per level and discrete
 /// sampling). Differentiable in value, locations and weights. The CPU backward is deterministic for any number of
-/// threads: every gradient has a single writer. Half types are computed in float32 and returned in value's type.
+/// threads: every gradient has a single writer. Half types are computed in float32 and returned in value's type; on
+/// CUDA the half values themselves are read and written, and only locations and weights are made float32.
 ///
 /// @param value      [B, S, M, D]  tokens of all levels one after another, row-major inside a level
 /// @param levels     L shapes, Σ height·width = S

@@ -276,6 +276,6 @@ void backward_cpu(const MsDeformAttnShape& shape, const torch::Tensor& value, co
 
 }  // namespace
 
-MsDeformAttnKernels ms_deform_attn_cpu_kernels() { return {forward_cpu, backward_cpu}; }
+MsDeformAttnKernels ms_deform_attn_cpu_kernels() { return {forward_cpu, backward_cpu, false}; }
 
 }  // namespace rtdetr

@@ -1,13 +1,13 @@
 // The idea: channels lie side by side in memory, so neighbouring threads take neighbouring channels and every access of
 // a warp is one or two cache lines. Forward: a thread per (query, head, channel). Backward: a warp per (query, head);
 // the sums over channels that locations and weights need are warp shuffles. The gradient of value has many writers; see
-// the header for its two ways.
+// the header for its two ways. V is the type of value and output, T the one that all is computed in.
 #include "core/ops/ms_deform_attn_cuda.h"
 
-namespace {
+#include "core/ops/cuda_kernel.h"
 
-using rtdetr::MsDeformAttnShape;
-using rtdetr::SamplingMethod;
+namespace rtdetr {
+namespace {
 
 constexpr int kThreads = 256, kWarp = 32, kCorners = 4;
 
@@ -58,14 +58,14 @@ __device__ Sample<T> locate(const MsDeformAttnShape& s, int level, T x01, T y01)
   return sample;
 }
 
-template <typename T>
-__global__ void forward_kernel(MsDeformAttnShape s, const T* value, const T* locations, const T* weights, T* output) {
+template <typename V, typename T>
+__global__ void forward_kernel(MsDeformAttnShape s, const V* value, const T* locations, const T* weights, V* output) {
   const std::int64_t total = s.batch * s.queries * s.heads * s.channels, stride = s.heads * s.channels;
   for (std::int64_t i = blockIdx.x * std::int64_t(blockDim.x) + threadIdx.x; i < total;
        i += std::int64_t(gridDim.x) * blockDim.x) {
     const std::int64_t row = i / s.channels;  // (image, query, head)
     const std::int64_t b = row / (s.queries * s.heads);
-    const T* head = value + b * s.tokens * stride + i % stride;
+    const V* head = value + b * s.tokens * stride + i % stride;
     T sum = 0;
     for (int level = 0; level < s.levels; ++level) {
       for (int p = s.first_point[level]; p < s.first_point[level + 1]; ++p) {
@@ -73,11 +73,11 @@ __global__ void forward_kernel(MsDeformAttnShape s, const T* value, const T* loc
         const Sample<T> at = locate(s, level, locations[2 * point], locations[2 * point + 1]);
         T sampled = 0;
         for (int c = 0; c < kCorners; ++c)
-          if (at.token[c] >= 0) sampled += at.share[c] * head[at.token[c] * stride];
+          if (at.token[c] >= 0) sampled += at.share[c] * widen(head[at.token[c] * stride]);
         sum += weights[point] * sampled;
       }
     }
-    output[i] = sum;
+    output[i] = narrow<V>(sum);
   }
 }
 
@@ -87,17 +87,18 @@ __device__ T warp_sum(T x) {
   return x;
 }
 
-template <typename T>
+template <typename V, typename T>
 struct BackwardArgs {
-  const T *value, *locations, *weights, *grad_output;
+  const V *value, *grad_output;
+  const T *locations, *weights;
   T *grad_value, *grad_locations, *grad_weights;
   std::int64_t* keys;
   T* shares;
 };
 
 /// What one point hands back; all lanes of a warp call it together.
-template <typename T>
-__device__ void backward_point(const MsDeformAttnShape& s, const BackwardArgs<T>& a, std::int64_t row, int level,
+template <typename V, typename T>
+__device__ void backward_point(const MsDeformAttnShape& s, const BackwardArgs<V, T>& a, std::int64_t row, int level,
                                int p) {
   const int lane = threadIdx.x % kWarp;
   const std::int64_t stride = s.heads * s.channels, m = row % s.heads, b = row / (s.queries * s.heads);
@@ -110,8 +111,8 @@ __device__ void backward_point(const MsDeformAttnShape& s, const BackwardArgs<T>
     if (at.token[c] >= 0) {
       const std::int64_t offset = slice + at.token[c] * stride;
       for (std::int64_t d = lane; d < s.channels; d += kWarp) {
-        const T grad = a.grad_output[row * s.channels + d];
-        along[c] += grad * a.value[offset + d];
+        const T grad = widen(a.grad_output[row * s.channels + d]);
+        along[c] += grad * widen(a.value[offset + d]);
         if (a.grad_value) atomicAdd(a.grad_value + offset + d, w * at.share[c] * grad);
       }
     }
@@ -131,8 +132,8 @@ __device__ void backward_point(const MsDeformAttnShape& s, const BackwardArgs<T>
       w * s.height[level] * ((1 - at.fx) * (along[2] - along[0]) + at.fx * (along[3] - along[1]));
 }
 
-template <typename T>
-__global__ void backward_kernel(MsDeformAttnShape s, BackwardArgs<T> a) {
+template <typename V, typename T>
+__global__ void backward_kernel(MsDeformAttnShape s, BackwardArgs<V, T> a) {
   const std::int64_t rows = s.batch * s.queries * s.heads;
   const std::int64_t warps = std::int64_t(gridDim.x) * (blockDim.x / kWarp);
   for (std::int64_t row = (blockIdx.x * std::int64_t(blockDim.x) + threadIdx.x) / kWarp; row < rows; row += warps) {
@@ -142,9 +143,9 @@ __global__ void backward_kernel(MsDeformAttnShape s, BackwardArgs<T> a) {
 }
 
 /// A warp per sorted contribution; the first of each key adds up all of that key's.
-template <typename T>
+template <typename V, typename T>
 __global__ void gather_kernel(MsDeformAttnShape s, std::int64_t count, const std::int64_t* sorted_keys,
-                              const std::int64_t* order, const T* shares, const T* grad_output, T* grad_value) {
+                              const std::int64_t* order, const T* shares, const V* grad_output, T* grad_value) {
   const std::int64_t warps = std::int64_t(gridDim.x) * (blockDim.x / kWarp);
   const std::int64_t per_row = s.points * kCorners;
   for (std::int64_t i = (blockIdx.x * std::int64_t(blockDim.x) + threadIdx.x) / kWarp; i < count; i += warps) {
@@ -153,76 +154,49 @@ __global__ void gather_kernel(MsDeformAttnShape s, std::int64_t count, const std
     for (std::int64_t d = threadIdx.x % kWarp; d < s.channels; d += kWarp) {
       T sum = 0;
       for (std::int64_t j = i; j < count && sorted_keys[j] == key; ++j)
-        sum += shares[order[j]] * grad_output[order[j] / per_row * s.channels + d];
+        sum += shares[order[j]] * widen(grad_output[order[j] / per_row * s.channels + d]);
       grad_value[key * s.channels + d] = sum;
     }
   }
 }
 
-/// Blocks for `work` items, `per_block` each; kernels loop when there are more.
-int blocks_for(std::int64_t work, int per_block) {
-  const std::int64_t wanted = (work + per_block - 1) / per_block;
-  return static_cast<int>(wanted < 1 ? 1 : wanted > 65535 ? 65535 : wanted);
-}
-
-template <typename T>
-cudaError_t forward(const MsDeformAttnShape& s, const T* value, const T* locations, const T* weights, T* output,
-                    cudaStream_t stream) {
-  const int blocks = blocks_for(s.batch * s.queries * s.heads * s.channels, kThreads);
-  forward_kernel<T><<<blocks, kThreads, 0, stream>>>(s, value, locations, weights, output);
-  return cudaGetLastError();
-}
-
-template <typename T>
-cudaError_t backward(const MsDeformAttnShape& s, const BackwardArgs<T>& args, cudaStream_t stream) {
-  const int blocks = blocks_for(s.batch * s.queries * s.heads, kThreads / kWarp);
-  backward_kernel<T><<<blocks, kThreads, 0, stream>>>(s, args);
-  return cudaGetLastError();
-}
-
-template <typename T>
-cudaError_t gather(const MsDeformAttnShape& s, std::int64_t count, const std::int64_t* sorted_keys,
-                   const std::int64_t* order, const T* shares, const T* grad_output, T* grad_value,
-                   cudaStream_t stream) {
-  const int blocks = blocks_for(count, kThreads / kWarp);
-  gather_kernel<T><<<blocks, kThreads, 0, stream>>>(s, count, sorted_keys, order, shares, grad_output, grad_value);
-  return cudaGetLastError();
-}
-
 }  // namespace
 
-extern "C" {
+cudaError_t launch_msda_forward(const MsDeformAttnShape& shape, CudaType type, const MsDeformAttnPointers& in,
+                                void* output, cudaStream_t stream) {
+  return with_any_float(type, [&](auto zero) {
+    using V = decltype(zero);
+    using T = typename Wide<V>::type;
+    const unsigned blocks = blocks_for(shape.batch * shape.queries * shape.heads * shape.channels, kThreads);
+    return launch(forward_kernel<V, T>, {blocks, 1, 1}, kThreads, stream, shape, static_cast<const V*>(in.value),
+                  static_cast<const T*>(in.locations), static_cast<const T*>(in.weights), static_cast<V*>(output));
+  });
+}
 
-cudaError_t rtdetr_msda_forward_f32(MsDeformAttnShape shape, const float* value, const float* locations,
-                                    const float* weights, float* output, cudaStream_t stream) {
-  return forward(shape, value, locations, weights, output, stream);
+cudaError_t launch_msda_backward(const MsDeformAttnShape& shape, CudaType type, const MsDeformAttnPointers& in,
+                                 const void* grad_output, const MsDeformAttnGradients& out, cudaStream_t stream) {
+  return with_any_float(type, [&](auto zero) {
+    using V = decltype(zero);
+    using T = typename Wide<V>::type;
+    const BackwardArgs<V, T> args{static_cast<const V*>(in.value),     static_cast<const V*>(grad_output),
+                                  static_cast<const T*>(in.locations), static_cast<const T*>(in.weights),
+                                  static_cast<T*>(out.value),          static_cast<T*>(out.locations),
+                                  static_cast<T*>(out.weights),        out.keys,
+                                  static_cast<T*>(out.shares)};
+    const unsigned blocks = blocks_for(shape.batch * shape.queries * shape.heads, kThreads / kWarp);
+    return launch(backward_kernel<V, T>, {blocks, 1, 1}, kThreads, stream, shape, args);
+  });
 }
-cudaError_t rtdetr_msda_forward_f64(MsDeformAttnShape shape, const double* value, const double* locations,
-                                    const double* weights, double* output, cudaStream_t stream) {
-  return forward(shape, value, locations, weights, output, stream);
+
+cudaError_t launch_msda_gather(const MsDeformAttnShape& shape, CudaType type, const MsDeformAttnContributions& in,
+                               const void* grad_output, void* grad_value, cudaStream_t stream) {
+  return with_any_float(type, [&](auto zero) {
+    using V = decltype(zero);
+    using T = typename Wide<V>::type;
+    return launch(gather_kernel<V, T>, {blocks_for(in.count, kThreads / kWarp), 1, 1}, kThreads, stream, shape,
+                  in.count, in.sorted_keys, in.order, static_cast<const T*>(in.shares),
+                  static_cast<const V*>(grad_output), static_cast<T*>(grad_value));
+  });
 }
-cudaError_t rtdetr_msda_backward_f32(MsDeformAttnShape shape, const float* value, const float* locations,
-                                     const float* weights, const float* grad_output, float* grad_value,
-                                     float* grad_locations, float* grad_weights, std::int64_t* keys, float* shares,
-                                     cudaStream_t stream) {
-  return backward<float>(
-      shape, {value, locations, weights, grad_output, grad_value, grad_locations, grad_weights, keys, shares}, stream);
-}
-cudaError_t rtdetr_msda_backward_f64(MsDeformAttnShape shape, const double* value, const double* locations,
-                                     const double* weights, const double* grad_output, double* grad_value,
-                                     double* grad_locations, double* grad_weights, std::int64_t* keys, double* shares,
-                                     cudaStream_t stream) {
-  return backward<double>(
-      shape, {value, locations, weights, grad_output, grad_value, grad_locations, grad_weights, keys, shares}, stream);
-}
-cudaError_t rtdetr_msda_gather_f32(MsDeformAttnShape shape, std::int64_t count, const std::int64_t* sorted_keys,
-                                   const std::int64_t* order, const float* shares, const float* grad_output,
-                                   float* grad_value, cudaStream_t stream) {
-  return gather(shape, count, sorted_keys, order, shares, grad_output, grad_value, stream);
-}
-cudaError_t rtdetr_msda_gather_f64(MsDeformAttnShape shape, std::int64_t count, const std::int64_t* sorted_keys,
-                                   const std::int64_t* order, const double* shares, const double* grad_output,
-                                   double* grad_value, cudaStream_t stream) {
-  return gather(shape, count, sorted_keys, order, shares, grad_output, grad_value, stream);
-}
-}
+
+}  // namespace rtdetr

@@ -39,4 +39,10 @@ inline std::vector<Place> places() {
   return {{device, torch::kFloat64, 1e-13}, {device, torch::kFloat32, 2e-5}};
 }
 
+/// Its rows of half types: what is computed in float32 and rounded once.
+inline std::vector<Place> half_places() {
+  const torch::Device device = test_device();
+  return {{device, torch::kBFloat16, 8e-3}, {device, torch::kFloat16, 1e-3}};
+}
+
 }  // namespace rtdetr::test

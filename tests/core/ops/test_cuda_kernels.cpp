@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "core/ops/ms_deform_attn.h"
+#include "tests/support/deterministic.h"
 #include "tests/support/devices.h"
 
 /// What only a GPU can show: its kernels at a decoder's size give the CPU's numbers, and the same bits when asked to.
@@ -37,11 +38,6 @@ double relative_difference(const Tensor& a, const Tensor& b) {
   return ((a - b).abs().max() / b.abs().max()).item<double>();
 }
 
-struct Deterministic {
-  Deterministic() { at::globalContext().setDeterministicAlgorithms(true, false); }
-  ~Deterministic() { at::globalContext().setDeterministicAlgorithms(false, false); }
-};
-
 }  // namespace
 
 TEST_CASE("the GPU's deformable attention gives the CPU's numbers", "[.][cuda]") {
@@ -64,7 +60,7 @@ TEST_CASE("the GPU's deformable attention gives the CPU's numbers", "[.][cuda]")
 TEST_CASE("the GPU's gradients are the same bits every time when deterministic algorithms are asked for", "[.][cuda]") {
   const torch::Device device = test::test_device();
   REQUIRE(device.is_cuda());
-  const Deterministic guard;
+  const test::Deterministic guard;
   const auto type = GENERATE(torch::kFloat64, torch::kFloat32);
   const Pass first = pass_on(device, type, SamplingMethod::kBilinear);
   for (int repeat = 0; repeat < 5; ++repeat) {

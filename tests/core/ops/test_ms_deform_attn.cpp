@@ -14,6 +14,7 @@
 using rtdetr::LevelShape;
 using rtdetr::ms_deform_attn;
 using rtdetr::SamplingMethod;
+using rtdetr::test::half_places;
 using rtdetr::test::ms_deform_attn_by_grid_sample;
 using rtdetr::test::Place;
 using rtdetr::test::places;
@@ -196,6 +197,28 @@ TEST_CASE("half types are computed in float32 and keep value's type", "[devices]
                                      in.weights.to(torch::kFloat32));
   CHECK(half.scalar_type() == type);
   CHECK(torch::equal(half, full.to(type)));
+}
+
+TEST_CASE("half values beside float32 locations have float32's gradients, each in its own type", "[devices]") {
+  at::set_num_threads(1);
+  const Place place = GENERATE(from_range(half_places()));
+  INFO(place);
+  Inputs in = make_inputs(32, torch::kFloat32);  // as autocast leaves them: a projection is half, a softmax is not
+  in.value = in.value.to(place.type);
+  const Gradients half = run_op(in);
+  in.value = in.value.to(torch::kFloat32);
+  const Gradients full = run_op(in);
+  CHECK(half.output.scalar_type() == place.type);
+  CHECK(half.value.scalar_type() == place.type);
+  CHECK(half.locations.scalar_type() == torch::kFloat32);
+  CHECK(half.weights.scalar_type() == torch::kFloat32);
+  const auto error = [](const Tensor& a, const Tensor& b) {
+    return largest_difference(a, b) / b.abs().max().item<double>();
+  };
+  CHECK(error(half.output, full.output) < place.tolerance);
+  CHECK(error(half.value, full.value) < place.tolerance);
+  CHECK(error(half.locations, full.locations) < place.tolerance);
+  CHECK(error(half.weights, full.weights) < place.tolerance);
 }
 
 TEST_CASE("no queries and no images are ordinary", "[devices]") {

@@ -1,0 +1,7 @@
+// What the CUDA plug-in exports: the table that core/ops/cuda_plugin.h asks for.
+#include "core/ops/cuda_plugin.h"
+
+extern "C" __attribute__((visibility("default"))) const rtdetr::CudaPlugin* rtdetr_cuda_plugin() {
+  static const rtdetr::CudaPlugin plugin{rtdetr::kCudaPluginVersion, rtdetr::ms_deform_attn_cuda_kernels()};
+  return &plugin;
+}
