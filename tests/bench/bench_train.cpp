@@ -2,7 +2,11 @@
 // each on average, beside what the project's train_bench.py measured of the peers at the same size.
 //
 //   python train_bench.py --model official_r18vd --batch 4 --size 320 >peers.jsonl
-//   build/release/tests/bench/rtdetr_bench_train rtdetr_r18vd 4 320 [steps] [threads] [fp32|bf16] [peers.jsonl]
+//   build/release/tests/bench/rtdetr_bench_train rtdetr_r18vd 4 320 peers=peers.jsonl
+//
+// Without words it says which it takes. Every variant is a model of its own and a line: a precision, alone or followed
+// by _deterministic; tf32 is fp32 whose products a GPU may round so.
+#include <ATen/DeviceAccelerator.h>
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -10,10 +14,14 @@
 #include <chrono>
 #include <cstdio>
 #include <ctime>
+#include <exception>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "core/base/random.h"
+#include "core/base/text.h"
+#include "core/ops/device.h"
 #include "models/graph/model_files.h"
 #include "models/layers/module_tree.h"
 #include "tests/bench/peers.h"
@@ -45,6 +53,33 @@ Batch make_batch(std::int64_t size, std::int64_t side) {
   return batch;
 }
 
+/// What a variant's name says.
+struct Variant {
+  std::string name;
+  Precision precision = Precision::kFloat32;
+  bool full_float32 = true;  ///< products of float32 are rounded to float32, not to TF32
+  bool deterministic = false;
+};
+
+Variant variant_of(const std::string& name) {
+  const std::string same_bits = "_deterministic", tf32 = "tf32";
+  Variant variant{.name = name, .deterministic = name.ends_with(same_bits)};
+  const std::string word = name.substr(0, name.size() - (variant.deterministic ? same_bits.size() : 0));
+  if (word != tf32) variant.precision = chosen("variants", word, kPrecisionWords);
+  variant.full_float32 = word != tf32 && variant.precision == Precision::kFloat32;
+  return variant;
+}
+
+/// Switches of the whole process.
+void choose_kernels(const Variant& variant) {
+  at::Context& context = at::globalContext();
+  context.setAllowTF32CuDNN(!variant.full_float32);
+  context.setAllowTF32CuBLAS(!variant.full_float32);
+  context.setBenchmarkCuDNN(!variant.deterministic);
+  context.setDeterministicCuDNN(variant.deterministic);
+  context.setDeterministicAlgorithms(variant.deterministic, false);
+}
+
 /// A model with its optimizer and average, as a run has them.
 struct Bench {
   DetectionModel model, average;
@@ -52,19 +87,20 @@ struct Bench {
   Ema ema;
   TrainStep step;
 
-  Bench(const std::string& yaml, Precision precision)
-      : model(build(yaml)),
-        average(build(yaml)),
+  Bench(const std::string& yaml, Precision precision, torch::Device device)
+      : model(build(yaml, device)),
+        average(build(yaml, device)),
         optimizer(group_by_shape(trained(), {})),
         ema(*model, *average),
-        step(model, optimizer, ema, {.precision = precision}) {
+        step(model, optimizer, ema, {.precision = precision, .device = device}) {
     model->train();
   }
 
  private:
-  static DetectionModel build(const std::string& yaml) {
+  static DetectionModel build(const std::string& yaml, torch::Device device) {
     DetectionModel model = build_model(load_model_spec(yaml));
     to_channels_last(*model);
+    model->to(device);
     return model;
   }
   std::vector<NamedParameter> trained() const {
@@ -82,44 +118,107 @@ double wall_seconds() {
 
 double processor_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
-}  // namespace
+void forget_peak(torch::Device device) {
+  if (device.is_cuda()) at::getDeviceAllocator(device.type())->resetPeakStats(std::max<int>(0, device.index()));
+}
 
-int main(int argc, char** argv) {
-  const std::vector<std::string> words(argv + 1, argv + argc);
-  if (words.size() < 3) {
-    std::fprintf(stderr, "usage: rtdetr_bench_train MODEL BATCH SIZE [steps] [threads] [fp32|bf16] [peers.jsonl]\n");
-    return 2;
-  }
-  const auto word = [&](std::size_t i, const char* missing) { return i < words.size() ? words[i] : missing; };
-  const std::int64_t size = std::stoll(words[1]), side = std::stoll(words[2]);
-  const int steps = std::stoi(word(3, "6")), threads = std::stoi(word(4, "2"));
-  const bool bf16 = word(5, "fp32") == "bf16";
-  at::set_num_threads(threads);
-  keep_freed_memory();
-  Bench bench(words[0], bf16 ? Precision::kBFloat16 : Precision::kFloat32);
-  const Batch batch = make_batch(size, side);
+/// Of tensors on the card, or of the whole process.
+double peak_mib(torch::Device device) {
+  if (!device.is_cuda()) return peak_memory_mib();
+  const auto stats = at::getDeviceAllocator(device.type())->getDeviceStats(std::max<int>(0, device.index()));
+  constexpr double kMiB = 1 << 20;
+  return static_cast<double>(stats.allocated_bytes[0].peak) / kMiB;  // 0: of all sizes
+}
+
+struct Times {
+  double best_s = 0, median_s = 0, cpu_s = 0, peak_mib = 0;
+};
+
+Times take_steps(Bench& bench, const Batch& batch, int steps, torch::Device device) {
+  constexpr int kWarmUp = 2;  // kernels are chosen, memory is taken
   std::vector<double> wall, cpu;
-  for (int i = 0; i < steps + 2; ++i) {
+  for (int i = 0; i < steps + kWarmUp; ++i) {
+    if (i == kWarmUp) forget_peak(device);
     const double wall_begin = wall_seconds(), cpu_begin = processor_seconds();
     const StepReport report = bench.step.run({&batch, 1}, {.epoch = 0, .first_batch = i}, 1);
+    wait_for(device);
     if (!report.applied) std::fprintf(stderr, "step %d: not finite\n", i);
-    if (i < 2) continue;  // kernels are chosen, memory is taken
+    if (i < kWarmUp) continue;
     wall.push_back(wall_seconds() - wall_begin);
     cpu.push_back(processor_seconds() - cpu_begin);
   }
   std::sort(wall.begin(), wall.end());
-  const double best_cpu = *std::min_element(cpu.begin(), cpu.end());
-  std::printf("%s, batch %lld of %lldx%lld, %s, %d threads: step %.3f s (median %.3f), CPU %.3f s, peak %.0f MiB\n",
-              words[0].c_str(), static_cast<long long>(size), static_cast<long long>(side),
-              static_cast<long long>(side), bf16 ? "bf16" : "fp32", threads, wall.front(), wall[wall.size() / 2],
-              best_cpu, peak_memory_mib());
-  if (words.size() < 7) return 0;
+  return {wall.front(), wall[wall.size() / 2], *std::min_element(cpu.begin(), cpu.end()), peak_mib(device)};
+}
+
+struct Options {
+  std::string model;
+  std::int64_t batch = 0, side = 0;
+  std::map<std::string, std::string> keys{
+      {"variants", "fp32"}, {"steps", "6"}, {"threads", "2"}, {"device", "cpu"}, {"peers", ""}};
+};
+
+/// @return  whether the words say what to do
+bool read(const std::vector<std::string>& words, Options& options) {
+  if (words.size() < 3) return false;
+  options.model = words[0];
+  options.batch = std::stoll(words[1]);
+  options.side = std::stoll(words[2]);
+  for (std::size_t i = 3; i < words.size(); ++i) {
+    const std::size_t equals = words[i].find('=');
+    const auto key = options.keys.find(words[i].substr(0, equals));
+    if (equals == std::string::npos || key == options.keys.end()) return false;
+    key->second = words[i].substr(equals + 1);
+  }
+  return true;
+}
+
+void compare(const Options& options, const Times& ours) {
+  const std::string& file = options.keys.at("peers");
+  if (file.empty()) return;
   bench::print_ratio_title("seconds a step, best; MiB");
-  for (const nlohmann::json& peer : bench::read_peers(words[6])) {
-    if (!peer.contains("step_s_min") || peer["batch"] != size || peer["size"] != side) continue;
+  for (const nlohmann::json& peer : bench::read_peers(file)) {
+    if (!peer.contains("step_s_min") || peer["batch"] != options.batch || peer["size"] != options.side) continue;
     const std::string name = peer["model"].get<std::string>() + " " + peer["variant"].get<std::string>();
-    if (peer["threads"] == threads) bench::print_ratio(name + ", wall", peer["step_s_min"], wall.front(), 0);
-    bench::print_ratio(name + ", CPU", peer["cpu_s_min"], best_cpu, 0);
-    bench::print_ratio(name + ", peak memory", peer["peak_mib"], peak_memory_mib(), 0);
+    if (peer["threads"] == at::get_num_threads())
+      bench::print_ratio(name + ", wall", peer["step_s_min"], ours.best_s, 0);
+    bench::print_ratio(name + ", CPU", peer["cpu_s_min"], ours.cpu_s, 0);
+    bench::print_ratio(name + ", peak memory", peer["peak_mib"], ours.peak_mib, 0);
+  }
+}
+
+void measure(const Options& options, const Variant& variant, torch::Device device) {
+  choose_kernels(variant);
+  Bench bench(options.model, variant.precision, device);
+  const Times times =
+      take_steps(bench, make_batch(options.batch, options.side), std::stoi(options.keys.at("steps")), device);
+  std::printf("%s, batch %lld of %lldx%lld, %s, %s, %d threads: step %.4f s (median %.4f), CPU %.3f s, peak %.0f MiB\n",
+              options.model.c_str(), static_cast<long long>(options.batch), static_cast<long long>(options.side),
+              static_cast<long long>(options.side), variant.name.c_str(), device.str().c_str(), at::get_num_threads(),
+              times.best_s, times.median_s, times.cpu_s, times.peak_mib);
+  std::fflush(stdout);
+  compare(options, times);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  if (!read({argv + 1, argv + argc}, options)) {
+    std::fprintf(
+        stderr,
+        "usage: rtdetr_bench_train MODEL BATCH SIZE [variants=fp32] [steps=6] [threads=2] [device=cpu] [peers=FILE]\n"
+        "variants, with commas between: tf32, %s, each also with _deterministic\n",
+        join(words_of(kPrecisionWords), ", ").c_str());
+    return 2;
+  }
+  try {
+    const torch::Device device = open_device(options.keys.at("device"));
+    at::set_num_threads(std::stoi(options.keys.at("threads")));
+    keep_freed_memory();
+    for (const std::string& name : split(options.keys.at("variants"), ',')) measure(options, variant_of(name), device);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
   }
 }

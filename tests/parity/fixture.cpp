@@ -10,6 +10,7 @@
 #include <regex>
 
 #include "models/graph/model_files.h"
+#include "tests/support/devices.h"
 #include "tests/support/fill.h"
 #include "tests/support/fixtures.h"
 
@@ -83,6 +84,29 @@ DetectionModel build_fixture_model(const std::string& fixture_model) {
   fill_by_rule(*model);
   model->eval();
   return model;
+}
+
+torch::Device fixture_device() {
+  const torch::Device device = test_device();
+  at::globalContext().setAllowTF32CuDNN(false);  // convolutions have it by default, products of matrices do not
+  return device;
+}
+
+std::vector<torch::Tensor> on_cpu(std::vector<torch::Tensor> tensors) {
+  for (torch::Tensor& tensor : tensors) tensor = tensor.cpu();
+  return tensors;
+}
+
+ModelOutput on_cpu(ModelOutput output) {
+  const auto bring = [](Prediction& prediction) {
+    prediction.logits = prediction.logits.cpu();
+    prediction.boxes_cxcywh = prediction.boxes_cxcywh.cpu();
+  };
+  for (Prediction& layer : output.layers) bring(layer);
+  for (Prediction& layer : output.denoising) bring(layer);
+  bring(output.encoder);
+  output.topk_indices = output.topk_indices.cpu();
+  return output;
 }
 
 torch::Tensor rows_of_tokens(const torch::Tensor& actual, const torch::Tensor& expected) {

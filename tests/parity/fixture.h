@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include <torch/types.h>
 #include <nlohmann/json.hpp>
@@ -34,6 +35,13 @@ bool samples_discretely(const std::string& model);
 
 /// The fixture's model (its JSON's "name"), filled by the rule, float64, evaluation mode.
 DetectionModel build_fixture_model(const std::string& fixture_model);
+
+/// Where the readers of whole passes compute: on the CPU, or on the card that RTDETR_TEST_DEVICE names, float32 in
+/// full. Call it before anything asks LibTorch for a GPU.
+torch::Device fixture_device();
+/// What was computed, where it is compared: on the CPU.
+ModelOutput on_cpu(ModelOutput output);
+std::vector<torch::Tensor> on_cpu(std::vector<torch::Tensor> tensors);
 
 /// Where each image's selected tokens of `expected` stand in `actual`: in float32 neighbours of the selection may swap.
 /// Fails the test if the sets differ.

@@ -26,16 +26,24 @@ void check_maps(const Fixture& fixture, const std::string& name, const std::vect
   }
 }
 
+Tensor input_of(const Fixture& fixture) {
+  return images_by_key(fixture.json["input"]["key"], fixture.json["input"]["shape"]).to(fixture_device());
+}
+
 /// Forward pass over the fixture's images with every decoder layer; the probe takes the maps. float32 in the
 /// layout that the commands use.
 ModelOutput run_all_layers(const Fixture& fixture, DetectionModel& model, torch::Dtype type, MapProbe& probe) {
-  Tensor images = images_by_key(fixture.json["input"]["key"], fixture.json["input"]["shape"]).to(type);
+  model->to(fixture_device());
+  Tensor images = input_of(fixture).to(type);
   if (type == torch::kFloat32) images = images.contiguous(torch::MemoryFormat::ChannelsLast);
   ForwardOptions options;
   options.decoder_layers = model->num_decoder_layers();
   options.all_layers = true;
   options.probe = &probe;
-  return model->forward(images, options);
+  ModelOutput output = on_cpu(model->forward(images, options));
+  probe.backbone = on_cpu(probe.backbone);
+  probe.encoder = on_cpu(probe.encoder);
+  return output;
 }
 
 void check_selection(const Fixture& fixture, const ModelOutput& output) {
@@ -76,8 +84,7 @@ TEST_CASE("forward pass gives the reference's maps, selection and every decoder 
   check_layers(fixture, output.layers);
 
   // What the configuration itself stops at. Stored in float32: equal after rounding, up to one unit in the last place.
-  const Tensor images = images_by_key(fixture.json["input"]["key"], fixture.json["input"]["shape"]);
-  const Prediction last = model->forward(images).layers.back();
+  const Prediction last = on_cpu(model->forward(input_of(fixture))).layers.back();
   check_absolute("pred_logits", last.logits[0].to(torch::kFloat32), fixture.tensor("pred_logits"), 5e-7);
   check_absolute("pred_boxes", last.boxes_cxcywh[0].to(torch::kFloat32), fixture.tensor("pred_boxes"), 1e-7);
 }

@@ -65,13 +65,15 @@ Batch targets_of(const Fixture& fixture, torch::Dtype type) {
   Batch batch;
   for (std::size_t image = 0; image < fixture.json["targets"].size(); ++image) {
     const std::string key = "target." + std::to_string(image);
-    batch.targets.push_back({fixture.tensor(key + ".labels"), fixture.tensor(key + ".boxes").to(type)});
+    batch.targets.push_back({fixture.tensor(key + ".labels").to(fixture_device()),
+                             fixture.tensor(key + ".boxes").to(fixture_device(), type)});
     batch.counts.push_back(batch.targets.back().labels.size(0));
     batch.boxes += batch.counts.back();
   }
   return batch;
 }
 
+/// On the CPU.
 DenoisingDraws draws_of(const Fixture& fixture, const Batch& batch) {
   if (fixture.json["dn"].is_null()) return {};
   DenoisingPairs plan;
@@ -254,23 +256,44 @@ void check_gradient_norms(const Fixture& fixture, const DetectionModel& model, d
   check_number("float32 grad_total_norm", torch::stack(norms).norm().item<double>(), total, kTotalGradient32);
 }
 
-/// One forward and backward pass in train mode over a fixture's images, boxes and draws.
+DenoisingDraws moved(const DenoisingDraws& draws, const torch::Device& device) {
+  if (!draws.label_u.defined()) return draws;
+  return {draws.label_u.to(device), draws.label_new.to(device), draws.sign_bit.to(device), draws.box_u.to(device)};
+}
+
+/// With the gradients, which Module::to leaves where they are.
+void bring_to_cpu(DetectionModel& model) {
+  std::vector<Tensor> gradients;
+  for (const Tensor& parameter : model->parameters()) {
+    gradients.push_back(parameter.grad().defined() ? parameter.grad().cpu() : Tensor());
+    parameter.mutable_grad().reset();
+  }
+  model->to(torch::kCPU);
+  std::size_t i = 0;
+  for (const Tensor& parameter : model->parameters()) parameter.mutable_grad() = gradients[i++];
+}
+
+/// One forward and backward pass in train mode over a fixture's images, boxes and draws. Computed on fixture_device();
+/// the results lie on the CPU.
 struct TrainingPass {
   TrainingPass(const Fixture& fixture, torch::Dtype type, torch::MemoryFormat layout)
       : name(fixture.json["name"].get<std::string>()), batch(targets_of(fixture, type)) {
     const bool empty = fixture.stem.ends_with("_empty");
     model = build_train_model(empty ? name.substr(0, name.size() - 6) : name, fixture.json["dn"].is_null());
-    model->to(type);
+    const torch::Device device = fixture_device();
+    model->to(device, type);
     if (layout == torch::MemoryFormat::ChannelsLast) to_channels_last(*model);
-    const DenoisingDraws draws = draws_of(fixture, batch);
+    const DenoisingDraws draws = moved(draws_of(fixture, batch), device);
     ForwardOptions options;
     options.targets = batch.targets;
     options.draws = &draws;
     const Tensor images =
-        images_by_key(fixture.json["input"]["key"], fixture.json["input"]["shape"]).to(type).contiguous(layout);
+        images_by_key(fixture.json["input"]["key"], fixture.json["input"]["shape"]).to(device, type).contiguous(layout);
     output = model->forward(images, options);
     result = compute_losses(output, batch.targets, static_cast<double>(batch.boxes), criterion_of(name));
     result.total.backward();
+    output = on_cpu(output);
+    bring_to_cpu(model);
   }
 
   std::string name;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <catch2/catch.hpp>
+#include <cstdlib>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -10,8 +11,11 @@
 
 namespace rtdetr::test {
 
-/// The reference numbers, tests/fixtures/README.md.
-inline const std::filesystem::path kFixtures = std::filesystem::path(RTDETR_SOURCE_DIR) / "tests/fixtures";
+/// The reference numbers, tests/fixtures/README.md; RTDETR_FIXTURES names their folder where the sources are not.
+inline const std::filesystem::path kFixtures = [] {
+  const char* named = std::getenv("RTDETR_FIXTURES");
+  return named ? std::filesystem::path(named) : std::filesystem::path(RTDETR_SOURCE_DIR) / "tests/fixtures";
+}();
 
 /// A tensor's values without LibTorch. Fails the test if there is none of that name.
 template <typename T>
