@@ -44,4 +44,17 @@ std::string excerpt(std::string_view text, std::size_t most) {
   return std::string(text.substr(0, most)).append("…");
 }
 
+std::string printable(std::string_view bytes, std::size_t most) {
+  constexpr const char* kDigits = "0123456789abcdef";
+  std::string text;
+  for (const char c : bytes.substr(0, most)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte < 0x7F)
+      text += c;
+    else
+      text.append("\\x").append({kDigits[byte >> 4], kDigits[byte & 15]});
+  }
+  return bytes.size() > most ? text + "..." : text;
+}
+
 }  // namespace rtdetr

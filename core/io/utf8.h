@@ -11,4 +11,8 @@ bool is_utf8(std::string_view text);
 /// The first `most` bytes, cut between characters, with "…" if something was cut: for messages.
 std::string excerpt(std::string_view text, std::size_t most = 40);
 
+/// Foreign bytes as ASCII for a message: what is not a plain character becomes \xNN, what is behind the first `most`
+/// becomes "...".
+std::string printable(std::string_view bytes, std::size_t most = 120);
+
 }  // namespace rtdetr

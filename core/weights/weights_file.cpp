@@ -1,0 +1,73 @@
+#include "core/weights/weights_file.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "core/base/error.h"
+#include "core/base/text.h"
+#include "core/io/file_kind.h"
+#include "core/io/read_only_file.h"
+#include "core/weights/torch_container.h"
+#include "core/weights/torch_file.h"
+
+namespace rtdetr {
+namespace {
+
+class SafetensorsWeights : public WeightsFile {
+ public:
+  explicit SafetensorsWeights(const std::filesystem::path& file) : reader_(file) {
+    reader_.verify_payload();
+    for (const TensorEntry& entry : reader_.entries())
+      tensors_.push_back({entry.name, entry.type, entry.shape, entry.bytes});
+    metadata_ = reader_.metadata();
+  }
+
+  const char* format() const override { return "safetensors"; }
+  void read(const WeightTensor& tensor, std::span<std::byte> out) const override {
+    const TensorEntry* entry = reader_.find(tensor.name);
+    RTDETR_CHECK(entry, "no tensor '" + tensor.name + "' in this file");
+    reader_.read(*entry, out);
+  }
+
+ private:
+  SafetensorsReader reader_;
+};
+
+enum class Container { kSafetensors, kTorch };
+
+/// By the first bytes: an archive, a pickle of protocol 2 to 5, or the length of a header and its brace, which may
+/// begin like a pickle.
+Container container_of(const std::filesystem::path& path) {
+  const ReadOnlyFile file(path);
+  char bytes[9] = {};
+  file.read(0, std::as_writable_bytes(std::span(bytes)).first(std::min<std::uint64_t>(file.size(), sizeof(bytes))));
+  const std::string_view head(bytes, sizeof(bytes));
+  if (head.substr(0, 4) == "PK\x03\x04") return Container::kTorch;
+  const bool long_header = head.substr(4, 4) == std::string_view("\0\0\0", 4) && head[8] == '{';
+  return head[0] == '\x80' && head[1] >= 2 && head[1] <= 5 && !long_header ? Container::kTorch
+                                                                           : Container::kSafetensors;
+}
+
+/// The reader of safetensors would send a file that is only called like PyTorch's to PyTorch.
+void refuse_called_like_torch(const std::filesystem::path& file) {
+  std::string suffix = lower_case(file.extension().string());
+  if (suffix != ".pt" && suffix != ".pth") return;
+  if (!describe_foreign_model(file).starts_with("by its name")) return;
+  refuse_torch(file.string(), "it begins neither as an archive nor as a pickle; it is another file under this name");
+}
+
+}  // namespace
+
+const WeightTensor* WeightsFile::find(const std::string& name) const {
+  const auto at =
+      std::find_if(tensors_.begin(), tensors_.end(), [&](const auto& tensor) { return tensor.name == name; });
+  return at == tensors_.end() ? nullptr : &*at;
+}
+
+std::unique_ptr<WeightsFile> open_weights(const std::filesystem::path& file) {
+  if (container_of(file) == Container::kTorch) return open_torch_file(file);
+  refuse_called_like_torch(file);
+  return std::make_unique<SafetensorsWeights>(file);
+}
+
+}  // namespace rtdetr
