@@ -6,11 +6,12 @@
 
 #include <torch/types.h>
 
+#include "core/ops/batch_norm_shape.h"
+
 namespace rtdetr {
 
-enum class NormActivation { kNone, kRelu, kSilu };
-
-/// Whether `batch_norm_act` is written for this map: channels last, on the CPU, float32 or bfloat16.
+/// Whether `batch_norm_act` is written for this map: channels last, float32 or bfloat16, on the CPU; or on a GPU whose
+/// plug-in was loaded, where float16 will do, too.
 bool suits_batch_norm_act(const torch::Tensor& x);
 
 /// Adds up the sums of several processes, in place: float64, contiguous, of one size everywhere. Each process calls its
@@ -20,9 +21,10 @@ using SumReducer = std::function<void(const torch::Tensor& sums)>;
 /// act((x − mean) / √(var + eps) · weight + bias) with the statistics of the batch itself, and their running averages
 /// moved by `momentum` (the variance unbiased): training-mode BatchNorm and the activation behind it in one.
 ///
-/// Sums are taken in float64: LibTorch sums channels-last maps in float32, which costs a digit of the output wherever a
-/// channel's mean is far from zero. The activation's output is computed again in the backward instead of being kept.
-/// Results do not depend on the number of threads.
+/// Sums are taken in float64 (on a GPU of a few float32 terms each, of distances to one of the channel's values):
+/// LibTorch sums channels-last maps in float32, which costs a digit of the output wherever a channel's mean is far from
+/// zero. The activation's output is computed again in the backward instead of being kept. Results do not depend on the
+/// number of threads; a GPU's are the same bits every time.
 ///
 /// @param x                          [B, C, H, W] as suits_batch_norm_act says
 /// @param weight, bias               [C] float32

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/ops/batch_norm_passes.h"
 #include "core/ops/ms_deform_attn_kernels.h"
 
 /// CUDA comes in a plug-in, librtdetr_cuda.so, so that one program runs everywhere and starts without CUDA's libraries.
@@ -10,6 +11,7 @@ namespace rtdetr {
 struct CudaPlugin {
   int version = 0;  ///< kCudaPluginVersion it was built with
   MsDeformAttnKernels ms_deform_attn;
+  BatchNormPasses batch_norm;
 };
 inline constexpr int kCudaPluginVersion = 2;
 inline constexpr const char* kCudaPluginEntry = "rtdetr_cuda_plugin";  ///< const CudaPlugin* ()

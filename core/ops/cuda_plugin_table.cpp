@@ -2,6 +2,7 @@
 #include "core/ops/cuda_plugin.h"
 
 extern "C" __attribute__((visibility("default"))) const rtdetr::CudaPlugin* rtdetr_cuda_plugin() {
-  static const rtdetr::CudaPlugin plugin{rtdetr::kCudaPluginVersion, rtdetr::ms_deform_attn_cuda_kernels()};
+  static const rtdetr::CudaPlugin plugin{rtdetr::kCudaPluginVersion, rtdetr::ms_deform_attn_cuda_kernels(),
+                                         rtdetr::batch_norm_cuda_passes()};
   return &plugin;
 }

@@ -1,8 +1,8 @@
 #pragma once
 
+#include <c10/util/Exception.h>
 #include <torch/types.h>
 
-#include "core/base/error.h"
 #include "core/ops/cuda_type.h"
 
 /// How the plug-in's tensors are seen by its launchers.
@@ -19,7 +19,7 @@ inline CudaType cuda_type(const torch::Tensor& tensor) {
     case torch::kBFloat16:
       return CudaType::kBFloat16;
     default:
-      throw InternalError("CUDA kernels are for floating types");
+      TORCH_CHECK(false, "CUDA kernels are for floating types");
   }
 }
 
