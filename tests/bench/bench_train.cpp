@@ -25,6 +25,7 @@
 #include "models/graph/model_files.h"
 #include "models/layers/module_tree.h"
 #include "tests/bench/peers.h"
+#include "tests/support/devices.h"
 #include "train/loop/train_step.h"
 #include "train/optim/param_groups.h"
 #include "train/process/allocator.h"
@@ -213,7 +214,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   try {
-    const torch::Device device = open_device(options.keys.at("device"));
+    const torch::Device device = test::device_named(options.keys.at("device"));
     at::set_num_threads(std::stoi(options.keys.at("threads")));
     keep_freed_memory();
     for (const std::string& name : split(options.keys.at("variants"), ',')) measure(options, variant_of(name), device);

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <ostream>
+#include <string>
 #include <vector>
 
 #include <torch/types.h>
@@ -10,15 +11,20 @@
 
 namespace rtdetr::test {
 
-/// Where the tests tagged [devices] compute: on the CPU, or on the device that RTDETR_TEST_DEVICE names ("cuda" in the
-/// ctest entries labelled cuda). Loads the CUDA plug-in: call it before anything asks LibTorch for a GPU, as
-/// manual_seed does.
+/// The device of LibTorch's name for it, "cpu" or "cuda:1". Loads the CUDA plug-in: call it before anything asks LibTorch
+/// for a GPU, as manual_seed does.
 /// @throws ConfigError  if the plug-in cannot be loaded
-inline torch::Device test_device() {
-  const char* named = std::getenv("RTDETR_TEST_DEVICE");
-  const torch::Device device(named ? named : "cpu");
+inline torch::Device device_named(const std::string& name) {
+  const torch::Device device(name);
   if (device.is_cuda()) load_cuda_plugin();
   return device;
+}
+
+/// Where the tests tagged [devices] compute: on the CPU, or on the device that RTDETR_TEST_DEVICE names ("cuda" in the
+/// ctest entries labelled cuda); see device_named.
+inline torch::Device test_device() {
+  const char* named = std::getenv("RTDETR_TEST_DEVICE");
+  return device_named(named ? named : "cpu");
 }
 
 /// A row of the table of devices and types: where a body computes, and in what.
