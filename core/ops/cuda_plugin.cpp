@@ -16,6 +16,7 @@ namespace {
 std::atomic<const CudaPlugin*> g_plugin{nullptr};
 
 constexpr const char* kFileName = "librtdetr_cuda.so";
+constexpr const char* kHowToGet = "; `RTDETR_CUDA=ON scripts/setup`, then `scripts/build` bring it and what it needs";
 
 std::vector<std::filesystem::path> candidates() {
   if (const char* named = std::getenv("RTDETR_CUDA_PLUGIN")) return {named};
@@ -31,13 +32,12 @@ std::filesystem::path find_plugin() {
     if (std::filesystem::exists(file, ignored)) return file;
     looked.append(" ").append(file.string());
   }
-  throw ConfigError("device=cuda needs the CUDA plug-in, which is not at" + looked +
-                    "; build with -DRTDETR_CUDA=ON, or use device=cpu");
+  throw ConfigError("the CUDA plug-in is not at" + looked + kHowToGet);
 }
 
 const CudaPlugin& open_plugin(const std::filesystem::path& file) {
   void* library = ::dlopen(file.c_str(), RTLD_NOW | RTLD_GLOBAL);
-  if (!library) throw ConfigError("the CUDA plug-in cannot be loaded: " + std::string(::dlerror()));
+  if (!library) throw ConfigError("the CUDA plug-in cannot be loaded: " + std::string(::dlerror()) + kHowToGet);
   using Entry = const CudaPlugin* (*)();
   const auto entry = reinterpret_cast<Entry>(::dlsym(library, kCudaPluginEntry));
   if (!entry) throw ConfigError(file.string() + " is no CUDA plug-in of rtdetr");

@@ -94,6 +94,10 @@ void check_options(const DetectorOptions& options) {
   check.throw_if_any();
 }
 
+DeviceChoice choice_of(const DetectorOptions& options) {
+  return device_choice(options.device, " (DetectorOptions.device)");
+}
+
 void check_picture(const RgbView& view, std::size_t index, std::size_t count) {
   const std::ptrdiff_t row_bytes = std::ptrdiff_t{3} * view.width;
   std::string wrong;
@@ -136,8 +140,7 @@ Detector::Detector(LoadedModel loaded, const DetectorOptions& options) {
   loaded.model->fuse();
   to_channels_last(*loaded.model);
   auto all = std::make_shared<State>();
-  all->options.device = options.device;
-  all->device = open_device(options.device);
+  all->device = open_device(choice_of(options)).device;
   loaded.model->to(all->device);
   all->model = loaded.model;
   all->info = std::move(loaded.info);
@@ -149,8 +152,8 @@ Detector::Detector(const Detector& other, const DetectorOptions& options) {
   check_options(options);
   auto state = std::make_shared<State>(*other.state_);
   State& s = *state;
-  if (options.device != s.options.device)
-    throw ConfigError("DetectorOptions.device = " + options.device + ": the weights lie on " + s.options.device);
+  if (!names_device(choice_of(options), s.device))
+    throw ConfigError("DetectorOptions.device = " + options.device + ": the weights lie on " + s.device.str());
   s.options = options;
   s.size.height = options.height > 0 ? options.height : s.info.height;
   s.size.width = options.width > 0 ? options.width : s.info.width;

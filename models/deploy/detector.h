@@ -37,7 +37,8 @@ struct DetectorOptions {
   int max_detections = 300;   ///< per picture, at least 1
   int decoder_layers = 0;     ///< run only the first k: faster, a little less accurate; 0 = the model's usual depth
   int height = 0, width = 0;  ///< input size, multiples of the model's stride; 0 = the size it was trained with
-  /// Where it computes: "cpu", "cuda", or the number of a CUDA device as in "cuda:1".
+  /// Where it computes: "cpu", "cuda" (the first GPU), "cuda:1" or "1", "auto" (the first GPU that can be used, else
+  /// the CPU). A GPU needs the CUDA plug-in (docs/gpu.md).
   std::string device = "cpu";
   int threads = 0;  ///< of each call of this detector; 0 = what the process has set (OMP_NUM_THREADS)
   /// How pictures are brought to the input size. Absent: as those that the model was trained on.

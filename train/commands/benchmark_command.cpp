@@ -9,6 +9,7 @@
 #include "core/base/log.h"
 #include "core/base/text.h"
 #include "core/io/file.h"
+#include "core/ops/device_memory.h"
 #include "models/deploy/detector.h"
 #include "train/commands/commands.h"
 #include "train/commands/model_source.h"
@@ -50,8 +51,9 @@ Spread spread_of(std::vector<double> ms) {
 
 class Pipeline {
  public:
-  Pipeline(const Settings& settings, Detector detector)
+  Pipeline(const Settings& settings, Detector detector, torch::Device device)
       : detector_(std::move(detector)),
+        device_(device),
         limits_{.max_pixels = settings.max_pixels},
         batch_(static_cast<std::size_t>(settings.batch)) {
     if (settings.source.empty())
@@ -70,16 +72,20 @@ class Pipeline {
     std::vector<RgbView> views;
     for (const Picture& picture : pictures) views.push_back({picture.rgb.data(), picture.width, picture.height});
     DetectionTimes times;
-    detector_.detect(views, &times);
+    const PictureLoad load{std::ssize(views), detector_.input_height(), detector_.input_width()};
+    limit_.run(load, [&] { return detector_.detect(views, &times); });
     if (!record) return;
     const std::array<double, 4> ms{decode_ms, times.preprocess_ms, times.model_ms, times.postprocess_ms};
     for (std::size_t i = 0; i < ms.size(); ++i) stages_[i].ms.push_back(ms[i]);
   }
   const std::vector<StageTimes>& stages() const { return stages_; }
   std::int64_t decoder_layers() const { return detector_.decoder_layers(); }
+  torch::Device device() const { return device_; }
 
  private:
   Detector detector_;
+  torch::Device device_;
+  LoadLimit limit_{"a smaller batch= or imgsz= needs less"};
   PictureLimits limits_;
   std::size_t batch_, next_ = 0;
   std::vector<std::vector<std::byte>> bytes_;
@@ -98,16 +104,20 @@ std::string report_text(const Settings& settings, const Pipeline& pipeline, cons
   }
   return settings.model + ", " + std::to_string(layers) + " decoder layers, fused, " + std::to_string(size.height) +
          "x" + std::to_string(size.width) + ", batch " + std::to_string(settings.batch) + ", " +
-         std::to_string(at::get_num_threads()) + " threads, " + std::to_string(settings.runs) + " runs\n\n" +
-         table.text() + "\n" + fixed(1000.0 * static_cast<double>(settings.batch) / total, 1) +
+         describe_device(pipeline.device()) + ", " + std::to_string(settings.runs) + " runs\n\n" + table.text() + "\n" +
+         fixed(1000.0 * static_cast<double>(settings.batch) / total, 1) +
          " pictures/s one stage after the other, peak memory " + fixed(peak_memory_mib(), 0) + " MiB\n";
 }
 
 nlohmann::ordered_json report_json(const Settings& settings, const Pipeline& pipeline, const ImageSize& size,
                                    std::int64_t layers) {
-  nlohmann::ordered_json document = {{"model", settings.model}, {"imgsz", {size.height, size.width}},
-                                     {"batch", settings.batch}, {"threads", at::get_num_threads()},
-                                     {"runs", settings.runs},   {"decoder_layers", layers}};
+  nlohmann::ordered_json document = {{"model", settings.model},
+                                     {"imgsz", {size.height, size.width}},
+                                     {"batch", settings.batch},
+                                     {"threads", at::get_num_threads()},
+                                     {"runs", settings.runs},
+                                     {"decoder_layers", layers},
+                                     {"device", pipeline.device().str()}};
   for (const StageTimes& stage : pipeline.stages()) {
     const Spread spread = spread_of(stage.ms);
     document[stage.name] = {{"min", spread.min}, {"p50", spread.p50}, {"p95", spread.p95}, {"p99", spread.p99}};
@@ -121,10 +131,10 @@ nlohmann::ordered_json report_json(const Settings& settings, const Pipeline& pip
 ExitCode run_benchmark(const Settings& settings) {
   OpenedModel opened = open_model(settings);
   const ImageSize size = resolve_image_size(settings, opened.size(), opened.model->stride());
-  const DetectorOptions options{.height = static_cast<int>(size.height),
-                                .width = static_cast<int>(size.width),
-                                .device = compute_device(settings).str()};
-  Pipeline pipeline(settings, Detector(LoadedModel{opened.model, std::move(opened.info), {}}, options));
+  const torch::Device device = compute_device(settings);
+  const DetectorOptions options{
+      .height = static_cast<int>(size.height), .width = static_cast<int>(size.width), .device = device.str()};
+  Pipeline pipeline(settings, Detector(LoadedModel{opened.model, std::move(opened.info), {}}, options), device);
   const std::int64_t layers = pipeline.decoder_layers();
   for (int i = 0; i < kWarmUpRuns; ++i) pipeline.run(false);
   for (std::int64_t i = 0; i < settings.runs; ++i) {

@@ -11,6 +11,7 @@
 #include "core/image/picture_warnings.h"
 #include "core/image/resize.h"
 #include "core/io/file.h"
+#include "core/ops/device_memory.h"
 #include "models/deploy/detector.h"
 #include "train/commands/commands.h"
 #include "train/commands/model_source.h"
@@ -83,6 +84,7 @@ class PredictRun {
   std::vector<fs::path> files_;
   std::vector<std::string> stems_;
   Detector detector_;
+  LoadLimit limit_{"a smaller batch= or imgsz= needs less"};
   fs::path folder_;
   nlohmann::ordered_json pictures_ = nlohmann::ordered_json::array();
   nlohmann::ordered_json unreadable_ = nlohmann::ordered_json::array();
@@ -119,7 +121,8 @@ void PredictRun::detect(std::size_t begin, std::size_t end) {
   for (const ReadPicture& read : batch)
     views.push_back({read.picture.rgb.data(), read.picture.width, read.picture.height});
   DetectionTimes times;
-  const std::vector<PictureDetections> found = detector_.detect(views, &times);
+  const PictureLoad load{std::ssize(views), detector_.input_height(), detector_.input_width()};
+  const std::vector<PictureDetections> found = limit_.run(load, [&] { return detector_.detect(views, &times); });
   const double ms = (times.preprocess_ms + times.model_ms + times.postprocess_ms) / static_cast<double>(batch.size());
   for (std::size_t i = 0; i < batch.size(); ++i) record(batch[i], found[i], ms);
 }

@@ -51,9 +51,9 @@ Evaluation evaluate_model(const Settings& settings, OpenedModel& opened, const D
   return evaluation;
 }
 
-std::string speed(const Evaluation& evaluation) {
+std::string speed(const Evaluation& evaluation, torch::Device device) {
   return counted(evaluation.pictures, "picture") + " in " + format_duration(evaluation.seconds) +
-         "; ms = model alone, fused, one picture, " + std::to_string(at::get_num_threads()) + " threads\n";
+         "; ms = model alone, fused, one picture, " + describe_device(device) + "\n";
 }
 
 /// metrics_per_class.csv, confusion_matrix.csv, predictions.json (save_json=true) and pictures (plots=true) in a fresh
@@ -84,7 +84,8 @@ ExitCode run_val(const Settings& settings, ProcessGroup& group) {
   nlohmann::ordered_json document = evaluation_json(evaluation, dataset.classes);
   document["operating_point"] = operating_point_json(report, dataset.classes);
   print_text(settings, format_summary(evaluation.last()) + "\n" + class_table(evaluation.last(), dataset.classes) +
-                           operating_point_text(report) + "\n" + layer_table(evaluation) + speed(evaluation));
+                           operating_point_text(report) + "\n" + layer_table(evaluation) +
+                           speed(evaluation, compute_device(settings)));
   document["folder"] = nullptr;
   if (settings.save_json || settings.plots) document["folder"] = write_files(settings, dataset, evaluation, report);
   print_json(settings, document);

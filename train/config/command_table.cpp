@@ -130,11 +130,9 @@ std::string absence_reason(const std::string& name) {
   constexpr const char* kNoSuppression = "each query is one detection, none is suppressed afterwards; conf= chooses";
   constexpr const char* kStretched = "pictures are stretched to imgsz=height,width, which may be any shape";
   constexpr const char* kDataDecides = "the classes are those of the data set; leave others out of its files";
-  constexpr const char* kAlways = "results are the same for the same seed, always";
   static const std::vector<std::pair<std::string, std::string>> reasons = {
-      {"iou", kNoSuppression},      {"nms", kNoSuppression},   {"agnostic_nms", kNoSuppression},
-      {"rect", kStretched},         {"letterbox", kStretched}, {"classes", kDataDecides},
-      {"single_cls", kDataDecides}, {"deterministic", kAlways}};
+      {"iou", kNoSuppression},   {"nms", kNoSuppression},   {"agnostic_nms", kNoSuppression}, {"rect", kStretched},
+      {"letterbox", kStretched}, {"classes", kDataDecides}, {"single_cls", kDataDecides}};
   for (const auto& [foreign, reason] : reasons)
     if (foreign == name) return reason;
   return "";

@@ -5,7 +5,7 @@
 
 #include "core/base/error.h"
 #include "train/config/command_table.h"
-#include "train/config/device_choice.h"
+#include "core/base/device_choice.h"
 #include "train/config/run_length.h"
 
 namespace rtdetr {

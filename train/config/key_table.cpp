@@ -148,7 +148,15 @@ void add_output_keys(std::vector<Key>& keys) {
 
 void add_machine_keys(std::vector<Key>& keys) {
   Section s(keys, "machine");
-  s.add("device", &Settings::device, kWorkers, "", "cpu", "cpu, auto, cuda, cuda:1, or numbers of GPUs: 0 or 0,1")
+  s.add("device", &Settings::device, kWorkers, "", "cpu",
+        "where to compute: cpu, auto (the first GPU that can be used, else the CPU), cuda, cuda:1, or numbers of GPUs: "
+        "0 or "
+        "0,1")
+      .on_resume = kMayChange;
+  s.flag(
+       "deterministic", &Settings::deterministic, kTrain,
+       "on a GPU: the same numbers to the last bit in every run on such a card, and after resume=, by algorithms that "
+       "may be slower. The CPU computes so always")
       .on_resume = kMayChange;
   s.number("threads", &Settings::threads, kWorkers | kInfo | kCheck | kCocoEval, 0, 4096, "threads", "4",
            "compute threads; 0 = $OMP_NUM_THREADS, else one per physical core")

@@ -45,10 +45,11 @@ struct Settings {
 
   // machine and output
   std::string device = "cpu";
-  std::int64_t threads = 0;   ///< compute threads; 0 = one per physical core (main.cpp applies it)
-  std::int64_t nproc = 1;     ///< processes that train together, started by this one (train/process/job.h)
-  std::int64_t workers = 4;   ///< threads that read pictures; 0 = none of their own
-  std::int64_t prefetch = 2;  ///< finished batches that wait at most
+  bool deterministic = false;  ///< on a GPU the same bits every time; the CPU always does
+  std::int64_t threads = 0;    ///< compute threads; 0 = one per physical core (main.cpp applies it)
+  std::int64_t nproc = 1;      ///< processes that train together, started by this one (train/process/job.h)
+  std::int64_t workers = 4;    ///< threads that read pictures; 0 = none of their own
+  std::int64_t prefetch = 2;   ///< finished batches that wait at most
   std::int64_t batch = 16;
   ImageSize imgsz;  ///< see resolve_image_size
   std::string resample = "pillow";

@@ -40,6 +40,7 @@ std::string describe(const Experiment& experiment) {
     text += line("optimizer  ", std::to_string(group.parameters.size()) + " tensors, lr " + format_short(group.lr) +
                                     ", weight decay " + format_double(group.weight_decay) + ": " + group.label);
   }
+  if (!experiment.device.is_cpu()) text += line("device     ", experiment.device.str());
   return text + line("precision  ", experiment.precision.reason);
 }
 

@@ -7,19 +7,42 @@
 #include <c10/util/Exception.h>
 
 #include "core/io/read_only_file.h"
+#include "core/ops/device.h"
 
 namespace rtdetr {
 namespace {
+
+/// Of a card that works no more. What only a fault of ours can make of it (a label out of range, a bad pointer) is not
+/// among them.
+bool is_lost_device(const std::string& text) {
+  for (const char* words :
+       {"ECC error", "NVLink error", "device is lost", "GPU is lost", "fallen off the bus", "no CUDA-capable device",
+        "device(s) is/are busy or unavailable", "hardware stack error", "unspecified launch failure",
+        "launch timed out", "system not yet initialized", "device requires reset", "unknown error"}) {
+    if (text.find(words) != std::string::npos) return true;
+  }
+  return false;
+}
+
+/// Where nothing is known of what was tried (core/ops/device_memory.h), e.g. while the weights are brought.
+Error of_device_memory(const c10::OutOfMemoryError& error) {
+  return {ExitCode::kMemory,
+          "the GPU has not enough memory; a smaller batch= or imgsz= needs less, and other programs on "
+          "it leave less (LibTorch: " +
+              words_of(error) + ")"};
+}
 
 Error out_of_memory() { return {ExitCode::kMemory, "not enough memory; a smaller batch= or imgsz= needs less"}; }
 
 /// LibTorch reports an allocation it could not make as an ordinary error, whose words differ by system and device.
 Error of_libtorch(const c10::Error& error) {
-  const std::string text = error.what_without_backtrace();
-  for (const char* words : {"can't allocate memory", "not enough memory", "out of memory"}) {
+  const std::string text = words_of(error);
+  for (const char* words : {"can't allocate memory", "not enough memory", "out of memory", "STATUS_ALLOC_FAILED"}) {
     if (text.find(words) != std::string::npos) return out_of_memory();
   }
-  return {ExitCode::kInternal, "LibTorch: " + text.substr(0, text.find('\n'))};
+  if (text.find("CUDA") != std::string::npos && is_lost_device(text))
+    return {ExitCode::kIo, "the GPU stopped working: " + text + "; nvidia-smi and the kernel's log (dmesg) say more"};
+  return {ExitCode::kInternal, "LibTorch: " + text};
 }
 
 /// The standard library reports what the operating system refused it in its own words.
@@ -38,6 +61,8 @@ Error as_error(const std::exception_ptr& caught) {
     std::rethrow_exception(caught);
   } catch (const Error& error) {
     return error;
+  } catch (const c10::OutOfMemoryError& error) {
+    return of_device_memory(error);
   } catch (const c10::Error& error) {
     return of_libtorch(error);
   } catch (const std::bad_alloc&) {

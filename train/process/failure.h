@@ -6,8 +6,8 @@
 
 namespace rtdetr {
 
-/// What was caught, as the exit code and the words that the user gets: our own errors as they are, LibTorch's and
-/// exhausted memory in our words.
+/// What was caught, as the exit code and the words that the user gets: our own errors as they are, LibTorch's,
+/// exhausted memory and a GPU that stopped working in our words.
 Error as_error(const std::exception_ptr& caught);
 
 /// "usage", "data", "model", …: the word for a code in JSON.

@@ -3,22 +3,17 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
-#include <optional>
 
+#include "core/base/device_choice.h"
 #include "core/base/log.h"
 #include "core/distributed/c10d_group.h"
-#include "core/distributed/rendezvous.h"
-#include "train/config/device_choice.h"
 #include "train/process/launched_rank.h"
 #include "train/process/launcher.h"
 #include "train/process/machine.h"
 
 namespace rtdetr {
-namespace {
 
-std::optional<Rendezvous> world_of_this_process() {
-  return rendezvous_from([](const char* name) { return std::getenv(name); });
-}
+namespace {
 
 /// On this machine, if nobody else starts them.
 std::int64_t processes_of(const Settings& settings) {
@@ -27,6 +22,10 @@ std::int64_t processes_of(const Settings& settings) {
 }
 
 }  // namespace
+
+std::optional<Rendezvous> world_of_this_process() {
+  return rendezvous_from([](const char* name) { return std::getenv(name); });
+}
 
 bool starts_ranks(const Settings& settings) {
   if (settings.command != Command::kTrain || processes_of(settings) == 1 || settings.check) return false;

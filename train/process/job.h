@@ -1,16 +1,21 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/base/error.h"
 #include "core/distributed/process_group.h"
+#include "core/distributed/rendezvous.h"
 #include "train/config/settings.h"
 
 /// The processes that train together: this one alone, the ranks that it starts (nproc=, device=0,1), or those among
 /// which torchrun, Slurm or our own launcher has started it.
 namespace rtdetr {
+
+/// What whoever started this process says of its world; nullopt if nobody did. @throws ConfigError  rendezvous.h
+std::optional<Rendezvous> world_of_this_process();
 
 /// Whether this process is to start ranks instead of working: nproc= of them, or one for each GPU of a list.
 /// @throws ConfigError  for nproc= where somebody else has started this process as one of several

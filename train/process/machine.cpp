@@ -14,13 +14,13 @@
 #include <ATen/Version.h>
 #include <torch/version.h>
 
+#include "core/base/device_choice.h"
 #include "core/base/error.h"
 #include "core/base/log.h"
-#include "core/ops/cuda_plugin.h"
+#include "core/base/text.h"
 #include "core/ops/device.h"
-#include "train/config/device_choice.h"
 #include "train/process/cpu_quota.h"
-#include "train/process/own_gpu.h"
+#include "train/process/job.h"
 
 namespace rtdetr {
 
@@ -32,16 +32,13 @@ int read_number(const std::string& file, int otherwise) {
   return in >> value ? value : otherwise;
 }
 
-void refuse_missing_device(const Settings& settings) {
-  const DeviceChoice choice = device_choice(settings.device, settings.origin_of("device"));
-  if (choice.kind != DeviceChoice::Kind::kCuda) return;
-  const std::string argument = "device=" + settings.device + settings.origin_of("device");
-  try {
-    load_cuda_plugin();
-  } catch (const ConfigError& error) {
-    throw ConfigError(argument + " is not available: " + error.what() + "; device=cpu always is");
-  }
-  throw ConfigError(argument + ": this version trains and detects on the CPU; use device=cpu");
+/// Of processes that train together each has a GPU of its own.
+OpenedDevice device_of(const Settings& settings) {
+  DeviceChoice choice = device_choice(settings.device, settings.origin_of("device"));
+  if (choice.kind == DeviceChoice::Kind::kCpu) return open_device(choice);
+  const auto world = world_of_this_process();
+  choice.gpus = {gpu_of_process(choice, world ? world->local_rank : 0, visible_gpus())};
+  return open_device(choice);
 }
 
 }  // namespace
@@ -60,16 +57,18 @@ int physical_cores() {
   return std::max(1, static_cast<int>(limit));
 }
 
-torch::Device compute_device(const Settings& settings) {
-  const DeviceChoice choice = device_choice(settings.device, settings.origin_of("device"));
-  if (choice.kind != DeviceChoice::Kind::kCuda) return torch::kCPU;
-  return open_device("cuda:" + std::to_string(own_gpu(choice)));
+torch::Device compute_device(const Settings& settings) { return device_of(settings).device; }
+
+std::string describe_device(torch::Device device) {
+  return device.is_cpu() ? counted(at::get_num_threads(), "thread") : device.str();
 }
 
 void apply_machine_settings(const Settings& settings) {
   if (settings.quiet) log::set_level(log::Level::kWarning);
   if (settings.verbose) log::set_level(log::Level::kDebug);
-  refuse_missing_device(settings);
+  const OpenedDevice opened = device_of(settings);
+  if (!opened.reason.empty()) log::info("device=auto: " + opened.reason);
+  choose_algorithms(opened.device, settings.deterministic);
   if (settings.threads > 0)
     at::set_num_threads(static_cast<int>(settings.threads));
   else if (std::getenv("OMP_NUM_THREADS") == nullptr)

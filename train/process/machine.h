@@ -12,12 +12,16 @@ namespace rtdetr {
 /// container's CPU quota; at least 1.
 int physical_cores();
 
-/// Where this process computes: what device= names; auto is the CPU as long as the commands compute nowhere else. The
-/// commands that compute ask here, and nowhere else.
+/// Where this process computes: what device= names (core/ops/device.h), of several GPUs this process' own. The commands
+/// that compute ask here, and nowhere else.
 /// @throws ConfigError  for a device that is not there
 torch::Device compute_device(const Settings& settings);
 
-/// Takes log level and compute threads from the settings. @throws ConfigError for a device that is not there
+/// How a command's report names it: the CPU by its threads, "8 threads", a GPU as "cuda:0".
+std::string describe_device(torch::Device device);
+
+/// Takes log level and compute threads from the settings, opens the device as deterministic= says, and tells
+/// which it is where device=auto chose it. @throws ConfigError for a device that is not there
 void apply_machine_settings(const Settings& settings);
 
 /// "LibTorch 2.11.0", "AVX512", "g++ 12.2.0": parts of `rtdetr version`.

@@ -1,21 +1,13 @@
 #include "core/ops/cuda_plugin.h"
 
 #include <catch2/catch.hpp>
-#include <cstdlib>
 #include <fstream>
 
 #include "core/base/error.h"
+#include "tests/support/named_plugin.h"
 #include "tests/support/temporary_folder.h"
 
-namespace {
-
-/// Points the search at `file` for as long as it lives.
-struct NamedPlugin {
-  explicit NamedPlugin(const std::filesystem::path& file) { ::setenv("RTDETR_CUDA_PLUGIN", file.c_str(), 1); }
-  ~NamedPlugin() { ::unsetenv("RTDETR_CUDA_PLUGIN"); }
-};
-
-}  // namespace
+using rtdetr::test::NamedPlugin;
 
 TEST_CASE("a CUDA plug-in that is not there is refused with the place that was looked at") {
   const NamedPlugin named("/nowhere/librtdetr_cuda.so");

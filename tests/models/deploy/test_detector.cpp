@@ -84,7 +84,7 @@ TEST_CASE("a detector finds on the tests' device what it finds on the CPU", "[de
 TEST_CASE("a device that is none, or not where the shared weights lie, is refused") {
   const TemporaryFolder folder;
   const auto file = save_tiny(folder);
-  CHECK_THROWS_WITH(Detector(file, {.device = "tpu"}), Contains("'tpu'"));
+  CHECK_THROWS_WITH(Detector(file, {.device = "tpu"}), Contains("device=tpu (DetectorOptions.device)"));
   const Detector detector(file);
   CHECK_THROWS_WITH(Detector(detector, {.device = "cuda:1"}),
                     Contains("DetectorOptions.device = cuda:1: the weights lie on cpu"));

@@ -37,6 +37,27 @@ TEST_CASE("what others throw has an exit code of ours and says what failed") {
   CHECK(error_of([] { throw std::runtime_error("odd"); }).code() == ExitCode::kInternal);
 }
 
+TEST_CASE("a GPU without memory and one that stopped working are told apart from a fault of ours") {
+  const c10::SourceLocation here{"", "", 0};
+  const auto code_of = [&](const std::string& words) {
+    return error_of([&] { throw c10::AcceleratorError(here, 1, words + "\nCUDA kernel errors might be …"); }).code();
+  };
+  const Error full = error_of([&] { throw c10::OutOfMemoryError(here, "CUDA out of memory. Tried: 2 GiB.\nmore"); });
+  CHECK(full.code() == ExitCode::kMemory);
+  CHECK_THAT(full.what(), Catch::Contains("the GPU has not enough memory") && Catch::Contains("2 GiB"));
+  CHECK(code_of("CUDA error: out of memory") == ExitCode::kMemory);
+  CHECK(code_of("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`") == ExitCode::kMemory);
+  for (const char* words : {"CUDA error: uncorrectable ECC error encountered", "CUDA error: unspecified launch failure",
+                            "CUDA error: CUDA-capable device(s) is/are busy or unavailable"})
+    CHECK(code_of(words) == ExitCode::kIo);
+  for (const char* words : {"CUDA error: device-side assert triggered", "CUDA error: an illegal memory access"})
+    CHECK(code_of(words) == ExitCode::kInternal);
+  const Error lost =
+      error_of([&] { throw c10::AcceleratorError(here, 214, "CUDA error: uncorrectable ECC error\nx"); });
+  CHECK_THAT(lost.what(), Catch::StartsWith("the GPU stopped working: CUDA error: uncorrectable ECC error; ") &&
+                              !Catch::Contains("\n"));
+}
+
 TEST_CASE("our own errors are handed on as they are") {
   const Error ours = error_of([] { throw DataError("set.yaml: no"); });
   CHECK(ours.code() == ExitCode::kData);

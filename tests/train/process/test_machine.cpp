@@ -1,23 +1,34 @@
 #include "train/process/machine.h"
 
 #include <catch2/catch.hpp>
+#include <utility>
+#include <vector>
 
 #include "core/base/error.h"
+#include "tests/support/named_plugin.h"
 
 using namespace rtdetr;
+using Catch::Contains;
 
-TEST_CASE("device=auto computes where this program can: on the CPU, which is also what cpu means") {
+namespace {
+
+Settings on(const char* device) {
+  Settings settings;
+  settings.device = device;
+  return settings;
+}
+
+}  // namespace
+
+TEST_CASE("device=auto without a GPU computes on the CPU, which is also what cpu means") {
+  const test::NamedPlugin nowhere("/nowhere/librtdetr_cuda.so");
   for (const char* device : {"auto", "cpu"}) {
     INFO(device);
-    Settings settings;
-    settings.device = device;
-    CHECK(compute_device(settings).is_cpu());
+    CHECK(compute_device(on(device)).is_cpu());
   }
 }
 
 TEST_CASE("a device of no known form is refused by every command alike") {
-  Settings settings;
-  settings.device = "gpu";
-  CHECK_THROWS_AS(compute_device(settings), ConfigError);
-  CHECK_THROWS_WITH(compute_device(settings), Catch::Contains("device=gpu"));
+  CHECK_THROWS_AS(compute_device(on("gpu")), ConfigError);
+  CHECK_THROWS_WITH(compute_device(on("gpu")), Contains("device=gpu"));
 }

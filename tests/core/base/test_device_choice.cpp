@@ -1,4 +1,4 @@
-#include "train/config/device_choice.h"
+#include "core/base/device_choice.h"
 
 #include <catch2/catch.hpp>
 
@@ -21,7 +21,8 @@ TEST_CASE("a device is named as people write it elsewhere") {
                                          {"12", Kind::kCuda, {12}},
                                          {"2,0,1", Kind::kCuda, {2, 0, 1}}}) {
     INFO(row.text);
-    const DeviceChoice choice = device_choice(row.text);
+    const DeviceChoice choice = device_choice(row.text, " (somewhere)");
+    CHECK(choice.argument == "device=" + std::string(row.text) + " (somewhere)");
     CHECK(choice.kind == row.kind);
     CHECK(choice.gpus == row.gpus);
   }

@@ -1,4 +1,4 @@
-#include "train/config/device_choice.h"
+#include "core/base/device_choice.h"
 
 #include <algorithm>
 #include <charconv>
@@ -12,11 +12,10 @@ namespace {
 /// A text on its way to being a choice.
 struct Reader {
   const std::string& text;
-  const std::string& origin;
+  const std::string& argument;
 
   [[noreturn]] void refuse(const std::string& why) const {
-    throw ConfigError("device=" + text + origin + ": " + why +
-                      "; it is cpu, auto, cuda, cuda:1, or numbers of GPUs such as 0 or 0,1" +
+    throw ConfigError(argument + ": " + why + "; it is cpu, auto, cuda, cuda:1, or numbers of GPUs such as 0 or 0,1" +
                       did_you_mean(text, std::vector<std::string>{"cpu", "cuda", "auto"}));
   }
 
@@ -33,11 +32,13 @@ struct Reader {
 }  // namespace
 
 DeviceChoice device_choice(const std::string& text, const std::string& origin) {
-  if (text == "cpu") return {};
-  if (text == "auto") return {.kind = DeviceChoice::Kind::kAuto, .gpus = {}, .each_its_own = true};
-  const Reader reader{text, origin};
+  const std::string argument = "device=" + text + origin;
+  if (text == "cpu") return {.kind = DeviceChoice::Kind::kCpu, .gpus = {}, .each_its_own = false, .argument = argument};
+  if (text == "auto") return {.kind = DeviceChoice::Kind::kAuto, .gpus = {}, .each_its_own = true, .argument = argument};
+  const Reader reader{text, argument};
   const std::string prefix = "cuda:";
-  DeviceChoice choice{.kind = DeviceChoice::Kind::kCuda, .gpus = {}, .each_its_own = text == "cuda"};
+  DeviceChoice choice{
+      .kind = DeviceChoice::Kind::kCuda, .gpus = {}, .each_its_own = text == "cuda", .argument = argument};
   if (text == "cuda") {
     choice.gpus = {0};
   } else if (text.rfind(prefix, 0) == 0) {

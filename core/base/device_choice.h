@@ -6,7 +6,8 @@
 
 namespace rtdetr {
 
-/// What `device=` asks for, in words alone: whether such a device is there is for the machine to say.
+/// What `device=` asks for, in words alone: whether such a device is there is for
+/// core/ops/device.h to say.
 struct DeviceChoice {
   enum class Kind {
     kCpu,
@@ -15,10 +16,11 @@ struct DeviceChoice {
   } kind = Kind::kCpu;
   std::vector<int> gpus;      ///< kCuda: numbers of the devices, each once, one process for each; never empty
   bool each_its_own = false;  ///< cuda, auto: no number is named, so that of several processes each has one
+  std::string argument;   ///< as it was given, for messages: "device=0 (command line)"
 };
 
 /// cpu | auto | cuda | cuda:1 | 0 | 0,1,2,3
-/// @param origin  of the text, for the message (Settings::origin_of)
+/// @param origin  of the text, for messages: " (command line)" (Settings::origin_of)
 /// @throws ConfigError
 DeviceChoice device_choice(const std::string& text, const std::string& origin = "");
 
