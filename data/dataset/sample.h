@@ -38,6 +38,8 @@ class FloatBlock {
 
   float* data() { return memory_.get(); }
   const float* data() const { return memory_.get(); }
+  /// Keeps the memory from going back for as long as it is held, e.g. while a device copies from it.
+  std::shared_ptr<const float> hold() const { return memory_; }
   std::size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
   float& operator[](std::size_t i) { return memory_.get()[i]; }

@@ -24,7 +24,7 @@ BatchMaker::BatchMaker(const Dataset& dataset, TransformOptions transforms, Load
       transforms_(std::move(transforms)),
       options_(options),
       cache_(std::move(source), static_cast<std::int64_t>(dataset.pictures.size()), options.cache_mib << 20),
-      pool_(static_cast<std::size_t>(options.prefetch) + 2) {}
+      pool_(static_cast<std::size_t>(options.prefetch) + 2, options.memory) {}
 
 std::int64_t BatchMaker::batches_per_epoch() const {
   return options_.batches_per_epoch(static_cast<std::int64_t>(dataset_.pictures.size()));

@@ -8,9 +8,10 @@ namespace rtdetr {
 
 struct FloatPool::Shelf {
   struct Piece {
-    std::unique_ptr<float[]> memory;
+    std::shared_ptr<float> memory;
     std::size_t size = 0;
   };
+  FloatSource source;
   std::mutex mutex;
   std::vector<Piece> pieces;
   std::size_t most = 0;
@@ -31,15 +32,19 @@ struct FloatPool::Shelf {
   }
 };
 
-FloatPool::FloatPool(std::size_t most_kept) : shelf_(std::make_shared<Shelf>()) { shelf_->most = most_kept; }
+FloatPool::FloatPool(std::size_t most_kept, FloatSource source) : shelf_(std::make_shared<Shelf>()) {
+  shelf_->most = most_kept;
+  shelf_->source = source ? std::move(source) : [](std::size_t size) {
+    return std::shared_ptr<float>(new float[size], std::default_delete<float[]>());
+  };
+}
 
 FloatBlock FloatPool::take(std::size_t size) {
   Shelf::Piece piece = shelf_->take(size);
-  if (!piece.memory) piece = {std::unique_ptr<float[]>(new float[size]), size};
-  const std::size_t room = piece.size;
-  std::shared_ptr<float> memory(piece.memory.release(), [shelf = shelf_, room](float* floats) {
-    shelf->put_back({std::unique_ptr<float[]>(floats), room});
-  });
+  if (!piece.memory) piece = {shelf_->source(size), size};
+  float* const floats = piece.memory.get();
+  std::shared_ptr<float> memory(
+      floats, [shelf = shelf_, piece = std::move(piece)](float*) mutable { shelf->put_back(std::move(piece)); });
   return {std::move(memory), size};
 }
 

@@ -246,6 +246,13 @@ void Loader::set_transforms(TransformOptions transforms) {
   state.maker.set_transforms(std::move(transforms));
 }
 
+bool Loader::is_ready() const {
+  State& state = *state_;
+  if (state.epoch < 0 || state.next_batch == batches_per_epoch()) return false;
+  const std::lock_guard lock(state.mutex);
+  return !state.queue.empty() && state.queue.front().unfinished == 0;
+}
+
 std::optional<Batch> Loader::next() {
   State& state = *state_;
   RTDETR_CHECK(state.epoch >= 0, "loader: next() before start()");

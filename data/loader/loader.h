@@ -36,6 +36,8 @@ class Loader {
   void set_transforms(TransformOptions transforms);
   /// Next batch, or nullopt at the epoch's end. @throws DataError from a worker, with the file's name
   std::optional<Batch> next();
+  /// Whether next() would give a batch without waiting.
+  bool is_ready() const;
   /// Seconds the last next() waited.
   double last_wait() const;
 

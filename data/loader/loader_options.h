@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "data/loader/float_pool.h"
+
 namespace rtdetr {
 
 /// Of several processes (`world`) that train together each has a loader with its `rank` and otherwise the same options.
@@ -19,6 +21,7 @@ struct LoaderOptions {
   double max_bad = 0.001;      ///< share of unreadable pictures above which the run stops; a rank counts its own
   std::int64_t cache_mib = 0;  ///< decoded pictures kept in memory, first come; 0 = none
   std::int64_t rank = 0, world = 1;
+  FloatSource memory;  ///< of the batches, e.g. such as a device copies from fast; empty = ordinary
 
   /// Of an epoch over so many pictures; the same on all ranks.
   std::int64_t batches_per_epoch(std::int64_t pictures) const {

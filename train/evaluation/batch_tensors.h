@@ -12,10 +12,13 @@
 /// A batch in plain memory, as the model and the losses take it: the one place where it goes to a device.
 namespace rtdetr {
 
-/// The batch's pictures as a tensor [B, 3, H, W] in channels-last memory, a copy.
-torch::Tensor images_of(const Batch& batch, torch::Device device);
-/// B entries, those of pictures without a box with 0 rows; views of one copy.
-std::vector<Target> targets_of(const Batch& batch, torch::Device device);
+struct BatchTensors {
+  torch::Tensor images;         ///< [B, 3, H, W] in channels-last memory
+  std::vector<Target> targets;  ///< B entries, those of pictures without a box with 0 rows; views of one memory
+};
+/// Copies. Those to a GPU go to its current stream and are read from the batch's memory when their turn comes, with
+/// memory from batch_memory() after this has returned: whoever calls keeps it (batch_mover.h).
+BatchTensors batch_tensors(const Batch& batch, torch::Device device);
 /// Leaves the batch with the pictures that are its own (Batch::repeated), perhaps none.
 void leave_out_repeated(Batch& batch);
 /// Of all of them together.

@@ -8,8 +8,9 @@
 #include "core/base/clock.h"
 #include "core/base/error.h"
 #include "core/ops/device.h"
+#include "core/ops/device_memory.h"
 #include "data/loader/loader.h"
-#include "train/evaluation/batch_tensors.h"
+#include "train/evaluation/batch_mover.h"
 #include "train/evaluation/findings.h"
 #include "train/evaluation/loss_means.h"
 
@@ -35,8 +36,38 @@ Loader evaluation_loader(const Dataset& dataset, const EvaluatorOptions& options
   loader.drop_last = false;
   loader.rank = group.rank();
   loader.world = group.size();
+  loader.memory = batch_memory(options.device);
   return Loader(dataset, transforms, loader);
 }
+
+/// An evaluation's batches, each with the pictures that are its own. While a GPU computes one, the next is read and
+/// sets out.
+class Batches {
+ public:
+  Batches(const Dataset& dataset, const EvaluatorOptions& options, const ProcessGroup& group)
+      : loader_(evaluation_loader(dataset, options, group)), mover_(options.device), ahead_(!options.device.is_cpu()) {
+    loader_.start(0);
+  }
+  std::optional<Batch> next() { return next_ ? std::exchange(next_, std::nullopt) : read(); }
+  BatchTensors take(const Batch& batch) { return mover_.take(batch); }
+  /// A batch has been given to the device, and not yet been waited for.
+  void look_ahead() {
+    if (ahead_) next_ = read();
+    if (next_ && next_->size > 0) mover_.start(*next_);
+  }
+
+ private:
+  std::optional<Batch> read() {
+    std::optional<Batch> batch = loader_.next();
+    if (batch) leave_out_repeated(*batch);
+    return batch;
+  }
+
+  Loader loader_;
+  BatchMover mover_;
+  bool ahead_;
+  std::optional<Batch> next_;
+};
 
 }  // namespace
 
@@ -45,21 +76,23 @@ std::optional<Evaluation> evaluate(DetectionModel& model, const Dataset& dataset
   const double begin = seconds_now();
   torch::NoGradGuard no_grad;
   model->eval();
-  Loader loader = evaluation_loader(dataset, options, group);
+  Batches batches(dataset, options, group);
   const std::vector<HeadLayer> layers = model->head().layers();
   std::vector<LayerFindings> findings(layers.size());
   LossMeans losses;
+  LoadLimit limit("a smaller batch= or imgsz= needs less");
   Evaluation evaluation;
-  loader.start(0);
-  while (auto batch = loader.next()) {
+  while (const auto batch = batches.next()) {
     if (cancelled && cancelled()) return std::nullopt;
-    leave_out_repeated(*batch);
     const WholeBatch whole = whole_of(*batch, group);
     evaluation.pictures += static_cast<std::int64_t>(whole.pictures);
     if (batch->size == 0) continue;
-    const ModelOutput output = model->forward(images_of(*batch, options.device), {.all_layers = true});
+    const BatchTensors tensors = batches.take(*batch);
+    const PictureLoad load{batch->size, batch->height, batch->width};
+    const ModelOutput output = limit.run(load, [&] { return model->forward(tensors.images, {.all_layers = true}); });
+    batches.look_ahead();
     collect(model->head(), output, *batch, dataset, findings);
-    if (options.criterion) losses.add(output, *batch, whole, *options.criterion);
+    if (options.criterion) losses.add(output, tensors.targets, whole, *options.criterion);
   }
   for (std::size_t i = 0; i < layers.size(); ++i) {
     std::vector<MetricDetection> found = gather(std::move(findings[i]), group);

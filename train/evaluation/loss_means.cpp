@@ -17,10 +17,9 @@ WholeBatch whole_of(const Batch& part, ProcessGroup& group) {
   return {.pictures = counts[0], .boxes = counts[1]};
 }
 
-void LossMeans::add(const ModelOutput& output, const Batch& part, const WholeBatch& whole,
+void LossMeans::add(const ModelOutput& output, std::span<const Target> targets, const WholeBatch& whole,
                     const CriterionOptions& criterion) {
-  const std::vector<Target> targets = targets_of(part, output.layers.back().logits.device());
-  const bool is_part = static_cast<double>(part.size) < whole.pictures;
+  const bool is_part = static_cast<double>(targets.size()) < whole.pictures;
   const CriterionResult result =
       compute_losses(output, targets, whole.boxes, is_part ? criterion.for_part_of_batch(whole.boxes) : criterion);
   const torch::Tensor values = result.values.to(torch::kCPU, torch::kFloat64).contiguous();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,7 +24,9 @@ WholeBatch whole_of(const Batch& part, ProcessGroup& group);
 /// has pictures.
 class LossMeans {
  public:
-  void add(const ModelOutput& output, const Batch& part, const WholeBatch& whole, const CriterionOptions& criterion);
+  /// @param targets  of the part of the batch that this process has
+  void add(const ModelOutput& output, std::span<const Target> targets, const WholeBatch& whole,
+           const CriterionOptions& criterion);
   /// All processes come here, those without a picture too. @param pictures  of all of them
   std::vector<std::pair<std::string, double>> means(std::int64_t pictures, ProcessGroup& group) const;
 

@@ -1,5 +1,7 @@
 #include "train/loop/run_keeper.h"
 
+#include <utility>
+
 #include <nlohmann/json.hpp>
 
 #include "core/base/clock.h"
@@ -39,12 +41,13 @@ bool RunKeeper::save_is_due(const RunPosition& at) const {
          (options_.save_steps > 0 && at.steps - last_saved_step_ >= options_.save_steps);
 }
 
-void RunKeeper::save_on_the_way(const RunState& state) {
+void RunKeeper::save_on_the_way(RunState state) {
   const double begin = seconds_now();
-  if (is_main_) saver_.try_to_save(state, *log_);
   last_save_ = state.facts.train_seconds;
   last_saved_step_ = state.step;
-  log::debug("saved after " + std::to_string(state.step) + " steps in " + format_double(seconds_now() - begin) + " s");
+  if (is_main_) saver_.try_to_save(std::move(state), *log_);
+  log::debug("step " + std::to_string(last_saved_step_) + ": saving kept training waiting for " +
+             format_double(seconds_now() - begin) + " s");
 }
 
 void RunKeeper::save(const RunState& state) {

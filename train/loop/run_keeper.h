@@ -36,7 +36,11 @@ class RunKeeper {
 
   bool save_is_due(const RunPosition& at) const;
   /// Between two steps; a save that fails may be made up for by the next.
-  void save_on_the_way(const RunState& state);
+  void save_on_the_way(RunState state);
+  /// Whether a save that went on beside training has ended. @throws IoError  when it was the third in a row that failed
+  bool save_has_ended() { return saver_.has_settled(); }
+  /// Waits for such a save. @throws as above
+  void settle() { saver_.settle(); }
   /// @throws IoError
   void save(const RunState& state);
   void keep_best(const DetectionModel& model, const ModelInfo& info);

@@ -44,13 +44,15 @@ TrainInput train_input(const ModelSpec& spec, const Dataset& train, const Datase
 
 TrainOptions train_options(const TrainInput& input, const ImageSize& size, std::int64_t batch, std::uint64_t seed) {
   const CriterionOptions criterion = published_criterion(input.model->head().criteria().front());
+  const torch::Device device = input.model->parameters().front().device();
   TrainOptions options{
-      .step = {.seed = seed, .criterion = criterion},
+      .step = {.device = device, .seed = seed, .criterion = criterion},
       .lr0 = input.groups.back().lr,
       .loader = {.batch_size = std::min(batch, static_cast<std::int64_t>(input.train->pictures.size())), .seed = seed},
       .evaluation = {.height = size.height,
                      .width = size.width,
                      .batch = batch,
+                     .device = device,
                      .threads = at::get_num_threads(),
                      .criterion = criterion}};
   options.transforms.height = size.height;

@@ -11,7 +11,6 @@
 #include "core/base/random.h"
 #include "core/base/text.h"
 #include "models/layers/batch_norm.h"
-#include "train/evaluation/batch_tensors.h"
 
 namespace rtdetr {
 namespace {
@@ -97,7 +96,12 @@ std::int64_t largest_count(const Batch& batch) {
 }  // namespace
 
 TrainStep::TrainStep(DetectionModel model, AdamW& optimizer, Ema& ema, const StepOptions& options, ProcessGroup& group)
-    : model_(std::move(model)), optimizer_(optimizer), ema_(ema), options_(options), group_(group) {
+    : model_(std::move(model)),
+      optimizer_(optimizer),
+      ema_(ema),
+      options_(options),
+      group_(group),
+      mover_(options.device) {
   for (const auto& item : model_->named_parameters()) check_device(item.key(), item.value(), options_.device);
   for (const auto& item : model_->named_buffers()) check_device(item.key(), item.value(), options_.device);
   for (const torch::Tensor& buffer : model_->buffers()) {
@@ -144,6 +148,10 @@ StepReport TrainStep::run(std::span<const Batch> batches, const StepPosition& po
   return report;
 }
 
+void TrainStep::expect(std::span<const Batch> batches) {
+  for (const Batch& batch : batches) mover_.start(batch);
+}
+
 /// A sum brings every process the largest counts of all: each writes its own beside the others', behind its boxes.
 TrainStep::JointBoxes TrainStep::count_jointly(std::span<const Batch> batches) {
   const auto size = static_cast<std::size_t>(group_.size()), rank = static_cast<std::size_t>(group_.rank());
@@ -169,13 +177,13 @@ CriterionResult TrainStep::losses_of(const Batch& batch, const JointBoxes& boxes
   const bool by_batch = options_.criterion.normalizer == CriterionOptions::Normalizer::kMatchedPairs;
   const double num_boxes =
       std::max(1.0, by_batch ? boxes.of_batch[index] : boxes.of_step) / static_cast<double>(group_.size());
-  const std::vector<Target> targets = targets_of(batch, options_.device);
+  const auto [images, targets] = mover_.take(batch);
   ForwardOptions forward = options;
   forward.targets = targets;
   ModelOutput output;
   {
     const AutocastScope autocast(options_.precision, options_.device);
-    output = model_->forward(images_of(batch, options_.device).to(type_), forward);
+    output = model_->forward(images.to(type_), forward);
   }
   const CriterionOptions& whole = options_.criterion;
   return compute_losses(output, targets, num_boxes,

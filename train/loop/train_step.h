@@ -13,6 +13,7 @@
 #include "data/dataset/sample.h"
 #include "losses/criterion.h"
 #include "models/graph/model.h"
+#include "train/evaluation/batch_mover.h"
 #include "train/optim/ema.h"
 #include "train/optim/optimizer.h"
 #include "train/optim/precision.h"
@@ -67,6 +68,8 @@ class TrainStep {
   ///                   pictures give the gradient of one batch of k·n
   /// @param lr_factor  what the schedule says for this step
   StepReport run(std::span<const Batch> batches, const StepPosition& position, double lr_factor);
+  /// Batches of a step to come. To a GPU they set out, so that the step before it hides their way.
+  void expect(std::span<const Batch> batches);
 
  private:
   /// What all processes need to know of each other's pictures.
@@ -89,6 +92,7 @@ class TrainStep {
   ProcessGroup& group_;
   torch::ScalarType type_;  ///< of the model: pictures come in it
   std::unique_ptr<GradientReducer> reducer_;
+  BatchMover mover_;
   std::vector<torch::Tensor> statistics_, remembered_;  ///< the model's buffers, and as they were before the step
 };
 

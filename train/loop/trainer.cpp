@@ -12,6 +12,19 @@
 #include "train/report/detection_report.h"
 
 namespace rtdetr {
+namespace {
+
+/// The largest of the batches of a step, which are computed one after the other.
+PictureLoad load_of(std::span<const Batch> batches) {
+  PictureLoad largest;
+  for (const Batch& batch : batches) {
+    const PictureLoad load{batch.size, batch.height, batch.width};
+    if (load.pixels() > largest.pixels()) largest = load;
+  }
+  return largest;
+}
+
+}  // namespace
 
 Trainer::Trainer(const TrainInput& input, const TrainOptions& options, const RunFolder& folder, ProcessGroup& group)
     : input_(input),
@@ -46,12 +59,25 @@ void Trainer::resume(const RunCheckpoint& checkpoint) {
 
 RunOutcome Trainer::fit() {
   if (finished()) return outcome(RunOutcome::End::kAlreadyFinished);
+  try {
+    return run_to_the_end();
+  } catch (...) {
+    try {
+      keeper_.settle();       // the message says what is on the disk
+    } catch (const Error&) {  // what ended the run is told, not what followed
+    }
+    throw;
+  }
+}
+
+RunOutcome Trainer::run_to_the_end() {
   begin();
   while (!finished()) {
     data_.start(position_, budget_.progress(position_));
     while (!budget_.epoch_is_over(position_)) {
       if (!validate_inside_epoch()) return stop();
       if (train_one_step().stop) return stop();
+      if (keeper_.save_has_ended()) tell_saved();
       if (keeper_.save_is_due(position_)) save_on_the_way();
     }
     if (!end_epoch()) return stop();
@@ -71,7 +97,7 @@ void Trainer::begin() {
                                                 {"steps_done", position_.steps},
                                                 {"precision", precision_name(options_.step.precision)},
                                                 {"fitted", options_.facts.fitted}});
-  keeper_.require_room(state_.registry.capture());
+  keeper_.require_room(state_.registry.entries());
 }
 
 Decision Trainer::train_one_step() {
@@ -80,7 +106,9 @@ Decision Trainer::train_one_step() {
   const StepPosition at{.epoch = position_.epoch, .first_batch = position_.next_batch};
   for (TrainObserver* observer : observers_) observer->on_batches(batches, at);
   const double factor = lr_factor();
-  const StepReport report = state_.step.run(batches, at, factor);
+  if (!options_.step.device.is_cpu()) state_.step.expect(data_.look_ahead());
+  const auto step = [&, taken = std::span<const Batch>(batches)] { return state_.step.run(taken, at, factor); };
+  const StepReport report = limit_.run(load_of(batches), step);
   const double seconds = seconds_now() - begin;
   const Decision decision = agree({report.applied, should_stop(), position_.seconds + seconds}, group_);
   RTDETR_CHECK(decision.finite == report.applied, "one process applied a step that another refused");
@@ -137,7 +165,7 @@ bool Trainer::end_epoch() {
   }
   record(epoch_so_far(evaluation ? &*evaluation : nullptr, /*inside=*/false));
   if (keeper_.keeps_epoch(position_.epoch)) {
-    require_finite(state_.registry.capture());
+    require_finite(state_.registry.entries());
     keeper_.keep_epoch(input_.average, model_info());
   }
   ++position_.epoch;
@@ -168,7 +196,7 @@ void Trainer::keep_if_best(const Evaluation& evaluation) {
 }
 
 void Trainer::keep_best() {
-  require_finite(state_.registry.capture());
+  require_finite(state_.registry.entries());
   keeper_.keep_best(input_.average, model_info());
 }
 
@@ -191,7 +219,7 @@ EpochRecord Trainer::epoch_so_far(const Evaluation* evaluation, bool inside) con
   return record;
 }
 
-RunState Trainer::run_state() const {
+RunState Trainer::run_state() {
   RunFacts facts = options_.facts;
   facts.train_seconds = position_.seconds;
   facts.loss_terms = losses_.names();
@@ -200,7 +228,11 @@ RunState Trainer::run_state() const {
   facts.epochs = options_.budget.epochs;
   facts.lr_factor = lr_factor();
   facts.validated_step = position_.validated_step;
-  return {.tensors = state_.registry.capture(),
+  keeper_.settle();  // the copies of the state before are used again
+  HostState host;
+  if (group_.is_main()) host = host_copy_.take(state_.registry.entries());
+  return {.tensors = std::move(host.tensors),
+          .arrive = std::move(host.arrive),
           .facts = std::move(facts),
           .model_metadata = to_metadata(model_info()),
           .step = position_.steps};
@@ -222,11 +254,15 @@ ModelInfo Trainer::model_info() const {
 
 void Trainer::save_on_the_way() {
   keeper_.save_on_the_way(run_state());
-  for (TrainObserver* observer : observers_) observer->on_saved();
+  tell_saved();
 }
 
 void Trainer::save() {
   keeper_.save(run_state());
+  tell_saved();
+}
+
+void Trainer::tell_saved() {
   for (TrainObserver* observer : observers_) observer->on_saved();
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/distributed/process_group.h"
+#include "core/ops/device_memory.h"
 #include "train/loop/decision.h"
 #include "train/loop/epoch_losses.h"
 #include "train/loop/run_budget.h"
@@ -16,6 +17,7 @@
 #include "train/loop/train_options.h"
 #include "train/loop/train_state.h"
 #include "train/loop/training_data.h"
+#include "train/run/host_copy.h"
 #include "train/run/run_checkpoint.h"
 #include "train/run/run_folder.h"
 
@@ -76,6 +78,7 @@ class Trainer {
   bool has_saved() const { return keeper_.saver().has_saved(); }
 
  private:
+  RunOutcome run_to_the_end();
   void begin();
   Decision train_one_step();
   bool validate_inside_epoch();  ///< where val_steps says so; false: interrupted
@@ -90,10 +93,11 @@ class Trainer {
   void keep_best();
   void record(const EpochRecord& record);
   EpochRecord epoch_so_far(const Evaluation* evaluation, bool inside) const;
-  RunState run_state() const;
+  RunState run_state();
   ModelInfo model_info() const;
   void save_on_the_way();
   void save();
+  void tell_saved();
   bool should_stop();
   void pause();
 
@@ -104,6 +108,8 @@ class Trainer {
   RunBudget budget_;
   TrainState state_;
   RunKeeper keeper_;
+  HostCopy host_copy_;
+  LoadLimit limit_{"batch= half as large with accumulate= twice as large takes the same steps in less memory"};
   std::vector<TrainObserver*> observers_;
   bool resumed_ = false;
 

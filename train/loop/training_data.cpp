@@ -2,15 +2,19 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "core/base/error.h"
 #include "core/base/log.h"
+#include "train/evaluation/batch_mover.h"
 
 namespace rtdetr {
 namespace {
 
-LoaderOptions dealt_out(LoaderOptions options, const ProcessGroup& group) {
+LoaderOptions of_this_process(const TrainOptions& run, const ProcessGroup& group) {
+  LoaderOptions options = run.loader;
   require_equal_shares(options.batch_size, group);
+  options.memory = batch_memory(run.step.device);
   options.rank = group.rank();
   options.world = group.size();
   return options;
@@ -30,7 +34,7 @@ TrainingData::TrainingData(const Dataset& dataset, const TrainOptions& options, 
       accumulate_(options.accumulate),
       strong_until_(options.strong_until),
       multi_scale_until_(options.multi_scale_until),
-      loader_(dataset, options.transforms, dealt_out(options.loader, group)) {}
+      loader_(dataset, options.transforms, of_this_process(options, group)) {}
 
 void TrainingData::register_state(StateRegistry& registry) {
   registry.add("run.strong_off", &strong_off_);
@@ -54,19 +58,25 @@ void TrainingData::start(const RunPosition& at, double progress) {
     loader_.set_transforms(transforms_);
   }
   started_ = true;
+  ahead_.clear();
   loader_.start(at.epoch, at.next_batch);
 }
 
 TrainingData::StepBatches TrainingData::next_step(const RunPosition& at) {
   const std::int64_t left = batches_per_epoch() - at.next_batch;
-  StepBatches step;
-  for (std::int64_t i = 0; i < std::min(accumulate_, left); ++i) {
+  StepBatches step{.batches = std::exchange(ahead_, {})};
+  while (std::ssize(step.batches) < std::min(accumulate_, left)) {
     std::optional<Batch> batch = loader_.next();
     RTDETR_CHECK(batch.has_value(), "the loader's epoch is shorter than it said");
     step.wait_seconds += loader_.last_wait();
     step.batches.push_back(std::move(*batch));
   }
   return step;
+}
+
+std::span<const Batch> TrainingData::look_ahead() {
+  while (std::ssize(ahead_) < accumulate_ && loader_.is_ready()) ahead_.push_back(std::move(*loader_.next()));
+  return ahead_;
 }
 
 }  // namespace rtdetr

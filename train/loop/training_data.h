@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "core/distributed/process_group.h"
@@ -34,6 +35,8 @@ class TrainingData {
     double wait_seconds = 0;
   };
   StepBatches next_step(const RunPosition& at);
+  /// Those of the step after this one that are there already; next_step() will return them first.
+  std::span<const Batch> look_ahead();
   bool strong_is_off() const { return strong_off_ >= 0; }
 
  private:
@@ -41,6 +44,7 @@ class TrainingData {
   std::int64_t accumulate_;
   double strong_until_, multi_scale_until_;
   Loader loader_;
+  std::vector<Batch> ahead_;
   bool started_ = false;
   std::int64_t strong_off_ = -1, multi_scale_off_ = -1;  ///< epochs in which these were switched off; -1 = not yet
 };

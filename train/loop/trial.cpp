@@ -57,7 +57,7 @@ double Trial::step(std::int64_t side) {
   return seconds_now() - begin;
 }
 
-std::uintmax_t Trial::state_bytes() const { return bytes_of(state_.registry.capture()); }
+std::uintmax_t Trial::state_bytes() const { return bytes_of(state_.registry.entries()); }
 
 ThreadTrial try_fewer_threads(Trial& trial, const Settings& settings, double seconds) {
   const int threads = at::get_num_threads();

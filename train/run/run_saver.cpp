@@ -1,6 +1,9 @@
 #include "train/run/run_saver.h"
 
+#include <chrono>
 #include <cmath>
+#include <utility>
+#include <vector>
 
 #include <torch/torch.h>
 
@@ -10,9 +13,28 @@
 
 namespace rtdetr {
 
-void require_finite(const TensorMap& state) {
+namespace {
+
+/// The largest magnitudes of all that lies on one device, read at once: a wait for each would take longer than a step.
+bool is_finite_there(const TensorMap& state) {
+  std::vector<torch::Tensor> tensors;
   for (const auto& [name, tensor] : state) {
-    if (!tensor.is_floating_point() || std::isfinite(tensor.abs().max().to(torch::kFloat64).item<double>())) continue;
+    if (!tensor.is_cpu() && tensor.is_floating_point() && tensor.numel() > 0) tensors.push_back(tensor);
+  }
+  if (tensors.empty()) return true;
+  std::vector<torch::Tensor> largest;
+  for (const torch::Tensor& norm : at::_foreach_norm(tensors, INFINITY)) largest.push_back(norm.to(torch::kFloat64));
+  return torch::stack(largest).isfinite().all().item<bool>();
+}
+
+}  // namespace
+
+void require_finite(const TensorMap& state) {
+  const bool all_there = is_finite_there(state);
+  for (const auto& [name, tensor] : state) {
+    if ((all_there && !tensor.is_cpu()) || !tensor.is_floating_point() ||
+        std::isfinite(tensor.abs().max().to(torch::kFloat64).item<double>()))
+      continue;
     throw DivergedError(name + " is not finite any more; nothing was written; a lower lr0= may help");
   }
 }
@@ -23,19 +45,54 @@ void RunSaver::begin_with(const std::filesystem::path& file, std::int64_t step) 
 }
 
 void RunSaver::save(const RunState& state, RunLog& log) {
+  settle();
+  if (state.arrive) state.arrive();
   require_finite(state.tensors);
   log.flush();
+  write(state);
+  book(state.step);
+}
+
+void RunSaver::write(const RunState& state) {
   if (unsaved_best_) save_tensors(folder_.best(), unsaved_best_->tensors, unsaved_best_->metadata);
   unsaved_best_.reset();
   save_run(folder_, state.tensors, state.facts, state.model_metadata);
-  begin_with(folder_.last(), state.step);
+}
+
+void RunSaver::book(std::int64_t step) {
+  begin_with(folder_.last(), step);
   failed_saves_ = 0;
 }
 
-void RunSaver::try_to_save(const RunState& state, RunLog& log) {
+void RunSaver::try_to_save(RunState state, RunLog& log) {
+  settle();
+  if (!state.arrive) return attempt([&] { save(state, log); });
+  attempt([&] {
+    log.flush();
+    under_way_ = std::async(std::launch::async, [this, state = std::move(state)] {
+      state.arrive();
+      require_finite(state.tensors);
+      write(state);
+      return state.step;
+    });
+  });
+}
+
+void RunSaver::settle() {
+  if (under_way_.valid()) attempt([this] { book(under_way_.get()); });
+}
+
+bool RunSaver::has_settled() {
+  using namespace std::chrono_literals;
+  if (!under_way_.valid() || under_way_.wait_for(0s) != std::future_status::ready) return false;
+  settle();
+  return true;
+}
+
+void RunSaver::attempt(const std::function<void()>& work) {
   constexpr int kMostFailures = 3;
   try {
-    save(state, log);
+    work();
   } catch (const IoError& error) {
     if (++failed_saves_ >= kMostFailures) throw;
     log::end_progress();
@@ -44,6 +101,7 @@ void RunSaver::try_to_save(const RunState& state, RunLog& log) {
 }
 
 void RunSaver::keep_best(const DetectionModel& model, const ModelInfo& info) {
+  settle();
   unsaved_best_.reset();
   try {
     save_model(folder_.best(), model, info);

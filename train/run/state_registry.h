@@ -22,8 +22,9 @@ class StateRegistry {
   /// Parameters and buffers as `<prefix><key>`.
   void add_module(const std::string& prefix, const torch::nn::Module& module);
 
-  /// Counters and values as scalars of int64 and float64. All of it lies on the host: of tensors there references, not
-  /// copies, so that only those on a device are brought.
+  /// References to the tensors, where they lie; counters and values as scalars of int64 and float64 on the host.
+  TensorMap entries() const;
+  /// The same on the host: only what lies on a device is copied, and waited for.
   TensorMap capture() const;
   /// Puts `saved` back, each entry where its tensor lies, or changes nothing: names must be exactly the registered
   /// ones, types and shapes equal.
@@ -31,7 +32,6 @@ class StateRegistry {
   void restore(const TensorMap& saved, const std::string& origin);
 
  private:
-  TensorMap entries() const;  ///< the same as they lie
   void check(const TensorMap& saved, const std::string& origin) const;
 
   TensorMap tensors_;

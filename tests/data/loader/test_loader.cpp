@@ -629,6 +629,44 @@ TEST_CASE("a batch's memory is used again, and outlives the pool") {
   CHECK(survivor[49] == 1.0f);
 }
 
+TEST_CASE("a batch's memory comes from where its user says, once for each block in use") {
+  int made = 0;
+  FloatPool pool(2, [&](std::size_t size) {
+    ++made;
+    return std::shared_ptr<float>(new float[size], std::default_delete<float[]>());
+  });
+  for (int i = 0; i < 5; ++i) CHECK(pool.take(100).size() == 100);
+  CHECK(made == 1);
+  std::shared_ptr<const float> held;
+  {
+    const FloatBlock block = pool.take(100);
+    held = block.hold();
+  }
+  const FloatBlock other = pool.take(100);
+  CHECK(other.data() != held.get());  // a copy from the first may still be under way
+  CHECK(made == 2);
+  held.reset();
+  CHECK(pool.take(100).size() == 100);
+  CHECK(made == 2);
+}
+
+TEST_CASE("whether a batch is ready is told without waiting") {
+  const Dataset dataset = make_dataset(8);
+  LoaderOptions options = loading(2);
+  Loader loader(dataset, small_training(), options, make_sample);
+  CHECK_FALSE(loader.is_ready());
+  loader.start(0);
+  for (int batch = 0; batch < loader.batches_per_epoch(); ++batch) {
+    while (!loader.is_ready()) std::this_thread::yield();
+    CHECK(loader.next().has_value());
+  }
+  CHECK_FALSE(loader.is_ready());  // those of the next epoch are not this one's
+  options.threads = 0;
+  Loader alone(dataset, small_training(), options, make_sample);
+  alone.start(0);
+  CHECK_FALSE(alone.is_ready());
+}
+
 TEST_CASE("options that make no batch are refused") {
   const Dataset dataset = make_dataset(3), empty = make_dataset(0);
   LoaderOptions options = loading(1);

@@ -1,6 +1,7 @@
 #include "train/run/run_saver.h"
 
 #include <cmath>
+#include <future>
 
 #include <torch/torch.h>
 #include <catch2/catch.hpp>
@@ -20,7 +21,8 @@ TEST_CASE("the third save in a row that fails is an error, and one that succeeds
   const RunFolder folder(temp / "exp");
   RunLog log(folder);
   RunSaver saver(folder);
-  const RunState state{.tensors = {{"weights", torch::ones({50'000})}}, .facts = {}, .model_metadata = {}, .step = 7};
+  const RunState state{
+      .tensors = {{"weights", torch::ones({50'000})}}, .arrive = {}, .facts = {}, .model_metadata = {}, .step = 7};
   const auto fail_twice = [&] {
     const FileSizeLimit limit(50'000);
     for (int i = 0; i < 2; ++i) CHECK_NOTHROW(saver.try_to_save(state, log));
@@ -34,13 +36,55 @@ TEST_CASE("the third save in a row that fails is an error, and one that succeeds
   CHECK_THROWS_AS(saver.try_to_save(state, log), IoError);
 }
 
+TEST_CASE("a state that is on its way is written when it has arrived, while the run goes on") {
+  const TemporaryFolder temp;
+  const RunFolder folder(temp / "exp");
+  RunLog log(folder);
+  RunSaver saver(folder);
+  std::promise<void> copied;
+  const torch::Tensor host = torch::zeros({4});
+  const auto arrive = [arrived = copied.get_future().share()] { arrived.wait(); };
+  saver.try_to_save({.tensors = {{"weights", host}}, .arrive = arrive, .facts = {}, .model_metadata = {}, .step = 3},
+                    log);
+  CHECK_FALSE(saver.has_settled());
+  CHECK_FALSE(saver.has_saved());
+  host.fill_(5);  // the copy's end
+  copied.set_value();
+  saver.settle();
+  CHECK(saver.last_durable() == "last durable step 3: " + folder.last().string());
+  CHECK(torch::equal(load_tensors(folder.last()).tensors.at("weights"), torch::full({4}, 5.0f)));
+  CHECK_FALSE(saver.has_settled());
+}
+
+TEST_CASE("a save that fails beside the run counts among those in a row, and its numbers are looked at too") {
+  const TemporaryFolder temp;
+  const RunFolder folder(temp / "exp");
+  RunLog log(folder);
+  RunSaver saver(folder);
+  const auto on_its_way = [](torch::Tensor tensor) {
+    return RunState{
+        .tensors = {{"weights", std::move(tensor)}}, .arrive = [] {}, .facts = {}, .model_metadata = {}, .step = 1};
+  };
+  {
+    const FileSizeLimit limit(50'000);
+    for (int i = 0; i < 2; ++i) saver.try_to_save(on_its_way(torch::ones({50'000})), log);
+    CHECK_NOTHROW(saver.settle());
+    saver.try_to_save(on_its_way(torch::ones({50'000})), log);
+    CHECK_THROWS_AS(saver.settle(), IoError);
+  }
+  saver.try_to_save(on_its_way(torch::full({2}, std::nan(""))), log);
+  CHECK_THROWS_AS(saver.settle(), DivergedError);
+  CHECK_FALSE(saver.has_saved());
+}
+
 TEST_CASE("a state that is not finite is never written") {
   const TemporaryFolder temp;
   const RunFolder folder(temp / "exp");
   RunLog log(folder);
   RunSaver saver(folder);
   for (const double bad : {std::nan(""), static_cast<double>(INFINITY)}) {
-    const RunState state{.tensors = {{"moment", torch::tensor({1.0, bad})}}, .facts = {}, .model_metadata = {}};
+    const RunState state{
+        .tensors = {{"moment", torch::tensor({1.0, bad})}}, .arrive = {}, .facts = {}, .model_metadata = {}};
     CHECK_THROWS_AS(saver.try_to_save(state, log), DivergedError);
     CHECK_THROWS_WITH(saver.save(state, log), Catch::Contains("moment is not finite"));
   }
