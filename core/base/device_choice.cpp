@@ -34,7 +34,8 @@ struct Reader {
 DeviceChoice device_choice(const std::string& text, const std::string& origin) {
   const std::string argument = "device=" + text + origin;
   if (text == "cpu") return {.kind = DeviceChoice::Kind::kCpu, .gpus = {}, .each_its_own = false, .argument = argument};
-  if (text == "auto") return {.kind = DeviceChoice::Kind::kAuto, .gpus = {}, .each_its_own = true, .argument = argument};
+  if (text == "auto")
+    return {.kind = DeviceChoice::Kind::kAuto, .gpus = {}, .each_its_own = true, .argument = argument};
   const Reader reader{text, argument};
   const std::string prefix = "cuda:";
   DeviceChoice choice{

@@ -16,7 +16,7 @@ struct DeviceChoice {
   } kind = Kind::kCpu;
   std::vector<int> gpus;      ///< kCuda: numbers of the devices, each once, one process for each; never empty
   bool each_its_own = false;  ///< cuda, auto: no number is named, so that of several processes each has one
-  std::string argument;   ///< as it was given, for messages: "device=0 (command line)"
+  std::string argument;       ///< as it was given, for messages: "device=0 (command line)"
 };
 
 /// cpu | auto | cuda | cuda:1 | 0 | 0,1,2,3

@@ -11,8 +11,8 @@
 
 namespace rtdetr::test {
 
-/// The device of LibTorch's name for it, "cpu" or "cuda:1". Loads the CUDA plug-in: call it before anything asks LibTorch
-/// for a GPU, as manual_seed does.
+/// The device of LibTorch's name for it, "cpu" or "cuda:1". Loads the CUDA plug-in: call it before anything asks
+/// LibTorch for a GPU, as manual_seed does.
 /// @throws ConfigError  if the plug-in cannot be loaded
 inline torch::Device device_named(const std::string& name) {
   const torch::Device device(name);

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "core/base/device_choice.h"
 #include "core/base/error.h"
 #include "train/config/command_table.h"
-#include "core/base/device_choice.h"
 #include "train/config/run_length.h"
 
 namespace rtdetr {

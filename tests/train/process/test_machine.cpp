@@ -1,8 +1,6 @@
 #include "train/process/machine.h"
 
 #include <catch2/catch.hpp>
-#include <utility>
-#include <vector>
 
 #include "core/base/error.h"
 #include "tests/support/named_plugin.h"
