@@ -84,11 +84,15 @@ struct PickleTree {
   std::deque<TorchTensor> tensors;
 
   const PickleValue& operator[](PickleId id) const { return values[id]; }
+  /// "" and nothing for values that have no text, no items.
   std::string_view text_of(const PickleValue& value) const {
-    return std::string_view(text).substr(value.first(), value.second());
+    const bool has_text = value.kind == PickleKind::kText || value.kind == PickleKind::kLong ||
+                          value.kind == PickleKind::kBytes || value.kind == PickleKind::kEncoded;
+    return has_text ? std::string_view(text).substr(value.first(), value.second()) : std::string_view();
   }
   std::span<const PickleId> items_of(const PickleValue& value) const {
-    return value.index == 0 ? std::span<const PickleId>() : std::span<const PickleId>(items[value.index]);
+    const bool has_items = value.kind >= PickleKind::kTuple && value.kind <= PickleKind::kDictionary;
+    return has_items && value.index != 0 ? std::span<const PickleId>(items[value.index]) : std::span<const PickleId>();
   }
   /// The last value with this text as its key, as Python has it; kNoValue without one, or if it is no dictionary.
   PickleId find(PickleId dictionary, std::string_view key) const;

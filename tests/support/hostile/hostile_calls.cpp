@@ -262,6 +262,17 @@ void add_misuses(HostileFiles& files) {
   add("build_class", linear + dictionary({text("a"), kYes}) + "b", "the name of a class");
   add("build_dictionary", no_hooks() + dictionary({text("a"), kYes}) + "b", "_metadata");
   add("build_dictionary_more", no_hooks() + dictionary({text("_metadata"), kYes, text("a"), kYes}) + "b", "_metadata");
+  add("build_state_is_name", linear + ")\x81" + global("torch.nn.modules.conv", "Conv2d") + "b", "attributes");
+  add("build_state_is_object", linear + ")\x81" + module + "b", "attributes");
+  add("build_state_is_tensor", linear + ")\x81" + tensor() + "b", "attributes");
+  add("build_dictionary_of_name", no_hooks() + linear + "b", "_metadata");
+  add("arguments_as_name", global("collections", "OrderedDict") + linear + "R", "no tuple");
+  add("storage_of_name", linear + "Q", "no storage of torch's");
+  add("pairs_of_names", call(global("collections", "OrderedDict"), {list({linear, linear, linear})}), "pairs");
+  add("hooks_of_name",
+      call(global("torch._utils", "_rebuild_tensor_v2"),
+           {storage(), integer(0), tuple({integer(4)}), tuple({integer(1)}), kNo, linear}),
+      "hooks");
   add("build_list", "]" + dictionary({text("a"), kYes}) + "b", "a list");
   add("scalar_without_type", call(global("numpy.core.multiarray", "scalar"), {text("f8"), text("x")}), "NumPy");
   add("size_of_list", call(global("torch", "Size"), {list({integer(1)})}), "torch.Size");
