@@ -8,6 +8,7 @@
 //
 // RTDETR_PRETEND_MIB    memory of the card; beyond it there is LibTorch's out-of-memory error
 // RTDETR_PRETEND_LOSS   number of operations after which the card is lost for good
+#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Context.h>
 #include <ATen/EmptyTensor.h>
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -302,6 +303,7 @@ struct CUDAHooks final : CUDAHooksInterface {
   bool isPinnedPtr(const void*) const override { return false; }
   at::Allocator* getPinnedMemoryAllocator() const override { return at::getCPUAllocator(); }
   at::Device getDeviceFromPtr(void*) const override { return {c10::kCUDA, 0}; }
+  const at::Generator& getDefaultGenerator(at::DeviceIndex) const override { return detail::getDefaultCPUGenerator(); }
   at::DeviceIndex current_device() const override { return 0; }
   at::DeviceIndex deviceCount() const override { return 1; }
   at::DeviceIndex getCurrentDevice() const override { return 0; }

@@ -27,7 +27,7 @@ RunCost measure_run_cost(Experiment& experiment) {
     trial.step(cost.largest_side);
     const double first = trial.step(), second = trial.step();
     cost.step_seconds = (first + second) / 2;
-    cost.threads = try_fewer_threads(trial, settings, std::min(first, second));
+    if (experiment.device.is_cpu()) cost.threads = try_fewer_threads(trial, settings, std::min(first, second));
     cost.checkpoint_mib = static_cast<std::int64_t>(trial.state_bytes() / kMiB + 1);
   }
   cost.peak_mib = peak_memory_mib();

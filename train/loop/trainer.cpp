@@ -1,5 +1,6 @@
 #include "train/loop/trainer.h"
 
+#include <exception>
 #include <utility>
 
 #include <torch/torch.h>
@@ -63,8 +64,8 @@ RunOutcome Trainer::fit() {
     return run_to_the_end();
   } catch (...) {
     try {
-      keeper_.settle();       // the message says what is on the disk
-    } catch (const Error&) {  // what ended the run is told, not what followed
+      keeper_.settle();                // the message says what is on the disk
+    } catch (const std::exception&) {  // what ended the run is told, not what followed
     }
     throw;
   }

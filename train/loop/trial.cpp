@@ -88,7 +88,7 @@ double measure_step(Experiment& experiment, double budget_seconds) {
   const double second = trial.step();
   if (!fits(second)) return second;
   const double third = trial.step();
-  if (fits(2 * third)) {
+  if (experiment.device.is_cpu() && fits(2 * third)) {
     const std::string advice =
         advise(try_fewer_threads(trial, settings, std::min(second, third)), settings.batch * settings.accumulate);
     if (!advice.empty()) log::warning(advice);

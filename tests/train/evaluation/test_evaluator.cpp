@@ -68,7 +68,7 @@ TEST_CASE("the device of a run reaches its models, its steps and its evaluation"
   const std::string found = experiment.model->parameters().front().device().str();
   CHECK(found.starts_with(settings.device));
   CHECK(experiment.average->buffers().front().device().str() == found);
-  CHECK(train_options(experiment).step.device.str() == settings.device);
+  CHECK(train_options(experiment).step.device.str() == found);
   CHECK(evaluate(experiment.model, *experiment.val, evaluator_options(experiment))->pictures == 24);
   experiment.device = torch::kMeta;  // whichever it is
   CHECK(train_options(experiment).step.device.is_meta());
