@@ -19,6 +19,7 @@
 #include "core/base/error.h"
 #include "core/distributed/c10d_reducer.h"
 #include "core/distributed/gloo_backend.h"
+#include "core/distributed/gpu_links.h"
 #include "core/distributed/meeting_place.h"
 #include "core/distributed/peer_failure.h"
 #include "core/distributed/roll_call.h"
@@ -35,29 +36,32 @@ c10d::ReduceOp operator_of(Reduction how) {
   return how == Reduction::kMin ? c10d::ReduceOp::MIN : c10d::ReduceOp::SUM;
 }
 
-/// Ranks over c10d's backends: Gloo between the CPUs. NCCL's backend between the GPUs will come from the CUDA plug-in,
-/// made from the same store, and be asked for the tensors that lie there: in connect, whose result then knows both.
+/// Ranks over c10d's backends: Gloo between the CPUs, NCCL between the GPUs for the tensors that lie there. Both are
+/// made from one store, NCCL's when the first such tensor comes.
 class C10dGroup : public ProcessGroup {
  public:
   C10dGroup(const Rendezvous& me, c10::intrusive_ptr<c10d::Store> store, std::string address)
       : ProcessGroup(me.rank, me.size), me_(me), store_(std::move(store)), address_(std::move(address)) {
-    backend_ = connect("numbers");
+    backend_ = connect("numbers", torch::kCPU);
     barrier();  // the store may go with rank 0 once all are connected
   }
-  ~C10dGroup() override { leave_gloo(std::move(backend_)); }
+  ~C10dGroup() override {
+    leave_gpus(std::move(between_gpus_));
+    leave_gloo(std::move(backend_));
+  }
 
  private:
   void do_all_reduce(torch::Tensor values, Reduction how) override {
     c10d::AllreduceOptions options;
     options.reduceOp = operator_of(how);
     std::vector<torch::Tensor> list{std::move(values)};
-    run("a reduction", [&] { return backend_->allreduce(list, options); });
+    run("a reduction", [&] { return backend_of(list.front()).allreduce(list, options); });
   }
   void do_broadcast(torch::Tensor values, std::int64_t from) override {
     c10d::BroadcastOptions options;
     options.rootRank = from;
     std::vector<torch::Tensor> list{std::move(values)};
-    run("a broadcast", [&] { return backend_->broadcast(list, options); });
+    run("a broadcast", [&] { return backend_of(list.front()).broadcast(list, options); });
   }
   void do_barrier() override {
     run("a barrier", [&] { return backend_->barrier(); });
@@ -66,29 +70,46 @@ class C10dGroup : public ProcessGroup {
   /// (BatchNorm of all ranks together), need no common order then.
   std::unique_ptr<GradientReducer> do_make_reducer(std::vector<torch::Tensor> parameters) override {
     const std::string name = "gradients" + std::to_string(reducers_++);
-    return make_c10d_reducer(me_, store_, connect(name), std::move(parameters));
+    auto backend = connect(name, parameters.front().device());
+    return make_c10d_reducer(me_, store_, std::move(backend), std::move(parameters));
   }
 
-  c10::intrusive_ptr<c10d::Backend> connect(const std::string& name) {
+  c10d::Backend& backend_of(const torch::Tensor& values) {
+    if (values.is_cpu()) return *backend_;
+    if (!between_gpus_) between_gpus_ = connect("tensors", values.device());
+    return *between_gpus_;
+  }
+  c10::intrusive_ptr<c10d::Backend> connect(const std::string& name, torch::Device device) {
     return among_peers(me_, "connecting to the other ranks", [&] {
-      return make_gloo_backend(c10::make_intrusive<c10d::PrefixStore>(name, store_),
-                               {.rank = me_.rank,
-                                .size = me_.size,
-                                .address = address_,
-                                .start_timeout = milliseconds(me_.timeout),
-                                .peer_timeout = milliseconds(me_.peer_timeout)});
+      const auto store = c10::make_intrusive<c10d::PrefixStore>(name, store_);
+      if (device.is_cpu()) return connect_cpus(store);
+      auto backend =
+          connect_gpus(store, {.rank = me_.rank, .size = me_.size, .peer_timeout = milliseconds(me_.peer_timeout)});
+      nccl_.emplace_back(backend);
+      return backend;
     });
+  }
+  c10::intrusive_ptr<c10d::Backend> connect_cpus(const c10::intrusive_ptr<c10d::Store>& store) const {
+    return make_gloo_backend(store, {.rank = me_.rank,
+                                     .size = me_.size,
+                                     .address = address_,
+                                     .start_timeout = milliseconds(me_.timeout),
+                                     .peer_timeout = milliseconds(me_.peer_timeout)});
   }
   template <class Start>
   void run(const char* doing, Start&& start) {
-    among_peers(me_, doing, [&] { return start()->wait(); });
+    among_peers(me_, doing, [&] {
+      check_gpus(nccl_);
+      return start()->wait();
+    });
   }
 
   Rendezvous me_;
   c10::intrusive_ptr<c10d::Store> store_;
   std::string address_;
-  c10::intrusive_ptr<c10d::Backend> backend_;
-  int reducers_ = 0;  ///< made so far
+  c10::intrusive_ptr<c10d::Backend> backend_, between_gpus_;
+  std::vector<c10::weak_intrusive_ptr<c10d::Backend>> nccl_;  ///< all that were made, those of reducers, too
+  int reducers_ = 0;                                          ///< made so far
 };
 
 /// c10d logs what it throws, and on the way to it; what it throws is told once, by us.

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/distributed/gloo_backend.h"
+#include "core/distributed/gpu_links.h"
 #include "core/distributed/peer_failure.h"
 
 namespace rtdetr {
@@ -22,10 +23,13 @@ class NoWarnings : public c10::WarningHandler {
 };
 
 c10::intrusive_ptr<c10d::ProcessGroup> group_over(const Rendezvous& me, const c10::intrusive_ptr<c10d::Store>& store,
-                                                  const c10::intrusive_ptr<c10d::Backend>& backend) {
+                                                  const c10::intrusive_ptr<c10d::Backend>& backend,
+                                                  c10::DeviceType device) {
   auto group = c10::make_intrusive<c10d::ProcessGroup>(store, static_cast<int>(me.rank), static_cast<int>(me.size));
-  group->setBackend(c10::DeviceType::CPU, c10d::ProcessGroup::BackendType::GLOO, backend);
-  group->setDefaultBackend(c10d::ProcessGroup::BackendType::GLOO);
+  const auto type =
+      device == torch::kCPU ? c10d::ProcessGroup::BackendType::GLOO : c10d::ProcessGroup::BackendType::NCCL;
+  group->setBackend(device, type, backend);
+  group->setDefaultBackend(type);
   return group;
 }
 
@@ -64,12 +68,12 @@ class C10dReducer : public GradientReducer {
       : me_(me),
         parameters_(parameters),
         backend_(std::move(backend)),
-        group_(group_over(me, store, backend_)),
+        group_(group_over(me, store, backend_, parameters.front().device().type())),
         reducer_(reducer_of(parameters, group_)) {}
   ~C10dReducer() override {
     reducer_.reset();
     group_.reset();
-    leave_gloo(std::move(backend_));
+    parameters_.front().is_cpu() ? leave_gloo(std::move(backend_)) : leave_gpus(std::move(backend_));
   }
 
   void backward(const torch::Tensor& loss) override {

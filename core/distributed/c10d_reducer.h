@@ -12,7 +12,7 @@
 namespace rtdetr {
 
 /// LibTorch's own reducer: gradients are sent in buckets of 25 MB while the backward pass goes on.
-/// @param backend  of make_gloo_backend, nobody else's
+/// @param backend  of make_gloo_backend or connect_gpus, for where the parameters lie; nobody else's
 std::unique_ptr<GradientReducer> make_c10d_reducer(const Rendezvous& me, const c10::intrusive_ptr<c10d::Store>& store,
                                                    c10::intrusive_ptr<c10d::Backend> backend,
                                                    std::vector<torch::Tensor> parameters);

@@ -43,7 +43,8 @@ class ProcessGroup {
   /// Numbers of the host, a handful: what a step decides by, counts to sum, times to compare. One wait for all of them.
   void all_reduce(std::span<double> values, Reduction how);
   void all_reduce(std::span<std::int64_t> values, Reduction how);
-  /// @param values  contiguous, on the device that the group was made for or on the CPU, float64, float32 or int64
+  /// @param values  contiguous, float64, float32 or int64, on the CPU or on this process's GPU: what follows there sees
+  ///                the result, and this call does not wait for it
   void all_reduce(const torch::Tensor& values, Reduction how);
 
   /// Everybody gets the values of rank `from`.

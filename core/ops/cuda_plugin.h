@@ -2,18 +2,20 @@
 
 #include "core/ops/batch_norm_passes.h"
 #include "core/ops/ms_deform_attn_kernels.h"
+#include "core/ops/nccl_backend.h"
 
 /// CUDA comes in a plug-in, librtdetr_cuda.so, so that one program runs everywhere and starts without CUDA's libraries.
-/// The plug-in exports one C function that hands over a table of kernels, a member for each op
-/// (docs/decisions/0005-kernels-in-one-table.md).
+/// The plug-in exports one C function that hands over a table of kernels, a member for each op, and the way to the
+/// other GPUs of a job (docs/decisions/0005-kernels-in-one-table.md).
 namespace rtdetr {
 
 struct CudaPlugin {
   int version = 0;  ///< kCudaPluginVersion it was built with
   MsDeformAttnKernels ms_deform_attn;
   BatchNormPasses batch_norm;
+  MakeNcclBackend make_nccl_backend = nullptr;
 };
-inline constexpr int kCudaPluginVersion = 2;
+inline constexpr int kCudaPluginVersion = 3;
 inline constexpr const char* kCudaPluginEntry = "rtdetr_cuda_plugin";  ///< const CudaPlugin* ()
 
 /// Loads the plug-in, and with it LibTorch's CUDA half. Looks at $RTDETR_CUDA_PLUGIN, beside

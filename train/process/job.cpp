@@ -47,6 +47,7 @@ ExitCode launch_job(const Settings& settings, const std::vector<std::string>& ar
     const auto share = std::max<std::int64_t>(1, physical_cores() / options.ranks);
     options.variables.push_back("OMP_NUM_THREADS=" + std::to_string(share));
   }
+  if (std::getenv("NCCL_SOCKET_IFNAME") == nullptr) options.variables.emplace_back("NCCL_SOCKET_IFNAME=lo");
   return launch_ranks(options);
 }
 

@@ -1,0 +1,3 @@
+#pragma once  // LibTorch's headers name this type, and nothing of it is used
+
+typedef struct cublasLtContext* cublasLtHandle_t;
