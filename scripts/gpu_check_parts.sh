@@ -210,7 +210,7 @@ part_inference() {
 
 # peer_rows train|infer MODEL BATCH VARIANTS: the same rows of what PEER measures
 peer_rows() {
-  python3 -u "$PEER" "$1" --model "official_$2" --batch "$3" --variants "$4" | tee peer.txt
+  env -u LD_LIBRARY_PATH python3 -u "$PEER" "$1" --model "official_$2" --batch "$3" --variants "$4" | tee peer.txt
   sed -n 's/.*"variant": "\([^"]*\)".*"\(step_\)\{0,1\}ms_min": \([0-9.]*\).*"\(step_\)\{0,1\}ms_med": \([0-9.]*\)\(.*\)/\1 \3 \5 \6/p' peer.txt |
     awk -v what="$1" -v model="$2" -v batch="$3" -v OFS='\t' '{
       mib = match($0, /"peak_mib": [0-9.]+/) ? substr($0, RSTART + 12, RLENGTH - 12) : "-"
