@@ -35,7 +35,7 @@ part_parity() {
     RTDETR_FIXTURE={} rtdetr_test_parity --warn NoTests "[$(echo {} | cut -d_ -f1)]" > {}.txt 2>&1 || echo {} >> failed.txt'
   cat ./*_*.txt
   [ ! -f failed.txt ] || wrong "not the reference's numbers: $(tr '\n' ' ' < failed.txt)"
-  note "fixtures within their tolerance" "$(echo "$stems" | wc -l): $(echo $stems); $(cat ./*_*.txt | grep -c ' of ') comparisons"
+  note "fixtures within their tolerance" "$(echo "$stems" | wc -l): ${stems//$'\n'/ }; $(cat ./*_*.txt | grep -c ' of ') comparisons"
 }
 
 # words_of_run NAME KEY=VALUE…: a short run of the small model
