@@ -13,7 +13,9 @@ using torch::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-bool has_cuda_passes(const Tensor& x) { return x.is_cuda() && cuda_plugin() != nullptr; }
+bool has_cuda_passes(const Tensor& x) {
+  return x.is_cuda() && cuda_plugin() != nullptr && cuda_plugin()->batch_norm.forward != nullptr;
+}
 
 BatchNormPasses passes_for(const Tensor& x) {
   return has_cuda_passes(x) ? cuda_plugin()->batch_norm : batch_norm_cpu_passes();
