@@ -27,6 +27,11 @@ struct KeptReducer : torch::CustomClassHolder {
   SumReducer reduce;
 };
 
+/// A gradient in the type and layout of its map.
+Tensor like_map(const Tensor& grad, const Tensor& x) {
+  return grad.to(x.scalar_type()).contiguous(torch::MemoryFormat::ChannelsLast);
+}
+
 /// Weight and bias stand beside `parts`, which has them, too, because autograd looks for tensors among the arguments.
 class BatchNormFunction : public torch::autograd::Function<BatchNormFunction> {
  public:
@@ -43,9 +48,9 @@ class BatchNormFunction : public torch::autograd::Function<BatchNormFunction> {
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
     const auto saved = ctx->get_saved_variables();
     const Tensor &x = saved[0], &norm = saved[1];
-    const Tensor g = grads[0].to(x.scalar_type()).contiguous(torch::MemoryFormat::ChannelsLast);
     const auto activation = static_cast<NormActivation>(ctx->saved_data["activation"].toInt());
-    const BatchNormGradients out = passes_for(x).backward(g, x, norm, activation, kept_reducer(*ctx));
+    const BatchNormGradients out =
+        passes_for(x).backward(like_map(grads[0], x), x, norm, activation, kept_reducer(*ctx));
     return {out.x, out.weight, out.bias, Tensor(), Tensor()};
   }
 
@@ -56,6 +61,29 @@ class BatchNormFunction : public torch::autograd::Function<BatchNormFunction> {
     return c10::static_intrusive_pointer_cast<KeptReducer>(kept->second.toCapsule())->reduce;
   }
 };
+
+class FixedBatchNormFunction : public torch::autograd::Function<FixedBatchNormFunction> {
+ public:
+  static Tensor forward(AutogradContext* ctx, const Tensor& x, const BatchNormParts& parts) {
+    Tensor norm;
+    const Tensor y = passes_for(x).fixed_forward(x, parts, norm);
+    ctx->save_for_backward({x, norm});
+    ctx->saved_data["activation"] = static_cast<std::int64_t>(parts.activation);
+    return y;
+  }
+
+  static variable_list backward(AutogradContext* ctx, variable_list grads) {
+    const auto saved = ctx->get_saved_variables();
+    const Tensor& x = saved[0];
+    const auto activation = static_cast<NormActivation>(ctx->saved_data["activation"].toInt());
+    return {passes_for(x).fixed_backward(like_map(grads[0], x), x, saved[1], activation), Tensor()};
+  }
+};
+
+void check_parts(const Tensor& x, const BatchNormParts& parts) {
+  for (const Tensor* of_channels : {&parts.weight, &parts.bias, &parts.running_mean, &parts.running_var})
+    check_shape(*of_channels, {x.size(1)}, "BatchNorm's parts");
+}
 
 }  // namespace
 
@@ -70,10 +98,18 @@ bool suits_batch_norm_act(const Tensor& x) {
 Tensor batch_norm_act(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& running_mean,
                       const Tensor& running_var, double momentum, double eps, NormActivation activation,
                       const SumReducer& reduce) {
-  for (const Tensor* of_channels : {&weight, &bias, &running_mean, &running_var})
-    check_shape(*of_channels, {x.size(1)}, "BatchNorm's parts");
-  return BatchNormFunction::apply(
-      x, weight, bias, BatchNormParts{weight, bias, running_mean, running_var, momentum, eps, activation}, reduce);
+  const BatchNormParts parts{weight, bias, running_mean, running_var, momentum, eps, activation};
+  check_parts(x, parts);
+  return BatchNormFunction::apply(x, weight, bias, parts, reduce);
+}
+
+bool suits_fixed_batch_norm_act(const Tensor& x) { return x.is_cuda() && suits_batch_norm_act(x); }
+
+Tensor fixed_batch_norm_act(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean,
+                            const Tensor& variance, double eps, NormActivation activation) {
+  const BatchNormParts parts{weight, bias, mean, variance, /*momentum=*/0, eps, activation};
+  check_parts(x, parts);
+  return FixedBatchNormFunction::apply(x, parts);
 }
 
 }  // namespace rtdetr

@@ -37,4 +37,13 @@ torch::Tensor batch_norm_act(const torch::Tensor& x, const torch::Tensor& weight
                              const torch::Tensor& running_mean, const torch::Tensor& running_var, double momentum,
                              double eps, NormActivation activation, const SumReducer& reduce = {});
 
+/// Whether `fixed_batch_norm_act` is written for this map: as above, but on a GPU alone. On the CPU a norm with fixed
+/// statistics is LibTorch's, or part of a convolution (models/layers/fuse.h).
+bool suits_fixed_batch_norm_act(const torch::Tensor& x);
+
+/// The same with fixed statistics, in one kernel each way. Differentiable in x alone.
+torch::Tensor fixed_batch_norm_act(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias,
+                                   const torch::Tensor& mean, const torch::Tensor& variance, double eps,
+                                   NormActivation activation);
+
 }  // namespace rtdetr

@@ -195,6 +195,6 @@ BatchNormGradients backward_cpu(const Tensor& grad, const Tensor& x, const Tenso
 
 }  // namespace
 
-BatchNormPasses batch_norm_cpu_passes() { return {forward_cpu, backward_cpu}; }
+BatchNormPasses batch_norm_cpu_passes() { return {forward_cpu, backward_cpu, nullptr, nullptr}; }
 
 }  // namespace rtdetr

@@ -1,5 +1,5 @@
-// Tensors and streams around the launchers of BatchNorm: three launches forward and three backward, five and four where
-// sums are joined with other processes'.
+// Tensors and streams around the launchers of BatchNorm: three launches forward and three backward, one more forward
+// and two more backward where sums are joined with other processes'; one and one where statistics are fixed.
 #include "core/ops/batch_norm_cuda.h"
 
 #include <c10/cuda/CUDAException.h>
@@ -91,8 +91,32 @@ BatchNormGradients backward_cuda(const Tensor& grad, const Tensor& x, const Tens
   return {dx, sums[1], sums[0]};
 }
 
+Tensor fixed_forward_cuda(const Tensor& x, const BatchNormParts& parts, Tensor& norm) {
+  const c10::cuda::CUDAGuard guard(x.device());
+  const auto floats = [](const Tensor& of_channels) { return of_channels.to(torch::kFloat32).contiguous(); };
+  const Tensor weight = floats(parts.weight), bias = floats(parts.bias), mean = floats(parts.running_mean),
+               variance = floats(parts.running_var);
+  const BatchNormFixed fixed{weight.const_data_ptr<float>(), bias.const_data_ptr<float>(), mean.const_data_ptr<float>(),
+                             variance.const_data_ptr<float>(), static_cast<float>(parts.eps)};
+  norm = torch::empty({4, x.size(1)}, weight.options());
+  const Tensor y = torch::empty_like(x);
+  C10_CUDA_CHECK(launch_batch_norm_fixed(map_of(x), parts.activation, fixed, norm.mutable_data_ptr<float>(),
+                                         mutable_elements(y), c10::cuda::getCurrentCUDAStream()));
+  return y;
+}
+
+Tensor fixed_backward_cuda(const Tensor& grad, const Tensor& x, const Tensor& norm, NormActivation activation) {
+  const c10::cuda::CUDAGuard guard(x.device());
+  const Tensor dx = torch::empty_like(x);
+  C10_CUDA_CHECK(launch_batch_norm_input(map_of(x), elements(grad), activation, norm.const_data_ptr<float>(), nullptr,
+                                         mutable_elements(dx), c10::cuda::getCurrentCUDAStream()));
+  return dx;
+}
+
 }  // namespace
 
-BatchNormPasses batch_norm_cuda_passes() { return {forward_cuda, backward_cuda}; }
+BatchNormPasses batch_norm_cuda_passes() {
+  return {forward_cuda, backward_cuda, fixed_forward_cuda, fixed_backward_cuda};
+}
 
 }  // namespace rtdetr

@@ -1,78 +1,13 @@
-// The idea: a map is rows of channels. Neighbouring threads take neighbouring packs of four channels, the other threads
-// of a block the rows below, and each stays on its channels: what it needs of them is loaded once. Sums go by steps
-// whose order depends on the shape alone: sixteen rows in float, those in double by thread, block and slice of the map;
-// the slices are added up by a kernel of their own, without atomics.
+// The idea: a map is rows of channels, and a thread stays on one to four of these (batch_norm_cuda_map.h): what it
+// needs of them is loaded once. Sums go by steps whose order depends on the shape alone: sixteen rows in float, those
+// in double by thread, block and slice of the map; the slices are added up by a kernel of their own, without atomics.
 #include "core/ops/batch_norm_cuda.h"
 
+#include "core/ops/batch_norm_cuda_map.h"
 #include "core/ops/cuda_kernel.h"
 
 namespace rtdetr {
 namespace {
-
-constexpr int kThreads = 256, kPack = 4, kMostLanes = 32;
-
-template <typename T, int V>
-struct alignas(sizeof(T) * V) Pack {
-  T of[V];
-};
-
-template <int V>
-struct Numbers {
-  float of[V];
-};
-
-template <int V, typename T>
-__device__ Numbers<V> load(const T* from) {
-  const Pack<T, V> pack = *reinterpret_cast<const Pack<T, V>*>(from);
-  Numbers<V> numbers;
-  for (int i = 0; i < V; ++i) numbers.of[i] = widen(pack.of[i]);
-  return numbers;
-}
-
-template <int V, typename T>
-__device__ void store(T* to, const Numbers<V>& numbers) {
-  Pack<T, V> pack;
-  for (int i = 0; i < V; ++i) pack.of[i] = narrow<T>(numbers.of[i]);
-  *reinterpret_cast<Pack<T, V>*>(to) = pack;
-}
-
-/// How the blocks of a kernel lie over a map.
-struct Layout {
-  int lanes;  ///< packs of channels beside each other in a block, a power of two; the rest of its threads are rows
-  unsigned groups, slices;  ///< blocks beside each other, and below
-  std::int64_t slice_rows;
-};
-
-/// @param slices  wanted
-Layout make_layout(const BatchNormShape& shape, int pack, std::int64_t slices) {
-  const std::int64_t packs = (shape.channels + pack - 1) / pack;
-  Layout layout;
-  for (layout.lanes = 1; layout.lanes < kMostLanes && layout.lanes < packs;) layout.lanes *= 2;
-  layout.groups = static_cast<unsigned>((packs + layout.lanes - 1) / layout.lanes);
-  layout.slices = static_cast<unsigned>(slices);
-  layout.slice_rows = (shape.rows + slices - 1) / slices;
-  return layout;
-}
-
-/// For kernels that write a map: some rows for each thread, so that it loads what it needs of its channels once.
-Layout make_writing_layout(const BatchNormShape& shape, int pack) {
-  const std::int64_t rows_together = kThreads / make_layout(shape, pack, 1).lanes, rows_each = 8;
-  return make_layout(shape, pack, blocks_for(shape.rows, rows_together * rows_each));
-}
-
-/// Where a thread works: its first channel, and its rows.
-struct Place {
-  std::int64_t channel, first_row, end_row;
-  int step;
-
-  template <int V>
-  __device__ static Place of_thread(const BatchNormShape& shape, const Layout& layout) {
-    const std::int64_t top = blockIdx.y * layout.slice_rows, bottom = top + layout.slice_rows;
-    const int lane = static_cast<int>(threadIdx.x) % layout.lanes, below = static_cast<int>(threadIdx.x) / layout.lanes;
-    return {(std::int64_t(blockIdx.x) * layout.lanes + lane) * V, top + below,
-            bottom < shape.rows ? bottom : shape.rows, kThreads / layout.lanes};
-  }
-};
 
 template <int V>
 struct ChannelNorms {
@@ -82,6 +17,22 @@ struct ChannelNorms {
         inverse(load<V>(norm + channels + channel)),
         scale(load<V>(norm + 2 * channels + channel)),
         shift(load<V>(norm + 3 * channels + channel)) {}
+  __device__ ChannelNorms(const BatchNormFixed& fixed, std::int64_t channel)
+      : mean(load<V>(fixed.mean + channel)),
+        scale(load<V>(fixed.weight + channel)),
+        shift(load<V>(fixed.bias + channel)) {
+    const Numbers<V> variance = load<V>(fixed.variance + channel);
+    for (int i = 0; i < V; ++i) {
+      inverse.of[i] = 1.0f / sqrtf(variance.of[i] + fixed.eps);
+      scale.of[i] *= inverse.of[i];
+    }
+  }
+  __device__ void keep(float* norm, std::int64_t channels, std::int64_t channel) const {
+    store<V>(norm + channel, mean);
+    store<V>(norm + channels + channel, inverse);
+    store<V>(norm + 2 * channels + channel, scale);
+    store<V>(norm + 3 * channels + channel, shift);
+  }
 };
 
 __device__ inline float sigmoid(float z) { return 1.0f / (1.0f + expf(-z)); }
@@ -186,19 +137,34 @@ __global__ void sums_kernel(BatchNormShape shape, Layout layout, const T* __rest
   keep_sums<V>(values, shape.channels, at.channel, total);
 }
 
+template <NormActivation A, typename T, int V>
+__device__ void normalize_rows(const Place& at, std::int64_t channels, const ChannelNorms<V>& n,
+                               const T* __restrict__ x, T* __restrict__ y) {
+#pragma unroll 4
+  for (std::int64_t row = at.first_row; row < at.end_row; row += at.step) {
+    const std::int64_t here = row * channels + at.channel;
+    Numbers<V> v = load<V>(x + here);
+    for (int i = 0; i < V; ++i) v.of[i] = activated<A>((v.of[i] - n.mean.of[i]) * n.scale.of[i] + n.shift.of[i]);
+    store<V>(y + here, v);
+  }
+}
+
 template <typename T, int V, NormActivation A>
 __global__ void normalize_kernel(BatchNormShape shape, Layout layout, const T* __restrict__ x,
                                  const float* __restrict__ norm, T* __restrict__ y) {
   const Place at = Place::of_thread<V>(shape, layout);
   if (at.channel >= shape.channels) return;
-  const ChannelNorms<V> n(norm, shape.channels, at.channel);
-#pragma unroll 4
-  for (std::int64_t row = at.first_row; row < at.end_row; row += at.step) {
-    const std::int64_t here = row * shape.channels + at.channel;
-    Numbers<V> v = load<V>(x + here);
-    for (int i = 0; i < V; ++i) v.of[i] = activated<A>((v.of[i] - n.mean.of[i]) * n.scale.of[i] + n.shift.of[i]);
-    store<V>(y + here, v);
-  }
+  normalize_rows<A>(at, shape.channels, ChannelNorms<V>(norm, shape.channels, at.channel), x, y);
+}
+
+template <typename T, int V, NormActivation A>
+__global__ void fixed_kernel(BatchNormShape shape, Layout layout, const T* __restrict__ x, BatchNormFixed fixed,
+                             float* norm, T* __restrict__ y) {
+  const Place at = Place::of_thread<V>(shape, layout);
+  if (at.channel >= shape.channels) return;
+  const ChannelNorms<V> n(fixed, at.channel);
+  if (norm && at.first_row == 0) n.keep(norm, shape.channels, at.channel);
+  normalize_rows<A>(at, shape.channels, n, x, y);
 }
 
 template <typename T, int V, NormActivation A>
@@ -231,9 +197,12 @@ __global__ void input_kernel(BatchNormShape shape, Layout layout, const T* __res
   const Place at = Place::of_thread<V>(shape, layout);
   if (at.channel >= shape.channels) return;
   const ChannelNorms<V> n(norm, shape.channels, at.channel);
-  const Numbers<V> level = load<V>(means + at.channel);
-  Numbers<V> slope = load<V>(means + shape.channels + at.channel);
-  for (int i = 0; i < V; ++i) slope.of[i] *= n.inverse.of[i];
+  Numbers<V> level = {}, slope = {};
+  if (means) {
+    level = load<V>(means + at.channel);
+    slope = load<V>(means + shape.channels + at.channel);
+    for (int i = 0; i < V; ++i) slope.of[i] *= n.inverse.of[i];
+  }
 #pragma unroll 4
   for (std::int64_t row = at.first_row; row < at.end_row; row += at.step) {
     const std::int64_t here = row * shape.channels + at.channel;
@@ -316,25 +285,6 @@ __global__ void totals_kernel(BatchNormSums sums, BatchNormTotals out) {
   if (c == 0) out.joined[2 * sums.channels] = rows;
 }
 
-template <int V>
-struct PackOf {
-  static constexpr int value = V;
-};
-
-bool fits_pack(const void* pointer, CudaType type) {
-  const std::size_t size = (type == CudaType::kFloat ? 4 : 2) * kPack;
-  return reinterpret_cast<std::uintptr_t>(pointer) % size == 0;
-}
-
-/// Calls body(T(), PackOf<V>()): packs where channels and all addresses allow.
-template <typename Body>
-cudaError_t with_pack(const BatchNormMap& x, const void* a, const void* b, const Body& body) {
-  const bool packs =
-      x.shape.channels % kPack == 0 && fits_pack(x.elements, x.type) && fits_pack(a, x.type) && fits_pack(b, x.type);
-  return with_half_or_float(x.type,
-                            [&](auto zero) { return packs ? body(zero, PackOf<kPack>()) : body(zero, PackOf<1>()); });
-}
-
 template <NormActivation A>
 struct ActivationOf {
   static constexpr NormActivation value = A;
@@ -361,7 +311,7 @@ std::int64_t batch_norm_slices(const BatchNormShape& shape) {
 }
 
 cudaError_t launch_batch_norm_sums(const BatchNormMap& x, const BatchNormSums& out, cudaStream_t stream) {
-  return with_pack(x, nullptr, nullptr, [&](auto zero, auto pack) {
+  return with_pack(x, {}, [&](auto zero, auto pack) {
     using T = decltype(zero);
     constexpr int V = decltype(pack)::value;
     const Layout layout = make_layout(x.shape, V, out.slices);
@@ -378,7 +328,7 @@ cudaError_t launch_batch_norm_statistics(const BatchNormSums& sums, const BatchN
 cudaError_t launch_batch_norm_normalize(const BatchNormMap& x, NormActivation activation, const float* norm, void* y,
                                         cudaStream_t stream) {
   return with_activation(activation, [&](auto act) {
-    return with_pack(x, y, nullptr, [&](auto zero, auto pack) {
+    return with_pack(x, {y}, [&](auto zero, auto pack) {
       using T = decltype(zero);
       constexpr int V = decltype(pack)::value;
       const Layout layout = make_writing_layout(x.shape, V);
@@ -388,10 +338,23 @@ cudaError_t launch_batch_norm_normalize(const BatchNormMap& x, NormActivation ac
   });
 }
 
+cudaError_t launch_batch_norm_fixed(const BatchNormMap& x, NormActivation activation, const BatchNormFixed& fixed,
+                                    float* norm, void* y, cudaStream_t stream) {
+  return with_activation(activation, [&](auto act) {
+    return with_pack(x, {y, fixed.weight, fixed.bias, fixed.mean, fixed.variance}, [&](auto zero, auto pack) {
+      using T = decltype(zero);
+      constexpr int V = decltype(pack)::value;
+      const Layout layout = make_writing_layout(x.shape, V);
+      return launch(fixed_kernel<T, V, decltype(act)::value>, {layout.groups, layout.slices, 1}, kThreads, stream,
+                    x.shape, layout, static_cast<const T*>(x.elements), fixed, norm, static_cast<T*>(y));
+    });
+  });
+}
+
 cudaError_t launch_batch_norm_backward_sums(const BatchNormMap& x, const void* g, NormActivation activation,
                                             const float* norm, const BatchNormSums& out, cudaStream_t stream) {
   return with_activation(activation, [&](auto act) {
-    return with_pack(x, g, nullptr, [&](auto zero, auto pack) {
+    return with_pack(x, {g}, [&](auto zero, auto pack) {
       using T = decltype(zero);
       constexpr int V = decltype(pack)::value;
       const Layout layout = make_layout(x.shape, V, out.slices);
@@ -409,7 +372,7 @@ cudaError_t launch_batch_norm_totals(const BatchNormSums& sums, const BatchNormT
 cudaError_t launch_batch_norm_input(const BatchNormMap& x, const void* g, NormActivation activation, const float* norm,
                                     const float* means, void* dx, cudaStream_t stream) {
   return with_activation(activation, [&](auto act) {
-    return with_pack(x, g, dx, [&](auto zero, auto pack) {
+    return with_pack(x, {g, dx}, [&](auto zero, auto pack) {
       using T = decltype(zero);
       constexpr int V = decltype(pack)::value;
       const Layout layout = make_writing_layout(x.shape, V);

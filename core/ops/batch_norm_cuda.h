@@ -41,6 +41,15 @@ cudaError_t launch_batch_norm_statistics(const BatchNormSums& sums, const BatchN
 cudaError_t launch_batch_norm_normalize(const BatchNormMap& x, NormActivation activation, const float* norm, void* y,
                                         cudaStream_t stream);
 
+/// Statistics that stay as they are, [C] each.
+struct BatchNormFixed {
+  const float *weight, *bias, *mean, *variance;
+  float eps;
+};
+/// The same of fixed statistics. @param norm  [4, C], written for the backward pass; or null
+cudaError_t launch_batch_norm_fixed(const BatchNormMap& x, NormActivation activation, const BatchNormFixed& fixed,
+                                    float* norm, void* y, cudaStream_t stream);
+
 /// Σdz and Σdz·x̂ of each slice, with dz = g · act'(z). @param g  as x
 cudaError_t launch_batch_norm_backward_sums(const BatchNormMap& x, const void* g, NormActivation activation,
                                             const float* norm, const BatchNormSums& out, cudaStream_t stream);
@@ -53,7 +62,7 @@ struct BatchNormTotals {
 };
 cudaError_t launch_batch_norm_totals(const BatchNormSums& sums, const BatchNormTotals& out, cudaStream_t stream);
 
-/// dx = scale · (dz − mean of dz − x̂ · mean of dz·x̂). @param means  [2, C]
+/// dx = scale · (dz − mean of dz − x̂ · mean of dz·x̂). @param means  [2, C]; null: none, of fixed statistics
 cudaError_t launch_batch_norm_input(const BatchNormMap& x, const void* g, NormActivation activation, const float* norm,
                                     const float* means, void* dx, cudaStream_t stream);
 

@@ -24,6 +24,11 @@ struct BatchNormPasses {
   /// @param grad  of the output: type and layout of x
   BatchNormGradients (*backward)(const torch::Tensor& grad, const torch::Tensor& x, const torch::Tensor& norm,
                                  NormActivation activation, const SumReducer& reduce) = nullptr;
+  /// act(norm(x)) by the running averages, which stay. @param norm  as above, for `fixed_backward`. Null on the CPU
+  torch::Tensor (*fixed_forward)(const torch::Tensor& x, const BatchNormParts& parts, torch::Tensor& norm) = nullptr;
+  /// The gradient of x.
+  torch::Tensor (*fixed_backward)(const torch::Tensor& grad, const torch::Tensor& x, const torch::Tensor& norm,
+                                  NormActivation activation) = nullptr;
 };
 
 BatchNormPasses batch_norm_cpu_passes();

@@ -42,6 +42,9 @@ Tensor BatchNormImpl::forward(const Tensor& x, Activation activation) {
     return batch_norm_act(x, weight, bias, running_mean, running_var, options_.momentum, options_.eps, *joined,
                           reduce_);
   }
+  const bool learns = torch::GradMode::is_enabled() && (weight.requires_grad() || bias.requires_grad());
+  if (!batch_statistics && joined && !learns && suits_fixed_batch_norm_act(x))
+    return fixed_batch_norm_act(x, weight, bias, running_mean, running_var, options_.eps, *joined);
   if (batch_statistics && reduce_) {
     const Tensor y =
         joined_batch_norm(x, weight, bias, running_mean, running_var, options_.momentum, options_.eps, reduce_);

@@ -2,6 +2,7 @@
 // taken in turns. Prints the ratio of the shortest times; below 1 ours is faster.
 //
 //   build/release/tests/bench/rtdetr_bench_batch_norm [threads]
+//   RTDETR_TEST_DEVICE=cuda RTDETR_CUDA_PLUGIN=build/release/librtdetr_cuda.so …
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -10,10 +11,13 @@
 #include <limits>
 
 #include "core/ops/batch_norm.h"
+#include "core/ops/device.h"
+#include "tests/support/devices.h"
 
 namespace {
 
 using rtdetr::NormActivation;
+using rtdetr::test::test_device;
 using torch::Tensor;
 
 struct Map {
@@ -22,14 +26,12 @@ struct Map {
 
 Map make_map(std::int64_t channels, std::int64_t side, torch::Dtype type) {
   const auto random = [&] {
-    return torch::randn({8, channels, side, side}).to(type).contiguous(torch::MemoryFormat::ChannelsLast);
+    return torch::randn({8, channels, side, side})
+        .to(test_device(), type)
+        .contiguous(torch::MemoryFormat::ChannelsLast);
   };
-  return {random().requires_grad_(),
-          random(),
-          torch::ones({channels}).requires_grad_(),
-          torch::zeros({channels}).requires_grad_(),
-          torch::zeros({channels}),
-          torch::ones({channels})};
+  const auto all = [&](float value) { return torch::full({channels}, value, test_device()); };
+  return {random().requires_grad_(), random(), all(1).requires_grad_(), all(0).requires_grad_(), all(0), all(1)};
 }
 
 void ours(const Map& m, NormActivation activation) {
@@ -45,6 +47,7 @@ template <typename Run>
 double milliseconds(const Run& run) {
   const auto begin = std::chrono::steady_clock::now();
   run();
+  rtdetr::wait_for(test_device());
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
 }
 

@@ -2,6 +2,8 @@
 
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <utility>
+#include <vector>
 
 #include "core/ops/batch_norm_passes.h"
 #include "tests/support/cuda_on_host/cuda_runtime_api.h"
@@ -69,6 +71,29 @@ bool equal(const Outcome& a, const Outcome& b) {
          torch::equal(a.running_mean, b.running_mean) && torch::equal(a.running_var, b.running_var);
 }
 
+Tensor fixed_mean(const Problem& p) { return torch::linspace(-1, 2, p.weight.size(0)); }
+Tensor fixed_variance(const Problem& p) { return torch::linspace(0.5, 3, p.weight.size(0)); }
+
+/// The output, and the gradient of x.
+std::pair<Tensor, Tensor> run_fixed(const Problem& p, torch::ScalarType type) {
+  const BatchNormPasses passes = batch_norm_cuda_passes();
+  Tensor norm;
+  const Tensor x = p.x.to(type),
+               y = passes.fixed_forward(x, {p.weight, p.bias, fixed_mean(p), fixed_variance(p), 0, 1e-5, p.activation},
+                                        norm);
+  return {y, passes.fixed_backward(p.upstream.to(type), x, norm, p.activation)};
+}
+
+std::pair<Tensor, Tensor> run_fixed_by_libtorch(const Problem& p) {
+  const Tensor x = p.x.detach().clone().requires_grad_();
+  const Tensor z = torch::batch_norm(x, p.weight, p.bias, fixed_mean(p), fixed_variance(p), false, 0, 1e-5, false);
+  const Tensor y = p.activation == NormActivation::kRelu   ? z.relu()
+                   : p.activation == NormActivation::kSilu ? torch::silu(z)
+                                                           : z;
+  y.backward(p.upstream);
+  return {y.detach(), x.grad()};
+}
+
 constexpr double kFloatUnit = 5e-7;
 
 }  // namespace
@@ -86,6 +111,22 @@ TEST_CASE("CUDA's batch norm on an emulated grid gives the CPU's numbers") {
   check_close(run(batch_norm_cuda_passes(), p, torch::kFloat32), cpu, torch::kFloat32, kFloatUnit);
   check_close(run(batch_norm_cuda_passes(), p, torch::kBFloat16), cpu, torch::kBFloat16, 4e-3);
   check_close(run(batch_norm_cuda_passes(), p, torch::kFloat16), cpu, torch::kFloat16, 5e-4);
+}
+
+TEST_CASE("CUDA's batch norm of fixed statistics on an emulated grid gives LibTorch's numbers") {
+  const auto activation = GENERATE(NormActivation::kNone, NormActivation::kRelu, NormActivation::kSilu);
+  const auto shape = GENERATE(std::vector<std::int64_t>{3, 7, 9, 11}, std::vector<std::int64_t>{2, 136, 20, 30},
+                              std::vector<std::int64_t>{1, 16, 1, 1});
+  const Problem p = make_problem(shape, activation);
+  const auto want = run_fixed_by_libtorch(p);
+  const auto size = [](const Tensor& map) { return map.abs().max().item<double>(); };
+  for (const auto& [type, unit] :
+       {std::pair(torch::kFloat32, kFloatUnit), {torch::kBFloat16, 4e-3}, {torch::kFloat16, 5e-4}}) {
+    const auto [y, grad] = run_fixed(p, type);
+    CHECK(y.scalar_type() == type);
+    CHECK(largest_gap(y, want.first) < unit * size(want.first));
+    CHECK(largest_gap(grad, want.second) < unit * size(want.second));
+  }
 }
 
 TEST_CASE("CUDA's batch norm on an emulated grid reads maps wherever they begin") {

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "core/ops/batch_norm.h"
 #include "core/ops/ms_deform_attn.h"
 #include "tests/support/deterministic.h"
 #include "tests/support/devices.h"
@@ -38,7 +39,36 @@ double relative_difference(const Tensor& a, const Tensor& b) {
   return ((a - b).abs().max() / b.abs().max()).item<double>();
 }
 
+/// Output and gradients of a large map's norm on `device`, back on the CPU.
+std::vector<Tensor> norm_on(const torch::Device& device, bool fixed) {
+  torch::manual_seed(2);
+  const auto map = [&] {
+    return torch::randn({4, 96, 80, 80}).to(device).contiguous(torch::MemoryFormat::ChannelsLast);
+  };
+  const auto of_channels = [&](double mean) { return (torch::randn({96}) * 0.1 + mean).to(device); };
+  const Tensor x = map().requires_grad_(), upstream = map(), mean = of_channels(0), variance = of_channels(1);
+  const Tensor weight = of_channels(1).requires_grad_(!fixed), bias = of_channels(0).requires_grad_(!fixed);
+  constexpr double kEps = 1e-5;
+  const Tensor y = !fixed ? batch_norm_act(x, weight, bias, mean, variance, 0.1, kEps, NormActivation::kSilu)
+                   : device.is_cuda()
+                       ? fixed_batch_norm_act(x, weight, bias, mean, variance, kEps, NormActivation::kSilu)
+                       : torch::silu(torch::batch_norm(x, weight, bias, mean, variance, false, 0, kEps, false));
+  y.backward(upstream);
+  std::vector<Tensor> all = {y, x.grad(), mean, variance};
+  if (!fixed) all.insert(all.end(), {weight.grad(), bias.grad()});
+  for (Tensor& tensor : all) tensor = tensor.detach().cpu();
+  return all;
+}
+
 }  // namespace
+
+TEST_CASE("the GPU's batch norm gives the CPU's numbers", "[.][cuda]") {
+  const torch::Device device = test::test_device();
+  REQUIRE(device.is_cuda());
+  const bool fixed = GENERATE(false, true);
+  const std::vector<Tensor> gpu = norm_on(device, fixed), cpu = norm_on(torch::kCPU, fixed);
+  for (std::size_t i = 0; i < cpu.size(); ++i) CHECK(relative_difference(gpu[i], cpu[i]) < 2e-6);
+}
 
 TEST_CASE("the GPU's deformable attention gives the CPU's numbers", "[.][cuda]") {
   const torch::Device device = test::test_device();
