@@ -14,6 +14,7 @@ struct CudaPlugin {
   MsDeformAttnKernels ms_deform_attn;
   BatchNormPasses batch_norm;
   MakeNcclBackend make_nccl_backend = nullptr;
+  bool (*computes_bfloat16)(int card) = nullptr;  ///< whether that card has instructions for it; -1 = the current one
 };
 inline constexpr int kCudaPluginVersion = 3;
 inline constexpr const char* kCudaPluginEntry = "rtdetr_cuda_plugin";  ///< const CudaPlugin* ()

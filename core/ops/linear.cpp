@@ -3,6 +3,7 @@
 #include <ATen/autocast_mode.h>
 #include <torch/torch.h>
 
+#include "core/ops/autocast.h"
 #include "core/ops/onednn_product.h"
 
 namespace rtdetr {
@@ -50,7 +51,8 @@ bool suits_onednn(const Tensor& x, const Tensor& weight) {
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, bool relu) {
   if (!suits_onednn(x, weight)) {
     Tensor y = torch::linear(x, weight, bias);
-    return relu ? y.relu_() : y;
+    if (!relu) return y;
+    return y.scalar_type() == torch::kHalf ? torch::hardtanh_(y, 0, kFloat16Max) : y.relu_();
   }
   const bool record = torch::GradMode::is_enabled() &&
                       (x.requires_grad() || weight.requires_grad() || (bias.defined() && bias.requires_grad()));

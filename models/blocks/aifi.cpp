@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include "core/ops/autocast.h"
 #include "models/graph/registry.h"
 #include "models/layers/module_tree.h"
 
@@ -40,17 +41,17 @@ Tensor AifiImpl::position_for(const Tensor& map) {
 }
 
 Tensor AifiImpl::mlp(const Tensor& tokens) {
-  return linear2_->forward(activate(linear1_->forward(tokens), options_.activation));
+  return linear2_->forward(activate(within_float16(linear1_->forward(tokens)), options_.activation));
 }
 
 Tensor AifiImpl::encode(const Tensor& tokens, const Tensor& position) {
   if (options_.norm_first) {
     const Tensor normed = norm1_->forward(tokens);
-    const Tensor x = tokens + attention_->forward(normed + position, normed);
-    return x + mlp(norm2_->forward(x));
+    const Tensor x = residual(tokens, attention_->forward(normed + position, normed));
+    return residual(x, mlp(norm2_->forward(x)));
   }
-  const Tensor x = norm1_->forward(tokens + attention_->forward(tokens + position, tokens));
-  return norm2_->forward(x + mlp(x));
+  const Tensor x = norm1_->forward(residual(tokens, attention_->forward(tokens + position, tokens)));
+  return norm2_->forward(residual(x, mlp(x)));
 }
 
 Tensor AifiImpl::forward(const Tensor& x) {

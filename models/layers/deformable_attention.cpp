@@ -7,6 +7,7 @@
 
 #include <torch/torch.h>
 
+#include "core/ops/autocast.h"
 #include "core/tensor/check.h"
 
 namespace rtdetr {
@@ -82,7 +83,8 @@ torch::Tensor DeformableAttentionImpl::offset_unit(const torch::Tensor& size) co
 torch::Tensor DeformableAttentionImpl::forward(const torch::Tensor& query, const torch::Tensor& reference,
                                                const torch::Tensor& memory, const std::vector<LevelShape>& levels) {
   const auto batch = query.size(0), queries = query.size(1), heads = options_.heads;
-  const auto value = value_proj(memory).view({batch, -1, heads, options_.dim / heads});  // [B, S, M, D/M]
+  const auto value =
+      within_float16(value_proj(memory)).view({batch, -1, heads, options_.dim / heads});  // [B, S, M, D/M]
   const auto offsets =
       sampling_offsets(query).view({batch, queries, heads, total_points_, 2}).to(reference.scalar_type());
   const auto weights = attention_weights(query).view({batch, queries, heads, total_points_}).softmax(-1);

@@ -276,6 +276,31 @@ TEST_CASE("float32 and half predictions give float32 terms close to float64, hal
   }
 }
 
+TEST_CASE("scores that float16's sigmoid takes for exactly 1 or 0 are matched and weighed as in float32") {
+  CHECK(torch::sigmoid(torch::full({}, 8.5, torch::kHalf)).item<float>() == 1);    // log(1 - p) is infinite there
+  CHECK(torch::sigmoid(torch::full({}, -18.0, torch::kHalf)).item<float>() == 0);  // and log(p)
+  Draws draws(11);
+  const std::vector<Target> targets = some_targets(draws);
+  for (const auto& options : {CriterionOptions{}, CriterionOptions::ultralytics()}) {
+    ModelOutput half = some_output(draws, targets);
+    for (Prediction* prediction : predictions_of(half))
+      *prediction = {((prediction->logits + 2) * 5).to(torch::kHalf), prediction->boxes_cxcywh.to(torch::kFloat32)};
+    ModelOutput exact = half;
+    for (Prediction* prediction : predictions_of(exact)) prediction->logits = prediction->logits.to(torch::kFloat32);
+    require_gradients(half);
+    const CriterionResult found = compute_losses(half, targets, 8, options);
+    const CriterionResult wanted = compute_losses(exact, targets, 8, options);
+    CHECK(torch::equal(found.values, wanted.values));
+    CHECK(found.values.isfinite().all().item<bool>());
+    for (std::size_t set = 0; set < wanted.matches.size(); ++set) {
+      for (std::size_t image = 0; image < targets.size(); ++image)
+        CHECK(found.matches[set][image].queries == wanted.matches[set][image].queries);
+    }
+    found.total.backward();
+    CHECK(half.layers[0].logits.grad().isfinite().all().item<bool>());
+  }
+}
+
 TEST_CASE("extreme predictions give finite terms and gradients") {
   Draws draws(9);
   const std::vector<Target> targets = some_targets(draws);

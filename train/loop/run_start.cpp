@@ -14,18 +14,6 @@
 namespace rtdetr {
 namespace {
 
-/// The type that amp=auto chose belongs to the run: it is not chosen anew on another machine or day.
-void keep_precision(Experiment& experiment, const RunFacts& facts) {
-  const Precision saved = facts.precision == "bf16" ? Precision::kBFloat16 : Precision::kFloat32;
-  experiment.precision = {saved, "as this run began: " + facts.precision};
-}
-
-void share_precision(Experiment& experiment, ProcessGroup& group) {
-  auto chosen = static_cast<std::int64_t>(experiment.precision.precision);
-  group.broadcast(std::span(&chosen, 1));
-  experiment.precision.precision = static_cast<Precision>(chosen);
-}
-
 /// The time was used up, and since then epochs= was said or made larger: nothing else can be meant by it. The same
 /// command once more is a finished run.
 bool outlives_its_time(const Settings& settings, const RunFacts& facts) {
@@ -71,7 +59,7 @@ void keep_fitted(Experiment& experiment, const RunFacts& facts) {
 RunLength fit_new_run(Experiment& experiment, ProcessGroup& group) {
   constexpr double kHour = 3600;
   Settings& settings = experiment.settings;
-  share_precision(experiment, group);
+  share_precision(experiment.precision, group);
   if (settings.time > 0) log::info("trial steps, to fit the settings to time=" + format_double(settings.time));
   double step_seconds = settings.time > 0 ? measure_step(experiment, settings.time * kHour) : 0;
   group.all_reduce(std::span(&step_seconds, 1), Reduction::kMax);
@@ -84,7 +72,7 @@ RunLength fit_new_run(Experiment& experiment, ProcessGroup& group) {
 
 void take_over(Experiment& experiment, const RunCheckpoint& checkpoint) {
   check_identity(completed(checkpoint.facts.identity), experiment.identity, checkpoint.file);
-  keep_precision(experiment, checkpoint.facts);
+  experiment.precision = keep_precision(checkpoint.facts.precision, experiment.device);
   if (outlives_its_time(experiment.settings, checkpoint.facts)) lift_time(experiment, checkpoint.facts);
   keep_fitted(experiment, checkpoint.facts);
 }

@@ -25,6 +25,7 @@ TrainState::TrainState(const TrainInput& input, const TrainOptions& options, Pro
   registry.add_module("model.", *model);
   optimizer.register_state(registry);
   ema.register_state(registry);
+  step.register_state(registry);
 }
 
 }  // namespace rtdetr

@@ -10,6 +10,7 @@
 #include "core/base/error.h"
 #include "core/base/random.h"
 #include "core/base/text.h"
+#include "core/ops/autocast.h"
 #include "models/layers/batch_norm.h"
 
 namespace rtdetr {
@@ -32,6 +33,11 @@ class StepNumbers {
     add(result.values);
   }
   void add_gradient_norm(const torch::Tensor& norm) { add(norm); }
+  /// After all else.
+  void add_loss_scale(const torch::Tensor& factor) {
+    add(factor);
+    has_scale_ = true;
+  }
   /// The average over all processes, from now on.
   /// @return  float32 scalar: 1 if a number is not finite, in this process or another
   torch::Tensor refused(ProcessGroup& group) {
@@ -50,14 +56,16 @@ class StepNumbers {
   void add(const torch::Tensor& numbers) { numbers_.push_back(numbers.detach().view({-1}).to(torch::kFloat64)); }
 
   std::vector<std::string> names_;      ///< of a batch's terms
-  std::vector<torch::Tensor> numbers_;  ///< total, terms of each batch; gradient norm; refused (0 or 1)
+  std::vector<torch::Tensor> numbers_;  ///< total, terms of each batch; gradient norm; refused (0 or 1); loss' factor
+  bool has_scale_ = false;
 };
 
 StepReport StepNumbers::read() const {
   const torch::Tensor all = torch::cat(numbers_).cpu();
   const double* number = all.const_data_ptr<double>();
-  const double* const end = number + all.numel() - 2;
+  const double* const end = number + all.numel() - (has_scale_ ? 3 : 2);
   StepReport report;
+  if (has_scale_) report.loss_scale = end[2];
   for (const std::string& name : names_) report.terms.emplace_back(name, 0.0);
   for (; number < end && std::isfinite(report.loss); number += 1 + names_.size()) {
     report.loss += number[0];
@@ -110,6 +118,7 @@ TrainStep::TrainStep(DetectionModel model, AdamW& optimizer, Ema& ema, const Ste
   }
   type_ = model_->parameters().front().scalar_type();
   reducer_ = group_.make_reducer(trained_parameters(model_, optimizer_));
+  if (options_.precision == Precision::kFloat16) scale_.emplace(options_.device);
   if (options_.sync_bn && group_.size() > 1)
     join_batches(*model_, [this](const torch::Tensor& sums) { group_.all_reduce(sums, Reduction::kSum); });
 }
@@ -130,14 +139,21 @@ StepReport TrainStep::run(std::span<const Batch> batches, const StepPosition& po
     forward.share = {group_.rank(), group_.size(), boxes.largest[i]};
     const CriterionResult result = losses_of(batches[i], boxes, i, forward);
     numbers.add(result);
+    const torch::Tensor total = scale_ ? scale_->scaled(result.total) : result.total;
     const bool last = i + 1 == batches.size();
-    last ? reducer_->backward(result.total) : result.total.backward();
+    last ? reducer_->backward(total) : total.backward();
   }
   average_statistics();
+  if (scale_) scale_->unscale(optimizer_);
   const torch::Tensor norm = optimizer_.gradient_norm();
   numbers.add_gradient_norm(norm);
   clip_gradients(optimizer_, norm, options_.clip_norm);
-  optimizer_.step(lr_factor, numbers.refused(group_));
+  const torch::Tensor refused = numbers.refused(group_);
+  optimizer_.step(lr_factor, refused);
+  if (scale_) {
+    scale_->update(refused);
+    numbers.add_loss_scale(scale_->factor());
+  }
   const StepReport report = numbers.read();
   if (report.applied) {
     ema_.update();
@@ -150,6 +166,10 @@ StepReport TrainStep::run(std::span<const Batch> batches, const StepPosition& po
 
 void TrainStep::expect(std::span<const Batch> batches) {
   for (const Batch& batch : batches) mover_.start(batch);
+}
+
+void TrainStep::register_state(StateRegistry& registry) {
+  if (scale_) scale_->register_state(registry);
 }
 
 /// A sum brings every process the largest counts of all: each writes its own beside the others', behind its boxes.
@@ -215,6 +235,10 @@ void TrainStep::take_back_statistics() {
 
 std::string describe_refused(const StepReport& report, double rate, std::span<const Batch> batches,
                              const Dataset& dataset) {
+  if (report.overflowed()) {
+    return "step refused, nothing was changed: gradients beyond fp16; the loss is multiplied by " +
+           format_double(*report.loss_scale) + " from now on";
+  }
   std::string text = "step refused, nothing was changed: loss " + format_double(report.loss) + ", gradient norm " +
                      format_double(report.gradient_norm) + ", learning rate " + format_double(rate);
   for (const auto& [name, value] : report.terms) {

@@ -1,12 +1,15 @@
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "core/base/precision.h"
 #include "core/distributed/gradient_reducer.h"
 #include "core/distributed/process_group.h"
 #include "data/dataset/dataset.h"
@@ -15,8 +18,8 @@
 #include "models/graph/model.h"
 #include "train/evaluation/batch_mover.h"
 #include "train/optim/ema.h"
+#include "train/optim/loss_scale.h"
 #include "train/optim/optimizer.h"
-#include "train/optim/precision.h"
 
 namespace rtdetr {
 
@@ -41,6 +44,10 @@ struct StepReport {
                              ///< processes the average, which is what one alone would have found
   double gradient_norm = 0;  ///< before clipping; NaN where the loss is not finite
   std::vector<std::pair<std::string, double>> terms;
+  std::optional<double> loss_scale;  ///< fp16: of the next step
+
+  /// fp16: the gradients were too large for the loss' factor, which is lower now. The step says nothing of the run.
+  bool overflowed() const { return !applied && loss_scale && std::isfinite(loss); }
 };
 
 /// One optimizer step as a transaction: forward, losses and backward over all batches, then one decision, then clip,
@@ -70,6 +77,8 @@ class TrainStep {
   StepReport run(std::span<const Batch> batches, const StepPosition& position, double lr_factor);
   /// Batches of a step to come. To a GPU they set out, so that the step before it hides their way.
   void expect(std::span<const Batch> batches);
+  /// What a step remembers for the next one: the loss' factor, in fp16; else nothing.
+  void register_state(StateRegistry& registry);
 
  private:
   /// What all processes need to know of each other's pictures.
@@ -90,7 +99,8 @@ class TrainStep {
   Ema& ema_;
   StepOptions options_;
   ProcessGroup& group_;
-  torch::ScalarType type_;  ///< of the model: pictures come in it
+  torch::ScalarType type_;          ///< of the model: pictures come in it
+  std::optional<LossScale> scale_;  ///< fp16 alone
   std::unique_ptr<GradientReducer> reducer_;
   BatchMover mover_;
   std::vector<torch::Tensor> statistics_, remembered_;  ///< the model's buffers, and as they were before the step

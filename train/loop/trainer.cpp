@@ -25,6 +25,13 @@ PictureLoad load_of(std::span<const Batch> batches) {
   return largest;
 }
 
+/// Why the run must stop; "" while it may go on.
+std::string verdict_on_scale(double factor) {
+  if (factor >= LossScale::kSmallest) return "";
+  return "the gradients are beyond fp16 even where the loss is multiplied by no more than " +
+         format_double(LossScale::kSmallest) + "; amp=bf16 has the range of fp32";
+}
+
 }  // namespace
 
 Trainer::Trainer(const TrainInput& input, const TrainOptions& options, const RunFolder& folder, ProcessGroup& group)
@@ -121,14 +128,13 @@ Decision Trainer::train_one_step() {
 }
 
 void Trainer::account(const StepReport& report, std::span<const Batch> batches, double lr_factor) {
-  const std::string verdict = skips_.note(report.applied);
+  const std::string verdict = report.overflowed() ? verdict_on_scale(*report.loss_scale) : skips_.note(report.applied);
   if (!report.applied) refuse(report, verdict, batches, lr_factor);
-  keeper_.log("step", {{"epoch", position_.epoch},
-                       {"batch", position_.next_batch},
-                       {"loss", report.loss},
-                       {"norm", report.gradient_norm},
-                       {"lr", lr_factor * options_.lr0},
-                       {"applied", report.applied}});
+  nlohmann::ordered_json members{
+      {"epoch", position_.epoch},     {"batch", position_.next_batch},  {"loss", report.loss},
+      {"norm", report.gradient_norm}, {"lr", lr_factor * options_.lr0}, {"applied", report.applied}};
+  if (report.loss_scale) members["loss_scale"] = *report.loss_scale;
+  keeper_.log("step", members);
   position_.next_batch += static_cast<std::int64_t>(batches.size());
   if (!report.applied) return;
   ++position_.steps;
@@ -139,7 +145,7 @@ void Trainer::account(const StepReport& report, std::span<const Batch> batches, 
 void Trainer::refuse(const StepReport& report, const std::string& verdict, std::span<const Batch> batches,
                      double lr_factor) {
   const std::string text = describe_refused(report, lr_factor * options_.lr0, batches, *input_.train);
-  log::warning(text);
+  report.overflowed() ? log::debug(text) : log::warning(text);
   if (verdict.empty()) return;
   keeper_.log("diverged",
               {{"epoch", position_.epoch}, {"batch", position_.next_batch}, {"reason", verdict}, {"last", text}});

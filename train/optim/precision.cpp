@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <limits>
+#include <span>
 
-#include <ATen/autocast_mode.h>
 #include <torch/torch.h>
 
 #include "core/base/clock.h"
+#include "core/ops/autocast.h"
 #include "core/ops/device.h"
 
 namespace rtdetr {
@@ -50,32 +51,47 @@ std::string two_digits(double value) {
   return text.substr(0, text.find('.') + 3);
 }
 
-}  // namespace
-
-AutocastScope::AutocastScope(Precision precision, torch::Device device)
-    : active_(precision == Precision::kBFloat16), device_(device.type()) {
-  if (!active_) return;
-  was_enabled_ = at::autocast::is_autocast_enabled(device_);
-  at::autocast::set_autocast_dtype(device_, torch::kBFloat16);
-  at::autocast::set_autocast_enabled(device_, true);
-  at::autocast::increment_nesting();
+std::string described(Precision precision, torch::Device device) {
+  if (precision == Precision::kFloat32) return "the model runs in fp32";
+  const bool slow = precision == Precision::kFloat16 && device.is_cpu();
+  return "the model runs in " + precision_name(precision) + " autocast" +
+         (slow ? ", which no CPU is fast at: it is there to be tried out" : "");
 }
 
-AutocastScope::~AutocastScope() {
-  if (!active_) return;
-  if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
-  at::autocast::set_autocast_enabled(device_, was_enabled_);
+PrecisionChoice fastest_on_card(torch::Device card) {
+  const bool has_bf16 = computes_bfloat16(card);
+  const Precision precision = has_bf16 ? Precision::kBFloat16 : Precision::kFloat16;
+  return {precision, std::string("amp=auto: this card ") + (has_bf16 ? "computes" : "does not compute") + " bf16; " +
+                         described(precision, card)};
 }
 
-PrecisionChoice choose_precision(Amp amp, torch::Device device) {
-  if (amp == Amp::kOff) return {Precision::kFloat32, "amp=off: the model runs in fp32"};
-  if (amp == Amp::kBFloat16) return {Precision::kBFloat16, "amp=bf16: the model runs in bf16 autocast"};
+PrecisionChoice faster_by_clock(torch::Device device) {
   const ConvolutionTimes times = time_convolutions(device);
   constexpr double kWorthwhile = 0.8;  // only the convolutions gain this much; the rest of the step does not
-  const bool faster = times.bf16 < kWorthwhile * times.fp32;
-  return {faster ? Precision::kBFloat16 : Precision::kFloat32,
-          "amp=auto: a convolution takes " + two_digits(times.fp32) + " ms in fp32, " + two_digits(times.bf16) +
-              " ms in bf16; the model runs in " + (faster ? "bf16 autocast" : "fp32")};
+  const Precision precision = times.bf16 < kWorthwhile * times.fp32 ? Precision::kBFloat16 : Precision::kFloat32;
+  return {precision, "amp=auto: a convolution takes " + two_digits(times.fp32) + " ms in fp32, " +
+                         two_digits(times.bf16) + " ms in bf16; " + described(precision, device)};
+}
+
+}  // namespace
+
+PrecisionChoice choose_precision(Amp amp, torch::Device device) {
+  if (amp == Amp::kAuto) return device.is_cuda() ? fastest_on_card(device) : faster_by_clock(device);
+  Precision precision = Precision::kFloat32;
+  if (amp == Amp::kBFloat16) precision = Precision::kBFloat16;
+  if (amp == Amp::kFloat16) precision = Precision::kFloat16;
+  return {precision, "amp=" + word_of(amp, kAmpWords) + ": " + described(precision, device)};
+}
+
+PrecisionChoice keep_precision(const std::string& word, torch::Device device) {
+  const Precision precision = chosen("precision of the run", word, kPrecisionWords);
+  return {precision, "as this run began: " + described(precision, device)};
+}
+
+void share_precision(PrecisionChoice& choice, ProcessGroup& group) {
+  auto chosen = static_cast<std::int64_t>(choice.precision);
+  group.broadcast(std::span(&chosen, 1));
+  choice.precision = static_cast<Precision>(chosen);
 }
 
 }  // namespace rtdetr

@@ -19,7 +19,7 @@ struct RunFacts {
   RunIdentity identity;
   double train_seconds = 0;  ///< spent in training so far, validation and saving left out
   std::string loss_terms;    ///< names of the loss terms, comma-separated; what the sums in the state belong to
-  std::string precision;     ///< "fp32" or "bf16": what amp=auto chose for this run
+  std::string precision;     ///< "fp32", "bf16" or "fp16": what amp= came to when the run began
 
   // of versions from 0.2 on; the defaults stand for older files
   std::map<std::string, std::string> fitted;  ///< keys that were fitted to the run's length, see run_length.h

@@ -5,6 +5,7 @@
 
 #include <torch/nn.h>
 
+#include "core/ops/autocast.h"
 #include "models/graph/head.h"
 #include "models/heads/detr/box_refinement.h"
 #include "models/heads/detr/decoder_layer.h"
@@ -92,7 +93,7 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
   void build_layers();
   void build_selection();
   Memory project(const std::vector<Tensor>& maps);
-  Tensor encode_output(const Tensor& tokens) { return enc_output_norm_(enc_output_proj_(tokens)); }
+  Tensor encode_output(const Tensor& tokens) { return enc_output_norm_(within_float16(enc_output_proj_(tokens))); }
   Queries select(const Memory& memory);
   void prepend_denoising(Queries& queries, const ForwardOptions& options);
   std::vector<Prediction> decode(const Queries& queries, const Memory& memory, std::int64_t layers, bool every_layer,

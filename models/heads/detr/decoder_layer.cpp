@@ -2,12 +2,9 @@
 
 #include <torch/torch.h>
 
+#include "core/ops/autocast.h"
+
 namespace rtdetr {
-namespace {
-
-constexpr double kFloat16Max = 65504;
-
-}  // namespace
 
 DecoderLayerImpl::DecoderLayerImpl(DecoderLayerOptions options) : options_(std::move(options)) {
   const auto dim = options_.attention.dim;
@@ -29,11 +26,11 @@ void DecoderLayerImpl::init_weights(const WeightDraws& draws) {
 torch::Tensor DecoderLayerImpl::forward(torch::Tensor content, const torch::Tensor& position,
                                         const torch::Tensor& reference, const torch::Tensor& memory,
                                         const std::vector<LevelShape>& levels, const torch::Tensor& mask) {
-  content = norm1_(content + self_attn_(content + position, content, mask));
-  content = norm2_(content + cross_attn_(content + position, reference, memory, levels));
+  content = norm1_(residual(content, self_attn_(content + position, content, mask)));
+  content = norm2_(residual(content, cross_attn_(content + position, reference, memory, levels)));
   const bool relu = options_.activation == Activation::kRelu;
   const torch::Tensor hidden = linear1_->forward(content, relu);
-  content = content + linear2_(relu ? hidden : activate(hidden, options_.activation));
+  content = residual(content, linear2_(relu ? hidden : activate(within_float16(hidden), options_.activation)));
   if (options_.clamp_output) content = content.clamp(-kFloat16Max, kFloat16Max);
   return norm3_(content);
 }

@@ -1,10 +1,10 @@
 #include "core/ops/linear.h"
 
-#include <ATen/autocast_mode.h>
 #include <torch/torch.h>
 
 #include <catch2/catch.hpp>
 
+#include "core/ops/autocast.h"
 #include "tests/support/devices.h"
 
 using torch::Tensor;
@@ -72,12 +72,15 @@ TEST_CASE("linear leaves other types, autocast and empty batches to LibTorch") {
   const Tensor y = rtdetr::linear(x.to(torch::kFloat64), weight.to(torch::kFloat64), {}, true);
   CHECK(torch::equal(y, torch::linear(x.to(torch::kFloat64), weight.to(torch::kFloat64)).relu()));
   CHECK(rtdetr::linear(torch::empty({0, 8}), weight, {}).sizes() == torch::IntArrayRef({0, 4}));
-  at::autocast::set_autocast_enabled(at::kCPU, true);
-  at::autocast::set_autocast_dtype(at::kCPU, at::kBFloat16);
-  const auto type = rtdetr::linear(x, weight, {}).scalar_type();
-  at::autocast::set_autocast_enabled(at::kCPU, false);
-  at::autocast::clear_cache();
-  CHECK(type == torch::kBFloat16);
+  const rtdetr::AutocastScope autocast(rtdetr::Precision::kBFloat16, torch::kCPU);
+  CHECK(rtdetr::linear(x, weight, {}).scalar_type() == torch::kBFloat16);
+}
+
+TEST_CASE("the ReLU of a float16 product that overflows is float16's largest number") {
+  const rtdetr::AutocastScope autocast(rtdetr::Precision::kFloat16, torch::kCPU);
+  const Tensor x = torch::full({1, 1}, 300.0F), weight = torch::tensor({{300.0F}, {-300.0F}, {1.0F}});
+  CHECK(
+      torch::equal(rtdetr::linear(x, weight, {}, true).to(torch::kFloat32), torch::tensor({{65504.0F, 0.0F, 300.0F}})));
 }
 
 TEST_CASE("linear without gradients equals linear with them") {

@@ -4,6 +4,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "core/ops/autocast.h"
 #include "models/layers/init.h"
 #include "models/layers/module_tree.h"
 
@@ -67,6 +68,19 @@ TEST_CASE("a box reaches the layer before by its gradient, and no further") {
   CHECK(contents[2].grad().abs().sum().item<float>() > 0);
   CHECK(contents[1].grad().abs().sum().item<float>() > 0);
   CHECK_FALSE(contents[0].grad().defined());
+}
+
+TEST_CASE("boxes and where layers look are float32 in a half pass") {
+  const auto precision = GENERATE(Precision::kBFloat16, Precision::kFloat16);
+  const torch::NoGradGuard no_grad;
+  Bearer head;
+  const AutocastScope autocast(precision, torch::kCPU);
+  const auto pass = head.refinement.start(start_logits());
+  for (std::int64_t k = 0; k < kLayers; ++k) {  // heads say 0: no digit of the box may be lost
+    const auto still = pass->advance(k, torch::ones({1, 1, kWidth}), true);
+    CHECK(torch::allclose(still->boxes_cxcywh, start_logits().sigmoid()));
+    CHECK(pass->reference().scalar_type() == torch::kFloat32);
+  }
 }
 
 TEST_CASE("layers that are dropped take their heads with them") {

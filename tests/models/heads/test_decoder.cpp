@@ -1,16 +1,19 @@
-#include <ATen/autocast_mode.h>
 #include <torch/torch.h>
 
 #include <catch2/catch.hpp>
 
 #include "core/base/error.h"
+#include "core/ops/autocast.h"
 #include "models/heads/detr/decoder.h"
 #include "models/heads/detr/decoder_layer.h"
 #include "models/layers/init.h"
 
+using rtdetr::AutocastScope;
 using rtdetr::DecoderOptions;
 using rtdetr::ForwardOptions;
 using rtdetr::ModelOutput;
+using rtdetr::Precision;
+using rtdetr::Prediction;
 using rtdetr::RTDETRDecoder;
 using rtdetr::Target;
 using torch::Tensor;
@@ -246,19 +249,27 @@ TEST_CASE("fusing drops what only training needs and keeps the predictions") {
   }
 }
 
-TEST_CASE("boxes stay float32 under autocast") {
+TEST_CASE("boxes stay float32 under autocast, in training and outside it") {
+  const auto [precision, type] = GENERATE(table<Precision, torch::ScalarType>(
+      {{Precision::kBFloat16, torch::kBFloat16}, {Precision::kFloat16, torch::kFloat16}}));
   RTDETRDecoder decoder = build(small_options());
   decoder->to(torch::kFloat32);
   std::vector<Tensor> maps;
   for (const Tensor& map : make_maps(1)) maps.push_back(map.to(torch::kFloat32));
-  at::autocast::set_autocast_enabled(at::kCPU, true);
-  at::autocast::set_autocast_dtype(at::kCPU, at::kBFloat16);
-  const ModelOutput output = decoder->forward(maps, {});
-  at::autocast::set_autocast_enabled(at::kCPU, false);
-  at::autocast::clear_cache();
-  CHECK(output.layers[0].boxes_cxcywh.scalar_type() == torch::kFloat32);
-  CHECK(output.encoder.boxes_cxcywh.scalar_type() == torch::kFloat32);
-  CHECK(output.layers[0].logits.scalar_type() == torch::kBFloat16);
+  const std::vector<Target> targets{{torch::zeros({1}, torch::kInt64), torch::tensor({{0.5F, 0.5F, 0.2F, 0.2F}})}};
+  for (const bool training : {false, true}) {
+    decoder->train(training);
+    const AutocastScope autocast(precision, torch::kCPU);
+    const ModelOutput output = training ? train_pass(decoder, maps, targets) : decoder->forward(maps, {});
+    for (const auto* list : {&output.layers, &output.denoising}) {
+      for (const Prediction& prediction : *list) {
+        CHECK(prediction.boxes_cxcywh.scalar_type() == torch::kFloat32);
+        CHECK(prediction.logits.scalar_type() == type);
+      }
+    }
+    CHECK(output.denoising.empty() == !training);
+    CHECK(output.encoder.boxes_cxcywh.scalar_type() == torch::kFloat32);
+  }
 }
 
 TEST_CASE("initial weights follow the references") {

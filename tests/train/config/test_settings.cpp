@@ -122,7 +122,7 @@ TEST_CASE("a mistake on the command line is answered with the argument and what 
       {"train model=m data=d lr0=nan", {"lr0 must be"}},
       {"train model=m data=d flip=2", {"flip must be a number from 0 to 1, not '2'"}},
       {"train model=m data=d val=maybe", {"val must be true or false, not 'maybe'"}},
-      {"train model=m data=d amp=fp16", {"amp must be one of off, bf16, auto, not 'fp16'"}},
+      {"train model=m data=d amp=fp8", {"amp must be one of off, bf16, fp16, auto, not 'fp8'"}},
       {"train model=m data=d schedule=cosin", {"did you mean 'cosine'?"}},
       {"train model=m data=d imgsz=1,2,3", {"imgsz must be one side or height,width"}},
       {"train model=m data=d imgsz=-32", {"imgsz must be"}},

@@ -24,8 +24,9 @@ using test::TemporaryFolder;
 namespace {
 
 /// With the official loss, whose sums are divided by the boxes of the whole step.
-TrainOptions options_on(const Experiment& experiment, torch::Device device) {
+TrainOptions options_on(const Experiment& experiment, torch::Device device, Precision precision) {
   TrainOptions options = train_options(experiment);
+  options.step.precision = precision;
   options.step.device = device;
   options.step.criterion = {};
   return options;
@@ -38,13 +39,20 @@ struct Bench {
   TrainStep& step = train.step;
   StateRegistry& state = train.registry;
 
-  explicit Bench(const Settings& settings, torch::Device device = torch::kCPU, ProcessGroup& group = world_of_one())
+  explicit Bench(const Settings& settings, torch::Device device = torch::kCPU, ProcessGroup& group = world_of_one(),
+                 Precision precision = Precision::kFloat32)
       : experiment(prepare_experiment(settings)),
-        train(train_input(experiment), options_on(experiment, device), group) {}
+        train(train_input(experiment), options_on(experiment, device, precision), group) {}
+  Bench(const Settings& settings, Precision precision) : Bench(settings, torch::kCPU, world_of_one(), precision) {}
   TensorMap copy_of_state() const {
     TensorMap copy;
     for (const auto& [name, tensor] : state.capture()) copy.emplace(name, tensor.clone());
     return copy;
+  }
+  void set_loss_scale(double factor) {
+    TensorMap changed = copy_of_state();
+    changed.at("loss_scale.factor").fill_(factor);
+    state.restore(changed, "test");
   }
   std::vector<Batch> batches(std::int64_t size, int count) {
     LoaderOptions options = training_loader_options(experiment);
@@ -178,7 +186,9 @@ TEST_CASE("a refused step tells the numbers of its batches up to the first bad o
 TEST_CASE("a step waits for no number of the model, its losses, backward pass or optimizer") {
   at::set_num_threads(1);
   const TemporaryFolder temp;
-  Bench bench(make_micro_run(temp.path()));
+  const auto precision = GENERATE(Precision::kFloat32, Precision::kFloat16);
+  Bench bench(make_micro_run(temp.path()), precision);
+  if (precision == Precision::kFloat16) bench.set_loss_scale(1024);
   const std::vector<Batch> batches = bench.batches(4, 2);
   const HostReads reads;
   CHECK(bench.step.run(batches, {}, 1).applied);
@@ -233,6 +243,75 @@ TEST_CASE("two processes divide by the boxes of both, and refuse a step together
   for (std::size_t rank : {0, 1}) {
     CHECK_FALSE(refused[rank].applied);
     for (const auto& [name, tensor] : after[rank]) CHECK(torch::equal(tensor, before.at(name)));
+  }
+}
+
+TEST_CASE("a step in a half type has the loss and the gradients of one in float32, to that type's precision") {
+  at::set_num_threads(1);
+  const TemporaryFolder temp;
+  const Settings settings = make_micro_run(temp.path());
+  const auto [precision, tolerance] =
+      GENERATE(table<Precision, double>({{Precision::kFloat16, 0.005}, {Precision::kBFloat16, 0.04}}));
+  Bench whole(settings), half(settings, precision);
+  if (precision == Precision::kFloat16) half.set_loss_scale(1024);
+  const StepReport wanted = whole.step.run(whole.batches(4, 2), {}, 1),
+                   found = half.step.run(half.batches(4, 2), {}, 1);
+  CHECK(found.applied);
+  CHECK(found.loss == Approx(wanted.loss).epsilon(tolerance));
+  CHECK(found.gradient_norm == Approx(wanted.gradient_norm).epsilon(10 * tolerance));
+  CHECK(found.loss_scale.has_value() == (precision == Precision::kFloat16));
+  for (std::size_t i = 0; i < wanted.terms.size(); ++i) CHECK(found.terms[i].first == wanted.terms[i].first);
+}
+
+TEST_CASE("gradients beyond float16 halve the loss' factor and change nothing else; a lower factor is enough") {
+  at::set_num_threads(1);
+  const TemporaryFolder temp;
+  Bench bench(make_micro_run(temp.path()), Precision::kFloat16);
+  const TensorMap before = bench.copy_of_state();
+  bench.set_loss_scale(1e30);
+  const StepReport report = bench.step.run(bench.batches(4, 2), {}, 1);
+  CHECK_FALSE(report.applied);
+  CHECK(report.overflowed());
+  CHECK(report.loss_scale == Approx(5e29));
+  CHECK_THAT(describe_refused(report, 1, {}, {}), Catch::Contains("gradients beyond fp16; the loss is multiplied by"));
+  for (const auto& [name, tensor] : bench.state.capture()) {
+    INFO(name);
+    if (name != "loss_scale.factor") CHECK(torch::equal(tensor, before.at(name)));
+  }
+  bench.set_loss_scale(1024);
+  CHECK(bench.step.run(bench.batches(4, 2), {}, 1).applied);
+
+  std::vector<Batch> batches = bench.batches(4, 1);
+  batches[0].images[100] = std::numeric_limits<float>::quiet_NaN();
+  CHECK_FALSE(bench.step.run(batches, {}, 1).overflowed());  // not the factor's fault
+}
+
+TEST_CASE("of two processes one's gradients leave float16: both halve the factor, neither steps") {
+  at::set_num_threads(1);
+  const TemporaryFolder temp;
+  const Settings settings = make_micro_run(temp.path());
+  std::array<StepReport, 2> first, second;
+  std::array<TensorMap, 2> after;
+  test::ThreadWorld(2).run([&](ProcessGroup& group) {
+    at::set_num_threads(1);
+    const auto rank = static_cast<std::size_t>(group.rank());
+    Bench bench(settings, torch::kCPU, group, Precision::kFloat16);
+    bench.set_loss_scale(1024);
+    const std::vector<Batch> batches = bench.batches(4, 1);
+    const torch::Tensor weight = bench.experiment.model->parameters().front();
+    const auto hook = weight.register_hook(
+        [&](const torch::Tensor& gradient) { return group.is_main() ? gradient : gradient * INFINITY; });
+    first[rank] = bench.step.run(batches, {}, 1);
+    weight.remove_hook(hook);
+    second[rank] = bench.step.run(batches, {}, 1);
+    after[rank] = bench.copy_of_state();
+  });
+  for (const std::size_t rank : {0, 1}) {
+    CHECK(first[rank].overflowed());
+    CHECK(first[rank].loss_scale == 512);
+    CHECK(second[rank].applied);
+    CHECK(second[rank].gradient_norm == second[0].gradient_norm);
+    for (const auto& [name, tensor] : after[rank]) CHECK(torch::equal(tensor, after[0].at(name)));
   }
 }
 
