@@ -32,7 +32,8 @@ void allow_tf32(bool allowed) {
 
 bool computes_bfloat16(torch::Device device) {
   if (!device.is_cuda()) return true;
-  return cuda_plugin() != nullptr && cuda_plugin()->computes_bfloat16(device.index());
+  const CudaPlugin* plugin = cuda_plugin();
+  return plugin != nullptr && plugin->computes_bfloat16 != nullptr && plugin->computes_bfloat16(device.index());
 }
 
 torch::Tensor within_float16(const torch::Tensor& x) {

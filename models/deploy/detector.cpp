@@ -9,9 +9,11 @@
 #include "core/base/clock.h"
 #include "core/base/error.h"
 #include "core/base/log.h"
+#include "core/base/precision.h"
 #include "core/base/short_waits.h"
 #include "core/base/text.h"
 #include "core/image/picture.h"
+#include "core/ops/autocast.h"
 #include "core/ops/device.h"
 #include "models/deploy/preprocess.h"
 #include "models/layers/module_tree.h"
@@ -189,7 +191,10 @@ std::vector<std::vector<Detection>> Detector::detect(std::span<const RgbView> pi
   ForwardOptions forward;
   forward.decoder_layers = s.options.decoder_layers;
   DetectionModel model = s.model;  // a handle
-  const ModelOutput output = model->forward(batch, forward);
+  const ModelOutput output = [&] {
+    const AutocastScope autocast(s.options.precision, s.device);
+    return model->forward(batch, forward);
+  }();
   wait_for(s.device);
   measured.model_ms = watch.lap();
 

@@ -23,6 +23,7 @@ struct RgbView {
 };
 
 enum class Resampling;  // core/image/resize.h
+enum class Precision;   // core/base/precision.h
 struct LoadedModel;     // models/weights/checkpoint.h
 
 struct Detection {
@@ -40,6 +41,9 @@ struct DetectorOptions {
   /// Where it computes: "cpu", "cuda" (the first GPU), "cuda:1" or "1", "auto" (the first GPU that can be used, else
   /// the CPU). A GPU needs the CUDA plug-in (docs/gpu.md).
   std::string device = "cpu";
+  /// Number type of the model's products and convolutions, float32 unless said: bf16 or fp16 are faster where the
+  /// device is made for them. Boxes and scores come in float32 all the same.
+  Precision precision{};
   int threads = 0;  ///< of each call of this detector; 0 = what the process has set (OMP_NUM_THREADS)
   /// How pictures are brought to the input size. Absent: as those that the model was trained on.
   std::optional<Resampling> resampling;

@@ -92,8 +92,8 @@ class Pipeline {
   std::vector<StageTimes> stages_;
 };
 
-std::string report_text(const Settings& settings, const Pipeline& pipeline, const ImageSize& size,
-                        std::int64_t layers) {
+std::string report_text(const Settings& settings, const Pipeline& pipeline, const ImageSize& size, std::int64_t layers,
+                        Precision precision) {
   TextTable table({{"ms per batch", TextTable::Align::kLeft}, {"min"}, {"p50"}, {"p95"}, {"p99"}});
   double total = 0;
   for (const StageTimes& stage : pipeline.stages()) {
@@ -102,22 +102,24 @@ std::string report_text(const Settings& settings, const Pipeline& pipeline, cons
     table.add({stage.name.substr(0, stage.name.size() - 3), fixed(spread.min, 2), fixed(spread.p50, 2),
                fixed(spread.p95, 2), fixed(spread.p99, 2)});
   }
-  return settings.model + ", " + std::to_string(layers) + " decoder layers, fused, " + std::to_string(size.height) +
-         "x" + std::to_string(size.width) + ", batch " + std::to_string(settings.batch) + ", " +
-         describe_device(pipeline.device()) + ", " + std::to_string(settings.runs) + " runs\n\n" + table.text() + "\n" +
+  return settings.model + ", " + std::to_string(layers) + " decoder layers, fused, " + precision_name(precision) +
+         ", " + std::to_string(size.height) + "x" + std::to_string(size.width) + ", batch " +
+         std::to_string(settings.batch) + ", " + describe_device(pipeline.device()) + ", " +
+         std::to_string(settings.runs) + " runs\n\n" + table.text() + "\n" +
          fixed(1000.0 * static_cast<double>(settings.batch) / total, 1) +
          " pictures/s one stage after the other, peak memory " + fixed(peak_memory_mib(), 0) + " MiB\n";
 }
 
 nlohmann::ordered_json report_json(const Settings& settings, const Pipeline& pipeline, const ImageSize& size,
-                                   std::int64_t layers) {
+                                   std::int64_t layers, Precision precision) {
   nlohmann::ordered_json document = {{"model", settings.model},
                                      {"imgsz", {size.height, size.width}},
                                      {"batch", settings.batch},
                                      {"threads", at::get_num_threads()},
                                      {"runs", settings.runs},
                                      {"decoder_layers", layers},
-                                     {"device", pipeline.device().str()}};
+                                     {"device", pipeline.device().str()},
+                                     {"precision", precision_name(precision)}};
   for (const StageTimes& stage : pipeline.stages()) {
     const Spread spread = spread_of(stage.ms);
     document[stage.name] = {{"min", spread.min}, {"p50", spread.p50}, {"p95", spread.p95}, {"p99", spread.p99}};
@@ -132,8 +134,10 @@ ExitCode run_benchmark(const Settings& settings) {
   OpenedModel opened = open_model(settings);
   const ImageSize size = resolve_image_size(settings, opened.size(), opened.model->stride());
   const torch::Device device = compute_device(settings);
-  const DetectorOptions options{
-      .height = static_cast<int>(size.height), .width = static_cast<int>(size.width), .device = device.str()};
+  const DetectorOptions options{.height = static_cast<int>(size.height),
+                                .width = static_cast<int>(size.width),
+                                .device = device.str(),
+                                .precision = model_precision(settings, device)};
   Pipeline pipeline(settings, Detector(LoadedModel{opened.model, std::move(opened.info), {}}, options), device);
   const std::int64_t layers = pipeline.decoder_layers();
   for (int i = 0; i < kWarmUpRuns; ++i) pipeline.run(false);
@@ -142,8 +146,8 @@ ExitCode run_benchmark(const Settings& settings) {
     if (!settings.quiet) log::progress("run " + std::to_string(i + 1) + " of " + std::to_string(settings.runs));
   }
   log::end_progress();
-  print_text(settings, report_text(settings, pipeline, size, layers));
-  print_json(settings, report_json(settings, pipeline, size, layers));
+  print_text(settings, report_text(settings, pipeline, size, layers, options.precision));
+  print_json(settings, report_json(settings, pipeline, size, layers, options.precision));
   return ExitCode::kOk;
 }
 

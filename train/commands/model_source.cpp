@@ -6,7 +6,9 @@
 #include <torch/torch.h>
 
 #include "core/base/error.h"
+#include "core/base/log.h"
 #include "models/graph/model_files.h"
+#include "train/optim/precision.h"
 #include "train/process/machine.h"
 
 namespace rtdetr {
@@ -76,6 +78,15 @@ OpenedModel open_model(const Settings& settings, InitialWeights initial) {
   opened.model->eval();
   for (torch::Tensor& parameter : opened.model->parameters()) parameter.set_requires_grad(false);
   return opened;
+}
+
+Precision model_precision(const Settings& settings, torch::Device device, ProcessGroup& group) {
+  const Amp amp = chosen("amp", settings.amp, kAmpWords);
+  if (amp == Amp::kOff) return Precision::kFloat32;
+  PrecisionChoice choice = choose_precision(amp, device);
+  share_precision(choice, group);
+  if (group.is_main()) log::info(choice.reason);
+  return choice.precision;
 }
 
 void require_trained(const Settings& settings) {

@@ -3,6 +3,8 @@
 #include <filesystem>
 #include <optional>
 
+#include "core/base/precision.h"
+#include "core/distributed/process_group.h"
 #include "models/weights/checkpoint.h"
 #include "train/config/settings.h"
 
@@ -27,6 +29,10 @@ enum class InitialWeights {
 /// Opens model= under scale=, nc=, num_queries=, decoder_layers= and seed=.
 /// @throws ConfigError, ModelError, CheckpointError, IoError
 OpenedModel open_model(const Settings& settings, InitialWeights initial = InitialWeights::kDrawn);
+
+/// The number type that amp= asks for on this device; says which unless that is float32. Several processes go by the
+/// main one's choice.
+Precision model_precision(const Settings& settings, torch::Device device, ProcessGroup& group = world_of_one());
 
 /// For commands that need trained weights. @throws ConfigError  for a YAML, saying what to use instead
 void require_trained(const Settings& settings);

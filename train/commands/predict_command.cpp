@@ -36,7 +36,9 @@ DetectorOptions detector_options(const Settings& settings) {
   options.decoder_layers = static_cast<int>(settings.decoder_layers);
   options.height = static_cast<int>(settings.imgsz.height);
   options.width = static_cast<int>(settings.imgsz.width);
-  options.device = compute_device(settings).str();
+  const torch::Device device = compute_device(settings);
+  options.device = device.str();
+  options.precision = model_precision(settings, device);
   return options;
 }
 

@@ -32,7 +32,8 @@ Dataset load_data(const Settings& settings, const ModelInfo& info) {
   return load_evaluated(config, settings.split, classes);
 }
 
-Evaluation evaluate_model(const Settings& settings, OpenedModel& opened, const Dataset& dataset, ProcessGroup& group) {
+Evaluation evaluate_model(const Settings& settings, OpenedModel& opened, const Dataset& dataset, Precision precision,
+                          ProcessGroup& group) {
   const ImageSize size = resolve_image_size(settings, opened.size(), opened.model->stride());
   EvaluatorOptions options;
   options.resampling =
@@ -41,6 +42,7 @@ Evaluation evaluate_model(const Settings& settings, OpenedModel& opened, const D
   options.width = size.width;
   options.batch = settings.batch;
   options.device = compute_device(settings);
+  options.precision = precision;
   options.workers = static_cast<int>(settings.workers);
   options.threads = std::max(1, at::get_num_threads());
   to_channels_last(*opened.model);
@@ -51,9 +53,9 @@ Evaluation evaluate_model(const Settings& settings, OpenedModel& opened, const D
   return evaluation;
 }
 
-std::string speed(const Evaluation& evaluation, torch::Device device) {
+std::string speed(const Evaluation& evaluation, torch::Device device, Precision precision) {
   return counted(evaluation.pictures, "picture") + " in " + format_duration(evaluation.seconds) +
-         "; ms = model alone, fused, one picture, " + describe_device(device) + "\n";
+         "; ms = model alone, fused, " + precision_name(precision) + ", one picture, " + describe_device(device) + "\n";
 }
 
 /// metrics_per_class.csv, confusion_matrix.csv, predictions.json (save_json=true) and pictures (plots=true) in a fresh
@@ -78,14 +80,16 @@ ExitCode run_val(const Settings& settings, ProcessGroup& group) {
   require_trained(settings);
   OpenedModel opened = open_model(settings);
   const Dataset dataset = load_data(settings, opened.info);
-  const Evaluation evaluation = evaluate_model(settings, opened, dataset, group);
+  const Precision precision = model_precision(settings, compute_device(settings), group);
+  const Evaluation evaluation = evaluate_model(settings, opened, dataset, precision, group);
   if (!group.is_main()) return ExitCode::kOk;
   const DetectionReport report = report_detections(evaluation, dataset, settings.conf);
   nlohmann::ordered_json document = evaluation_json(evaluation, dataset.classes);
+  document["precision"] = precision_name(precision);
   document["operating_point"] = operating_point_json(report, dataset.classes);
   print_text(settings, format_summary(evaluation.last()) + "\n" + class_table(evaluation.last(), dataset.classes) +
                            operating_point_text(report) + "\n" + layer_table(evaluation) +
-                           speed(evaluation, compute_device(settings)));
+                           speed(evaluation, compute_device(settings), precision));
   document["folder"] = nullptr;
   if (settings.save_json || settings.plots) document["folder"] = write_files(settings, dataset, evaluation, report);
   print_json(settings, document);

@@ -184,8 +184,16 @@ void add_machine_keys(std::vector<Key>& keys) {
            "linear (Ultralytics); val, predict: by default as the model file says, which is how it was trained");
   s.number("seed", &Settings::seed, kTrain | kExport | kInfo | kBenchmark, 0, 9007199254740992.0, "", "0",
            "of initial weights and of every random draw");
-  s.choice("amp", &Settings::amp, kTrain, words_of(kAmpWords),
-           "bfloat16 where it is safe; auto = where a self-test finds it faster")
+  s.choice("amp", &Settings::amp, kTrain | kVal | kPredict | kBenchmark, words_of(kAmpWords),
+           "number type of the model's products and convolutions: off = float32; auto = on a card bf16, or fp16 where "
+           "the card has no bf16; on the CPU bf16 where a self-test finds it faster. Boxes, matching and losses are "
+           "float32 always. With fp16 train multiplies the loss by a factor that it finds itself. A run that is "
+           "continued keeps the type that it began with")
+      .on_resume = kMayChange;
+  s.flag("tf32", &Settings::tf32, kWorkers,
+         "on a card, products and convolutions of float32 may round their factors to 10 bits: true, because that takes "
+         "half the time and is finer than bf16, with which models train as well; false = float32 to the last bit, to "
+         "compare with the CPU, which never rounds so")
       .on_resume = kMayChange;
   s.number("cache_mib", &Settings::cache_mib, kTrain, 0, 1e7, "MiB", "512", "memory for decoded pictures").on_resume =
       kMayChange;

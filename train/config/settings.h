@@ -46,6 +46,8 @@ struct Settings {
   // machine and output
   std::string device = "cpu";
   bool deterministic = false;  ///< on a GPU the same bits every time; the CPU always does
+  std::string amp = "off";     ///< number type of the model's products: off, bf16, fp16, auto
+  bool tf32 = true;            ///< on a card: products and convolutions of float32 may round to TF32
   std::int64_t threads = 0;    ///< compute threads; 0 = one per physical core (main.cpp applies it)
   std::int64_t nproc = 1;      ///< processes that train together, started by this one (train/process/job.h)
   std::int64_t workers = 4;    ///< threads that read pictures; 0 = none of their own
@@ -95,7 +97,6 @@ struct Settings {
   double clip_norm = 0.1;                    ///< 0 = no clipping
   double ema_decay = 0.9999;                 ///< 0 = no EMA
   double ema_ramp = 2000;                    ///< d(t) = ema_decay · (1 − exp(−t / ema_ramp))
-  std::string amp = "off";                   ///< off, bf16, auto
   bool sync_bn = true;                       ///< BatchNorm over the pictures of all processes
   std::int64_t accumulate = 1;               ///< batches per optimizer step
   std::vector<ParamGroupRule> param_groups;  ///< only in a recipe; empty: see train/optim/param_groups.h

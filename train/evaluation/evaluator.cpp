@@ -7,6 +7,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/error.h"
+#include "core/ops/autocast.h"
 #include "core/ops/device.h"
 #include "core/ops/device_memory.h"
 #include "data/loader/loader.h"
@@ -69,6 +70,12 @@ class Batches {
   std::optional<Batch> next_;
 };
 
+ModelOutput pass(DetectionModel& model, const torch::Tensor& images, const ForwardOptions& what,
+                 const EvaluatorOptions& options) {
+  const AutocastScope autocast(options.precision, options.device);
+  return model->forward(images, what);
+}
+
 }  // namespace
 
 std::optional<Evaluation> evaluate(DetectionModel& model, const Dataset& dataset, const EvaluatorOptions& options,
@@ -89,7 +96,8 @@ std::optional<Evaluation> evaluate(DetectionModel& model, const Dataset& dataset
     if (batch->size == 0) continue;
     const BatchTensors tensors = batches.take(*batch);
     const PictureLoad load{batch->size, batch->height, batch->width};
-    const ModelOutput output = limit.run(load, [&] { return model->forward(tensors.images, {.all_layers = true}); });
+    const ModelOutput output =
+        limit.run(load, [&] { return pass(model, tensors.images, {.all_layers = true}, options); });
     batches.look_ahead();
     collect(model->head(), output, *batch, dataset, findings);
     if (options.criterion) losses.add(output, tensors.targets, whole, *options.criterion);
@@ -115,7 +123,7 @@ std::vector<double> time_layers(DetectionModel& model, const EvaluatorOptions& o
   for (int run = -1; run < runs; ++run) {  // run -1 warms up
     for (std::size_t k = 1; k <= layers; ++k) {
       const double begin = seconds_now();
-      model->forward(picture, {.decoder_layers = static_cast<std::int64_t>(k)});
+      pass(model, picture, {.decoder_layers = static_cast<std::int64_t>(k)}, options);
       wait_for(options.device);
       if (run >= 0) times[k].push_back((seconds_now() - begin) * 1e3);
     }

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/precision.h"
 #include "core/distributed/process_group.h"
 #include "core/image/resize.h"
 #include "data/dataset/dataset.h"
@@ -18,10 +19,11 @@ namespace rtdetr {
 
 struct EvaluatorOptions {
   std::int64_t height = 640, width = 640;
-  std::int64_t batch = 16;             ///< of all processes together
-  torch::Device device = torch::kCPU;  ///< where the model lies
-  int workers = 4;                     ///< threads that read pictures
-  int threads = 1;                     ///< of the metric
+  std::int64_t batch = 16;                    ///< of all processes together
+  torch::Device device = torch::kCPU;         ///< where the model lies
+  Precision precision = Precision::kFloat32;  ///< of its forward pass
+  int workers = 4;                            ///< threads that read pictures
+  int threads = 1;                            ///< of the metric
   Resampling resampling = Resampling::kPillowBilinear;
   /// With these, the loss terms of the head's layers are averaged over the pictures as well.
   std::optional<CriterionOptions> criterion;
@@ -61,7 +63,7 @@ std::optional<Evaluation> evaluate(DetectionModel& model, const Dataset& dataset
 /// `runs` forward passes each, taken in turns so that a disturbance of the machine hits all layers alike. Layer 0,
 /// which no pass can stop at, is layer 1 less the average cost of a layer (−1 if there is only one). Decoding, resizing
 /// and sorting the scores are not in it.
-/// @param options  height, width and device
+/// @param options  height, width, device and precision
 std::vector<double> time_layers(DetectionModel& model, const EvaluatorOptions& options, int runs = 10);
 
 /// Puts these times into the layers. Fuse the model first: that is what people deploy.

@@ -18,6 +18,7 @@
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/base/text.h"
+#include "core/ops/autocast.h"
 #include "core/ops/device.h"
 #include "train/process/cpu_quota.h"
 #include "train/process/job.h"
@@ -69,6 +70,7 @@ void apply_machine_settings(const Settings& settings) {
   const OpenedDevice opened = device_of(settings);
   if (!opened.reason.empty()) log::info("device=auto: " + opened.reason);
   choose_algorithms(opened.device, settings.deterministic);
+  allow_tf32(settings.tf32);
   if (settings.threads > 0)
     at::set_num_threads(static_cast<int>(settings.threads));
   else if (std::getenv("OMP_NUM_THREADS") == nullptr)

@@ -20,7 +20,7 @@ torch::Device compute_device(const Settings& settings);
 /// How a command's report names it: the CPU by its threads, "8 threads", a GPU as "cuda:0".
 std::string describe_device(torch::Device device);
 
-/// Takes log level and compute threads from the settings, opens the device as deterministic= says, and tells
+/// Takes log level and compute threads from the settings, opens the device as deterministic= and tf32= say, and tells
 /// which it is where device=auto chose it. @throws ConfigError for a device that is not there
 void apply_machine_settings(const Settings& settings);
 

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "core/base/error.h"
+#include "core/base/precision.h"
 #include "core/image/picture.h"
 #include "core/image/resize.h"
 #include "models/weights/checkpoint.h"
@@ -19,6 +20,7 @@ using Catch::Contains;
 using rtdetr::Detection;
 using rtdetr::Detector;
 using rtdetr::Picture;
+using rtdetr::Precision;
 using rtdetr::RgbView;
 using rtdetr::test::TemporaryFolder;
 
@@ -79,6 +81,24 @@ TEST_CASE("a detector finds on the tests' device what it finds on the CPU", "[de
   REQUIRE(found.size() == expected.size());
   for (std::size_t i = 0; i < found.size(); ++i) CHECK(found[i].score == Approx(expected[i].score).epsilon(1e-4));
   CHECK(same(Detector(there, {.min_score = 0, .device = device}).detect(view(picture)), found));
+}
+
+TEST_CASE("a detector in a half type finds what it finds in float32, to that type's precision") {
+  const TemporaryFolder folder;
+  const auto file = save_tiny(folder);
+  const Detector whole(file, {.min_score = 0});
+  const Picture picture = gradient_picture(50, 40);
+  const auto expected = whole.detect(view(picture));
+  // Scores are near 0.01, their logits near -4.6: five steps of the type there.
+  const auto [precision, tolerance] =
+      GENERATE(table<Precision, double>({{Precision::kFloat16, 5.0 / 256}, {Precision::kBFloat16, 5.0 / 64}}));
+  const Detector half(whole, {.min_score = 0, .precision = precision});  // the same weights
+  const auto found = half.detect(view(picture));
+  REQUIRE(found.size() == expected.size());
+  for (std::size_t i = 0; i < found.size(); ++i)
+    CHECK(found[i].score == Approx(expected[i].score).epsilon(tolerance).margin(0));
+  CHECK_FALSE(same(found, expected));
+  CHECK(same(whole.detect(view(picture)), expected));
 }
 
 TEST_CASE("a device that is none, or not where the shared weights lie, is refused") {

@@ -149,6 +149,28 @@ TEST_CASE("losses are means over pictures, also where the last batch is smaller"
   CHECK(loss_of({0}) != Approx(loss_of({1})));
 }
 
+TEST_CASE("an evaluation in a half type has float32's numbers, to that type's precision") {
+  at::set_num_threads(1);
+  const TemporaryFolder temp;
+  Experiment experiment = prepare_experiment(make_micro_run(temp.path()));
+  scatter_weights(*experiment.model);
+  EvaluatorOptions options = evaluator_options(experiment);
+  const auto whole = evaluate(experiment.model, *experiment.val, options);
+  const auto [precision, tolerance] =
+      GENERATE(table<Precision, double>({{Precision::kFloat16, 0.004}, {Precision::kBFloat16, 0.03}}));
+  options.precision = precision;
+  const auto half = evaluate(experiment.model, *experiment.val, options);
+  REQUIRE(half->losses.size() == whole->losses.size());
+  for (std::size_t i = 0; i < whole->losses.size(); ++i) {
+    INFO(whole->losses[i].first);
+    CHECK(half->losses[i].second == Approx(whole->losses[i].second).epsilon(tolerance));
+  }
+  CHECK(half->losses[0].second != whole->losses[0].second);
+  CHECK(std::abs(half->last().ap50() - whole->last().ap50()) < 0.02);
+  REQUIRE(half->detections.size() == whole->detections.size());
+  CHECK(half->detections[0].score == Approx(whole->detections[0].score).epsilon(tolerance));
+}
+
 namespace {
 
 /// The first pictures of a data set, and their boxes.

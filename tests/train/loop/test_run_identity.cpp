@@ -34,7 +34,7 @@ TEST_CASE("what a continued run may change, and what belongs to one call, is sai
                               "threads",     "nproc",      "workers",     "prefetch", "project",   "name",
                               "save_every",  "save_steps", "save_period", "val",      "val_every", "val_steps",
                               "patience",    "epochs",     "time",        "plots",    "cache_mib", "max_bad",
-                              "check_space", "max_pixels"});
+                              "check_space", "max_pixels", "tf32"});
 }
 
 TEST_CASE(

@@ -1,5 +1,6 @@
 #include "train/process/machine.h"
 
+#include <torch/torch.h>
 #include <catch2/catch.hpp>
 
 #include "core/base/error.h"
@@ -29,4 +30,14 @@ TEST_CASE("device=auto without a GPU computes on the CPU, which is also what cpu
 TEST_CASE("a device of no known form is refused by every command alike") {
   CHECK_THROWS_AS(compute_device(on("gpu")), ConfigError);
   CHECK_THROWS_WITH(compute_device(on("gpu")), Contains("device=gpu"));
+}
+
+TEST_CASE("tf32= reaches LibTorch's switches for cards") {
+  for (const bool allowed : {true, false}) {
+    Settings settings;
+    settings.tf32 = allowed;
+    settings.threads = at::get_num_threads();
+    apply_machine_settings(settings);
+    CHECK(at::globalContext().allowTF32CuBLAS() == allowed);
+  }
 }

@@ -418,6 +418,36 @@ TEST_CASE("val and predict resize pictures as the model file says; resample= is 
   CHECK(found(other + " resample=pillow") == found(model));
 }
 
+TEST_CASE("train, val, predict and benchmark compute in the type of amp=, and say so") {
+  const Scratch scratch;
+  const std::string yaml = scratch.write("tiny.yaml", kTinyModel), model = scratch.file("runs/exp/best.safetensors");
+  rtdetr::write_picture(scratch.file("p.png"), rtdetr::Picture(32, 32));
+  scratch.write("p.txt", "0 0.5 0.5 0.5 0.5\n");
+  const std::string data = " data=" + scratch.write("d.yaml", "train: .\nval: .\nnames: [cat]\n");
+  const Result trained =
+      run(scratch, "train epochs=2 batch=1 workers=0 threads=1 imgsz=64 plots=false amp=fp16 model=" + yaml + data +
+                       " project=" + scratch.file("runs"));
+  INFO(trained.err);
+  REQUIRE(trained.code == 0);
+  CHECK_THAT(trained.err, Contains("precision  amp=fp16: the model runs in fp16 autocast"));
+  CHECK_THAT(read(scratch.path / "runs/exp/log.jsonl"), Contains("\"loss_scale\":"));
+
+  const std::string predict = "predict json=true save=false conf=0 source=" + sample_picture() + " model=" + model;
+  const json whole = document_of(run(scratch, predict))["pictures"][0]["detections"];
+  for (const std::string amp : {"bf16", "fp16"}) {
+    const Result half = run(scratch, predict + " amp=" + amp);
+    const json found = document_of(half)["pictures"][0]["detections"];
+    CHECK_THAT(half.err, Contains("amp=" + amp + ": the model runs in " + amp + " autocast"));
+    REQUIRE(found.size() == whole.size());
+    CHECK(found != whole);
+    CHECK(found[0]["score"].get<double>() == Approx(whole[0]["score"].get<double>()).epsilon(0.02));
+    const std::string of_model = " json=true model=" + model + " amp=" + amp;
+    CHECK(document_of(run(scratch, "benchmark runs=1" + of_model))["precision"] == amp);
+    CHECK(document_of(run(scratch, "val plots=false" + data + of_model))["precision"] == amp);
+  }
+  CHECK(document_of(run(scratch, "val plots=false json=true model=" + model + data))["precision"] == "fp32");
+}
+
 TEST_CASE("a file without the model's metadata is refused by who needs it, with what takes it") {
   const Scratch scratch;
   const std::string yaml = scratch.write("tiny.yaml", kTinyModel), model = scratch.file("tiny.safetensors");
