@@ -47,8 +47,12 @@ void paint(Picture& picture, const Rectangle& r) {
   }
 }
 
+void add_noise(Picture& picture, Random& random) {
+  for (std::uint8_t& value : picture.rgb) value = static_cast<std::uint8_t>(value + random.below(20));
+}
+
 /// Picture `index` and its label file; every sixth picture shows nothing.
-void write_sample(const std::filesystem::path& folder, int index) {
+void write_sample(const std::filesystem::path& folder, int index, bool noise) {
   Random random(7, RandomPurpose::kAugmentation, 0, static_cast<std::uint64_t>(index));
   Picture picture(64, 64);
   std::fill(picture.rgb.begin(), picture.rgb.end(), std::uint8_t{110});
@@ -60,6 +64,7 @@ void write_sample(const std::filesystem::path& folder, int index) {
     for (const double value : {r.cx, r.cy, r.w, r.h}) labels.append(" ").append(format_double(value));
     labels += "\n";
   }
+  if (noise) add_noise(picture, random);
   const std::string stem = std::string("p").append(std::to_string(100 + index));
   std::filesystem::create_directories(folder / "images");
   write_picture(folder / "images" / (stem + ".png"), picture);
@@ -69,7 +74,7 @@ void write_sample(const std::filesystem::path& folder, int index) {
 }  // namespace
 
 Settings make_micro_run(const std::filesystem::path& folder, const MicroOptions& options) {
-  for (int i = 0; i < options.pictures; ++i) write_sample(folder, i);
+  for (int i = 0; i < options.pictures; ++i) write_sample(folder, i, options.noise);
   write_file(folder / "data.yaml", "path: .\ntrain: images\nval: images\nnames: [red, green]\n");
   write_file(folder / "micro.yaml", model_yaml(options));
   Settings settings;

@@ -15,6 +15,8 @@ struct MicroOptions {
   int pictures = 24;
   bool denoising = true;
   int decoder_layers = 2;
+  bool noise =
+      false;  ///< in the pictures, so that no two tokens are equal but for rounding, which would choose among them
 };
 
 /// Writes the model YAML, pictures, labels and the dataset YAML into `folder`.

@@ -10,6 +10,7 @@
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/base/text.h"
+#include "core/distributed/shared_state.h"
 #include "train/report/detection_report.h"
 
 namespace rtdetr {
@@ -106,6 +107,7 @@ void Trainer::begin() {
                                                 {"precision", precision_name(options_.step.precision)},
                                                 {"fitted", options_.facts.fitted}});
   keeper_.require_room(state_.registry.entries());
+  compare_ranks();
 }
 
 Decision Trainer::train_one_step() {
@@ -184,6 +186,7 @@ bool Trainer::end_epoch() {
 }
 
 std::optional<Evaluation> Trainer::validate(bool inside) {
+  compare_ranks();
   const auto cancelled = [this] { return agree({.stop = should_stop()}, group_).stop; };
   auto evaluation = evaluate(input_.average, *input_.val, options_.evaluation, cancelled, group_);
   if (!evaluation) return std::nullopt;
@@ -260,17 +263,27 @@ ModelInfo Trainer::model_info() const {
 }
 
 void Trainer::save_on_the_way() {
+  compare_ranks();
   keeper_.save_on_the_way(run_state());
   tell_saved();
 }
 
 void Trainer::save() {
+  compare_ranks();
   keeper_.save(run_state());
   tell_saved();
 }
 
 void Trainer::tell_saved() {
   for (TrainObserver* observer : observers_) observer->on_saved();
+}
+
+/// All of what a checkpoint holds, and before it is written: no rank's state is to be anybody else's.
+void Trainer::compare_ranks() {
+  if (group_.size() == 1 || compared_ == position_.steps) return;
+  const TensorMap entries = state_.registry.entries();
+  require_same_state(group_, {entries.begin(), entries.end()});
+  compared_ = position_.steps;
 }
 
 bool Trainer::should_stop() {

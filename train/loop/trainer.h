@@ -98,6 +98,7 @@ class Trainer {
   void save_on_the_way();
   void save();
   void tell_saved();
+  void compare_ranks();
   bool should_stop();
   void pause();
 
@@ -112,6 +113,7 @@ class Trainer {
   LoadLimit limit_{"batch= half as large with accumulate= twice as large takes the same steps in less memory"};
   std::vector<TrainObserver*> observers_;
   bool resumed_ = false;
+  std::optional<std::int64_t> compared_;  ///< step at which all ranks were seen to hold the same state
 
   // what has been done, all of it registered state but position_.seconds and .validated_step, which are told beside it
   RunPosition position_;

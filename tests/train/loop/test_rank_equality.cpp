@@ -17,10 +17,13 @@
 #include "tests/support/data_files.h"
 #include "tests/support/micro_run.h"
 #include "tests/support/rank_threads.h"
+#include "tests/support/stop_when.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/thread_world.h"
 #include "train/loop/experiment.h"
+#include "train/loop/run_start.h"
 #include "train/loop/train_step.h"
+#include "train/loop/trainer.h"
 
 namespace rtdetr {
 namespace {
@@ -254,6 +257,26 @@ void expect_equal(const Equality& test) {
   at::set_num_threads(threads);
 }
 
+/// The trainer itself in float64, from the checkpoint that is in the folder on, for `steps` steps or to the end of ten.
+void train_on(const Settings& settings, const std::string& name, std::int64_t ranks, int steps) {
+  test::ThreadWorld(ranks).run([&](ProcessGroup& group) {
+    const RunFolder folder =
+        open_together(group, [&] { return RunFolder(std::filesystem::path(settings.project) / name); });
+    const auto checkpoint = load_run(folder);
+    const Experiment experiment = Half::in_float64(prepare_experiment(settings));
+    Trainer trainer(train_input(experiment), train_options(experiment), folder, group);
+    int asks = 0;
+    test::StopWhen stop([&] { return ++asks == steps; });
+    trainer.observe(stop);
+    if (checkpoint) trainer.resume(*checkpoint);
+    trainer.fit();
+  });
+}
+
+TensorMap last_state(const Settings& settings, const std::string& name) {
+  return load_tensors(std::filesystem::path(settings.project) / name / "last.safetensors").tensors;
+}
+
 /// Empties the pictures whose bit is set.
 void empty(unsigned pattern, std::int64_t place, Batch::Image& image) {
   if ((pattern >> place & 1) == 0) return;
@@ -297,6 +320,35 @@ TEST_CASE(
   };
   for (const char* variant : {"denoising: 10, variant: v1", "denoising: 10, variant: ultralytics"})
     expect_equal({.batch = 8, .steps = 8, .model_change = variant, .change = change});
+}
+
+TEST_CASE("a run that goes on from its checkpoint with another number of processes is the same run") {
+  const int threads = at::get_num_threads();
+  at::set_num_threads(1);
+  const test::TemporaryFolder temp;
+  Settings settings = test::make_micro_run(temp.path(), {.pictures = 20, .noise = true});
+  settings.epochs = 2;
+  settings.val = false;
+  constexpr int kHalf = 4, kToTheEnd = -1;
+  train_on(settings, "one", 1, kToTheEnd);
+  const TensorMap one = last_state(settings, "one");
+  CHECK(one.at("run.steps").item<std::int64_t>() == 10);
+  struct Row {
+    const char* name;
+    std::int64_t first, then;
+    double tolerance;
+  };
+  for (const Row& row :
+       {Row{"one-one", 1, 1, 0}, Row{"two-two", 2, 2, 1e-9}, Row{"two-one", 2, 1, 1e-9}, Row{"one-two", 1, 2, 1e-9}}) {
+    CAPTURE(row.name);
+    train_on(settings, row.name, row.first, kHalf);
+    CHECK(last_state(settings, row.name).at("run.steps").item<std::int64_t>() == kHalf);
+    train_on(settings, row.name, row.then, kToTheEnd);
+    const double difference = state_difference(one, last_state(settings, row.name));
+    CAPTURE(difference);
+    CHECK(difference <= row.tolerance);
+  }
+  at::set_num_threads(threads);
 }
 
 }  // namespace rtdetr
