@@ -11,6 +11,8 @@
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
+#include "core/base/clock.h"
+#include "core/base/random.h"
 #include "core/base/text.h"
 #include "core/io/file.h"
 #include "tests/support/micro_run.h"
@@ -54,6 +56,25 @@ std::vector<double> losses_of(const std::filesystem::path& folder) {
 /// With the second state on the disk, what is said of the first has been said, too.
 void wait_for_state(const std::filesystem::path& folder) {
   wait_until([&] { return std::filesystem::exists(folder / "last-1.safetensors"); });
+}
+
+/// Starts the run, kills one of its ranks after `moment` seconds if all are there, and checks that it was named.
+/// @return  whether one was killed
+bool killed_one(const std::vector<std::string>& words, std::size_t count, std::size_t victim, double moment) {
+  Program program(words);
+  if (program.wait(moment)) return false;
+  const std::vector<pid_t> processes = ranks();
+  const bool kill = processes.size() == count;
+  if (kill) ::kill(processes[victim], SIGKILL);
+  const int code = program.wait();
+  INFO(program.err());
+  REQUIRE((code == 7 || code == 0));  // 0: it had done its work
+  if (code == 0) return false;
+  REQUIRE(kill);
+  CHECK_THAT(program.err(), Catch::Contains("rank " + std::to_string(victim) + " (process " +
+                                            std::to_string(processes[victim]) + " on ") &&
+                                Catch::Contains("was killed by SIGKILL"));
+  return true;
 }
 
 }  // namespace
@@ -116,6 +137,32 @@ TEST_CASE("a rank that is killed is named with what is saved, and nothing is lef
     });
   }
   ::prctl(PR_SET_CHILD_SUBREAPER, 0);
+}
+
+TEST_CASE("whichever rank is killed, and at whatever moment, the same command ends in the bits of a run left alone") {
+  const TemporaryFolder temp;
+  const Settings settings = make_micro_run(temp.path());
+  Random random(2026, RandomPurpose::kSubstitute, 0, 0);
+  for (const auto& [count, kills] : {std::pair{2, 3}, {4, 2}}) {
+    const std::string ranks = std::to_string(count);
+    const auto words = [&](const std::string& name) {
+      return micro_command(settings, name, {{"nproc", ranks}, {"save_steps", "1"}});
+    };
+    const Stopwatch watch;
+    REQUIRE(test::run_program(words("whole" + ranks)).code == 0);
+    const double duration = watch.seconds();
+    for (int killed = 0; killed < kills;) {
+      const auto victim = static_cast<std::size_t>(random.below(static_cast<std::uint64_t>(count)));
+      const double moment = random.uniform(0, duration);
+      CAPTURE(count, killed, victim, moment);
+      if (killed_one(words("killed" + ranks), static_cast<std::size_t>(count), victim, moment))
+        ++killed;
+      else
+        std::filesystem::remove_all(temp / ("runs/killed" + ranks));  // it came to its end: anew
+    }
+    REQUIRE(test::run_program(words("killed" + ranks)).code == 0);
+    CHECK(test::state_of(temp / ("runs/killed" + ranks)) == test::state_of(temp / ("runs/whole" + ranks)));
+  }
 }
 
 TEST_CASE("nproc= where torchrun has started the process is refused") {
