@@ -16,7 +16,8 @@ using std::string_view_literals::operator""sv;
 
 constexpr std::size_t kLooked = 4096;  ///< bytes; a zip archive's first names are within
 
-constexpr const char* kPyTorch = "a PyTorch checkpoint (a zip archive with pickled objects); PyTorch reads it";
+constexpr const char* kPyTorch =
+    "a PyTorch checkpoint (a zip archive with pickled objects); weights= of train starts from it, and info lists it";
 constexpr const char* kOnnx = "an ONNX model; ONNX Runtime reads it";
 constexpr const char* kHdf5 = "an HDF5 file, as Keras writes it; Keras reads it";
 constexpr const char* kTfLite = "a TensorFlow Lite model; TensorFlow Lite reads it";
@@ -32,7 +33,8 @@ struct Beginning {
 
 /// What files begin with.
 constexpr Beginning kBeginnings[] = {
-    {0, "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20"sv, "a PyTorch checkpoint in its old format; PyTorch reads it"},
+    {0, "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20"sv,
+     "a PyTorch checkpoint in its old format; weights= of train starts from it, and info lists it"},
     {0, "\x80\x02"sv, kPickle},
     {0, "\x80\x03"sv, kPickle},
     {0, "\x80\x04"sv, kPickle},

@@ -5,9 +5,8 @@
 
 namespace rtdetr {
 
-/// Says what a file is that was given as a model and is none of ours, and what reads it: "a PyTorch checkpoint (a zip
-/// archive with pickled objects); PyTorch reads it". Judged by its first bytes, then, if those are unknown, by its
-/// name.
+/// Says what a file is that was given as a model and is none of ours, and what reads it: "an ONNX model; ONNX
+/// Runtime reads it". Judged by its first bytes, then, if those are unknown, by its name.
 /// @return  "" if neither says; text and safetensors files are among those
 /// @throws IoError
 std::string describe_foreign_model(const std::filesystem::path& file);

@@ -95,7 +95,7 @@ struct SafetensorsReader::State {
     const std::string kind = describe_foreign_model(file.name());
     if (kind.empty()) return;
     throw CheckpointError("'" + file.name() + "' is " + kind +
-                          ". Weights are read from .safetensors files (docs/reference/checkpoints.md)");
+                          ". Models with their weights are .safetensors files (docs/reference/checkpoints.md)");
   }
 
   std::string read_header_text() {

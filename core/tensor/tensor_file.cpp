@@ -75,6 +75,18 @@ void save_tensors(const std::filesystem::path& file, const TensorMap& tensors, c
   write_safetensors(file, views, metadata, options);
 }
 
+torch::Tensor load_tensor(const WeightsFile& file, const WeightTensor& tensor) {
+  torch::Tensor values = torch::empty(tensor.shape, to_scalar_type(tensor.type));
+  file.read(tensor, {static_cast<std::byte*>(values.data_ptr()), values.nbytes()});
+  return values;
+}
+
+TensorMap load_tensors(const WeightsFile& file) {
+  TensorMap tensors;
+  for (const WeightTensor& tensor : file.tensors()) tensors.emplace(tensor.name, load_tensor(file, tensor));
+  return tensors;
+}
+
 TensorFile load_tensors(const std::filesystem::path& file) {
   const SafetensorsReader reader(file);
   reader.verify_payload();

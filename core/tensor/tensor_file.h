@@ -9,6 +9,7 @@
 
 #include "core/io/file.h"
 #include "core/io/safetensors.h"
+#include "core/weights/weights_file.h"
 
 namespace rtdetr {
 
@@ -25,6 +26,9 @@ struct TensorFile {
 };
 /// Reads and verifies a whole file. @throws CheckpointError, IoError
 TensorFile load_tensors(const std::filesystem::path& file);
+/// One tensor, or all, of an open file of any format. @throws CheckpointError, IoError
+torch::Tensor load_tensor(const WeightsFile& file, const WeightTensor& tensor);
+TensorMap load_tensors(const WeightsFile& file);
 
 TensorType to_tensor_type(torch::ScalarType type);
 torch::ScalarType to_scalar_type(TensorType type);

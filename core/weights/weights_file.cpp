@@ -64,6 +64,11 @@ const WeightTensor* WeightsFile::find(const std::string& name) const {
   return at == tensors_.end() ? nullptr : &*at;
 }
 
+bool holds_torch_weights(const std::filesystem::path& file) {
+  std::error_code none;
+  return std::filesystem::is_regular_file(file, none) && container_of(file) == Container::kTorch;
+}
+
 std::unique_ptr<WeightsFile> open_weights(const std::filesystem::path& file) {
   if (container_of(file) == Container::kTorch) return open_torch_file(file);
   refuse_called_like_torch(file);

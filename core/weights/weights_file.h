@@ -43,6 +43,9 @@ class WeightsFile {
   FileMetadata metadata_;
 };
 
+/// There is such a file, and its first bytes are those of a PyTorch file. @throws IoError
+bool holds_torch_weights(const std::filesystem::path& file);
+
 /// Opens a safetensors file (safetensors.h), or what torch.save writes (torch_file.h): by its content, not its name.
 /// @throws CheckpointError  naming the file, what it is and what is wrong with it; IoError
 std::unique_ptr<WeightsFile> open_weights(const std::filesystem::path& file);

@@ -11,9 +11,11 @@
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/base/text.h"
+#include "core/weights/weights_file.h"
 #include "models/graph/model.h"
 #include "models/layers/module_tree.h"
 #include "models/weights/checkpoint.h"
+#include "models/weights/foreign_weights.h"
 
 namespace rtdetr {
 namespace {
@@ -111,20 +113,53 @@ std::string part_of(const std::string& key) {
 
 }  // namespace
 
-void take_weights(torch::nn::Module& module, const std::vector<std::string>& to_classes, const std::string& file) {
-  TensorFile content = load_tensors(file);
-  ModelInfo info;
-  const bool ours = has_model_info(content.metadata);
-  if (ours) info = to_model_info(content.metadata, file);
+namespace {
+
+/// Weights to start from, and how their classes are called.
+struct Beginning {
+  TensorMap tensors;
+  std::vector<std::string> names;
+  std::string remark;
+};
+
+Beginning of_our_file(const WeightsFile& file, const std::string& name) {
+  const ModelInfo info = to_model_info(file.metadata(), name);
   if (info.fused) {
-    throw CheckpointError(file +
+    throw CheckpointError(name +
                           ": an exported file: its normalisation is folded into its convolutions, which is not undone, "
                           "so a training cannot begin with it; take the checkpoint that it was exported from");
   }
-  const TransferReport report =
-      transfer_weights(module, to_classes, weights_among(std::move(content.tensors)), info.names);
+  return {weights_among(load_tensors(file)), info.names, ""};
+}
+
+bool share_a_name(const std::vector<std::string>& a, const std::vector<std::string>& b) {
+  return !match_classes(a, b).empty();
+}
+
+Beginning of_foreign_file(const WeightsFile& file, const std::string& name, const torch::nn::Module& module,
+                          const std::vector<std::string>& to_classes) {
+  std::set<std::string> keys;
+  for (const auto& [key, value] : named_state(module)) keys.insert(key);
+  ForeignWeights found = find_weights(file, keys, name);
+  Beginning beginning{std::move(found.tensors), std::move(found.names), ""};
+  if (!found.part.empty()) beginning.remark = "; they are its '" + found.part + "'";
+  if (found.names_are_cocos && !share_a_name(beginning.names, to_classes)) beginning.names.clear();
+  if (beginning.names.empty())
+    beginning.remark += "; it names no classes: they are taken in their order";
+  else if (found.names_are_cocos)
+    beginning.remark += "; it names no classes: its 80 are taken for COCO's";
+  return beginning;
+}
+
+}  // namespace
+
+void take_weights(torch::nn::Module& module, const std::vector<std::string>& to_classes, const std::string& file) {
+  const std::unique_ptr<WeightsFile> opened = open_weights(file);
+  Beginning beginning = has_model_info(opened->metadata()) ? of_our_file(*opened, file)
+                                                           : of_foreign_file(*opened, file, module, to_classes);
+  const TransferReport report = transfer_weights(module, to_classes, beginning.tensors, beginning.names);
   if (report.copied == 0) throw CheckpointError(file + ": no entry fits the model; another model's file?");
-  log::info(describe(report, file) + (ours ? "" : "; it names no classes: they are taken in their order"));
+  log::info(describe(report, file) + beginning.remark);
   if (const std::string text = shortfall(report, file); !text.empty()) log::warning(text);
 }
 

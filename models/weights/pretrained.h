@@ -28,10 +28,10 @@ struct TransferReport {
 TransferReport transfer_weights(torch::nn::Module& module, const std::vector<std::string>& to_classes,
                                 const TensorMap& weights, const std::vector<std::string>& from_classes);
 
-/// Starts the module from a file: a model file, the averaged weights of a run's last.safetensors, or tensors of another
-/// program under our keys, whose classes are taken in their order. Says what was taken, and warns when that is less
-/// than nine tenths.
-/// @throws CheckpointError  when nothing fits, and for an exported file: fusion is not undone
+/// Starts the module from a file: a model file, the averaged weights of a run's last.safetensors, or what another
+/// program wrote under our keys (find_weights), whose classes are taken by name if it names them, or has COCO's 80 and
+/// the module some of them, else in their order. Says what was taken, and warns when that is less than nine tenths.
+/// @throws CheckpointError  when nothing fits, and for an exported or fused file: fusion is not undone
 void take_weights(torch::nn::Module& module, const std::vector<std::string>& to_classes, const std::string& file);
 
 /// "weights.safetensors: 312 of 316 entries taken over, 4 of them class by class (2 classes match); …".

@@ -3,10 +3,12 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/text.h"
+#include "core/weights/weights_file.h"
 #include "models/deploy/size.h"
 #include "models/layers/module_tree.h"
 #include "train/commands/commands.h"
 #include "train/commands/model_source.h"
+#include "train/commands/weights_listing.h"
 #include "train/report/model_rows.h"
 #include "train/report/output.h"
 #include "train/run/state_hash.h"
@@ -59,6 +61,10 @@ std::string summary(const OpenedModel& opened, const ModelFacts& facts) {
 }  // namespace
 
 ExitCode run_info(const Settings& settings) {
+  if (holds_torch_weights(settings.model)) {
+    list_weights(settings);
+    return ExitCode::kOk;
+  }
   const OpenedModel opened = open_model(settings, InitialWeights::kNone);
   const std::int64_t classes = opened.model->num_classes();
   const ModelFacts facts = examine(opened, settings);

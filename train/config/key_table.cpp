@@ -97,7 +97,8 @@ void add_input_keys(std::vector<Key>& keys) {
       .on_resume = kMayChange;
   s.path(
        "weights", &Settings::weights, kTrain, "best.safetensors",
-       "checkpoint whose weights the run starts from; classes are matched by name; not read by a run that is continued")
+       "checkpoint, or PyTorch file of official RT-DETR or Ultralytics, whose weights the run starts from; classes are "
+       "matched by name; not read by a run that is continued")
       .on_resume = kOfOneCall;
   s.choice("split", &Settings::split, kVal, {kSplitKeys.begin(), kSplitKeys.end()}, "part of the data set");
   s.path(

@@ -26,8 +26,6 @@ class StateRegistry {
   TensorMap entries() const;
   /// The same on the host: only what lies on a device is copied, and waited for.
   TensorMap capture() const;
-  /// The same as they lie: references, but for counters and values.
-  TensorMap entries() const;
   /// Puts `saved` back, each entry where its tensor lies, or changes nothing: names must be exactly the registered
   /// ones, types and shapes equal.
   /// @throws CheckpointError  naming the first entry that is missing, unknown, or of another shape

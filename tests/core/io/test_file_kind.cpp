@@ -63,7 +63,8 @@ TEST_CASE("unknown content is called by the file's name") {
     INFO(name);
     test::write_file(folder / name, "some bytes that nobody knows");
     CHECK_THAT(describe_foreign_model(folder / name), Contains("by its name "));
-    CHECK_THROWS_WITH(SafetensorsReader(folder / name), Contains("by its name ") && Contains(" read"));
+    CHECK_THROWS_WITH(SafetensorsReader(folder / name),
+                      Contains("by its name ") && Contains(" are .safetensors files"));
   }
 }
 

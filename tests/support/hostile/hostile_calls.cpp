@@ -229,59 +229,71 @@ void add_disguises(HostileFiles& files) {
 }
 
 /// Known names, used as they never are.
-void add_misuses(HostileFiles& files) {
-  const auto add = [&](const char* name, const std::string& body, const char* says) {
-    files.push_back({"misuse_"s + name, file_of(with(body)), Verdict::kRefuse, says});
-  };
-  const std::string getattr = global("__builtin__", "getattr"), linear = global("torch.nn.modules.linear", "Linear");
-  const std::string module = object(linear, dictionary({text("_parameters"), no_hooks()}));
-  add("getattr_class", call(getattr, {module, text("__class__")}), "getattr");
-  add("getattr_globals", call(getattr, {module, text("__globals__")}), "getattr");
-  add("getattr_of_name", call(getattr, {linear, text("forward")}), "getattr");
-  add("getattr_of_function", call(getattr, {global("_codecs", "encode"), text("forward")}), "getattr");
-  add("getattr_twice", call(getattr, {call(getattr, {module, text("forward")}), text("forward")}), "getattr");
-  add("getattr_default", call(getattr, {module, text("forward"), kNothing}), "getattr");
-  add("method_called", call(call(getattr, {module, text("forward")}), {text(kPayload)}), "it calls a method");
-  add("module_called", call(module, {text(kPayload)}), "it calls an object");
-  add("text_called", call(text("posix.system"), {text(kPayload)}), "it calls a text");
-  add("storage_called", call(global("torch", "FloatStorage"), {text(kPayload)}), "only name");
-  add("type_called", call(global("torch", "float32"), {text(kPayload)}), "only name");
-  add("factory_called", call(global("builtins", "dict"), {text(kPayload)}), "only name");
-  add("arguments_as_list", global("collections", "OrderedDict") + "]R", "no tuple");
-  add("encode_zlib", call(global("_codecs", "encode"), {text("x"), text("zlib")}), "latin1");
-  add("encode_rot13", call(global("_codecs", "encode"), {text("x"), text("rot13")}), "latin1");
-  add("encode_bytes", call(global("_codecs", "encode"), {"C\1x", text("latin1")}), "latin1");
-  add("build_slots", linear + ")\x81" + tuple({kNothing, dictionary({})}) + "b", "attributes");
-  add("build_class_key", object(linear, dictionary({text("__class__"), linear})), "__class__");
-  add("build_dict_key", object(linear, dictionary({text("__dict__"), no_hooks()})), "__dict__");
-  add("build_setstate", object(linear, dictionary({text("__setstate__"), linear})), "__setstate__");
-  add("build_number_key", object(linear, dictionary({integer(1), linear})), "attribute");
-  add("build_twice", module + dictionary({text("a"), kYes}) + "b", "twice");
-  add("build_tensor", tensor() + dictionary({text("a"), kYes}) + "b", "a tensor");
-  add("build_number", integer(4) + dictionary({text("a"), kYes}) + "b", "an integer");
-  add("build_class", linear + dictionary({text("a"), kYes}) + "b", "the name of a class");
-  add("build_dictionary", no_hooks() + dictionary({text("a"), kYes}) + "b", "_metadata");
-  add("build_dictionary_more", no_hooks() + dictionary({text("_metadata"), kYes, text("a"), kYes}) + "b", "_metadata");
-  add("build_state_is_name", linear + ")\x81" + global("torch.nn.modules.conv", "Conv2d") + "b", "attributes");
-  add("build_state_is_object", linear + ")\x81" + module + "b", "attributes");
-  add("build_state_is_tensor", linear + ")\x81" + tensor() + "b", "attributes");
-  add("build_dictionary_of_name", no_hooks() + linear + "b", "_metadata");
-  add("arguments_as_name", global("collections", "OrderedDict") + linear + "R", "no tuple");
-  add("storage_of_name", linear + "Q", "no storage of torch's");
-  add("pairs_of_names", call(global("collections", "OrderedDict"), {list({linear, linear, linear})}), "pairs");
-  add("hooks_of_name",
-      call(global("torch._utils", "_rebuild_tensor_v2"),
-           {storage(), integer(0), tuple({integer(4)}), tuple({integer(1)}), kNo, linear}),
-      "hooks");
-  add("build_list", "]" + dictionary({text("a"), kYes}) + "b", "a list");
-  add("scalar_without_type", call(global("numpy.core.multiarray", "scalar"), {text("f8"), text("x")}), "NumPy");
-  add("size_of_list", call(global("torch", "Size"), {list({integer(1)})}), "torch.Size");
-  add("set_of_text", call(global("builtins", "set"), {text("x")}), "a set");
-  add("dictionary_of_text", call(global("collections", "OrderedDict"), {text("x")}), "a dictionary");
-  add("dictionary_of_triples", call(global("collections", "OrderedDict"), {list({tuple({kYes, kYes, kYes})})}),
-      "pairs");
-  add("parameter_of_text", call(global("torch._utils", "_rebuild_parameter"), {text("x"), kYes, no_hooks()}),
-      "parameter");
+void add_misuse(HostileFiles& files, const char* name, const std::string& body, const char* says) {
+  files.push_back({"misuse_"s + name, file_of(with(body)), Verdict::kRefuse, says});
+}
+
+std::string linear() { return global("torch.nn.modules.linear", "Linear"); }
+std::string module() { return object(linear(), dictionary({text("_parameters"), no_hooks()})); }
+
+void add_misused_calls(HostileFiles& files) {
+  const std::string getattr = global("__builtin__", "getattr");
+  add_misuse(files, "getattr_class", call(getattr, {module(), text("__class__")}), "getattr");
+  add_misuse(files, "getattr_globals", call(getattr, {module(), text("__globals__")}), "getattr");
+  add_misuse(files, "getattr_of_name", call(getattr, {linear(), text("forward")}), "getattr");
+  add_misuse(files, "getattr_of_function", call(getattr, {global("_codecs", "encode"), text("forward")}), "getattr");
+  add_misuse(files, "getattr_twice", call(getattr, {call(getattr, {module(), text("forward")}), text("forward")}),
+             "getattr");
+  add_misuse(files, "getattr_default", call(getattr, {module(), text("forward"), kNothing}), "getattr");
+  add_misuse(files, "method_called", call(call(getattr, {module(), text("forward")}), {text(kPayload)}),
+             "it calls a method");
+  add_misuse(files, "module_called", call(module(), {text(kPayload)}), "it calls an object");
+  add_misuse(files, "text_called", call(text("posix.system"), {text(kPayload)}), "it calls a text");
+  add_misuse(files, "storage_called", call(global("torch", "FloatStorage"), {text(kPayload)}), "only name");
+  add_misuse(files, "type_called", call(global("torch", "float32"), {text(kPayload)}), "only name");
+  add_misuse(files, "factory_called", call(global("builtins", "dict"), {text(kPayload)}), "only name");
+  add_misuse(files, "arguments_as_list", global("collections", "OrderedDict") + "]R", "no tuple");
+  add_misuse(files, "encode_zlib", call(global("_codecs", "encode"), {text("x"), text("zlib")}), "latin1");
+  add_misuse(files, "encode_rot13", call(global("_codecs", "encode"), {text("x"), text("rot13")}), "latin1");
+  add_misuse(files, "encode_bytes", call(global("_codecs", "encode"), {"C\1x", text("latin1")}), "latin1");
+}
+
+void add_misused_builds(HostileFiles& files) {
+  add_misuse(files, "build_slots", linear() + ")\x81" + tuple({kNothing, dictionary({})}) + "b", "attributes");
+  add_misuse(files, "build_class_key", object(linear(), dictionary({text("__class__"), linear()})), "__class__");
+  add_misuse(files, "build_dict_key", object(linear(), dictionary({text("__dict__"), no_hooks()})), "__dict__");
+  add_misuse(files, "build_setstate", object(linear(), dictionary({text("__setstate__"), linear()})), "__setstate__");
+  add_misuse(files, "build_number_key", object(linear(), dictionary({integer(1), linear()})), "attribute");
+  add_misuse(files, "build_twice", module() + dictionary({text("a"), kYes}) + "b", "twice");
+  add_misuse(files, "build_tensor", tensor() + dictionary({text("a"), kYes}) + "b", "a tensor");
+  add_misuse(files, "build_number", integer(4) + dictionary({text("a"), kYes}) + "b", "an integer");
+  add_misuse(files, "build_class", linear() + dictionary({text("a"), kYes}) + "b", "the name of a class");
+  add_misuse(files, "build_dictionary", no_hooks() + dictionary({text("a"), kYes}) + "b", "_metadata");
+  add_misuse(files, "build_dictionary_more", no_hooks() + dictionary({text("_metadata"), kYes, text("a"), kYes}) + "b",
+             "_metadata");
+  add_misuse(files, "build_state_is_name", linear() + ")\x81" + global("torch.nn.modules.conv", "Conv2d") + "b",
+             "attributes");
+  add_misuse(files, "build_state_is_object", linear() + ")\x81" + module() + "b", "attributes");
+  add_misuse(files, "build_state_is_tensor", linear() + ")\x81" + tensor() + "b", "attributes");
+  add_misuse(files, "build_dictionary_of_name", no_hooks() + linear() + "b", "_metadata");
+  add_misuse(files, "arguments_as_name", global("collections", "OrderedDict") + linear() + "R", "no tuple");
+  add_misuse(files, "storage_of_name", linear() + "Q", "no storage of torch's");
+  add_misuse(files, "pairs_of_names",
+             call(global("collections", "OrderedDict"), {list({linear(), linear(), linear()})}), "pairs");
+  add_misuse(files, "hooks_of_name",
+             call(global("torch._utils", "_rebuild_tensor_v2"),
+                  {storage(), integer(0), tuple({integer(4)}), tuple({integer(1)}), kNo, linear()}),
+             "hooks");
+  add_misuse(files, "build_list", "]" + dictionary({text("a"), kYes}) + "b", "a list");
+  add_misuse(files, "scalar_without_type", call(global("numpy.core.multiarray", "scalar"), {text("f8"), text("x")}),
+             "NumPy");
+  add_misuse(files, "size_of_list", call(global("torch", "Size"), {list({integer(1)})}), "torch.Size");
+  add_misuse(files, "set_of_text", call(global("builtins", "set"), {text("x")}), "a set");
+  add_misuse(files, "dictionary_of_text", call(global("collections", "OrderedDict"), {text("x")}), "a dictionary");
+  add_misuse(files, "dictionary_of_triples",
+             call(global("collections", "OrderedDict"), {list({tuple({kYes, kYes, kYes})})}), "pairs");
+  add_misuse(files, "parameter_of_text",
+             call(global("torch._utils", "_rebuild_parameter"), {text("x"), kYes, no_hooks()}), "parameter");
 }
 
 }  // namespace
@@ -290,7 +302,8 @@ void add_hostile_calls(HostileFiles& files) {
   add_names(files);
   add_instructions(files);
   add_disguises(files);
-  add_misuses(files);
+  add_misused_calls(files);
+  add_misused_builds(files);
 }
 
 }  // namespace rtdetr::test

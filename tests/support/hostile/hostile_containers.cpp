@@ -1,3 +1,5 @@
+#include <functional>
+
 #include "tests/support/hostile/hostile_weights.h"
 #include "tests/support/torch_files.h"
 
@@ -57,79 +59,90 @@ void add_entries(HostileFiles& files) {
 }
 
 /// A field of one entry that is not true.
-void add_fields(HostileFiles& files) {
-  const auto changed = [&](const char* name, const auto& change, const char* says, std::size_t which = 2) {
-    std::vector<ZipPart> all = parts();
-    change(all[which]);
-    add(files, "field_"s + name, archive(all), says);
-  };
+void add_field(HostileFiles& files, const std::string& name, const std::function<void(ZipPart&)>& change,
+               const char* says, std::size_t which = 2) {
+  std::vector<ZipPart> all = parts();
+  change(all[which]);
+  add(files, "field_" + name, archive(all), says);
+}
+
+void add_directory_fields(HostileFiles& files) {
   for (const std::size_t which : {0, 1, 2, 3})
-    changed(("crc_" + std::to_string(which)).c_str(), [](ZipPart& p) { p.crc = 1; }, "CRC-32", which);
+    add_field(
+        files, "crc_" + std::to_string(which), [](ZipPart& p) { p.crc = 1; }, "CRC-32", which);
   for (const int method : {1, 8, 12, 14, 99})
-    changed(("method_" + std::to_string(method)).c_str(), [&](ZipPart& p) { p.method = method; }, "is compressed");
-  changed(
-      "encrypted", [](ZipPart& p) { p.flags = 0x809; }, "encrypted");
-  changed(
-      "patched", [](ZipPart& p) { p.flags = 0x828; }, "unknown flags");
-  changed(
-      "masked", [](ZipPart& p) { p.flags = 0x2808; }, "unknown flags");
-  changed(
-      "other_disk", [](ZipPart& p) { p.disk = 1; }, "another disk");
-  changed(
-      "link", [](ZipPart& p) { p.attributes = kLink; }, "regular file");
-  changed(
-      "folder", [](ZipPart& p) { p.attributes = kFolder; }, "regular file");
-  changed(
-      "dos_folder", [](ZipPart& p) { p.attributes = 0x10; }, "regular file");
-  changed(
-      "device", [](ZipPart& p) { p.attributes = kDevice; }, "regular file");
-  changed(
-      "larger", [](ZipPart& p) { p.size = 4000000000u; }, "behind the end");
-  changed(
-      "smaller", [](ZipPart& p) { p.size = 4; }, "");
-  changed(
-      "two_sizes", [](ZipPart& p) { p.real_size = 4000000000u; }, "two sizes");
-  changed(
-      "local_name", [](ZipPart& p) { p.local_name = "best/data/1"; }, "another name or kind");
-  changed(
-      "local_longer_name", [](ZipPart& p) { p.local_name = "best/data/00"; }, "another name or kind");
-  changed(
-      "local_method", [](ZipPart& p) { p.local_method = 8; }, "another name or kind");
-  changed(
-      "local_flags", [](ZipPart& p) { p.local_flags = 0x800; }, "another name or kind");
-  changed(
-      "local_size", [](ZipPart& p) { p.local_size = 7; }, "another sum or size");
-  changed(
-      "local_crc", [](ZipPart& p) { p.local_crc = 7; }, "another sum or size");
-  changed(
-      "no_descriptor", [](ZipPart& p) { p.descriptor = false, p.flags = 0x808, p.local_size = 16; }, "descriptor");
-  changed(
-      "bytes_behind", [](ZipPart& p) { p.behind = "hidden"; }, "");
-  changed(
-      "offset_behind_file", [](ZipPart& p) { p.offset = 1u << 30; }, "behind the end");
-  changed(
-      "offset_of_another", [](ZipPart& p) { p.offset = 0; }, "another name or kind");
-  changed(
-      "offset_off_by_one", [](ZipPart& p) { p.offset = 1; }, "does not lie where");
-  changed(
-      "extra_cut", [](ZipPart& p) { p.extra = "\1\0\x40\0"s; }, "extra field is longer");
-  changed(
-      "extra_one_byte", [](ZipPart& p) { p.extra = "\1"; }, "extra field is longer");
-  changed(
-      "zip64_missing", [](ZipPart& p) { p.size = 0xFFFFFFFF; }, "zip64 field is missing");
-  changed(
-      "zip64_unasked", [](ZipPart& p) { p.extra = "\1\0\x08\0"s + std::string(8, '\1'); }, "too long");
-  changed(
-      "zip64_short", [](ZipPart& p) { p.size = 0xFFFFFFFF, p.extra = "\1\0\x08\0"s + std::string(8, '\1'); },
+    add_field(
+        files, "method_" + std::to_string(method), [&](ZipPart& p) { p.method = method; }, "is compressed");
+  add_field(
+      files, "encrypted", [](ZipPart& p) { p.flags = 0x809; }, "encrypted");
+  add_field(
+      files, "patched", [](ZipPart& p) { p.flags = 0x828; }, "unknown flags");
+  add_field(
+      files, "masked", [](ZipPart& p) { p.flags = 0x2808; }, "unknown flags");
+  add_field(
+      files, "other_disk", [](ZipPart& p) { p.disk = 1; }, "another disk");
+  add_field(
+      files, "link", [](ZipPart& p) { p.attributes = kLink; }, "regular file");
+  add_field(
+      files, "folder", [](ZipPart& p) { p.attributes = kFolder; }, "regular file");
+  add_field(
+      files, "dos_folder", [](ZipPart& p) { p.attributes = 0x10; }, "regular file");
+  add_field(
+      files, "device", [](ZipPart& p) { p.attributes = kDevice; }, "regular file");
+  add_field(
+      files, "larger", [](ZipPart& p) { p.size = 4000000000u; }, "behind the end");
+  add_field(
+      files, "smaller", [](ZipPart& p) { p.size = 4; }, "");
+  add_field(
+      files, "two_sizes", [](ZipPart& p) { p.real_size = 4000000000u; }, "two sizes");
+}
+
+void add_local_fields(HostileFiles& files) {
+  add_field(
+      files, "local_name", [](ZipPart& p) { p.local_name = "best/data/1"; }, "another name or kind");
+  add_field(
+      files, "local_longer_name", [](ZipPart& p) { p.local_name = "best/data/00"; }, "another name or kind");
+  add_field(
+      files, "local_method", [](ZipPart& p) { p.local_method = 8; }, "another name or kind");
+  add_field(
+      files, "local_flags", [](ZipPart& p) { p.local_flags = 0x800; }, "another name or kind");
+  add_field(
+      files, "local_size", [](ZipPart& p) { p.local_size = 7; }, "another sum or size");
+  add_field(
+      files, "local_crc", [](ZipPart& p) { p.local_crc = 7; }, "another sum or size");
+  add_field(
+      files, "no_descriptor", [](ZipPart& p) { p.descriptor = false, p.flags = 0x808, p.local_size = 16; },
+      "descriptor");
+  add_field(
+      files, "bytes_behind", [](ZipPart& p) { p.behind = "hidden"; }, "");
+  add_field(
+      files, "offset_behind_file", [](ZipPart& p) { p.offset = 1u << 30; }, "behind the end");
+  add_field(
+      files, "offset_of_another", [](ZipPart& p) { p.offset = 0; }, "another name or kind");
+  add_field(
+      files, "offset_off_by_one", [](ZipPart& p) { p.offset = 1; }, "does not lie where");
+}
+
+void add_zip64_fields(HostileFiles& files) {
+  add_field(
+      files, "extra_cut", [](ZipPart& p) { p.extra = "\1\0\x40\0"s; }, "extra field is longer");
+  add_field(
+      files, "extra_one_byte", [](ZipPart& p) { p.extra = "\1"; }, "extra field is longer");
+  add_field(
+      files, "zip64_missing", [](ZipPart& p) { p.size = 0xFFFFFFFF; }, "zip64 field is missing");
+  add_field(
+      files, "zip64_unasked", [](ZipPart& p) { p.extra = "\1\0\x08\0"s + std::string(8, '\1'); }, "too long");
+  add_field(
+      files, "zip64_short", [](ZipPart& p) { p.size = 0xFFFFFFFF, p.extra = "\1\0\x08\0"s + std::string(8, '\1'); },
       "too short");
-  changed(
-      "zip64_two_sizes",
+  add_field(
+      files, "zip64_two_sizes",
       [](ZipPart& p) { p.size = 0xFFFFFFFF, p.extra = "\1\0\x10\0"s + std::string(8, '\1') + std::string(8, '\2'); },
       "two sizes");
-  changed(
-      "zip64_twice", [](ZipPart& p) { p.extra = "\1\0\0\0\1\0\0\0"s; }, "two zip64 fields");
-  changed(
-      "zip64_huge", [](ZipPart& p) { p.size = 0xFFFFFFFF, p.extra = "\1\0\x10\0"s + std::string(16, '\x7f'); },
+  add_field(
+      files, "zip64_twice", [](ZipPart& p) { p.extra = "\1\0\0\0\1\0\0\0"s; }, "two zip64 fields");
+  add_field(
+      files, "zip64_huge", [](ZipPart& p) { p.size = 0xFFFFFFFF, p.extra = "\1\0\x10\0"s + std::string(16, '\x7f'); },
       "behind the end");
   std::vector<ZipPart> plain = parts();
   for (ZipPart& each : plain) each.descriptor = false, each.attributes = kFile;
@@ -212,70 +225,79 @@ void add_wrappings(HostileFiles& files) {
   add(files, "wrapped_bad_pickle_alone", bad_pickle(), "'posix system'");
 }
 
-void add_streams(HostileFiles& files) {
-  StreamText good;
-  good.body = dictionary({text("weight"), tensor()});
-  const auto changed = [&](const char* name, const auto& change, const char* says, Verdict verdict = Verdict::kRefuse) {
-    StreamText parts = good;
-    change(parts);
-    add(files, "stream_"s + name, stream(parts), says, verdict);
-  };
-  changed(
-      "sound", [](StreamText&) {}, "", Verdict::kRead);
-  changed(
-      "magic", [](StreamText& s) { s.magic.back() = '\x1a'; }, "none of torch.save's");
-  changed(
-      "version", [](StreamText& s) { s.version = integer(1002); }, "unknown version");
-  changed(
-      "big_endian",
+StreamText sound_stream() {
+  StreamText sound;
+  sound.body = dictionary({text("weight"), tensor()});
+  return sound;
+}
+
+void add_stream(HostileFiles& files, const std::string& name, const std::function<void(StreamText&)>& change,
+                const char* says, Verdict verdict = Verdict::kRefuse) {
+  StreamText parts = sound_stream();
+  change(parts);
+  add(files, "stream_" + name, stream(parts), says, verdict);
+}
+
+void add_stream_pickles(HostileFiles& files) {
+  add_stream(
+      files, "sound", [](StreamText&) {}, "", Verdict::kRead);
+  add_stream(
+      files, "magic", [](StreamText& s) { s.magic.back() = '\x1a'; }, "none of torch.save's");
+  add_stream(
+      files, "version", [](StreamText& s) { s.version = integer(1002); }, "unknown version");
+  add_stream(
+      files, "big_endian",
       [](StreamText& s) {
         s.system = dictionary({text("little_endian"), kNo});
       },
       "big-endian");
-  changed(
-      "no_order", [](StreamText& s) { s.system = dictionary({}); }, "which order");
-  changed(
-      "system_calls", [](StreamText& s) { s.system = call(global("posix", "system"), {text("touch pwned")}); },
+  add_stream(
+      files, "no_order", [](StreamText& s) { s.system = dictionary({}); }, "which order");
+  add_stream(
+      files, "system_calls", [](StreamText& s) { s.system = call(global("posix", "system"), {text("touch pwned")}); },
       "'posix system'");
-  changed(
-      "keys_call", [](StreamText& s) { s.keys = call(global("posix", "system"), {text("touch pwned")}); },
+  add_stream(
+      files, "keys_call", [](StreamText& s) { s.keys = call(global("posix", "system"), {text("touch pwned")}); },
       "'posix system'");
-  changed(
-      "object_calls", [](StreamText& s) { s.body = call(global("posix", "system"), {text("touch pwned")}); },
+  add_stream(
+      files, "object_calls", [](StreamText& s) { s.body = call(global("posix", "system"), {text("touch pwned")}); },
       "'posix system'");
-  changed(
-      "keys_no_list", [](StreamText& s) { s.keys = text("0"); }, "list of storages is none");
-  changed(
-      "keys_numbers", [](StreamText& s) { s.keys = list({integer(0)}); }, "without a name");
-  changed(
-      "keys_missing", [](StreamText& s) { s.keys = list({}); }, "lacks some");
-  changed(
-      "keys_doubled",
+  add_stream(
+      files, "keys_no_list", [](StreamText& s) { s.keys = text("0"); }, "list of storages is none");
+  add_stream(
+      files, "keys_numbers", [](StreamText& s) { s.keys = list({integer(0)}); }, "without a name");
+  add_stream(
+      files, "keys_missing", [](StreamText& s) { s.keys = list({}); }, "lacks some");
+  add_stream(
+      files, "keys_doubled",
       [](StreamText& s) {
         s.keys = list({text("0"), text("0")});
       },
       "listed twice");
-  changed(
-      "keys_unknown", [](StreamText& s) { s.keys = list({text("1")}); }, "listed twice, or no tensor");
+  add_stream(
+      files, "keys_unknown", [](StreamText& s) { s.keys = list({text("1")}); }, "listed twice, or no tensor");
+}
+
+void add_stream_storages(HostileFiles& files) {
   const auto counted = [&](const char* name, std::uint64_t count) {
-    changed(
-        name, [&](StreamText& s) { s.storages = StreamText::integer_bytes(count) + four_floats(); }, "length");
+    add_stream(
+        files, name, [&](StreamText& s) { s.storages = StreamText::integer_bytes(count) + four_floats(); }, "length");
   };
   counted("count_negative", ~0ull);
   counted("count_huge", 1ull << 60);
   counted("count_wraps", 1ull << 62);
   counted("count_less", 3);
   counted("count_in_bytes", 16);
-  changed(
-      "cut_values", [](StreamText& s) { s.storages.pop_back(); }, "cut off");
-  changed(
-      "cut_count", [](StreamText& s) { s.storages.resize(7); }, "cut off");
-  changed(
-      "cut_storages", [](StreamText& s) { s.storages.clear(); }, "cut off");
-  changed(
-      "bytes_behind", [](StreamText& s) { s.storages += "x"; }, "behind its last storage");
-  changed(
-      "huge_storage",
+  add_stream(
+      files, "cut_values", [](StreamText& s) { s.storages.pop_back(); }, "cut off");
+  add_stream(
+      files, "cut_count", [](StreamText& s) { s.storages.resize(7); }, "cut off");
+  add_stream(
+      files, "cut_storages", [](StreamText& s) { s.storages.clear(); }, "cut off");
+  add_stream(
+      files, "bytes_behind", [](StreamText& s) { s.storages += "x"; }, "behind its last storage");
+  add_stream(
+      files, "huge_storage",
       [](StreamText& s) {
         s.body =
             dictionary({text("w"), tensor(storage({.count = 1ll << 40}), 0, tuple({integer(1)}), tuple({integer(1)}))});
@@ -288,11 +310,14 @@ void add_streams(HostileFiles& files) {
 
 void add_hostile_containers(HostileFiles& files) {
   add_entries(files);
-  add_fields(files);
+  add_directory_fields(files);
+  add_local_fields(files);
+  add_zip64_fields(files);
   add_overlaps(files);
   add_ends(files);
   add_wrappings(files);
-  add_streams(files);
+  add_stream_pickles(files);
+  add_stream_storages(files);
 }
 
 HostileFiles hostile_weights() {

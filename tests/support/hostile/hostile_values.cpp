@@ -141,6 +141,13 @@ void add_containers(HostileFiles& files) {
   add("text_not_utf8", text("\xff\xfe"), "not UTF-8");
   add("text_with_surrogate", text("\xed\xa0\x80"), "not UTF-8");
   add("text_overlong", text("\xc0\xaf"), "not UTF-8");
+}
+
+/// What holds itself, and names.
+void add_cycles_and_names(HostileFiles& files) {
+  const auto add = [&](const char* name, const std::string& value, const char* says) {
+    files.push_back({"container_"s + name, file_of(with(value)), Verdict::kRefuse, says});
+  };
   add("holds_itself",
       "]q\x05h\x05"
       "a",
@@ -214,6 +221,7 @@ void add_hostile_values(HostileFiles& files) {
   add_tensors(files);
   add_storages(files);
   add_containers(files);
+  add_cycles_and_names(files);
   add_stack_and_memo(files);
 }
 
