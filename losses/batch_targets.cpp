@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include "core/tensor/check.h"
+#include "core/tensor/upload.h"
 
 namespace rtdetr {
 namespace {
@@ -36,11 +37,13 @@ BatchTargets collect_targets(std::span<const Target> targets, const Tensor& like
     images.insert(images.end(), count, image);
     result.offsets.push_back(result.offsets.back() + count);
   }
-  result.labels = targets.empty() ? torch::empty({0}, torch::kInt64) : torch::cat(labels);
-  result.labels = result.labels.to(like.device());
-  result.boxes_cxcywh = targets.empty() ? torch::empty({0, 4}, like.options()) : torch::cat(boxes).to(like.device());
-  result.images = torch::tensor(images, torch::kInt64).to(like.device());
-  return result;
+  const auto type = like.options().device(torch::kCPU);
+  const Tensor all_labels = targets.empty() ? torch::empty({0}, torch::kInt64) : torch::cat(labels);
+  const Tensor all_boxes = targets.empty() ? torch::empty({0, 4}, type) : torch::cat(boxes);
+  const Tensor image_of_box = torch::tensor(images, torch::kInt64);
+  if (!all_labels.is_cpu()) return {all_labels, all_boxes, upload(image_of_box, like.device()), result.offsets};
+  const std::vector<Tensor> there = upload({all_labels, all_boxes, image_of_box}, like.device());
+  return {there[0], there[1], there[2], result.offsets};
 }
 
 }  // namespace rtdetr

@@ -19,10 +19,12 @@ struct BatchTargets {
   std::int64_t count(std::int64_t image) const { return offsets[image + 1] - offsets[image]; }
 };
 
+/// @param targets  best on the CPU, whatever device they are wanted on: their labels are looked at, and one copy brings
+///                 all of them there
 /// @param like     gives the device and the float type of the boxes
 /// @param classes  C
 /// @throws InternalError  if a target's labels and boxes disagree in number
-/// @throws DataError      if a label is outside [0, C) (looked at where the labels are on the CPU)
+/// @throws DataError      if a label is outside [0, C) (of those on the CPU)
 BatchTargets collect_targets(std::span<const Target> targets, const Tensor& like, std::int64_t classes);
 
 }  // namespace rtdetr

@@ -1,11 +1,13 @@
 #include "losses/criterion.h"
 
+#include <ATen/record_function.h>
 #include <torch/torch.h>
 
 #include <algorithm>
 #include <array>
 
 #include "core/tensor/check.h"
+#include "core/tensor/upload.h"
 #include "losses/box_loss.h"
 #include "losses/classification_loss.h"
 
@@ -20,10 +22,11 @@ struct OutputSets {
   Tensor boxes;   ///< [S, B, Q, 4]
 };
 
-/// Pairs of all sets, set by set, as rows of flattened tensors.
+/// Pairs of all sets, set by set, as rows of flattened tensors; and what the sums over a set are divided by.
 struct PairRows {
   Tensor predicted;  ///< [M] into S·B·Q
   Tensor wanted;     ///< [M] into the batch's N targets
+  Tensor divisor;    ///< [S]
   std::vector<std::int64_t> per_set;
 };
 
@@ -43,7 +46,7 @@ OutputSets stack_sets(const std::vector<Prediction>& predictions, torch::ScalarT
 }
 
 PairRows rows_of_pairs(const Matches& matches, std::int64_t queries, const BatchTargets& targets,
-                       const torch::Device& device) {
+                       const std::vector<double>& normalizer, const torch::TensorOptions& options) {
   std::vector<std::int64_t> numbers, wanted, per_set;
   std::int64_t first_row = 0;
   for (const std::vector<Match>& images : matches) {
@@ -57,8 +60,10 @@ PairRows rows_of_pairs(const Matches& matches, std::int64_t queries, const Batch
   }
   const auto pairs = static_cast<std::int64_t>(numbers.size());
   numbers.insert(numbers.end(), wanted.begin(), wanted.end());
-  const Tensor both = torch::tensor(numbers, torch::kInt64).to(device);  // one copy
-  return {both.slice(0, 0, pairs), both.slice(0, pairs), std::move(per_set)};
+  const std::vector<Tensor> there =
+      upload({torch::tensor(numbers, torch::kInt64), torch::tensor(normalizer, options.device(torch::kCPU))},
+             options.device());
+  return {there[0].slice(0, 0, pairs), there[0].slice(0, pairs), there[1], std::move(per_set)};
 }
 
 /// [M] → [S]
@@ -152,6 +157,7 @@ void add_denoising_terms(Terms& terms, const Tensor& losses) {
 
 Matches match_sets(const OutputSets& sets, const BatchTargets& targets, std::int64_t layers,
                    const std::vector<std::int64_t>& repeats, const CriterionOptions& options) {
+  RECORD_USER_SCOPE("matching");
   const Tensor costs = matching_costs(sets.logits.detach(), sets.boxes.detach(), targets, options);
   Matches matches = match_queries(costs, targets, repeats);
   if (options.share_matches) std::fill_n(matches.begin(), layers - 1, matches[layers - 1]);
@@ -191,7 +197,7 @@ Tensor losses_of_matches(const Tensor& logits, const Tensor& boxes, const BatchT
   const std::int64_t sets = logits.size(0), queries = logits.size(2), classes = logits.size(3);
   check_shape(logits, {static_cast<std::int64_t>(matches.size()), targets.batch(), queries, classes}, "logits");
   check_shape(boxes, {sets, targets.batch(), queries, 4}, "boxes");
-  const PairRows pairs = rows_of_pairs(matches, queries, targets, logits.device());
+  const PairRows pairs = rows_of_pairs(matches, queries, targets, normalizer, logits.options());
   const BoxLoss box = box_loss(boxes.flatten(0, 2).index_select(0, pairs.predicted),
                                targets.boxes_cxcywh.index_select(0, pairs.wanted), options);
 
@@ -200,17 +206,17 @@ Tensor losses_of_matches(const Tensor& logits, const Tensor& boxes, const BatchT
   const Tensor cells = pairs.predicted * classes + targets.labels.index_select(0, pairs.wanted);
   const Tensor class_sums = classification_loss(logits.flatten(1, 2), cells, box.quality, used);
 
-  const Tensor divisor = torch::tensor(normalizer, logits.options());
-  const Tensor class_terms =
-      used.class_loss == ClassLoss::kSoftBce ? class_sums / std::max<std::int64_t>(queries, 1) : class_sums / divisor;
+  const Tensor class_terms = used.class_loss == ClassLoss::kSoftBce ? class_sums / std::max<std::int64_t>(queries, 1)
+                                                                    : class_sums / pairs.divisor;
   return torch::stack({class_terms * options.loss_class,
-                       sum_per_set(box.l1, pairs.per_set) / divisor * options.loss_bbox,
-                       sum_per_set(box.giou, pairs.per_set) / divisor * options.loss_giou});  // [3, S]
+                       sum_per_set(box.l1, pairs.per_set) / pairs.divisor * options.loss_bbox,
+                       sum_per_set(box.giou, pairs.per_set) / pairs.divisor * options.loss_giou});  // [3, S]
 }
 
 CriterionResult compute_losses(const ModelOutput& output, std::span<const Target> targets, double num_boxes,
                                const CriterionOptions& options) {
   RTDETR_CHECK(!output.layers.empty(), "no decoder layer to compute a loss of");
+  RECORD_USER_SCOPE("losses");
   const auto layers = static_cast<std::int64_t>(output.layers.size());
   const torch::ScalarType type = loss_type(output.layers.back());
   const bool with_encoder = output.encoder.logits.defined();

@@ -37,8 +37,8 @@ std::vector<std::string> class_term_names();
 /// @param num_boxes  boxes of the whole global batch, at least 1, divided by the number of processes; 0 is taken for 1
 /// @return           terms by output set: decoder layers (last first), encoder if there is one, denoising if there is
 /// @throws DataError if a label is outside the predicted classes
-/// @note  computed in the predictions' float type, half types raised to float32; never NaN on finite input; one copy
-///        from the device to the host (matching)
+/// @note  computed in the predictions' float type, half types raised to float32; never NaN on finite input; the host
+///        waits for a device once (matching)
 CriterionResult compute_losses(const ModelOutput& output, std::span<const Target> targets, double num_boxes,
                                const CriterionOptions& options = {});
 

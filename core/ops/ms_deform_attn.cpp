@@ -1,5 +1,6 @@
 #include "core/ops/ms_deform_attn.h"
 
+#include <map>
 #include <numeric>
 
 #include <torch/torch.h>
@@ -25,10 +26,16 @@ MsDeformAttnKernels shape_kernels() {
   return none;
 }
 
+std::map<torch::DeviceType, MsDeformAttnKernels>& other_kernels() {
+  static std::map<torch::DeviceType, MsDeformAttnKernels> kernels;
+  return kernels;
+}
+
 MsDeformAttnKernels kernels_for(const torch::Device& device) {
   if (device.is_meta()) return shape_kernels();
   if (device.is_cpu()) return ms_deform_attn_cpu_kernels();
   if (device.is_cuda() && cuda_plugin() != nullptr) return cuda_plugin()->ms_deform_attn;
+  if (const auto found = other_kernels().find(device.type()); found != other_kernels().end()) return found->second;
   throw Error(ExitCode::kUsage, "deformable attention has no kernel for device '" + device.str() +
                                     "': librtdetr_cuda.so was not loaded; use device=cpu or build with RTDETR_CUDA=ON");
 }
@@ -96,6 +103,10 @@ class MsDeformAttnFunction : public torch::autograd::Function<MsDeformAttnFuncti
 };
 
 }  // namespace
+
+void set_ms_deform_attn_kernels(torch::DeviceType type, const MsDeformAttnKernels& kernels) {
+  other_kernels()[type] = kernels;
+}
 
 torch::Tensor ms_deform_attn(const Tensor& value, const std::vector<LevelShape>& levels,
                              const std::vector<std::int64_t>& points, const Tensor& locations, const Tensor& weights,

@@ -23,4 +23,7 @@ struct MsDeformAttnKernels {
 MsDeformAttnKernels ms_deform_attn_cpu_kernels();
 MsDeformAttnKernels ms_deform_attn_cuda_kernels();  ///< of the plug-in: linked into that alone
 
+/// Kernels for a type of device that has none of its own.
+void set_ms_deform_attn_kernels(torch::DeviceType type, const MsDeformAttnKernels& kernels);
+
 }  // namespace rtdetr

@@ -33,13 +33,17 @@ struct BatchShare {
 };
 
 struct ForwardOptions {
-  /// Training: ground truth of each image; adds denoising queries. Empty outside training.
+  /// Training: ground truth of each image; adds denoising queries. Empty outside training. Best on the CPU, wherever
+  /// the model is: what is made of it is made there, and brought to the model in one copy.
   std::span<const Target> targets;
   /// Source of the denoising draws; required with targets unless `draws` is given.
   std::optional<torch::Generator> generator;
   const DenoisingDraws* draws = nullptr;
   /// Training: what is drawn, and how many queries are added, is that of the joint batch.
   BatchShare share;
+  /// Training: as many queries for every batch as nearly all can do with, so that shapes, and with them what a GPU has
+  /// prepared for a shape, repeat. Predictions and gradients are the same but for rounding.
+  bool repeat_shapes = false;
   /// Outside training: run only the first k decoder layers (0 = all), and
   std::int64_t decoder_layers = 0;
   /// the heads of every layer rather than of the last one alone (evaluation per layer, one forward pass).

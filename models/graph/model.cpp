@@ -2,12 +2,14 @@
 
 #include <algorithm>
 
+#include <ATen/record_function.h>
 #include <torch/torch.h>
 
 #include "core/base/error.h"
 #include "models/graph/graph_plan.h"
 #include "models/graph/model_mistakes.h"
 #include "models/graph/resolve.h"
+#include "models/layers/batch_norm.h"
 #include "models/layers/block.h"
 #include "models/layers/fuse.h"
 #include "models/layers/init.h"
@@ -20,6 +22,7 @@ struct DetectionModelImpl::Graph {
   struct Step {
     std::vector<int> inputs;  ///< rows; PlannedRow::kImage = the picture
     BlockPtr block;
+    std::string part;                 ///< PlannedRow's
     bool leaves_backbone = false;     ///< what the references call an output of the backbone
     std::vector<int> last_read_here;  ///< rows that nothing reads afterwards
   };
@@ -30,6 +33,7 @@ struct DetectionModelImpl::Graph {
   std::vector<int> head_inputs;
   HeadPtr head;
   bool fused = false;
+  BatchCounter counter;
 
   /// Runs the rows. @return what the head reads
   std::vector<Tensor> run(const Tensor& images, MapProbe* probe) const;
@@ -91,6 +95,7 @@ std::vector<Tensor> DetectionModelImpl::Graph::run(const Tensor& images, MapProb
   if (probe) probe->backbone.clear();
   for (std::size_t r = 0; r < steps.size(); ++r) {
     const Step& step = steps[r];
+    RECORD_USER_SCOPE(step.part);
     std::vector<Tensor> inputs = gather(step.inputs, maps);
     maps[r + 1] = step.block->forward_all(inputs);
     if (probe && step.leaves_backbone) probe->backbone.push_back(maps[r + 1]);
@@ -114,10 +119,11 @@ DetectionModelImpl::DetectionModelImpl(ModelSpec spec, const BuildOptions& optio
       graph.head = std::dynamic_pointer_cast<Head>(module);
       graph.head_inputs = row.inputs;
     } else {
-      graph.steps.push_back({row.inputs, std::dynamic_pointer_cast<Block>(module)});
+      graph.steps.push_back({row.inputs, std::dynamic_pointer_cast<Block>(module), row.part});
     }
   }
   graph.plan_releases();
+  graph.counter = BatchCounter(*this);
 }
 
 DetectionModelImpl::~DetectionModelImpl() = default;
@@ -131,7 +137,10 @@ ModelOutput DetectionModelImpl::forward(const torch::Tensor& images, const Forwa
                       ", H, W] with H and W multiples of " + std::to_string(step) + ", found " +
                       c10::str(images.sizes()));
   }
-  return graph.head->forward(graph.run(images, options.probe), options);
+  graph.counter.count();
+  const std::vector<Tensor> maps = graph.run(images, options.probe);
+  RECORD_USER_SCOPE("decoder");
+  return graph.head->forward(maps, options);
 }
 
 const ModelSpec& DetectionModelImpl::spec() const { return graph_->spec; }
@@ -145,6 +154,7 @@ void DetectionModelImpl::fuse() {
   if (graph_->fused) return;
   eval();
   fuse_modules(*this);
+  graph_->counter = {};
   graph_->fused = true;
 }
 

@@ -36,7 +36,7 @@ BatchNormImpl::BatchNormImpl(std::int64_t channels, const BatchNormOptions& opti
 
 Tensor BatchNormImpl::forward(const Tensor& x, Activation activation) {
   const bool batch_statistics = measures();
-  if (batch_statistics) num_batches_tracked.add_(1);
+  if (batch_statistics && counts_) num_batches_tracked.add_(1);
   const std::optional<NormActivation> joined = joined_activation(activation);
   if (batch_statistics && joined && suits_batch_norm_act(x)) {
     return batch_norm_act(x, weight, bias, running_mean, running_var, options_.momentum, options_.eps, *joined,
@@ -53,6 +53,23 @@ Tensor BatchNormImpl::forward(const Tensor& x, Activation activation) {
   return activate(torch::batch_norm(x, weight, bias, running_mean, running_var, batch_statistics, options_.momentum,
                                     options_.eps, false),
                   activation);
+}
+
+BatchCounter::BatchCounter(const torch::nn::Module& root) {
+  for (const auto& module : root.modules(/*include_self=*/false)) {
+    const auto norm = std::dynamic_pointer_cast<BatchNormImpl>(module);
+    if (norm == nullptr || !norm->num_batches_tracked.defined()) continue;
+    norm->leave_counting();
+    norms_.push_back(norm);
+  }
+}
+
+void BatchCounter::count() {
+  std::vector<Tensor> counters;
+  for (const auto& norm : norms_) {
+    if (norm->measures()) counters.push_back(norm->num_batches_tracked);
+  }
+  if (!counters.empty()) at::_foreach_add_(counters, 1);
 }
 
 void join_batches(torch::nn::Module& root, const SumReducer& reduce) {

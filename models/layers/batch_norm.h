@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include <torch/nn.h>
@@ -29,14 +30,30 @@ class BatchNormImpl : public torch::nn::Module, public InitializesWeights {
   bool measures() const { return is_training() && !options_.frozen; }
   /// From now on the batch is that of all processes together ("SyncBN"). @param reduce  empty = this process' own
   void join_batches(SumReducer reduce) { reduce_ = std::move(reduce); }
+  /// From now on somebody else counts in `num_batches_tracked`.
+  void leave_counting() { counts_ = false; }
 
   Tensor weight, bias, running_mean, running_var, num_batches_tracked;
 
  private:
   BatchNormOptions options_;
   SumReducer reduce_;
+  bool counts_ = true;
 };
 TORCH_MODULE(BatchNorm);
+
+/// Counts the batches of all norms of a model in one operation: on a GPU each would be a launch of its own.
+class BatchCounter {
+ public:
+  BatchCounter() = default;
+  /// Every norm below `root`, which may be under construction, leaves the counting to this object.
+  explicit BatchCounter(const torch::nn::Module& root);
+  /// One pass, in those that measure.
+  void count();
+
+ private:
+  std::vector<std::shared_ptr<BatchNormImpl>> norms_;
+};
 
 /// Every BatchNorm below `root` joins its batches from now on (BatchNormImpl::join_batches), frozen ones excepted.
 void join_batches(torch::nn::Module& root, const SumReducer& reduce);

@@ -9,6 +9,7 @@
 
 #include "core/ops/autocast.h"
 #include "core/tensor/check.h"
+#include "core/tensor/upload.h"
 
 namespace rtdetr {
 namespace {
@@ -77,7 +78,8 @@ torch::Tensor DeformableAttentionImpl::offset_unit(const torch::Tensor& size) co
   if (num_points_scale.defined()) return size * (num_points_scale.to(size.scalar_type()).unsqueeze(-1) * kOffsetScale);
   if (std::all_of(points.begin(), points.end(), [&](auto count) { return count == points[0]; }))
     return size * (kOffsetScale / static_cast<double>(points[0]));
-  return size * (torch::tensor(points_scale<double>(points)).to(size.options()).unsqueeze(-1) * kOffsetScale);
+  const torch::Tensor scale = torch::tensor(points_scale<double>(points), size.scalar_type());
+  return size * (upload(scale, size.device()).unsqueeze(-1) * kOffsetScale);
 }
 
 torch::Tensor DeformableAttentionImpl::forward(const torch::Tensor& query, const torch::Tensor& reference,

@@ -10,7 +10,6 @@
 #include <torch/torch.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cstdio>
 #include <ctime>
@@ -19,40 +18,18 @@
 #include <string>
 #include <vector>
 
-#include "core/base/random.h"
 #include "core/base/text.h"
+#include "core/ops/autocast.h"
 #include "core/ops/device.h"
-#include "models/graph/model_files.h"
-#include "models/layers/module_tree.h"
 #include "tests/bench/peers.h"
+#include "tests/bench/step_bench.h"
 #include "tests/support/devices.h"
-#include "train/loop/train_step.h"
-#include "train/optim/param_groups.h"
 #include "train/process/allocator.h"
 #include "train/process/machine.h"
 
 namespace {
 
 using namespace rtdetr;
-
-/// 4, 11, 7, 6, 4, … boxes, as train_bench.py has.
-Batch make_batch(std::int64_t size, std::int64_t side) {
-  constexpr std::array<int, 4> kBoxes{4, 11, 7, 6};
-  Random random(3, RandomPurpose::kAugmentation, 0, 0);
-  Batch batch{.size = size, .height = side, .width = side};
-  batch.images = FloatBlock(static_cast<std::size_t>(size * 3 * side * side));
-  for (std::size_t i = 0; i < batch.images.size(); ++i) batch.images.data()[i] = static_cast<float>(random.uniform());
-  for (std::int64_t i = 0; i < size; ++i) {
-    Batch::Image& image = batch.targets.emplace_back();
-    for (int box = 0; box < kBoxes[static_cast<std::size_t>(i % 4)]; ++box) {
-      image.labels.push_back(static_cast<std::int64_t>(random.below(80)));
-      const double w = random.uniform() * 0.35 + 0.03, h = random.uniform() * 0.35 + 0.03;
-      const double x = w / 2 + random.uniform() * (1 - w), y = h / 2 + random.uniform() * (1 - h);
-      for (const double value : {x, y, w, h}) image.boxes_cxcywh.push_back(static_cast<float>(value));
-    }
-  }
-  return batch;
-}
 
 /// What a variant's name says.
 struct Variant {
@@ -70,48 +47,6 @@ Variant variant_of(const std::string& name) {
   variant.full_float32 = word != tf32 && variant.precision == Precision::kFloat32;
   return variant;
 }
-
-/// Switches of the whole process.
-void choose_kernels(const Variant& variant) {
-  at::Context& context = at::globalContext();
-  context.setAllowTF32CuDNN(!variant.full_float32);
-  context.setAllowTF32CuBLAS(!variant.full_float32);
-  context.setBenchmarkCuDNN(!variant.deterministic);
-  context.setDeterministicCuDNN(variant.deterministic);
-  context.setDeterministicAlgorithms(variant.deterministic, false);
-}
-
-/// A model with its optimizer and average, as a run has them.
-struct Bench {
-  DetectionModel model, average;
-  AdamW optimizer;
-  Ema ema;
-  TrainStep step;
-
-  Bench(const std::string& yaml, Precision precision, torch::Device device)
-      : model(build(yaml, device)),
-        average(build(yaml, device)),
-        optimizer(group_by_shape(trained(), {})),
-        ema(*model, *average),
-        step(model, optimizer, ema, {.precision = precision, .device = device}) {
-    model->train();
-  }
-
- private:
-  static DetectionModel build(const std::string& yaml, torch::Device device) {
-    DetectionModel model = build_model(load_model_spec(yaml));
-    to_channels_last(*model);
-    model->to(device);
-    return model;
-  }
-  std::vector<NamedParameter> trained() const {
-    std::vector<NamedParameter> parameters;
-    for (const auto& item : model->named_parameters()) {
-      if (item.value().requires_grad()) parameters.push_back({item.key(), item.value()});
-    }
-    return parameters;
-  }
-};
 
 double wall_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -138,7 +73,7 @@ struct Times {
   double best_s = 0, median_s = 0, cpu_s = 0, peak_mib = 0;
 };
 
-Times take_steps(Bench& bench, const Batch& batch, int steps, torch::Device device) {
+Times take_steps(bench::StepBench& bench, const Batch& batch, int steps, torch::Device device) {
   constexpr int kWarmUp = 2;  // kernels are chosen, memory is taken
   std::vector<double> wall, cpu;
   for (int i = 0; i < steps + kWarmUp; ++i) {
@@ -192,10 +127,11 @@ void compare(const Options& options, const Times& ours) {
 }
 
 void measure(const Options& options, const Variant& variant, torch::Device device) {
-  choose_kernels(variant);
-  Bench bench(options.model, variant.precision, device);
-  const Times times =
-      take_steps(bench, make_batch(options.batch, options.side), std::stoi(options.keys.at("steps")), device);
+  allow_tf32(!variant.full_float32);
+  choose_algorithms(device, variant.deterministic);
+  bench::StepBench step(options.model, {.precision = variant.precision, .device = device});
+  const Batch batch = bench::make_batch(options.batch, options.side);
+  const Times times = take_steps(step, batch, std::stoi(options.keys.at("steps")), device);
   std::printf("%s, batch %lld of %lldx%lld, %s, %s, %d threads: step %.4f s (median %.4f), CPU %.3f s, peak %.0f MiB\n",
               options.model.c_str(), static_cast<long long>(options.batch), static_cast<long long>(options.side),
               static_cast<long long>(options.side), variant.name.c_str(), device.str().c_str(), at::get_num_threads(),

@@ -49,7 +49,7 @@ void check_denoising(const Fixture& fixture, const std::string& name, const nloh
   const DenoisingPairs plan = plan_denoising(targets, options);
   if (entry.contains("result")) {  // "no denoising"
     CHECK(plan.queries == 0);
-    CHECK_FALSE(make_denoising_queries(targets, kClassCount, 5, options, {}).labels.defined());
+    CHECK_FALSE(make_denoising_queries(targets, kClassCount, options, {}).labels.defined());
     return;
   }
   CHECK(plan.groups == entry["groups"].get<std::int64_t>());
@@ -57,10 +57,11 @@ void check_denoising(const Fixture& fixture, const std::string& name, const nloh
   const DenoisingDraws draws = fixture.stem == "denoising_ultralytics"
                                    ? ultralytics_draws(counts, plan, options.label_noise_ratio)
                                    : official_draws(static_cast<std::int64_t>(counts.size()), plan.queries);
-  const DenoisingQueries made = make_denoising_queries(targets, kClassCount, entry["split"][1], options, draws);
+  const DenoisingQueries made = make_denoising_queries(targets, kClassCount, options, draws);
   check_equal(name + ".labels", made.labels, fixture.tensor(name + ".labels"));
   check_relative(name + ".box_unact", made.box_logits, fixture.tensor(name + ".box_unact"), kDenoisingLimit);
-  check_equal(name + ".attn_mask", made.blocked, fixture.tensor(name + ".attn_mask"));
+  const Tensor blocked = blocked_pairs({plan.queries, plan.queries / plan.groups, entry["split"][1]}, torch::kCPU);
+  check_equal(name + ".attn_mask", blocked, fixture.tensor(name + ".attn_mask"));
   for (std::size_t b = 0; b < counts.size(); ++b) {
     const std::string key = name + ".positive." + std::to_string(b);
     const std::vector<std::int64_t>& slots = made.pairs.positive_slots[b];

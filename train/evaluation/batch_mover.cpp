@@ -53,10 +53,6 @@ BatchTensors BatchMover::take(const Batch& batch) {
   transfer->arrived.block(computing);
   // The memory is the other stream's: it must not go to a later copy before this one's work is done.
   tensors.images.record_stream(computing);
-  if (!tensors.targets.empty()) {  // views of one memory each
-    tensors.targets.front().labels.record_stream(computing);
-    tensors.targets.front().boxes_cxcywh.record_stream(computing);
-  }
   taken_.push_back({std::move(transfer->memory), {}, std::move(transfer->arrived)});
   started_.erase(transfer);
   return tensors;

@@ -12,12 +12,7 @@ torch::Tensor images_of(const Batch& batch, torch::Device device) {
       .copy_(view, /*non_blocking=*/true);
 }
 
-/// From pinned memory, whose allocator keeps it until the copy is done: the host does not wait.
-torch::Tensor brought(const torch::Tensor& tensor, torch::Device device) {
-  return device.is_cpu() ? tensor : tensor.pin_memory().to(device, /*non_blocking=*/true);
-}
-
-std::vector<Target> targets_of(const Batch& batch, torch::Device device) {
+std::vector<Target> targets_of(const Batch& batch) {
   std::vector<std::int64_t> counts, labels;
   std::vector<float> boxes;
   for (const Batch::Image& image : batch.targets) {
@@ -25,8 +20,8 @@ std::vector<Target> targets_of(const Batch& batch, torch::Device device) {
     labels.insert(labels.end(), image.labels.begin(), image.labels.end());
     boxes.insert(boxes.end(), image.boxes_cxcywh.begin(), image.boxes_cxcywh.end());
   }
-  const auto all_labels = brought(torch::tensor(labels, torch::kInt64), device).split_with_sizes(counts);
-  const auto all_boxes = brought(torch::tensor(boxes, torch::kFloat32).view({-1, 4}), device).split_with_sizes(counts);
+  const auto all_labels = torch::tensor(labels, torch::kInt64).split_with_sizes(counts);
+  const auto all_boxes = torch::tensor(boxes, torch::kFloat32).view({-1, 4}).split_with_sizes(counts);
   std::vector<Target> targets;
   for (std::size_t i = 0; i < counts.size(); ++i) targets.push_back({all_labels[i], all_boxes[i]});
   return targets;
@@ -35,7 +30,7 @@ std::vector<Target> targets_of(const Batch& batch, torch::Device device) {
 }  // namespace
 
 BatchTensors batch_tensors(const Batch& batch, torch::Device device) {
-  return {images_of(batch, device), targets_of(batch, device)};
+  return {images_of(batch, device), targets_of(batch)};
 }
 
 void leave_out_repeated(Batch& batch) {

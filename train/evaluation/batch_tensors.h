@@ -14,10 +14,11 @@ namespace rtdetr {
 
 struct BatchTensors {
   torch::Tensor images;         ///< [B, 3, H, W] in channels-last memory
-  std::vector<Target> targets;  ///< B entries, those of pictures without a box with 0 rows; views of one memory
+  std::vector<Target> targets;  ///< on the host: B entries, those of pictures without a box with 0 rows. Model and loss
+                                ///< bring what they make of them to the device (core/tensor/upload.h)
 };
-/// Copies. Those to a GPU go to its current stream and are read from the batch's memory when their turn comes, with
-/// memory from batch_memory() after this has returned: whoever calls keeps it (batch_mover.h).
+/// Copies. That of the pictures to a GPU goes to its current stream and reads the batch's memory when its turn comes,
+/// with memory from batch_memory() after this has returned: whoever calls keeps it (batch_mover.h).
 BatchTensors batch_tensors(const Batch& batch, torch::Device device);
 /// Leaves the batch with the pictures that are its own (Batch::repeated), perhaps none.
 void leave_out_repeated(Batch& batch);

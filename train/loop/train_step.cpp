@@ -5,6 +5,7 @@
 #include <set>
 
 #include <ATen/CPUGeneratorImpl.h>
+#include <ATen/record_function.h>
 #include <torch/torch.h>
 
 #include "core/base/error.h"
@@ -61,6 +62,7 @@ class StepNumbers {
 };
 
 StepReport StepNumbers::read() const {
+  RECORD_USER_SCOPE("reading the numbers");
   const torch::Tensor all = torch::cat(numbers_).cpu();
   const double* number = all.const_data_ptr<double>();
   const double* const end = number + all.numel() - (has_scale_ ? 3 : 2);
@@ -113,8 +115,9 @@ TrainStep::TrainStep(DetectionModel model, AdamW& optimizer, Ema& ema, const Ste
   for (const auto& item : model_->named_parameters()) check_device(item.key(), item.value(), options_.device);
   for (const auto& item : model_->named_buffers()) check_device(item.key(), item.value(), options_.device);
   for (const torch::Tensor& buffer : model_->buffers()) {
-    statistics_.push_back(buffer.detach());
-    remembered_.push_back(buffer.detach().clone());
+    Statistics& statistics = statistics_[buffer.scalar_type()];
+    statistics.live.push_back(buffer.detach());
+    statistics.remembered.push_back(buffer.detach().clone());
   }
   type_ = model_->parameters().front().scalar_type();
   reducer_ = group_.make_reducer(trained_parameters(model_, optimizer_));
@@ -136,26 +139,32 @@ StepReport TrainStep::run(std::span<const Batch> batches, const StepPosition& po
     const std::int64_t index = position.first_batch + static_cast<std::int64_t>(i);
     ForwardOptions forward;
     forward.generator = at::make_generator<at::CPUGeneratorImpl>(noise_seed(options_.seed, position.epoch, index));
+    forward.repeat_shapes = !options_.device.is_cpu();
     forward.share = {group_.rank(), group_.size(), boxes.largest[i]};
     const CriterionResult result = losses_of(batches[i], boxes, i, forward);
     numbers.add(result);
     const torch::Tensor total = scale_ ? scale_->scaled(result.total) : result.total;
+    RECORD_USER_SCOPE("backward");
     const bool last = i + 1 == batches.size();
     last ? reducer_->backward(total) : total.backward();
   }
   average_statistics();
-  if (scale_) scale_->unscale(optimizer_);
-  const torch::Tensor norm = optimizer_.gradient_norm();
-  numbers.add_gradient_norm(norm);
-  clip_gradients(optimizer_, norm, options_.clip_norm);
-  const torch::Tensor refused = numbers.refused(group_);
-  optimizer_.step(lr_factor, refused);
-  if (scale_) {
-    scale_->update(refused);
-    numbers.add_loss_scale(scale_->factor());
+  {
+    RECORD_USER_SCOPE("clip and optimizer");
+    if (scale_) scale_->unscale(optimizer_);
+    const torch::Tensor norm = optimizer_.gradient_norm();
+    numbers.add_gradient_norm(norm);
+    clip_gradients(optimizer_, norm, options_.clip_norm);
+    const torch::Tensor refused = numbers.refused(group_);
+    optimizer_.step(lr_factor, refused);
+    if (scale_) {
+      scale_->update(refused);
+      numbers.add_loss_scale(scale_->factor());
+    }
   }
   const StepReport report = numbers.read();
   if (report.applied) {
+    RECORD_USER_SCOPE("average");
     ema_.update();
   } else {
     take_back_statistics();
@@ -224,13 +233,14 @@ void TrainStep::average_statistics() {
 }
 
 void TrainStep::remember_statistics() {
+  RECORD_USER_SCOPE("statistics");
   torch::NoGradGuard no_grad;
-  if (!statistics_.empty()) at::_foreach_copy_(remembered_, statistics_);
+  for (const auto& [type, statistics] : statistics_) at::_foreach_copy_(statistics.remembered, statistics.live);
 }
 
 void TrainStep::take_back_statistics() {
   torch::NoGradGuard no_grad;
-  if (!statistics_.empty()) at::_foreach_copy_(statistics_, remembered_);
+  for (const auto& [type, statistics] : statistics_) at::_foreach_copy_(statistics.live, statistics.remembered);
 }
 
 std::string describe_refused(const StepReport& report, double rate, std::span<const Batch> batches,

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -103,7 +104,11 @@ class TrainStep {
   std::optional<LossScale> scale_;  ///< fp16 alone
   std::unique_ptr<GradientReducer> reducer_;
   BatchMover mover_;
-  std::vector<torch::Tensor> statistics_, remembered_;  ///< the model's buffers, and as they were before the step
+  /// The model's buffers of one type, and as they were before the step: lists of one type are copied in one launch.
+  struct Statistics {
+    std::vector<torch::Tensor> live, remembered;
+  };
+  std::map<torch::ScalarType, Statistics> statistics_;
 };
 
 /// What a refused step says: its numbers, and the ids of its pictures.

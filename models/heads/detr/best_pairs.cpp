@@ -6,6 +6,7 @@
 
 #include "core/tensor/box_ops.h"
 #include "core/tensor/check.h"
+#include "core/tensor/upload.h"
 
 namespace rtdetr {
 namespace {
@@ -19,6 +20,16 @@ Ranked rank_pairs(const Tensor& logits, std::int64_t count) {
   // The sigmoid is monotone, so only the winners need it.
   const auto [best, index] = logits.flatten(1).topk(std::min(count, logits.size(1) * classes), 1);
   return {best.sigmoid(), index.remainder(classes), index.div(classes, "floor")};
+}
+
+/// [B, 1, 4]: width, height, width, height of each picture
+Tensor sides_of(std::span<const PictureSize> sizes, const torch::TensorOptions& options) {
+  std::vector<double> sides;
+  for (const PictureSize& size : sizes) {
+    const auto width = static_cast<double>(size.width), height = static_cast<double>(size.height);
+    sides.insert(sides.end(), {width, height, width, height});
+  }
+  return upload(torch::tensor(sides, options.device(torch::kCPU)).view({-1, 1, 4}), options.device());
 }
 
 }  // namespace
@@ -36,12 +47,9 @@ std::vector<Detections> best_pairs(const Prediction& prediction, std::span<const
   Tensor xyxy = cxcywh_to_xyxy(boxes).gather(1, ranked.queries.unsqueeze(-1).expand({-1, -1, 4}));
   if (options.clip) xyxy = xyxy.clamp(0, 1);
 
+  const Tensor pixels = xyxy * sides_of(sizes, xyxy.options());
   std::vector<Detections> result;
-  for (std::int64_t b = 0; b < batch; ++b) {
-    const auto width = static_cast<double>(sizes[b].width), height = static_cast<double>(sizes[b].height);
-    const Tensor scale = torch::tensor({width, height, width, height}, torch::kFloat64).to(xyxy.options());
-    result.push_back({xyxy[b] * scale, ranked.scores[b], ranked.labels[b]});
-  }
+  for (std::int64_t b = 0; b < batch; ++b) result.push_back({pixels[b], ranked.scores[b], ranked.labels[b]});
   return result;
 }
 

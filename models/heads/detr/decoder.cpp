@@ -2,10 +2,13 @@
 
 #include <cmath>
 
+#include <ATen/autocast_mode.h>
+#include <ATen/record_function.h>
 #include <torch/torch.h>
 
 #include "core/base/error.h"
 #include "core/tensor/check.h"
+#include "core/tensor/upload.h"
 #include "models/heads/detr/best_pairs.h"
 #include "models/layers/module_tree.h"
 
@@ -177,16 +180,17 @@ ModelOutput RTDETRDecoderImpl::forward(const std::vector<Tensor>& maps, const Fo
   output.encoder = queries.encoder;
   output.topk_indices = queries.indices;
   output.denoising_pairs = queries.denoising;
-  const auto denoising = queries.denoising.queries, matching = queries.indices.size(1);
-  for (Prediction& all : predictions) {
-    if (denoising == 0) {
-      output.layers.push_back(std::move(all));
-      continue;
-    }
-    const auto logits = all.logits.split_with_sizes({denoising, matching}, 1);
-    const auto boxes = all.boxes_cxcywh.split_with_sizes({denoising, matching}, 1);
-    output.denoising.push_back({logits[0], boxes[0]});
-    output.layers.push_back({logits[1], boxes[1]});
+  const auto denoising = queries.denoising.queries;
+  if (denoising == 0) {
+    output.layers = std::move(predictions);
+    return output;
+  }
+  std::vector<std::int64_t> sizes{denoising, queries.indices.size(1)};
+  if (const auto padding = queries.denoising_slots - denoising; padding > 0) sizes.insert(sizes.begin() + 1, padding);
+  for (const Prediction& all : predictions) {
+    const auto logits = all.logits.split_with_sizes(sizes, 1), boxes = all.boxes_cxcywh.split_with_sizes(sizes, 1);
+    output.denoising.push_back({logits.front(), boxes.front()});
+    output.layers.push_back({logits.back(), boxes.back()});
   }
   return output;
 }
@@ -218,6 +222,7 @@ RTDETRDecoderImpl::Memory RTDETRDecoderImpl::project(const std::vector<Tensor>& 
 }
 
 RTDETRDecoderImpl::Queries RTDETRDecoderImpl::select(const Memory& memory) {
+  RECORD_USER_SCOPE("query selection");
   const auto box_type = memory.tokens.scalar_type() == torch::kDouble ? torch::kDouble : torch::kFloat;
   const Anchors anchors = anchors_.get(memory.levels, memory.tokens.options().dtype(box_type));
   const Tensor tokens = anchors.valid.defined() ? memory.tokens * anchors.valid : memory.tokens;
@@ -251,39 +256,74 @@ RTDETRDecoderImpl::Queries RTDETRDecoderImpl::select(const Memory& memory) {
 }
 
 void RTDETRDecoderImpl::prepend_denoising(Queries& queries, const ForwardOptions& options) {
+  RECORD_USER_SCOPE("denoising");
   const auto batch = queries.content.size(0), matching = queries.content.size(1);
   RTDETR_CHECK(static_cast<std::int64_t>(options.targets.size()) == batch,
                std::to_string(options.targets.size()) + " targets for " + std::to_string(batch) + " images");
-  const BatchShare& share = options.share;
-  const DenoisingPairs plan = plan_denoising(options.targets, options_.denoising, share.largest_count);
+  DenoisingPairs plan = plan_denoising(options.targets, options_.denoising, options.share.largest_count);
   if (plan.queries == 0) return;
   RTDETR_CHECK(denoising_classes_.defined(), "a fused model cannot be trained");
+  const auto slots = options.repeat_shapes ? repeating_queries(plan.queries, options_.denoising) : plan.queries;
+  const DenoisingQueries noisy = noisy_queries(options, plan, slots, queries.reference_logits);
+  queries.content = torch::cat({embed_classes(noisy.labels).to(queries.content.scalar_type()), queries.content}, 1);
+  queries.reference_logits = torch::cat({noisy.box_logits, queries.reference_logits}, 1);
+  queries.mask = attention_mask({slots, plan.queries / plan.groups, matching}, queries.content);
+  queries.denoising_slots = slots;
+  queries.denoising = std::move(plan);
+}
+
+/// @param slots  at least the plan's queries; the rest is padding
+/// @param like   has the device and the type of the boxes
+DenoisingQueries RTDETRDecoderImpl::noisy_queries(const ForwardOptions& options, const DenoisingPairs& plan,
+                                                  std::int64_t slots, const Tensor& like) const {
+  const BatchShare& share = options.share;
+  const auto batch = static_cast<std::int64_t>(options.targets.size());
   DenoisingDraws draws;
   if (options.draws) {
     draws = *options.draws;
   } else {
     RTDETR_CHECK(options.generator.has_value(), "training needs a generator for the denoising queries");
     draws = draw_denoising(batch * share.world, plan.queries, options_.num_classes, *options.generator,
-                           queries.reference_logits.options());
+                           like.options().device(options.targets.front().boxes_cxcywh.device()));
     if (share.world > 1) draws = share_of(draws, share.rank, share.world);
   }
-  DenoisingQueries noisy = make_denoising_queries(options.targets, options_.num_classes, matching, options_.denoising,
-                                                  draws, share.largest_count);
-
-  Tensor content;
-  if (options_.denoising.padding == DenoisingOptions::Padding::kClass) {
-    content = torch::embedding(denoising_classes_, noisy.labels, options_.num_classes);
-  } else {
-    const Tensor real = noisy.labels.ge(0).unsqueeze(-1);
-    content = torch::embedding(denoising_classes_, noisy.labels.clamp_min(0)) * real;
+  DenoisingQueries noisy =
+      make_denoising_queries(options.targets, options_.num_classes, options_.denoising, draws, share.largest_count);
+  noisy.box_logits = noisy.box_logits.to(like.scalar_type());
+  if (const auto padding = slots - plan.queries; padding > 0) {
+    const bool padding_class = options_.denoising.padding == DenoisingOptions::Padding::kClass;
+    noisy.labels = torch::constant_pad_nd(noisy.labels, {0, padding}, padding_class ? options_.num_classes : -1);
+    noisy.box_logits = torch::constant_pad_nd(noisy.box_logits, {0, 0, 0, padding});
   }
-  queries.content = torch::cat({content.to(queries.content.scalar_type()), queries.content}, 1);
-  queries.reference_logits =
-      torch::cat({noisy.box_logits.to(queries.reference_logits.scalar_type()), queries.reference_logits}, 1);
-  // Added rather than boolean: attention would convert a boolean one in every layer.
-  queries.mask = torch::zeros(noisy.blocked.sizes(), queries.content.options().requires_grad(false))
-                     .masked_fill_(noisy.blocked, -std::numeric_limits<double>::infinity());
-  queries.denoising = std::move(noisy.pairs);
+  if (!noisy.labels.is_cpu()) return noisy;
+  const std::vector<Tensor> there = upload({noisy.labels, noisy.box_logits}, like.device());
+  noisy.labels = there[0];
+  noisy.box_logits = there[1];
+  return noisy;
+}
+
+/// [B, K] → [B, K, D]
+Tensor RTDETRDecoderImpl::embed_classes(const Tensor& labels) const {
+  if (options_.denoising.padding == DenoisingOptions::Padding::kClass)
+    return torch::embedding(denoising_classes_, labels, options_.num_classes);
+  const Tensor real = labels.ge(0).unsqueeze(-1);
+  return torch::embedding(denoising_classes_, labels.clamp_min(0)) * real;
+}
+
+/// Added rather than boolean, and in the type that attention computes in: it would convert another in every layer. On a
+/// GPU a row begins at a multiple of 16 numbers, as its attention wants it, too.
+Tensor RTDETRDecoderImpl::attention_mask(const BlockedPairs& shape, const Tensor& content) {
+  const auto device = content.device();
+  const bool autocast = at::autocast::is_autocast_enabled(device.type());
+  const auto type = autocast ? at::autocast::get_autocast_dtype(device.type()) : content.scalar_type();
+  const auto options = torch::TensorOptions(type).device(device);
+  return masks_.get(shape, options, [&] {
+    const torch::NoGradGuard no_grad;
+    const auto total = shape.queries + shape.matching;
+    const auto length = device.is_cpu() ? total : (total + 15) / 16 * 16;
+    const Tensor mask = torch::zeros({total, length}, options).narrow(1, 0, total);
+    return mask.masked_fill_(blocked_pairs(shape, device), -std::numeric_limits<double>::infinity());
+  });
 }
 
 std::vector<Prediction> RTDETRDecoderImpl::decode(const Queries& queries, const Memory& memory, std::int64_t layers,

@@ -14,6 +14,7 @@
 #include "models/layers/basic.h"
 #include "models/layers/conv.h"
 #include "models/layers/mlp.h"
+#include "models/layers/recent_tables.h"
 
 namespace rtdetr {
 
@@ -87,6 +88,7 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
     Tensor indices;           ///< [B, Q]
     Prediction encoder;
     DenoisingPairs denoising;
+    std::int64_t denoising_slots = 0;  ///< denoising queries with their padding, in front of the others
   };
 
   void build_input_projections();
@@ -96,12 +98,17 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
   Tensor encode_output(const Tensor& tokens) { return enc_output_norm_(within_float16(enc_output_proj_(tokens))); }
   Queries select(const Memory& memory);
   void prepend_denoising(Queries& queries, const ForwardOptions& options);
+  DenoisingQueries noisy_queries(const ForwardOptions& options, const DenoisingPairs& plan, std::int64_t slots,
+                                 const Tensor& like) const;
+  Tensor embed_classes(const Tensor& labels) const;
+  Tensor attention_mask(const BlockedPairs& shape, const Tensor& content);
   std::vector<Prediction> decode(const Queries& queries, const Memory& memory, std::int64_t layers, bool every_layer,
                                  BoxPass& boxes);
   std::int64_t layers_to_run(const ForwardOptions& options) const;
 
   DecoderOptions options_;
   AnchorCache anchors_;
+  RecentTables<BlockedPairs, Tensor> masks_;
   std::vector<ConvNormAct> input_proj_;
   Tensor denoising_classes_;  ///< [C or C + 1, D] embedding of denoising queries; undefined without them
   Tensor learnt_queries_;     ///< [Q, D], or undefined

@@ -68,17 +68,6 @@ Tensor noisy_boxes(const Tensor& boxes_cxcywh, const Tensor& negative, const Den
   return xyxy_to_cxcywh((corners + sign * reach * half_sides).clamp(0, 1));
 }
 
-Tensor blocked_pairs(std::int64_t queries, std::int64_t group_size, std::int64_t matching,
-                     const torch::Device& device) {
-  const auto total = queries + matching;
-  const auto group =
-      torch::arange(queries, torch::TensorOptions(torch::kInt64).device(device)).div(group_size, "floor");
-  auto blocked = torch::zeros({total, total}, torch::TensorOptions(torch::kBool).device(device));
-  blocked.narrow(1, 0, queries).fill_(true);
-  blocked.narrow(0, 0, queries).narrow(1, 0, queries).copy_(group.unsqueeze(1) != group.unsqueeze(0));
-  return blocked;
-}
-
 }  // namespace
 
 DenoisingPairs plan_denoising(std::span<const Target> targets, const DenoisingOptions& options,
@@ -116,8 +105,8 @@ DenoisingDraws share_of(const DenoisingDraws& joint, std::int64_t rank, std::int
 }
 
 DenoisingQueries make_denoising_queries(std::span<const Target> targets, std::int64_t num_classes,
-                                        std::int64_t matching_queries, const DenoisingOptions& options,
-                                        const DenoisingDraws& draws, std::optional<std::int64_t> largest_count) {
+                                        const DenoisingOptions& options, const DenoisingDraws& draws,
+                                        std::optional<std::int64_t> largest_count) {
   DenoisingQueries result;
   result.pairs = plan_denoising(targets, options, largest_count);
   const auto groups = result.pairs.groups, queries = result.pairs.queries;
@@ -143,8 +132,22 @@ DenoisingQueries make_denoising_queries(std::span<const Target> targets, std::in
     result.labels.masked_fill_(real.logical_not(), -1);
     result.box_logits.masked_fill_(real.logical_not().unsqueeze(-1), 0);
   }
-  result.blocked = blocked_pairs(queries, 2 * slots, matching_queries, boxes.device());
   return result;
+}
+
+std::int64_t repeating_queries(std::int64_t queries, const DenoisingOptions& options) {
+  const std::int64_t step = std::max<std::int64_t>(1, 2 * options.count);
+  return (queries + step - 1) / step * step;
+}
+
+Tensor blocked_pairs(const BlockedPairs& shape, const torch::Device& device) {
+  const auto total = shape.queries + shape.matching;
+  const auto group =
+      torch::arange(shape.queries, torch::TensorOptions(torch::kInt64).device(device)).div(shape.group_size, "floor");
+  auto blocked = torch::zeros({total, total}, torch::TensorOptions(torch::kBool).device(device));
+  blocked.narrow(1, 0, shape.queries).fill_(true);
+  blocked.narrow(0, 0, shape.queries).narrow(1, 0, shape.queries).copy_(group.unsqueeze(1) != group.unsqueeze(0));
+  return blocked;
 }
 
 }  // namespace rtdetr

@@ -24,6 +24,10 @@ struct DenoisingOptions {
   enum class EmptyBatch { kDummyGroup, kNone } empty_batch = EmptyBatch::kDummyGroup;
 };
 
+/// Queries of a batch with at most `count` boxes in a picture, whatever it has, when shapes are to repeat: K rounded up
+/// to a multiple of 2 · count. Those beyond K are padding (blocked_pairs) and nobody's prediction.
+std::int64_t repeating_queries(std::int64_t queries, const DenoisingOptions& options);
+
 /// The random numbers of one batch, K = queries per image. Drawn apart from their use, so that tests inject others'.
 struct DenoisingDraws {
   Tensor label_u;    ///< [B, K] uniform in [0, 1): the label is redrawn where this is small
@@ -35,7 +39,6 @@ struct DenoisingDraws {
 struct DenoisingQueries {
   Tensor labels;      ///< [B, K] int64 content class; padding is C (kClass) or -1 (kZero)
   Tensor box_logits;  ///< [B, K, 4] cxcywh before the sigmoid
-  Tensor blocked;     ///< [K + Q, K + Q] bool, true = row may not attend to column
   DenoisingPairs pairs;
 };
 
@@ -52,7 +55,8 @@ DenoisingDraws share_of(const DenoisingDraws& joint, std::int64_t rank, std::int
 
 /// Builds noisy copies of the targets as extra decoder queries (DN-DETR; contrastive as in DINO §3.3).
 /// Per image: G groups of [M positives | M negatives], M the largest number of boxes in the batch. Negatives move
-/// one to two half sides. Matching queries see no denoising query; a group sees itself and the matching queries.
+/// one to two half sides. Computed where the targets lie, which is best the CPU: these are many small operations on few
+/// numbers.
 ///
 /// @param targets  B entries on one device; boxes cxcywh, fraction of image; N may be 0
 /// @param draws    for K = plan_denoising(…).queries
@@ -60,7 +64,18 @@ DenoisingDraws share_of(const DenoisingDraws& joint, std::int64_t rank, std::int
 /// @return         K = 0 and undefined tensors when there is no denoising
 /// @note           a pure function: no randomness of its own, and no device synchronisation
 DenoisingQueries make_denoising_queries(std::span<const Target> targets, std::int64_t num_classes,
-                                        std::int64_t matching_queries, const DenoisingOptions& options,
-                                        const DenoisingDraws& draws, std::optional<std::int64_t> largest_count = {});
+                                        const DenoisingOptions& options, const DenoisingDraws& draws,
+                                        std::optional<std::int64_t> largest_count = {});
+
+/// Which query may not attend to which. Matching queries see no denoising query; a group sees itself and the matching
+/// queries.
+struct BlockedPairs {
+  std::int64_t queries = 0;     ///< K, or more: what is more are further groups
+  std::int64_t group_size = 0;  ///< 2 · largest count
+  std::int64_t matching = 0;    ///< Q
+  bool operator==(const BlockedPairs&) const = default;
+};
+/// @return  [K + Q, K + Q] bool, true = row may not attend to column
+Tensor blocked_pairs(const BlockedPairs& shape, const torch::Device& device);
 
 }  // namespace rtdetr

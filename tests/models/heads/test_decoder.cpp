@@ -58,9 +58,10 @@ Target target(std::vector<double> boxes) {
 }
 
 ModelOutput train_pass(RTDETRDecoder& decoder, const std::vector<Tensor>& maps, const std::vector<Target>& targets,
-                       std::uint64_t seed = 1) {
+                       std::uint64_t seed = 1, bool repeat_shapes = false) {
   ForwardOptions options;
   options.targets = targets;
+  options.repeat_shapes = repeat_shapes;
   options.generator = at::make_generator<at::CPUGeneratorImpl>(seed);
   return decoder->forward(maps, options);
 }
@@ -100,6 +101,34 @@ TEST_CASE("the decoder cut at layer k gives what layer k gives in a whole pass")
     CHECK(torch::equal(output.layers[0].boxes_cxcywh, whole.layers[k - 1].boxes_cxcywh));
   }
   CHECK(torch::equal(decoder->forward(maps, {}).layers[0].logits, whole.layers[2].logits));
+}
+
+TEST_CASE("queries that make shapes repeat change no prediction and no gradient") {
+  const auto maps = make_maps(2);
+  using Padding = rtdetr::DenoisingOptions::Padding;
+  for (const Padding padding : {Padding::kClass, Padding::kZero}) {
+    DecoderOptions decoder_options = small_options();
+    decoder_options.denoising.count = 7;
+    decoder_options.denoising.padding = padding;
+    RTDETRDecoder plain = build(decoder_options), padded = build(decoder_options);
+    const std::vector<Target> targets{target({0.5, 0.5, 0.3, 0.2, 0.2, 0.3, 0.1, 0.2, 0.7, 0.4, 0.2, 0.2}), target({})};
+    const ModelOutput wanted = train_pass(plain, maps, targets), found = train_pass(padded, maps, targets, 1, true);
+    REQUIRE(wanted.denoising_pairs.queries == 12);  // of 14
+    REQUIRE(found.denoising.size() == wanted.denoising.size());
+    for (std::size_t k = 0; k < wanted.layers.size(); ++k) {
+      CHECK(torch::allclose(found.layers[k].logits, wanted.layers[k].logits, 1e-10, 1e-12));
+      CHECK(torch::allclose(found.denoising[k].logits, wanted.denoising[k].logits, 1e-10, 1e-12));
+      CHECK(torch::allclose(found.denoising[k].boxes_cxcywh, wanted.denoising[k].boxes_cxcywh, 1e-10, 1e-12));
+    }
+    sum_of(wanted).backward();
+    sum_of(found).backward();
+    const auto others = padded->named_parameters();
+    for (const auto& parameter : plain->named_parameters()) {
+      if (!parameter.value().grad().defined()) continue;
+      INFO(parameter.key());
+      CHECK(torch::allclose(others[parameter.key()].grad(), parameter.value().grad(), 1e-9, 1e-11));
+    }
+  }
 }
 
 TEST_CASE("a batch of two is two batches of one") {

@@ -15,7 +15,7 @@ using torch::Tensor;
 
 namespace {
 
-constexpr std::int64_t kClasses = 5, kMatching = 4;
+constexpr std::int64_t kClasses = 5;
 
 Target target(std::int64_t boxes) {
   const Tensor corner = torch::linspace(0.4, 0.6, boxes).unsqueeze(1).expand({boxes, 2});
@@ -35,7 +35,7 @@ DenoisingDraws draws_for(const std::vector<Target>& all, const DenoisingOptions&
 }
 
 DenoisingQueries make(const std::vector<Target>& all, const DenoisingOptions& options) {
-  return rtdetr::make_denoising_queries(all, kClasses, kMatching, options, draws_for(all, options));
+  return rtdetr::make_denoising_queries(all, kClasses, options, draws_for(all, options));
 }
 
 }  // namespace
@@ -66,8 +66,7 @@ TEST_CASE("positives stay within half a side of their corners, negatives leave i
 }
 
 TEST_CASE("matching queries see no denoising query, groups do not see each other") {
-  const DenoisingQueries made = make(targets({2}), {.count = 4});
-  const Tensor blocked = made.blocked;  // 2 groups of 4, then 4 matching queries
+  const Tensor blocked = rtdetr::blocked_pairs({8, 4, 4}, torch::kCPU);  // 2 groups of 4, then 4 matching queries
   REQUIRE(blocked.sizes() == torch::IntArrayRef({12, 12}));
   CHECK(blocked.narrow(0, 8, 4).narrow(1, 0, 8).all().item<bool>());
   CHECK_FALSE(blocked.narrow(1, 8, 4).any().item<bool>());
@@ -130,15 +129,14 @@ TEST_CASE("padding can be zeros instead of a class") {
 TEST_CASE("two processes have together the denoising queries of the whole batch") {
   const auto all = targets({3, 0, 1, 0});
   const DenoisingDraws joint = draws_for(all, {});
-  const DenoisingQueries whole = rtdetr::make_denoising_queries(all, kClasses, kMatching, {}, joint);
+  const DenoisingQueries whole = rtdetr::make_denoising_queries(all, kClasses, {}, joint);
   for (std::int64_t rank : {0, 1}) {
     const auto first = static_cast<std::size_t>(rank);
     const std::vector<Target> own{all[first], all[first + 2]};  // of rank 1 no picture has a box
     const DenoisingDraws draws = rtdetr::share_of(joint, rank, 2);
-    const DenoisingQueries part = rtdetr::make_denoising_queries(own, kClasses, kMatching, {}, draws, 3);
+    const DenoisingQueries part = rtdetr::make_denoising_queries(own, kClasses, {}, draws, 3);
     CHECK(part.pairs.groups == whole.pairs.groups);
     CHECK(part.pairs.queries == whole.pairs.queries);
-    CHECK(torch::equal(part.blocked, whole.blocked));
     for (std::int64_t i : {0, 1}) {
       CHECK(torch::equal(part.labels[i], whole.labels[rank + 2 * i]));
       CHECK(torch::equal(part.box_logits[i], whole.box_logits[rank + 2 * i]));
@@ -155,5 +153,5 @@ TEST_CASE("draws of another size are refused") {
   const auto all = targets({2});
   DenoisingDraws draws = draws_for(all, {});
   draws.label_u = draws.label_u.narrow(1, 0, 3);
-  CHECK_THROWS_AS(rtdetr::make_denoising_queries(all, kClasses, kMatching, {}, draws), rtdetr::InternalError);
+  CHECK_THROWS_AS(rtdetr::make_denoising_queries(all, kClasses, {}, draws), rtdetr::InternalError);
 }
