@@ -13,9 +13,7 @@ using torch::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-bool has_cuda_passes(const Tensor& x) {
-  return x.is_cuda() && cuda_plugin() != nullptr && cuda_plugin()->batch_norm.forward != nullptr;
-}
+bool has_cuda_passes(const Tensor& x) { return x.is_cuda() && cuda_plugin() != nullptr; }
 
 BatchNormPasses passes_for(const Tensor& x) {
   return has_cuda_passes(x) ? cuda_plugin()->batch_norm : batch_norm_cpu_passes();
@@ -103,7 +101,9 @@ Tensor batch_norm_act(const Tensor& x, const Tensor& weight, const Tensor& bias,
   return BatchNormFunction::apply(x, weight, bias, parts, reduce);
 }
 
-bool suits_fixed_batch_norm_act(const Tensor& x) { return x.is_cuda() && suits_batch_norm_act(x); }
+bool suits_fixed_batch_norm_act(const Tensor& x) {
+  return suits_batch_norm_act(x) && passes_for(x).fixed_forward != nullptr;
+}
 
 Tensor fixed_batch_norm_act(const Tensor& x, const Tensor& weight, const Tensor& bias, const Tensor& mean,
                             const Tensor& variance, double eps, NormActivation activation) {

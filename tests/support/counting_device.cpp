@@ -222,6 +222,8 @@ Tensor& copy_(Tensor& to, const Tensor& from, bool non_blocking) {
   return to;
 }
 
+void record_stream(Tensor&, c10::Stream) {}
+
 Tensor convolution(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias,
                    c10::SymIntArrayRef stride, c10::SymIntArrayRef padding, c10::SymIntArrayRef dilation,
                    bool transposed, c10::SymIntArrayRef output_padding, c10::SymInt groups) {
@@ -286,10 +288,14 @@ struct Guard : c10::impl::NoOpDeviceGuardImpl<torch::kPrivateUse1> {
   torch::Device exchangeDevice(torch::Device) const override { return kDevice; }
   torch::Device getDevice() const override { return kDevice; }
   c10::Stream getStream(torch::Device) const noexcept override { return c10::Stream(c10::Stream::DEFAULT, kDevice); }
+  c10::Stream getStreamFromGlobalPool(torch::Device, bool) const override {
+    return c10::Stream(c10::Stream::DEFAULT, kDevice);
+  }
   c10::Stream exchangeStream(c10::Stream) const noexcept override { return c10::Stream(c10::Stream::DEFAULT, kDevice); }
   void record(void**, const c10::Stream&, const c10::DeviceIndex, const c10::EventFlag) const override {}
   void block(void*, const c10::Stream&) const override {}
   bool queryEvent(void*) const override { return true; }
+  void synchronizeEvent(void*) const override {}
 };
 
 }  // namespace
@@ -303,6 +309,7 @@ torch::Device counting_device() {
     others.fallback(torch::CppFunction::makeFromBoxedFunction<&compute_on_host>());
     static torch::Library own(torch::Library::IMPL, "aten", c10::DispatchKey::PrivateUse1, __FILE__, __LINE__);
     own.impl("copy_", &copy_);
+    own.impl("record_stream", &record_stream);
     own.impl("convolution_overrideable", &convolution);
     own.impl("convolution_backward_overrideable", &convolution_backward);
     // One launch on a card, where LibTorch's own way for a device it does not know is several.

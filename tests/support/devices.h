@@ -27,6 +27,9 @@ inline torch::Device test_device() {
   return device_named(named ? named : "cpu");
 }
 
+/// Opened before any test: LibTorch keeps its first answer about GPUs, and a backward pass on the CPU asks.
+inline const torch::Device kOpenedBeforeAnyTest = test_device();
+
 /// A row of the table of devices and types: where a body computes, and in what.
 struct Place {
   torch::Device device;

@@ -286,6 +286,25 @@ void backward(const MsDeformAttnShape& shape, const Tensor& value, const Tensor&
                                         host_view(grad_output), of_value, of_locations, of_weights);
 }
 
+/// The CPU's passes know no float16.
+Tensor widened(const Tensor& x) { return x.scalar_type() == torch::kHalf ? x.to(torch::kFloat32) : x; }
+
+Tensor norm_forward(const Tensor& x, const BatchNormParts& parts, const SumReducer& reduce, Tensor& norm) {
+  BatchNormParts there = parts;
+  for (Tensor* part : {&there.weight, &there.bias, &there.running_mean, &there.running_var}) *part = host_view(*part);
+  Tensor host_norm;
+  const Tensor y = batch_norm_cpu_passes().forward(widened(host_view(x)), there, reduce, host_norm);
+  norm = on_card(host_norm);
+  return on_card(y.to(x.scalar_type()));
+}
+
+BatchNormGradients norm_backward(const Tensor& grad, const Tensor& x, const Tensor& norm, NormActivation activation,
+                                 const SumReducer& reduce) {
+  const BatchNormGradients found = batch_norm_cpu_passes().backward(widened(host_view(grad)), widened(host_view(x)),
+                                                                    host_view(norm), activation, reduce);
+  return {on_card(found.x.to(x.scalar_type())), on_card(found.weight), on_card(found.bias)};
+}
+
 }  // namespace
 }  // namespace rtdetr::test
 
@@ -319,5 +338,6 @@ extern "C" __attribute__((visibility("default"))) const rtdetr::CudaPlugin* rtde
   static rtdetr::CudaPlugin plugin;
   plugin.version = rtdetr::kCudaPluginVersion;
   plugin.ms_deform_attn = {rtdetr::test::forward, rtdetr::test::backward};
+  plugin.batch_norm = {.forward = rtdetr::test::norm_forward, .backward = rtdetr::test::norm_backward};
   return &plugin;
 }

@@ -30,11 +30,11 @@ TEST_CASE("what a continued run may change, and what belongs to one call, is sai
   CHECK(keys_that(Key::OnResume::kOfOneCall) ==
         std::set<std::string>{"cfg", "resume", "weights", "check", "exist_ok", "json", "quiet", "verbose"});
   CHECK(keys_that(Key::OnResume::kMayChange) ==
-        std::set<std::string>{"model",       "data",       "scale",       "imgsz",    "amp",       "device",
-                              "threads",     "nproc",      "workers",     "prefetch", "project",   "name",
-                              "save_every",  "save_steps", "save_period", "val",      "val_every", "val_steps",
-                              "patience",    "epochs",     "time",        "plots",    "cache_mib", "max_bad",
-                              "check_space", "max_pixels", "tf32"});
+        std::set<std::string>{"deterministic", "model",       "data",       "scale",       "imgsz",    "amp",
+                              "device",        "threads",     "nproc",      "workers",     "prefetch", "project",
+                              "name",          "save_every",  "save_steps", "save_period", "val",      "val_every",
+                              "val_steps",     "patience",    "epochs",     "time",        "plots",    "cache_mib",
+                              "max_bad",       "check_space", "max_pixels", "tf32"});
 }
 
 TEST_CASE(
