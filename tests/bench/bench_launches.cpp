@@ -51,7 +51,7 @@ int main(int argc, char** argv) {
   }
   const torch::Device device = test::counting_device();
   bench::StepBench bench(words[0], {.device = device}, [&](torch::nn::Module& model) { test::move_to(model, device); });
-  const Batch batch = bench::make_batch(std::stoll(words[1]), std::stoll(words[2]));
+  const Batch batch = bench::make_batch(std::stoll(words[1]), std::stoll(words[2]), device);
   bench.step.run({&batch, 1}, {}, 1);  // fills the tables
   const DeviceLog log;
   const StepReport report = bench.step.run({&batch, 1}, {.epoch = 0, .first_batch = 1}, 1);

@@ -81,7 +81,7 @@ Times take_steps(bench::StepBench& bench, const Batch& batch, int steps, torch::
     const double wall_begin = wall_seconds(), cpu_begin = processor_seconds();
     const StepReport report = bench.step.run({&batch, 1}, {.epoch = 0, .first_batch = i}, 1);
     wait_for(device);
-    if (!report.applied) std::fprintf(stderr, "step %d: not finite\n", i);
+    if (!report.applied && !report.overflowed()) std::fprintf(stderr, "step %d: not finite\n", i);
     if (i < kWarmUp) continue;
     wall.push_back(wall_seconds() - wall_begin);
     cpu.push_back(processor_seconds() - cpu_begin);
@@ -130,7 +130,7 @@ void measure(const Options& options, const Variant& variant, torch::Device devic
   allow_tf32(!variant.full_float32);
   choose_algorithms(device, variant.deterministic);
   bench::StepBench step(options.model, {.precision = variant.precision, .device = device});
-  const Batch batch = bench::make_batch(options.batch, options.side);
+  const Batch batch = bench::make_batch(options.batch, options.side, device);
   const Times times = take_steps(step, batch, std::stoi(options.keys.at("steps")), device);
   std::printf("%s, batch %lld of %lldx%lld, %s, %s, %d threads: step %.4f s (median %.4f), CPU %.3f s, peak %.0f MiB\n",
               options.model.c_str(), static_cast<long long>(options.batch), static_cast<long long>(options.side),

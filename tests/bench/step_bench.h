@@ -9,20 +9,23 @@
 #include <torch/torch.h>
 
 #include "core/base/random.h"
+#include "data/loader/float_pool.h"
 #include "models/graph/model_files.h"
 #include "models/layers/module_tree.h"
+#include "train/evaluation/batch_mover.h"
 #include "train/loop/train_step.h"
 #include "train/optim/param_groups.h"
 
 /// What the programs about a training step share: a batch, and a model with its optimizer and average.
 namespace rtdetr::bench {
 
-/// Synthetic pictures with 4, 11, 7, 6, 4, … boxes, as train_bench.py has.
-inline Batch make_batch(std::int64_t size, std::int64_t side) {
+/// Synthetic pictures with 4, 11, 7, 6, 4, … boxes, as train_bench.py has, in memory as the loader has it for the
+/// device.
+inline Batch make_batch(std::int64_t size, std::int64_t side, torch::Device device) {
   constexpr std::array<int, 4> kBoxes{4, 11, 7, 6};
   Random random(3, RandomPurpose::kAugmentation, 0, 0);
   Batch batch{.size = size, .height = side, .width = side};
-  batch.images = FloatBlock(static_cast<std::size_t>(size * 3 * side * side));
+  batch.images = FloatPool(1, batch_memory(device)).take(static_cast<std::size_t>(size * 3 * side * side));
   for (std::size_t i = 0; i < batch.images.size(); ++i) batch.images.data()[i] = static_cast<float>(random.uniform());
   for (std::int64_t i = 0; i < size; ++i) {
     Batch::Image& image = batch.targets.emplace_back();
