@@ -8,8 +8,6 @@ cannot() { echo "$*"; exit "$not_here"; }
 wrong() { echo "$*"; exit 1; }
 note() { printf '| %s | %s |\n' "$1" "$2" | tee -a "$CHECK_WORK/$CHECK_PART.notes"; }
 shipped() { echo "$CHECK_ROOT/share/rtdetr/configs/$1.yaml"; }
-# takes COMMAND KEY: whether this build has the key, e.g. amp= of benchmark
-takes() { rtdetr help "$1" | grep "^  $2 " > /dev/null; }
 
 part_facts() {
   if on_card; then
@@ -43,8 +41,7 @@ words_of_run() {
   local name=$1
   shift
   words=(train model="$(shipped models/rtdetr-n)" project="$PWD" name="$name" resume=auto val=false plots=false quiet=true
-         device="$CHECK_DEVICE" amp=off "$@")
-  if takes train deterministic; then words+=(deterministic=true); fi
+         device="$CHECK_DEVICE" amp=off deterministic=true "$@")
 }
 train() { words_of_run "$@"; rtdetr "${words[@]}"; }
 
@@ -89,7 +86,7 @@ part_bits() {
 # The twelve COCO figures of the run's checkpoint and the mean score of its detections, one a line.
 figures_on() {
   rtdetr val model=both/last.safetensors data="$(shipped datasets/bccd_overfit8)" device="$1" project="$PWD" name="val-$1" exist_ok=true save_json=true \
-    plots=false quiet=true json=true $(if takes val tf32; then echo tf32=false; fi) > val.json
+    plots=false quiet=true json=true tf32=false > val.json
   awk '/"stats": \[/ { inside = 1; next } inside && /\]/ { exit } inside { gsub(/[ ,]/, ""); print }' val.json
   grep -oE '"score": *[0-9.e-]+' "val-$1/predictions.json" | awk -F: '{ sum += $2 } END { print sum / NR }'
 }
@@ -150,22 +147,12 @@ part_attention() {
   RTDETR_TEST_DEVICE=$CHECK_DEVICE rtdetr_bench_ms_deform_attn | tee "$CHECK_WORK/attention.txt"
 }
 
-# Of the variants wanted, those that this build has.
-known_variants() {
-  local wanted name usage
-  usage=$(rtdetr_bench_train 2>&1) || true
-  for wanted in "$@"; do
-    name=${wanted%_deterministic}
-    grep -w "$name" <<< "$usage" > /dev/null && printf '%s,' "$wanted" || echo "this build has no $name" >&2
-  done | sed 's/,$//'
-}
-
 # bench_steps MODEL BATCH VARIANT…: rows of model, batch, variant, best ms, median ms, MiB
 bench_steps() {
-  local model=$1 batch=$2
+  local model=$1 batch=$2 IFS=,
   shift 2
   rtdetr_bench_train "$(shipped "models/rtdetr_$model")" "$batch" "$(sized 640 64)" device="$CHECK_DEVICE" steps="$(sized 10 1)" \
-    threads="$(sized 8 1)" variants="$(known_variants "$@")" | tee step.txt
+    threads="$(sized 8 1)" variants="$*" | tee step.txt
   sed -n 's/.*, batch [0-9]* of [^,]*, \([a-z0-9_]*\), .*: step \([0-9.]*\) s (median \([0-9.]*\)).* peak \([0-9]*\) MiB$/\1 \2 \3 \4/p' \
     step.txt | awk -v model="$model" -v batch="$batch" -v OFS='\t' '{ print "train", model, batch, $1, 1000 * $2, 1000 * $3, $4 }' \
     >> "$CHECK_WORK/steps.tsv"
@@ -181,12 +168,12 @@ part_steps() {
   fi
 }
 
-# The keys of benchmark for a number type; fails where this build, or a CPU, has none of it.
+# The keys of benchmark for a number type; fails for what is not measured on a CPU.
 keys_of_type() {
   case $1 in
-    fp32) if takes benchmark tf32; then echo tf32=false; fi ;;
-    tf32) on_card && takes benchmark tf32 && echo tf32=true ;;
-    *) on_card && takes benchmark amp && rtdetr help amp | grep -w "accepts.*$1" > /dev/null && echo "amp=$1" ;;
+    fp32) echo tf32=false ;;
+    tf32) on_card && echo tf32=true ;;
+    *) on_card && echo "amp=$1" ;;
   esac
 }
 
