@@ -104,7 +104,8 @@ void check_kind(std::string_view header, const std::string& name, const std::str
   if ((flags & 1) != 0) refuse("is encrypted");
   if ((flags & ~std::uint64_t{kZipDescriptor | kUtf8Names}) != 0) refuse("has unknown flags");
   if (method != 0)
-    refuse("is compressed (method " + std::to_string(method) + "); PyTorch stores its entries as they are");
+    refuse("is compressed (method " + std::to_string(method) +
+           "); PyTorch stores weights as they are, and compresses only the code of a TorchScript archive, a program");
   if (zip_number(header, 20, 4) != zip_number(header, 24, 4)) refuse("has two sizes, though it is not compressed");
   if (zip_number(header, 34, 2) != 0) refuse("lies on another disk");
   const bool regular = (mode & S_IFMT) == 0 || S_ISREG(mode);

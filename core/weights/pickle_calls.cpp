@@ -210,6 +210,12 @@ PickleId PickleMachine::make_tensor(std::span<const PickleId> arguments, bool ty
       !tree_.items_of(value(arguments[5])).empty()) {
     refuse("a tensor has hooks");
   }
+  if (arguments.size() > least && !is(arguments[least], PickleKind::kNone) &&
+      (!is(arguments[least], PickleKind::kDictionary) || !tree_.items_of(value(arguments[least])).empty())) {
+    refuse(
+        "a tensor's elements are to be negated or conjugated when they are read (its 'neg' or 'conj'); save a copy of "
+        "it");
+  }
   const TorchStorage& storage = tree_.storages[value(storage_id).index];
   TorchTensor tensor{value(storage_id).index, storage.type, arguments[2], arguments[3], value(arguments[1]).integer()};
   if (typed) {
@@ -285,6 +291,7 @@ void PickleMachine::set_state(PickleId target, PickleId state) {
   const bool is_type = tree_.names[of.index].role == NameRole::kScalarType;
   if (!is(state, is_type ? PickleKind::kTuple : PickleKind::kDictionary))
     refuse("the attributes of a '" + called(of.index) + "' are " + words_for(value(state).kind));
+  count_items(pairs.size());
   for (std::size_t i = 0; !is_type && i < pairs.size(); i += 2) {
     const std::string_view key = is(pairs[i], PickleKind::kText) ? tree_.text_of(value(pairs[i])) : std::string_view();
     if (key.empty() || key.starts_with("__"))

@@ -1,5 +1,6 @@
 #include "core/weights/pickle_machine.h"
 
+#include <algorithm>
 #include <bit>
 
 #include "core/base/error.h"
@@ -260,11 +261,11 @@ bool PickleMachine::call(unsigned char code) {
 
 /// A name is refused when it is read, so that it cannot hide in a value that is thrown away.
 void PickleMachine::push_named(std::string_view module, std::string_view name) {
-  const std::string_view shown_module = module.substr(0, kLongestPickleName),
-                         shown_name = name.substr(0, kLongestPickleName);
-  const std::string key = std::string(shown_module) + " " + std::string(shown_name);
-  if (const auto known = names_.find(key); known != names_.end() && key.size() == module.size() + 1 + name.size())
-    return push(known->second);
+  if (std::max(module.size(), name.size()) > kLongestPickleName)
+    refuse("it names '" + printable(module.substr(0, kLongestPickleName)) +
+           "…', which is longer than any name of weights");
+  const std::string key = std::string(module) + " " + std::string(name);
+  if (const auto known = names_.find(key); known != names_.end()) return push(known->second);
   std::optional<PickleName> found = known_pickle_name(module, name);
   if (!found) refuse("it names '" + printable(key) + "', which is not among the names that weights are made of");
   tree_.names.push_back(std::move(*found));
@@ -313,10 +314,14 @@ PickleId PickleMachine::make_items(PickleKind kind, std::span<const PickleId> it
   return id;
 }
 
+void PickleMachine::count_items(std::size_t count) {
+  item_count_ += count;
+  if (item_count_ > kMostItems) refuse("its containers hold more than " + with_thousands(kMostItems) + " items");
+}
+
 void PickleMachine::add_items(PickleId container, std::span<const PickleId> items) {
   if (items.empty()) return;
-  item_count_ += items.size();
-  if (item_count_ > kMostItems) refuse("its containers hold more than " + with_thousands(kMostItems) + " items");
+  count_items(items.size());
   std::uint32_t& index = tree_.values[container].index;
   if (index == 0) {
     index = static_cast<std::uint32_t>(tree_.items.size());

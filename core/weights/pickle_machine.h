@@ -56,6 +56,8 @@ class PickleMachine {
   void push(PickleId id);
   PickleId make(PickleKind kind, std::uint32_t index, std::uint64_t bits);
   PickleId make_items(PickleKind kind, std::span<const PickleId> items);
+  /// Each time that items are put into a container, or gone through.
+  void count_items(std::size_t count);
   void add_items(PickleId container, std::span<const PickleId> items);
   void add_pairs(PickleId dictionary, std::span<const PickleId> items);
 

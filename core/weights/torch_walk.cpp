@@ -16,6 +16,16 @@ constexpr std::size_t kLongestPath = 1024;
 constexpr std::uint64_t kMostText = std::uint64_t{64} << 20;
 constexpr std::uint64_t kEntryBytes = 256;  ///< what one entry takes beside its texts
 
+/// C0, DEL, and C1 as UTF-8 has it: what a terminal may take for a command.
+bool has_control_characters(std::string_view text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if (byte < 0x20 || byte == 0x7F) return true;
+    if (byte == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0) return true;
+  }
+  return false;
+}
+
 class WeightWalker {
  public:
   WeightWalker(const PickleTree& tree, std::uint64_t most_bytes, const std::string& file)
@@ -23,7 +33,7 @@ class WeightWalker {
 
   /// @param tensors  false: below a module's plain attribute, where tensors are caches and only texts and numbers count
   void visit(PickleId id, int depth, bool tensors) {
-    if (++visits_ > kMostVisits) refuse("it has more than " + with_thousands(kMostVisits) + " values, or repeats some");
+    count_values(1);
     if (depth > kDeepest) {
       if (tensors) refuse("'" + printable(path_) + "' lies deeper than 64 levels, or is part of itself");
       return;
@@ -54,6 +64,12 @@ class WeightWalker {
  private:
   [[noreturn]] void refuse(const std::string& message) const { refuse_torch(file_, message); }
 
+  /// Values that are looked at, each time: one that is part of many is as much work as many.
+  void count_values(std::size_t count) {
+    visits_ += count;
+    if (visits_ > kMostVisits) refuse("it has more than " + with_thousands(kMostVisits) + " values, or repeats some");
+  }
+
   void visit_below(std::string_view name, PickleId id, int depth, bool tensors) {
     const std::size_t length = path_.size();
     if (length + name.size() >= kLongestPath)
@@ -76,7 +92,10 @@ class WeightWalker {
   }
 
   std::string key_of(const PickleValue& key) const {
-    if (key.kind == PickleKind::kText) return std::string(tree_.text_of(key));
+    if (key.kind == PickleKind::kText) {
+      if (key.second() >= kLongestPath) refuse("below '" + printable(path_) + "' there is a name that is too long");
+      return std::string(tree_.text_of(key));
+    }
     return is_plain(key) ? plain_text(key) : words_for(key.kind);
   }
 
@@ -91,6 +110,7 @@ class WeightWalker {
   /// A module's parameters, buffers and children have names of their own level, as in its state dict.
   void visit_object(PickleId state, int depth, bool tensors) {
     if (state == kNoValue || tree_[state].kind != PickleKind::kDictionary) return;
+    count_values(tree_.items_of(tree_[state]).size());
     const PickleId parameters = tree_.find(state, "_parameters");
     if (parameters != kNoValue && tensors) {
       visit_members(parameters, kNoValue, depth);
@@ -108,10 +128,12 @@ class WeightWalker {
     if (dictionary == kNoValue || tree_[dictionary].kind != PickleKind::kDictionary) return;
     std::set<std::string_view> left_out;
     if (without != kNoValue) {
+      count_values(tree_.items_of(tree_[without]).size());
       for (const PickleId item : tree_.items_of(tree_[without]))
         if (tree_[item].kind == PickleKind::kText) left_out.insert(tree_.text_of(tree_[item]));
     }
     const std::span<const PickleId> pairs = tree_.items_of(tree_[dictionary]);
+    count_values(pairs.size());
     for (std::size_t i = 0; i < pairs.size(); i += 2) {
       const std::string key = key_of(tree_[pairs[i]]);
       if (!left_out.contains(key)) visit_below(key, pairs[i + 1], depth, true);
@@ -119,18 +141,26 @@ class WeightWalker {
   }
 
   void add_tensor(const TorchTensor& tensor) {
-    const auto is_control = [](char c) { return (c >= 0 && c < 0x20) || c == 0x7F; };
-    if (std::any_of(path_.begin(), path_.end(), is_control))
-      refuse("a tensor's name has control characters: '" + printable(path_) + "'");
+    if (has_control_characters(path_)) refuse("a tensor's name has control characters: '" + printable(path_) + "'");
     if (!names_.insert(path_).second) refuse("two of its tensors are named '" + printable(path_) + "'");
     TorchView view{tree_.integers_of(tensor.size), tree_.integers_of(tensor.stride), tensor.offset, tensor.type};
     const std::uint64_t bytes = laid_out_bytes(view);
     if (__builtin_add_overflow(total_bytes_, bytes, &total_bytes_) || total_bytes_ > most_bytes_) {
       refuse("its tensors up to '" + printable(path_) + "', laid out, take more than twice the file and 128 MiB");
     }
+    count_span(view);
     charge(2 * path_.size() + 3 * sizeof(std::int64_t) * view.size.size());
     found_.tensors.push_back({path_, view.type, view.size, bytes});
     found_.views.push_back({std::move(view), tensor.storage});
+  }
+
+  /// What has gaps is read with them.
+  void count_span(const TorchView& view) {
+    constexpr std::uint64_t kMostReading = 8;  // times what all tensors may take
+    if (is_contiguous(view)) return;
+    const std::uint64_t bytes = storage_range(view).bytes;
+    if (__builtin_add_overflow(spanned_bytes_, bytes, &spanned_bytes_) || spanned_bytes_ / kMostReading > most_bytes_)
+      refuse("its tensors up to '" + printable(path_) + "' repeat the same storage again and again, with gaps");
   }
 
   void add_text(const PickleValue& value) {
@@ -152,7 +182,7 @@ class WeightWalker {
   const std::uint64_t most_bytes_;
   const std::string& file_;
   std::string path_;
-  std::uint64_t visits_ = 0, total_bytes_ = 0, text_bytes_ = 0;
+  std::uint64_t visits_ = 0, total_bytes_ = 0, spanned_bytes_ = 0, text_bytes_ = 0;
   std::set<std::string> names_;
   WalkedWeights found_;
 };

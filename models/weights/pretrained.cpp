@@ -145,7 +145,7 @@ Beginning of_foreign_file(const WeightsFile& file, const std::string& name, cons
   if (!found.part.empty()) beginning.remark = "; they are its '" + found.part + "'";
   if (found.names_are_cocos && !share_a_name(beginning.names, to_classes)) beginning.names.clear();
   if (beginning.names.empty())
-    beginning.remark += "; it names no classes: they are taken in their order";
+    beginning.remark += "; it names no classes: they are taken in their order where their number is the model's";
   else if (found.names_are_cocos)
     beginning.remark += "; it names no classes: its 80 are taken for COCO's";
   return beginning;

@@ -93,7 +93,33 @@ void add_texts(HostileFiles& files) {
   std::string wide = "}(";
   for (int i = 0; i < 200'000; ++i) wide += text(std::to_string(i)) + "K\1";
   add(files, "wide_below_long_path", "}" + text(std::string(900, 'p')) + wide + "us");
+  std::string again;
+  for (int i = 0; i < 10'000; ++i) again += "h\x01h\x02\x93";
+  add(files, "long_names",
+      "](" + text("torch.nn.modules." + megabytes) + "q\x01" + text("Conv2d") + "q\x02" + again + "e");
   add(files, "text_as_pickle", text(std::string(20 << 20, 'x')), Verdict::kRead);
+}
+
+/// One value that is part of many others.
+void add_repeated(HostileFiles& files) {
+  const std::string none = text("_x") + "q\x02N";
+  const std::string state = "}(" + none + repeated("h\x02N", 800'000) + "u";
+  const std::string sequential = global("torch.nn.modules.container", "Sequential");
+  add(files, "module_repeated", "](" + sequential + ")\x81" + state + "bq\x01" + repeated("h\x01", 200'000) + "e");
+  add(files, "state_repeated",
+      "](" + state + "q\x03" + sequential + "q\x01" +
+          repeated("h\x01)\x81h\x03"
+                   "b",
+                   100'000) +
+          "e");
+  constexpr int kFloats = 1 << 20;
+  std::string views = "}(";
+  const std::string size = tuple({integer(2)}), stride = tuple({integer(kFloats - 1)});
+  for (int i = 0; i < 10'000; ++i)
+    views += text(std::to_string(i)) + tensor(storage({.count = kFloats}), 0, size, stride);
+  files.push_back({"bomb_storage_repeated",
+                   archive(parts_of(pickle(views + "u"), std::string(4 * std::size_t{kFloats}, '\1'))),
+                   Verdict::kRefuse, "with gaps"});
 }
 
 /// One float that stands for many, in tensors that are not too large one by one.
@@ -119,6 +145,7 @@ void add_bombs(HostileFiles& files) {
   add_depth(files);
   add_numbers(files);
   add_texts(files);
+  add_repeated(files);
   add_expansions(files);
 }
 

@@ -66,6 +66,8 @@ void add_tensors(HostileFiles& files) {
   };
   add("of_nothing", call(build, {}));
   add("of_five", call(build, {storage(), integer(0), size, stride, kNo}));
+  add("negated", call(build, {storage(), integer(0), size, stride, kNo, no_hooks(), dictionary({text("neg"), kYes})}),
+      "negated or conjugated");
   add("of_eight", call(build, {storage(), integer(0), size, stride, kNo, no_hooks(), kNothing, kNothing}));
   add("in_list", call(build, {"]", integer(0), size, stride, kNo, no_hooks()}), "a tensor lies in a list");
   add("in_text", call(build, {text("0"), integer(0), size, stride, kNo, no_hooks()}));
@@ -168,7 +170,9 @@ void add_cycles_and_names(HostileFiles& files) {
   files.push_back({"container_two_names",
                    file_of(dictionary({text("a.b"), tensor(), text("a"), dictionary({text("b"), tensor()})})),
                    Verdict::kRefuse, "two of its tensors"});
-  for (const std::string& name : {"a\nb"s, "\x1b[2J"s, "a\0b"s})
+  for (const std::string& name : {"a\nb"s, "\x1b[2J"s, "a\0b"s,
+                                  "\xc2\x9b"
+                                  "2J"s})
     files.push_back({"container_control_" + std::to_string(files.size()), file_of(dictionary({text(name), tensor()})),
                      Verdict::kRefuse, "control characters"});
   files.push_back({"container_name_of_a_megabyte", file_of(dictionary({text(std::string(1 << 20, 'n')), tensor()})),
