@@ -67,7 +67,8 @@ class C10dGroup : public ProcessGroup {
     run("a barrier", [&] { return backend_->barrier(); });
   }
   /// Over connections of its own: its messages and those of the other collectives, which a backward pass may wait for
-  /// (BatchNorm of all ranks together), need no common order then.
+  /// (BatchNorm of all ranks together), need no common order then; NCCL keeps that of the calls, which is one on all
+  /// ranks.
   std::unique_ptr<GradientReducer> do_make_reducer(std::vector<torch::Tensor> parameters) override {
     const std::string name = "gradients" + std::to_string(reducers_++);
     auto backend = connect(name, parameters.front().device());

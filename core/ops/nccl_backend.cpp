@@ -31,11 +31,12 @@ void check_declarations(const ncclConfig_t& config) {
 
 void keep_nccl_from_aborting() {
   constexpr int kKeepUsers = 0;
-  for (const auto& [name, value] : std::array<std::pair<const char*, const char*>, 4>{
+  for (const auto& [name, value] : std::array<std::pair<const char*, const char*>, 5>{
            {{"TORCH_NCCL_ASYNC_ERROR_HANDLING", "2"},  // CleanUpOnly: aborts NCCL's kernels, not the process
             {"TORCH_NCCL_ENABLE_MONITORING", "0"},     // nobody watches the watchdog
             {"TORCH_NCCL_RETHROW_CUDA_ERRORS", "0"},   // a fault of the card is told by who computes there
-            {"TORCH_NCCL_DUMP_ON_TIMEOUT", "0"}}})
+            {"TORCH_NCCL_DUMP_ON_TIMEOUT", "0"},
+            {"NCCL_LAUNCH_ORDER_IMPLICIT", "1"}}})  // two communicators at work run in the order of their calls
     ::setenv(name, value, kKeepUsers);
 }
 

@@ -28,7 +28,8 @@ c10::intrusive_ptr<c10d::Backend> make_nccl_backend(const c10::intrusive_ptr<c10
                                                     const NcclOptions& options);
 
 /// LibTorch's own watching over NCCL ends the process with a text of its own when a peer is gone. It is asked, by
-/// environment variables where the user has not set them, to end the waiting alone. Before there is another thread.
+/// environment variables where the user has not set them, to end the waiting alone. NCCL is asked to keep the order of
+/// calls among several communicators. Before there is another thread.
 void keep_nccl_from_aborting();
 
 }  // namespace rtdetr

@@ -186,7 +186,7 @@ std::vector<std::vector<Detection>> Detector::detect(std::span<const RgbView> pi
   DetectionTimes measured;
   const torch::Tensor batch =
       preprocess(pictures, s.size, s.options.resampling.value_or(s.info.resampling)).to(s.device);
-  wait_for(s.device);
+  if (times) wait_for(s.device);
   measured.preprocess_ms = watch.lap();
   ForwardOptions forward;
   forward.decoder_layers = s.options.decoder_layers;
@@ -195,7 +195,7 @@ std::vector<std::vector<Detection>> Detector::detect(std::span<const RgbView> pi
     const AutocastScope autocast(s.options.precision, s.device);
     return model->forward(batch, forward);
   }();
-  wait_for(s.device);
+  if (times) wait_for(s.device);
   measured.model_ms = watch.lap();
 
   std::vector<PictureSize> sizes;

@@ -150,9 +150,8 @@ void add_output_keys(std::vector<Key>& keys) {
 void add_machine_keys(std::vector<Key>& keys) {
   Section s(keys, "machine");
   s.add("device", &Settings::device, kWorkers, "", "cpu",
-        "where to compute: cpu, auto (the first GPU that can be used, else the CPU), cuda, cuda:1, or numbers of GPUs: "
-        "0 or "
-        "0,1")
+        "where to compute: cpu, auto (the first GPU if it answers, else the CPU), cuda, cuda:1, or numbers of GPUs: 0 "
+        "or 0,1")
       .on_resume = kMayChange;
   s.flag(
        "deterministic", &Settings::deterministic, kTrain,

@@ -17,8 +17,8 @@ namespace {
 bool is_lost_device(const std::string& text) {
   for (const char* words :
        {"ECC error", "NVLink error", "device is lost", "GPU is lost", "fallen off the bus", "no CUDA-capable device",
-        "device(s) is/are busy or unavailable", "hardware stack error", "unspecified launch failure",
-        "launch timed out", "system not yet initialized", "device requires reset", "unknown error"}) {
+        "device(s) is/are busy or unavailable", "hardware stack error", "launch timed out",
+        "system not yet initialized", "device requires reset", "unknown error"}) {
     if (text.find(words) != std::string::npos) return true;
   }
   return false;

@@ -22,6 +22,7 @@
 #include "core/ops/device.h"
 #include "train/process/cpu_quota.h"
 #include "train/process/job.h"
+#include "train/process/launched_rank.h"
 
 namespace rtdetr {
 
@@ -33,12 +34,19 @@ int read_number(const std::string& file, int otherwise) {
   return in >> value ? value : otherwise;
 }
 
-/// Of processes that train together each has a GPU of its own.
+/// Of processes that train together each has a GPU of its own, or all of a machine compute on the CPU: auto settles for
+/// that only where there is no GPU. Our launcher shows its ranks all GPUs, others may show each the one that is its
+/// own.
 OpenedDevice device_of(const Settings& settings) {
+  using Kind = DeviceChoice::Kind;
   DeviceChoice choice = device_choice(settings.device, settings.origin_of("device"));
-  if (choice.kind == DeviceChoice::Kind::kCpu) return open_device(choice);
+  if (choice.kind == Kind::kCpu) return open_device(choice);
   const auto world = world_of_this_process();
-  choice.gpus = {gpu_of_process(choice, world ? world->local_rank : 0, visible_gpus())};
+  const int gpus = visible_gpus();
+  if (is_launched_rank() && gpus == 1 && choice.each_its_own && world->local_rank > 0)
+    throw ConfigError(choice.argument + ": there is 1 GPU for several processes; start one (nproc=1)");
+  if (world && world->size > 1 && gpus > 0) choice.kind = Kind::kCuda;
+  choice.gpus = {gpu_of_process(choice, world ? world->local_rank : 0, gpus)};
   return open_device(choice);
 }
 

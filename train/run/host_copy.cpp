@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include <c10/core/DeviceGuard.h>
 #include <torch/torch.h>
 
 #include "core/ops/streams.h"
@@ -33,7 +34,10 @@ HostState HostCopy::take(TensorMap state) {
     tensor = host;
   }
   const auto mark = std::make_shared<c10::Event>(mark_behind(current_stream(device)));
-  return {std::move(state), [mark] { mark->synchronize(); }};
+  return {std::move(state), [mark, device] {
+            const c10::DeviceGuard on(device);  // else another card is the waiting thread's
+            mark->synchronize();
+          }};
 }
 
 }  // namespace rtdetr

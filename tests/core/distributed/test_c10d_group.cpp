@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/base/error.h"
+#include "core/distributed/peer_failure.h"
 #include "tests/support/captured_stderr.h"
 #include "tests/support/rank_threads.h"
 #include "tests/support/temporary_folder.h"
@@ -235,6 +236,17 @@ TEST_CASE("a silent rank is given up after the peers' time, and its group ends w
     throw Error(failure.code, failure.text);
   });
   for (const Failure& failure : failures) check_peer_failure(failure, {"does not answer"});
+}
+
+TEST_CASE("a fault of this rank's own GPU is not taken for another rank's") {
+  const Rendezvous me{.rank = 1, .size = 2};
+  const c10::SourceLocation here{__func__, __FILE__, __LINE__};
+  CHECK_THROWS_AS(among_peers(me, "a reduction", [&] { throw c10::AcceleratorError(here, 214, "CUDA error"); }),
+                  c10::AcceleratorError);
+  CHECK_THROWS_AS(among_peers(me, "a reduction", [&] { throw c10::OutOfMemoryError(here, "CUDA out of memory"); }),
+                  c10::OutOfMemoryError);
+  CHECK(failure_of([&] { among_peers(me, "a reduction", [] { throw std::runtime_error("gone"); }); }).code ==
+        ExitCode::kPeer);
 }
 
 }  // namespace rtdetr

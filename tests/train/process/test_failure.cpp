@@ -47,10 +47,12 @@ TEST_CASE("a GPU without memory and one that stopped working are told apart from
   CHECK_THAT(full.what(), Catch::Contains("the GPU has not enough memory") && Catch::Contains("2 GiB"));
   CHECK(code_of("CUDA error: out of memory") == ExitCode::kMemory);
   CHECK(code_of("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`") == ExitCode::kMemory);
-  for (const char* words : {"CUDA error: uncorrectable ECC error encountered", "CUDA error: unspecified launch failure",
-                            "CUDA error: CUDA-capable device(s) is/are busy or unavailable"})
+  for (const char* words :
+       {"CUDA error: uncorrectable ECC error encountered", "CUDA error: the launch timed out and was terminated",
+        "CUDA error: CUDA-capable device(s) is/are busy or unavailable"})
     CHECK(code_of(words) == ExitCode::kIo);
-  for (const char* words : {"CUDA error: device-side assert triggered", "CUDA error: an illegal memory access"})
+  for (const char* words : {"CUDA error: device-side assert triggered", "CUDA error: an illegal memory access",
+                            "CUDA error: unspecified launch failure"})
     CHECK(code_of(words) == ExitCode::kInternal);
   const Error lost =
       error_of([&] { throw c10::AcceleratorError(here, 214, "CUDA error: uncorrectable ECC error\nx"); });
