@@ -19,7 +19,7 @@ inline constexpr unsigned char kMark = '(', kStop = '.', kBinInt = 'J', kBinInt1
 
 }  // namespace opcode
 
-/// "INST" or "0xff": its name in Python's documentation, also of those that are not implemented.
+/// "INST" or "0xff": its name in Python's documentation, also of those that no file of weights has.
 std::string describe_opcode(unsigned char code);
 
 }  // namespace rtdetr

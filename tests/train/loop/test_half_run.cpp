@@ -9,8 +9,8 @@
 #include "tests/support/captured_stderr.h"
 #include "tests/support/micro_run.h"
 #include "tests/support/run_record.h"
-#include "tests/support/stop_when.h"
 #include "tests/support/temporary_folder.h"
+#include "tests/support/train_here.h"
 #include "train/loop/experiment.h"
 #include "train/loop/run_start.h"
 #include "train/loop/trainer.h"
@@ -19,6 +19,7 @@ namespace rtdetr {
 
 using test::make_micro_run;
 using test::TemporaryFolder;
+using test::train_here;
 
 namespace {
 
@@ -26,20 +27,6 @@ using End = RunOutcome::End;
 
 std::filesystem::path folder_of(const Settings& settings, const std::string& name) {
   return std::filesystem::path(settings.project) / name;
-}
-
-/// Runs until the end, or until the trainer has asked `asks` times whether to stop.
-RunOutcome go(const Settings& settings, const std::string& name, int asks = 1 << 30) {
-  at::set_num_threads(1);
-  const RunFolder folder(folder_of(settings, name));
-  const auto checkpoint = load_run(folder);
-  Experiment experiment = prepare_experiment(settings);
-  if (checkpoint) take_over(experiment, *checkpoint);
-  Trainer trainer(train_input(experiment), train_options(experiment), folder);
-  test::StopWhen stop([&asks] { return --asks < 0; });
-  trainer.observe(stop);
-  if (checkpoint) trainer.resume(*checkpoint);
-  return trainer.fit();
 }
 
 void set_factor(const Settings& settings, const std::string& name, double factor) {
@@ -72,18 +59,18 @@ TEST_CASE("a run in fp16 whose factor still moves is stopped anywhere and ends i
   settings.val_every = 4;
   settings.accumulate = GENERATE(1, 2);
   const auto begin = [&](const std::string& name) {
-    REQUIRE(go(settings, name, 1).end == End::kStopped);  // after two steps
+    REQUIRE(train_here(settings, name, 1).end == End::kStopped);  // after two steps
     set_factor(settings, name, 1 << 20);
   };
   begin("whole");
-  REQUIRE(go(settings, "whole").end == End::kFinished);
+  REQUIRE(train_here(settings, "whole").end == End::kFinished);
   const auto steps = steps_of(settings, "whole");
   REQUIRE(steps.size() > 2);
   CHECK(steps[2]["loss_scale"] > steps.back()["loss_scale"]);
   CHECK(steps.back()["applied"] == true);
   begin("stopped");
-  for (const int asks : {1, 2, 0, 4}) REQUIRE(go(settings, "stopped", asks).end == End::kStopped);
-  REQUIRE(go(settings, "stopped").end == End::kFinished);
+  for (const int asks : {1, 2, 0, 4}) REQUIRE(train_here(settings, "stopped", asks).end == End::kStopped);
+  REQUIRE(train_here(settings, "stopped").end == End::kFinished);
   CHECK(test::state_of(temp / "runs/stopped") == test::state_of(temp / "runs/whole"));
   CHECK(test::record_of(temp / "runs/stopped") == test::record_of(temp / "runs/whole"));
 }
@@ -93,10 +80,10 @@ TEST_CASE("steps that only find the factor are no steps that diverge: no limit c
   Settings settings = half_run(temp);
   settings.epochs = 8;
   settings.val = false;
-  REQUIRE(go(settings, "exp", 1).end == End::kStopped);
+  REQUIRE(train_here(settings, "exp", 1).end == End::kStopped);
   set_factor(settings, "exp", 1e12);
   RunOutcome outcome;
-  const std::string said = test::stderr_of([&] { outcome = go(settings, "exp"); });
+  const std::string said = test::stderr_of([&] { outcome = train_here(settings, "exp"); });
   CHECK(outcome.end == End::kFinished);
   CHECK(outcome.skipped == 0);
   CHECK_THAT(said, !Catch::Contains("refused"));
@@ -134,11 +121,11 @@ TEST_CASE("a run that is continued keeps the type that it began with, whatever a
   settings.epochs = 1;
   Settings other = settings;
   other.amp = "off";
-  REQUIRE(go(settings, "half", 1).end == End::kStopped);
-  REQUIRE(go(other, "half").end == End::kFinished);
+  REQUIRE(train_here(settings, "half", 1).end == End::kStopped);
+  REQUIRE(train_here(other, "half").end == End::kFinished);
   CHECK(steps_of(settings, "half").back().contains("loss_scale"));
-  REQUIRE(go(other, "whole", 1).end == End::kStopped);
-  REQUIRE(go(settings, "whole").end == End::kFinished);
+  REQUIRE(train_here(other, "whole", 1).end == End::kStopped);
+  REQUIRE(train_here(settings, "whole").end == End::kFinished);
   CHECK_FALSE(steps_of(settings, "whole").back().contains("loss_scale"));
   CHECK_FALSE(load_tensors(temp / "runs/whole/last.safetensors").tensors.contains("loss_scale.factor"));
 }

@@ -16,6 +16,7 @@
 #include "tests/support/stop_when.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/thread_world.h"
+#include "tests/support/train_here.h"
 #include "train/loop/experiment.h"
 #include "train/loop/run_start.h"
 #include "train/report/detection_report.h"
@@ -25,22 +26,9 @@ namespace rtdetr {
 using test::FileSizeLimit;
 using test::make_micro_run;
 using test::TemporaryFolder;
+using test::train_here;
 
 namespace {
-
-/// Runs until the end, or until the trainer has asked `asks` times whether to stop.
-RunOutcome run(const Settings& settings, const std::string& name, int asks = 1 << 30) {
-  at::set_num_threads(1);
-  const RunFolder folder(std::filesystem::path(settings.project) / name);
-  const auto checkpoint = load_run(folder);
-  Experiment experiment = prepare_experiment(settings);
-  if (checkpoint) take_over(experiment, *checkpoint);
-  Trainer trainer(train_input(experiment), train_options(experiment), folder);
-  test::StopWhen stop([&asks] { return --asks < 0; });
-  trainer.observe(stop);
-  if (checkpoint) trainer.resume(*checkpoint);
-  return trainer.fit();
-}
 
 TensorMap saved_state(const Settings& settings, const std::string& name) {
   return load_tensors(std::filesystem::path(settings.project) / name / "last.safetensors").tensors;
@@ -83,8 +71,8 @@ void check_stops(const Settings& settings, std::initializer_list<int> asks) {
   for (const int ask : asks) {
     CAPTURE(ask);
     const std::string name = "stopped-" + std::to_string(ask);
-    REQUIRE(run(settings, name, ask).end == RunOutcome::End::kStopped);
-    REQUIRE(run(settings, name).end == RunOutcome::End::kFinished);
+    REQUIRE(train_here(settings, name, ask).end == RunOutcome::End::kStopped);
+    REQUIRE(train_here(settings, name).end == RunOutcome::End::kFinished);
     CHECK(differences(saved_state(settings, name), expected).empty());
     CHECK(step_lines(settings, name) == step_lines(settings, "whole"));
     CHECK(table_without_time(settings, name) == table_without_time(settings, "whole"));
@@ -100,7 +88,7 @@ TEST_CASE("a run that is stopped anywhere and continued ends in the same bits") 
   settings.milestones = {1, 2};
   settings.multi_scale_until = 0.3;  // off from the second epoch on
   settings.strong_until = 0.6;       // from the third
-  const RunOutcome whole = run(settings, "whole");
+  const RunOutcome whole = train_here(settings, "whole");
   REQUIRE(whole.end == RunOutcome::End::kFinished);
   REQUIRE(whole.steps == 18);
 
@@ -113,10 +101,10 @@ TEST_CASE("validations inside epochs leave the training as it is, and are there 
   const TemporaryFolder temp;
   Settings settings = make_micro_run(temp.path());
   settings.val_every = 3;
-  run(settings, "by-epochs");
+  train_here(settings, "by-epochs");
   settings.val_steps = 4;
   settings.given["val_steps"] = "command line";
-  REQUIRE(run(settings, "whole").end == RunOutcome::End::kFinished);
+  REQUIRE(train_here(settings, "whole").end == RunOutcome::End::kFinished);
   const ResultsTable table = read_results(temp / "runs/whole/results.csv");
   CHECK(*table.find("epoch") == std::vector<double>{1, 1, 2, 2, 3, 3});
   CHECK(*table.find("step") == std::vector<double>{4, 6, 8, 12, 16, 18});
@@ -135,9 +123,9 @@ TEST_CASE("a run with gradient accumulation, stopped after every step, ends in t
   Settings settings = make_micro_run(temp.path());
   settings.accumulate = 4;  // 6 batches an epoch: steps of 4 and 2
   settings.val = false;
-  CHECK(run(settings, "whole").steps == 6);
+  CHECK(train_here(settings, "whole").steps == 6);
   int stops = 0;
-  while (run(settings, "stopped", 0).end == RunOutcome::End::kStopped) ++stops;
+  while (train_here(settings, "stopped", 0).end == RunOutcome::End::kStopped) ++stops;
   CHECK(stops == 6);
   CHECK(differences(saved_state(settings, "stopped"), saved_state(settings, "whole")).empty());
 }
@@ -146,11 +134,11 @@ TEST_CASE("loader threads do not change a run") {
   const TemporaryFolder temp;
   Settings settings = make_micro_run(temp.path());
   settings.epochs = 1;
-  run(settings, "one");
+  train_here(settings, "one");
   for (const int workers : {0, 4}) {
     settings.workers = workers;
     const std::string name = "workers-" + std::to_string(workers);
-    run(settings, name);
+    train_here(settings, name);
     CHECK(differences(saved_state(settings, name), saved_state(settings, "one")).empty());
   }
 }
@@ -159,9 +147,9 @@ TEST_CASE("a finished run is left alone") {
   const TemporaryFolder temp;
   Settings settings = make_micro_run(temp.path());
   settings.epochs = 1;
-  run(settings, "exp");
+  train_here(settings, "exp");
   const auto before = read_text_file(temp / "runs/exp/last.safetensors");
-  CHECK(run(settings, "exp").end == RunOutcome::End::kAlreadyFinished);
+  CHECK(train_here(settings, "exp").end == RunOutcome::End::kAlreadyFinished);
   CHECK((read_text_file(temp / "runs/exp/last.safetensors") == before));
 }
 
@@ -169,7 +157,7 @@ TEST_CASE("after its first epoch a run's last file opens as the model of its bes
   const TemporaryFolder temp;
   Settings settings = make_micro_run(temp.path());
   settings.epochs = 1;
-  run(settings, "exp");
+  train_here(settings, "exp");
   const LoadedModel last = load_model(temp / "runs/exp/last.safetensors");
   const LoadedModel best = load_model(temp / "runs/exp/best.safetensors");
   CHECK(last.info.names == best.info.names);
@@ -185,20 +173,20 @@ TEST_CASE("a continued run knows its best epoch: what is worse or equal does not
   const TemporaryFolder temp;
   Settings settings = make_micro_run(temp.path());
   settings.epochs = 1;
-  REQUIRE(run(settings, "exp").best_epoch == 0);
+  REQUIRE(train_here(settings, "exp").best_epoch == 0);
   const auto last = temp / "runs/exp/last.safetensors";
   const std::string best = read_text_file(temp / "runs/exp/best.safetensors");
   TensorFile content = load_tensors(last);
   content.tensors.at("run.best_ap").fill_(0.9);  // more than the micro run's second epoch reaches
   save_tensors(last, content.tensors, content.metadata);
   settings.epochs = 2;
-  const RunOutcome outcome = run(settings, "exp");
+  const RunOutcome outcome = train_here(settings, "exp");
   CHECK(outcome.best_ap == 0.9);
   CHECK(outcome.best_epoch == 0);
   CHECK((read_text_file(temp / "runs/exp/best.safetensors") == best));
 
   settings.lr0 = 1e-30;  // every epoch has the AP of the first
-  const RunOutcome still = run(settings, "still");
+  const RunOutcome still = train_here(settings, "still");
   CHECK(still.epochs == 2);
   CHECK(still.best_epoch == 0);
 }
@@ -209,7 +197,7 @@ TEST_CASE(
   Settings settings = make_micro_run(temp.path());
   settings.epochs = 4;
   settings.save_period = 2;
-  run(settings, "exp", 4 * 6 + 2 * 6);  // stopped in the fourth epoch
+  train_here(settings, "exp", 4 * 6 + 2 * 6);  // stopped in the fourth epoch
   for (const int epoch : {1, 2, 3, 4}) {
     const auto file = temp / "runs/exp" / ("epoch-" + std::to_string(epoch) + ".safetensors");
     CHECK(std::filesystem::exists(file) == (epoch == 2));
@@ -223,7 +211,7 @@ TEST_CASE(
   TensorFile last = load_tensors(temp / "runs/exp/last.safetensors");
   last.metadata["best_confidence"] = "0.41";
   save_tensors(temp / "runs/exp/last.safetensors", last.tensors, last.metadata);
-  run(settings, "exp", 0);  // one step more, no validation
+  train_here(settings, "exp", 0);  // one step more, no validation
   CHECK(load_model(temp / "runs/exp/last.safetensors").info.best_confidence == 0.41);
 }
 
@@ -232,7 +220,7 @@ TEST_CASE("an epoch's losses in results.csv are the means of its own steps") {
   Settings settings = make_micro_run(temp.path());
   settings.val = false;
   settings.epochs = 2;
-  run(settings, "exp");
+  train_here(settings, "exp");
   std::vector<double> sums(2, 0);
   for (const std::string& line : step_lines(settings, "exp")) {
     const auto step = nlohmann::json::parse(line);
@@ -247,31 +235,31 @@ TEST_CASE("a run is not continued with other settings, the key is named") {
   const TemporaryFolder temp;
   Settings settings = make_micro_run(temp.path());
   settings.epochs = 1;
-  run(settings, "exp");
+  train_here(settings, "exp");
   Settings changed = settings;
   changed.lr0 = 2e-3;
-  CHECK_THROWS_WITH(run(changed, "exp"), Catch::StartsWith("lr0:"));
+  CHECK_THROWS_WITH(train_here(changed, "exp"), Catch::StartsWith("lr0:"));
   changed = settings;
   changed.batch = 8;
-  CHECK_THROWS_WITH(run(changed, "exp"), Catch::StartsWith("batch:"));
+  CHECK_THROWS_WITH(train_here(changed, "exp"), Catch::StartsWith("batch:"));
   changed = settings;
   changed.num_queries = 10;
-  CHECK_THROWS_AS(run(changed, "exp"), ConfigError);
+  CHECK_THROWS_AS(train_here(changed, "exp"), ConfigError);
 }
 
 TEST_CASE("a damaged last file falls back to the one before, two damaged ones are refused") {
   const TemporaryFolder temp;
   Settings settings = make_micro_run(temp.path());
   settings.epochs = 2;
-  run(settings, "exp");
+  train_here(settings, "exp");
   const TensorMap expected = saved_state(settings, "exp");
   const auto last = temp / "runs/exp/last.safetensors";
   std::filesystem::resize_file(last, std::filesystem::file_size(last) - 1);
-  CHECK(run(settings, "exp").end == RunOutcome::End::kFinished);  // the second epoch once more
+  CHECK(train_here(settings, "exp").end == RunOutcome::End::kFinished);  // the second epoch once more
   CHECK(differences(saved_state(settings, "exp"), expected).empty());
   for (const char* name : {"last", "last-1"})
     std::filesystem::resize_file(temp / "runs/exp" / (std::string(name) + ".safetensors"), 100);
-  CHECK_THROWS_AS(run(settings, "exp"), CheckpointError);
+  CHECK_THROWS_AS(train_here(settings, "exp"), CheckpointError);
 }
 
 TEST_CASE("a save that fails on the way does not end the run, one at its end does") {
@@ -304,7 +292,7 @@ TEST_CASE("a run by time alone is validated when val_every says, however many ep
   settings.time = 1;
   settings.epochs = 2;  // not said: a default, which the time overrides
   settings.val_every = 1000;
-  REQUIRE(run(settings, "exp", 24).end == RunOutcome::End::kStopped);  // after 4 epochs of 6 steps
+  REQUIRE(train_here(settings, "exp", 24).end == RunOutcome::End::kStopped);  // after 4 epochs of 6 steps
   const ResultsTable table = read_results(temp / "runs/exp/results.csv");
   CHECK(*table.find("epoch") == std::vector<double>{1, 2, 3, 4});
   for (const double ap : *table.find("metrics/mAP50-95(B)")) CHECK(std::isnan(ap));
@@ -364,7 +352,7 @@ TEST_CASE("a program's own input and options end in the bits of the command that
   settings.epochs = 1;
   settings.seed = 7;
   settings.multi_scale = 0;
-  run(settings, "command");
+  train_here(settings, "command");
 
   const Dataset train = load_dataset(load_dataset_config(settings.data), "train");
   const Dataset val = load_dataset(load_dataset_config(settings.data), "val");
@@ -462,7 +450,7 @@ TEST_CASE(
   settings.ema_decay = 0.9;
   settings.resample = "opencv";  // pictures of the network's size are as they are
   settings.photometric = settings.zoom_out = settings.iou_crop = settings.flip = settings.multi_scale = 0;
-  CHECK(run(settings, "exp").best_ap > 0.6);
+  CHECK(train_here(settings, "exp").best_ap > 0.6);
   LoadedModel best = load_model(temp / "runs/exp/best.safetensors");
   Experiment experiment = prepare_experiment(settings);
   const auto evaluation = evaluate(best.model, *experiment.val, evaluator_options(experiment));
