@@ -51,7 +51,7 @@ class TreeBuilder : public YAML::EventHandler {
       const OpenNode& map = open_.back();
       node.line = map.node.key_lines.back();
       if (!has_colon_between(map.key_position, mark.pos)) {  // yaml-cpp lets a key go without it
-        refuse(node.line, "key '" + map.node.entries.back().first + "' lacks its ': ' and value");
+        refuse(node.line, "key '" + map.node.entries.back().key + "' lacks its ': ' and value");
       }
     }
     add(std::move(node));
@@ -116,11 +116,11 @@ class TreeBuilder : public YAML::EventHandler {
     if (!map.keys.insert(key).second) {
       int first = line;
       for (std::size_t i = 0; i < map.node.entries.size(); ++i) {
-        if (map.node.entries[i].first == key) first = map.node.key_lines[i];
+        if (map.node.entries[i].key == key) first = map.node.key_lines[i];
       }
       refuse(line, "key '" + key + "' is there twice; first on line " + std::to_string(first));
     }
-    map.node.entries.emplace_back(key, YamlNode());
+    map.node.entries.push_back({key, YamlNode()});
     map.node.key_lines.push_back(line);
     map.has_key = true;
     map.key_position = mark.pos;
@@ -136,7 +136,7 @@ class TreeBuilder : public YAML::EventHandler {
     if (open_.empty()) {
       root_ = std::move(node);
     } else if (in_map()) {
-      open_.back().node.entries.back().second = std::move(node);
+      open_.back().node.entries.back().value = std::move(node);
       open_.back().has_key = false;
     } else {
       open_.back().node.items.push_back(std::move(node));

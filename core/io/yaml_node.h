@@ -4,7 +4,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace rtdetr {
@@ -12,15 +11,16 @@ namespace rtdetr {
 /// One value of a YAML file with the line it stands on. Parsed from yaml-cpp's events under a budget, so neither
 /// aliases, nor depth, nor size can hurt; aliases, tags, merge keys and duplicate keys are refused.
 struct YamlNode {
+  struct Entry;
   enum class Kind { kNull, kScalar, kSequence, kMap };
 
   Kind kind = Kind::kNull;
-  std::string scalar;                                     ///< text of a scalar, as written
-  bool quoted = false;                                    ///< "..." or '...': always text
-  int line = 0;                                           ///< 1-based
-  std::vector<YamlNode> items;                            ///< of a sequence
-  std::vector<std::pair<std::string, YamlNode>> entries;  ///< of a map, in file order; keys are scalars
-  std::vector<int> key_lines;                             ///< of a map: line of each key
+  std::string scalar;           ///< text of a scalar, as written
+  bool quoted = false;          ///< "..." or '...': always text
+  int line = 0;                 ///< 1-based
+  std::vector<YamlNode> items;  ///< of a sequence
+  std::vector<Entry> entries;   ///< of a map, in file order; keys are scalars
+  std::vector<int> key_lines;   ///< of a map: line of each key
 
   bool is_null() const { return kind == Kind::kNull; }
   bool is_scalar() const { return kind == Kind::kScalar; }
@@ -40,6 +40,11 @@ struct YamlNode {
   std::string describe() const;
   /// One-line flow form, `[-1, 1, Conv, [256, 1, 1]]`: for messages and the model table.
   std::string to_flow() const;
+};
+
+struct YamlNode::Entry {
+  std::string key;
+  YamlNode value;
 };
 
 }  // namespace rtdetr

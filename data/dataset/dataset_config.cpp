@@ -61,7 +61,7 @@ class ConfigReader {
   /// Keys that are not read are warned of; those that look like one of ours may be the reason for a fault.
   void check_keys(const YamlNode& map, const std::vector<std::string>& known) {
     for (std::size_t i = 0; i < map.entries.size(); ++i) {
-      const std::string& key = map.entries[i].first;
+      const std::string& key = map.entries[i].key;
       if (std::find(known.begin(), known.end(), key) != known.end() || is_foreign_dataset_key(key)) continue;
       const std::string where = document_.where(map.key_lines[i]) + ": ", hint = dataset_key_hint(key, known);
       if (!hint.empty() && misspelt_.size() < kMostShown)
@@ -191,14 +191,14 @@ class ConfigReader {
   void read_name_map(const YamlNode& map) {
     std::vector<const YamlNode*> by_index(map.entries.size());
     for (std::size_t i = 0; i < map.entries.size(); ++i) {
-      const auto index = parse_integer(map.entries[i].first);
+      const auto index = parse_integer(map.entries[i].key);
       if (!index || *index < 0 || static_cast<std::size_t>(*index) >= by_index.size() || by_index[*index]) {
-        fault(map.key_lines[i], "'names' has the index '" + map.entries[i].first + "'; its " +
+        fault(map.key_lines[i], "'names' has the index '" + map.entries[i].key + "'; its " +
                                     std::to_string(by_index.size()) + " indices must run from 0 to " +
                                     std::to_string(by_index.size() - 1));
         continue;
       }
-      by_index[*index] = &map.entries[i].second;
+      by_index[*index] = &map.entries[i].value;
     }
     for (const YamlNode* node : by_index) {
       if (node) add_name(*node);

@@ -55,13 +55,13 @@ class Converter {
       const Dataset dataset = load_dataset(config_, split.key, classes_.names.empty() ? nullptr : &classes_);
       if (classes_.names.empty()) set_classes(dataset);
       add_split(split.key, dataset);
-      yaml.entries.emplace_back(split.key, split_node(split.key));
+      yaml.entries.push_back({split.key, split_node(split.key)});
     }
     YamlNode names;
     names.kind = YamlNode::Kind::kSequence;
     for (const std::string& name : classes_.names) names.items.push_back(yaml_scalar(name, true));
-    yaml.entries.emplace_back("names", std::move(names));
-    if (config_.exif) yaml.entries.emplace_back("exif", yaml_scalar("true"));
+    yaml.entries.push_back({"names", std::move(names)});
+    if (config_.exif) yaml.entries.push_back({"exif", yaml_scalar("true")});
     write_text(folder_ / "dataset.yaml", write_yaml(yaml));
     return std::move(splits_);
   }
@@ -78,8 +78,8 @@ class Converter {
   YamlNode split_node(const std::string& key) const {
     if (options_.to == AnnotationFormat::kYolo) return yaml_scalar(images_of(key));
     YamlNode node = map_node();
-    node.entries.emplace_back("images", yaml_scalar(images_of(key)));
-    node.entries.emplace_back("annotations", yaml_scalar(json_of(key)));
+    node.entries.push_back({"images", yaml_scalar(images_of(key))});
+    node.entries.push_back({"annotations", yaml_scalar(json_of(key))});
     return node;
   }
 

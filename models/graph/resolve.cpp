@@ -18,7 +18,7 @@ void set_key(YamlNode& map, const std::string& key, const std::string& value) {
       return;
     }
   }
-  map.entries.emplace_back(key, yaml_scalar(value));
+  map.entries.push_back({key, yaml_scalar(value)});
 }
 
 bool answers_to(const ArgumentSpec& spec, const std::string& name) {
@@ -46,7 +46,7 @@ void set_argument(YamlNode& args, const BlockEntry& entry, const std::string& na
       return;
     }
   }
-  args.items.back().entries.emplace_back(name, yaml_scalar(std::to_string(value)));
+  args.items.back().entries.push_back({name, yaml_scalar(std::to_string(value))});
 }
 
 /// @throws ConfigError  for a head that has no such argument
@@ -76,7 +76,7 @@ YamlNode& head_args(YamlNode& root) {
 bool is_standard_scale(const YamlNode& root, const std::string& scale) {
   if (scale.empty()) return true;
   const YamlNode* written = root.find("scale");
-  return (written ? written->scalar : root.find("scales")->entries.front().first) == scale;
+  return (written ? written->scalar : root.find("scales")->entries.front().key) == scale;
 }
 
 }  // namespace

@@ -49,7 +49,7 @@ class SpecReader {
  private:
   void check_keys() {
     for (std::size_t i = 0; i < root_.entries.size(); ++i) {
-      const std::string& key = root_.entries[i].first;
+      const std::string& key = root_.entries[i].key;
       if (std::ranges::find(known_keys(), key) != known_keys().end()) continue;
       mistakes_.add(root_.key_lines[i], "unknown key '" + key + "'" + did_you_mean(key, known_keys()));
     }
@@ -109,7 +109,7 @@ class SpecReader {
                     "key 'scales': expected a map {letter: [depth, width, max_channels]}, found " + scales->describe());
       return;
     }
-    spec_.scale = letter.empty() ? scales->entries.front().first : letter;
+    spec_.scale = letter.empty() ? scales->entries.front().key : letter;
     read_scale_entry(*scales);
   }
 

@@ -29,7 +29,7 @@ std::string told_settings(const Settings& settings) {
     if (!settings.is_given(key) || find_key(key)->on_resume == Key::OnResume::kOfOneCall) continue;
     const bool is_file = (key == "model" || key == "data") && fs::exists(value.scalar);
     YamlNode& told = is_typed(settings, key) ? typed : others;
-    told.entries.emplace_back(key, is_file ? yaml_scalar(fs::absolute(value.scalar).string(), true) : value);
+    told.entries.push_back({key, is_file ? yaml_scalar(fs::absolute(value.scalar).string(), true) : value});
   }
   YamlNode both;
   both.kind = YamlNode::Kind::kMap;

@@ -19,9 +19,9 @@ YamlNode param_groups_node(const std::vector<ParamGroupRule>& rules) {
   for (const ParamGroupRule& rule : rules) {
     YamlNode map;
     map.kind = YamlNode::Kind::kMap;
-    map.entries.emplace_back("match", yaml_scalar(rule.match, true));
-    map.entries.emplace_back("lr_scale", yaml_scalar(format_double(rule.lr_scale)));
-    if (rule.weight_decay) map.entries.emplace_back("weight_decay", yaml_scalar(format_double(*rule.weight_decay)));
+    map.entries.push_back({"match", yaml_scalar(rule.match, true)});
+    map.entries.push_back({"lr_scale", yaml_scalar(format_double(rule.lr_scale))});
+    if (rule.weight_decay) map.entries.push_back({"weight_decay", yaml_scalar(format_double(*rule.weight_decay))});
     list.items.push_back(std::move(map));
   }
   return list;
@@ -86,7 +86,7 @@ std::string settings_to_yaml(const Settings& settings) {
     if (key->name == "epochs" && settings.time > 0 && !settings.is_given("epochs")) continue;  // it does not count
     const bool is_groups = key->name == "param_groups";
     if (is_groups ? settings.param_groups.empty() : value_text(*key, settings).empty()) continue;
-    root.entries.emplace_back(key->name, value_node(*key, settings));
+    root.entries.push_back({key->name, value_node(*key, settings)});
   }
   return "# rtdetr " + info_of(settings.command).name + " cfg=<this file>\n" + write_yaml(root);
 }
