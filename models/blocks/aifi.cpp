@@ -5,6 +5,7 @@
 #include "core/ops/autocast.h"
 #include "models/graph/registry.h"
 #include "models/layers/module_tree.h"
+#include "models/onnx/onnx_ops.h"
 
 namespace rtdetr {
 
@@ -60,6 +61,32 @@ Tensor AifiImpl::forward(const Tensor& x) {
   return encoded.transpose(1, 2).view({x.size(0), x.size(1), x.size(2), x.size(3)});  // channels-last in memory
 }
 
+OnnxValue AifiImpl::emit_mlp(OnnxBuilder& graph, const OnnxValue& tokens) const {
+  const OnnxValue hidden = emit_activation(graph, graph.emit("linear1", linear1_, tokens), options_.activation);
+  return graph.emit("linear2", linear2_, hidden);
+}
+
+OnnxValue AifiImpl::emit_tokens(OnnxBuilder& graph, const OnnxValue& tokens, const OnnxValue& position) const {
+  if (options_.norm_first) {
+    const OnnxValue normed = graph.emit("norm1", norm1_, tokens);
+    const OnnxValue placed = onnx::add(graph, normed, position);
+    const OnnxValue x = onnx::add(graph, tokens, graph.emit("attention", attention_, placed, normed));
+    return onnx::add(graph, x, emit_mlp(graph, graph.emit("norm2", norm2_, x)));
+  }
+  const OnnxValue placed = onnx::add(graph, tokens, position);
+  const OnnxValue mixed = onnx::add(graph, tokens, graph.emit("attention", attention_, placed, tokens));
+  const OnnxValue x = graph.emit("norm1", norm1_, mixed);
+  return graph.emit("norm2", norm2_, onnx::add(graph, x, emit_mlp(graph, x)));
+}
+
+OnnxValue AifiImpl::emit(OnnxBuilder& graph, const OnnxValue& x) const {
+  const std::int64_t height = x.size(2), width = x.size(3);
+  const Tensor table = position_table(height, width, options_.size, options_.order, torch::kFloat32);
+  const OnnxValue tokens = onnx::transpose(graph, onnx::reshape(graph, x, {0, 0, -1}), {0, 2, 1});
+  const OnnxValue encoded = emit_tokens(graph, tokens, graph.constant("position", table));
+  return onnx::reshape(graph, onnx::transpose(graph, encoded, {0, 2, 1}), {0, 0, height, width});
+}
+
 TransformerEncoderImpl::TransformerEncoderImpl(const AifiOptions& options, std::int64_t num_layers) {
   for (std::int64_t k = 0; k < num_layers; ++k) {
     layers_.emplace_back(options);
@@ -70,6 +97,12 @@ TransformerEncoderImpl::TransformerEncoderImpl(const AifiOptions& options, std::
 Tensor TransformerEncoderImpl::forward(const Tensor& x) {
   Tensor y = x;
   for (Aifi& layer : layers_) y = layer->forward(y);
+  return y;
+}
+
+OnnxValue TransformerEncoderImpl::emit(OnnxBuilder& graph, const OnnxValue& x) const {
+  OnnxValue y = x;
+  for (std::size_t k = 0; k < layers_.size(); ++k) y = graph.emit("layers." + std::to_string(k), layers_[k], y);
   return y;
 }
 

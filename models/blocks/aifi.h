@@ -40,10 +40,13 @@ class AifiImpl : public Block {
  public:
   explicit AifiImpl(const AifiOptions& options);
   Tensor forward(const Tensor& x) override;
+  OnnxValue emit(OnnxBuilder& graph, const OnnxValue& x) const override;
 
  private:
   Tensor encode(const Tensor& tokens, const Tensor& position);
   Tensor mlp(const Tensor& tokens);
+  OnnxValue emit_tokens(OnnxBuilder& graph, const OnnxValue& tokens, const OnnxValue& position) const;
+  OnnxValue emit_mlp(OnnxBuilder& graph, const OnnxValue& tokens) const;
   Tensor position_for(const Tensor& map);  ///< [1, H·W, D]
 
   AifiOptions options_;
@@ -60,6 +63,7 @@ class TransformerEncoderImpl : public Block, public InitializesWeights {
  public:
   TransformerEncoderImpl(const AifiOptions& options, std::int64_t num_layers);
   Tensor forward(const Tensor& x) override;
+  OnnxValue emit(OnnxBuilder& graph, const OnnxValue& x) const override;
   void init_weights(const WeightDraws& draws) override;
 
  private:

@@ -4,6 +4,7 @@
 
 #include "models/graph/row_arguments.h"
 #include "models/layers/module_tree.h"
+#include "models/onnx/onnx_ops.h"
 
 namespace rtdetr {
 
@@ -19,6 +20,11 @@ CspBottleneckImpl::CspBottleneckImpl(std::int64_t in, std::int64_t inner, std::i
 Tensor CspBottleneckImpl::forward(const Tensor& x) {
   const Tensor y = cv2_->forward(cv1_->forward(x));
   return add_ ? y + x : y;
+}
+
+OnnxValue CspBottleneckImpl::emit(OnnxBuilder& graph, const OnnxValue& x) const {
+  const OnnxValue y = graph.emit("cv2", cv2_, graph.emit("cv1", cv1_, x));
+  return add_ ? onnx::add(graph, y, x) : y;
 }
 
 C2fImpl::C2fImpl(const C2fOptions& o) : inner_(o.inner) {
@@ -41,6 +47,17 @@ Tensor C2fImpl::forward(const Tensor& x) {
   return cv2_->forward(torch::cat(parts, 1));
 }
 
+OnnxValue C2fImpl::emit(OnnxBuilder& graph, const OnnxValue& x) const {
+  const OnnxValue halves = graph.emit("cv1", cv1_, x);
+  std::vector<OnnxValue> parts = {halves};
+  OnnxValue last = onnx::split(graph, halves, {inner_, inner_}, 1)[1];
+  for (std::size_t k = 0; k < layers_.size(); ++k) {
+    last = graph.emit("m." + std::to_string(k), layers_[k], last);
+    parts.push_back(last);
+  }
+  return graph.emit("cv2", cv2_, onnx::concat(graph, parts, 1));
+}
+
 SppfImpl::SppfImpl(std::int64_t in, std::int64_t out, std::int64_t kernel, Activation activation,
                    const BatchNormOptions& norm)
     : kernel_(kernel) {
@@ -52,6 +69,14 @@ Tensor SppfImpl::forward(const Tensor& x) {
   std::vector<Tensor> parts = {cv1_->forward(x)};
   for (int k = 0; k < 3; ++k) parts.push_back(torch::max_pool2d(parts.back(), kernel_, 1, kernel_ / 2));
   return cv2_->forward(torch::cat(parts, 1));
+}
+
+OnnxValue SppfImpl::emit(OnnxBuilder& graph, const OnnxValue& x) const {
+  const std::int64_t border = kernel_ / 2;
+  const onnx::OnnxWindow window{.kernel = kernel_, .padding = {border, border, border, border}};
+  std::vector<OnnxValue> parts = {graph.emit("cv1", cv1_, x)};
+  for (int k = 0; k < 3; ++k) parts.push_back(onnx::max_pool(graph, parts.back(), window));
+  return graph.emit("cv2", cv2_, onnx::concat(graph, parts, 1));
 }
 
 namespace {

@@ -14,6 +14,7 @@ class CspBottleneckImpl : public Block {
   CspBottleneckImpl(std::int64_t in, std::int64_t inner, std::int64_t out, bool shortcut, std::int64_t groups,
                     Activation activation, const BatchNormOptions& norm);
   Tensor forward(const Tensor& x) override;
+  OnnxValue emit(OnnxBuilder& graph, const OnnxValue& x) const override;
 
  private:
   bool add_;
@@ -35,6 +36,7 @@ class C2fImpl : public Block {
  public:
   explicit C2fImpl(const C2fOptions& options);
   Tensor forward(const Tensor& x) override;
+  OnnxValue emit(OnnxBuilder& graph, const OnnxValue& x) const override;
 
  private:
   std::int64_t inner_;
@@ -48,6 +50,7 @@ class SppfImpl : public Block {
  public:
   SppfImpl(std::int64_t in, std::int64_t out, std::int64_t kernel, Activation activation, const BatchNormOptions& norm);
   Tensor forward(const Tensor& x) override;
+  OnnxValue emit(OnnxBuilder& graph, const OnnxValue& x) const override;
 
  private:
   std::int64_t kernel_;

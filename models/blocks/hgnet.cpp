@@ -4,6 +4,7 @@
 
 #include "models/graph/row_arguments.h"
 #include "models/layers/module_tree.h"
+#include "models/onnx/onnx_ops.h"
 
 namespace rtdetr {
 
@@ -13,6 +14,10 @@ LightConvImpl::LightConvImpl(std::int64_t in, std::int64_t out, std::int64_t ker
   depthwise.conv.groups = out;
   conv1_ = register_module("conv1", ConvNormAct(conv_unit(in, out, 1, 1, Activation::kNone, norm)));
   conv2_ = register_module("conv2", ConvNormAct(depthwise));
+}
+
+OnnxValue LightConvImpl::emit(OnnxBuilder& graph, const OnnxValue& x) const {
+  return graph.emit("conv2", conv2_, graph.emit("conv1", conv1_, x));
 }
 
 HgStemImpl::HgStemImpl(const HgStemOptions& o) {
@@ -40,6 +45,15 @@ Tensor HgStemImpl::forward(const Tensor& x) {
   return stem4_->forward(stem3_->forward(torch::cat({pooled, convolved}, 1)));
 }
 
+OnnxValue HgStemImpl::emit(OnnxBuilder& graph, const OnnxValue& x) const {
+  const OnnxValue padded = onnx::pad_right_bottom(graph, graph.emit("stem1", stem1_, x));
+  const OnnxValue narrowed = onnx::pad_right_bottom(graph, graph.emit("stem2a", stem2a_, padded));
+  const OnnxValue convolved = graph.emit("stem2b", stem2b_, narrowed);
+  const OnnxValue pooled = onnx::max_pool(graph, padded, {.kernel = 2});
+  const OnnxValue both = onnx::concat(graph, {pooled, convolved}, 1);
+  return graph.emit("stem4", stem4_, graph.emit("stem3", stem3_, both));
+}
+
 HgBlockImpl::HgBlockImpl(const HgBlockOptions& o) : add_(o.shortcut && o.in == o.out) {
   for (std::int64_t k = 0; k < o.layers; ++k) {
     const std::int64_t in = k == 0 ? o.in : o.mid;
@@ -61,6 +75,15 @@ Tensor HgBlockImpl::forward(const Tensor& x) {
   for (const BlockPtr& layer : layers_) parts.push_back(layer->forward(parts.back()));
   const Tensor y = excite_->forward(squeeze_->forward(torch::cat(parts, 1)));
   return add_ ? y + x : y;
+}
+
+OnnxValue HgBlockImpl::emit(OnnxBuilder& graph, const OnnxValue& x) const {
+  std::vector<OnnxValue> parts = {x};
+  for (std::size_t k = 0; k < layers_.size(); ++k) {
+    parts.push_back(graph.emit("m." + std::to_string(k), layers_[k], parts.back()));
+  }
+  const OnnxValue y = graph.emit("ec", excite_, graph.emit("sc", squeeze_, onnx::concat(graph, parts, 1)));
+  return add_ ? onnx::add(graph, y, x) : y;
 }
 
 namespace {

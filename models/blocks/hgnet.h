@@ -14,6 +14,7 @@ class LightConvImpl : public Block {
   LightConvImpl(std::int64_t in, std::int64_t out, std::int64_t kernel, Activation activation,
                 const BatchNormOptions& norm);
   Tensor forward(const Tensor& x) override { return conv2_->forward(conv1_->forward(x)); }
+  OnnxValue emit(OnnxBuilder& graph, const OnnxValue& x) const override;
 
  private:
   ConvNormAct conv1_{nullptr}, conv2_{nullptr};
@@ -32,6 +33,7 @@ class HgStemImpl : public Block {
  public:
   explicit HgStemImpl(const HgStemOptions& options);
   Tensor forward(const Tensor& x) override;
+  OnnxValue emit(OnnxBuilder& graph, const OnnxValue& x) const override;
 
  private:
   ConvNormAct stem1_{nullptr}, stem2a_{nullptr}, stem2b_{nullptr}, stem3_{nullptr}, stem4_{nullptr};
@@ -55,6 +57,7 @@ class HgBlockImpl : public Block {
  public:
   explicit HgBlockImpl(const HgBlockOptions& options);
   Tensor forward(const Tensor& x) override;
+  OnnxValue emit(OnnxBuilder& graph, const OnnxValue& x) const override;
 
  private:
   bool add_;

@@ -1,6 +1,7 @@
 #include <torch/torch.h>
 
 #include "models/graph/row_arguments.h"
+#include "models/onnx/onnx_ops.h"
 
 /// Blocks without parameters.
 namespace rtdetr {
@@ -10,11 +11,15 @@ namespace {
 class Concat : public Block {
  public:
   Tensor forward_all(const std::vector<Tensor>& inputs) override { return torch::cat(inputs, 1); }
+  OnnxValue emit_all(OnnxBuilder& graph, const std::vector<OnnxValue>& inputs) const override {
+    return onnx::concat(graph, inputs, 1);
+  }
 };
 
 class Identity : public Block {
  public:
   Tensor forward(const Tensor& x) override { return x; }
+  OnnxValue emit(OnnxBuilder&, const OnnxValue& x) const override { return x; }
 };
 
 class Upsample : public Block {
@@ -23,6 +28,7 @@ class Upsample : public Block {
   Tensor forward(const Tensor& x) override {
     return torch::upsample_nearest2d(x, {x.size(2) * factor_, x.size(3) * factor_});
   }
+  OnnxValue emit(OnnxBuilder& graph, const OnnxValue& x) const override { return onnx::upsample(graph, x, factor_); }
 
  private:
   std::int64_t factor_;
@@ -33,6 +39,10 @@ class MaxPool : public Block {
   MaxPool(std::int64_t kernel, std::int64_t stride, std::int64_t padding)
       : kernel_(kernel), stride_(stride), padding_(padding) {}
   Tensor forward(const Tensor& x) override { return torch::max_pool2d(x, kernel_, stride_, padding_); }
+  OnnxValue emit(OnnxBuilder& graph, const OnnxValue& x) const override {
+    return onnx::max_pool(graph, x,
+                          {.kernel = kernel_, .stride = stride_, .padding = {padding_, padding_, padding_, padding_}});
+  }
 
  private:
   std::int64_t kernel_, stride_, padding_;

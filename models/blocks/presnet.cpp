@@ -4,6 +4,7 @@
 
 #include "models/graph/row_arguments.h"
 #include "models/layers/module_tree.h"
+#include "models/onnx/onnx_ops.h"
 
 namespace rtdetr {
 
@@ -36,6 +37,14 @@ class ResidualBlock : public Block {
     return activate(y.add_(shortcut(x)), activation_);
   }
 
+  OnnxValue emit(OnnxBuilder& graph, const OnnxValue& x) const override {
+    OnnxValue y = x;
+    for (std::size_t k = 0; k < branches_.size(); ++k) {
+      y = graph.emit(std::string("branch2") + "abc"[k], branches_[k], y);
+    }
+    return emit_activation(graph, onnx::add(graph, y, emit_shortcut(graph, x)), activation_);
+  }
+
  private:
   ConvNormActOptions unit(const PResNetStageOptions& o, std::int64_t in, std::int64_t out, std::int64_t kernel,
                           std::int64_t stride, Activation activation) const {
@@ -60,6 +69,12 @@ class ResidualBlock : public Block {
     return short_->forward(pooled_ ? torch::avg_pool2d(x, 2, 2, 0, /*ceil_mode=*/true) : x);
   }
 
+  OnnxValue emit_shortcut(OnnxBuilder& graph, const OnnxValue& x) const {
+    if (!short_) return x;
+    const OnnxBuilder::Scope scope = graph.within("short");
+    return short_->emit(graph, pooled_ ? onnx::halve(graph, x) : x);
+  }
+
   Activation activation_;
   bool freeze_, pooled_ = false;
   std::vector<ConvNormAct> branches_;
@@ -79,6 +94,12 @@ PResNetStageImpl::PResNetStageImpl(const PResNetStageOptions& o) {
 Tensor PResNetStageImpl::forward(const Tensor& x) {
   Tensor y = x;
   for (const BlockPtr& block : blocks_) y = block->forward(y);
+  return y;
+}
+
+OnnxValue PResNetStageImpl::emit(OnnxBuilder& graph, const OnnxValue& x) const {
+  OnnxValue y = x;
+  for (std::size_t k = 0; k < blocks_.size(); ++k) y = graph.emit("blocks." + std::to_string(k), blocks_[k], y);
   return y;
 }
 

@@ -26,6 +26,7 @@ class PResNetStageImpl : public Block {
  public:
   explicit PResNetStageImpl(const PResNetStageOptions& options);
   Tensor forward(const Tensor& x) override;
+  OnnxValue emit(OnnxBuilder& graph, const OnnxValue& x) const override;
 
  private:
   std::vector<BlockPtr> blocks_;

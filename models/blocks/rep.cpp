@@ -5,6 +5,7 @@
 #include "core/base/error.h"
 #include "models/graph/row_arguments.h"
 #include "models/layers/module_tree.h"
+#include "models/onnx/onnx_ops.h"
 
 namespace rtdetr {
 
@@ -46,6 +47,11 @@ FoldedKernel RepConvImpl::folded() const {
   return sum;
 }
 
+OnnxValue RepConvImpl::emit(OnnxBuilder& graph, const OnnxValue& x) const {
+  RTDETR_CHECK(conv_, "a RepConv is written as one kernel: fuse the model first");
+  return emit_conv(graph, x, {conv_->weight, conv_->bias}, conv_->options(), options_.activation);
+}
+
 void RepConvImpl::fuse() {
   if (conv_) return;
   const torch::NoGradGuard no_grad;
@@ -83,6 +89,13 @@ Tensor CspRepImpl::forward(const Tensor& x) {
   for (RepConv& layer : layers_) y = layer->forward(y);
   y = y + second_->forward(x);
   return last_ ? last_->forward(y) : y;
+}
+
+OnnxValue CspRepImpl::emit(OnnxBuilder& graph, const OnnxValue& x) const {
+  OnnxValue y = graph.emit("cv1", first_, x);
+  for (std::size_t k = 0; k < layers_.size(); ++k) y = graph.emit("m." + std::to_string(k), layers_[k], y);
+  y = onnx::add(graph, y, graph.emit("cv2", second_, x));
+  return last_ ? graph.emit("cv3", last_, y) : y;
 }
 
 namespace {

@@ -22,6 +22,7 @@ class RepConvImpl : public Block, public Fusable {
  public:
   explicit RepConvImpl(const RepConvOptions& options);
   Tensor forward(const Tensor& x) override;
+  OnnxValue emit(OnnxBuilder& graph, const OnnxValue& x) const override;
   void fuse() override;
   /// Of the one kernel and its bias.
   std::int64_t deployed_parameters(Deployment) const override {
@@ -52,6 +53,7 @@ class CspRepImpl : public Block {
  public:
   explicit CspRepImpl(const CspRepOptions& options);
   Tensor forward(const Tensor& x) override;
+  OnnxValue emit(OnnxBuilder& graph, const OnnxValue& x) const override;
 
  private:
   ConvNormAct first_{nullptr}, second_{nullptr}, last_{nullptr};

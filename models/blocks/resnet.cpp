@@ -4,6 +4,7 @@
 
 #include "models/graph/row_arguments.h"
 #include "models/layers/module_tree.h"
+#include "models/onnx/onnx_ops.h"
 
 namespace rtdetr {
 
@@ -24,6 +25,12 @@ class ResNetBlock : public Block {
   Tensor forward(const Tensor& x) override {
     const Tensor y = cv3_->forward(cv2_->forward(cv1_->forward(x)));
     return torch::relu_(y.add_(shortcut_ ? shortcut_->forward(x) : x));
+  }
+
+  OnnxValue emit(OnnxBuilder& graph, const OnnxValue& x) const override {
+    const OnnxValue y = graph.emit("cv3", cv3_, graph.emit("cv2", cv2_, graph.emit("cv1", cv1_, x)));
+    const OnnxValue passed = shortcut_ ? graph.emit("shortcut", shortcut_, x) : x;
+    return emit_activation(graph, onnx::add(graph, y, passed), Activation::kRelu);
   }
 
  private:
@@ -50,6 +57,12 @@ Tensor ResNetLayerImpl::forward(const Tensor& x) {
   Tensor y = x;
   for (const BlockPtr& layer : layers_) y = layer->forward(y);
   return pool_ ? torch::max_pool2d(y, 3, 2, 1) : y;
+}
+
+OnnxValue ResNetLayerImpl::emit(OnnxBuilder& graph, const OnnxValue& x) const {
+  OnnxValue y = x;
+  for (std::size_t k = 0; k < layers_.size(); ++k) y = graph.emit("layer." + std::to_string(k), layers_[k], y);
+  return pool_ ? onnx::max_pool(graph, y, {.kernel = 3, .stride = 2, .padding = {1, 1, 1, 1}}) : y;
 }
 
 void register_resnet_blocks(Registry& registry) {

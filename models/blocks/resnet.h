@@ -21,6 +21,7 @@ class ResNetLayerImpl : public Block {
  public:
   explicit ResNetLayerImpl(const ResNetLayerOptions& options);
   Tensor forward(const Tensor& x) override;
+  OnnxValue emit(OnnxBuilder& graph, const OnnxValue& x) const override;
 
  private:
   bool pool_;

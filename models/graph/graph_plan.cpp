@@ -211,6 +211,11 @@ class Sequence : public Block {
     for (const BlockPtr& block : blocks_) y = block->forward(y);
     return y;
   }
+  OnnxValue emit(OnnxBuilder& graph, const OnnxValue& x) const override {
+    OnnxValue y = x;
+    for (std::size_t k = 0; k < blocks_.size(); ++k) y = graph.emit(std::to_string(k), blocks_[k], y);
+    return y;
+  }
 
  private:
   std::vector<BlockPtr> blocks_;

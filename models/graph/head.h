@@ -11,9 +11,11 @@
 
 #include <torch/nn.h>
 
+#include "core/base/error.h"
 #include "core/image/picture.h"
 #include "core/tensor/detection.h"
 #include "models/layers/fuse.h"
+#include "models/onnx/onnx_builder.h"
 
 namespace rtdetr {
 
@@ -67,11 +69,28 @@ struct HeadLayer {
   std::string name;  ///< of tables
 };
 
+/// A head's last prediction in an ONNX graph.
+struct OnnxPrediction {
+  OnnxValue logits;        ///< [B, Q, C] before the sigmoid
+  OnnxValue boxes_cxcywh;  ///< [B, Q, 4] fraction of the image, after the sigmoid
+};
+
+/// What a graph may be written for.
+struct OnnxHeadOptions {
+  bool grid_sample = false;  ///< sample maps with GridSample instead of Gather
+};
+
 /// The last row: maps in, predictions out. Same duties as Block. Whatever distinguishes one detector family's end from
 /// another's is asked here: no one else knows a head by name.
 class Head : public torch::nn::Module {
  public:
   virtual ModelOutput forward(const std::vector<Tensor>& maps, const ForwardOptions& options) = 0;
+
+  /// What `forward` computes outside training, as operators of an ONNX graph; see Block::emit.
+  virtual OnnxPrediction emit(OnnxBuilder& /*graph*/, const std::vector<OnnxValue>& /*maps*/,
+                              const OnnxHeadOptions& /*options*/) const {
+    throw ModelError("has no ONNX form; give its class an emit (models/graph/head.h), or export safetensors");
+  }
 
   /// Decoder layers; 1 for a head without a decoder.
   virtual std::int64_t num_layers() const = 0;

@@ -37,7 +37,7 @@ struct DetectionModelImpl::Graph {
 
   /// Runs the rows. @return what the head reads
   std::vector<Tensor> run(const Tensor& images, MapProbe* probe) const;
-  std::vector<Tensor> gather(const std::vector<int>& rows, const std::vector<Tensor>& maps) const;
+  OnnxPrediction emit(OnnxBuilder& builder, const OnnxValue& images, const OnnxHeadOptions& options) const;
   void plan_releases();
 };
 
@@ -66,6 +66,26 @@ std::vector<int> backbone_outputs(const GraphPlan& plan) {
   return rows;
 }
 
+/// What a row reads. @param maps  [0] is the picture, [r + 1] what row r put out
+template <typename Map>
+std::vector<Map> gather(const std::vector<int>& rows, const std::vector<Map>& maps) {
+  std::vector<Map> inputs;
+  for (const int row : rows) inputs.push_back(maps[row + 1]);
+  return inputs;
+}
+
+/// Runs `emit` for a row: its nodes are named after it, and it is named where it cannot be written.
+template <typename Emit>
+auto emit_row(OnnxBuilder& builder, const PlannedRow& row, const std::string& origin, const Emit& emit) {
+  const OnnxBuilder::Scope scope = builder.within(std::to_string(row.index) + "." + row.spec->module);
+  try {
+    return emit();
+  } catch (const ModelError& error) {
+    throw ModelError(origin + ":" + std::to_string(row.spec->line) + ": " + row_label(row.index, *row.spec) +
+                     error.what());
+  }
+}
+
 }  // namespace
 
 void DetectionModelImpl::Graph::plan_releases() {
@@ -80,13 +100,6 @@ void DetectionModelImpl::Graph::plan_releases() {
     if (reader < static_cast<int>(steps.size())) steps[reader].last_read_here.push_back(static_cast<int>(row));
   }
   for (const int row : backbone_outputs(plan)) steps[row].leaves_backbone = true;
-}
-
-std::vector<Tensor> DetectionModelImpl::Graph::gather(const std::vector<int>& rows,
-                                                      const std::vector<Tensor>& maps) const {
-  std::vector<Tensor> inputs;
-  for (const int row : rows) inputs.push_back(maps[row + 1]);
-  return inputs;
 }
 
 std::vector<Tensor> DetectionModelImpl::Graph::run(const Tensor& images, MapProbe* probe) const {
@@ -104,6 +117,18 @@ std::vector<Tensor> DetectionModelImpl::Graph::run(const Tensor& images, MapProb
   std::vector<Tensor> read_by_head = gather(head_inputs, maps);
   if (probe) probe->encoder = read_by_head;
   return read_by_head;
+}
+
+OnnxPrediction DetectionModelImpl::Graph::emit(OnnxBuilder& builder, const OnnxValue& images,
+                                               const OnnxHeadOptions& options) const {
+  std::vector<OnnxValue> maps = {images};
+  for (std::size_t r = 0; r < steps.size(); ++r) {
+    const Step& step = steps[r];
+    maps.push_back(emit_row(builder, plan.rows[r], spec.origin,
+                            [&] { return step.block->emit_all(builder, gather(step.inputs, maps)); }));
+  }
+  return emit_row(builder, plan.rows.back(), spec.origin,
+                  [&] { return head->emit(builder, gather(head_inputs, maps), options); });
 }
 
 DetectionModelImpl::DetectionModelImpl(ModelSpec spec, const BuildOptions& options)
@@ -141,6 +166,12 @@ ModelOutput DetectionModelImpl::forward(const torch::Tensor& images, const Forwa
   const std::vector<Tensor> maps = graph.run(images, options.probe);
   RECORD_USER_SCOPE("decoder");
   return graph.head->forward(maps, options);
+}
+
+OnnxPrediction DetectionModelImpl::emit(OnnxBuilder& graph, const OnnxValue& images,
+                                        const OnnxHeadOptions& options) const {
+  RTDETR_CHECK(graph_->fused, "an ONNX graph is written of a fused model");
+  return graph_->emit(graph, images, options);
 }
 
 const ModelSpec& DetectionModelImpl::spec() const { return graph_->spec; }

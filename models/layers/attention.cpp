@@ -1,8 +1,11 @@
 #include "models/layers/attention.h"
 
+#include <cmath>
+
 #include <torch/torch.h>
 
 #include "core/tensor/check.h"
+#include "models/onnx/onnx_ops.h"
 
 namespace rtdetr {
 
@@ -33,6 +36,23 @@ Tensor SelfAttentionImpl::forward(const Tensor& query_key, const Tensor& value, 
   if (mask.defined()) bias = mask.to(v.scalar_type());
   const Tensor mixed = at::scaled_dot_product_attention(split_heads(qk[0]), split_heads(qk[1]), split_heads(v), bias);
   return out_proj(mixed.transpose(1, 2).reshape({-1, query_key.size(1), dim_}));
+}
+
+OnnxValue SelfAttentionImpl::emit(OnnxBuilder& graph, const OnnxValue& query_key, const OnnxValue& value) const {
+  const std::int64_t width = dim_ / heads_;
+  const auto weights = in_proj_weight.split(dim_, 0), biases = in_proj_bias.split(dim_, 0);
+  const auto project = [&](const char* name, std::size_t part, const OnnxValue& x, double scale,
+                           const std::vector<std::int64_t>& order) {  // [B, N, D] → [B, N, M, D/M], in that order
+    const OnnxBuilder::Scope scope = graph.within(name);
+    const OnnxValue all = onnx::linear(graph, x, weights[part] * scale, biases[part] * scale);
+    return onnx::transpose(graph, onnx::reshape(graph, all, {0, 0, heads_, width}), order);
+  };
+  const OnnxValue q = project("q", 0, query_key, 1 / std::sqrt(static_cast<double>(width)), {0, 2, 1, 3});
+  const OnnxValue k = project("k", 1, query_key, 1, {0, 2, 3, 1});
+  const OnnxValue v = project("v", 2, value, 1, {0, 2, 1, 3});
+  const OnnxValue mixed = onnx::matmul(graph, onnx::softmax(graph, onnx::matmul(graph, q, k)), v);  // [B, M, N, D/M]
+  const OnnxValue joined = onnx::reshape(graph, onnx::transpose(graph, mixed, {0, 2, 1, 3}), {0, 0, dim_});
+  return graph.emit("out_proj", out_proj, joined);
 }
 
 }  // namespace rtdetr

@@ -19,6 +19,8 @@ class SelfAttentionImpl : public torch::nn::Module, public InitializesWeights {
   /// @param mask       [N, N] added to the logits (0 or -inf), or undefined
   /// @return           [B, N, D]
   Tensor forward(const Tensor& query_key, const Tensor& value, const Tensor& mask = {});
+  /// Without a mask. The scale is part of the queries' weights.
+  OnnxValue emit(OnnxBuilder& graph, const OnnxValue& query_key, const OnnxValue& value) const;
 
   /// Projections Xavier-uniform over the packed matrix, biases 0.
   void init_weights(const WeightDraws& draws) override;

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "core/base/error.h"
+#include "models/onnx/onnx_ops.h"
 
 namespace rtdetr {
 
@@ -41,9 +42,31 @@ Tensor activate(const Tensor& x, Activation activation) {
   return x;
 }
 
+OnnxValue emit_activation(OnnxBuilder& graph, const OnnxValue& x, Activation activation) {
+  switch (activation) {
+    case Activation::kNone:
+      return x;
+    case Activation::kRelu:
+      return onnx::unary(graph, "Relu", x);
+    case Activation::kSilu:
+      return onnx::mul(graph, x, onnx::unary(graph, "Sigmoid", x));
+    case Activation::kGelu:
+      return onnx::gelu(graph, x);
+    case Activation::kLeakyRelu:
+      return onnx::unary(graph, "LeakyRelu", x, {{"alpha", 0.01F}});
+    case Activation::kHardswish:
+      return onnx::unary(graph, "HardSwish", x);
+  }
+  return x;
+}
+
 LinearImpl::LinearImpl(std::int64_t in, std::int64_t out) {
   weight = register_parameter("weight", new_weight({out, in}));
   bias = register_parameter("bias", new_weight({out}));
+}
+
+OnnxValue LinearImpl::emit(OnnxBuilder& graph, const OnnxValue& x) const {
+  return onnx::linear(graph, x, weight, bias);
 }
 
 void LinearImpl::init_weights(const WeightDraws& draws) {
@@ -54,6 +77,10 @@ void LinearImpl::init_weights(const WeightDraws& draws) {
 LayerNormImpl::LayerNormImpl(std::int64_t size) {
   weight = register_parameter("weight", new_weight({size}));
   bias = register_parameter("bias", new_weight({size}));
+}
+
+OnnxValue LayerNormImpl::emit(OnnxBuilder& graph, const OnnxValue& x) const {
+  return onnx::layer_norm(graph, x, weight, bias, kEps);
 }
 
 void LayerNormImpl::init_weights(const WeightDraws&) {

@@ -8,6 +8,7 @@
 #include "core/ops/linear.h"
 #include "core/tensor/detection.h"
 #include "models/layers/init.h"
+#include "models/onnx/onnx_builder.h"
 
 /// Layers without convolution that several blocks share. They keep PyTorch's parameter names, take memory from
 /// `new_weight` and values from the initial-weights walk, so they cost nothing until a model is really built.
@@ -19,6 +20,7 @@ enum class Activation { kNone, kRelu, kSilu, kGelu, kLeakyRelu, kHardswish };
 Activation activation_from_name(const std::string& name);
 /// The activation of `x`, which the caller gives up: it may be overwritten.
 Tensor activate(const Tensor& x, Activation activation);
+OnnxValue emit_activation(OnnxBuilder& graph, const OnnxValue& x, Activation activation);
 
 /// y = x Wᵀ + b. Keys `weight` [out, in], `bias` [out]. Initial values: PyTorch's.
 class LinearImpl : public torch::nn::Module, public InitializesWeights {
@@ -26,6 +28,7 @@ class LinearImpl : public torch::nn::Module, public InitializesWeights {
   LinearImpl(std::int64_t in, std::int64_t out);
   /// With `relu`, the ReLU of it.
   Tensor forward(const Tensor& x, bool relu = false) { return linear(x, weight, bias, relu); }
+  OnnxValue emit(OnnxBuilder& graph, const OnnxValue& x) const;
   void init_weights(const WeightDraws& draws) override;
 
   Tensor weight, bias;
@@ -36,10 +39,14 @@ TORCH_MODULE(Linear);
 class LayerNormImpl : public torch::nn::Module, public InitializesWeights {
  public:
   explicit LayerNormImpl(std::int64_t size);
-  Tensor forward(const Tensor& x) { return torch::layer_norm(x, weight.sizes(), weight, bias, 1e-5); }
+  Tensor forward(const Tensor& x) { return torch::layer_norm(x, weight.sizes(), weight, bias, kEps); }
+  OnnxValue emit(OnnxBuilder& graph, const OnnxValue& x) const;
   void init_weights(const WeightDraws& draws) override;
 
   Tensor weight, bias;
+
+ private:
+  static constexpr double kEps = 1e-5;
 };
 TORCH_MODULE(LayerNorm);
 

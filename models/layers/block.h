@@ -7,6 +7,7 @@
 
 #include "core/base/error.h"
 #include "core/tensor/detection.h"
+#include "models/onnx/onnx_builder.h"
 
 namespace rtdetr {
 
@@ -22,6 +23,15 @@ class Block : public torch::nn::Module {
     throw InternalError("a block overrides neither forward nor, with several inputs, forward_all");
   }
   virtual Tensor forward_all(const std::vector<Tensor>& inputs) { return forward(inputs.front()); }
+
+  /// What `forward` computes outside training, as operators of an ONNX graph (models/onnx/onnx_ops.h). Written in the
+  /// same order, so that the two are read side by side.
+  virtual OnnxValue emit(OnnxBuilder& /*graph*/, const OnnxValue& /*x*/) const {
+    throw ModelError("has no ONNX form; give its class an emit (models/layers/block.h), or export safetensors");
+  }
+  virtual OnnxValue emit_all(OnnxBuilder& graph, const std::vector<OnnxValue>& inputs) const {
+    return emit(graph, inputs.front());
+  }
 };
 using BlockPtr = std::shared_ptr<Block>;
 

@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include "models/layers/module_tree.h"
+#include "models/onnx/onnx_ops.h"
 
 namespace rtdetr {
 
@@ -23,6 +24,12 @@ void ConvolutionImpl::set_kernel(const FoldedKernel& kernel) {
   bias.set_data(kernel.bias.to(weight.options()));
 }
 
+OnnxValue emit_conv(OnnxBuilder& graph, const OnnxValue& x, const FoldedKernel& kernel, const ConvolutionOptions& o,
+                    Activation activation) {
+  const onnx::OnnxWindow window{o.kernel, o.stride, o.dilation, {o.padding, o.padding, o.padding, o.padding}};
+  return emit_activation(graph, onnx::conv(graph, x, kernel.weight, kernel.bias, window, o.groups), activation);
+}
+
 ConvNormActImpl::ConvNormActImpl(const ConvNormActOptions& options)
     : norm_name_(options.norm_name), activation_(options.activation) {
   conv_ = Convolution(options.conv);
@@ -41,6 +48,10 @@ Tensor ConvNormActImpl::forward_with(const Tensor& x, Activation activation) {
 FoldedKernel ConvNormActImpl::folded() const {
   if (norm_) return fold_norm(conv_->weight, conv_->bias, *norm_);
   return {conv_->weight.to(torch::kFloat64), conv_->bias.to(torch::kFloat64)};
+}
+
+OnnxValue ConvNormActImpl::emit(OnnxBuilder& graph, const OnnxValue& x) const {
+  return emit_conv(graph, x, folded(), options(), activation_);
 }
 
 void ConvNormActImpl::fuse() {

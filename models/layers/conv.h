@@ -36,6 +36,10 @@ class ConvolutionImpl : public torch::nn::Module, public InitializesWeights {
 };
 TORCH_MODULE(Convolution);
 
+/// A folded convolution with its activation.
+OnnxValue emit_conv(OnnxBuilder& graph, const OnnxValue& x, const FoldedKernel& kernel,
+                    const ConvolutionOptions& options, Activation activation);
+
 struct ConvNormActOptions {
   ConvolutionOptions conv;
   BatchNormOptions norm;
@@ -52,6 +56,7 @@ class ConvNormActImpl : public Block, public Fusable {
   Tensor forward(const Tensor& x) override { return forward_with(x, activation_); }
   /// The same without the activation, for blocks that add branches first.
   Tensor forward_linear(const Tensor& x) { return forward_with(x, Activation::kNone); }
+  OnnxValue emit(OnnxBuilder& graph, const OnnxValue& x) const override;
   void fuse() override;
   std::int64_t deployed_parameters(Deployment deployment) const override;
   /// The kernel with the norm folded in, whether or not `fuse` has run.

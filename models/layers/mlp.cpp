@@ -19,4 +19,14 @@ Tensor MlpImpl::forward(const Tensor& x) {
   return y;
 }
 
+OnnxValue MlpImpl::emit(OnnxBuilder& graph, const OnnxValue& x) const {
+  OnnxValue y = x;
+  for (std::size_t k = 0; k < layers.size(); ++k) {
+    const OnnxBuilder::Scope layer = graph.within("layers." + std::to_string(k));
+    y = layers[k]->emit(graph, y);
+    if (k + 1 < layers.size()) y = emit_activation(graph, y, Activation::kRelu);
+  }
+  return y;
+}
+
 }  // namespace rtdetr

@@ -13,6 +13,7 @@ class MlpImpl : public torch::nn::Module {
  public:
   MlpImpl(std::int64_t in, std::int64_t hidden, std::int64_t out, int num_layers);
   Tensor forward(const Tensor& x);
+  OnnxValue emit(OnnxBuilder& graph, const OnnxValue& x) const;
 
   std::vector<Linear> layers;
 };

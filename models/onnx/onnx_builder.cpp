@@ -1,0 +1,166 @@
+#include "models/onnx/onnx_builder.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string_view>
+
+#include <torch/torch.h>
+
+#include "core/base/error.h"
+#include "core/base/text.h"
+
+namespace rtdetr {
+
+namespace {
+
+/// Axes that follow the batch go by this name.
+constexpr const char* kBatchName = "N";
+
+OnnxValueInfo value_info(const OnnxValue& value, const std::string& name) {
+  OnnxValueInfo info{name, value.type, {}};
+  for (const std::int64_t size : value.shape) {
+    info.dims.push_back(size == OnnxValue::kBatch ? OnnxDimension(kBatchName) : OnnxDimension(size));
+  }
+  return info;
+}
+
+torch::ScalarType torch_type(OnnxType type) { return type == OnnxType::kFloat16 ? torch::kHalf : torch::kFloat; }
+
+OnnxTensor to_onnx(const torch::Tensor& tensor, OnnxType float_type) {
+  OnnxTensor result;
+  torch::Tensor plain = tensor.detach().cpu().contiguous();
+  if (plain.is_floating_point()) {
+    plain = plain.to(torch_type(float_type));
+    result.type = float_type;
+  } else {
+    RTDETR_CHECK(plain.scalar_type() == torch::kLong, "a constant is made of floating numbers or of int64");
+    result.type = OnnxType::kInt64;
+  }
+  result.dims = plain.sizes().vec();
+  result.data.resize(plain.nbytes());
+  if (!result.data.empty()) std::memcpy(result.data.data(), plain.data_ptr(), plain.nbytes());
+  return result;
+}
+
+std::size_t hash_of(const std::vector<std::byte>& bytes) {
+  return std::hash<std::string_view>{}({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+}
+
+std::string joined(const std::vector<std::int64_t>& values) {
+  std::string text;
+  for (const std::int64_t value : values) text += (text.empty() ? "" : ",") + std::to_string(value);
+  return "[" + text + "]";
+}
+
+}  // namespace
+
+std::string OnnxBuilder::fresh_name(const std::string& wish) {
+  std::string name = wish;
+  for (std::int64_t& count = used_[wish]; count++ > 0;) {
+    name = wish + "_" + std::to_string(count);
+    if (used_.emplace(name, 1).second) break;
+  }
+  return name;
+}
+
+OnnxValue OnnxBuilder::input(const std::string& name, std::vector<std::int64_t> shape, OnnxType type) {
+  const OnnxValue value{fresh_name(name), std::move(shape), type};
+  graph_.inputs.push_back(value_info(value, value.name));
+  return value;
+}
+
+void OnnxBuilder::output(const OnnxValue& value, const std::string& name) { outputs_.emplace_back(value, name); }
+
+OnnxValue OnnxBuilder::constant(const std::string& role, const torch::Tensor& tensor) {
+  OnnxTensor made = to_onnx(tensor, float_type_);
+  if (tensor.is_floating_point() && !torch::isfinite(tensor).all().item<bool>()) {
+    throw CheckpointError(scope_ + role + " holds numbers that are not finite; engines would refuse the model");
+  }
+  return add_constant(scope_ + role, std::move(made));
+}
+
+OnnxValue OnnxBuilder::number(double value) {
+  return add_constant(format_double(value), to_onnx(torch::scalar_tensor(value, torch::kDouble), float_type_));
+}
+
+OnnxValue OnnxBuilder::integer(std::int64_t value) {
+  return add_constant(std::to_string(value), to_onnx(torch::scalar_tensor(value, torch::kLong), float_type_));
+}
+
+OnnxValue OnnxBuilder::float32_constant(const std::string& role, const torch::Tensor& tensor) {
+  return add_constant(scope_ + role, to_onnx(tensor, OnnxType::kFloat));
+}
+
+OnnxValue OnnxBuilder::integers(const std::vector<std::int64_t>& values) {
+  return add_constant(joined(values), to_onnx(torch::tensor(values, torch::kLong), float_type_));
+}
+
+OnnxValue OnnxBuilder::add_constant(const std::string& wish, OnnxTensor tensor) {
+  const std::size_t hash = hash_of(tensor.data);
+  const auto [first, last] = constants_.equal_range(hash);
+  for (auto it = first; it != last; ++it) {
+    const OnnxTensor& present = graph_.initializers[it->second];
+    if (present.type == tensor.type && present.dims == tensor.dims && present.data == tensor.data) {
+      return {present.name, present.dims, present.type};
+    }
+  }
+  tensor.name = fresh_name(wish);
+  constants_.emplace(hash, graph_.initializers.size());
+  graph_.initializers.push_back(std::move(tensor));
+  const OnnxTensor& added = graph_.initializers.back();
+  return {added.name, added.dims, added.type};
+}
+
+OnnxValue OnnxBuilder::node(const std::string& op, const std::vector<OnnxValue>& inputs, OnnxResult result,
+                            OnnxAttributes attributes) {
+  return node(op, inputs, std::vector<OnnxResult>{std::move(result)}, std::move(attributes)).front();
+}
+
+std::vector<OnnxValue> OnnxBuilder::node(const std::string& op, const std::vector<OnnxValue>& inputs,
+                                         std::vector<OnnxResult> results, OnnxAttributes attributes) {
+  OnnxNode added;
+  added.op = op;
+  added.name = fresh_name(scope_ + op);
+  for (const OnnxValue& input : inputs) added.inputs.push_back(input.name);
+  added.attributes = std::move(attributes);
+  std::vector<OnnxValue> values;
+  for (std::size_t k = 0; k < results.size(); ++k) {
+    const std::string name = k == 0 ? added.name : fresh_name(added.name + ":" + std::to_string(k));
+    added.outputs.push_back(name);
+    values.push_back({name, std::move(results[k].shape), results[k].type});
+  }
+  graph_.nodes.push_back(std::move(added));
+  return values;
+}
+
+void OnnxBuilder::rename(const std::string& from, const std::string& to) {
+  for (OnnxNode& node : graph_.nodes) {
+    std::ranges::replace(node.inputs, from, to);
+    std::ranges::replace(node.outputs, from, to);
+  }
+  for (auto& [value, wish] : outputs_) {
+    if (value.name == from) value.name = to;
+  }
+}
+
+OnnxGraph OnnxBuilder::finish(const std::string& name) {
+  for (auto& [value, wish] : outputs_) {
+    const auto gives = [&](const OnnxNode& node) { return std::ranges::count(node.outputs, value.name) > 0; };
+    // An input, a constant or what is an output already keeps its own name.
+    const bool named = std::ranges::any_of(graph_.outputs, [&](const auto& other) { return other.name == value.name; });
+    if (named || std::ranges::none_of(graph_.nodes, gives))
+      value = node("Identity", {value}, {value.shape, value.type});
+    const std::string present = value.name;
+    rename(present, fresh_name(wish));
+    graph_.outputs.push_back(value_info(value, wish));
+  }
+  graph_.name = name;
+  OnnxGraph whole = std::move(graph_);
+  graph_ = {};
+  constants_.clear();
+  used_.clear();
+  outputs_.clear();
+  return whole;
+}
+
+}  // namespace rtdetr

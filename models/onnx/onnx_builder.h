@@ -1,0 +1,109 @@
+#pragma once
+
+#include "core/base/cpp20.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <torch/types.h>
+
+#include "core/onnx/onnx_model.h"
+
+/// An ONNX graph grows node by node. Modules add theirs in `emit`, which stands beside `forward` and takes values where
+/// that takes tensors; onnx_ops.h has the operators. Every value's shape is known, but for axes that follow the batch.
+namespace rtdetr {
+
+/// A result of a node, an input of the graph, or a constant.
+struct OnnxValue {
+  static constexpr std::int64_t kBatch = -1;  ///< in a shape: the batch size, or a multiple of it
+
+  std::string name;
+  std::vector<std::int64_t> shape;
+  OnnxType type = OnnxType::kFloat;
+
+  /// Axis `i`; of a negative one, from the end.
+  std::int64_t size(std::int64_t i) const { return shape.at(static_cast<std::size_t>(i < 0 ? i + rank() : i)); }
+  std::int64_t rank() const { return static_cast<std::int64_t>(shape.size()); }
+};
+
+using OnnxAttributes = std::map<std::string, OnnxAttribute>;
+
+/// What a node puts out.
+struct OnnxResult {
+  std::vector<std::int64_t> shape;
+  OnnxType type = OnnxType::kFloat;
+};
+
+class OnnxBuilder {
+ public:
+  /// @param float_type  of floating constants: kFloat or kFloat16
+  explicit OnnxBuilder(OnnxType float_type = OnnxType::kFloat) : float_type_(float_type) {}
+  OnnxBuilder(const OnnxBuilder&) = delete;
+  OnnxBuilder& operator=(const OnnxBuilder&) = delete;
+
+  /// While it lives, nodes and constants are named below `part`: "3.RepC3/cv1/Conv".
+  class Scope {
+   public:
+    Scope(OnnxBuilder& graph, const std::string& part) : graph_(graph), outer_(graph.scope_.size()) {
+      graph.scope_ += part + "/";
+    }
+    ~Scope() { graph_.scope_.resize(outer_); }
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+   private:
+    OnnxBuilder& graph_;
+    std::size_t outer_;
+  };
+  [[nodiscard]] Scope within(const std::string& part) { return Scope(*this, part); }
+  /// What `module` emits, named below `part`.
+  template <typename Module, typename... Inputs>
+  auto emit(const std::string& part, const Module& module, const Inputs&... inputs) {
+    const Scope scope = within(part);
+    return module->emit(*this, inputs...);
+  }
+
+  /// An input of the graph. Axes kBatch are called "N".
+  OnnxValue input(const std::string& name, std::vector<std::int64_t> shape, OnnxType type);
+  /// Makes `value` an output of the graph, called `name`.
+  void output(const OnnxValue& value, const std::string& name);
+
+  /// A constant named after its role in the present scope ("weight"); equal ones are one. Floating tensors take the
+  /// graph's type. Every number has to be finite.
+  /// @throws CheckpointError  naming it, for one that is not finite
+  OnnxValue constant(const std::string& role, const torch::Tensor& tensor);
+  OnnxValue number(double value);                               ///< a scalar of the graph's type
+  OnnxValue integer(std::int64_t value);                        ///< an int64 scalar
+  OnnxValue integers(const std::vector<std::int64_t>& values);  ///< int64, one axis
+  /// Where an operator wants float32 whatever the graph computes in.
+  OnnxValue float32_constant(const std::string& role, const torch::Tensor& tensor);
+
+  /// Adds a node with one output, named after scope and operator.
+  OnnxValue node(const std::string& op, const std::vector<OnnxValue>& inputs, OnnxResult result,
+                 OnnxAttributes attributes = {});
+  /// Adds a node with several.
+  std::vector<OnnxValue> node(const std::string& op, const std::vector<OnnxValue>& inputs,
+                              std::vector<OnnxResult> results, OnnxAttributes attributes = {});
+
+  OnnxType float_type() const { return float_type_; }
+  /// The graph as far as it is, under its outputs' names; the builder is empty then.
+  OnnxGraph finish(const std::string& name);
+
+ private:
+  std::string fresh_name(const std::string& wish);
+  OnnxValue add_constant(const std::string& wish, OnnxTensor tensor);
+  void rename(const std::string& from, const std::string& to);
+
+  OnnxType float_type_;
+  std::string scope_;  ///< "3.RepC3/cv1/"
+  OnnxGraph graph_;
+  std::map<std::string, std::int64_t> used_;                ///< names, and how often each was wished for
+  std::multimap<std::size_t, std::size_t> constants_;       ///< hash of the bytes → index of the initializer
+  std::vector<std::pair<OnnxValue, std::string>> outputs_;  ///< value, name as output
+};
+
+}  // namespace rtdetr
