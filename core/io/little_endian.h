@@ -1,8 +1,10 @@
 #pragma once
 
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <string>
 #include <string_view>
 
 namespace rtdetr {
@@ -15,6 +17,11 @@ inline std::uint64_t little_endian(std::string_view bytes) {
   std::uint64_t number = 0;
   std::memcpy(&number, bytes.data(), bytes.size() < sizeof(number) ? bytes.size() : sizeof(number));
   return number;
+}
+
+/// The lowest `bytes` bytes of the number, lowest first.
+inline std::string little_endian_text(std::uint64_t number, std::size_t bytes) {
+  return std::string(reinterpret_cast<const char*>(&number), bytes);
 }
 
 }  // namespace rtdetr

@@ -7,6 +7,7 @@
 #include "core/base/hash.h"
 #include "core/io/file.h"
 #include "core/io/file_kind.h"
+#include "core/io/little_endian.h"
 #include "core/io/read_only_file.h"
 #include "core/io/safetensors_header.h"
 
@@ -23,26 +24,12 @@ std::uint64_t from_little_endian(const std::byte (&bytes)[kLengthBytes]) {
   return number;
 }
 
-std::string to_little_endian(std::uint64_t number) {
-  std::string bytes;
-  for (std::size_t i = 0; i < kLengthBytes; ++i) bytes += static_cast<char>(number >> (8 * i));
-  return bytes;
-}
-
-void check_view(const TensorView& view) {
-  std::size_t bytes = element_size(view.type);
-  for (const std::int64_t dimension : view.shape) bytes *= static_cast<std::size_t>(dimension);
-  RTDETR_CHECK(bytes == view.data.size(), "tensor '" + view.name + "' to be written has " +
-                                              std::to_string(view.data.size()) + " bytes, its shape wants " +
-                                              std::to_string(bytes));
-  RTDETR_CHECK(view.name != kSafetensorsMetadataKey, "a tensor cannot be named '" + view.name + "'");
-}
-
 /// Widest types first, then by name: every tensor is then aligned to its own type without gaps.
 std::vector<const TensorView*> in_payload_order(std::span<const TensorView> tensors) {
   std::vector<const TensorView*> order;
   for (const TensorView& view : tensors) {
-    check_view(view);
+    check_size(view);
+    RTDETR_CHECK(view.name != kSafetensorsMetadataKey, "a tensor cannot be named '" + view.name + "'");
     order.push_back(&view);
   }
   std::sort(order.begin(), order.end(), [](const TensorView* a, const TensorView* b) {
@@ -53,6 +40,14 @@ std::vector<const TensorView*> in_payload_order(std::span<const TensorView> tens
 }
 
 }  // namespace
+
+void check_size(const TensorView& view) {
+  std::size_t bytes = element_size(view.type);
+  for (const std::int64_t dimension : view.shape) bytes *= static_cast<std::size_t>(dimension);
+  RTDETR_CHECK(bytes == view.data.size(), "tensor '" + view.name + "' to be written has " +
+                                              std::to_string(view.data.size()) + " bytes, its shape wants " +
+                                              std::to_string(bytes));
+}
 
 void write_safetensors(const std::filesystem::path& file, std::span<const TensorView> tensors, FileMetadata metadata,
                        const AtomicWriteOptions& options) {
@@ -71,7 +66,7 @@ void write_safetensors(const std::filesystem::path& file, std::span<const Tensor
   write_file_atomically(
       file,
       [&](FileSink& sink) {
-        sink.write(to_little_endian(text.size()) + text);
+        sink.write(little_endian_text(text.size(), kLengthBytes) + text);
         for (const TensorView* view : order) sink.write(view->data);
       },
       options);

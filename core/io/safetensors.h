@@ -35,6 +35,8 @@ struct TensorView {
   std::vector<std::int64_t> shape;
   std::span<const std::byte> data;
 };
+/// @throws InternalError  if its bytes are not as many as its shape wants
+void check_size(const TensorView& view);
 
 struct AtomicWriteOptions;
 

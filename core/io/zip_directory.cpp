@@ -19,7 +19,6 @@ constexpr std::uint64_t kMostEntries = 100'000;
 constexpr std::uint64_t kLargestDirectory = std::uint64_t{32} << 20;
 constexpr std::size_t kLongestEntryName = 1024;
 constexpr std::uint64_t kFull16 = 0xFFFF, kFull32 = 0xFFFFFFFF;
-constexpr std::uint16_t kUtf8Names = 1 << 11;
 
 /// A field of the old end record holds the zip64 one's value, or nothing but ones.
 void check_agreement(std::uint64_t old_field, std::uint64_t full, std::uint64_t value, const std::string& file) {
@@ -102,7 +101,7 @@ void check_kind(std::string_view header, const std::string& name, const std::str
   const std::uint64_t flags = zip_number(header, 8, 2), method = zip_number(header, 10, 2),
                       mode = zip_number(header, 38, 4) >> 16;
   if ((flags & 1) != 0) refuse("is encrypted");
-  if ((flags & ~std::uint64_t{kZipDescriptor | kUtf8Names}) != 0) refuse("has unknown flags");
+  if ((flags & ~std::uint64_t{kZipDescriptor | kZipUtf8Name}) != 0) refuse("has unknown flags");
   if (method != 0)
     refuse("is compressed (method " + std::to_string(method) +
            "); PyTorch stores weights as they are, and compresses only the code of a TorchScript archive, a program");

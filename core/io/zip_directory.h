@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +20,10 @@ struct ZipRecord {
 
 /// Bit 3 of an entry's flags: sums and sizes stand behind its bytes.
 inline constexpr std::uint16_t kZipDescriptor = 1 << 3;
+/// Bit 11: its name is UTF-8.
+inline constexpr std::uint16_t kZipUtf8Name = 1 << 11;
+/// Of the header in front of an entry's name.
+inline constexpr std::size_t kZipLocalBytes = 30;
 
 /// Where the directory lies, from the end records.
 struct ZipExtent {

@@ -12,7 +12,6 @@
 namespace rtdetr {
 namespace {
 
-constexpr std::size_t kLocalBytes = 30;
 constexpr std::size_t kZipChunk = std::size_t{1} << 20;
 
 [[noreturn]] void refuse_entry(const ReadOnlyFile& file, const std::string& name, const std::string& why) {
@@ -22,11 +21,11 @@ constexpr std::size_t kZipChunk = std::size_t{1} << 20;
 /// Reads the header in front of the entry's bytes; it must say what the directory says.
 void find_bytes(const ReadOnlyFile& file, ZipRecord& record) {
   const std::string& name = record.entry.name;
-  const std::string header = read_zip_bytes(file, record.header_at, kLocalBytes);
+  const std::string header = read_zip_bytes(file, record.header_at, kZipLocalBytes);
   if (!header.starts_with("PK\x03\x04")) refuse_entry(file, name, "does not lie where the directory says");
   if (zip_number(header, 6, 2) != record.flags || zip_number(header, 8, 2) != 0 ||
       zip_number(header, 26, 2) != name.size() ||
-      read_zip_bytes(file, record.header_at + kLocalBytes, name.size()) != name) {
+      read_zip_bytes(file, record.header_at + kZipLocalBytes, name.size()) != name) {
     refuse_entry(file, name, "has another name or kind in front of its bytes than in the directory");
   }
   const bool later = (record.flags & kZipDescriptor) != 0;
@@ -38,7 +37,7 @@ void find_bytes(const ReadOnlyFile& file, ZipRecord& record) {
       !agrees(22, record.entry.size, true)) {
     refuse_entry(file, name, "has another sum or size in front of its bytes than in the directory");
   }
-  record.entry.offset = record.header_at + kLocalBytes + name.size() + zip_number(header, 28, 2);
+  record.entry.offset = record.header_at + kZipLocalBytes + name.size() + zip_number(header, 28, 2);
   if (record.entry.offset > file.size() || record.entry.size > file.size() - record.entry.offset)
     refuse_entry(file, name, "reaches behind the end of the file");
 }

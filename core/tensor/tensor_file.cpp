@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include "core/base/error.h"
+#include "core/weights/torch_writer.h"
 
 namespace rtdetr {
 
@@ -60,19 +61,34 @@ torch::ScalarType to_scalar_type(TensorType type) {
   throw InternalError("unknown tensor type " + std::to_string(static_cast<int>(type)));
 }
 
+namespace {
+
+/// CPU copies of tensors, and views of their bytes.
+struct HostTensors {
+  explicit HostTensors(const TensorMap& tensors) {
+    copies.reserve(tensors.size());
+    views.reserve(tensors.size());
+    for (const auto& [name, tensor] : tensors) {
+      RTDETR_CHECK(tensor.defined(), "tensor '" + name + "' is undefined");
+      const torch::Tensor copy = copies.emplace_back(tensor.detach().to(torch::kCPU).contiguous());
+      const auto* bytes = static_cast<const std::byte*>(copy.const_data_ptr());
+      views.push_back({name, to_tensor_type(copy.scalar_type()), copy.sizes().vec(), {bytes, copy.nbytes()}});
+    }
+  }
+  std::vector<torch::Tensor> copies;  ///< own the bytes
+  std::vector<TensorView> views;
+};
+
+}  // namespace
+
 void save_tensors(const std::filesystem::path& file, const TensorMap& tensors, const FileMetadata& metadata,
                   const AtomicWriteOptions& options) {
-  std::vector<torch::Tensor> copies;  // own the bytes until the file is written
-  std::vector<TensorView> views;
-  copies.reserve(tensors.size());
-  views.reserve(tensors.size());
-  for (const auto& [name, tensor] : tensors) {
-    RTDETR_CHECK(tensor.defined(), "tensor '" + name + "' is undefined");
-    const torch::Tensor copy = copies.emplace_back(tensor.detach().to(torch::kCPU).contiguous());
-    const auto* bytes = static_cast<const std::byte*>(copy.const_data_ptr());
-    views.push_back({name, to_tensor_type(copy.scalar_type()), copy.sizes().vec(), {bytes, copy.nbytes()}});
-  }
-  write_safetensors(file, views, metadata, options);
+  write_safetensors(file, HostTensors(tensors).views, metadata, options);
+}
+
+void save_torch_tensors(const std::filesystem::path& file, std::span<const std::string> below, const TensorMap& tensors,
+                        const AtomicWriteOptions& options) {
+  write_torch_file(file, below, HostTensors(tensors).views, options);
 }
 
 torch::Tensor load_tensor(const WeightsFile& file, const WeightTensor& tensor) {

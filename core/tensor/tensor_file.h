@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,9 @@ using TensorMap = std::map<std::string, torch::Tensor>;
 /// Writes CPU copies of `tensors` as one safetensors file (io/safetensors.h), atomically.
 void save_tensors(const std::filesystem::path& file, const TensorMap& tensors, const FileMetadata& metadata,
                   const AtomicWriteOptions& options = {});
+/// The same as a file for Python's torch.load, below dictionaries with these names (weights/torch_writer.h).
+void save_torch_tensors(const std::filesystem::path& file, std::span<const std::string> below, const TensorMap& tensors,
+                        const AtomicWriteOptions& options = {});
 
 struct TensorFile {
   TensorMap tensors;
