@@ -12,7 +12,7 @@
 #include "core/base/log.h"
 #include "core/base/text.h"
 #include "core/weights/weights_file.h"
-#include "models/graph/model.h"
+#include "models/graph/model_parts.h"
 #include "models/layers/module_tree.h"
 #include "models/weights/checkpoint.h"
 #include "models/weights/foreign_weights.h"
@@ -41,74 +41,141 @@ RowPairs match_classes(const std::vector<std::string>& from, const std::vector<s
   return rows;
 }
 
-bool has_class_rows(const std::string& name) {
-  return name.find("score_head") != std::string::npos || name.find("denoising_class_embed") != std::string::npos;
+bool contains(const std::string& key, std::string_view word) { return key.find(word) != std::string::npos; }
+
+/// Whether the entry has one row per class; the denoising embedding perhaps with one more for padding.
+bool rows_are_classes(const std::string& key, const torch::Tensor& tensor, std::size_t classes) {
+  const std::int64_t more = tensor.dim() > 0 && classes > 0 ? tensor.size(0) - static_cast<std::int64_t>(classes) : -1;
+  if (contains(key, "score_head")) return more == 0;
+  return contains(key, "denoising_class_embed") && (more == 0 || more == 1);
 }
 
-/// True if `source` has one row per class of the file and `target` one per class of the model, perhaps with one more
-/// for padding on both sides.
-bool rows_are_classes(const torch::Tensor& source, std::size_t from, const torch::Tensor& target, std::size_t to) {
-  if (source.dim() == 0 || source.dim() != target.dim()) return false;
-  const auto padding = source.size(0) - static_cast<std::int64_t>(from);
-  if ((padding != 0 && padding != 1) || target.size(0) - static_cast<std::int64_t>(to) != padding) return false;
-  return source.sizes().slice(1) == target.sizes().slice(1);
-}
-
+/// The rows of the classes, and that of padding if both have one.
 void copy_rows(const torch::Tensor& source, const torch::Tensor& target, const RowPairs& rows, std::size_t from,
                std::size_t to) {
   for (const auto& [row, into] : rows) target[into].copy_(source[row]);
-  if (source.size(0) > static_cast<std::int64_t>(from)) {
-    target[static_cast<std::int64_t>(to)].copy_(source[static_cast<std::int64_t>(from)]);
+  const auto padding = static_cast<std::int64_t>(from), into = static_cast<std::int64_t>(to);
+  if (source.size(0) > padding && target.size(0) > into) target[into].copy_(source[padding]);
+}
+
+/// "decoder.decoder.layers.5.norm1.bias" → 6.
+std::int64_t layers_up_to(const std::string& key) {
+  constexpr std::string_view kLayer = "decoder.layers.";
+  const auto at = key.find(kLayer);
+  if (at == std::string::npos) return 0;
+  const std::string rest = key.substr(at + kLayer.size());
+  return parse_integer(rest.substr(0, rest.find('.'))).value_or(-1) + 1;
+}
+
+/// Gives the model's entries the weights of one file.
+class Transfer {
+ public:
+  using Fate = TransferredEntry::Fate;
+
+  Transfer(const TensorMap& weights, const std::vector<std::string>& from, const std::vector<std::string>& to)
+      : weights_(weights), from_(from.size()), to_(to.size()), rows_(match_classes(from, to)) {
+    same_classes_ = rows_.size() == to_ && rows_.size() == from_ &&
+                    std::all_of(rows_.begin(), rows_.end(), [](const auto& pair) { return pair.first == pair.second; });
   }
+
+  std::int64_t common_classes() const { return static_cast<std::int64_t>(rows_.size()); }
+
+  TransferredEntry fill(const std::string& key, const torch::Tensor& target) const {
+    const auto source = weights_.find(key);
+    if (source == weights_.end()) return {Fate::kMissing, key, ""};
+    const Fate fate = fill_from(source->second, key, target);
+    if (fate != Fate::kMisfit) return {fate, key, ""};
+    return {fate, key, c10::str(source->second.sizes(), " in the file, ", target.sizes(), " here")};
+  }
+
+ private:
+  Fate fill_from(const torch::Tensor& source, const std::string& key, const torch::Tensor& target) const {
+    const bool same_rows =
+        source.dim() > 0 && source.dim() == target.dim() && source.sizes().slice(1) == target.sizes().slice(1);
+    const bool fits = source.sizes() == target.sizes();
+    if ((!same_classes_ || !fits) && same_rows && rows_are_classes(key, source, from_) &&
+        rows_are_classes(key, target, to_)) {
+      copy_rows(source, target, rows_, from_, to_);
+      return Fate::kByClass;
+    }
+    if (fits) {
+      target.copy_(source);
+      return Fate::kWhole;
+    }
+    if (!contains(key, "tgt_embed") || !same_rows) return Fate::kMisfit;
+    const std::int64_t rows = std::min(source.size(0), target.size(0));
+    target.slice(0, 0, rows).copy_(source.slice(0, 0, rows));
+    return Fate::kFirstRows;
+  }
+
+  const TensorMap& weights_;
+  std::size_t from_, to_;
+  RowPairs rows_;  ///< of the classes
+  bool same_classes_ = false;
+};
+
+bool is_wanted(ModelPart part, WeightsParts parts) {
+  if (parts == WeightsParts::kAll || part == ModelPart::kBackbone) return true;
+  return parts == WeightsParts::kBackboneAndEncoder && part == ModelPart::kEncoder;
 }
 
 }  // namespace
 
-TransferReport transfer_weights(torch::nn::Module& module, const std::vector<std::string>& to_classes,
-                                const TensorMap& weights, const std::vector<std::string>& from_classes) {
-  torch::NoGradGuard no_grad;
-  const RowPairs rows = match_classes(from_classes, to_classes);
-  const bool same_classes =
-      rows.size() == to_classes.size() && rows.size() == from_classes.size() &&
-      std::all_of(rows.begin(), rows.end(), [](const auto& pair) { return pair.first == pair.second; });
+std::int64_t TransferReport::count(TransferredEntry::Fate fate) const {
+  return std::count_if(entries.begin(), entries.end(), [&](const auto& entry) { return entry.fate == fate; });
+}
+
+std::int64_t TransferReport::taken() const {
+  using Fate = TransferredEntry::Fate;
+  return count(Fate::kWhole) + count(Fate::kByClass) + count(Fate::kFirstRows);
+}
+
+std::int64_t TransferReport::of_model() const {
+  return static_cast<std::int64_t>(entries.size()) - count(TransferredEntry::Fate::kUnused);
+}
+
+TransferReport transfer_weights(DetectionModelImpl& model, const std::vector<std::string>& to_classes,
+                                const TensorMap& weights, const std::vector<std::string>& from_classes,
+                                WeightsParts parts) {
+  using Fate = TransferredEntry::Fate;
+  const torch::NoGradGuard no_grad;
+  const Transfer transfer(weights, from_classes, to_classes);
+  const ModelParts part(model);
   TransferReport report;
-  report.classes = static_cast<std::int64_t>(rows.size());
+  report.classes = transfer.common_classes();
   std::set<std::string> known;
-  for (const auto& [name, value] : named_state(module)) {
-    const torch::Tensor target = value.detach();
-    known.insert(name);
-    const auto source = weights.find(name);
-    if (source == weights.end()) {
-      report.kept.push_back(name);
-    } else if (has_class_rows(name) && !same_classes &&
-               rows_are_classes(source->second, from_classes.size(), target, to_classes.size())) {
-      copy_rows(source->second, target, rows, from_classes.size(), to_classes.size());
-      ++report.by_class;
-    } else if (source->second.sizes() == target.sizes()) {
-      target.copy_(source->second);
-      ++report.copied;
-    } else {
-      report.kept.push_back(name);
-    }
+  for (const auto& [key, value] : named_state(model)) {
+    known.insert(key);
+    report.entries.push_back(is_wanted(part.of(key), parts) ? transfer.fill(key, value.detach())
+                                                            : TransferredEntry{Fate::kLeftOut, key, ""});
   }
-  for (const auto& [name, tensor] : weights) {
-    if (!known.contains(name)) report.unused.push_back(name);
+  for (const auto& [key, tensor] : weights) {
+    report.file_layers = std::max(report.file_layers, layers_up_to(key));
+    if (!known.contains(key)) report.entries.push_back({Fate::kUnused, key, ""});
   }
   return report;
 }
 
 namespace {
 
-std::int64_t taken_by(const TransferReport& report) { return report.copied + report.by_class; }
-std::int64_t entries_in(const TransferReport& report) {
-  return taken_by(report) + static_cast<std::int64_t>(report.kept.size());
-}
-
 /// "backbone.stages.0.conv.weight" → "backbone.stages".
 std::string part_of(const std::string& key) {
   const auto first = key.find('.');
   const auto second = first == std::string::npos ? first : key.find('.', first + 1);
   return key.substr(0, second);
+}
+
+bool keeps_initial_values(const TransferredEntry& entry) {
+  return entry.fate == TransferredEntry::Fate::kMissing || entry.fate == TransferredEntry::Fate::kMisfit;
+}
+
+/// "; 12 keep their initial values, e.g. decoder.x", or nothing.
+template <typename IsOne>
+std::string counted_with_example(const TransferReport& report, IsOne&& is_one, const std::string& what) {
+  const auto first = std::find_if(report.entries.begin(), report.entries.end(), is_one);
+  if (first == report.entries.end()) return "";
+  const auto count = std::count_if(first, report.entries.end(), is_one);
+  return "; " + std::to_string(count) + " " + what + ", e.g. " + first->key;
 }
 
 }  // namespace
@@ -153,41 +220,46 @@ Beginning of_foreign_file(const WeightsFile& file, const std::string& name, cons
 
 }  // namespace
 
-void take_weights(torch::nn::Module& module, const std::vector<std::string>& to_classes, const std::string& file) {
+TransferReport take_weights(DetectionModelImpl& model, const std::vector<std::string>& to_classes,
+                            const std::string& file, WeightsParts parts) {
   const std::unique_ptr<WeightsFile> opened = open_weights(file);
   Beginning beginning = has_model_info(opened->metadata()) ? of_our_file(*opened, file)
-                                                           : of_foreign_file(*opened, file, module, to_classes);
-  const TransferReport report = transfer_weights(module, to_classes, beginning.tensors, beginning.names);
-  if (report.copied == 0) throw CheckpointError(file + ": no entry fits the model; another model's file?");
+                                                           : of_foreign_file(*opened, file, model, to_classes);
+  TransferReport report = transfer_weights(model, to_classes, beginning.tensors, beginning.names, parts);
+  if (report.count(TransferredEntry::Fate::kWhole) == 0)
+    throw CheckpointError(file + ": no entry fits the model; another model's file?");
   log::info(describe(report, file) + beginning.remark);
   if (const std::string text = shortfall(report, file); !text.empty()) log::warning(text);
+  return report;
 }
 
 std::string describe(const TransferReport& report, const std::string& file) {
-  std::string text = file + ": " + std::to_string(taken_by(report)) + " of the model's " +
-                     std::to_string(entries_in(report)) + " entries taken over";
-  if (report.by_class > 0) {
-    text += ", " + std::to_string(report.by_class) + " of them class by class (" + std::to_string(report.classes) +
+  using Fate = TransferredEntry::Fate;
+  std::string text = file + ": " + std::to_string(report.taken()) + " of the model's " +
+                     std::to_string(report.of_model()) + " entries taken over";
+  if (const std::int64_t by_class = report.count(Fate::kByClass); by_class > 0) {
+    text += ", " + std::to_string(by_class) + " of them class by class (" + std::to_string(report.classes) +
             " classes match by name)";
   }
-  if (!report.kept.empty())
-    text += "; " + std::to_string(report.kept.size()) + " keep their initial values, e.g. " + report.kept.front();
-  if (!report.unused.empty())
-    text += "; " + std::to_string(report.unused.size()) + " of the file are not used, e.g. " + report.unused.front();
-  return text;
+  text += counted_with_example(report, keeps_initial_values, "keep their initial values");
+  const auto has = [](Fate fate) { return [fate](const TransferredEntry& entry) { return entry.fate == fate; }; };
+  text += counted_with_example(report, has(Fate::kLeftOut), "are left out by weights_parts");
+  return text + counted_with_example(report, has(Fate::kUnused), "of the file are not used");
 }
 
 std::string shortfall(const TransferReport& report, const std::string& file) {
   constexpr double kEnough = 0.9;
   constexpr std::size_t kShown = 8;
-  if (static_cast<double>(taken_by(report)) >= kEnough * static_cast<double>(entries_in(report))) return "";
+  const std::int64_t wanted = report.of_model() - report.count(TransferredEntry::Fate::kLeftOut);
+  if (static_cast<double>(report.taken()) >= kEnough * static_cast<double>(wanted)) return "";
   std::map<std::string, std::int64_t> kept;
-  for (const std::string& key : report.kept) ++kept[part_of(key)];
+  for (const TransferredEntry& entry : report.entries)
+    if (keeps_initial_values(entry)) ++kept[part_of(entry.key)];
   std::vector<std::string> parts;
   for (const auto& [part, count] : kept) parts.push_back(part + " (" + std::to_string(count) + ")");
   const std::string more = parts.size() > kShown ? " and " + std::to_string(parts.size() - kShown) + " more" : "";
   parts.resize(std::min(parts.size(), kShown));
-  return "only " + std::to_string(taken_by(report)) + " of the model's " + std::to_string(entries_in(report)) +
+  return "only " + std::to_string(report.taken()) + " of the model's " + std::to_string(wanted) +
          " entries come from " + file +
          "; these parts, with their number of entries, begin untrained: " + join(parts, ", ") + more;
 }

@@ -4,35 +4,56 @@
 #include <string>
 #include <vector>
 
-#include <torch/nn.h>
-
 #include "core/tensor/tensor_file.h"
+#include "models/graph/model.h"
+#include "models/graph/weights_parts.h"
 
 namespace rtdetr {
 
+/// What became of one entry.
+struct TransferredEntry {
+  enum class Fate {
+    kWhole,      ///< taken over as it is
+    kByClass,    ///< taken over row by row, the rows of classes that both sides have
+    kFirstRows,  ///< learnt queries of another number: as many as both sides have
+    kMissing,    ///< keeps its initial values: the file has none of this name
+    kMisfit,     ///< keeps them: the file's has another shape
+    kLeftOut,    ///< keeps them: its part was not wanted
+    kUnused,     ///< of the file, and the model has none of this name
+  } fate = Fate::kWhole;
+  std::string key;
+  std::string shapes;  ///< of a misfit: "[80, 256] in the file, [3, 256] here"
+};
+
 /// What a transfer found.
 struct TransferReport {
-  std::int64_t copied = 0;          ///< entries taken over whole
-  std::int64_t by_class = 0;        ///< entries taken over class by class
-  std::int64_t classes = 0;         ///< classes that both sides have
-  std::vector<std::string> kept;    ///< entries that keep their initial values: missing, or of another shape
-  std::vector<std::string> unused;  ///< entries of the file that the model does not have
+  std::vector<TransferredEntry> entries;  ///< the model's in its order, then what is unused of the file
+  std::int64_t classes = 0;               ///< classes that both sides have
+  std::int64_t file_layers = 0;           ///< decoder layers that the file has weights of; 0 = none
+
+  std::int64_t count(TransferredEntry::Fate fate) const;
+  std::int64_t taken() const;
+  std::int64_t of_model() const;  ///< entries that the model has
 };
 
 /// Starts a model from a checkpoint's weights (fine-tuning): entries with the same name and shape are copied, rows of
-/// score heads and of the denoising embedding by the class's name (letter case and outer blanks do not count). The rest
-/// stays as it is.
+/// score heads and of the denoising embedding by the class's name (letter case and outer blanks do not count), of
+/// learnt queries as many as there are. That embedding may have a row for padding on either side. The rest stays as it
+/// is.
 ///
 /// @param from_classes  of the weights, in their order
-/// @param to_classes    of the module
-TransferReport transfer_weights(torch::nn::Module& module, const std::vector<std::string>& to_classes,
-                                const TensorMap& weights, const std::vector<std::string>& from_classes);
+/// @param to_classes    of the model
+TransferReport transfer_weights(DetectionModelImpl& model, const std::vector<std::string>& to_classes,
+                                const TensorMap& weights, const std::vector<std::string>& from_classes,
+                                WeightsParts parts = WeightsParts::kAll);
 
-/// Starts the module from a file: a model file, the averaged weights of a run's last.safetensors, or what another
+/// Starts the model from a file: a model file, the averaged weights of a run's last.safetensors, or what another
 /// program wrote under our keys (find_weights), whose classes are taken by name if it names them, or has COCO's 80 and
-/// the module some of them, else in their order. Says what was taken, and warns when that is less than nine tenths.
+/// the model some of them, else in their order. Says what was taken, and warns when that is less than nine tenths of
+/// what was wanted.
 /// @throws CheckpointError  when nothing fits, and for an exported or fused file: fusion is not undone
-void take_weights(torch::nn::Module& module, const std::vector<std::string>& to_classes, const std::string& file);
+TransferReport take_weights(DetectionModelImpl& model, const std::vector<std::string>& to_classes,
+                            const std::string& file, WeightsParts parts = WeightsParts::kAll);
 
 /// "weights.safetensors: 312 of 316 entries taken over, 4 of them class by class (2 classes match); …".
 std::string describe(const TransferReport& report, const std::string& file);

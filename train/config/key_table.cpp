@@ -5,6 +5,7 @@
 #include "data/dataset/dataset.h"
 #include "losses/options.h"
 #include "train/optim/lr_schedule.h"
+#include "models/graph/weights_parts.h"
 #include "train/optim/precision.h"
 
 /// The rows. Order is the order of help, args.yaml and the reference page.
@@ -101,6 +102,9 @@ void add_input_keys(std::vector<Key>& keys) {
        "matched by name; not read by a run that is continued")
       .on_resume = kOfOneCall;
   s.choice("split", &Settings::split, kVal, {kSplitKeys.begin(), kSplitKeys.end()}, "part of the data set");
+  s.choice("weights_parts", &Settings::weights_parts, kTrain, words_of(kWeightsPartsWords),
+           "parts of the model that take them; the others begin as in a new model")
+      .on_resume = kOfOneCall;
   s.path(
       "source", &Settings::source, kPredict | kBenchmark, "photos/",
       "a picture, a folder of pictures, a .txt list of them, or a pattern such as 'photos/*.jpg'; 'photos/**/*.jpg' is "

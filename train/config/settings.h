@@ -41,6 +41,8 @@ struct Settings {
   std::string cfg;      ///< recipe: a YAML file of keys
   std::string scale;    ///< scale letter of the model YAML; empty = by the file's name
   std::string weights;  ///< train: checkpoint whose weights the run starts from (fine-tuning)
+  /// train: parts of the model that take them: all, backbone, backbone+encoder
+  std::string weights_parts = "all";
   std::string split = "val";
 
   // machine and output

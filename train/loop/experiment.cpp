@@ -18,6 +18,7 @@
 #include "train/config/input_files.h"
 #include "train/loop/run_identity.h"
 #include "train/loop/train_options.h"
+#include "train/loop/transfer_table.h"
 #include "train/optim/freeze.h"
 #include "train/process/machine.h"
 
@@ -46,6 +47,14 @@ ModelSpec spec_to_train(const Settings& settings) {
   return model_spec_of(to_model_info(SafetensorsReader(file).metadata(), file), file);
 }
 
+void begin_with_weights(Experiment& experiment) {
+  const Settings& settings = experiment.settings;
+  require_input_file(settings, "weights", settings.weights);
+  const TransferReport report = take_weights(*experiment.model, experiment.train.classes.names, settings.weights,
+                                             chosen("weights_parts", settings.weights_parts, kWeightsPartsWords));
+  log::info("what the model begins with, by its entries:\n" + transfer_table(report, experiment.model));
+}
+
 void build_models(Experiment& experiment) {
   const Settings& settings = experiment.settings;
   const auto classes = static_cast<std::int64_t>(experiment.train.classes.names.size());
@@ -55,10 +64,8 @@ void build_models(Experiment& experiment) {
   }
   std::tie(experiment.model, experiment.average) =
       build_with_average(spec_to_train(settings), build_options(settings, classes));
-  if (!settings.weights.empty()) {
-    require_input_file(settings, "weights", settings.weights);
-    take_weights(*experiment.model, experiment.train.classes.names, settings.weights);
-  }
+  if (!settings.freeze.empty()) experiment.frozen = freeze_parameters(*experiment.model, settings.freeze);
+  if (!settings.weights.empty()) begin_with_weights(experiment);
   for (DetectionModel* model : {&experiment.model, &experiment.average}) (*model)->to(experiment.device);
   experiment.size = resolve_image_size(settings, std::nullopt, experiment.model->stride());
   settle_criterion(experiment.model->head().criteria(), experiment.settings);
@@ -73,7 +80,6 @@ Experiment prepare_experiment(const Settings& settings) {
   experiment.told = told_settings(settings);
   read_data(experiment);
   build_models(experiment);
-  if (!settings.freeze.empty()) experiment.frozen = freeze_parameters(*experiment.model, settings.freeze);
   experiment.groups = make_groups(settings, experiment.model);
   experiment.precision = choose_precision(chosen("amp", settings.amp, kAmpWords), experiment.device);
   experiment.identity = identity_of(experiment.settings, experiment.model->spec(), experiment.train, experiment.size);

@@ -104,4 +104,112 @@ TEST_CASE("score heads follow the classes by name, and a file of which nothing f
   CHECK_THROWS_WITH(take_weights(*target, kClasses, folder / "other.safetensors"), Catch::Contains("no entry fits"));
 }
 
+namespace {
+
+using Fate = TransferredEntry::Fate;
+
+DetectionModel tiny_with(const std::string& from, const std::string& to, std::uint64_t seed, std::int64_t classes = 3) {
+  std::string text = test::kTinyModel;
+  text.replace(text.find(from), from.size(), to);
+  BuildOptions options;
+  options.seed = seed;
+  options.num_classes = classes;
+  return build_model(parse_model_spec(text, "tiny.yaml"), options);
+}
+
+Fate fate_of(const TransferReport& report, const std::string& key) {
+  for (const TransferredEntry& entry : report.entries)
+    if (entry.key == key) return entry.fate;
+  FAIL("no entry " << key);
+  return {};
+}
+
+}  // namespace
+
+TEST_CASE("every score head and the denoising table follow the classes by name, with padding on either side or none") {
+  const std::string table = "decoder.denoising_class_embed.weight";
+  const std::vector<std::string> few{"c", "x"};
+  for (const bool padded : {true, false}) {
+    DetectionModel source = tiny_model(1), target = tiny_with("nc: 3", "nc: 2", 2, 2);
+    TensorMap weights = state_of(source);
+    if (!padded) weights[table] = weights.at(table).slice(0, 0, 3);
+    const torch::Tensor padding = state_of(target).at(table)[2].clone();
+    const TransferReport report = transfer_weights(*target, few, weights, kClasses);
+    CHECK(report.classes == 1);
+    CHECK(report.count(Fate::kByClass) == 9);  // weight and bias of the encoder's head and of three layers, the table
+    CHECK(report.count(Fate::kMisfit) == 0);
+    const TensorMap to = state_of(target);
+    for (const auto& [key, tensor] : to) {
+      if (fate_of(report, key) != Fate::kByClass) continue;
+      INFO(key);
+      CHECK(tensor[0].equal(weights.at(key)[2]));
+    }
+    CHECK(to.at(table)[2].equal(padded ? weights.at(table)[3] : padding));
+  }
+}
+
+TEST_CASE("the denoising table loses or gets its row of padding between models of equal classes") {
+  const std::string table = "decoder.denoising_class_embed.weight";
+  DetectionModel source = tiny_model(1), target = tiny_model(2);
+  TensorMap weights = state_of(source);
+  weights[table] = weights.at(table).slice(0, 0, 3);
+  const torch::Tensor padding = state_of(target).at(table)[3].clone();
+  const TransferReport report = transfer_weights(*target, kClasses, weights, kClasses);
+  CHECK(fate_of(report, table) == Fate::kByClass);
+  CHECK(state_of(target).at(table).slice(0, 0, 3).equal(weights.at(table)));
+  CHECK(state_of(target).at(table)[3].equal(padding));
+}
+
+TEST_CASE("of learnt queries of another number the first are taken, and the selected ones have no weights") {
+  const std::string queries = "decoder.tgt_embed.weight";
+  for (const auto& [from, to] : {std::pair("10", "6"), std::pair("6", "10")}) {
+    const auto learnt = [](const std::string& count) { return "queries: " + count + ", learnt_queries: true"; };
+    DetectionModel source = tiny_with("queries: 10", learnt(from), 1), target = tiny_with("queries: 10", learnt(to), 2);
+    const torch::Tensor before = state_of(target).at(queries).clone();
+    const TransferReport report = transfer_weights(*target, kClasses, state_of(source), kClasses);
+    CHECK(fate_of(report, queries) == Fate::kFirstRows);
+    CHECK(report.taken() == report.of_model());
+    const torch::Tensor now = state_of(target).at(queries);
+    CHECK(now.slice(0, 0, 6).equal(state_of(source).at(queries).slice(0, 0, 6)));
+    CHECK(now.slice(0, 6).equal(before.slice(0, 6)));
+  }
+  DetectionModel source = tiny_model(1), target = tiny_with("queries: 10", "queries: 7", 2);
+  const TransferReport report = transfer_weights(*target, kClasses, state_of(source), kClasses);
+  CHECK(report.count(Fate::kWhole) == report.of_model());
+}
+
+TEST_CASE("another decoder depth takes the layers that both have, and knows how many the file has") {
+  DetectionModel three = tiny_model(1), two = tiny_with("layers: 3", "layers: 2", 2);
+  TransferReport report = transfer_weights(*two, kClasses, state_of(three), kClasses);
+  CHECK(report.file_layers == 3);
+  CHECK(report.taken() == report.of_model());
+  CHECK(fate_of(report, "decoder.decoder.layers.2.norm1.weight") == Fate::kUnused);
+  CHECK(fate_of(report, "decoder.dec_score_head.2.weight") == Fate::kUnused);
+  three = tiny_model(3);
+  report = transfer_weights(*three, kClasses, state_of(two), kClasses);
+  CHECK(report.file_layers == 2);
+  CHECK(fate_of(report, "decoder.decoder.layers.2.norm1.weight") == Fate::kMissing);
+}
+
+TEST_CASE("a part alone is taken over when it is asked for, without a warning about the others") {
+  const TemporaryFolder folder;
+  save_model(folder / "best.safetensors", tiny_model(1), info_with_names());
+  DetectionModel target = tiny_model(2);
+  const TensorMap source = state_of(tiny_model(1)), before = [&] {
+    TensorMap copies = state_of(target);
+    for (auto& [key, tensor] : copies) tensor = tensor.clone();
+    return copies;
+  }();
+  const std::string said =
+      stderr_of([&] { take_weights(*target, kClasses, folder / "best.safetensors", WeightsParts::kBackbone); });
+  CHECK_THAT(said, Catch::Contains("are left out by weights_parts") && !Catch::Contains("untrained"));
+  std::size_t of_backbone = 0;
+  for (const auto& [key, tensor] : state_of(target)) {
+    INFO(key);
+    CHECK(tensor.equal(key.starts_with("model.") ? source.at(key) : before.at(key)));
+    of_backbone += key.starts_with("model.") ? 1 : 0;
+  }
+  CHECK(of_backbone == 18);  // three convolutions with their norms
+}
+
 }  // namespace rtdetr
