@@ -25,7 +25,9 @@ struct IouPair {
 /// @return                [N] each; differentiable
 IouPair paired_iou(const Tensor& a_xyxy, const Tensor& b_xyxy, double epsilon = 0);
 
+constexpr double kLeastShare = 1e-5;  ///< of inverse_sigmoid, in the references' decoders
+
 /// log(x / (1-x)) of x clamped to [0, 1], numerator and denominator not below `epsilon`.
-Tensor inverse_sigmoid(const Tensor& x, double epsilon = 1e-5);
+Tensor inverse_sigmoid(const Tensor& x, double epsilon = kLeastShare);
 
 }  // namespace rtdetr

@@ -81,7 +81,7 @@ OnnxValue AifiImpl::emit_tokens(OnnxBuilder& graph, const OnnxValue& tokens, con
 
 OnnxValue AifiImpl::emit(OnnxBuilder& graph, const OnnxValue& x) const {
   const std::int64_t height = x.size(2), width = x.size(3);
-  const Tensor table = position_table(height, width, options_.size, options_.order, torch::kFloat32);
+  const Tensor table = position_table(height, width, options_.size, options_.order, torch::kFloat64);
   const OnnxValue tokens = onnx::transpose(graph, onnx::reshape(graph, x, {0, 0, -1}), {0, 2, 1});
   const OnnxValue encoded = emit_tokens(graph, tokens, graph.constant("position", table));
   return onnx::reshape(graph, onnx::transpose(graph, encoded, {0, 2, 1}), {0, 0, height, width});

@@ -26,6 +26,8 @@ struct DenoisingDraws;
 struct MapProbe {
   std::vector<Tensor> backbone;  ///< what the rest of the model reads of the backbone
   std::vector<Tensor> encoder;   ///< what the head reads
+  bool every_row = false;        ///< asks for
+  std::vector<Tensor> rows;      ///< what each row puts out, but for the head
 };
 
 /// Which pictures of a batch that several processes train on together these are: `rank`, `rank + world`, …
@@ -73,6 +75,7 @@ struct HeadLayer {
 struct OnnxPrediction {
   OnnxValue logits;        ///< [B, Q, C] before the sigmoid
   OnnxValue boxes_cxcywh;  ///< [B, Q, 4] fraction of the image, after the sigmoid
+  OnnxValue tokens;        ///< [B, Q] int64 of ModelOutput::topk_indices; without a name where nothing is selected
 };
 
 /// What a graph may be written for.

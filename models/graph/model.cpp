@@ -105,13 +105,14 @@ void DetectionModelImpl::Graph::plan_releases() {
 std::vector<Tensor> DetectionModelImpl::Graph::run(const Tensor& images, MapProbe* probe) const {
   std::vector<Tensor> maps(steps.size() + 1);  // [0] is the picture, [r + 1] what row r put out
   maps[0] = images;
-  if (probe) probe->backbone.clear();
+  if (probe) probe->backbone.clear(), probe->rows.clear();
   for (std::size_t r = 0; r < steps.size(); ++r) {
     const Step& step = steps[r];
     RECORD_USER_SCOPE(step.part);
     std::vector<Tensor> inputs = gather(step.inputs, maps);
     maps[r + 1] = step.block->forward_all(inputs);
     if (probe && step.leaves_backbone) probe->backbone.push_back(maps[r + 1]);
+    if (probe && probe->every_row) probe->rows.push_back(maps[r + 1]);
     for (const int row : step.last_read_here) maps[row + 1] = Tensor();
   }
   std::vector<Tensor> read_by_head = gather(head_inputs, maps);

@@ -6,6 +6,7 @@
 
 #include "core/ops/ms_deform_attn.h"
 #include "models/layers/basic.h"
+#include "models/onnx/onnx_builder.h"
 
 namespace rtdetr {
 
@@ -15,6 +16,13 @@ struct DeformableAttentionOptions {
   std::vector<std::int64_t> points = {4, 4, 4};  ///< per level
   SamplingMethod sampling = SamplingMethod::kBilinear;
   bool points_scale_buffer = false;  ///< register `num_points_scale` (1 / points of the level), as RT-DETRv2 does
+};
+
+/// What the layers of an ONNX graph sample.
+struct OnnxSampling {
+  std::vector<LevelShape> levels;
+  OnnxValue first_rows;      ///< [B, 1, 1, 1] int64: image · S · M, where its rows of D/M values begin
+  bool grid_sample = false;  ///< bilinear values by GridSample instead of Gather
 };
 
 /// Multi-scale deformable cross-attention (Deformable DETR §4.1): every query samples a few learnt points around its
@@ -30,6 +38,9 @@ class DeformableAttentionImpl : public torch::nn::Module, public InitializesWeig
   /// @return           [B, Q, D]
   torch::Tensor forward(const torch::Tensor& query, const torch::Tensor& reference, const torch::Tensor& memory,
                         const std::vector<LevelShape>& levels);
+  /// @param reference  of the graph's precise type
+  OnnxValue emit(OnnxBuilder& graph, const OnnxValue& query, const OnnxValue& reference, const OnnxValue& memory,
+                 const OnnxSampling& sampling) const;
 
   /// Offsets start as a compass: head h looks into the h-th of `heads` directions, point p of a level goes p + 1 steps
   /// far; attention starts uniform.
@@ -44,6 +55,7 @@ class DeformableAttentionImpl : public torch::nn::Module, public InitializesWeig
   torch::Tensor compass() const;
   /// size · 0.5 / points of the level: what one unit of an offset means. [B, Q, 1, 1, 2] → [B, Q, 1, 1 or P, 2]
   torch::Tensor offset_unit(const torch::Tensor& size) const;
+  OnnxValue emit_locations(OnnxBuilder& graph, const OnnxValue& query, const OnnxValue& reference) const;
 
   DeformableAttentionOptions options_;
   std::int64_t total_points_ = 0;

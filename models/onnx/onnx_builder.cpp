@@ -24,7 +24,10 @@ OnnxValueInfo value_info(const OnnxValue& value, const std::string& name) {
   return info;
 }
 
-torch::ScalarType torch_type(OnnxType type) { return type == OnnxType::kFloat16 ? torch::kHalf : torch::kFloat; }
+torch::ScalarType torch_type(OnnxType type) {
+  if (type == OnnxType::kDouble) return torch::kDouble;
+  return type == OnnxType::kFloat16 ? torch::kHalf : torch::kFloat;
+}
 
 OnnxTensor to_onnx(const torch::Tensor& tensor, OnnxType float_type) {
   OnnxTensor result;
@@ -89,6 +92,10 @@ OnnxValue OnnxBuilder::integer(std::int64_t value) {
 
 OnnxValue OnnxBuilder::float32_constant(const std::string& role, const torch::Tensor& tensor) {
   return add_constant(scope_ + role, to_onnx(tensor, OnnxType::kFloat));
+}
+
+OnnxValue OnnxBuilder::precise_constant(const std::string& role, const torch::Tensor& tensor) {
+  return add_constant(scope_ + role, to_onnx(tensor, precise_type()));
 }
 
 OnnxValue OnnxBuilder::integers(const std::vector<std::int64_t>& values) {

@@ -40,7 +40,7 @@ struct OnnxResult {
 
 class OnnxBuilder {
  public:
-  /// @param float_type  of floating constants: kFloat or kFloat16
+  /// @param float_type  of floating constants: kFloat or kFloat16; kDouble, which no export uses, keeps every digit
   explicit OnnxBuilder(OnnxType float_type = OnnxType::kFloat) : float_type_(float_type) {}
   OnnxBuilder(const OnnxBuilder&) = delete;
   OnnxBuilder& operator=(const OnnxBuilder&) = delete;
@@ -81,6 +81,8 @@ class OnnxBuilder {
   OnnxValue integers(const std::vector<std::int64_t>& values);  ///< int64, one axis
   /// Where an operator wants float32 whatever the graph computes in.
   OnnxValue float32_constant(const std::string& role, const torch::Tensor& tensor);
+  /// For what half types have too few digits for, such as boxes and places in a map: of precise_type().
+  OnnxValue precise_constant(const std::string& role, const torch::Tensor& tensor);
 
   /// Adds a node with one output, named after scope and operator.
   OnnxValue node(const std::string& op, const std::vector<OnnxValue>& inputs, OnnxResult result,
@@ -90,6 +92,7 @@ class OnnxBuilder {
                               std::vector<OnnxResult> results, OnnxAttributes attributes = {});
 
   OnnxType float_type() const { return float_type_; }
+  OnnxType precise_type() const { return float_type_ == OnnxType::kFloat16 ? OnnxType::kFloat : float_type_; }
   /// The graph as far as it is, under its outputs' names; the builder is empty then.
   OnnxGraph finish(const std::string& name);
 

@@ -107,6 +107,7 @@ OnnxValue clip(OnnxBuilder& graph, const OnnxValue& x, double low, double high) 
 }
 
 OnnxValue cast(OnnxBuilder& graph, const OnnxValue& x, OnnxType type) {
+  if (x.type == type) return x;
   return graph.node("Cast", {x}, {x.shape, type}, {{"to", static_cast<std::int64_t>(type)}});
 }
 

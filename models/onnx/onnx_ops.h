@@ -29,7 +29,7 @@ OnnxValue equal(OnnxBuilder& graph, const OnnxValue& a, const OnnxValue& b);
 OnnxValue unary(OnnxBuilder& graph, const std::string& op, const OnnxValue& x, OnnxAttributes attributes = {});
 OnnxValue softmax(OnnxBuilder& graph, const OnnxValue& x);  ///< over the last axis
 OnnxValue clip(OnnxBuilder& graph, const OnnxValue& x, double low, double high);
-OnnxValue cast(OnnxBuilder& graph, const OnnxValue& x, OnnxType type);
+OnnxValue cast(OnnxBuilder& graph, const OnnxValue& x, OnnxType type);  ///< nothing, if it has the type
 
 struct OnnxWindow {
   std::int64_t kernel = 1, stride = 1, dilation = 1;

@@ -54,6 +54,7 @@ Values onnx_clip(const OnnxCall& call) {
   return {x};
 }
 
+Values onnx_identity(const OnnxCall& call) { return {call.input(0)}; }
 Values onnx_floor(const OnnxCall& call) { return {call.input(0).floor()}; }
 Values onnx_log(const OnnxCall& call) { return {call.input(0).log()}; }
 Values onnx_erf(const OnnxCall& call) { return {call.input(0).erf()}; }
@@ -75,21 +76,14 @@ Values onnx_cast(const OnnxCall& call) {
 
 const std::vector<OnnxOperator>& elementwise_operators() {
   static const std::vector<OnnxOperator> kTable = {
-      {"Add", 2, 2, {}, onnx_add},
-      {"Cast", 1, 1, {"to"}, onnx_cast},
-      {"Clip", 1, 3, {}, onnx_clip},
-      {"Div", 2, 2, {}, onnx_div},
-      {"Equal", 2, 2, {}, onnx_equal},
-      {"Erf", 1, 1, {}, onnx_erf},
-      {"Floor", 1, 1, {}, onnx_floor},
-      {"HardSwish", 1, 1, {}, onnx_hard_swish},
-      {"LeakyRelu", 1, 1, {"alpha"}, onnx_leaky_relu},
-      {"Log", 1, 1, {}, onnx_log},
-      {"Max", 1, kAnyNumber, {}, onnx_max},
-      {"Min", 1, kAnyNumber, {}, onnx_min},
-      {"Mul", 2, 2, {}, onnx_mul},
-      {"Relu", 1, 1, {}, onnx_relu},
-      {"Sigmoid", 1, 1, {}, onnx_sigmoid},
+      {"Add", 2, 2, {}, onnx_add},           {"Cast", 1, 1, {"to"}, onnx_cast},
+      {"Clip", 1, 3, {}, onnx_clip},         {"Div", 2, 2, {}, onnx_div},
+      {"Equal", 2, 2, {}, onnx_equal},       {"Erf", 1, 1, {}, onnx_erf},
+      {"Floor", 1, 1, {}, onnx_floor},       {"HardSwish", 1, 1, {}, onnx_hard_swish},
+      {"Identity", 1, 1, {}, onnx_identity}, {"LeakyRelu", 1, 1, {"alpha"}, onnx_leaky_relu},
+      {"Log", 1, 1, {}, onnx_log},           {"Max", 1, kAnyNumber, {}, onnx_max},
+      {"Min", 1, kAnyNumber, {}, onnx_min},  {"Mul", 2, 2, {}, onnx_mul},
+      {"Relu", 1, 1, {}, onnx_relu},         {"Sigmoid", 1, 1, {}, onnx_sigmoid},
       {"Sub", 2, 2, {}, onnx_sub},
   };
   return kTable;

@@ -5,6 +5,7 @@
 #include "core/tensor/box_ops.h"
 #include "models/layers/init.h"
 #include "models/layers/module_tree.h"
+#include "models/onnx/onnx_ops.h"
 
 namespace rtdetr {
 
@@ -59,6 +60,30 @@ LogitRefinement::LogitRefinement(torch::nn::Module& head, std::int64_t layers, s
 
 std::unique_ptr<BoxPass> LogitRefinement::start(const Tensor& reference_logits) const {
   return std::make_unique<Pass>(*this, reference_logits);
+}
+
+namespace {
+
+/// As inverse_sigmoid (core/tensor/box_ops.h), of a value that is one: it lies in [0, 1].
+OnnxValue emit_inverse_sigmoid(OnnxBuilder& graph, const OnnxValue& x) {
+  const OnnxValue one = graph.precise_constant("one", torch::scalar_tensor(1, torch::kDouble));
+  const OnnxValue least = graph.precise_constant("least", torch::scalar_tensor(kLeastShare, torch::kDouble));
+  const OnnxValue rest = onnx::max(graph, onnx::sub(graph, one, x), least);
+  return onnx::unary(graph, "Log", onnx::div(graph, onnx::max(graph, x, least), rest));
+}
+
+}  // namespace
+
+OnnxValue LogitRefinement::emit_boxes(OnnxBuilder& graph, std::size_t k, const OnnxValue& content,
+                                      const OnnxValue& reference) const {
+  const OnnxValue moved = graph.emit(indexed("dec_bbox_head", k), bbox_heads_.at(k), content);
+  const OnnxBuilder::Scope scope = graph.within(indexed("boxes", k));
+  const OnnxValue step = onnx::cast(graph, moved, graph.precise_type()), start = emit_inverse_sigmoid(graph, reference);
+  return onnx::unary(graph, "Sigmoid", onnx::add(graph, step, start));
+}
+
+OnnxValue LogitRefinement::emit_scores(OnnxBuilder& graph, std::size_t k, const OnnxValue& content) const {
+  return graph.emit(indexed("dec_score_head", k), score_heads_.at(k), content);
 }
 
 void LogitRefinement::init_weights(double prior) {

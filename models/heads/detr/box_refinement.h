@@ -11,6 +11,7 @@
 #include "core/tensor/detection.h"
 #include "models/layers/basic.h"
 #include "models/layers/mlp.h"
+#include "models/onnx/onnx_builder.h"
 
 /// The step from box k to box k + 1: how a decoder layer's output becomes scores and boxes, and where the next layer
 /// looks. The decoder's loop knows no more of it than this, so that a decoder may refine its boxes in another way
@@ -55,6 +56,12 @@ class BoxRefinement {
   /// @param reference_logits  [B, N, 4] before the sigmoid, without a gradient: where the queries start
   virtual std::unique_ptr<BoxPass> start(const Tensor& reference_logits) const = 0;
 
+  /// The boxes after layer k in an ONNX graph. @param reference  those before it, of the graph's precise type
+  virtual OnnxValue emit_boxes(OnnxBuilder& graph, std::size_t k, const OnnxValue& content,
+                               const OnnxValue& reference) const = 0;
+  /// The logits of layer k.
+  virtual OnnxValue emit_scores(OnnxBuilder& graph, std::size_t k, const OnnxValue& content) const = 0;
+
   /// @param prior  bias of every class's score
   virtual void init_weights(double prior) = 0;
   /// Drops what layers from the count-th on need.
@@ -68,6 +75,9 @@ class LogitRefinement : public BoxRefinement {
   LogitRefinement(torch::nn::Module& head, std::int64_t layers, std::int64_t dim, std::int64_t classes);
 
   std::unique_ptr<BoxPass> start(const Tensor& reference_logits) const override;
+  OnnxValue emit_boxes(OnnxBuilder& graph, std::size_t k, const OnnxValue& content,
+                       const OnnxValue& reference) const override;
+  OnnxValue emit_scores(OnnxBuilder& graph, std::size_t k, const OnnxValue& content) const override;
   void init_weights(double prior) override;
   void keep_layers(torch::nn::Module& head, std::size_t count) override;
 

@@ -61,6 +61,9 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
   /// @throws ConfigError  if options.decoder_layers exceeds the model's
   ModelOutput forward(const std::vector<Tensor>& maps, const ForwardOptions& options) override;
 
+  OnnxPrediction emit(OnnxBuilder& graph, const std::vector<OnnxValue>& maps,
+                      const OnnxHeadOptions& options) const override;
+
   std::int64_t num_layers() const override { return static_cast<std::int64_t>(layers_.size()); }
   std::vector<HeadLayer> layers() const override;  ///< the encoder's selection, then the decoder's
   std::vector<Detections> postprocess(const Prediction& prediction, std::span<const PictureSize> sizes,
@@ -90,6 +93,20 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
     DenoisingPairs denoising;
     std::int64_t denoising_slots = 0;  ///< denoising queries with their padding, in front of the others
   };
+
+  /// The same two in an ONNX graph.
+  struct OnnxMemory {
+    OnnxValue tokens;
+    std::vector<LevelShape> levels;
+  };
+  struct OnnxQueries {
+    OnnxValue content;
+    OnnxValue reference;  ///< boxes after the sigmoid
+    OnnxValue indices;
+  };
+  OnnxMemory emit_memory(OnnxBuilder& graph, const std::vector<OnnxValue>& maps) const;
+  OnnxQueries emit_selection(OnnxBuilder& graph, const OnnxMemory& memory) const;
+  OnnxValue emit_indices(OnnxBuilder& graph, const OnnxValue& logits) const;
 
   void build_input_projections();
   void build_layers();

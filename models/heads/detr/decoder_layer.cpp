@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include "core/ops/autocast.h"
+#include "models/onnx/onnx_ops.h"
 
 namespace rtdetr {
 
@@ -33,6 +34,23 @@ torch::Tensor DecoderLayerImpl::forward(torch::Tensor content, const torch::Tens
   content = residual(content, linear2_(relu ? hidden : activate(within_float16(hidden), options_.activation)));
   if (options_.clamp_output) content = content.clamp(-kFloat16Max, kFloat16Max);
   return norm3_(content);
+}
+
+OnnxValue DecoderLayerImpl::emit(OnnxBuilder& graph, const OnnxValue& content, const OnnxValue& position,
+                                 const OnnxValue& reference, const OnnxValue& memory,
+                                 const OnnxSampling& sampling) const {
+  const OnnxValue placed = onnx::add(graph, content, position);
+  const OnnxValue mixed = graph.emit("self_attn", self_attn_, placed, content);
+  const OnnxValue told = graph.emit("norm1", norm1_, onnx::add(graph, content, mixed));
+  const OnnxValue seen =
+      graph.emit("cross_attn", cross_attn_, onnx::add(graph, told, position), reference, memory, sampling);
+  const OnnxValue informed = graph.emit("norm2", norm2_, onnx::add(graph, told, seen));
+  const OnnxValue hidden = emit_activation(graph, graph.emit("linear1", linear1_, informed), options_.activation);
+  OnnxValue result = onnx::add(graph, informed, graph.emit("linear2", linear2_, hidden));
+  // float32's numbers stay far below the limit.
+  const bool may_overflow = graph.float_type() == OnnxType::kFloat16;
+  if (options_.clamp_output && may_overflow) result = onnx::clip(graph, result, -kFloat16Max, kFloat16Max);
+  return graph.emit("norm3", norm3_, result);
 }
 
 }  // namespace rtdetr

@@ -32,6 +32,9 @@ class DecoderLayerImpl : public torch::nn::Module, public InitializesWeights {
   torch::Tensor forward(torch::Tensor content, const torch::Tensor& position, const torch::Tensor& reference,
                         const torch::Tensor& memory, const std::vector<LevelShape>& levels, const torch::Tensor& mask);
 
+  OnnxValue emit(OnnxBuilder& graph, const OnnxValue& content, const OnnxValue& position, const OnnxValue& reference,
+                 const OnnxValue& memory, const OnnxSampling& sampling) const;
+
   void init_weights(const WeightDraws& draws) override;
 
  private:

@@ -1,0 +1,92 @@
+#include "models/deploy/onnx/outputs.h"
+
+#include <algorithm>
+
+#include <torch/torch.h>
+
+#include "models/onnx/onnx_ops.h"
+
+namespace rtdetr {
+namespace {
+
+/// The best pairs of query and class, as best_pairs (models/heads/detr/best_pairs.h) finds them.
+struct OnnxPairs {
+  OnnxValue scores;   ///< [B, D] best first
+  OnnxValue labels;   ///< [B, D] int64
+  OnnxValue queries;  ///< [B, D] int64
+};
+
+OnnxPairs best_pairs_of(OnnxBuilder& graph, const OnnxValue& logits, std::int64_t most) {
+  const OnnxValue precise = onnx::cast(graph, logits, graph.precise_type());
+  const std::int64_t classes = logits.size(2), count = std::min(most, logits.size(1) * classes);
+  // The sigmoid is monotone, so only the winners need it.
+  const onnx::OnnxTopK best = onnx::top_k(graph, onnx::reshape(graph, precise, {0, -1}), count);
+  const OnnxValue number = graph.integer(classes), query = onnx::div(graph, best.indices, number);
+  const OnnxValue label = onnx::sub(graph, best.indices, onnx::mul(graph, query, number));
+  return {onnx::unary(graph, "Sigmoid", best.values), label, query};
+}
+
+/// [B, D, 4] cxcywh → xyxy
+OnnxValue corners_of(OnnxBuilder& graph, const OnnxValue& boxes) {
+  const auto parts = onnx::split(graph, boxes, {2, 2}, -1);
+  const OnnxValue half = graph.precise_constant("half", torch::scalar_tensor(0.5, torch::kDouble));
+  const OnnxValue reach = onnx::mul(graph, parts[1], half);
+  return onnx::concat(graph, {onnx::sub(graph, parts[0], reach), onnx::add(graph, parts[0], reach)}, -1);
+}
+
+void official_outputs(OnnxBuilder& graph, const OnnxPrediction& found, const OnnxValue& sizes, std::int64_t most) {
+  const OnnxPairs pairs = best_pairs_of(graph, found.logits, most);
+  const OnnxValue corners = onnx::gather_rows(graph, corners_of(graph, found.boxes_cxcywh), pairs.queries);
+  const OnnxValue sides = onnx::cast(graph, sizes, graph.precise_type());
+  const OnnxValue pixels = onnx::unsqueeze(graph, onnx::concat(graph, {sides, sides}, 1), 1);  // [B, 1, 4]
+  graph.output(pairs.labels, "labels");
+  graph.output(onnx::mul(graph, corners, pixels), "boxes");
+  graph.output(pairs.scores, "scores");
+}
+
+void ultralytics_output(OnnxBuilder& graph, const OnnxPrediction& found, std::int64_t most) {
+  const OnnxPairs pairs = best_pairs_of(graph, found.logits, most);
+  const OnnxValue boxes = onnx::gather_rows(graph, found.boxes_cxcywh, pairs.queries);
+  const OnnxValue labels = onnx::cast(graph, pairs.labels, graph.precise_type());
+  const OnnxValue table =
+      onnx::concat(graph, {boxes, onnx::unsqueeze(graph, pairs.scores, -1), onnx::unsqueeze(graph, labels, -1)}, -1);
+  graph.output(table, "output0");
+}
+
+}  // namespace
+
+OnnxExport make_onnx_model(const DetectionModelImpl& model, const OnnxExportOptions& options) {
+  OnnxBuilder graph(options.float_type);
+  const OnnxValue pictures =
+      graph.input("images", {OnnxValue::kBatch, model.spec().channels, options.size.height, options.size.width},
+                  graph.precise_type());
+  OnnxValue sizes;
+  if (options.outputs == OnnxOutputs::kOfficial)
+    sizes = graph.input("orig_target_sizes", {OnnxValue::kBatch, 2}, OnnxType::kInt64);
+  const OnnxPrediction found =
+      model.emit(graph, onnx::cast(graph, pictures, graph.float_type()), {.grid_sample = options.grid_sample});
+  {
+    const OnnxBuilder::Scope scope = graph.within("outputs");
+    switch (options.outputs) {
+      case OnnxOutputs::kOfficial:
+        official_outputs(graph, found, sizes, options.max_detections);
+        break;
+      case OnnxOutputs::kRaw:
+        graph.output(onnx::cast(graph, found.logits, graph.precise_type()), "logits");
+        graph.output(found.boxes_cxcywh, "pred_boxes");
+        break;
+      case OnnxOutputs::kUltralytics:
+        ultralytics_output(graph, found, options.max_detections);
+        break;
+    }
+  }
+  const bool raw = options.outputs == OnnxOutputs::kRaw;  // whose outputs bear other names
+  OnnxExport result;
+  result.logits = raw ? "logits" : found.logits.name;
+  result.boxes = raw ? "pred_boxes" : found.boxes_cxcywh.name;
+  result.tokens = found.tokens.name;
+  result.model.graph = graph.finish(model.spec().name);
+  return result;
+}
+
+}  // namespace rtdetr

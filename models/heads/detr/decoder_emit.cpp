@@ -1,0 +1,84 @@
+// The decoder in operators of ONNX, in the order of decoder.cpp. Only selected tokens go through the box head, anchors
+// are finite constants, and boxes stay float32 in a float16 graph.
+#include <torch/torch.h>
+
+#include "core/tensor/check.h"
+#include "models/heads/detr/decoder.h"
+#include "models/onnx/onnx_ops.h"
+
+namespace rtdetr {
+namespace {
+
+/// A logit that stands for an infinite one: its sigmoid is 1 all the same, and it is a float16 number.
+constexpr double kLargestLogit = 1e4;
+
+}  // namespace
+
+OnnxPrediction RTDETRDecoderImpl::emit(OnnxBuilder& graph, const std::vector<OnnxValue>& maps,
+                                       const OnnxHeadOptions& options) const {
+  const OnnxMemory memory = emit_memory(graph, maps);
+  OnnxQueries queries = emit_selection(graph, memory);
+  const std::int64_t rows = memory.tokens.size(1) * options_.heads;
+  const OnnxValue first_row = onnx::mul(graph, onnx::batch_numbers(graph, memory.tokens), graph.integer(rows));
+  const OnnxSampling sampling{memory.levels, onnx::reshape(graph, first_row, {-1, 1, 1, 1}), options.grid_sample};
+  const auto layers = static_cast<std::size_t>(options_.eval_layers);
+  for (std::size_t k = 0; k < layers; ++k) {
+    const OnnxValue& reference = queries.reference;
+    const OnnxValue position =
+        graph.emit("query_pos_head", query_pos_head_, onnx::cast(graph, reference, graph.float_type()));
+    queries.content = graph.emit(indexed("decoder.layers", k), layers_[k], queries.content, position, reference,
+                                 memory.tokens, sampling);
+    queries.reference = refinement_->emit_boxes(graph, k, queries.content, reference);
+  }
+  return {refinement_->emit_scores(graph, layers - 1, queries.content), queries.reference, queries.indices};
+}
+
+RTDETRDecoderImpl::OnnxMemory RTDETRDecoderImpl::emit_memory(OnnxBuilder& graph,
+                                                             const std::vector<OnnxValue>& maps) const {
+  RTDETR_CHECK(maps.size() == options_.in_channels.size(), "the decoder was built for other maps");
+  OnnxMemory memory;
+  std::vector<OnnxValue> tokens;
+  OnnxValue previous;
+  for (std::size_t level = 0; level < input_proj_.size(); ++level) {
+    const OnnxBuilder::Scope scope = graph.within(indexed("input_proj", level));
+    const OnnxValue in = level < maps.size() ? maps[level] : level == maps.size() ? maps.back() : previous;
+    previous = input_proj_[level]->emit(graph, in);
+    memory.levels.push_back({previous.size(2), previous.size(3)});
+    tokens.push_back(onnx::transpose(graph, onnx::reshape(graph, previous, {0, 0, -1}), {0, 2, 1}));
+  }
+  memory.tokens = onnx::concat(graph, tokens, 1);
+  return memory;
+}
+
+/// [B, Q] int64, best first.
+OnnxValue RTDETRDecoderImpl::emit_indices(OnnxBuilder& graph, const OnnxValue& logits) const {
+  const std::int64_t count = std::min(options_.num_queries, logits.size(1));
+  if (options_.selection == QuerySelection::kBestClass)
+    return onnx::top_k(graph, onnx::reduce_max(graph, logits), count).indices;
+  const OnnxValue pairs = onnx::top_k(graph, onnx::reshape(graph, logits, {0, -1}), count).indices;
+  return onnx::div(graph, pairs, graph.integer(options_.num_classes));
+}
+
+RTDETRDecoderImpl::OnnxQueries RTDETRDecoderImpl::emit_selection(OnnxBuilder& graph, const OnnxMemory& memory) const {
+  const OnnxBuilder::Scope scope = graph.within("selection");
+  const Anchors anchors = make_anchors(memory.levels, options_.anchors, torch::kDouble);
+  OnnxValue tokens = memory.tokens;
+  if (anchors.valid.defined())
+    tokens = onnx::mul(graph, tokens, graph.constant("valid", anchors.valid.to(torch::kDouble)));
+  const OnnxValue projected = graph.emit("enc_output.proj", enc_output_proj_, tokens);
+  const OnnxValue features = graph.emit("enc_output.norm", enc_output_norm_, projected);
+  const OnnxValue indices = emit_indices(graph, graph.emit("enc_score_head", enc_score_head_, features));
+
+  const OnnxValue chosen = onnx::gather_rows(graph, features, indices);  // [B, Q, D]
+  const torch::Tensor finite = anchors.logits.squeeze(0).clamp(-kLargestLogit, kLargestLogit);
+  const OnnxValue start = onnx::gather(graph, graph.precise_constant("anchors", finite), indices);  // [B, Q, 4]
+  const OnnxValue moved = graph.emit("enc_bbox_head", enc_bbox_head_, chosen);
+  const OnnxValue logits = onnx::add(graph, onnx::cast(graph, moved, graph.precise_type()), start);
+  const OnnxValue reference = onnx::unary(graph, "Sigmoid", logits);
+  if (!learnt_queries_.defined()) return {chosen, reference, indices};
+  const torch::Tensor learnt =
+      learnt_queries_.narrow(0, 0, indices.size(1)).unsqueeze(0);  // [1, Q, D], of every picture
+  return {graph.constant("tgt_embed", learnt), reference, indices};
+}
+
+}  // namespace rtdetr

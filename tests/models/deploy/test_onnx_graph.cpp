@@ -1,0 +1,164 @@
+#include <torch/torch.h>
+
+#include <catch2/catch.hpp>
+#include <set>
+
+#include "core/base/error.h"
+#include "models/deploy/onnx/evaluator.h"
+#include "models/deploy/onnx/outputs.h"
+#include "models/graph/model_files.h"
+#include "models/weights/checkpoint.h"
+#include "tests/support/fill.h"
+#include "tests/support/two_layer_head.h"
+
+namespace rtdetr {
+namespace {
+
+using Catch::Contains;
+
+constexpr double kExact = 1e-10;  // of a float64 graph: the operators' own rounding
+constexpr double kFloat32 = 2e-5;
+
+/// Three maps, an encoder and a decoder, in milliseconds. @param decoder  its options
+std::string small_yaml(const std::string& decoder) {
+  return "nc: 3\nbackbone:\n"
+         "  - [-1, 1, ConvNorm, [16, 3, 8, relu]]\n"
+         "  - [-1, 1, ConvNorm, [16, 3, 2, relu]]\n"
+         "  - [-1, 1, ConvNorm, [16, 3, 2, silu]]\n"
+         "head:\n"
+         "  - [-1, 1, AIFI, [32, 4]]\n"
+         "  - [-1, 1, nn.Upsample, [None, 2, nearest]]\n"
+         "  - [[-1, 1], 1, Concat, [1]]\n"
+         "  - [-1, 2, RepC3, [16]]\n"
+         "  - [[0, 6, 3], 1, RTDETRDecoder, [nc, {dim: 16, queries: 20, heads: 2, layers: 3, ffn: 24, denoising: 6, " +
+         decoder + "}], decoder]\n";
+}
+
+DetectionModel fused_model(const std::string& yaml, torch::ScalarType type) {
+  at::set_num_threads(1);
+  DetectionModel model = build_model(parse_model_spec(yaml, "small.yaml"));
+  test::fill_by_rule(*model);
+  model->to(type);
+  model->fuse();
+  return model;
+}
+
+Tensor pictures(std::int64_t batch, torch::ScalarType type) {
+  return test::images_by_key("onnx", {batch, 3, 64, 96}).to(type);
+}
+
+OnnxExportOptions options_of(OnnxOutputs outputs, torch::ScalarType type = torch::kFloat32) {
+  OnnxExportOptions options{.size = {64, 96}, .outputs = outputs};
+  if (type == torch::kFloat64) options.float_type = OnnxType::kDouble;
+  return options;
+}
+
+OnnxValues evaluate(const OnnxModel& model, const Tensor& images, const Tensor& sizes = {}) {
+  OnnxValues inputs{{"images", images}};
+  if (sizes.defined()) inputs["orig_target_sizes"] = sizes;
+  return OnnxEvaluator(model).run(inputs);
+}
+
+double difference(const Tensor& a, const Tensor& b) {
+  REQUIRE(a.sizes() == b.sizes());
+  return (a - b).abs().max().item<double>();
+}
+
+}  // namespace
+
+TEST_CASE("a graph computes what every kind of decoder computes, for any batch") {
+  const std::string decoder =
+      GENERATE("variant: v2", "variant: v1", "variant: ultralytics", "variant: v1, eval_idx: 1",
+               "variant: v2, points: [3, 1, 2]", "variant: ultralytics, points: 3", "variant: v2, points: [4, 2, 2, 1]",
+               "variant: v2, select: one2many", "variant: v2, learnt_init_query: true",
+               "variant: ultralytics, act: gelu", "variant: v2, anchors: fixed", "variant: v2, sampling: discrete",
+               "variant: v2, sampling: discrete, discrete_clamp: fixed");
+  const auto type = GENERATE(torch::kFloat64, torch::kFloat32);
+  const bool grid_sample = GENERATE(false, true);
+  INFO(decoder << " in " << torch::toString(type) << (grid_sample ? " with GridSample" : ""));
+  const torch::NoGradGuard no_grad;
+  DetectionModel model = fused_model(small_yaml(decoder), type);
+  OnnxExportOptions options = options_of(OnnxOutputs::kRaw, type);
+  options.grid_sample = grid_sample;
+  const OnnxModel graph = make_onnx_model(*model, options).model;
+  for (const std::int64_t batch : {1, 2}) {
+    const Prediction expected = model->forward(pictures(batch, type)).layers.back();
+    const OnnxValues found = evaluate(graph, pictures(batch, type));
+    const double limit = type == torch::kFloat64 ? kExact : kFloat32;
+    CHECK(difference(found.at("logits"), expected.logits) < limit);
+    CHECK(difference(found.at("pred_boxes"), expected.boxes_cxcywh) < limit);
+  }
+}
+
+TEST_CASE("the official outputs are the detections, in pixels of each picture") {
+  DetectionModel model = fused_model(small_yaml("variant: v2"), torch::kFloat64);
+  const Tensor images = pictures(2, torch::kFloat64);
+  const std::vector<PictureSize> sizes{{640, 480}, {33, 500}};
+  const torch::NoGradGuard no_grad;
+  const auto expected = model->head().postprocess(model->forward(images).layers.back(), sizes, {});
+  const OnnxModel graph = make_onnx_model(*model, options_of(OnnxOutputs::kOfficial, torch::kFloat64)).model;
+  const OnnxValues found = evaluate(graph, images, torch::tensor({640, 480, 33, 500}, torch::kInt64).view({2, 2}));
+  CHECK(graph.graph.outputs.size() == 3);
+  CHECK(found.at("labels").sizes() == torch::IntArrayRef({2, 60}));  // 20 queries of 3 classes
+  for (std::int64_t b = 0; b < 2; ++b) {
+    const Detections& wanted = expected[static_cast<std::size_t>(b)];
+    CHECK(torch::equal(found.at("labels")[b], wanted.labels));
+    CHECK(difference(found.at("scores")[b], wanted.scores) < kExact);
+    CHECK(difference(found.at("boxes")[b], wanted.boxes_xyxy) < 1e-7);  // pixels
+  }
+}
+
+TEST_CASE("Ultralytics' output is a table of boxes in fractions, scores and classes") {
+  DetectionModel model = fused_model(small_yaml("variant: ultralytics"), torch::kFloat64);
+  const Tensor images = pictures(2, torch::kFloat64);
+  const torch::NoGradGuard no_grad;
+  OnnxExportOptions options = options_of(OnnxOutputs::kUltralytics, torch::kFloat64);
+  options.max_detections = 7;
+  const Tensor table = evaluate(make_onnx_model(*model, options).model, images).at("output0");
+  CHECK(table.sizes() == torch::IntArrayRef({2, 7, 6}));
+  const std::vector<PictureSize> unit{{1, 1}, {1, 1}};
+  const auto expected = model->head().postprocess(model->forward(images).layers.back(), unit, {.max_detections = 7});
+  for (std::int64_t b = 0; b < 2; ++b) {
+    const Detections& wanted = expected[static_cast<std::size_t>(b)];
+    CHECK(difference(table[b].select(1, 4), wanted.scores) < kExact);
+    CHECK(difference(table[b].select(1, 5), wanted.labels.to(torch::kFloat64)) == 0);
+    const Tensor corners = wanted.boxes_xyxy;
+    const Tensor centre = (corners.slice(1, 0, 2) + corners.slice(1, 2, 4)) / 2;
+    const Tensor sides = corners.slice(1, 2, 4) - corners.slice(1, 0, 2);
+    CHECK(difference(table[b].slice(1, 0, 4), torch::cat({centre, sides}, 1)) < kExact);
+  }
+}
+
+TEST_CASE(
+    "a graph has only what engines take: no Where, no Einsum, the batch as 0 or -1, finite constants, K as a "
+    "constant") {
+  const std::string decoder = GENERATE("variant: v1", "variant: v2, sampling: discrete");
+  const DetectionModel model = fused_model(small_yaml(decoder), torch::kFloat32);
+  const OnnxGraph graph = make_onnx_model(*model, options_of(OnnxOutputs::kOfficial)).model.graph;
+  std::map<std::string, const OnnxTensor*> constants;
+  for (const OnnxTensor& tensor : graph.initializers) {
+    constants[tensor.name] = &tensor;
+    CHECK((tensor.type == OnnxType::kFloat || tensor.type == OnnxType::kInt64));
+  }
+  const std::set<std::string> refused{"Where", "Einsum", "GridSample", "Gemm", "Expand", "Tile", "Mod", "NonZero"};
+  for (const OnnxNode& node : graph.nodes) {
+    INFO(node.name);
+    CHECK_FALSE(refused.contains(node.op));
+    CHECK(std::isdigit(static_cast<unsigned char>(node.name.front())) != node.name.starts_with("outputs/"));
+    if (node.op == "TopK" || node.op == "Reshape" || node.op == "Unsqueeze" || node.op == "Split")
+      CHECK(constants.contains(node.inputs.at(1)));
+    if (node.op == "Unsqueeze") CHECK(constants.at(node.inputs[1])->dims == std::vector<std::int64_t>{1});
+  }
+  for (const auto* list : {&graph.inputs, &graph.outputs})
+    for (const OnnxValueInfo& value : *list) CHECK(std::get<std::string>(value.dims.front()) == "N");
+}
+
+TEST_CASE("a head without an ONNX form is refused by its row") {
+  test::TwoLayerHead::offer();
+  DetectionModel model = build_model(parse_model_spec(test::TwoLayerHead::kYaml, "two.yaml"));
+  model->fuse();
+  CHECK_THROWS_WITH(make_onnx_model(*model, options_of(OnnxOutputs::kRaw)),
+                    Contains("two.yaml:5") && Contains("TwoLayerHead") && Contains("has no ONNX form"));
+}
+
+}  // namespace rtdetr
