@@ -12,6 +12,19 @@ struct OutputDifference {
   double max_abs_scores = 0;  ///< of scores in [0, 1]
   double max_abs_boxes = 0;   ///< of cxcywh, fractions of the picture
 };
+
+/// Final predictions in the order of their tokens, or as they come from a head that selects none.
+struct OrderedOutput {
+  torch::Tensor tokens;  ///< [B, Q] ascending; undefined without a selection
+  torch::Tensor scores;  ///< [B, Q, C]
+  torch::Tensor boxes;   ///< [B, Q, 4]
+};
+/// @param tokens  ModelOutput::topk_indices, or undefined
+OrderedOutput ordered_output(const Prediction& last, const torch::Tensor& tokens);
+/// What the model predicts, in evaluation mode, on the CPU.
+OrderedOutput ordered_output_of(DetectionModel& model, const torch::Tensor& input);
+/// Of outputs with the same tokens.
+OutputDifference difference_of(const OrderedOutput& a, const OrderedOutput& b);
 OutputDifference worse_of(const OutputDifference& a, const OutputDifference& b);
 
 /// Runs both models on `input` and compares the last decoder layer. Queries are told apart by the encoder token they

@@ -1,5 +1,5 @@
-// Every model file of configs/models: its size as published, and the same numbers after fusion. RTDETR_FIXTURE names
-// the model file here, e.g. rtdetr_r18vd.
+// Every model file of configs/models: its size as published, and the same numbers after fusion and as an ONNX graph.
+// RTDETR_FIXTURE names the model file here, e.g. rtdetr_r18vd.
 #include <torch/torch.h>
 
 #include <catch2/catch.hpp>
@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <map>
 
+#include "models/deploy/onnx/evaluator.h"
+#include "models/deploy/onnx/outputs.h"
 #include "models/deploy/size.h"
 #include "models/graph/model_files.h"
 #include "models/layers/module_tree.h"
@@ -16,7 +18,8 @@
 namespace rtdetr::test {
 namespace {
 
-constexpr double kFused = 1e-10, kFused32 = 1e-4;
+constexpr double kFused = 1e-10, kFused32 = 1e-4;  // relative
+constexpr double kOnnx = 1e-8, kOnnx32 = 1e-4;     // of logits and boxes
 
 struct Size {
   std::int64_t parameters = 0;  ///< 80 classes
@@ -123,6 +126,27 @@ void check_fusion(torch::Dtype type, double limit) {
   }
 }
 
+/// Evaluates the model's ONNX graph, and compares its prediction in the order of its tokens.
+void check_onnx(torch::Dtype type, double limit) {
+  const torch::NoGradGuard no_grad;
+  DetectionModel model = filled(current_model(), type);
+  model->fuse();
+  const Tensor images = images_by_key("images", {1, 3, 320, 320}).to(type);
+  const ModelOutput output = model->forward(images);
+  const bool single = type == torch::kFloat32, discrete = single && samples_discretely(current_model());
+  const OnnxExport written = make_onnx_model(
+      *model,
+      {.size = {320, 320}, .outputs = OnnxOutputs::kRaw, .float_type = single ? OnnxType::kFloat : OnnxType::kDouble});
+  const std::vector<std::string> wanted{written.logits, written.boxes, written.tokens};
+  const OnnxValues found = OnnxEvaluator(written.model).run({{"images", images}}, wanted);
+  const Tensor rows = rows_of_tokens(found.at(written.tokens), output.topk_indices);
+  const std::string kind = single ? "onnx float32 " : "onnx ";
+  check_rows(kind + "logits", aligned(found.at(written.logits), rows, rows.size(1)), output.layers.back().logits, limit,
+             discrete);
+  check_rows(kind + "boxes", aligned(found.at(written.boxes), rows, rows.size(1)), output.layers.back().boxes_cxcywh,
+             limit, discrete);
+}
+
 }  // namespace
 
 TEST_CASE("a model is as large as published", "[zoo]") {
@@ -142,6 +166,11 @@ TEST_CASE("a model is as large as published", "[zoo]") {
 TEST_CASE("a fused model gives the same", "[zoo]") {
   check_fusion(torch::kFloat64, kFused);
   check_fusion(torch::kFloat32, kFused32);
+}
+
+TEST_CASE("a model's ONNX graph gives the same", "[zoo]") {
+  check_onnx(torch::kFloat64, kOnnx);
+  check_onnx(torch::kFloat32, kOnnx32);
 }
 
 }  // namespace rtdetr::test

@@ -1,0 +1,164 @@
+#include "models/deploy/onnx_verification.h"
+
+#include <algorithm>
+#include <limits>
+
+#include <torch/torch.h>
+
+#include "core/base/error.h"
+#include "core/base/text.h"
+#include "core/tensor/box_ops.h"
+
+namespace rtdetr {
+namespace {
+
+/// Of a picture that there is none of: the sides differ.
+constexpr std::int64_t kPictureWidth = 640, kPictureHeight = 480;
+
+OnnxValues inputs_of(const OnnxModel& model, const Tensor& images) {
+  OnnxValues inputs{{"images", images}};
+  if (model.graph.inputs.size() > 1)
+    inputs["orig_target_sizes"] =
+        torch::tensor({kPictureWidth, kPictureHeight}, torch::kInt64).repeat({images.size(0), 1});
+  return inputs;
+}
+
+/// Detections as rows of score, class and corners in fractions: what order they are in does not matter then.
+Tensor detection_rows(const Tensor& scores, const Tensor& labels, const Tensor& corners) {
+  const Tensor first = torch::stack({scores.to(torch::kFloat64), labels.to(torch::kFloat64)}, -1);
+  return torch::cat({first, corners.to(torch::kFloat64)}, -1);
+}
+
+/// Largest distance of a row to the other side's nearest row, [B, D, 6] both. Equal scores may change places.
+double largest_distance(const Tensor& a, const Tensor& b) {
+  const double none = std::numeric_limits<double>::infinity();
+  if (!a.sizes().equals(b.sizes())) return none;
+  const Tensor distances = torch::cdist(a, b, none);
+  const double largest = std::max(distances.amin(1).max().item<double>(), distances.amin(2).max().item<double>());
+  return std::isfinite(largest) ? largest : none;
+}
+
+/// The last node of every row, "3.RepC3": its value is the row's map.
+struct RowValue {
+  std::size_t row = 0;
+  std::string module, value;
+};
+
+std::vector<RowValue> row_values(const OnnxGraph& graph) {
+  std::vector<RowValue> rows;
+  for (const OnnxNode& node : graph.nodes) {
+    const auto dot = node.name.find('.'), slash = node.name.find('/');
+    const std::string number = node.name.substr(0, dot);
+    const bool of_row = slash != std::string::npos && dot < slash && !number.empty() &&
+                        number.find_first_not_of("0123456789") == std::string::npos;
+    if (!of_row) continue;
+    const std::size_t row = std::stoul(number);
+    if (rows.empty() || rows.back().row != row) rows.push_back({row, node.name.substr(dot + 1, slash - dot - 1), {}});
+    rows.back().value = node.outputs.front();
+  }
+  return rows;
+}
+
+std::string described(const RowValue& row) { return "row " + std::to_string(row.row) + " (" + row.module + ")"; }
+
+bool differs(const Tensor& found, const Tensor& expected, double tolerance) {
+  if (!found.sizes().equals(expected.sizes())) return true;
+  const double largest = (found.to(expected.scalar_type()) - expected).abs().max().item<double>();
+  return !(largest <= tolerance * expected.abs().max().item<double>());
+}
+
+}  // namespace
+
+OnnxVerification::OnnxVerification(DetectionModel model, OnnxExport written)
+    : model_(std::move(model)), written_(std::move(written)), evaluator_(written_.model) {}
+
+std::vector<std::string> OnnxVerification::names_of_prediction() const {
+  std::vector<std::string> names{written_.logits, written_.boxes};
+  if (!written_.tokens.empty()) names.push_back(written_.tokens);
+  return names;
+}
+
+OutputDifference OnnxVerification::compare(const Tensor& input) {
+  std::vector<std::string> wanted = names_of_prediction();
+  for (const OnnxValueInfo& output : written_.model.graph.outputs) wanted.push_back(output.name);
+  const OnnxValues found = evaluator_.run(inputs_of(written_.model, input.cpu()), wanted);
+  const OutputDifference a = compare_predictions(input, found), b = compare_detections(found);
+  return {std::max(a.max_abs, b.max_abs), std::max(a.max_abs_scores, b.max_abs_scores),
+          std::max(a.max_abs_boxes, b.max_abs_boxes)};
+}
+
+OutputDifference OnnxVerification::compare_predictions(const Tensor& input, const OnnxValues& found) {
+  const auto ordered = [&](const OnnxValues& values) {
+    const Tensor tokens = written_.tokens.empty() ? Tensor() : values.at(written_.tokens);
+    return ordered_output({values.at(written_.logits), values.at(written_.boxes)}, tokens);
+  };
+  const OrderedOutput of_file = ordered(found), of_model = ordered_output_of(model_, input);
+  if (!of_file.tokens.defined() || of_file.tokens.equal(of_model.tokens)) return difference_of(of_file, of_model);
+  const OnnxEvaluator precise(written_.model, {.floats = torch::kFloat64});
+  const Tensor images = input.to(torch::kFloat64);
+  const OrderedOutput precise_file =
+      ordered(precise.run(inputs_of(written_.model, images.cpu()), names_of_prediction()));
+  model_->to(torch::kFloat64);
+  const OutputDifference difference = difference_of(precise_file, ordered_output_of(model_, images));
+  model_->to(torch::kFloat32);
+  return difference;
+}
+
+OutputDifference OnnxVerification::compare_detections(const OnnxValues& found) {
+  const Prediction prediction{found.at(written_.logits), found.at(written_.boxes)};
+  const bool official = found.contains("scores"), table = found.contains("output0");
+  if (!official && !table) return {};
+  const Tensor scores = official ? found.at("scores") : found.at("output0").select(2, 4);
+  const Tensor labels = official ? found.at("labels") : found.at("output0").select(2, 5);
+  const PictureSize size{official ? kPictureWidth : 1, official ? kPictureHeight : 1};
+  const auto sides = torch::tensor({size.width, size.height, size.width, size.height}, torch::kFloat64);
+  const Tensor corners =
+      official ? found.at("boxes") / sides : cxcywh_to_xyxy(found.at("output0").slice(2, 0, 4)).to(torch::kFloat64);
+
+  std::vector<Tensor> expected;
+  const std::vector<PictureSize> sizes(static_cast<std::size_t>(scores.size(0)), size);
+  for (const Detections& wanted : model_->head().postprocess(prediction, sizes, {.max_detections = scores.size(1)}))
+    expected.push_back(detection_rows(wanted.scores, wanted.labels, wanted.boxes_xyxy / sides));
+  OutputDifference difference;
+  difference.max_abs = largest_distance(detection_rows(scores, labels, corners), torch::stack(expected));
+  difference.max_abs_scores = difference.max_abs_boxes = difference.max_abs;
+  return difference;
+}
+
+std::string OnnxVerification::first_difference(const Tensor& input, double tolerance) {
+  const std::vector<RowValue> rows = row_values(written_.model.graph);
+  std::vector<std::string> wanted = names_of_prediction();
+  for (const RowValue& row : rows) wanted.push_back(row.value);
+  const OnnxValues found = evaluator_.run(inputs_of(written_.model, input.cpu()), wanted);
+
+  const torch::NoGradGuard no_grad;
+  model_->eval();
+  MapProbe probe;
+  probe.every_row = true;
+  ForwardOptions options;
+  options.probe = &probe;
+  model_->forward(input, options);
+  for (const RowValue& row : rows) {
+    if (row.row >= probe.rows.size()) continue;  // the head's
+    if (differs(found.at(row.value), probe.rows[row.row].cpu(), tolerance)) return described(row);
+  }
+  const bool same = compare_predictions(input, found).max_abs <= tolerance;
+  return same || rows.empty() ? "the outputs" : described(rows.back());
+}
+
+OutputDifference verify_onnx(DetectionModel model, const OnnxExport& written, const std::vector<Tensor>& inputs,
+                             double tolerance, const std::string& consequence) {
+  OnnxVerification verification(std::move(model), written);
+  OutputDifference worst;
+  for (const Tensor& input : inputs) {
+    const OutputDifference difference = verification.compare(input);
+    if (!(difference.max_abs <= tolerance))
+      throw InternalError("the ONNX file's numbers differ from the model's by " + format_double(difference.max_abs) +
+                          ", more than " + format_double(tolerance) + "; the difference begins in " +
+                          verification.first_difference(input, tolerance) + "; " + consequence);
+    worst = worse_of(worst, difference);
+  }
+  return worst;
+}
+
+}  // namespace rtdetr
