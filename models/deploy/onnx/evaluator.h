@@ -21,7 +21,7 @@ struct OnnxEvaluation {
 using OnnxValues = std::map<std::string, torch::Tensor>;
 
 /// Runs a model of operator set 17 on LibTorch, one node after the other: slow, small and literal, to see whether a
-/// file computes what it should (docs/howto/export.md). A value is freed after its last reader.
+/// file computes what it should (docs/decisions/0008-onnx-by-hand.md). A value is freed after its last reader.
 class OnnxEvaluator {
  public:
   /// @throws CheckpointError  naming the node, if an operator or an attribute is not known, or a value is read that is
