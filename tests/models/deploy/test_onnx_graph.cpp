@@ -6,6 +6,7 @@
 #include "core/base/error.h"
 #include "models/deploy/onnx/evaluator.h"
 #include "models/deploy/onnx/outputs.h"
+#include "models/deploy/output_comparison.h"
 #include "models/graph/model_files.h"
 #include "models/weights/checkpoint.h"
 #include "tests/support/fill.h"
@@ -20,7 +21,7 @@ constexpr double kExact = 1e-10;  // of a float64 graph: the operators' own roun
 constexpr double kFloat32 = 2e-5;
 
 /// Three maps, an encoder and a decoder, in milliseconds. @param decoder  its options
-std::string small_yaml(const std::string& decoder) {
+std::string small_yaml(const std::string& decoder, int queries = 20) {
   return "nc: 3\nbackbone:\n"
          "  - [-1, 1, ConvNorm, [16, 3, 8, relu]]\n"
          "  - [-1, 1, ConvNorm, [16, 3, 2, relu]]\n"
@@ -30,8 +31,8 @@ std::string small_yaml(const std::string& decoder) {
          "  - [-1, 1, nn.Upsample, [None, 2, nearest]]\n"
          "  - [[-1, 1], 1, Concat, [1]]\n"
          "  - [-1, 2, RepC3, [16]]\n"
-         "  - [[0, 6, 3], 1, RTDETRDecoder, [nc, {dim: 16, queries: 20, heads: 2, layers: 3, ffn: 24, denoising: 6, " +
-         decoder + "}], decoder]\n";
+         "  - [[0, 6, 3], 1, RTDETRDecoder, [nc, {dim: 16, heads: 2, layers: 3, ffn: 24, denoising: 6, queries: " +
+         std::to_string(queries) + ", " + decoder + "}], decoder]\n";
 }
 
 DetectionModel fused_model(const std::string& yaml, torch::ScalarType type) {
@@ -88,6 +89,33 @@ TEST_CASE("a graph computes what every kind of decoder computes, for any batch")
     CHECK(difference(found.at("logits"), expected.logits) < limit);
     CHECK(difference(found.at("pred_boxes"), expected.boxes_cxcywh) < limit);
   }
+}
+
+TEST_CASE("a float16 graph computes the same to that type's precision, its boxes in float32") {
+  const std::string decoder = GENERATE("variant: v2", "variant: v1", "variant: v2, points: [3, 1, 2]");
+  const bool grid_sample = GENERATE(false, true);
+  constexpr int kAllTokens = 126;  // are selected, so that rounding cannot choose among them
+  const torch::NoGradGuard no_grad;
+  DetectionModel model = fused_model(small_yaml(decoder, kAllTokens), torch::kFloat32);
+  OnnxExportOptions options = options_of(OnnxOutputs::kRaw);
+  options.float_type = OnnxType::kFloat16;
+  options.grid_sample = grid_sample;
+  const OnnxExport written = make_onnx_model(*model, options);
+  for (const OnnxTensor& tensor : written.model.graph.initializers) {
+    if (tensor.name.ends_with("weight")) CHECK(tensor.type == OnnxType::kFloat16);
+    if (tensor.name.ends_with("anchors")) CHECK(tensor.type == OnnxType::kFloat);
+  }
+  const Tensor images = pictures(2, torch::kFloat32);
+  const std::vector<std::string> wanted{written.logits, written.boxes, written.tokens};
+  const OnnxValues found = OnnxEvaluator(written.model).run({{"images", images}}, wanted);
+  const ModelOutput output = model->forward(images);
+  const OrderedOutput expected = ordered_output(output.layers.back(), output.topk_indices);
+  const OrderedOutput half =
+      ordered_output({found.at(written.logits), found.at(written.boxes)}, found.at(written.tokens));
+  REQUIRE(half.tokens.equal(expected.tokens));
+  CHECK(half.boxes.scalar_type() == torch::kFloat32);
+  CHECK(difference(half.scores, expected.scores) < 3e-3);
+  CHECK(difference(half.boxes, expected.boxes) < 3e-3);
 }
 
 TEST_CASE("the official outputs are the detections, in pixels of each picture") {
