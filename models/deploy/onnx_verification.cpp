@@ -13,7 +13,11 @@ namespace rtdetr {
 namespace {
 
 /// Of a picture that there is none of: the sides differ.
-constexpr std::int64_t kPictureWidth = 640, kPictureHeight = 480;
+constexpr int kPictureWidth = 640, kPictureHeight = 480;
+
+/// Of the tolerance of a prediction, for maps: a small fault may grow from row to row. float32's rounding, about 1e-6
+/// of a map's largest value, stays far below.
+constexpr double kRowShare = 0.1;
 
 OnnxValues inputs_of(const OnnxModel& model, const Tensor& images) {
   OnnxValues inputs{{"images", images}};
@@ -155,7 +159,7 @@ OutputDifference verify_onnx(DetectionModel model, const OnnxExport& written, co
     if (!(difference.max_abs <= tolerance))
       throw InternalError("the ONNX file's numbers differ from the model's by " + format_double(difference.max_abs) +
                           ", more than " + format_double(tolerance) + "; the difference begins in " +
-                          verification.first_difference(input, tolerance) + "; " + consequence);
+                          verification.first_difference(input, tolerance * kRowShare) + "; " + consequence);
     worst = worse_of(worst, difference);
   }
   return worst;
