@@ -18,6 +18,18 @@ double largest(const torch::Tensor& difference) {
   return std::isfinite(value) ? value : std::numeric_limits<double>::infinity();
 }
 
+/// [Q] true where a token of `a` is in `b` too. Both ascend.
+torch::Tensor is_among(const torch::Tensor& a, const torch::Tensor& b) {
+  const torch::Tensor at = torch::searchsorted(b, a).clamp_max(b.size(0) - 1);
+  return b.index_select(0, at).eq(a);
+}
+
+/// The picture's queries whose tokens `shared` marks.
+OrderedOutput picked(const OrderedOutput& output, std::int64_t picture, const torch::Tensor& shared) {
+  const auto rows = [&](const torch::Tensor& all) { return all[picture].index({shared}); };
+  return {{}, rows(output.scores), rows(output.boxes)};
+}
+
 }  // namespace
 
 OrderedOutput ordered_output(const Prediction& last, const torch::Tensor& tokens) {
@@ -58,6 +70,25 @@ OutputDifference compare_outputs(DetectionModel& a, DetectionModel& b, const tor
   a->to(torch::kFloat32);
   b->to(torch::kFloat32);
   return difference;
+}
+
+RoundingCost sum_of(const RoundingCost& a, const RoundingCost& b) {
+  return {worse_of(a.difference, b.difference), a.queries + b.queries, a.other_queries + b.other_queries};
+}
+
+RoundingCost compare_rounded(DetectionModel& original, DetectionModel& rounded, const torch::Tensor& input) {
+  const OrderedOutput a = ordered_output_of(original, input), b = ordered_output_of(rounded, input);
+  RoundingCost cost;
+  if (!a.tokens.defined()) return {difference_of(a, b), a.scores.size(0) * a.scores.size(1), 0};
+  for (std::int64_t picture = 0; picture < a.tokens.size(0); ++picture) {
+    const torch::Tensor in_b = is_among(a.tokens[picture], b.tokens[picture]),
+                        in_a = is_among(b.tokens[picture], a.tokens[picture]);
+    const std::int64_t queries = in_b.numel(), shared = in_b.sum().item<std::int64_t>();
+    RoundingCost of_picture{{}, queries, queries - shared};
+    if (shared > 0) of_picture.difference = difference_of(picked(a, picture, in_b), picked(b, picture, in_a));
+    cost = sum_of(cost, of_picture);
+  }
+  return cost;
 }
 
 }  // namespace rtdetr

@@ -33,4 +33,13 @@ OutputDifference worse_of(const OutputDifference& a, const OutputDifference& b);
 /// @param input  [B, 3, H, W] float32
 OutputDifference compare_outputs(DetectionModel& a, DetectionModel& b, const torch::Tensor& input);
 
+/// How far rounded weights move a model: its queries come from other tokens here and there, and those from the same
+/// tokens are compared.
+struct RoundingCost {
+  OutputDifference difference;                  ///< of the queries that both have
+  std::int64_t queries = 0, other_queries = 0;  ///< in all, and from tokens that only one of them selects
+};
+RoundingCost sum_of(const RoundingCost& a, const RoundingCost& b);
+RoundingCost compare_rounded(DetectionModel& original, DetectionModel& rounded, const torch::Tensor& input);
+
 }  // namespace rtdetr

@@ -11,6 +11,7 @@
 #include "core/base/text.h"
 #include "models/graph/model_files.h"
 #include "models/layers/module_tree.h"
+#include "models/weights/number_type.h"
 
 namespace rtdetr {
 namespace {
@@ -133,6 +134,8 @@ FileMetadata to_metadata(const ModelInfo& info) {
                        {"step", std::to_string(info.step)},
                        {"epoch", std::to_string(info.epoch)}};
   if (info.best_confidence) entries["best_confidence"] = format_double(*info.best_confidence);
+  if (info.number_type != Precision::kFloat32) entries["dtype"] = precision_name(info.number_type);
+  if (!info.license.empty()) entries["license"] = info.license;
   return entries;
 }
 
@@ -168,6 +171,8 @@ ModelInfo to_model_info(const FileMetadata& metadata, const std::filesystem::pat
   info.step = read.integer_or_zero("step");
   info.epoch = read.integer_or_zero("epoch");
   info.best_confidence = read.share_or_none("best_confidence");
+  info.number_type = read.choice_or("dtype", kPrecisionWords, Precision::kFloat32);
+  info.license = read.text_or_empty("license");
   const auto classes = static_cast<std::size_t>(info.num_classes);
   if (info.names.size() != classes || info.category_ids.size() != classes)
     read.fail("is damaged: " + std::to_string(info.num_classes) + " classes, but " + std::to_string(info.names.size()) +
@@ -239,7 +244,7 @@ void save_model(const std::filesystem::path& file, const DetectionModel& model, 
   for (const auto& [key, tensor] : named_state(*model)) tensors.emplace(key, tensor);
   FileMetadata metadata = to_metadata(describe_model(model, info));
   metadata.insert(extra.begin(), extra.end());
-  save_tensors(file, tensors, metadata, options);
+  save_tensors(file, in_number_type(tensors, info.number_type), metadata, options);
 }
 
 }  // namespace rtdetr

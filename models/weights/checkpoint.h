@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/precision.h"
 #include "core/image/resize.h"
 #include "core/io/file.h"
 #include "core/io/safetensors.h"
@@ -32,6 +33,9 @@ struct ModelInfo {
   Resampling resampling = Resampling::kPillowBilinear;
   /// Score at which these weights' mean F1 was best on the validation split; absent in files that were not validated.
   std::optional<double> best_confidence;
+  /// Number type that its weights are stored in, "dtype"; they are computed with in float32 all the same.
+  Precision number_type = Precision::kFloat32;
+  std::string license;  ///< of the weights, in the words of who exported them; "" = none was said
 };
 
 /// `info` with what the model itself knows (name, YAML, classes, layers, fused) taken from it.
@@ -64,7 +68,7 @@ TensorMap weights_among(TensorMap tensors);
 ///                          ConfigError if there are fewer layers than asked for; IoError
 LoadedModel load_model(const std::filesystem::path& file, std::int64_t decoder_layers = 0);
 
-/// Writes the model's state and `describe_model(model, info)`, atomically and durably.
+/// Writes the model's state in `info.number_type` and `describe_model(model, info)`, atomically and durably.
 /// @param extra    further metadata entries
 /// @param options  e.g. to look at the file before it gets its name
 void save_model(const std::filesystem::path& file, const DetectionModel& model, const ModelInfo& info,

@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <filesystem>
+#include <optional>
 
 #include <torch/torch.h>
 #include <nlohmann/json.hpp>
@@ -7,13 +9,18 @@
 #include "core/base/log.h"
 #include "core/base/text.h"
 #include "core/image/picture_warnings.h"
-#include "core/io/file.h"
 #include "data/dataset/dataset.h"
 #include "models/deploy/output_comparison.h"
 #include "models/deploy/preprocess.h"
+#include "models/layers/module_tree.h"
+#include "models/weights/number_type.h"
 #include "train/commands/commands.h"
+#include "train/commands/exported_file.h"
 #include "train/commands/model_source.h"
+#include "train/commands/output_file.h"
 #include "train/commands/picture_sources.h"
+#include "train/commands/python_export.h"
+#include "train/evaluation/evaluator.h"
 #include "train/process/machine.h"
 #include "train/process/stop_signal.h"
 #include "train/report/output.h"
@@ -26,27 +33,19 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kMostPictures = 32;  ///< of verify= that are compared
-constexpr const char* kNothingWritten = "nothing was written";
-constexpr double kTolerance = 1e-3;  ///< of scores and of boxes as fractions of the picture
+constexpr double kTolerance = 1e-3;        ///< of scores and of boxes as fractions of the picture
 
-void check_target(const Settings& settings) {
-  const fs::path folder = fs::path(settings.output).parent_path();
-  std::error_code ignored;
-  if (!folder.empty() && !fs::is_directory(folder, ignored))
-    throw ConfigError("output=" + settings.output + settings.origin_of("output") + ": there is no folder " +
-                      folder.string());
-  if (fs::is_directory(settings.output, ignored))
-    throw ConfigError("output=" + settings.output + settings.origin_of("output") + ": is a folder, not a file");
-  if (fs::equivalent(settings.output, settings.model, ignored))
-    throw ConfigError("output=" + settings.output + settings.origin_of("output") +
-                      ": is the model itself; give another name");
+bool is_data_set(const std::string& verify) {
+  const fs::path extension = fs::path(verify).extension();
+  return extension == ".yaml" || extension == ".yml";
 }
 
+const char* split_of(const DatasetConfig& config) { return config.find("val") ? "val" : "train"; }
+
 std::vector<fs::path> verification_pictures(const std::string& verify) {
-  const fs::path extension = fs::path(verify).extension();
-  if (extension != ".yaml" && extension != ".yml") return list_pictures(verify);
+  if (!is_data_set(verify)) return list_pictures(verify);
   const DatasetConfig config = load_dataset_config(verify);
-  const Dataset dataset = load_dataset(config, config.find("val") ? "val" : "train");
+  const Dataset dataset = load_dataset(config, split_of(config));
   std::vector<fs::path> pictures;
   for (const auto& picture : dataset.pictures) pictures.push_back(picture.file);
   return pictures;
@@ -73,80 +72,179 @@ std::vector<torch::Tensor> verification_inputs(const Settings& settings, const I
   return inputs;
 }
 
-OutputDifference compare_on(const std::vector<torch::Tensor>& inputs, DetectionModel& original,
-                            DetectionModel& written) {
-  OutputDifference worst;
+/// The sum over all inputs of what `compare` gives for one.
+template <typename Total, typename Compare, typename Add>
+Total over_all(const std::vector<torch::Tensor>& inputs, Compare&& compare, Add&& add) {
+  Total total;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     StopSignals::leave_if_requested(kNothingWritten);
-    worst = worse_of(worst, compare_outputs(original, written, inputs[i]));
+    total = add(total, compare(inputs[i]));
     if (inputs.size() > 1) log::progress("compared " + std::to_string(i + 1) + " of " + std::to_string(inputs.size()));
   }
   log::end_progress();
-  return worst;
+  return total;
+}
+
+/// The exported model in memory, and what it was made of.
+struct Export {
+  const Settings& settings;
+  OpenedModel original, fused;
+  ImageSize size;
+  std::vector<torch::Tensor> inputs;  ///< to compare on
+
+  bool is_rounded() const { return fused.info.number_type != Precision::kFloat32; }
+  std::string type() const { return precision_name(fused.info.number_type); }
+};
+
+Export prepare(const Settings& settings) {
+  Export all{settings, open_model(settings), open_model(settings), {}, {}};
+  all.size = resolve_image_size(settings, all.original.size(), all.original.model->stride());
+  all.inputs = verification_inputs(settings, all.size, all.original.info.resampling);
+  if (!all.fused.model->fused()) all.fused.model->fuse();
+  ModelInfo& info = all.fused.info;
+  info.height = all.size.height;
+  info.width = all.size.width;
+  info.number_type = chosen("dtype", settings.dtype, kPrecisionWords);
+  if (settings.is_given("license")) info.license = settings.license;
+  return all;
 }
 
 /// What was read back from the file before it got its name.
 struct WrittenFile {
-  std::int64_t decoder_layers = 0;
-  OutputDifference difference;
+  LoadedModel loaded;
+  OutputDifference difference;  ///< to the original, before any rounding
+  RoundingCost rounding;        ///< of a half type
 };
 
+[[noreturn]] void refuse_difference(const Export& all, const std::string& what) {
+  throw InternalError("the exported model " + what + "; nothing was written to " + all.settings.output);
+}
+
+void require_equal(const Export& all, DetectionModel& other, OutputDifference& difference) {
+  difference = over_all<OutputDifference>(
+      all.inputs,
+      [&](const auto& input) {
+        DetectionModel original = all.original.model;
+        return compare_outputs(original, other, input);
+      },
+      worse_of);
+  if (!(difference.max_abs <= kTolerance))
+    refuse_difference(all, "differs from " + all.settings.model + " by " + format_double(difference.max_abs) +
+                               ", more than " + format_double(kTolerance));
+}
+
+/// The file has the fused model's numbers, each rounded once.
+void require_rounded(const Export& all, const DetectionModel& written) {
+  TensorMap fused;
+  for (const auto& [key, tensor] : named_state(*all.fused.model)) fused.emplace(key, tensor);
+  const TensorMap rounded = in_number_type(fused, all.fused.info.number_type);
+  for (const auto& [key, tensor] : named_state(*written))
+    if (!tensor.equal(rounded.at(key).to(tensor.scalar_type())))
+      refuse_difference(all, "has another '" + key + "' than was written");
+}
+
 /// @throws InternalError  if the file does not compute what the original does; nothing is written then
-WrittenFile write_verified(const Settings& settings, DetectionModel& original, const OpenedModel& fused,
-                           const std::vector<torch::Tensor>& inputs) {
+WrittenFile write_verified(Export& all) {
   WrittenFile result;
   const auto verify = [&](const fs::path& unpublished) {
-    LoadedModel written = load_model(unpublished);
-    written.model->to(compute_device(settings));
-    result = {written.info.decoder_layers, compare_on(inputs, original, written.model)};
-    const double difference = result.difference.max_abs;
-    if (!(difference <= kTolerance))
-      throw InternalError("the exported model differs from " + settings.model + " by " + format_double(difference) +
-                          ", more than " + format_double(kTolerance) + "; nothing was written to " + settings.output);
-    StopSignals::leave_if_requested(kNothingWritten);
+    result.loaded = load_model(unpublished);
+    DetectionModel& written = result.loaded.model;
+    written->to(compute_device(all.settings));
+    if (!all.is_rounded()) return require_equal(all, written, result.difference);
+    require_rounded(all, written);
+    require_equal(all, all.fused.model, result.difference);
+    const auto compare = [&](const auto& input) { return compare_rounded(all.original.model, written, input); };
+    result.rounding = over_all<RoundingCost>(all.inputs, compare, sum_of);
   };
-  remove_leftover_temporaries_of(settings.output);
-  try {
-    save_model(settings.output, fused.model, fused.info, {}, {.verify = verify});
-  } catch (const UnsyncedError& fault) {
-    log::warning(fault.what());
-  }
+  write_exported(
+      all.settings.output,
+      [&](const AtomicWriteOptions& options) {
+        save_model(all.settings.output, all.fused.model, all.fused.info, {}, options);
+      },
+      verify);
   return result;
+}
+
+/// What rounding costs on a data set.
+struct Precisions {
+  double original = 0, rounded = 0;
+};
+
+/// AP of both models on the data set of verify=; absent for pictures, and for a model YAML, which has learnt nothing.
+std::optional<Precisions> average_precisions(Export& all, DetectionModel& written) {
+  if (!all.is_rounded() || !is_data_set(all.settings.verify) || !all.original.is_checkpoint) return std::nullopt;
+  const ModelInfo& info = all.original.info;
+  const DatasetConfig config = load_dataset_config(all.settings.verify);
+  const Dataset dataset = load_evaluated(config, split_of(config), {info.names, info.category_ids});
+  EvaluatorOptions options;
+  options.height = all.size.height;
+  options.width = all.size.width;
+  options.device = compute_device(all.settings);
+  options.resampling = info.resampling;
+  options.threads = std::max(1, at::get_num_threads());
+  const auto ap = [&](DetectionModel& model) { return evaluate(model, dataset, options)->last().ap(); };
+  return Precisions{ap(all.original.model), ap(written)};
+}
+
+std::string text_of(const Export& all, const WrittenFile& written, const std::optional<Precisions>& precisions) {
+  const Settings& settings = all.settings;
+  const std::string on =
+      std::to_string(all.inputs.size()) + (settings.verify.empty() ? " seeded input: " : " pictures: ");
+  std::string text = settings.output + ": " + with_thousands(static_cast<long long>(fs::file_size(settings.output))) +
+                     " bytes, fused, " + all.type() + ", input " + std::to_string(all.size.height) + "x" +
+                     std::to_string(all.size.width) + ", " + std::to_string(written.loaded.info.decoder_layers) +
+                     " decoder layers\n";
+  text += "largest difference to " + settings.model + (all.is_rounded() ? " before rounding, on " : " on ") + on +
+          format_double(written.difference.max_abs) + "\n";
+  if (all.is_rounded()) {
+    const RoundingCost& cost = written.rounding;
+    text += "rounding to " + all.type() + " moves scores by up to " + fixed(cost.difference.max_abs_scores, 4) +
+            " and boxes by up to " + fixed(cost.difference.max_abs_boxes, 4) + " of the picture; " +
+            with_thousands(cost.other_queries) + " of " + with_thousands(cost.queries) + " queries are others\n";
+  }
+  if (precisions)
+    text += "AP on " + settings.verify + ": " + fixed(precisions->original, 4) + " before, " +
+            fixed(precisions->rounded, 4) + " in " + all.type() + "\n";
+  return text + "\nnext: rtdetr predict model=" + shell_word(settings.output) + " source=photos/\n";
+}
+
+nlohmann::ordered_json document_of(const Export& all, const WrittenFile& written,
+                                   const std::optional<Precisions>& precisions) {
+  const OutputDifference& difference = written.difference;
+  nlohmann::ordered_json document{{"output", all.settings.output},
+                                  {"format", all.settings.format},
+                                  {"dtype", all.type()},
+                                  {"license", all.fused.info.license},
+                                  {"bytes", fs::file_size(all.settings.output)},
+                                  {"sha256", written.loaded.metadata.at(kPayloadHashKey)},
+                                  {"imgsz", {all.size.height, all.size.width}},
+                                  {"decoder_layers", written.loaded.info.decoder_layers},
+                                  {"compared_inputs", all.inputs.size()},
+                                  {"max_abs_diff", difference.max_abs},
+                                  {"max_abs_diff_scores", difference.max_abs_scores},
+                                  {"max_abs_diff_boxes", difference.max_abs_boxes}};
+  if (all.is_rounded()) {
+    document["rounding"] = {{"max_abs_diff_scores", written.rounding.difference.max_abs_scores},
+                            {"max_abs_diff_boxes", written.rounding.difference.max_abs_boxes},
+                            {"queries", written.rounding.queries},
+                            {"other_queries", written.rounding.other_queries}};
+  }
+  if (precisions) document["ap"] = {{"original", precisions->original}, {"rounded", precisions->rounded}};
+  return document;
 }
 
 }  // namespace
 
 ExitCode run_export(const Settings& settings) {
+  if (settings.format != "safetensors") return export_for_python(settings);
   const StopSignals signals;
-  check_target(settings);
-  OpenedModel original = open_model(settings);
-  const ImageSize size = resolve_image_size(settings, original.size(), original.model->stride());
-  const std::vector<torch::Tensor> inputs = verification_inputs(settings, size, original.info.resampling);
-
-  OpenedModel fused = open_model(settings);
-  if (!fused.model->fused()) fused.model->fuse();
-  fused.info.height = size.height;
-  fused.info.width = size.width;
+  require_output_file(settings, settings.model, "model");
+  Export all = prepare(settings);
   StopSignals::leave_if_requested(kNothingWritten);
-  const WrittenFile written = write_verified(settings, original.model, fused, inputs);
-  const OutputDifference& difference = written.difference;
-
-  const auto bytes = static_cast<long long>(fs::file_size(settings.output));
-  print_text(settings,
-             settings.output + ": " + with_thousands(bytes) + " bytes, fused, input " + std::to_string(size.height) +
-                 "x" + std::to_string(size.width) + ", " + std::to_string(written.decoder_layers) +
-                 " decoder layers\nlargest difference to " + settings.model + " on " + std::to_string(inputs.size()) +
-                 (settings.verify.empty() ? " seeded input: " : " pictures: ") + format_double(difference.max_abs) +
-                 "\n\nnext: rtdetr predict model=" + shell_word(settings.output) + " source=photos/\n");
-  print_json(settings, {{"output", settings.output},
-                        {"format", settings.format},
-                        {"bytes", bytes},
-                        {"imgsz", {size.height, size.width}},
-                        {"decoder_layers", written.decoder_layers},
-                        {"compared_inputs", inputs.size()},
-                        {"max_abs_diff", difference.max_abs},
-                        {"max_abs_diff_scores", difference.max_abs_scores},
-                        {"max_abs_diff_boxes", difference.max_abs_boxes}});
+  WrittenFile written = write_verified(all);
+  const std::optional<Precisions> precisions = average_precisions(all, written.loaded.model);
+  print_text(settings, text_of(all, written, precisions));
+  print_json(settings, document_of(all, written, precisions));
   return ExitCode::kOk;
 }
 

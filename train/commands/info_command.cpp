@@ -1,3 +1,4 @@
+#include <filesystem>
 #include <map>
 
 #include <nlohmann/json.hpp>
@@ -85,9 +86,15 @@ ExitCode run_info(const Settings& settings) {
     document["state_hash"] = hash;
     document["names"] = opened.info.names;
     document["category_ids"] = opened.info.category_ids;
+    document["dtype"] = precision_name(opened.info.number_type);
+    document["bytes"] = std::filesystem::file_size(settings.model);
+    document["license"] = opened.info.license;
     document["step"] = opened.info.step;
     document["epoch"] = opened.info.epoch;
     text += "classes: " + join(opened.info.names, ", ") + "\n";
+    text += "weights in " + precision_name(opened.info.number_type) + ", " +
+            with_thousands(static_cast<long long>(std::filesystem::file_size(settings.model))) + " bytes" +
+            (opened.info.license.empty() ? "" : ", licence " + opened.info.license) + "\n";
     if (opened.info.best_confidence) {
       document["best_confidence"] = *opened.info.best_confidence;
       text += "F1 on val best at confidence " + format_double(*opened.info.best_confidence) + "\n";

@@ -33,10 +33,7 @@ class Combinations {
     if (s_.command == Command::kCheck) check_check();
     if (s_.save_conf && !s_.save_txt)
       problem("save_conf=true" + s_.origin_of("save_conf") + " adds a column to the files of save_txt=true; give both");
-    if (s_.command == Command::kExport && !s_.output.empty() && !s_.format.empty() &&
-        extension_of(s_.output) != "." + s_.format)
-      problem("output=" + s_.output + s_.origin_of("output") + ": format=" + s_.format +
-              " is written to a file ending in ." + s_.format);
+    if (s_.command == Command::kExport && !s_.output.empty()) check_export();
   }
 
   /// One process for each GPU that is named, and only training has several.
@@ -62,6 +59,22 @@ class Combinations {
   void problem(const std::string& text) { problems.push_back(text); }
   void exclude(const char* a, const char* b, const char* why) {
     if (s_.is_given(a) && s_.is_given(b)) problem(std::string(a) + " and " + b + " exclude each other: " + why);
+  }
+  void check_export() {
+    const std::string extension = extension_of(s_.output);
+    const std::string expected = s_.format == "official-pth" ? ".pth" : "." + s_.format;
+    const std::string what = "output=" + s_.output + s_.origin_of("output") + ": format=" + s_.format;
+    const bool is_folder = s_.format == "hf";
+    if (!is_folder && !s_.format.empty() && extension != expected)
+      problem(what + " is written to a file ending in " + expected);
+    if (is_folder && (extension == ".safetensors" || extension == ".json"))
+      problem(what + " is a folder of three files; give the folder's name");
+    if (s_.format != "safetensors" && !s_.verify.empty())
+      problem("verify=" + s_.verify + s_.origin_of("verify") +
+              " is for format=safetensors, which is fused; format=" + s_.format + " is compared tensor by tensor");
+    if (s_.format == "official-pth" && !s_.license.empty())
+      problem("license=" + s_.license + s_.origin_of("license") +
+              ": a file of format=official-pth has no place for it");
   }
   void check_check() {
     exclude("data", "annotations", "check one data set YAML, or one annotations file");

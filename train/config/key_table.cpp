@@ -1,11 +1,12 @@
 #include "train/config/keys.h"
 
 #include "core/base/choices.h"
+#include "core/base/precision.h"
 #include "core/image/resize.h"
 #include "data/dataset/dataset.h"
 #include "losses/options.h"
-#include "train/optim/lr_schedule.h"
 #include "models/graph/weights_parts.h"
+#include "train/optim/lr_schedule.h"
 #include "train/optim/precision.h"
 
 /// The rows. Order is the order of help, args.yaml and the reference page.
@@ -101,10 +102,10 @@ void add_input_keys(std::vector<Key>& keys) {
        "checkpoint, or PyTorch file of official RT-DETR or Ultralytics, whose weights the run starts from; classes are "
        "matched by name; not read by a run that is continued")
       .on_resume = kOfOneCall;
-  s.choice("split", &Settings::split, kVal, {kSplitKeys.begin(), kSplitKeys.end()}, "part of the data set");
   s.choice("weights_parts", &Settings::weights_parts, kTrain, words_of(kWeightsPartsWords),
            "parts of the model that take them; the others begin as in a new model")
       .on_resume = kOfOneCall;
+  s.choice("split", &Settings::split, kVal, {kSplitKeys.begin(), kSplitKeys.end()}, "part of the data set");
   s.path(
       "source", &Settings::source, kPredict | kBenchmark, "photos/",
       "a picture, a folder of pictures, a .txt list of them, or a pattern such as 'photos/*.jpg'; 'photos/**/*.jpg' is "
@@ -117,15 +118,23 @@ void add_input_keys(std::vector<Key>& keys) {
 
 void add_output_keys(std::vector<Key>& keys) {
   Section s(keys, "output");
-  s.choice("format", &Settings::format, kExport, {"safetensors"}, "format of the model file that is written");
+  s.choice("format", &Settings::format, kExport, {"safetensors", "official-pth"},
+           "what is written: safetensors, fused, for every command here and Detector; official-pth, for the official "
+           "code in Python");
   s.choice("format", &Settings::format, kConvert, words_of(kWritableFormatWords),
            "format of the data set that is written");
   s.path("output", &Settings::output, kExport | kConvert | kCheck, "model.safetensors",
          "file that is written; convert: new folder; check: picture of labels (.jpg, .png)");
+  s.choice("dtype", &Settings::dtype, kExport, words_of(kPrecisionWords),
+           "number type of the weights in the file; half types are half as large, and read back as float32");
+  s.add("license", &Settings::license, kExport, "", "apache-2.0",
+        "of the weights, written into the file; by default what the model's file says");
   s.flag("copy", &Settings::copy, kConvert,
          "copy the pictures, so that the new folder stands alone; otherwise they are links to the originals");
-  s.path("verify", &Settings::verify, kExport, "photos/",
-         "folder of pictures or data set YAML to compare the exported model on; by default a seeded input");
+  s.path(
+      "verify", &Settings::verify, kExport, "photos/",
+      "format=safetensors: folder of pictures or data set YAML to compare the exported model on; by default a seeded "
+      "input. Of a half type a data set tells the AP that it costs");
   s.path("project", &Settings::project, kFolderMakers, "runs/train", "folder of run folders").on_resume = kMayChange;
   s.add("name", &Settings::name, kFolderMakers, "", "exp", "name of the run folder; taken names become exp-2, exp-3 …")
       .on_resume = kMayChange;

@@ -147,8 +147,10 @@ struct Settings {
   bool save_conf = false;  ///< predict: a sixth column in the files of save_txt
   bool save_json = false;
   bool exif = false;   ///< predict: turn pictures upright
-  std::string format;  ///< export: safetensors; convert: coco, yolo
-  bool copy = false;   ///< convert: copies of the pictures instead of links
+  std::string format;  ///< export: safetensors, official-pth, hf; convert: coco, yolo
+  /// export: number type of the weights in the file; what its licence is called, empty = what the model's file says
+  std::string dtype = "fp32", license;
+  bool copy = false;  ///< convert: copies of the pictures instead of links
   std::string output;
   std::string verify;       ///< export: folder of pictures or data set YAML to compare on
   std::int64_t runs = 20;   ///< benchmark: timed repetitions

@@ -1,8 +1,10 @@
 #include <torch/torch.h>
 
 #include <catch2/catch.hpp>
+#include <fstream>
 
 #include "core/base/error.h"
+#include "models/layers/module_tree.h"
 #include "models/weights/checkpoint.h"
 #include "tests/models/tiny_model.h"
 #include "tests/support/temporary_folder.h"
@@ -157,4 +159,71 @@ TEST_CASE("metadata that is missing or damaged is refused by name") {
   refuses("best_confidence", "high", "a number from 0 to 1");
   refuses("resample", "nearest", "is not pillow or opencv but 'nearest'");
   refuses("num_classes", "three", "an integer");
+}
+
+TEST_CASE("a file in a half type is half as large, keeps its type and licence, and each number is rounded once") {
+  const TemporaryFolder folder;
+  DetectionModel model = rtdetr::test::tiny_model(4);
+  ModelInfo info = tiny_info();
+  rtdetr::save_model(folder / "fp32.safetensors", model, info);
+  CHECK(rtdetr::load_model(folder / "fp32.safetensors").info.number_type == rtdetr::Precision::kFloat32);
+  CHECK(rtdetr::load_model(folder / "fp32.safetensors").info.license.empty());
+  info.license = "apache-2.0";
+  for (const auto type : {rtdetr::Precision::kBFloat16, rtdetr::Precision::kFloat16}) {
+    info.number_type = type;
+    rtdetr::save_model(folder / "half.safetensors", model, info);
+    const LoadedModel loaded = rtdetr::load_model(folder / "half.safetensors");
+    CHECK(loaded.info.number_type == type);
+    CHECK(loaded.info.license == "apache-2.0");
+    const auto stored = type == rtdetr::Precision::kFloat16 ? torch::kFloat16 : torch::kBFloat16;
+    const auto from = rtdetr::named_state(*model), to = rtdetr::named_state(*loaded.model);
+    std::size_t payload = 0, full = 0;
+    for (std::size_t i = 0; i < from.size(); ++i) {
+      INFO(from[i].first);
+      const Tensor expected = from[i].second.is_floating_point() ? from[i].second.to(stored) : from[i].second;
+      CHECK(to[i].second.scalar_type() == from[i].second.scalar_type());
+      CHECK(to[i].second.equal(expected.to(from[i].second.scalar_type())));
+      payload += expected.nbytes();
+      full += from[i].second.nbytes();
+    }
+    CHECK(payload < 0.52 * full);
+    std::size_t stored_bytes = 0;
+    const rtdetr::SafetensorsReader reader(folder / "half.safetensors");
+    for (const rtdetr::TensorEntry& entry : reader.entries()) stored_bytes += entry.bytes;
+    CHECK(stored_bytes == payload);
+  }
+}
+
+TEST_CASE("a number that fp16 cannot hold is refused by name, and no file is written") {
+  const TemporaryFolder folder;
+  DetectionModel model = rtdetr::test::tiny_model(4);
+  {
+    const torch::NoGradGuard no_grad;
+    for (auto& item : model->named_parameters())
+      if (item.key() == "decoder.enc_score_head.bias") item.value().fill_(70000);
+  }
+  ModelInfo info = tiny_info();
+  info.number_type = rtdetr::Precision::kFloat16;
+  CHECK_THROWS_WITH(
+      rtdetr::save_model(folder / "m.safetensors", model, info),
+      Catch::Contains("'decoder.enc_score_head.bias' has the number 70000") && Catch::Contains("dtype=bf16"));
+  CHECK_FALSE(std::filesystem::exists(folder / "m.safetensors"));
+  info.number_type = rtdetr::Precision::kBFloat16;
+  rtdetr::save_model(folder / "m.safetensors", model, info);
+  CHECK(std::filesystem::exists(folder / "m.safetensors"));
+}
+
+TEST_CASE("a half file whose tensors were changed is refused by its hash") {
+  const TemporaryFolder folder;
+  ModelInfo info = tiny_info();
+  info.number_type = rtdetr::Precision::kBFloat16;
+  const auto file = folder / "m.safetensors";
+  rtdetr::save_model(file, rtdetr::test::tiny_model(4), info);
+  std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
+  stream.seekg(-1, std::ios::end);
+  const char last = static_cast<char>(stream.get() ^ 1);
+  stream.seekp(-1, std::ios::end);
+  stream.put(last);
+  stream.close();
+  CHECK_THROWS_WITH(rtdetr::load_model(file), Catch::Contains("its tensors do not match the hash stored with them"));
 }

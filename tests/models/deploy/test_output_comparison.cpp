@@ -1,0 +1,44 @@
+#include "models/deploy/output_comparison.h"
+
+#include <torch/torch.h>
+
+#include <catch2/catch.hpp>
+
+#include "models/layers/module_tree.h"
+#include "models/weights/number_type.h"
+#include "tests/models/tiny_model.h"
+
+namespace rtdetr {
+
+using test::tiny_model;
+
+TEST_CASE("rounding costs nothing for equal models, and little for weights rounded to a half type") {
+  at::set_num_threads(1);
+  const torch::Tensor input = torch::rand({2, 3, 64, 64}, at::make_generator<at::CPUGeneratorImpl>(1));
+  DetectionModel original = tiny_model(1), rounded = tiny_model(1);
+  RoundingCost cost = compare_rounded(original, rounded, input);
+  CHECK(cost.difference.max_abs == 0);
+  CHECK(cost.queries == 20);
+  CHECK(cost.other_queries == 0);
+
+  TensorMap state;
+  for (const auto& [key, tensor] : named_state(*rounded)) state.emplace(key, tensor);
+  const torch::NoGradGuard no_grad;
+  for (auto& [key, tensor] : in_number_type(state, Precision::kBFloat16)) state.at(key).detach().copy_(tensor);
+  cost = compare_rounded(original, rounded, input);
+  CHECK(cost.difference.max_abs > 0);
+  CHECK(cost.difference.max_abs < 0.05);
+}
+
+TEST_CASE("queries from other tokens are counted, and those from the same are compared token by token") {
+  at::set_num_threads(1);
+  const torch::Tensor input = torch::rand({1, 3, 64, 64}, at::make_generator<at::CPUGeneratorImpl>(1));
+  DetectionModel a = tiny_model(1), b = tiny_model(2);
+  const RoundingCost cost = compare_rounded(a, b, input);
+  CHECK(cost.queries == 10);
+  CHECK(cost.other_queries > 0);
+  CHECK(cost.other_queries <= 10);
+  CHECK(sum_of(cost, cost).other_queries == 2 * cost.other_queries);
+}
+
+}  // namespace rtdetr

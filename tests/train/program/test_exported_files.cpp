@@ -1,0 +1,140 @@
+// What `export` writes beside fused float32 models: half types, files for Python.
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "core/io/file.h"
+#include "core/io/safetensors.h"
+#include "core/weights/weights_file.h"
+#include "tests/support/fixtures.h"
+#include "tests/support/micro_run.h"
+#include "tests/support/program.h"
+#include "tests/support/temporary_folder.h"
+
+namespace rtdetr::test {
+
+using Catch::Matchers::Contains;
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+namespace {
+
+const std::string kOfficial = (kFixtures / "interop/official_v2_bottleneck.yaml").string();
+const std::string kPicture = std::string(RTDETR_SOURCE_DIR) + "/data/samples/bccd/images/BloodImage_00007.jpg";
+
+json document_of(const ProgramResult& result) {
+  INFO(result.out << result.err);
+  REQUIRE(result.code == 0);
+  return json::parse(result.out);
+}
+
+json exported(const std::string& model, const fs::path& file, const std::vector<std::string>& more = {}) {
+  std::vector<std::string> words{"export", "model=" + model, "output=" + file.string(), "imgsz=64", "json=true"};
+  words.insert(words.end(), more.begin(), more.end());
+  return document_of(run_program(words));
+}
+
+}  // namespace
+
+TEST_CASE("a half-size export is half as large, says what rounding costs, and works like any other file") {
+  const TemporaryFolder folder;
+  const fs::path full = folder / "full.safetensors";
+  const json of_full = exported(kOfficial, full, {"format=safetensors"});
+  CHECK(of_full["dtype"] == "fp32");
+  CHECK_FALSE(of_full.contains("rounding"));
+  for (const std::string type : {"bf16", "fp16"}) {
+    const fs::path half = folder / (type + ".safetensors");
+    const json of_half = exported(full.string(), half, {"format=safetensors", "dtype=" + type, "license=apache-2.0"});
+    CHECK(of_half["dtype"] == type);
+    CHECK(of_half["max_abs_diff"] < 1e-4);  // of the fused model before it is rounded
+    CHECK(of_half["rounding"]["max_abs_diff_scores"] < 0.05);
+    CHECK(of_half["rounding"]["queries"] == 24);
+    const auto payload = [](const fs::path& file) {
+      std::size_t bytes = 0;
+      const SafetensorsReader reader(file);
+      for (const TensorEntry& entry : reader.entries()) bytes += entry.bytes;
+      return static_cast<double>(bytes);
+    };
+    CHECK(payload(half) < 0.52 * payload(full));
+
+    const json info = document_of(run_program({"info", "model=" + half.string(), "json=true"}));
+    CHECK(info["dtype"] == type);
+    CHECK(info["license"] == "apache-2.0");
+    CHECK(info["bytes"] == fs::file_size(half));
+    CHECK_THAT(run_program({"info", "model=" + half.string()}).out,
+               Contains("weights in " + type) && Contains("licence apache-2.0"));
+    for (const std::string amp : {"off", "bf16", "fp16"}) {
+      const json found = document_of(run_program(
+          {"predict", "model=" + half.string(), "source=" + kPicture, "save=false", "json=true", "amp=" + amp}));
+      CHECK(found["pictures"].size() == 1);
+    }
+    const json timed = document_of(run_program({"benchmark", "model=" + half.string(), "runs=1", "json=true"}));
+    CHECK(timed["model_ms"]["p50"] > 0);
+    const json again = exported(half.string(), folder / "again.safetensors", {"format=safetensors", "dtype=" + type});
+    CHECK(again["rounding"]["max_abs_diff_scores"] == 0);  // what is rounded is rounded
+    CHECK(again["license"] == "apache-2.0");
+  }
+}
+
+TEST_CASE("an export in a half type says the AP that it costs on a data set, and a new run takes a part of the model") {
+  const TemporaryFolder folder;
+  const Settings settings = make_micro_run(folder.path());
+  REQUIRE(run_program(micro_command(settings, "exp", {{"epochs", "1"}})).code == 0);
+  const std::string best = (fs::path(settings.project) / "exp/best.safetensors").string();
+  const fs::path half = folder / "half.safetensors";
+  const json document = document_of(run_program({"export", "model=" + best, "format=safetensors", "dtype=bf16",
+                                                 "json=true", "verify=" + settings.data, "output=" + half.string()}));
+  for (const char* model : {"original", "rounded"}) {
+    CHECK(document["ap"][model] >= 0);
+    CHECK(document["ap"][model] <= 1);
+  }
+  const std::string words = "verify=" + settings.data;
+  CHECK_THAT(
+      run_program({"export", "model=" + best, "format=safetensors", "dtype=bf16", words, "output=" + half.string()})
+          .out,
+      Contains("AP on " + settings.data + ": ") && Contains(" in bf16"));
+  CHECK_FALSE(document_of(run_program({"export", "model=" + best, "format=safetensors", "json=true", words,
+                                       "output=" + half.string()}))
+                  .contains("ap"));  // nothing is rounded
+
+  auto begin = micro_command(settings, "new", {{"resume", "false"}, {"check", "true"}, {"quiet", "false"}});
+  begin.insert(begin.end(), {"weights=" + best, "weights_parts=backbone", "freeze=^model\\.[0-4]\\."});
+  const ProgramResult begun = run_program(begin);
+  INFO(begun.err);
+  CHECK(begun.code == 0);
+  CHECK_THAT(begun.err, Contains("what the model begins with, by its entries:") &&
+                            Contains("left out by weights_parts") && Contains("score heads") && Contains("frozen") &&
+                            !Contains("untrained"));
+}
+
+TEST_CASE("an official file is read back as it was written, in a half type too, and refused where it cannot be") {
+  const TemporaryFolder folder;
+  for (const std::string type : {"fp32", "fp16"}) {
+    const fs::path file = folder / (type + ".pth");
+    const json document = exported(kOfficial, file, {"format=official-pth", "dtype=" + type});
+    CHECK(document["bytes"] == fs::file_size(file));
+    const auto weights = open_weights(file);
+    const WeightTensor* bias = weights->find("ema.module.decoder.enc_score_head.bias");
+    REQUIRE(bias);
+    CHECK(bias->type == (type == "fp16" ? TensorType::kF16 : TensorType::kF32));
+    CHECK(weights->find("ema.module.decoder.anchors"));
+    const WeightTensor* mask = weights->find("ema.module.decoder.valid_mask");
+    REQUIRE(mask);
+    CHECK(mask->type == TensorType::kBool);
+  }
+  const fs::path fused = folder / "fused.safetensors";
+  exported(kOfficial, fused, {"format=safetensors"});
+  const std::vector<std::pair<std::string, std::string>> refused = {{fused.string(), "it is fused"},
+                                                                    {"rtdetr-n", "no 'backbone.stem.0.conv.weight'"},
+                                                                    {"rtdetr-l", "safetensors.torch.load_file"}};
+  for (const auto& [model, says] : refused) {
+    const ProgramResult result = run_program(
+        {"export", "model=" + model, "format=official-pth", "imgsz=64", "output=" + (folder / "no.pth").string()});
+    INFO(model << result.err);
+    CHECK(result.code == 2);
+    CHECK_THAT(result.err, Contains("format=official-pth (command line) cannot hold " + model) && Contains(says));
+    CHECK_FALSE(fs::exists(folder / "no.pth"));
+  }
+}
+
+}  // namespace rtdetr::test
