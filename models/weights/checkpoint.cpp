@@ -11,6 +11,7 @@
 #include "core/base/text.h"
 #include "models/graph/model_files.h"
 #include "models/layers/module_tree.h"
+#include "models/weights/foreign_model.h"
 #include "models/weights/number_type.h"
 
 namespace rtdetr {
@@ -89,6 +90,12 @@ DetectionModel build_described(const ModelInfo& info, const std::string& origin,
   if (info.fused) model->fuse();
   model->eval();
   return model;
+}
+
+TensorMap state_of(const torch::nn::Module& module) {
+  TensorMap tensors;
+  for (const auto& [key, tensor] : named_state(module)) tensors.emplace(key, tensor);
+  return tensors;
 }
 
 /// The part of `tensors` that a model with fewer decoder layers has.
@@ -217,22 +224,26 @@ TensorMap weights_among(TensorMap tensors) {
   return averaged.empty() ? tensors : averaged;
 }
 
-LoadedModel load_model(const std::filesystem::path& file, std::int64_t decoder_layers) {
+LoadedModel load_own_model(const std::filesystem::path& file) {
   TensorFile content = load_tensors(file);
   LoadedModel loaded;
   loaded.info = to_model_info(content.metadata, file);
   loaded.metadata = std::move(content.metadata);
-  const TensorMap weights = weights_among(std::move(content.tensors));
-
   loaded.model = build_described(loaded.info, file.string(), 0);
-  load_state(*loaded.model, weights, file.string());
+  load_state(*loaded.model, weights_among(std::move(content.tensors)), file.string());
+  return loaded;
+}
+
+LoadedModel load_model(const std::filesystem::path& file, std::int64_t decoder_layers) {
+  LoadedModel loaded = holds_foreign_model(file) ? load_foreign_model(file) : load_own_model(file);
   const std::int64_t layers = loaded.model->num_decoder_layers();
   if (decoder_layers < 0 || decoder_layers > layers)
     throw ConfigError("decoder_layers=" + std::to_string(decoder_layers) + ": " + file.string() + " has " +
                       std::to_string(layers));
   if (decoder_layers > 0 && decoder_layers < layers) {
+    const DetectionModel whole = loaded.model;
     loaded.model = build_described(loaded.info, file.string(), decoder_layers);
-    load_state(*loaded.model, only_keys_of(*loaded.model, weights), file.string());
+    load_state(*loaded.model, only_keys_of(*loaded.model, state_of(*whole)), file.string());
     loaded.info = describe_model(loaded.model, loaded.info);
   }
   return loaded;
@@ -240,8 +251,7 @@ LoadedModel load_model(const std::filesystem::path& file, std::int64_t decoder_l
 
 void save_model(const std::filesystem::path& file, const DetectionModel& model, const ModelInfo& info,
                 const FileMetadata& extra, const AtomicWriteOptions& options) {
-  TensorMap tensors;
-  for (const auto& [key, tensor] : named_state(*model)) tensors.emplace(key, tensor);
+  const TensorMap tensors = state_of(*model);
   FileMetadata metadata = to_metadata(describe_model(model, info));
   metadata.insert(extra.begin(), extra.end());
   save_tensors(file, in_number_type(tensors, info.number_type), metadata, options);

@@ -61,7 +61,10 @@ struct LoadedModel {
 /// in a model file.
 TensorMap weights_among(TensorMap tensors);
 
-/// Builds the model that a file describes, and gives it the file's weights (weights_among).
+/// One of our own files: builds the model that it describes, and gives it the file's weights (weights_among).
+LoadedModel load_own_model(const std::filesystem::path& file);
+
+/// The same, and another program's file or folder (foreign_model.h), of which it says what was recognised and assumed.
 /// @param decoder_layers  build it with the first k layers and leave the others' weights; 0 = all in the file. The one
 ///                        way in which a model is cut for good (docs/reference/model_files.md#depth)
 /// @throws CheckpointError  for a missing, unexpected or mis-shaped tensor, by name; ModelError for its YAML;

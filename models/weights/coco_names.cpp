@@ -19,4 +19,15 @@ const std::vector<std::string>& coco_names() {
   return names;
 }
 
+const std::vector<std::int64_t>& coco_category_ids() {
+  static const std::vector<std::int64_t> ids = [] {
+    const std::set<std::int64_t> unused = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83};
+    std::vector<std::int64_t> used;
+    for (std::int64_t id = 1; id <= 90; ++id)
+      if (!unused.contains(id)) used.push_back(id);
+    return used;
+  }();
+  return ids;
+}
+
 }  // namespace rtdetr

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <set>
 #include <string>
 #include <vector>
@@ -28,5 +29,7 @@ ForeignWeights find_weights(const WeightsFile& file, const std::set<std::string>
 
 /// COCO's 80 classes in their order.
 const std::vector<std::string>& coco_names();
+/// As its annotation files number them: 1 to 90, ten of them left out.
+const std::vector<std::int64_t>& coco_category_ids();
 
 }  // namespace rtdetr

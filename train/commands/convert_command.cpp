@@ -5,11 +5,13 @@
 #include "core/base/choices.h"
 #include "core/base/text.h"
 #include "train/commands/commands.h"
+#include "train/commands/convert_weights.h"
 #include "train/report/output.h"
 
 namespace rtdetr {
 
 ExitCode run_convert(const Settings& settings) {
+  if (!settings.weights.empty()) return convert_weights(settings);
   const ConvertOptions options{.to = chosen("format", settings.format, kWritableFormatWords),
                                .copy_pictures = settings.copy};
   const Conversion conversion = convert_dataset(load_dataset_config(settings.data), settings.output, options);

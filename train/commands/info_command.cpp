@@ -4,9 +4,9 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/text.h"
-#include "core/weights/weights_file.h"
 #include "models/deploy/size.h"
 #include "models/layers/module_tree.h"
+#include "models/weights/foreign_model.h"
 #include "train/commands/commands.h"
 #include "train/commands/model_source.h"
 #include "train/commands/weights_listing.h"
@@ -62,7 +62,7 @@ std::string summary(const OpenedModel& opened, const ModelFacts& facts) {
 }  // namespace
 
 ExitCode run_info(const Settings& settings) {
-  if (holds_torch_weights(settings.model)) {
+  if (!is_model_yaml(settings.model) && holds_foreign_model(settings.model)) {
     list_weights(settings);
     return ExitCode::kOk;
   }

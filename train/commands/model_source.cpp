@@ -17,12 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A name without extension that is no file, such as rtdetr-n, is looked up among the model YAMLs.
-bool is_yaml(const fs::path& file) {
-  const auto extension = file.extension();
-  return extension == ".yaml" || extension == ".yml" || (extension.empty() && !fs::exists(file));
-}
-
 std::optional<std::int64_t> if_set(std::int64_t value) {
   return value > 0 ? std::optional<std::int64_t>(value) : std::nullopt;
 }
@@ -67,13 +61,18 @@ OpenedModel read_checkpoint(const Settings& settings) {
 
 }  // namespace
 
+bool is_model_yaml(const fs::path& file) {
+  const auto extension = file.extension();
+  return extension == ".yaml" || extension == ".yml" || (extension.empty() && !fs::exists(file));
+}
+
 std::optional<ImageSize> OpenedModel::size() const {
   return is_checkpoint ? std::optional(ImageSize{info.height, info.width}) : std::nullopt;
 }
 
 OpenedModel open_model(const Settings& settings, InitialWeights initial) {
   const torch::NoGradGuard no_grad;
-  OpenedModel opened = is_yaml(settings.model) ? build_from_yaml(settings, initial) : read_checkpoint(settings);
+  OpenedModel opened = is_model_yaml(settings.model) ? build_from_yaml(settings, initial) : read_checkpoint(settings);
   if (initial != InitialWeights::kNone) opened.model->to(compute_device(settings));
   opened.model->eval();
   for (torch::Tensor& parameter : opened.model->parameters()) parameter.set_requires_grad(false);
@@ -90,7 +89,7 @@ Precision model_precision(const Settings& settings, torch::Device device, Proces
 }
 
 void require_trained(const Settings& settings) {
-  if (!is_yaml(settings.model)) return;
+  if (!is_model_yaml(settings.model)) return;
   throw ConfigError("model=" + settings.model + settings.origin_of("model") +
                     ": a model YAML has no trained weights; give a checkpoint such as "
                     "runs/train/exp/best.safetensors");

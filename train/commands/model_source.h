@@ -10,7 +10,12 @@
 
 namespace rtdetr {
 
-/// What model= names, opened on the device of device=: a YAML with its seeded initial weights, or a checkpoint.
+/// Whether model= is a YAML and not weights: a name without extension that is no file, such as rtdetr-n, is looked up
+/// among the model YAMLs.
+bool is_model_yaml(const std::filesystem::path& file);
+
+/// What model= names, opened on the device of device=: a YAML with its seeded initial weights, or a checkpoint, one of
+/// another program too (models/weights/foreign_model.h).
 struct OpenedModel {
   DetectionModel model{nullptr};  ///< in evaluation mode, without gradients
   ModelInfo info;                 ///< of a YAML: classes are called by their numbers

@@ -2,8 +2,11 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/base/error.h"
 #include "core/base/text.h"
 #include "core/weights/weights_file.h"
+#include "models/weights/architecture.h"
+#include "models/weights/hugging_face_config.h"
 #include "train/report/output.h"
 
 namespace rtdetr {
@@ -15,10 +18,22 @@ std::string shape_text(const WeightTensor& tensor) {
   return "[" + join(sizes, ", ") + "]";
 }
 
+/// What the weights belong to, or why that cannot be said.
+std::string words_for_model(const WeightsFile& file, const std::filesystem::path& path) {
+  try {
+    const Architecture found = recognise_architecture(file, path);
+    return found.sentence + (found.assumed.empty() ? "" : "; assumed: " + join(found.assumed, "; "));
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
 }  // namespace
 
 void list_weights(const Settings& settings) {
-  const auto file = open_weights(settings.model);
+  const std::filesystem::path path = weights_file_in(settings.model);
+  const auto file = open_weights(path);
+  const std::string recognised = words_for_model(*file, path);
   TextTable table(
       {{"type", TextTable::Align::kLeft}, {"shape", TextTable::Align::kLeft}, {"tensor", TextTable::Align::kLeft}});
   nlohmann::ordered_json tensors = nlohmann::ordered_json::array();
@@ -31,11 +46,12 @@ void list_weights(const Settings& settings) {
   const std::string name = shell_word(settings.model);
   print_text(settings, table.text() + "\n" + settings.model + ": a " + file->format() + " file, " +
                            counted(static_cast<long long>(file->tensors().size()), "tensor") + ", " +
-                           with_thousands(static_cast<long long>(bytes)) +
-                           " bytes; nothing in it was executed\n\nnext: rtdetr train cfg=finetune model=YAML weights=" +
-                           name + " data=bccd\n");
+                           with_thousands(static_cast<long long>(bytes)) + " bytes; nothing in it was executed\n" +
+                           wrapped(recognised, 2) + "\n\nnext: rtdetr convert weights=" + name +
+                           " output=best.safetensors\n");
   print_json(settings, {{"model", settings.model},
                         {"format", file->format()},
+                        {"recognised", recognised},
                         {"bytes", bytes},
                         {"tensors", tensors},
                         {"metadata", file->metadata()}});

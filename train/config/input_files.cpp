@@ -26,7 +26,8 @@ void require_model(const Settings& settings) {
   const fs::path name = settings.model;
   std::error_code ignored;
   const std::string where = "model=" + settings.model + settings.origin_of("model") + ": ";
-  if (fs::is_directory(name, ignored)) throw ConfigError(where + "is a folder" + folder_hint(name));
+  const bool of_hugging_face = fs::exists(name / "config.json", ignored) && settings.command != Command::kTrain;
+  if (fs::is_directory(name, ignored) && !of_hugging_face) throw ConfigError(where + "is a folder" + folder_hint(name));
   if (name.empty() || fs::exists(name, ignored) || !find_model_file(name).empty()) return;
   const std::string nowhere = name.has_parent_path() ? "" : ", and no such name among the models that come along";
   throw ConfigError(where + "no such file" + nowhere + nearest_file("models", name));
@@ -48,6 +49,8 @@ void require_input_files(const Settings& settings) {
     if (!path.empty()) require_input_file(settings, name, path);
     if (key.name == "data") refuse_other_than_yaml(settings, path);
   }
+  if (settings.command == Command::kConvert && !settings.weights.empty())
+    require_input_file(settings, "weights", settings.weights);
   require_model(settings);
 }
 

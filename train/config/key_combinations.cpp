@@ -31,6 +31,7 @@ class Combinations {
 
   void check_files() {
     if (s_.command == Command::kCheck) check_check();
+    if (s_.command == Command::kConvert) check_convert();
     if (s_.save_conf && !s_.save_txt)
       problem("save_conf=true" + s_.origin_of("save_conf") + " adds a column to the files of save_txt=true; give both");
     if (s_.command == Command::kExport && !s_.output.empty()) check_export();
@@ -82,6 +83,22 @@ class Combinations {
       problem("check needs annotations= and images= together");
     else if (s_.data.empty() && s_.annotations.empty())
       problem("check needs data=, or annotations= and images=; e.g. " + info_of(s_.command).example);
+  }
+
+  /// A file of weights, or a data set.
+  void check_convert() {
+    if (s_.weights.empty()) {
+      if (s_.data.empty() || s_.format.empty())
+        problem("convert needs weights=, or data= and format=; e.g. " + info_of(s_.command).example +
+                ", or rtdetr convert data=configs/datasets/bccd.yaml format=yolo output=bccd-yolo");
+      for (const char* key : {"model", "imgsz", "num_queries"})
+        if (s_.is_given(key)) problem(std::string(key) + "=" + s_.origin_of(key) + " is for weights=");
+      return;
+    }
+    exclude("weights", "format", "weights become a model file, which is a safetensors file");
+    exclude("weights", "copy", "there are no pictures to copy");
+    if (extension_of(s_.output) != ".safetensors" && !s_.output.empty())
+      problem("output=" + s_.output + s_.origin_of("output") + ": a model file ends in .safetensors");
   }
 
   const Settings& s_;

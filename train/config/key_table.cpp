@@ -85,11 +85,14 @@ class Section {
 
 void add_input_keys(std::vector<Key>& keys) {
   Section s(keys, "what to work on");
-  s.path("model", &Settings::model, kModelUsers, "rtdetr-n.yaml",
-         "model YAML, or a checkpoint (.safetensors); train takes a YAML")
+  s.path("model", &Settings::model, kModelUsers | kConvert, "rtdetr-n.yaml",
+         "model YAML, or a file of weights: a checkpoint (.safetensors), or a .pth, .pt or folder of another program; "
+         "train takes a YAML, and so does convert, for weights whose model is not to be recognised")
       .on_resume = kMayChange;
-  s.path("data", &Settings::data, kTrain | kVal | kCheck | kConvert, "bccd",
-         "data set YAML, or the name of one that comes along")
+  s.path(
+       "data", &Settings::data, kTrain | kVal | kCheck | kConvert, "bccd",
+       "data set YAML, or the name of one that comes along; convert: what is converted, or with weights= the classes' "
+       "names")
       .on_resume = kMayChange;
   s.path("cfg", &Settings::cfg, kEvery, "small-data",
          "recipe: a YAML file of keys, or the name of one that comes along; the command line wins over it")
@@ -98,9 +101,11 @@ void add_input_keys(std::vector<Key>& keys) {
         "scale letter of the model YAML; by default the one in its name, else the first")
       .on_resume = kMayChange;
   s.path(
-       "weights", &Settings::weights, kTrain, "best.safetensors",
+       "weights", &Settings::weights, kTrain | kConvert, "best.safetensors",
        "checkpoint, or PyTorch file of official RT-DETR or Ultralytics, whose weights the run starts from; classes are "
-       "matched by name; not read by a run that is continued")
+       "matched by name; not read by a run that is continued. convert: the file, or folder of Hugging Face, that "
+       "becomes "
+       "a model file")
       .on_resume = kOfOneCall;
   s.choice("weights_parts", &Settings::weights_parts, kTrain, words_of(kWeightsPartsWords),
            "parts of the model that take them; the others begin as in a new model")
@@ -121,10 +126,10 @@ void add_output_keys(std::vector<Key>& keys) {
   s.choice("format", &Settings::format, kExport, {"safetensors", "official-pth"},
            "what is written: safetensors, fused, for every command here and Detector; official-pth, for the official "
            "code in Python");
-  s.choice("format", &Settings::format, kConvert, words_of(kWritableFormatWords),
-           "format of the data set that is written");
+  s.choice("format", &Settings::format, kConvert, words_of(kWritableFormatWords), "format of the written data set");
   s.path("output", &Settings::output, kExport | kConvert | kCheck, "model.safetensors",
-         "file that is written; convert: new folder; check: picture of labels (.jpg, .png)");
+         "file that is written; convert: new folder, or with weights= a model file; check: picture of labels (.jpg, "
+         ".png)");
   s.choice("dtype", &Settings::dtype, kExport, words_of(kPrecisionWords),
            "number type of the weights in the file; half types are half as large, and read back as float32");
   s.add("license", &Settings::license, kExport, "", "apache-2.0",
@@ -189,7 +194,7 @@ void add_machine_keys(std::vector<Key>& keys) {
       .on_resume = kMayChange;
   s.number("batch", &Settings::batch, kTrain | kVal | kPredict | kBenchmark, 1, 65536, "pictures", "16",
            "pictures per step, of all processes together");
-  s.number("imgsz", &Settings::imgsz, kModelUsers | kCheck, 32, 16384, "pixels", "640",
+  s.number("imgsz", &Settings::imgsz, kModelUsers | kCheck | kConvert, 32, 16384, "pixels", "640",
            "input size: one side, or height,width; by default the checkpoint's, else 640")
       .on_resume = kMayChange;
   s.choice("resample", &Settings::resample, kTrain | kVal | kPredict, words_of(kResamplingWords),
@@ -325,8 +330,8 @@ void add_model_keys(std::vector<Key>& keys) {
   Section s(keys, "model (by default what its file says)");
   s.number("nc", &Settings::nc, kTrain | kExport | kInfo | kBenchmark, 0, 100000, "classes", "80",
            "number of classes of a model YAML; train takes the data set's; 0 = the file's");
-  s.number("num_queries", &Settings::num_queries, kTrain | kExport | kInfo | kBenchmark | kCheck, 0, 10000, "queries",
-           "300", "detections per picture; 0 = the file's");
+  s.number("num_queries", &Settings::num_queries, kTrain | kExport | kInfo | kBenchmark | kCheck | kConvert, 0, 10000,
+           "queries", "300", "detections per picture; 0 = the file's");
   s.number("decoder_layers", &Settings::decoder_layers, kModelUsers, 0, 64, "layers", "3",
            "use only the first layers of the decoder; 0 = all");
   s.add("freeze", &Settings::freeze, kTrain, "", "backbone",

@@ -182,7 +182,7 @@ TEST_CASE("mistakes are one line each on stderr, nothing on stdout, and their ow
       {"predict model=" + garbage + " source=/nowhere", 2, "no such file or folder"},
       {"info model=" + garbage, 4, garbage},
       {"info model=" + pytorch, 4, "is not a sound zip archive of PyTorch's"},
-      {"val data=configs/datasets/bccd.yaml model=" + pytorch, 4, "is a PyTorch checkpoint"},
+      {"val data=configs/datasets/bccd.yaml model=" + pytorch, 4, "is not a sound zip archive of PyTorch's"},
       {"train data=configs/datasets/bccd.yaml model=" + pytorch, 4, "is a PyTorch checkpoint"},
       {"train data=configs/datasets/bccd.yaml model=rtdetr-n.yaml weights=" + pytorch, 4, "is not a sound zip archive"},
       {"info model=" + page, 4, "is a web page"},

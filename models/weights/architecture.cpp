@@ -1,0 +1,109 @@
+#include "models/weights/architecture.h"
+
+#include <algorithm>
+
+#include "core/base/error.h"
+#include "models/graph/resolve.h"
+#include "models/weights/foreign_family.h"
+#include "models/weights/foreign_weights.h"
+#include "models/weights/hugging_face_config.h"
+#include "models/weights/official_architecture.h"
+#include "models/weights/ultralytics_architecture.h"
+
+namespace rtdetr {
+namespace {
+
+/// A convolution has the bias that folding gives it, and there are next to no norms.
+bool is_fused(const ShapeMap& shapes) {
+  const auto count = [&](std::string_view end) {
+    return std::ranges::count_if(shapes, [&](const auto& item) { return item.first.ends_with(end); });
+  };
+  return count(".conv.bias") > count(".running_var");
+}
+
+/// The given model with the file's number of classes.
+Architecture as_given(const ModelSpec& given, const ShapeMap& shapes, const std::string& origin) {
+  const auto scores =
+      std::ranges::find_if(shapes, [](const auto& item) { return item.first.ends_with("enc_score_head.weight"); });
+  if (scores == shapes.end() || scores->second.size() != 2 || scores->second[0] < 1)
+    throw CheckpointError(origin + ": its 'enc_score_head.weight' has an impossible shape");
+  BuildOptions options;
+  options.num_classes = scores->second[0];
+  Architecture found;
+  found.spec = resolve_spec(given, options);
+  found.sentence = "weights for the given model, " + given.name + ", " + words_for_classes(scores->second[0]);
+  return found;
+}
+
+Architecture of_official_keys(const WeightsFile& file, const ForeignPlace& place, const std::filesystem::path& path,
+                              const std::optional<ModelSpec>& given) {
+  const std::string origin = path.string();
+  const bool hugging_face = place.family == Family::kHuggingFace;
+  HuggingFaceConfig config;
+  bool has_config = false;
+  if (hugging_face) {
+    if (auto beside = read_hugging_face_config(path)) config = std::move(*beside), has_config = true;
+    config.hints.freezes_every_backbone = true;
+  }
+  const ShapeMap shapes = shapes_under_our_keys(file, place, origin);
+  if (is_fused(shapes))
+    throw CheckpointError(origin +
+                          ": a fused model with the official keys, which no program of theirs writes; take the "
+                          "file before fusing");
+  Architecture found;
+  if (given) {
+    found = as_given(*given, shapes, origin);
+  } else {
+    OfficialArchitecture official = official_architecture(shapes, config.hints, origin);
+    found.spec = std::move(official.spec);
+    found.sentence = (hugging_face ? "Hugging Face " : "official ") + official.words;
+    found.assumed = std::move(official.assumed);
+  }
+  found.names = std::move(config.names);
+  found.size = config.size;
+  if (hugging_face && !has_config) found.assumed.emplace_back("what its config.json would say, which is not beside it");
+  if (hugging_face)
+    found.assumed.emplace_back(
+        "the official order of the position table, which newer versions of transformers change on inputs that are not "
+        "square");
+  return found;
+}
+
+void settle_names(Architecture& found, const std::string& origin) {
+  const auto classes = static_cast<std::size_t>(found.spec.num_classes);
+  if (!found.names.empty() && found.names.size() != classes)
+    throw CheckpointError(origin + ": " + std::to_string(found.names.size()) + " names for " + std::to_string(classes) +
+                          " classes");
+  if (!found.names.empty()) return;
+  if (classes != coco_names().size()) {
+    found.assumed.emplace_back("no names of the classes (data=YAML names them)");
+    return;
+  }
+  found.names = coco_names();
+  found.assumed.emplace_back("COCO's names for its 80 classes (data=YAML names others)");
+}
+
+}  // namespace
+
+Architecture recognise_architecture(const WeightsFile& file, const std::filesystem::path& path,
+                                    const std::optional<ModelSpec>& given) {
+  const std::string origin = path.string();
+  const ForeignPlace place = locate_model(file, origin);
+  Architecture found;
+  if (place.family == Family::kUltralytics) {
+    found = ultralytics_architecture(file, place, given, origin);
+    found.fused = is_fused(shapes_under_our_keys(file, place, origin));
+    if (found.fused) found.sentence += ", fused";
+  } else {
+    found = of_official_keys(file, place, path, given);
+  }
+  if (!found.size) found.assumed.emplace_back("an input of 640x640 (imgsz=)");
+  settle_names(found, origin);
+  return found;
+}
+
+std::string words_for_classes(std::int64_t classes) {
+  return std::to_string(classes) + (classes == 1 ? " class" : " classes");
+}
+
+}  // namespace rtdetr

@@ -1,0 +1,143 @@
+#include "models/weights/foreign_family.h"
+
+#include <algorithm>
+#include <functional>
+#include <optional>
+#include <regex>
+#include <set>
+#include <string_view>
+
+#include "core/base/error.h"
+#include "core/base/text.h"
+#include "models/weights/key_conversion.h"
+#include "models/weights/key_tables.h"
+
+namespace rtdetr {
+namespace {
+
+constexpr std::string_view kScores = "enc_score_head.weight";
+
+bool any_name(const WeightsFile& file, const std::function<bool(const std::string&)>& says) {
+  return std::ranges::any_of(file.tensors(), [&](const WeightTensor& tensor) { return says(tensor.name); });
+}
+bool any_name_has(const WeightsFile& file, std::string_view part) {
+  return any_name(file, [&](const std::string& name) { return name.find(part) != std::string::npos; });
+}
+
+/// What has this name is an encoder's score head; nullopt: of none that is known.
+std::optional<ForeignPlace> place_of_scores(const std::string& name) {
+  static const std::regex kGraph("(.*\\.)?model\\.([0-9]{1,4})\\.");
+  std::string before = name.substr(0, name.size() - kScores.size());
+  const auto without = [&](std::string_view end) { return before.substr(0, before.size() - end.size()); };
+  std::smatch match;
+  if (before.ends_with("decoder.")) return ForeignPlace{Family::kOfficial, without("decoder."), ""};
+  if (std::regex_match(before, match, kGraph)) return ForeignPlace{Family::kUltralytics, match[1], match[2]};
+  if (before.ends_with("model.")) return ForeignPlace{Family::kHuggingFace, without("model."), ""};
+  return std::nullopt;
+}
+
+std::string what_it_is(const WeightsFile& file) {
+  const auto has = [&](std::string_view part) { return any_name_has(file, part); };
+  if (has("pre_bbox_head") || has("lqe_layers"))
+    return "weights of D-FINE or DEIM, whose decoder is another one; they cannot be taken over";
+  if (has("refpoint_embed.weight") || has("transformer.decoder.ref_point_head"))
+    return "weights of RF-DETR, DAB-DETR or DINO, whose transformer is another one; they cannot be taken over";
+  if (has("query_embed.weight") || has("query_position_embeddings.weight"))
+    return "weights of DETR or Deformable DETR, whose transformer is another one; they cannot be taken over";
+  if (has(".dfl.conv.weight") || (has("model.0.conv.weight") && !has(kScores)))
+    return "weights of a YOLO model of Ultralytics, which is no RT-DETR; a data set's labels can be taken over, not "
+           "its "
+           "weights";
+  if (has("conv1.conv1_1.conv.weight") || has("stem.stem1.conv.weight") || has("layer1.0.conv1.weight"))
+    return "weights of a backbone alone; a detector is more than that: train begins with them, backbone_weights=";
+  return "";
+}
+
+/// The file's tensors below the model's prefix, by their names behind it.
+std::map<std::string, const WeightTensor*> below(const WeightsFile& file, const std::string& prefix) {
+  std::map<std::string, const WeightTensor*> tensors;
+  for (const WeightTensor& tensor : file.tensors())
+    if (tensor.name.starts_with(prefix)) tensors.emplace(tensor.name.substr(prefix.size()), &tensor);
+  return tensors;
+}
+
+KeyPlan hugging_face_plan(const std::map<std::string, const WeightTensor*>& tensors, const std::string& origin) {
+  std::vector<std::string> names;
+  bool v2 = false;
+  for (const auto& [name, tensor] : tensors) {
+    names.push_back(name);
+    v2 |= name.ends_with("n_points_scale");
+  }
+  return plan_keys(hugging_face_layout(v2 ? OfficialVersion::kV2 : OfficialVersion::kV1), names, origin);
+}
+
+/// One source, or one of each third.
+std::vector<std::int64_t> joined_shape(const std::vector<RenamedKey>& sources,
+                                       const std::map<std::string, const WeightTensor*>& tensors) {
+  std::vector<std::int64_t> shape = tensors.at(sources.front().key)->shape;
+  if (sources.front().third != Third::kWhole && !shape.empty()) shape[0] *= 3;
+  return shape;
+}
+
+}  // namespace
+
+ForeignPlace locate_model(const WeightsFile& file, const std::string& origin) {
+  const bool other_decoder = any_name_has(file, "pre_bbox_head") || any_name_has(file, "lqe_layers");
+  std::optional<ForeignPlace> found;
+  for (const WeightTensor& tensor : file.tensors()) {
+    if (other_decoder || !tensor.name.ends_with(kScores)) continue;
+    const auto place = place_of_scores(tensor.name);
+    if (place && (!found || (place->prefix.starts_with("ema.") && !found->prefix.starts_with("ema.")))) found = place;
+  }
+  if (found) return *found;
+  const std::string kind = what_it_is(file);
+  if (!kind.empty()) throw CheckpointError(origin + ": " + kind);
+  throw CheckpointError(origin + " holds " + counted(static_cast<long long>(file.tensors().size()), "tensor") +
+                        ", but no RT-DETR of the official code, of Hugging Face or of Ultralytics is recognised by "
+                        "their names" +
+                        (file.tensors().empty() ? "" : ", such as '" + file.tensors().front().name + "'"));
+}
+
+ShapeMap shapes_under_our_keys(const WeightsFile& file, const ForeignPlace& place, const std::string& origin) {
+  const auto tensors = below(file, place.prefix);
+  ShapeMap shapes;
+  if (place.family == Family::kHuggingFace) {
+    for (const auto& [key, sources] : hugging_face_plan(tensors, origin).targets)
+      shapes.emplace(key, joined_shape(sources, tensors));
+  } else {
+    for (const auto& [name, tensor] : tensors) shapes.emplace(name, tensor->shape);
+  }
+  return shapes;
+}
+
+ForeignTensors load_under_our_keys(const WeightsFile& file, const ForeignPlace& place, const std::string& origin) {
+  const auto tensors = below(file, place.prefix);
+  ForeignTensors loaded;
+  if (place.family != Family::kHuggingFace) {
+    for (const auto& [name, tensor] : tensors) loaded.tensors.emplace(name, load_tensor(file, *tensor));
+    return loaded;
+  }
+  const KeyPlan plan = hugging_face_plan(tensors, origin);
+  loaded.tensors = gather_tensors(
+      plan, [&](const std::string& name) { return load_tensor(file, *tensors.at(name)); }, origin);
+  loaded.joined = std::ranges::count_if(
+      plan.targets, [](const auto& target) { return target.second.front().third != Third::kWhole; });
+  loaded.left_out = plan.dropped;
+  loaded.unexpected = plan.unexpected;
+  return loaded;
+}
+
+std::vector<std::string> other_contents(const WeightsFile& file, const ForeignPlace& place) {
+  std::vector<std::string> contents;
+  if (place.prefix.empty()) return contents;
+  const std::string mine = place.prefix.substr(0, place.prefix.find('.'));
+  std::map<std::string, long long> counts;
+  for (const auto& [path, text] : file.metadata()) counts.emplace(path.substr(0, path.find('.')), 0);
+  for (const WeightTensor& tensor : file.tensors()) ++counts[tensor.name.substr(0, tensor.name.find('.'))];
+  counts.erase(mine);
+  for (const auto& [name, count] : counts)
+    contents.push_back(count ? name + " (" + counted(count, "tensor") + ")" : name);
+  return contents;
+}
+
+}  // namespace rtdetr

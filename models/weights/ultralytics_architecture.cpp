@@ -1,0 +1,220 @@
+#include "models/weights/ultralytics_architecture.h"
+
+#include <algorithm>
+#include <cctype>
+#include <set>
+
+#include "core/base/error.h"
+#include "core/base/text.h"
+#include "core/io/yaml_writer.h"
+#include "models/graph/model_files.h"
+#include "models/graph/resolve.h"
+#include "models/weights/zoo.h"
+
+/// The object's `yaml` is a dictionary of lists, which the reader of files gives as texts by path:
+/// `model.yaml.backbone.0.2` = "HGStem". They are put together again and read as a model file of ours.
+namespace rtdetr {
+namespace {
+
+constexpr double kUsualEps = 1e-3;
+
+/// Texts below one path.
+class Texts {
+ public:
+  Texts(const FileMetadata& all, std::string prefix) : all_(all), prefix_(std::move(prefix)) {}
+
+  const std::string* find(const std::string& key) const {
+    const auto found = all_.find(prefix_ + key);
+    return found == all_.end() ? nullptr : &found->second;
+  }
+  bool has_below(const std::string& key) const {
+    const std::string start = prefix_ + key + ".";
+    const auto found = all_.lower_bound(start);
+    return found != all_.end() && found->first.starts_with(start);
+  }
+
+ private:
+  const FileMetadata& all_;
+  std::string prefix_;
+};
+
+YamlNode sequence(std::vector<YamlNode> items) {
+  YamlNode node;
+  node.kind = YamlNode::Kind::kSequence;
+  node.items = std::move(items);
+  return node;
+}
+
+/// A value: a text, or a list of values. What is not there stands for None, which leaves no text.
+YamlNode value_at(const Texts& texts, const std::string& key, int depth = 0) {
+  constexpr int kDeepest = 4, kLongest = 64;
+  if (const std::string* text = texts.find(key)) return yaml_scalar(*text);
+  if (!texts.has_below(key) || depth == kDeepest) return yaml_scalar("None");
+  std::vector<YamlNode> items;
+  int last = -1;
+  for (int i = 0; i < kLongest; ++i) {
+    const std::string item = key + "." + std::to_string(i);
+    if (texts.find(item) || texts.has_below(item)) last = i;
+  }
+  for (int i = 0; i <= last; ++i) items.push_back(value_at(texts, key + "." + std::to_string(i), depth + 1));
+  return sequence(std::move(items));
+}
+
+/// Rows [from, repeats, module, args]; arguments that are an empty list leave no text.
+YamlNode rows_at(const Texts& texts, const std::string& key) {
+  constexpr int kMostRows = 1000;
+  std::vector<YamlNode> rows;
+  for (int i = 0; i < kMostRows; ++i) {
+    const std::string row = key + "." + std::to_string(i);
+    if (!texts.has_below(row)) break;
+    YamlNode node = value_at(texts, row);
+    if (node.items.size() == 3) node.items.push_back(sequence({}));
+    rows.push_back(std::move(node));
+  }
+  return sequence(std::move(rows));
+}
+
+/// {letter: [depth, width, max_channels]}, of the one letter that is in use where the object says which.
+YamlNode scales_at(const FileMetadata& all, const std::string& prefix) {
+  YamlNode scales;
+  scales.kind = YamlNode::Kind::kMap;
+  const Texts texts(all, prefix);
+  std::set<std::string> letters;
+  for (auto at = all.lower_bound(prefix); at != all.end() && at->first.starts_with(prefix); ++at)
+    letters.insert(at->first.substr(prefix.size(), at->first.find('.', prefix.size()) - prefix.size()));
+  for (const std::string& letter : letters) scales.entries.push_back({letter, value_at(texts, letter)});
+  return scales;
+}
+
+class ObjectReader {
+ public:
+  ObjectReader(const WeightsFile& file, const std::string& prefix, const std::string& origin)
+      : file_(file), prefix_(prefix), origin_(origin), yaml_(file.metadata(), prefix + "yaml.") {}
+
+  bool has_yaml() const { return yaml_.has_below("head"); }
+
+  /// The zoo's model where it is one, else the object's own.
+  ModelSpec spec(std::int64_t classes) const {
+    const std::string yaml = yaml_text(classes), called = origin_ + " (yaml)";
+    if (const auto zoo = zoo_model_like({yaml, called, {}})) return *zoo;
+    ModelSpec own = parse_model_spec(yaml, called);
+    own.name = find_model_file(name()).empty() ? name() : name() + "_like";
+    return own;
+  }
+
+  std::vector<std::string> names(std::int64_t classes) const {
+    const Texts texts(file_.metadata(), prefix_ + "names.");
+    std::vector<std::string> names;
+    for (std::int64_t i = 0; i < classes; ++i)
+      if (const std::string* name = texts.find(std::to_string(i))) names.push_back(*name);
+    return names.size() == static_cast<std::size_t>(classes) ? names : std::vector<std::string>{};
+  }
+
+  /// Of training; nullopt if the object does not say.
+  std::optional<ImageSize> size() const {
+    for (const std::string& path : {prefix_ + "args.imgsz", std::string("train_args.imgsz")}) {
+      const auto found = file_.metadata().find(path);
+      const auto side = found == file_.metadata().end() ? std::nullopt : parse_integer(found->second);
+      constexpr long long kLongest = 16384;
+      if (side && *side >= 32 && *side <= kLongest) return ImageSize{*side, *side};
+    }
+    return std::nullopt;
+  }
+
+ private:
+  std::string yaml_text(std::int64_t classes) const;
+
+  /// "rtdetr-l" of "rtdetr-l.yaml".
+  std::string name() const {
+    const std::string* text = yaml_.find("yaml_file");
+    std::string stem = text ? std::filesystem::path(*text).stem().string() : "";
+    const auto is_plain = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_'; };
+    return !stem.empty() && stem.size() <= 64 && std::ranges::all_of(stem, is_plain) ? stem : "ultralytics";
+  }
+
+  /// Of every BatchNorm that is left in the object; a state dict says nothing.
+  double norm_eps() const {
+    constexpr std::string_view kVariance = "running_var";
+    std::set<std::string> found;
+    for (const WeightTensor& tensor : file_.tensors()) {
+      if (!tensor.name.starts_with(prefix_) || !tensor.name.ends_with(kVariance)) continue;
+      const auto eps = file_.metadata().find(tensor.name.substr(0, tensor.name.size() - kVariance.size()) + "eps");
+      if (eps != file_.metadata().end()) found.insert(eps->second);
+    }
+    if (found.size() > 1)
+      throw CheckpointError(origin_ + ": its norms have different values of eps, which a model YAML cannot say");
+    return found.empty() ? kUsualEps : parse_double(*found.begin()).value_or(kUsualEps);
+  }
+
+  const WeightsFile& file_;
+  const std::string& prefix_;
+  const std::string& origin_;
+  Texts yaml_;
+};
+
+std::string ObjectReader::yaml_text(std::int64_t classes) const {
+  YamlNode root;
+  root.kind = YamlNode::Kind::kMap;
+  const auto put = [&](const std::string& key, YamlNode value) { root.entries.push_back({key, std::move(value)}); };
+  put("nc", yaml_scalar(std::to_string(classes)));
+  for (const char* key : {"channels", "ch", "activation", "depth_multiple", "width_multiple", "max_channels"})
+    if (const std::string* text = yaml_.find(key)) put(key, yaml_scalar(*text));
+  if (yaml_.has_below("scales")) put("scales", scales_at(file_.metadata(), prefix_ + "yaml.scales."));
+  if (const std::string* scale = yaml_.find("scale"); scale && !scale->empty()) put("scale", yaml_scalar(*scale));
+  if (const double eps = norm_eps(); eps != kUsualEps) put("norm_eps", yaml_scalar(format_double(eps)));
+  put("backbone", rows_at(yaml_, "backbone"));
+  put("head", rows_at(yaml_, "head"));
+  return write_yaml(root);
+}
+
+/// Tensors alone: the models that come along, by what their last row is called and how wide it is.
+ModelSpec zoo_model_of_tensors(const WeightsFile& file, const ForeignPlace& place, const std::string& origin) {
+  const std::string &prefix = place.prefix, &head = place.head;
+  const auto rows_of = [&](const std::string& key) {
+    const WeightTensor* tensor = file.find(prefix + "model." + key);
+    return tensor && !tensor->shape.empty() ? tensor->shape[0] : 0;
+  };
+  if (head == "28" && rows_of("0.stem4.conv.weight") == 48) return load_model_spec("rtdetr-l");
+  if (head == "32" && rows_of("0.stem4.conv.weight") == 64) return load_model_spec("rtdetr-x");
+  const auto is_of_deep_stage = [&](const WeightTensor& tensor) {
+    return tensor.name.starts_with(prefix + "model.3.layer.22.");
+  };
+  if (head == "23")
+    return load_model_spec(std::ranges::any_of(file.tensors(), is_of_deep_stage) ? "rtdetr-resnet101"
+                                                                                 : "rtdetr-resnet50");
+  throw CheckpointError(origin +
+                        " has the tensors of an RT-DETR of Ultralytics, but not the object with its YAML: give that "
+                        "YAML, model=YAML");
+}
+
+}  // namespace
+
+Architecture ultralytics_architecture(const WeightsFile& file, const ForeignPlace& place,
+                                      const std::optional<ModelSpec>& given, const std::string& origin) {
+  const ObjectReader object(file, place.prefix, origin);
+  const WeightTensor* scores = file.find(place.prefix + "model." + place.head + ".enc_score_head.weight");
+  const std::int64_t classes = scores && scores->shape.size() == 2 ? scores->shape[0] : 0;
+  if (classes < 1) throw CheckpointError(origin + ": its 'enc_score_head.weight' has an impossible shape");
+  Architecture found;
+  found.resampling = Resampling::kOpencvLinear;
+  found.names = object.names(classes);
+  found.size = object.size();
+  BuildOptions options;
+  options.num_classes = classes;
+  if (given) {
+    found.spec = *given;
+  } else if (object.has_yaml()) {
+    found.spec = object.spec(classes);
+  } else {
+    found.spec = zoo_model_of_tensors(file, place, origin);
+    found.assumed.emplace_back("300 queries (num_queries=)");
+  }
+  found.spec = resolve_spec(found.spec, options);
+  found.sentence = "RT-DETR of Ultralytics, " + words_for_classes(classes) + ": " + found.spec.name +
+                   (given                                      ? ", as given"
+                    : find_model_file(found.spec.name).empty() ? ", its own YAML"
+                                                               : ".yaml");
+  return found;
+}
+
+}  // namespace rtdetr

@@ -1,0 +1,66 @@
+#include "models/weights/zoo.h"
+
+#include <algorithm>
+
+#include "core/base/error.h"
+#include "core/base/text.h"
+#include "core/io/file.h"
+#include "core/io/shipped_files.h"
+#include "core/io/yaml.h"
+#include "models/graph/graph_plan.h"
+#include "models/graph/model_files.h"
+#include "models/graph/model_mistakes.h"
+#include "models/graph/spec_reader.h"
+
+namespace rtdetr {
+namespace {
+
+/// Form alone: no module is built, as a look at every model would take too long.
+ModelSpec read_form(const std::string& yaml, const std::string& origin, const std::string& scale) {
+  ModelMistakes mistakes(origin);
+  ModelSpec spec = read_model_spec(parse_yaml(yaml, origin).root, scale, mistakes);
+  mistakes.throw_if_any();
+  spec.origin = origin;
+  return spec;
+}
+
+void neutralise(PlannedRow& row, const std::vector<std::string>& ignored) {
+  for (const ArgumentSpec& argument : row.entry->arguments) {
+    if (std::ranges::find(ignored, argument.name) != ignored.end())
+      row.context.args.set(argument.name, ArgumentValue{});
+  }
+}
+
+}  // namespace
+
+std::string plan_text(const ModelSpec& spec, const std::vector<std::string>& ignored) {
+  ModelMistakes mistakes(spec.origin);
+  GraphPlan plan = plan_graph(spec, {}, mistakes);
+  mistakes.throw_if_any();
+  std::string text = std::to_string(spec.channels) + " " + format_double(spec.batch_norm_eps) + "\n";
+  for (PlannedRow& row : plan.rows) {
+    neutralise(row, ignored);
+    for (const int input : row.inputs) text += std::to_string(input) + " ";
+    text += std::to_string(row.outer_repeats) + "," + std::to_string(row.context.repeats) + " " + row.entry->name +
+            row.context.args.to_text() + " " + row.path + "\n";
+  }
+  return text;
+}
+
+std::optional<ModelSpec> zoo_model_like(const ZooQuestion& question) {
+  std::vector<std::string> ignored = question.ignored;
+  ignored.emplace_back("nc");
+  const ModelSpec asked = read_form(question.yaml, question.origin, "");
+  const std::string wanted = plan_text(asked, ignored);
+  for (const std::string& name : shipped_names("models")) {
+    try {
+      const std::string yaml = read_text_file(find_model_file(name));
+      if (plan_text(read_form(yaml, name, asked.scale), ignored) == wanted) return load_model_spec(name, asked.scale);
+    } catch (const ModelError&) {
+      continue;  // no such scale
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace rtdetr

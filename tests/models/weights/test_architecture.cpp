@@ -1,0 +1,248 @@
+#include "models/weights/architecture.h"
+
+#include <torch/torch.h>
+
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "core/base/error.h"
+#include "models/graph/model.h"
+#include "models/graph/model_files.h"
+#include "models/layers/module_tree.h"
+#include "models/weights/foreign_family.h"
+#include "models/weights/foreign_weights.h"
+#include "models/weights/hugging_face_config.h"
+#include "models/weights/official_architecture.h"
+#include "models/weights/zoo.h"
+#include "tests/support/fixtures.h"
+#include "tests/support/temporary_folder.h"
+
+namespace rtdetr {
+
+using Catch::Contains;
+using test::TemporaryFolder;
+
+namespace {
+
+const std::filesystem::path kMiniatures = test::kFixtures / "interop";
+
+/// Names and shapes alone, as recognition needs no values.
+class NamedShapes : public WeightsFile {
+ public:
+  explicit NamedShapes(const ShapeMap& shapes) {
+    for (const auto& [name, shape] : shapes) tensors_.push_back({name, TensorType::kF32, shape, 0});
+  }
+  const char* format() const override { return "a test's"; }
+  void read(const WeightTensor& tensor, std::span<std::byte>) const override { FAIL(tensor.name); }
+};
+
+ShapeMap shapes_of_model(const std::string& model) {
+  BuildOptions options;
+  options.shapes_only = true;
+  ShapeMap shapes;
+  for (const auto& [key, tensor] : named_state(*build_model(load_model_spec(model), options)))
+    shapes.emplace(key, tensor.sizes().vec());
+  return shapes;
+}
+
+Architecture recognised(const ShapeMap& shapes, const std::string& called = "weights.pth") {
+  return recognise_architecture(NamedShapes(shapes), called);
+}
+
+ShapeMap shapes_in(const std::string& fixture) {
+  std::ifstream stream(kMiniatures / fixture);
+  const nlohmann::json document = nlohmann::json::parse(stream);
+  ShapeMap shapes;
+  for (const auto& key : document.at("keys"))
+    shapes.emplace(key.at(0).get<std::string>(), key.at(1).get<std::vector<std::int64_t>>());
+  return shapes;
+}
+
+std::string assumed_by(const Architecture& architecture) {
+  std::string text;
+  for (const std::string& line : architecture.assumed) text += line + "\n";
+  return text;
+}
+
+std::string plan_beside(const std::string& fixture, const std::vector<std::string>& ignored = {}) {
+  return plan_text(load_model_spec(kMiniatures / (fixture + ".yaml")), ignored);
+}
+
+Architecture recognised_file(const std::filesystem::path& path) {
+  const std::filesystem::path weights = weights_file_in(path);
+  return recognise_architecture(*open_weights(weights), weights);
+}
+
+}  // namespace
+
+TEST_CASE("every model that comes along is recognised by the names and shapes of its own weights") {
+  const std::vector<std::string> names = {
+      "rtdetr_r18vd",       "rtdetr_r34vd",       "rtdetr_r50vd_m",     "rtdetr_r50vd",       "rtdetr_r101vd",
+      "rtdetrv2_r18vd",     "rtdetrv2_r18vd_sp1", "rtdetrv2_r18vd_sp2", "rtdetrv2_r18vd_sp3", "rtdetrv2_r34vd",
+      "rtdetrv2_r50vd_m",   "rtdetrv2_r50vd",     "rtdetrv2_r101vd",    "rtdetrv2_hgnetv2_l", "rtdetrv2_hgnetv2_x",
+      "rtdetrv2_hgnetv2_h", "rtdetr-l",           "rtdetr-x",           "rtdetr-resnet50",    "rtdetr-resnet101"};
+  for (const std::string& name : names) {
+    INFO(name);
+    const Architecture found = recognised(shapes_of_model(name));
+    CHECK(found.spec.name == name);
+    CHECK(found.spec.text == load_model_spec(name).text);
+    CHECK_THAT(found.sentence, Contains("80 classes") && Contains(name + ".yaml"));
+    CHECK(found.names == coco_names());
+    CHECK_THAT(assumed_by(found), Contains("300 queries"));
+  }
+}
+
+TEST_CASE("weights that do not show how they are sampled are taken for the usual model, and that is said") {
+  for (const std::string name : {"rtdetrv2_r18vd", "rtdetrv2_r50vd"}) {
+    const Architecture found = recognised(shapes_of_model(name + "_dsp"));
+    CHECK(found.spec.name == name);
+    CHECK_THAT(assumed_by(found), Contains("model=" + name + "_dsp"));
+  }
+  CHECK_THAT(assumed_by(recognised(shapes_of_model("rtdetr_r50vd_m"))), Contains("the third of its decoder layers"));
+  CHECK(recognised(shapes_of_model("rtdetr_r50vd_m")).spec.text.find("eval_idx: 2") != std::string::npos);
+}
+
+TEST_CASE("another number of classes is written into the model") {
+  ShapeMap shapes = shapes_of_model("rtdetrv2_r18vd");
+  for (auto& [key, shape] : shapes) {
+    if (key.find("score_head") != std::string::npos) shape[0] = 3;
+    if (key.find("denoising_class_embed") != std::string::npos) shape[0] = 4;
+  }
+  const Architecture found = recognised(shapes);
+  CHECK(found.spec.name == "rtdetrv2_r18vd");
+  CHECK(found.spec.num_classes == 3);
+  CHECK(found.names.empty());
+  CHECK_THAT(assumed_by(found), Contains("no names of the classes"));
+}
+
+TEST_CASE("weights of a model of the family that does not come along have a YAML of their own") {
+  const auto differs = [](const std::string& fixture, const std::string& file, std::vector<std::string> unknown) {
+    INFO(fixture);
+    const Architecture found = recognised_file(kMiniatures / file);
+    CHECK(plan_text(found.spec, unknown) == plan_beside(fixture, unknown));
+    return assumed_by(found);
+  };
+  const std::vector<std::string> v1 = {"nq", "nh", "ndp", "heads"};  // an official file of v1 does not show these
+  for (const std::string name : {"official_v1_basic", "official_v1_basic_legacy"})
+    CHECK_THAT(differs(name, name + ".pth", v1), Contains("8 attention heads") && Contains("300 queries"));
+  CHECK_THAT(differs("official_v2_bottleneck", "official_v2_bottleneck.pth", {"nq"}), !Contains("heads"));
+  for (const std::string name : {"hf_v1_basic", "hf_v2_bottleneck", "hf_v1_basic_transformers5"})
+    CHECK_THAT(differs(name, name, {}), !Contains("queries"));
+  for (const std::string name : {"ultralytics_rtdetr-tiny_stripped", "ultralytics_rtdetr-tiny_fused"})
+    CHECK_THAT(differs(name, name + ".pt", {}), !Contains("queries"));
+}
+
+TEST_CASE("what stands beside the weights of an official model makes its YAML complete") {
+  const std::filesystem::path path = kMiniatures / "official_v1_basic.pth";
+  const auto file = open_weights(path);
+  OfficialHints hints;
+  hints.queries = 20;
+  hints.decoder_heads = hints.encoder_heads = 4;
+  const ForeignPlace place = locate_model(*file, path);
+  CHECK(place.prefix == "ema.module.");
+  const auto found = official_architecture(shapes_under_our_keys(*file, place, path), hints, path);
+  CHECK(plan_text(found.spec) == plan_beside("official_v1_basic"));
+}
+
+TEST_CASE("models of Hugging Face are recognised by their names for the same tensors") {
+  const std::map<std::string, std::string> models = {{"keys_hf_v1_r18vd.json", "rtdetr_r18vd"},
+                                                     {"keys_hf_v1_r50vd.json", "rtdetr_r50vd"},
+                                                     {"keys_hf_v1_r101vd.json", "rtdetr_r101vd"},
+                                                     {"keys_hf_v2_r18vd.json", "rtdetrv2_r18vd"},
+                                                     {"keys_hf_v2_r50vd.json", "rtdetrv2_r50vd"}};
+  for (const auto& [fixture, name] : models) {
+    INFO(fixture);
+    const Architecture found = recognised(shapes_in(fixture), "nowhere/model.safetensors");
+    CHECK(found.spec.name == name);
+    CHECK_THAT(found.sentence, Contains("Hugging Face"));
+    CHECK_THAT(assumed_by(found), Contains("config.json"));
+  }
+}
+
+TEST_CASE("names, input size and resampling come from beside the weights") {
+  const Architecture hugging_face = recognised_file(kMiniatures / "hf_v2_bottleneck");
+  CHECK(hugging_face.names == std::vector<std::string>{"class a", "class b", "class c", "class d"});
+  CHECK(hugging_face.size == ImageSize{640, 640});
+  CHECK(hugging_face.resampling == Resampling::kPillowBilinear);
+  const Architecture ultralytics = recognised_file(kMiniatures / "ultralytics_rtdetr-tiny_stripped.pt");
+  CHECK(ultralytics.names == std::vector<std::string>{"class a", "class b", "class c"});
+  CHECK(ultralytics.resampling == Resampling::kOpencvLinear);
+  CHECK_FALSE(ultralytics.fused);
+  CHECK(recognised_file(kMiniatures / "ultralytics_rtdetr-tiny_fused.pt").fused);
+}
+
+TEST_CASE("a config of Hugging Face that no YAML can express is refused by the field's name") {
+  const auto refuses = [](const std::string& file, const std::string& field, const nlohmann::json& value) {
+    const TemporaryFolder folder;
+    for (const char* name : {"config.json", "preprocessor_config.json", "model.safetensors"})
+      std::filesystem::copy_file(kMiniatures / "hf_v2_bottleneck" / name, folder / name);
+    std::ifstream stream(folder / file);
+    nlohmann::json document = nlohmann::json::parse(stream);
+    document[field] = value;
+    std::ofstream(folder / file) << document;
+    INFO(field);
+    CHECK_THROWS_WITH(recognised_file(folder.path()), Contains(file) && Contains(field + " = "));
+    CHECK_THROWS_AS(recognised_file(folder.path()), CheckpointError);
+  };
+  refuses("config.json", "eval_size", {640, 640});
+  refuses("config.json", "anchor_image_size", {640, 640});
+  refuses("config.json", "positional_encoding_temperature", 20000);
+  refuses("config.json", "encode_proj_layers", {1, 2});
+  refuses("config.json", "decoder_offset_scale", 0.25);
+  refuses("config.json", "decoder_method", "nearest");
+  refuses("config.json", "num_queries", -1);
+  refuses("config.json", "num_queries", "many");
+  refuses("config.json", "model_type", "d_fine");
+  refuses("config.json", "id2label", {{"1", "cat"}});
+  refuses("preprocessor_config.json", "do_normalize", true);
+  refuses("preprocessor_config.json", "resample", 3);
+  refuses("preprocessor_config.json", "size", {{"shortest_edge", 800}});
+}
+
+TEST_CASE("a file or folder without weights of an RT-DETR is refused by what it is") {
+  const auto refuses = [](const ShapeMap& shapes, const std::string& says) {
+    CHECK_THROWS_WITH(recognised(shapes), Contains("weights.pth") && Contains(says));
+    CHECK_THROWS_AS(recognised(shapes), CheckpointError);
+  };
+  ShapeMap dfine = shapes_of_model("rtdetrv2_r18vd");
+  dfine.emplace("decoder.pre_bbox_head.layers.0.weight", std::vector<std::int64_t>{4, 4});
+  refuses(dfine, "D-FINE");
+  refuses({{"model.0.conv.weight", {16, 3, 3, 3}}, {"model.22.dfl.conv.weight", {1, 16, 1, 1}}}, "YOLO");
+  refuses({{"transformer.encoder.layers.0.linear1.weight", {2048, 256}}, {"query_embed.weight", {100, 256}}}, "DETR");
+  refuses({{"conv1.conv1_1.conv.weight", {32, 3, 3, 3}}}, "backbone_weights=");
+  refuses({{"layer1.0.conv1.weight", {64, 64, 1, 1}}, {"fc.weight", {1000, 2048}}}, "backbone_weights=");
+  refuses({{"embeddings.weight", {30000, 768}}}, "'embeddings.weight'");
+  refuses({}, "no RT-DETR");
+  const TemporaryFolder folder;
+  CHECK_THROWS_WITH(weights_file_in(folder.path()), Contains("without model.safetensors"));
+  std::ofstream(folder / "model.safetensors.index.json") << "{}";
+  CHECK_THROWS_WITH(weights_file_in(folder.path()), Contains("in several files"));
+}
+
+TEST_CASE("shapes that no model can have are refused, whatever they are") {
+  using Shape = std::vector<std::int64_t>;
+  const ShapeMap good = shapes_of_model("rtdetrv2_r18vd");
+  std::size_t refused = 0, number = 0;
+  const auto try_shapes = [&](const ShapeMap& shapes) {
+    try {
+      recognised(shapes);
+    } catch (const Error& error) {
+      CHECK(error.code() == ExitCode::kModel);
+      ++refused;
+    }
+  };
+  for (const auto& [key, shape] : good) {
+    if (key.starts_with("backbone.") && ++number % 8 != 0) continue;
+    ShapeMap shapes = good;
+    for (const Shape& wrong : {Shape{}, Shape{0, 0, 0, 0}, Shape{std::int64_t{1} << 40, 1}, Shape{-1, 3}}) {
+      shapes[key] = wrong;
+      try_shapes(shapes);
+    }
+    shapes.erase(key);
+    try_shapes(shapes);
+  }
+  CHECK(refused > 50);
+}
+
+}  // namespace rtdetr

@@ -1,0 +1,205 @@
+#include "models/weights/foreign_model.h"
+
+#include <torch/torch.h>
+
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "core/base/error.h"
+#include "models/graph/model_files.h"
+#include "models/layers/module_tree.h"
+#include "models/weights/foreign_weights.h"
+#include "tests/support/captured_stderr.h"
+#include "tests/support/fill.h"
+#include "tests/support/fixtures.h"
+#include "tests/support/temporary_folder.h"
+
+namespace rtdetr {
+
+using Catch::Contains;
+using test::stderr_of;
+using test::TemporaryFolder;
+
+namespace {
+
+const std::filesystem::path kPeerFiles = test::kFixtures / "interop";
+
+/// A file or folder of another program, what it computes, and what must be said beside it.
+struct PeerFile {
+  std::string name, file;
+  bool needs_yaml = false;  ///< heads of official v1 are in no file
+  std::int64_t queries = 0;
+};
+
+const std::vector<PeerFile>& peer_files() {
+  static const std::vector<PeerFile> all = {{"official_v1_basic", "official_v1_basic.pth", true},
+                                            {"official_v1_basic_legacy", "official_v1_basic_legacy.pth", true},
+                                            {"official_v2_bottleneck", "official_v2_bottleneck.pth", false, 24},
+                                            {"hf_v1_basic", "hf_v1_basic"},
+                                            {"hf_v2_bottleneck", "hf_v2_bottleneck"},
+                                            {"hf_v1_basic_transformers5", "hf_v1_basic_transformers5"},
+                                            {"ultralytics_rtdetr-tiny_stripped", "ultralytics_rtdetr-tiny_stripped.pt"},
+                                            {"ultralytics_rtdetr-tiny_fused", "ultralytics_rtdetr-tiny_fused.pt"}};
+  return all;
+}
+
+ForeignModelOptions options_beside(const PeerFile& peer) {
+  ForeignModelOptions options;
+  if (peer.needs_yaml) options.spec = load_model_spec(kPeerFiles / (peer.name + ".yaml"));
+  if (peer.queries > 0) options.num_queries = peer.queries;
+  return options;
+}
+
+nlohmann::json document_beside(const PeerFile& peer) {
+  std::ifstream stream(kPeerFiles / (peer.name + ".json"));
+  return nlohmann::json::parse(stream);
+}
+
+ModelOutput output_of(DetectionModel& model, const nlohmann::json& document, torch::Dtype type) {
+  const torch::NoGradGuard no_grad;
+  model->to(type);
+  model->eval();
+  return model->forward(test::images_by_key(document["input"]["key"], document["input"]["shape"]).to(type));
+}
+
+double difference(const torch::Tensor& a, const torch::Tensor& b) {
+  return (a.to(torch::kFloat64) - b.to(torch::kFloat64)).abs().max().item<double>();
+}
+
+/// The best pairs, in pixels, as the peer's own post-processing gives them.
+void check_detections(DetectionModel& model, const ModelOutput& output, const nlohmann::json& document,
+                      const TensorMap& expected) {
+  if (!expected.contains("post.scores")) return;
+  const std::vector<PictureSize> sizes = {{document["post_size_wh"][1], document["post_size_wh"][0]}};
+  PostprocessOptions options;
+  options.max_detections = expected.at("post.scores").size(1);
+  const Detections found = model->head().postprocess(output.layers.back(), sizes, options).at(0);
+  CHECK(difference(found.scores, expected.at("post.scores")[0]) < 1e-8);
+  CHECK(torch::equal(found.labels, expected.at("post.labels")[0]));
+  CHECK(difference(found.boxes_xyxy, expected.at("post.boxes")[0]) < 1e-5);
+}
+
+}  // namespace
+
+TEST_CASE("every file of a peer gives a model with the tensors of the rule, and the peer's outputs in float64") {
+  for (const PeerFile& peer : peer_files()) {
+    INFO(peer.name);
+    const nlohmann::json document = document_beside(peer);
+    const TensorMap expected = load_tensors(kPeerFiles / (peer.name + ".expected.safetensors")).tensors;
+    ForeignState state = read_foreign_state(kPeerFiles / peer.file, options_beside(peer));
+    const bool half = document.value("dtype", "float32") == "float16";
+    std::size_t compared = 0;
+    for (const auto& [key, tensor] : state.tensors) {
+      torch::Tensor rule = test::value_by_key(key, tensor.sizes().vec());
+      if (state.report.architecture.fused || !rule.defined()) continue;
+      rule = rule.to(torch::kFloat32);
+      if (half && tensor.is_floating_point()) rule = rule.to(torch::kFloat16).to(torch::kFloat32);
+      INFO(key);
+      CHECK(torch::equal(tensor.to(torch::kFloat32), rule));
+      ++compared;
+    }
+    CHECK((state.report.architecture.fused || compared > 100));
+    DetectionModel model = build_foreign_model(state);
+    model->to(torch::kFloat64);
+    for (auto& [key, tensor] : state.tensors) tensor = tensor.to(torch::kFloat64);
+    load_state(*model, state.tensors, peer.file);
+    const ModelOutput output = output_of(model, document, torch::kFloat64);
+    CHECK(torch::equal(output.topk_indices, expected.at("topk.indices")));
+    const Prediction& last = output.layers.back();
+    const double logits = difference(last.logits, expected.at("logits"));
+    const double boxes = difference(last.boxes_cxcywh, expected.at("boxes"));
+    UNSCOPED_INFO("logits " << logits << " boxes " << boxes);
+    CHECK(logits < 1e-12);
+    CHECK(boxes < 1e-12);
+    CHECK(difference(std::get<0>(output.encoder.logits.max(2)).sigmoid(), expected.at("topk.scores")) < 1);
+    check_detections(model, output, document, expected);
+  }
+}
+
+TEST_CASE("a file of a peer becomes a model file of ours that computes the same in float32") {
+  const TemporaryFolder folder;
+  for (const PeerFile& peer : peer_files()) {
+    INFO(peer.name);
+    const nlohmann::json document = document_beside(peer);
+    const TensorMap expected = load_tensors(kPeerFiles / (peer.name + ".expected.safetensors")).tensors;
+    const ForeignModel foreign = read_foreign_model(kPeerFiles / peer.file, options_beside(peer));
+    const auto file = folder / (peer.name + ".safetensors");
+    save_model(file, foreign.loaded.model, foreign.loaded.info);
+    LoadedModel loaded = load_model(file);
+    CHECK(loaded.info.names == foreign.loaded.info.names);
+    for (const auto& [key, tensor] : named_state(*loaded.model))
+      CHECK((!tensor.is_floating_point() || tensor.scalar_type() == torch::kFloat32));
+    const ModelOutput output = output_of(loaded.model, document, torch::kFloat32);
+    CHECK(torch::equal(output.topk_indices, expected.at("topk.indices")));
+    CHECK(difference(output.layers.back().logits, expected.at("logits")) < 5e-6);
+    CHECK(difference(output.layers.back().boxes_cxcywh, expected.at("boxes")) < 5e-6);
+  }
+}
+
+TEST_CASE("the report says what was joined, folded, counted anew and left out, and what else is in the file") {
+  const auto report_of = [](const std::string& name) {
+    for (const PeerFile& peer : peer_files())
+      if (peer.name == name) return read_foreign_state(kPeerFiles / peer.file, options_beside(peer)).report;
+    throw std::logic_error(name);
+  };
+  const ForeignReport training = report_of("official_v1_basic");
+  CHECK(training.counters.empty());
+  CHECK(training.others == std::vector<std::string>{"date", "last_epoch", "lr_scheduler", "model (359 tensors)",
+                                                    "optimizer (18 tensors)"});
+  CHECK_FALSE(report_of("official_v1_basic_legacy").counters.empty());
+  const ForeignReport hugging_face = report_of("hf_v1_basic");
+  CHECK(hugging_face.joined == 6);  // weight and bias of the encoder's layer and of two of the decoder
+  CHECK(hugging_face.unexpected.empty());
+  const ForeignReport fused = report_of("ultralytics_rtdetr-tiny_fused");
+  CHECK(fused.reshaped == std::vector<std::string>{"model.27.input_proj.0.0.weight", "model.27.input_proj.1.0.weight",
+                                                   "model.27.input_proj.2.0.weight"});
+  CHECK(std::count(fused.left_out.begin(), fused.left_out.end(), "model.27.denoising_class_embed.weight") == 1);
+}
+
+TEST_CASE("a model file loader takes the files of other programs, and says what it took them for") {
+  LoadedModel loaded;
+  const std::string said =
+      stderr_of([&] { loaded = load_model(kPeerFiles / "ultralytics_rtdetr-tiny_stripped.pt", 1); });
+  CHECK(loaded.model->num_decoder_layers() == 1);
+  CHECK(loaded.info.resampling == Resampling::kOpencvLinear);
+  CHECK_THAT(said, Contains("RT-DETR of Ultralytics, 3 classes"));
+  const TemporaryFolder folder;
+  CHECK(load_model(kPeerFiles / "hf_v1_basic").info.names.at(1) == "class b");
+}
+
+TEST_CASE("weights that lack something, or have something that no model of ours has, are refused by name") {
+  const TemporaryFolder folder;
+  const auto file = folder / "weights.safetensors";
+  const TensorMap good = read_foreign_state(kPeerFiles / "hf_v1_basic").tensors;
+  const auto refuses = [&](const TensorMap& tensors, const std::string& says) {
+    save_tensors(file, tensors, {});
+    ForeignModelOptions options;
+    options.spec = load_model_spec(kPeerFiles / "hf_v1_basic.yaml");
+    CHECK_THROWS_WITH(read_foreign_model(file, options), Contains("weights.safetensors") && Contains(says));
+    CHECK_THROWS_AS(read_foreign_model(file, options), CheckpointError);
+  };
+  TensorMap lacks = good;
+  lacks.erase("decoder.dec_bbox_head.1.layers.2.bias");
+  refuses(lacks, "missing (1): decoder.dec_bbox_head.1.layers.2.bias");
+  TensorMap wide = good;
+  wide["encoder.lateral_convs.0.conv.weight"] = torch::zeros({17, 16, 1, 1});
+  refuses(wide, "encoder.lateral_convs.0.conv.weight");
+  TensorMap more = good;
+  more.emplace("decoder.gate.weight", torch::zeros({2}));
+  save_tensors(file, more, {});
+  CHECK_THROWS_WITH(read_foreign_model(file), Contains("'decoder.gate.weight'") && Contains("model="));
+  ForeignModelOptions given;
+  given.spec = load_model_spec(kPeerFiles / "hf_v1_basic.yaml");
+  CHECK(read_foreign_model(file, given).report.unexpected == std::vector<std::string>{"decoder.gate.weight"});
+}
+
+TEST_CASE("eighty classes without names are COCO's, with the numbers of its annotation files") {
+  const auto& ids = coco_category_ids();
+  REQUIRE(ids.size() == coco_names().size());
+  CHECK(ids.front() == 1);
+  CHECK(ids.at(11) == 13);  // stop sign
+  CHECK(ids.back() == 90);
+}
+
+}  // namespace rtdetr
