@@ -12,6 +12,7 @@
 namespace rtdetr {
 
 /// @param doing  "a reduction": what did not work
+/// @throws Error  kPeer with the reason, NCCL's own included; kMemory if this rank's GPU had none left for NCCL
 [[noreturn]] void throw_peer_failure(const Rendezvous& me, const std::string& doing, const std::exception& error);
 
 /// Whether an exception out of a backward pass, where much else can go wrong, is about the way to other ranks.

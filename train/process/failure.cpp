@@ -8,6 +8,7 @@
 
 #include "core/io/read_only_file.h"
 #include "core/ops/device.h"
+#include "core/ops/device_memory.h"
 
 namespace rtdetr {
 namespace {
@@ -24,20 +25,13 @@ bool is_lost_device(const std::string& text) {
   return false;
 }
 
-/// Where nothing is known of what was tried (core/ops/device_memory.h), e.g. while the weights are brought.
-Error of_device_memory(const c10::OutOfMemoryError& error) {
-  return {ExitCode::kMemory,
-          "the GPU has not enough memory; a smaller batch= or imgsz= needs less, and other programs on "
-          "it leave less (LibTorch: " +
-              words_of(error) + ")"};
-}
-
 Error out_of_memory() { return {ExitCode::kMemory, "not enough memory; a smaller batch= or imgsz= needs less"}; }
 
 /// LibTorch reports an allocation it could not make as an ordinary error, whose words differ by system and device.
 Error of_libtorch(const c10::Error& error) {
   const std::string text = words_of(error);
-  for (const char* words : {"can't allocate memory", "not enough memory", "out of memory", "STATUS_ALLOC_FAILED"}) {
+  if (is_out_of_device_memory(error)) return out_of_device_memory("LibTorch: " + text);
+  for (const char* words : {"can't allocate memory", "not enough memory", "out of memory"}) {
     if (text.find(words) != std::string::npos) return out_of_memory();
   }
   if (text.find("CUDA") != std::string::npos && is_lost_device(text))
@@ -61,8 +55,6 @@ Error as_error(const std::exception_ptr& caught) {
     std::rethrow_exception(caught);
   } catch (const Error& error) {
     return error;
-  } catch (const c10::OutOfMemoryError& error) {
-    return of_device_memory(error);
   } catch (const c10::Error& error) {
     return of_libtorch(error);
   } catch (const std::bad_alloc&) {

@@ -1,9 +1,6 @@
 #include "core/distributed/c10d_group.h"
 
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <torch/torch.h>
-#include <unistd.h>
 #include <array>
 #include <catch2/catch.hpp>
 #include <filesystem>
@@ -16,6 +13,7 @@
 #include "core/base/error.h"
 #include "core/distributed/peer_failure.h"
 #include "tests/support/captured_stderr.h"
+#include "tests/support/free_port.h"
 #include "tests/support/rank_threads.h"
 #include "tests/support/temporary_folder.h"
 
@@ -24,40 +22,10 @@ namespace {
 
 using test::Failure;
 using test::failure_of;
+using test::FreePort;
 using test::run_ranks;
 using test::stderr_of;
 using test::TemporaryFolder;
-
-/// A port of the loopback that nobody uses at the moment.
-class FreePort {
- public:
-  FreePort() : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t length = sizeof(address);
-    RTDETR_CHECK(bind(socket_, reinterpret_cast<sockaddr*>(&address), length) == 0, "bind");
-    RTDETR_CHECK(getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &length) == 0, "getsockname");
-    number_ = ntohs(address.sin_port);
-  }
-  ~FreePort() { release(); }
-  FreePort(const FreePort&) = delete;
-  FreePort& operator=(const FreePort&) = delete;
-  /// From now on anybody may bind it.
-  std::uint16_t release() {
-    if (socket_ >= 0) ::close(socket_);
-    socket_ = -1;
-    return number_;
-  }
-  std::uint16_t taken() {
-    RTDETR_CHECK(::listen(socket_, 1) == 0, "listen");
-    return number_;
-  }
-
- private:
-  int socket_;
-  std::uint16_t number_ = 0;
-};
 
 void check_peer_failure(const Failure& failure, const std::vector<std::string>& parts) {
   INFO(failure.text);
@@ -236,6 +204,27 @@ TEST_CASE("a silent rank is given up after the peers' time, and its group ends w
     throw Error(failure.code, failure.text);
   });
   for (const Failure& failure : failures) check_peer_failure(failure, {"does not answer"});
+}
+
+TEST_CASE("NCCL's reason is told, and a GPU without memory for NCCL ends this rank by its own exit code") {
+  const Rendezvous me{.rank = 1, .size = 2};
+  const c10::SourceLocation here{__func__, __FILE__, __LINE__};
+  const auto failure_with = [&](const std::string& last_error) {
+    const std::string words =
+        "[/pytorch/c10d.cpp:3356] NCCL error in: /pytorch/NCCLUtils.cpp:94, unhandled cuda error, NCCL version 2.28.9\n"
+        "ncclUnhandledCudaError: Call to CUDA function failed.\nLast error:\n" +
+        last_error + "\nException raised from create at …";
+    return failure_of([&] { among_peers(me, "connecting", [&] { throw c10::DistBackendError(here, words); }); });
+  };
+  const Failure link = failure_with("socketPollConnect: connect to 10.0.0.2<41000> returned No route to host");
+  check_peer_failure(link, {"rank 1 of 2", "NCCL error in", "connect to 10.0.0.2<41000> returned No route to host;"});
+  const Failure full = failure_with("Cuda failure 2 'out of memory'");
+  CHECK(full.code == ExitCode::kMemory);
+  CHECK_THAT(full.text, Catch::Contains("rank 1 of 2") && Catch::Contains("the GPU has not enough memory; ") &&
+                            Catch::Contains("Cuda failure 2 'out of memory'"));
+  const Failure plain = failure_of(
+      [&] { among_peers(me, "connecting", [&] { throw c10::DistBackendError(here, "closed by peer\nmore"); }); });
+  check_peer_failure(plain, {"connecting failed: closed by peer;"});
 }
 
 TEST_CASE("a fault of this rank's own GPU is not taken for another rank's") {

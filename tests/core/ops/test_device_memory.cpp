@@ -45,6 +45,23 @@ TEST_CASE("what did fit is named alone where it says nothing of the size that wa
   CHECK_THROWS_WITH(limit.run({1, 9000, 9000}, refuse), Contains("16 pictures of 640x640 did fit"));
 }
 
+TEST_CASE("what CUDA's libraries say of memory is told with the load, too; the host's memory is another matter") {
+  const c10::SourceLocation here{"", "", 0};
+  const auto told = [&](const char* words) {
+    LoadLimit limit;
+    try {
+      limit.run({16, 640, 640}, [&]() -> int { throw c10::Error(here, words); });
+    } catch (const std::exception& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  for (const char* words : {"CUDA error: out of memory", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling x"}) {
+    CHECK_THAT(told(words), Contains("the GPU has not enough memory for 16 pictures of 640x640") && Contains(words));
+  }
+  CHECK_THAT(told("DefaultCPUAllocator: not enough memory"), !Contains("GPU"));
+}
+
 TEST_CASE("other errors pass a load's limit as they are") {
   LoadLimit limit;
   CHECK_THROWS_AS(limit.run({1, 32, 32}, []() -> int { throw DataError("a picture"); }), DataError);

@@ -39,14 +39,21 @@ TEST_CASE("what others throw has an exit code of ours and says what failed") {
 
 TEST_CASE("a GPU without memory and one that stopped working are told apart from a fault of ours") {
   const c10::SourceLocation here{"", "", 0};
-  const auto code_of = [&](const std::string& words) {
-    return error_of([&] { throw c10::AcceleratorError(here, 1, words + "\nCUDA kernel errors might be …"); }).code();
+  const auto error_with = [&](const std::string& words) {
+    return error_of([&] { throw c10::AcceleratorError(here, 1, words + "\nCUDA kernel errors might be …"); });
   };
+  const auto code_of = [&](const std::string& words) { return error_with(words).code(); };
+  const auto words_for = [&](const std::string& words) { return std::string(error_with(words).what()); };
   const Error full = error_of([&] { throw c10::OutOfMemoryError(here, "CUDA out of memory. Tried: 2 GiB.\nmore"); });
   CHECK(full.code() == ExitCode::kMemory);
   CHECK_THAT(full.what(), Catch::Contains("the GPU has not enough memory") && Catch::Contains("2 GiB"));
-  CHECK(code_of("CUDA error: out of memory") == ExitCode::kMemory);
-  CHECK(code_of("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`") == ExitCode::kMemory);
+  for (const char* words :
+       {"CUDA error: out of memory", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED"}) {
+    INFO(words);
+    CHECK(code_of(words) == ExitCode::kMemory);
+    CHECK_THAT(words_for(words), Catch::StartsWith("the GPU has not enough memory; ") && Catch::Contains(words));
+  }
   for (const char* words :
        {"CUDA error: uncorrectable ECC error encountered", "CUDA error: the launch timed out and was terminated",
         "CUDA error: CUDA-capable device(s) is/are busy or unavailable"})
