@@ -16,8 +16,8 @@ class TorchFile : public WeightsFile {
     const TorchContents contents = is_archive() ? read_torch_archive(file_) : read_torch_stream(file_);
     const std::uint64_t most_bytes = 2 * file_.size() + kExpandedRoom;
     WalkedWeights weights = walk_weights(*contents.tree, contents.root, most_bytes, file_.name());
-    tensors_ = std::move(weights.tensors);
-    metadata_ = std::move(weights.metadata);
+    hold(std::move(weights.tensors));
+    add_metadata(std::move(weights.metadata));
     views_ = std::move(weights.views);
     storage_at_ = contents.storage_at;
   }
@@ -28,7 +28,7 @@ class TorchFile : public WeightsFile {
     const WeightTensor* found = find(tensor.name);
     RTDETR_CHECK(found, "no tensor '" + tensor.name + "' in this file");
     RTDETR_CHECK(out.size() == found->bytes, "the buffer for tensor '" + tensor.name + "' has another size");
-    const NamedView& named = views_[static_cast<std::size_t>(found - tensors_.data())];
+    const NamedView& named = views_[static_cast<std::size_t>(found - tensors().data())];
     const StorageRange range = storage_range(named.view);
     const std::uint64_t at = storage_at_[named.storage] + range.begin;
     if (is_contiguous(named.view)) {

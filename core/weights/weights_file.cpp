@@ -1,12 +1,13 @@
 #include "core/weights/weights_file.h"
 
 #include <algorithm>
-#include <string_view>
+#include <utility>
 
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "core/io/file_kind.h"
 #include "core/io/read_only_file.h"
+#include "core/weights/hugging_face.h"
 #include "core/weights/torch_container.h"
 #include "core/weights/torch_file.h"
 
@@ -17,9 +18,11 @@ class SafetensorsWeights : public WeightsFile {
  public:
   explicit SafetensorsWeights(const std::filesystem::path& file) : reader_(file) {
     reader_.verify_payload();
+    std::vector<WeightTensor> tensors;
     for (const TensorEntry& entry : reader_.entries())
-      tensors_.push_back({entry.name, entry.type, entry.shape, entry.bytes});
-    metadata_ = reader_.metadata();
+      tensors.push_back({entry.name, entry.type, entry.shape, entry.bytes});
+    hold(std::move(tensors));
+    add_metadata(reader_.metadata());
   }
 
   const char* format() const override { return "safetensors"; }
@@ -48,6 +51,15 @@ Container container_of(const std::filesystem::path& path) {
                                                                            : Container::kSafetensors;
 }
 
+/// A pickle like PyTorch's, of arrays that PyTorch does not read either.
+void refuse_paddle(const std::filesystem::path& file) {
+  if (!lower_case(file.extension().string()).starts_with(".pdparams")) return;
+  throw CheckpointError(
+      file.string() +
+      ": is PaddlePaddle's parameters, which are not read; nothing was taken. The official models and "
+      "backbones are published for PyTorch too (…_from_paddle.pth): take that file");
+}
+
 /// The reader of safetensors would send a file that is only called like PyTorch's to PyTorch.
 void refuse_called_like_torch(const std::filesystem::path& file) {
   std::string suffix = lower_case(file.extension().string());
@@ -58,10 +70,15 @@ void refuse_called_like_torch(const std::filesystem::path& file) {
 
 }  // namespace
 
+void WeightsFile::hold(std::vector<WeightTensor> tensors) {
+  tensors_ = std::move(tensors);
+  index_of_.reserve(tensors_.size());
+  for (std::size_t i = 0; i < tensors_.size(); ++i) index_of_.emplace(tensors_[i].name, i);
+}
+
 const WeightTensor* WeightsFile::find(const std::string& name) const {
-  const auto at =
-      std::find_if(tensors_.begin(), tensors_.end(), [&](const auto& tensor) { return tensor.name == name; });
-  return at == tensors_.end() ? nullptr : &*at;
+  const auto at = index_of_.find(name);
+  return at == index_of_.end() ? nullptr : &tensors_[at->second];
 }
 
 bool holds_torch_weights(const std::filesystem::path& file) {
@@ -69,10 +86,19 @@ bool holds_torch_weights(const std::filesystem::path& file) {
   return std::filesystem::is_regular_file(file, none) && container_of(file) == Container::kTorch;
 }
 
-std::unique_ptr<WeightsFile> open_weights(const std::filesystem::path& file) {
+std::unique_ptr<WeightsFile> open_weights_file(const std::filesystem::path& file) {
+  refuse_paddle(file);
   if (container_of(file) == Container::kTorch) return open_torch_file(file);
   refuse_called_like_torch(file);
   return std::make_unique<SafetensorsWeights>(file);
+}
+
+std::unique_ptr<WeightsFile> open_weights(const std::filesystem::path& path) {
+  std::error_code ignored;
+  const std::filesystem::path file = std::filesystem::is_directory(path, ignored) ? weights_in_folder(path) : path;
+  auto opened = is_shard_index(file) ? open_shards(file) : open_weights_file(file);
+  opened->add_metadata(config_beside(file));
+  return opened;
 }
 
 }  // namespace rtdetr
