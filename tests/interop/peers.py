@@ -48,13 +48,15 @@ def our_detections(model, conf, *words):
 def compare(what, ours, theirs):
     """Every detection of theirs has one of ours: prints the largest differences, ends with 1 where they are too large."""
     scores, labels, boxes = (numpy.asarray(part, dtype=numpy.float64) for part in ours)
-    side = max(Image.open(PICTURE).size)
+    size = Image.open(PICTURE).size
+    side = max(size)
     worst_score = worst_box = 0.0
     if len(theirs[0]) == 0:
         sys.exit(f"{what}: the other program finds nothing, so nothing was compared")
     for score, label, box in zip(*theirs):
         score_distance = numpy.where(labels == int(label), numpy.abs(scores - float(score)), numpy.inf)
-        box_distance = numpy.abs(boxes - numpy.asarray(box, dtype=numpy.float64)).max(1) / side
+        inside = numpy.clip(numpy.asarray(box, dtype=numpy.float64), 0, [*size, *size])  # as ours are
+        box_distance = numpy.abs(boxes - inside).max(1) / side
         nearest = numpy.argmin(numpy.maximum(score_distance, box_distance))
         worst_score = max(worst_score, score_distance[nearest])
         worst_box = max(worst_box, box_distance[nearest])

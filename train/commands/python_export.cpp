@@ -5,9 +5,13 @@
 #include <torch/torch.h>
 #include <nlohmann/json.hpp>
 
+#include "core/base/log.h"
 #include "core/base/text.h"
+#include "core/io/file.h"
 #include "core/weights/weights_file.h"
+#include "models/deploy/hugging_face_files.h"
 #include "models/deploy/official_file.h"
+#include "models/layers/module_tree.h"
 #include "models/weights/number_type.h"
 #include "train/commands/exported_file.h"
 #include "train/commands/model_source.h"
@@ -26,20 +30,46 @@ void refuse_if(const Settings& settings, const std::vector<std::string>& obstacl
                     ":\n  " + join(obstacles, "\n  "));
 }
 
-/// @throws InternalError  if the file has other tensors below `prefix`, or others at all
+TensorMap state_of(const DetectionModel& model) {
+  TensorMap state;
+  for (const auto& [key, tensor] : named_state(*model)) state.emplace(key, tensor);
+  return state;
+}
+
+/// @throws InternalError  if what comes back under our keys is not what went out
+void require_back(const TensorMap& back, const TensorMap& out) {
+  for (const auto& [key, tensor] : out) {
+    const auto found = back.find(key);
+    RTDETR_CHECK(found != back.end() && found->second.equal(tensor),
+                 "'" + key + "' does not come back as it was; nothing was written");
+  }
+}
+
+/// @throws InternalError  if the file has other tensors than these
 void require_same(const fs::path& file, const std::string& prefix, const TensorMap& expected) {
   const auto written = open_weights(file);
-  std::size_t same = 0;
   for (const WeightTensor& tensor : written->tensors()) {
-    RTDETR_CHECK(tensor.name.starts_with(prefix), "'" + tensor.name + "' was not to be written");
-    const auto found = expected.find(tensor.name.substr(prefix.size()));
+    const auto found =
+        tensor.name.starts_with(prefix) ? expected.find(tensor.name.substr(prefix.size())) : expected.end();
+    RTDETR_CHECK(found != expected.end(), "'" + tensor.name + "' was not to be written; nothing was");
     const torch::Tensor values = load_tensor(*written, tensor);
-    RTDETR_CHECK(found != expected.end() && values.scalar_type() == found->second.scalar_type() &&
-                     values.equal(found->second.cpu()),
+    RTDETR_CHECK(values.scalar_type() == found->second.scalar_type() && values.equal(found->second.cpu()),
                  "the exported '" + tensor.name + "' is not the model's; nothing was written");
-    ++same;
   }
-  RTDETR_CHECK(same == expected.size(), "the exported file lacks some of the model's tensors; nothing was written");
+  RTDETR_CHECK(written->tensors().size() == expected.size(),
+               "the exported file lacks some of the model's tensors; nothing was written");
+}
+
+/// format=hf makes a folder, the others a file.
+void require_new_target(const Settings& settings) {
+  if (settings.format != "hf") return require_output_file(settings, settings.model, "model");
+  const std::string where = "output=" + settings.output + settings.origin_of("output") + ": ";
+  const fs::path parent = fs::path(settings.output).parent_path();
+  std::error_code ignored;
+  if (!parent.empty() && !fs::is_directory(parent, ignored))
+    throw ConfigError(where + "there is no folder " + parent.string());
+  if (fs::exists(settings.output, ignored))
+    throw ConfigError(where + "is there already; give the name of a new folder");
 }
 
 void write_official(const Settings& settings, const OpenedModel& opened, const ImageSize& size, Precision type) {
@@ -51,23 +81,96 @@ void write_official(const Settings& settings, const OpenedModel& opened, const I
       [&](const fs::path& unpublished) { require_same(unpublished, "ema.module.", state); });
 }
 
+/// A folder that is taken away again unless it becomes whole.
+class FreshFolder {
+ public:
+  explicit FreshFolder(fs::path path) : path_(std::move(path)) { make_folders(path_); }
+  ~FreshFolder() {
+    std::error_code ignored;
+    if (!whole_) fs::remove_all(path_, ignored);
+  }
+  FreshFolder(const FreshFolder&) = delete;
+  FreshFolder& operator=(const FreshFolder&) = delete;
+  fs::path operator/(const char* name) const { return path_ / name; }
+  void is_whole() { whole_ = true; }
+
+ private:
+  fs::path path_;
+  bool whole_ = false;
+};
+
+/// What the other program does otherwise than this one.
+void warn_of_differences(const ModelInfo& info) {
+  if (info.resampling != Resampling::kPillowBilinear)
+    log::warning(
+        "the model's pictures were resized as OpenCV does, and Hugging Face's preprocessing resizes as Pillow does: "
+        "scores will differ a little");
+  if (info.height != info.width)
+    log::warning(
+        "where maps are not square, transformers 5 numbers the position table's cells row by row, and the official "
+        "code, transformers 4 and the published weights do not: scores will differ there");
+}
+
+/// As it is exported: input size, number type and licence.
+ModelInfo described(const Settings& settings, const OpenedModel& opened, const ImageSize& size, Precision type) {
+  ModelInfo info = opened.info;
+  info.height = size.height;
+  info.width = size.width;
+  info.number_type = type;
+  if (settings.is_given("license")) info.license = settings.license;
+  return info;
+}
+
+void write_hugging_face(const Settings& settings, const OpenedModel& opened, const ImageSize& size, Precision type) {
+  refuse_if(settings, hugging_face_obstacles(opened.model));
+  const ModelInfo info = described(settings, opened, size, type);
+  const HuggingFaceFiles files = hugging_face_files(opened.model, info, settings.model);
+  require_back(tensors_of_hugging_face(opened.model, files.tensors, settings.model),
+               in_number_type(state_of(opened.model), type));
+  StopSignals::leave_if_requested(kNothingWritten);
+  FreshFolder folder(settings.output);
+  FileMetadata metadata{{"format", "pt"}};
+  if (!info.license.empty()) metadata["license"] = info.license;
+  const fs::path weights = folder / "model.safetensors";
+  write_exported(
+      weights, [&](const AtomicWriteOptions& options) { save_tensors(weights, files.tensors, metadata, options); },
+      [&](const fs::path& unpublished) { require_same(unpublished, "", files.tensors); });
+  write_text_atomically(folder / "config.json", files.config);
+  write_text_atomically(folder / "preprocessor_config.json", files.preprocessor);
+  folder.is_whole();
+  warn_of_differences(info);
+}
+
+/// Of a file, or of a folder's files.
+std::uintmax_t bytes_at(const fs::path& path) {
+  if (!fs::is_directory(path)) return fs::file_size(path);
+  std::uintmax_t bytes = 0;
+  for (const auto& entry : fs::directory_iterator(path)) bytes += entry.file_size();
+  return bytes;
+}
+
+std::string next_step(const Settings& settings) {
+  if (settings.format == "hf")
+    return "in Python, transformers.AutoModelForObjectDetection.from_pretrained('" + settings.output + "')";
+  return "in Python, torch.load('" + settings.output + "', weights_only=True)['ema']['module']";
+}
+
 }  // namespace
 
 ExitCode export_for_python(const Settings& settings) {
   const StopSignals signals;
-  require_output_file(settings, settings.model, "model");
+  require_new_target(settings);
   const OpenedModel opened = open_model(settings);
   const ImageSize size = resolve_image_size(settings, opened.size(), opened.model->stride());
   const Precision type = chosen("dtype", settings.dtype, kPrecisionWords);
-  write_official(settings, opened, size, type);
-  const auto bytes = static_cast<long long>(fs::file_size(settings.output));
+  settings.format == "hf" ? write_hugging_face(settings, opened, size, type)
+                          : write_official(settings, opened, size, type);
+  const std::uintmax_t bytes = bytes_at(settings.output);
   const std::int64_t layers = opened.model->num_decoder_layers();
-  print_text(settings, settings.output + ": " + with_thousands(bytes) + " bytes, " + settings.dtype + ", input " +
-                           std::to_string(size.height) + "x" + std::to_string(size.width) + ", " +
-                           std::to_string(layers) +
-                           " decoder layers; every tensor read back as written\n\nnext: in Python, "
-                           "torch.load('" +
-                           settings.output + "', weights_only=True)['ema']['module']\n");
+  print_text(settings, settings.output + ": " + with_thousands(static_cast<long long>(bytes)) + " bytes, " +
+                           settings.dtype + ", input " + std::to_string(size.height) + "x" +
+                           std::to_string(size.width) + ", " + counted(layers, "decoder layer") +
+                           "; every tensor was read back as written\n\nnext: " + next_step(settings) + "\n");
   print_json(settings, {{"output", settings.output},
                         {"format", settings.format},
                         {"dtype", settings.dtype},

@@ -20,6 +20,9 @@ class Combinations {
   void check_run(bool model_is_runs) {
     if (s_.quiet && s_.verbose) problem("quiet and verbose exclude each other: keep one");
     if (s_.resume != "false" && s_.resume != "auto") exclude("resume", "weights", "that run has its own weights");
+    if (s_.weights_parts != "all" && s_.weights.empty() && s_.resume == "false")
+      problem("weights_parts=" + s_.weights_parts + s_.origin_of("weights_parts") +
+              " is a part of weights=; give both");
     if (s_.schedule == "multistep" && s_.milestones.empty())
       problem("schedule=multistep" + s_.origin_of("schedule") + " needs milestones=, e.g. milestones=40,55");
     if (!std::is_sorted(s_.milestones.begin(), s_.milestones.end()))

@@ -123,9 +123,9 @@ void add_input_keys(std::vector<Key>& keys) {
 
 void add_output_keys(std::vector<Key>& keys) {
   Section s(keys, "output");
-  s.choice("format", &Settings::format, kExport, {"safetensors", "official-pth"},
+  s.choice("format", &Settings::format, kExport, {"safetensors", "official-pth", "hf"},
            "what is written: safetensors, fused, for every command here and Detector; official-pth, for the official "
-           "code in Python");
+           "code in Python; hf, a folder for Hugging Face's transformers");
   s.choice("format", &Settings::format, kConvert, words_of(kWritableFormatWords), "format of the written data set");
   s.path("output", &Settings::output, kExport | kConvert | kCheck, "model.safetensors",
          "file that is written; convert: new folder, or with weights= a model file; check: picture of labels (.jpg, "

@@ -208,7 +208,7 @@ TEST_CASE("mistakes are one line each on stderr, nothing on stdout, and their ow
        "format must be one of coco, yolo, not 'safetensors'"},
       {"convert data=configs/datasets/bccd.yaml format=voc output=x", 2, "format"},
       {"export model=rtdetr-n.yaml format=yolo output=x", 2,
-       "format must be one of safetensors, official-pth, not 'yolo'"},
+       "format must be one of safetensors, official-pth, hf, not 'yolo'"},
       {"predict model=rtdetr-n.yaml source=x save_conf=true", 2, "save_txt=true; give both"},
       {"convert data=configs/datasets/bccd.yaml format=yolo output=configs", 2, "is there already; name a new folder"},
   };
@@ -267,7 +267,7 @@ TEST_CASE("help about one word is that word's alone as JSON, too") {
   }
   CHECK(document_of(run(scratch, "help AIFI json=true"))["topic"] == "AIFI");
   CHECK(document_of(run(scratch, "help conf val json=true"))["topics"].size() == 2);
-  CHECK_THAT(run(scratch, "help export").out, Contains("[one of safetensors, official-pth]") && !Contains("yolo"));
+  CHECK_THAT(run(scratch, "help export").out, Contains("[one of safetensors, official-pth, hf]") && !Contains("yolo"));
   CHECK_THAT(run(scratch, "help convert").out, Contains("[one of coco, yolo]"));
 }
 

@@ -137,4 +137,34 @@ TEST_CASE("an official file is read back as it was written, in a half type too, 
   }
 }
 
+TEST_CASE("a folder for Hugging Face has three files, is new, and is not left behind half") {
+  const TemporaryFolder folder;
+  const fs::path out = folder / "hf";
+  const json document = exported(kOfficial, out, {"format=hf", "license=mit"});
+  std::uintmax_t bytes = 0;
+  for (const char* name : {"config.json", "preprocessor_config.json", "model.safetensors"})
+    bytes += fs::file_size(out / name);
+  CHECK(document["bytes"] == bytes);
+  CHECK(std::distance(fs::directory_iterator(out), fs::directory_iterator()) == 3);
+  const SafetensorsReader reader(out / "model.safetensors");
+  CHECK(reader.metadata().at("format") == "pt");
+  CHECK(reader.metadata().at("license") == "mit");
+  CHECK(json::parse(read_text_file(out / "preprocessor_config.json"))["size"] == json({{"height", 64}, {"width", 64}}));
+
+  const auto refused = [&](const std::string& model, const fs::path& target) {
+    const ProgramResult result =
+        run_program({"export", "model=" + model, "format=hf", "imgsz=64", "output=" + target.string()});
+    CHECK(result.code == 2);
+    return result.err;
+  };
+  CHECK_THAT(refused(kOfficial, out), Contains("is there already"));
+  CHECK_THAT(refused("rtdetr-n", folder / "no"),
+             Contains("cannot hold rtdetr-n") && Contains("official-pth may hold it"));
+  CHECK_FALSE(fs::exists(folder / "no"));
+  const ProgramResult wide =
+      run_program({"export", "model=" + kOfficial, "format=hf", "imgsz=64,96", "output=" + (folder / "wide").string()});
+  CHECK(wide.code == 0);
+  CHECK_THAT(wide.err, Contains("transformers 5 numbers"));
+}
+
 }  // namespace rtdetr::test
