@@ -20,7 +20,7 @@ using rtdetr::Command;
 using rtdetr::ExitCode;
 
 ExitCode train(const rtdetr::Settings& settings) {
-  const auto job = rtdetr::join_job();
+  const auto job = rtdetr::join_job(settings);
   return rtdetr::run_train(rtdetr::settings_of_rank(settings, *job), *job);
 }
 

@@ -9,10 +9,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
-#include <future>
 #include <memory>
-#include <stdexcept>
-#include <thread>
 #include <utility>
 
 #include "core/base/clock.h"
@@ -23,6 +20,7 @@
 #include "core/distributed/meeting_place.h"
 #include "core/distributed/peer_failure.h"
 #include "core/distributed/roll_call.h"
+#include "core/distributed/time_limit.h"
 
 namespace rtdetr {
 namespace {
@@ -37,7 +35,7 @@ c10d::ReduceOp operator_of(Reduction how) {
 }
 
 /// Ranks over c10d's backends: Gloo between the CPUs, NCCL between the GPUs for the tensors that lie there. Both are
-/// made from one store, NCCL's when the first such tensor comes.
+/// made from one store, NCCL's by connect() or when the first such tensor comes.
 class C10dGroup : public ProcessGroup {
  public:
   C10dGroup(const Rendezvous& me, c10::intrusive_ptr<c10d::Store> store, std::string address)
@@ -46,6 +44,7 @@ class C10dGroup : public ProcessGroup {
     barrier();  // the store may go with rank 0 once all are connected
   }
   ~C10dGroup() override {
+    leave_gpus(std::move(gradients_));
     leave_gpus(std::move(between_gpus_));
     leave_gloo(std::move(backend_));
   }
@@ -55,13 +54,13 @@ class C10dGroup : public ProcessGroup {
     c10d::AllreduceOptions options;
     options.reduceOp = operator_of(how);
     std::vector<torch::Tensor> list{std::move(values)};
-    run("a reduction", [&] { return backend_of(list.front()).allreduce(list, options); });
+    run("a reduction", [&] { return backend_of(list.front().device()).allreduce(list, options); });
   }
   void do_broadcast(torch::Tensor values, std::int64_t from) override {
     c10d::BroadcastOptions options;
     options.rootRank = from;
     std::vector<torch::Tensor> list{std::move(values)};
-    run("a broadcast", [&] { return backend_of(list.front()).broadcast(list, options); });
+    run("a broadcast", [&] { return backend_of(list.front().device()).broadcast(list, options); });
   }
   void do_barrier() override {
     run("a barrier", [&] { return backend_->barrier(); });
@@ -70,22 +69,34 @@ class C10dGroup : public ProcessGroup {
   /// (BatchNorm of all ranks together), need no common order then; NCCL keeps that of the calls, which is one on all
   /// ranks.
   std::unique_ptr<GradientReducer> do_make_reducer(std::vector<torch::Tensor> parameters) override {
-    const std::string name = "gradients" + std::to_string(reducers_++);
-    auto backend = connect(name, parameters.front().device());
+    auto backend = std::exchange(gradients_, nullptr);
+    if (!backend) backend = connect_for_gradients(parameters.front().device());
     return make_c10d_reducer(me_, store_, std::move(backend), std::move(parameters));
   }
 
-  c10d::Backend& backend_of(const torch::Tensor& values) {
-    if (values.is_cpu()) return *backend_;
-    if (!between_gpus_) between_gpus_ = connect("tensors", values.device());
+  /// Gloo has connected when it was made.
+  void do_connect(torch::Device device) override {
+    if (device.is_cpu()) return;
+    backend_of(device);
+    if (!gradients_) gradients_ = connect_for_gradients(device);
+  }
+
+  c10d::Backend& backend_of(torch::Device device) {
+    if (device.is_cpu()) return *backend_;
+    if (!between_gpus_) between_gpus_ = connect("tensors", device);
     return *between_gpus_;
+  }
+  c10::intrusive_ptr<c10d::Backend> connect_for_gradients(torch::Device device) {
+    return connect("gradients" + std::to_string(reducers_++), device);
   }
   c10::intrusive_ptr<c10d::Backend> connect(const std::string& name, torch::Device device) {
     return among_peers(me_, "connecting to the other ranks", [&] {
       const auto store = c10::make_intrusive<c10d::PrefixStore>(name, store_);
       if (device.is_cpu()) return connect_cpus(store);
-      auto backend =
-          connect_gpus(store, {.rank = me_.rank, .size = me_.size, .peer_timeout = milliseconds(me_.peer_timeout)});
+      auto backend = connect_gpus(
+          store, {.nccl = {.rank = me_.rank, .size = me_.size, .peer_timeout = milliseconds(me_.peer_timeout)},
+                  .device = device,
+                  .start_timeout = milliseconds(me_.timeout)});
       nccl_.emplace_back(backend);
       return backend;
     });
@@ -109,6 +120,7 @@ class C10dGroup : public ProcessGroup {
   c10::intrusive_ptr<c10d::Store> store_;
   std::string address_;
   c10::intrusive_ptr<c10d::Backend> backend_, between_gpus_;
+  c10::intrusive_ptr<c10d::Backend> gradients_;               ///< between GPUs, for the first reducer
   std::vector<c10::weak_intrusive_ptr<c10d::Backend>> nccl_;  ///< all that were made, those of reducers, too
   int reducers_ = 0;                                          ///< made so far
 };
@@ -124,20 +136,11 @@ struct Meeting {
   std::string address;
 };
 
-/// LibTorch waits for the first answer without end, so that is left to a thread of its own.
+/// LibTorch waits for the first answer without end.
 c10::intrusive_ptr<c10d::Store> store_at(const std::string& address, const c10d::TCPStoreOptions& options) {
-  using Store = c10::intrusive_ptr<c10d::Store>;
-  auto promise = std::make_shared<std::promise<Store>>();
-  std::future<Store> store = promise->get_future();
-  std::thread([promise, address, options] {
-    try {
-      promise->set_value(c10::make_intrusive<c10d::TCPStore>(address, options));
-    } catch (...) {
-      promise->set_exception(std::current_exception());
-    }
-  }).detach();
-  if (store.wait_for(options.timeout) == std::future_status::ready) return store.get();
-  throw std::runtime_error("what listens there does not answer");
+  return within(options.timeout, "what listens there does not answer", [=]() -> c10::intrusive_ptr<c10d::Store> {
+    return c10::make_intrusive<c10d::TCPStore>(address, options);
+  });
 }
 
 Meeting meet(const Rendezvous& at, bool opens, double deadline) {

@@ -80,6 +80,10 @@ std::vector<std::int64_t> ProcessGroup::counts_of_all(std::size_t mine) {
   return counts;
 }
 
+void ProcessGroup::connect(torch::Device device) {
+  if (size_ > 1) do_connect(device);
+}
+
 void ProcessGroup::barrier() {
   if (size_ > 1) do_barrier();
 }

@@ -58,6 +58,10 @@ class ProcessGroup {
   template <class Record>
   std::vector<std::vector<Record>> all_gather(const std::vector<Record>& mine);
 
+  /// Connects what tensors and gradients on this device will go over, which else is done when the first are sent: a way
+  /// between the ranks that does not work is found now, within the time that they have for meeting. A collective.
+  void connect(torch::Device device);
+
   /// Returns when all ranks have come here.
   void barrier();
 
@@ -77,6 +81,7 @@ class ProcessGroup {
   virtual void do_all_reduce(torch::Tensor values, Reduction how) = 0;
   virtual void do_broadcast(torch::Tensor values, std::int64_t from) = 0;
   virtual void do_barrier() = 0;
+  virtual void do_connect(torch::Device /*device*/) {}
   // By default everything is sent after the backward pass.
   virtual std::unique_ptr<GradientReducer> do_make_reducer(std::vector<torch::Tensor> parameters);
 

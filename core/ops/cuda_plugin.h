@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include "core/ops/batch_norm_passes.h"
 #include "core/ops/ms_deform_attn_kernels.h"
 #include "core/ops/nccl_backend.h"
@@ -15,8 +17,9 @@ struct CudaPlugin {
   BatchNormPasses batch_norm;
   MakeNcclBackend make_nccl_backend = nullptr;
   bool (*computes_bfloat16)(int card) = nullptr;  ///< whether that card has instructions for it; -1 = the current one
+  std::string (*uuid)(int card) = nullptr;        ///< of that card, as nvidia-smi writes it; -1 = the current one
 };
-inline constexpr int kCudaPluginVersion = 3;
+inline constexpr int kCudaPluginVersion = 4;
 inline constexpr const char* kCudaPluginEntry = "rtdetr_cuda_plugin";  ///< const CudaPlugin* ()
 
 /// Loads the plug-in, and with it LibTorch's CUDA half. Looks at $RTDETR_CUDA_PLUGIN, beside

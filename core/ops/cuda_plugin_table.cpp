@@ -3,6 +3,9 @@
 #include <c10/cuda/CUDAFunctions.h>
 #include <cuda_runtime_api.h>
 
+#include <cstddef>
+#include <string>
+
 #include "core/ops/cuda_plugin.h"
 
 namespace rtdetr {
@@ -16,6 +19,21 @@ bool computes_bfloat16(int card) {
   return major >= kAmpere;
 }
 
+std::string uuid(int card) {
+  cudaDeviceProp properties{};
+  if (card < 0) card = c10::cuda::current_device();
+  C10_CUDA_CHECK(cudaGetDeviceProperties(&properties, card));
+  std::string text = "GPU";
+  for (std::size_t i = 0; i < sizeof(properties.uuid.bytes); ++i) {
+    constexpr const char* kDigits = "0123456789abcdef";
+    const auto byte = static_cast<unsigned char>(properties.uuid.bytes[i]);
+    if (i == 0 || i == 4 || i == 6 || i == 8 || i == 10) text += '-';
+    text += kDigits[byte >> 4U];
+    text += kDigits[byte & 15U];
+  }
+  return text;
+}
+
 }  // namespace
 }  // namespace rtdetr
 
@@ -25,6 +43,7 @@ extern "C" __attribute__((visibility("default"))) const rtdetr::CudaPlugin* rtde
                                          .ms_deform_attn = rtdetr::ms_deform_attn_cuda_kernels(),
                                          .batch_norm = rtdetr::batch_norm_cuda_passes(),
                                          .make_nccl_backend = rtdetr::make_nccl_backend,
-                                         .computes_bfloat16 = rtdetr::computes_bfloat16};
+                                         .computes_bfloat16 = rtdetr::computes_bfloat16,
+                                         .uuid = rtdetr::uuid};
   return &plugin;
 }

@@ -56,6 +56,11 @@ int visible_gpus() {
   return static_cast<int>(torch::cuda::device_count());
 }
 
+std::string uuid_of(torch::Device device) {
+  const CudaPlugin* plugin = device.is_cuda() ? cuda_plugin() : nullptr;
+  return plugin != nullptr && plugin->uuid != nullptr ? plugin->uuid(device.index()) : "";
+}
+
 void choose_algorithms(torch::Device device, bool deterministic) {
   if (device.is_cpu()) return;
   at::Context& context = at::globalContext();

@@ -27,6 +27,9 @@ OpenedDevice open_device(const DeviceChoice& choice);
 /// GPUs that this process sees; 0 where the CUDA plug-in cannot be loaded.
 int visible_gpus();
 
+/// Which of all GPUs a card is, "GPU-" and the driver's UUID; "" for the CPU.
+std::string uuid_of(torch::Device device);
+
 /// How a GPU computes from now on: with algorithms that give the same bits every time, or with those that a trial finds
 /// the fastest for each size. Comes before the first product of matrices there. On the CPU nothing changes: it always
 /// gives the same bits.

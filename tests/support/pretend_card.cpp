@@ -8,11 +8,15 @@
 //
 // RTDETR_PRETEND_MIB    memory of the card; beyond it there is LibTorch's out-of-memory error
 // RTDETR_PRETEND_LOSS   number of operations after which the card is lost for good
+// RTDETR_PRETEND_FULL   an operator, as "aten::remainder", for which the card has no memory
+// RTDETR_PRETEND_UUID   which of all cards it is
+// RTDETR_PRETEND_LINKS  of its way to other cards: pretend_links.cpp
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Context.h>
 #include <ATen/EmptyTensor.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/detail/CUDAHooksInterface.h>
+#include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <torch/library.h>
 #include <torch/torch.h>
@@ -24,6 +28,8 @@
 #include <unordered_map>
 
 #include "core/ops/cuda_plugin.h"
+#include "tests/support/pinned_memory.h"
+#include "tests/support/pretend_card.h"
 
 namespace rtdetr::test {
 namespace {
@@ -49,7 +55,7 @@ void count_operation() {
 void* on_host(const void* card) { return reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(card) & ~kCardBit); }
 
 /// The card's memory.
-class CardAllocator final : public c10::Allocator {
+class CardAllocator final : public c10::DeviceAllocator {
  public:
   c10::DataPtr allocate(std::size_t bytes) override {
     const c10::Device card(c10::kCUDA, 0);
@@ -59,7 +65,9 @@ class CardAllocator final : public c10::Allocator {
       TORCH_CHECK_WITH(OutOfMemoryError, false, "CUDA out of memory. Tried to allocate ", bytes >> 20, " MiB.");
     void* memory = std::aligned_alloc(64, (bytes + 127) / 64 * 64 + 64);
     *static_cast<std::size_t*>(memory) = bytes;
-    used_ += static_cast<std::int64_t>(bytes);
+    const std::int64_t now = used_ += static_cast<std::int64_t>(bytes);
+    for (std::int64_t peak = peak_; peak < now && !peak_.compare_exchange_weak(peak, now);) {
+    }
     void* address = reinterpret_cast<void*>((reinterpret_cast<std::uintptr_t>(memory) + 64) | kCardBit);
     return {address, address, &release, card};
   }
@@ -67,6 +75,17 @@ class CardAllocator final : public c10::Allocator {
   void copy_data(void* to, const void* from, std::size_t bytes) const override {
     std::memcpy(on_host(to), on_host(from), bytes);
   }
+  bool initialized() override { return true; }
+  void emptyCache(c10::MempoolId_t) override {}
+  void recordStream(const c10::DataPtr&, c10::Stream) override {}
+  c10::CachingDeviceAllocator::DeviceStats getDeviceStats(c10::DeviceIndex) override {
+    c10::CachingDeviceAllocator::DeviceStats stats;
+    stats.allocated_bytes[0].current = used_;
+    stats.allocated_bytes[0].peak = peak_;
+    return stats;
+  }
+  void resetAccumulatedStats(c10::DeviceIndex) override {}
+  void resetPeakStats(c10::DeviceIndex) override { peak_ = used_.load(); }
 
  private:
   static void release(void* address) {
@@ -75,7 +94,7 @@ class CardAllocator final : public c10::Allocator {
     used_ -= static_cast<std::int64_t>(*static_cast<std::size_t*>(memory));
     std::free(memory);
   }
-  static inline std::atomic<std::int64_t> used_{0};
+  static inline std::atomic<std::int64_t> used_{0}, peak_{0};
 };
 CardAllocator g_allocator;
 const bool g_allocator_is_set = (c10::SetAllocator(c10::kCUDA, &g_allocator, 1), true);
@@ -122,13 +141,16 @@ struct CardGuard final : c10::impl::DeviceGuardImplInterface {
 };
 const c10::impl::DeviceGuardImplRegistrar g_guard(c10::kCUDA, new CardGuard);
 
-/// The tensor's memory as the host sees it.
+}  // namespace
+
 Tensor host_view(const Tensor& tensor) {
   if (!tensor.defined() || !tensor.is_cuda()) return tensor;
   const auto options = tensor.options().device(torch::kCPU).requires_grad(false);
   if (tensor.numel() == 0) return at::empty_strided(tensor.sizes(), tensor.strides(), options);
   return at::from_blob(on_host(tensor.const_data_ptr()), tensor.sizes(), tensor.strides(), options);
 }
+
+namespace {
 
 Tensor on_card(const Tensor& host) {
   const Tensor card = at::detail::empty_strided_generic(
@@ -144,6 +166,7 @@ class Call {
 
   void run() {
     count_operation();
+    refuse_memory();
     const auto& arguments = op_.schema().arguments();
     const std::size_t first = stack_.size() - arguments.size();
     for (std::size_t i = first; i < stack_.size(); ++i) stack_[i] = to_host(stack_[i]);
@@ -155,6 +178,12 @@ class Call {
   }
 
  private:
+  void refuse_memory() const {
+    static const char* refused = std::getenv("RTDETR_PRETEND_FULL");
+    if (refused != nullptr && op_.schema().name() == refused)
+      TORCH_CHECK_WITH(OutOfMemoryError, false, "CUDA out of memory. Tried to allocate 2 MiB.");
+  }
+
   Tensor view_of(const Tensor& tensor) {
     if (!tensor.defined()) return tensor;
     if (tensor.is_cpu()) {
@@ -305,6 +334,11 @@ BatchNormGradients norm_backward(const Tensor& grad, const Tensor& x, const Tens
   return {on_card(found.x.to(x.scalar_type())), on_card(found.weight), on_card(found.bias)};
 }
 
+std::string uuid(int) {
+  const char* text = std::getenv("RTDETR_PRETEND_UUID");
+  return text ? text : "GPU-pretended";
+}
+
 }  // namespace
 }  // namespace rtdetr::test
 
@@ -319,8 +353,8 @@ struct CUDAHooks final : CUDAHooksInterface {
   bool isBuilt() const override { return true; }
   bool isAvailable() const override { return true; }
   bool hasPrimaryContext(at::DeviceIndex) const override { return true; }
-  bool isPinnedPtr(const void*) const override { return false; }
-  at::Allocator* getPinnedMemoryAllocator() const override { return at::getCPUAllocator(); }
+  bool isPinnedPtr(const void* data) const override { return rtdetr::test::PinnedMemory::instance().has(data); }
+  at::Allocator* getPinnedMemoryAllocator() const override { return &rtdetr::test::PinnedMemory::instance(); }
   at::Device getDeviceFromPtr(void*) const override { return {c10::kCUDA, 0}; }
   const at::Generator& getDefaultGenerator(at::DeviceIndex) const override { return detail::getDefaultCPUGenerator(); }
   at::DeviceIndex current_device() const override { return 0; }
@@ -339,5 +373,7 @@ extern "C" __attribute__((visibility("default"))) const rtdetr::CudaPlugin* rtde
   plugin.version = rtdetr::kCudaPluginVersion;
   plugin.ms_deform_attn = {rtdetr::test::forward, rtdetr::test::backward};
   plugin.batch_norm = {.forward = rtdetr::test::norm_forward, .backward = rtdetr::test::norm_backward};
+  plugin.make_nccl_backend = rtdetr::test::make_pretended_links;
+  plugin.uuid = rtdetr::test::uuid;
   return &plugin;
 }

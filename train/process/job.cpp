@@ -7,6 +7,8 @@
 #include "core/base/device_choice.h"
 #include "core/base/log.h"
 #include "core/distributed/c10d_group.h"
+#include "core/distributed/own_gpus.h"
+#include "core/ops/device.h"
 #include "train/process/launched_rank.h"
 #include "train/process/launcher.h"
 #include "train/process/machine.h"
@@ -51,10 +53,14 @@ ExitCode launch_job(const Settings& settings, const std::vector<std::string>& ar
   return launch_ranks(options);
 }
 
-std::unique_ptr<ProcessGroup> join_job() {
+std::unique_ptr<ProcessGroup> join_job(const Settings& settings) {
   const auto world = world_of_this_process();
   if (!world) return make_world_of_one();
-  return join_world(*world);
+  auto group = join_world(*world);
+  const torch::Device device = compute_device(settings);
+  require_own_gpus(*group, uuid_of(device));
+  group->connect(device);
+  return group;
 }
 
 Settings settings_of_rank(Settings settings, const ProcessGroup& group) {

@@ -24,9 +24,12 @@ bool starts_ranks(const Settings& settings);
 /// Stays until the ranks have left (launch_ranks()). Comes before there is any other thread.
 ExitCode launch_job(const Settings& settings, const std::vector<std::string>& arguments);
 
-/// Meets the other processes of the job; a process that nobody has started as one of several is a world of one.
-/// @throws Error  kPeer: one of them does not come
-std::unique_ptr<ProcessGroup> join_job();
+/// Meets the other processes of the job, where apply_machine_settings() has been: each with a GPU of its own, if they
+/// compute on GPUs, and connected between these as well. A process that nobody has started as one of several is a world
+/// of one.
+/// @throws Error        kPeer: one of them does not come or is not reached
+/// @throws ConfigError  on all of them, for a GPU on which several compute
+std::unique_ptr<ProcessGroup> join_job(const Settings& settings);
 
 /// What a rank is told: rank 0 speaks, the others only warn.
 Settings settings_of_rank(Settings settings, const ProcessGroup& group);
