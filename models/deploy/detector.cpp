@@ -15,6 +15,7 @@
 #include "core/image/picture.h"
 #include "core/ops/autocast.h"
 #include "core/ops/device.h"
+#include "core/tensor/download.h"
 #include "models/deploy/preprocess.h"
 #include "models/layers/module_tree.h"
 #include "models/weights/checkpoint.h"
@@ -116,10 +117,11 @@ void check_picture(const RgbView& view, std::size_t index, std::size_t count) {
                   " pixels) " + wrong);
 }
 
+/// @param found  on the host
 std::vector<Detection> above(const Detections& found, float min_score) {
   std::vector<Detection> kept;
-  const auto boxes = found.boxes_xyxy.cpu().contiguous(), scores = found.scores.cpu().contiguous(),
-             labels = found.labels.cpu().contiguous();
+  const auto boxes = found.boxes_xyxy.contiguous(), scores = found.scores.contiguous(),
+             labels = found.labels.contiguous();
   const float* box = boxes.const_data_ptr<float>();
   const std::int64_t* label = labels.const_data_ptr<std::int64_t>();
   for (std::int64_t i = 0; i < scores.size(0); ++i, box += 4) {
@@ -202,7 +204,7 @@ std::vector<std::vector<Detection>> Detector::detect(std::span<const RgbView> pi
   for (const RgbView& view : pictures) sizes.push_back({view.width, view.height});
   std::vector<std::vector<Detection>> result;
   const PostprocessOptions options{.max_detections = s.options.max_detections, .clip = true};
-  for (const Detections& found : model->head().postprocess(output.layers.back(), sizes, options))
+  for (const Detections& found : download(model->head().postprocess(output.layers.back(), sizes, options)))
     result.push_back(above(found, static_cast<float>(min_score())));
   measured.postprocess_ms = watch.lap();
   if (times) *times = measured;

@@ -6,7 +6,6 @@
 //
 // Without words it says which it takes. Every variant is a model of its own and a line: a precision, alone or followed
 // by _deterministic; tf32 is fp32 whose products a GPU may round so.
-#include <c10/core/CachingDeviceAllocator.h>
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -21,6 +20,7 @@
 #include "core/base/text.h"
 #include "core/ops/autocast.h"
 #include "core/ops/device.h"
+#include "core/ops/device_memory.h"
 #include "tests/bench/peers.h"
 #include "tests/bench/step_bench.h"
 #include "tests/support/devices.h"
@@ -54,19 +54,10 @@ double wall_seconds() {
 
 double processor_seconds() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
 
-/// Who counts the memory of tensors on the card; nullptr for the CPU.
-c10::DeviceAllocator* card_memory(torch::Device device) {
-  return device.is_cuda() ? dynamic_cast<c10::DeviceAllocator*>(c10::GetAllocator(device.type())) : nullptr;
-}
-
-int index_of(torch::Device device) { return std::max<int>(0, device.index()); }
-
 /// Of tensors on the card, else of the whole process.
 double peak_mib(torch::Device device) {
-  c10::DeviceAllocator* memory = card_memory(device);
-  if (!memory) return peak_memory_mib();
-  constexpr double kMiB = 1 << 20;
-  return static_cast<double>(memory->getDeviceStats(index_of(device)).allocated_bytes[0].peak) / kMiB;  // 0: all sizes
+  const auto of_card = device_peak_mib(device);
+  return of_card ? *of_card : peak_memory_mib();
 }
 
 struct Times {
@@ -77,7 +68,7 @@ Times take_steps(bench::StepBench& bench, const Batch& batch, int steps, torch::
   constexpr int kWarmUp = 2;  // kernels are chosen, memory is taken
   std::vector<double> wall, cpu;
   for (int i = 0; i < steps + kWarmUp; ++i) {
-    if (i == kWarmUp && card_memory(device)) card_memory(device)->resetPeakStats(index_of(device));
+    if (i == kWarmUp) forget_peak_memory_of(device);
     const double wall_begin = wall_seconds(), cpu_begin = processor_seconds();
     const StepReport report = bench.step.run({&batch, 1}, {.epoch = 0, .first_batch = i}, 1);
     wait_for(device);

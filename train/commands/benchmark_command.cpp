@@ -95,6 +95,7 @@ class Pipeline {
 std::string report_text(const Settings& settings, const Pipeline& pipeline, const ImageSize& size, std::int64_t layers,
                         Precision precision) {
   TextTable table({{"ms per batch", TextTable::Align::kLeft}, {"min"}, {"p50"}, {"p95"}, {"p99"}});
+  const std::optional<double> card = device_peak_mib(pipeline.device());
   double total = 0;
   for (const StageTimes& stage : pipeline.stages()) {
     const Spread spread = spread_of(stage.ms);
@@ -107,7 +108,8 @@ std::string report_text(const Settings& settings, const Pipeline& pipeline, cons
          std::to_string(settings.batch) + ", " + describe_device(pipeline.device()) + ", " +
          std::to_string(settings.runs) + " runs\n\n" + table.text() + "\n" +
          fixed(1000.0 * static_cast<double>(settings.batch) / total, 1) +
-         " pictures/s one stage after the other, peak memory " + fixed(peak_memory_mib(), 0) + " MiB\n";
+         " pictures/s one stage after the other, peak memory " + fixed(peak_memory_mib(), 0) + " MiB" +
+         (card ? ", on the GPU " + fixed(*card, 0) + " MiB" : "") + "\n";
 }
 
 nlohmann::ordered_json report_json(const Settings& settings, const Pipeline& pipeline, const ImageSize& size,
@@ -125,6 +127,7 @@ nlohmann::ordered_json report_json(const Settings& settings, const Pipeline& pip
     document[stage.name] = {{"min", spread.min}, {"p50", spread.p50}, {"p95", spread.p95}, {"p99", spread.p99}};
   }
   document["peak_mib"] = peak_memory_mib();
+  if (const auto card = device_peak_mib(pipeline.device())) document["device_peak_mib"] = *card;
   return document;
 }
 

@@ -96,11 +96,12 @@ std::optional<Evaluation> evaluate(DetectionModel& model, const Dataset& dataset
     if (batch->size == 0) continue;
     const BatchTensors tensors = batches.take(*batch);
     const PictureLoad load{batch->size, batch->height, batch->width};
-    const ModelOutput output =
-        limit.run(load, [&] { return pass(model, tensors.images, {.all_layers = true}, options); });
-    batches.look_ahead();
-    collect(model->head(), output, *batch, dataset, findings);
-    if (options.criterion) losses.add(output, tensors.targets, whole, *options.criterion);
+    limit.run(load, [&] {
+      const ModelOutput output = pass(model, tensors.images, {.all_layers = true}, options);
+      batches.look_ahead();
+      collect(model->head(), output, *batch, dataset, findings);
+      if (options.criterion) losses.add(output, tensors.targets, whole, *options.criterion);
+    });
   }
   for (std::size_t i = 0; i < layers.size(); ++i) {
     std::vector<MetricDetection> found = gather(std::move(findings[i]), group);

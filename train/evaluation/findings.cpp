@@ -7,20 +7,22 @@
 #include <torch/torch.h>
 
 #include "core/base/error.h"
+#include "core/tensor/download.h"
 
 namespace rtdetr {
 namespace {
 
+/// @param found  on the host
 void append_detections(LayerFindings& findings, const Detections& found, std::int64_t image_id,
                        const ClassList& classes) {
-  const auto boxes = found.boxes_xyxy.to(torch::kCPU, torch::kFloat64).contiguous();
-  const auto scores = found.scores.to(torch::kCPU, torch::kFloat64).contiguous();
+  const auto boxes = found.boxes_xyxy.to(torch::kFloat64).contiguous();
+  const auto scores = found.scores.to(torch::kFloat64).contiguous();
   if (!scores.isfinite().all().item<bool>()) {
     throw DivergedError("the model's scores for picture " + std::to_string(image_id) +
                         " are not finite: its weights are too large or damaged; an earlier checkpoint, a lower lr0= or "
                         "amp=off may help");
   }
-  const auto labels = found.labels.to(torch::kCPU).contiguous();
+  const auto labels = found.labels.contiguous();
   const double* box = boxes.const_data_ptr<double>();
   for (std::int64_t i = 0; i < labels.numel(); ++i, box += 4) {
     const auto label = static_cast<std::size_t>(labels.const_data_ptr<std::int64_t>()[i]);
@@ -52,15 +54,17 @@ void collect(const Head& head, const ModelOutput& output, const Batch& batch, co
              std::vector<LayerFindings>& by_layer) {
   std::vector<PictureSize> sizes;
   for (const Batch::Image& image : batch.targets) sizes.push_back({image.original_width, image.original_height});
-  const std::vector<HeadLayer> layers = head.layers();
-  for (std::size_t layer = 0; layer < layers.size(); ++layer) {
-    const auto found = head.postprocess(prediction_at(output, layers[layer]), sizes, {});
-    for (std::size_t i = 0; i < found.size(); ++i) {
-      const std::int64_t index = batch.targets[i].picture_index;
-      append_detections(by_layer[layer], found[i], dataset.pictures[static_cast<std::size_t>(index)].id,
-                        dataset.classes);
-      by_layer[layer].pictures.push_back({index, found[i].labels.numel()});
-    }
+  std::vector<Detections> found;  // of a layer in all pictures, then of the next
+  for (const HeadLayer& layer : head.layers()) {
+    const auto of_layer = head.postprocess(prediction_at(output, layer), sizes, {});
+    found.insert(found.end(), of_layer.begin(), of_layer.end());
+  }
+  found = download(found);
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    LayerFindings& findings = by_layer[i / sizes.size()];
+    const std::int64_t index = batch.targets[i % sizes.size()].picture_index;
+    append_detections(findings, found[i], dataset.pictures[static_cast<std::size_t>(index)].id, dataset.classes);
+    findings.pictures.push_back({index, found[i].labels.numel()});
   }
 }
 

@@ -22,7 +22,7 @@ struct LayerFindings {
   std::vector<MetricDetection> detections;  ///< of the first picture, best first, then of the next
 };
 
-/// Appends one batch's detections to the findings of every layer of the head.
+/// Appends one batch's detections to the findings of every layer of the head. The host waits for the device once.
 /// @throws DivergedError  for scores that are not finite
 void collect(const Head& head, const ModelOutput& output, const Batch& batch, const Dataset& dataset,
              std::vector<LayerFindings>& by_layer);

@@ -31,6 +31,7 @@ RunCost measure_run_cost(Experiment& experiment) {
     cost.checkpoint_mib = static_cast<std::int64_t>(trial.state_bytes() / kMiB + 1);
   }
   cost.peak_mib = peak_memory_mib();
+  cost.device_peak_mib = device_peak_mib(experiment.device);
   cost.length = expected_length(settings, experiment.steps_per_epoch(), cost.step_seconds);
   cost.fitted = fit_to_length(settings, cost.length);
   experiment.fitted = set_fitted(cost.fitted, settings);
@@ -52,6 +53,7 @@ std::string describe(const RunCost& cost, const Experiment& experiment) {
   text += line("run        ", format_duration(seconds) + " for " + (cost.length.by_clock ? "about " : "") +
                                   counted(cost.steps(), "step"));
   std::string memory = megabytes(cost.peak_mib);
+  if (cost.device_peak_mib) memory += ", and " + megabytes(*cost.device_peak_mib) + " on the GPU";
   if (cost.largest_side > 0) {
     memory += ", with pictures of " + std::to_string(cost.largest_side) + " pixels, the largest of multi_scale";
   }
@@ -69,18 +71,20 @@ std::string describe(const RunCost& cost, const Experiment& experiment) {
 }
 
 nlohmann::ordered_json to_json(const RunCost& cost, const Experiment& experiment) {
-  return {{"rows", rows_json(experiment.model->rows())},
-          {"pictures", experiment.train.pictures.size()},
-          {"boxes", experiment.train.boxes.size()},
-          {"names", experiment.train.classes.names},
-          {"val_pictures", experiment.val ? experiment.val->pictures.size() : 0},
-          {"imgsz", {experiment.size.height, experiment.size.width}},
-          {"steps_per_epoch", experiment.steps_per_epoch()},
-          {"steps", cost.steps()},
-          {"fitted", experiment.fitted},
-          {"step_seconds", cost.step_seconds},
-          {"peak_mib", cost.peak_mib},
-          {"checkpoint_mib", cost.checkpoint_mib}};
+  nlohmann::ordered_json document = {{"rows", rows_json(experiment.model->rows())},
+                                     {"pictures", experiment.train.pictures.size()},
+                                     {"boxes", experiment.train.boxes.size()},
+                                     {"names", experiment.train.classes.names},
+                                     {"val_pictures", experiment.val ? experiment.val->pictures.size() : 0},
+                                     {"imgsz", {experiment.size.height, experiment.size.width}},
+                                     {"steps_per_epoch", experiment.steps_per_epoch()},
+                                     {"steps", cost.steps()},
+                                     {"fitted", experiment.fitted},
+                                     {"step_seconds", cost.step_seconds},
+                                     {"peak_mib", cost.peak_mib},
+                                     {"checkpoint_mib", cost.checkpoint_mib}};
+  if (cost.device_peak_mib) document["device_peak_mib"] = *cost.device_peak_mib;
+  return document;
 }
 
 }  // namespace rtdetr

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,11 +16,12 @@ namespace rtdetr {
 
 /// What a run would cost, measured: `train … check=true`.
 struct RunCost {
-  double step_seconds = 0;          ///< one optimizer step at the run's own size, its batches and reading them included
-  double peak_mib = 0;              ///< largest resident size, a step at the largest multi-scale size included
-  std::int64_t largest_side = 0;    ///< pixels, of that step
-  RunLength length;                 ///< of the whole run
-  std::vector<FittedValue> fitted;  ///< what that length changes in the settings
+  double step_seconds = 0;  ///< one optimizer step at the run's own size, its batches and reading them included
+  double peak_mib = 0;      ///< largest resident size, a step at the largest multi-scale size included
+  std::optional<double> device_peak_mib;  ///< what tensors took on the GPU, in the same steps; empty on the CPU
+  std::int64_t largest_side = 0;          ///< pixels, of that step
+  RunLength length;                       ///< of the whole run
+  std::vector<FittedValue> fitted;        ///< what that length changes in the settings
   ThreadTrial threads;
   std::int64_t checkpoint_mib = 0;  ///< of one last.safetensors; a run keeps two and writes a third
 

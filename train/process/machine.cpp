@@ -20,6 +20,7 @@
 #include "core/base/text.h"
 #include "core/ops/autocast.h"
 #include "core/ops/device.h"
+#include "core/ops/device_memory.h"
 #include "train/process/cpu_quota.h"
 #include "train/process/job.h"
 #include "train/process/launched_rank.h"
@@ -98,6 +99,13 @@ double peak_memory_mib() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+
+std::optional<double> device_peak_mib(torch::Device device) {
+  const auto bytes = peak_memory_of(device);
+  if (!bytes) return std::nullopt;
+  constexpr double kMiB = 1 << 20;
+  return static_cast<double>(*bytes) / kMiB;
 }
 
 std::string command_line() {

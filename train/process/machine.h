@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include <torch/types.h>
@@ -35,6 +36,9 @@ Versions versions();
 
 /// Largest resident size of this process so far, MiB.
 double peak_memory_mib();
+
+/// The most that tensors have taken on a GPU so far, MiB; nullopt for the CPU.
+std::optional<double> device_peak_mib(torch::Device device);
 
 /// The words this program was started with.
 std::string command_line();

@@ -105,7 +105,11 @@ TEST_CASE("every command that computes does so on a card, and finds what it find
     if (words.front() == "val")
       CHECK(b.at("stats").at(0).get<double>() == Approx(a.at("stats").at(0).get<double>()).margin(1e-3));
     if (words.front() == "predict") CHECK(a.at("detections") == b.at("detections"));
-    if (words.front() == "benchmark") CHECK(b.at("device") == "cuda:0");
+    if (words.front() == "benchmark") {
+      CHECK(b.at("device") == "cuda:0");
+      CHECK_FALSE(a.contains("device_peak_mib"));
+      CHECK(b.at("device_peak_mib").get<double>() > 0.3);  // of the weights alone
+    }
     if (words.front() == "export") CHECK(b.at("max_abs_diff").get<double>() < 1e-3);
   }
 }
@@ -129,6 +133,22 @@ TEST_CASE("a card without memory for a batch ends a run with what was tried, and
   INFO(full.err);
   CHECK(full.code == 8);
   CHECK_THAT(full.err, Contains("8 pictures of ") && Contains("4 at once") && Contains("accumulate="));
+}
+
+TEST_CASE("a card without memory behind a validation's forward pass says so as for the pass") {
+  const TemporaryFolder temp;
+  const Settings settings = make_micro_run(temp.path());
+  REQUIRE(run_program(micro_command(settings, "run", {{"epochs", "1"}})).code == 0);
+  const std::vector<std::string> words{"val",
+                                       "model=" + in_run(settings, "run", "best.safetensors"),
+                                       "data=" + settings.data,
+                                       "plots=false",
+                                       "batch=3",
+                                       "device=0"};
+  const ProgramResult result = run_on_card(words, {"RTDETR_PRETEND_FULL=aten::remainder"});  // which class a pair is of
+  INFO(result.err);
+  CHECK(result.code == 8);
+  CHECK_THAT(result.err, Contains("the GPU has not enough memory for 3 pictures of 64x64 at once"));
 }
 
 TEST_CASE("a card that is lost ends a run with its last checkpoint whole, and nothing hangs") {
