@@ -14,6 +14,7 @@
 
 #include "core/ops/ms_deform_attn_kernels.h"
 #include "tests/support/device_log.h"
+#include "tests/support/list_launches.h"
 #include "tests/support/pinned_memory.h"
 
 namespace rtdetr::test {
@@ -171,18 +172,25 @@ std::string full_name(const c10::OperatorName& name) {
   return name.overload_name.empty() ? name.name : name.name + "." + name.overload_name;
 }
 
-/// Lists of one type go into one launch, others are taken one by one.
+/// Lists of one type go into few launches, others are taken one by one.
 std::size_t launches_of(const std::string& name, const std::vector<IValue>& arguments) {
-  if (!name.starts_with("aten::_foreach")) return 1;
-  std::size_t longest = 1;
+  const bool optimizer = name == "aten::_fused_adamw_";
+  if (!optimizer && !name.starts_with("aten::_foreach")) return 1;
+  std::vector<Tensor> longest;
+  std::size_t lists = 0;
   bool one_type = true;
   for (const IValue& argument : arguments) {
     if (!argument.isTensorList()) continue;
     const std::vector<Tensor> list = argument.toTensorVector();
-    longest = std::max(longest, list.size());
-    for (const Tensor& tensor : list) one_type = one_type && tensor.scalar_type() == list.front().scalar_type();
+    if (list.empty()) continue;
+    ++lists;
+    if (longest.empty()) longest = list;
+    for (const Tensor& tensor : list) one_type = one_type && tensor.scalar_type() == longest.front().scalar_type();
   }
-  return one_type ? 1 : longest;
+  if (!one_type) return longest.size();
+  if (optimizer) --lists;  // the counters of steps are beside
+  const std::size_t last_sums = name == "aten::_foreach_norm" ? 1 : 0;
+  return list_launches(longest, lists) + last_sums;
 }
 
 void compute_on_host(const c10::OperatorHandle& op, torch::jit::Stack* stack) {

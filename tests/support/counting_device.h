@@ -8,7 +8,7 @@
 ///
 /// What it cannot show is how long anything takes, and what a card's own kernels compute. A launch is counted for every
 /// operator that reaches the device and computes or copies (device_log.h); some of a card's operators launch several
-/// kernels (sorting, sums over many numbers, lists of more tensors than fit into one launch).
+/// kernels (sorting, sums over many numbers). Lists of tensors are counted as LibTorch launches them (list_launches.h).
 namespace rtdetr::test {
 
 /// Registers the device where that was not done. It stays, so this is for binaries that have no other tests.

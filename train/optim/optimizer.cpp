@@ -36,6 +36,22 @@ AdamW::AdamW(std::vector<ParameterGroup> groups, const AdamWOptions& options)
   }
 }
 
+AdamW::Update AdamW::update_of(const ParameterGroup& group, const std::vector<Moments>& moments) {
+  Update update;
+  for (std::size_t i = 0; i < group.parameters.size(); ++i) {
+    const torch::Tensor& value = group.parameters[i].value;
+    torch::Tensor grad = value.grad();
+    if (!grad.defined()) continue;
+    if (!same_layout(value, grad)) grad = torch::empty_like(value).copy_(grad);
+    update.values.push_back(value.detach());
+    update.grads.push_back(grad);
+    update.exp_avgs.push_back(moments[i].exp_avg);
+    update.exp_avg_sqs.push_back(moments[i].exp_avg_sq);
+    update.steps.push_back(moments[i].step);
+  }
+  return update;
+}
+
 std::vector<torch::Tensor> AdamW::gradients() const {
   std::vector<torch::Tensor> gradients;
   for (const ParameterGroup& group : groups_) {
@@ -63,28 +79,20 @@ void AdamW::scale_gradients(const torch::Tensor& factor) {
 void AdamW::step(double lr_factor, const torch::Tensor& refused) {
   torch::NoGradGuard no_grad;
   const auto found_inf = refused.defined() ? std::optional<torch::Tensor>(refused) : std::nullopt;
+  std::vector<Update> updates;
+  std::vector<torch::Tensor> counters;
   for (std::size_t g = 0; g < groups_.size(); ++g) {
-    std::vector<torch::Tensor> values, grads, exp_avgs, exp_avg_sqs, steps;
-    for (std::size_t i = 0; i < groups_[g].parameters.size(); ++i) {
-      const torch::Tensor& value = groups_[g].parameters[i].value;
-      torch::Tensor grad = value.grad();
-      if (!grad.defined()) continue;
-      if (!same_layout(value, grad)) grad = torch::empty_like(value).copy_(grad);
-      Moments& moments = moments_[g][i];
-      values.push_back(value.detach());
-      grads.push_back(grad);
-      exp_avgs.push_back(moments.exp_avg);
-      exp_avg_sqs.push_back(moments.exp_avg_sq);
-      steps.push_back(moments.step);
-    }
-    if (values.empty()) continue;
-    if (found_inf)
-      at::_foreach_add_(steps, 1 - *found_inf);
-    else
-      at::_foreach_add_(steps, 1);
-    at::_fused_adamw_(values, grads, exp_avgs, exp_avg_sqs, {}, steps, groups_[g].lr * lr_factor, options_.beta1,
-                      options_.beta2, groups_[g].weight_decay, kEpsilon, /*amsgrad=*/false, /*maximize=*/false,
-                      /*grad_scale=*/{}, found_inf);
+    updates.push_back(update_of(groups_[g], moments_[g]));
+    counters.insert(counters.end(), updates[g].steps.begin(), updates[g].steps.end());
+  }
+  if (counters.empty()) return;
+  found_inf ? at::_foreach_add_(counters, 1 - *found_inf) : at::_foreach_add_(counters, 1);
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    Update& u = updates[g];
+    if (u.values.empty()) continue;
+    at::_fused_adamw_(u.values, u.grads, u.exp_avgs, u.exp_avg_sqs, {}, u.steps, groups_[g].lr * lr_factor,
+                      options_.beta1, options_.beta2, groups_[g].weight_decay, kEpsilon, /*amsgrad=*/false,
+                      /*maximize=*/false, /*grad_scale=*/{}, found_inf);
   }
 }
 

@@ -38,6 +38,11 @@ class AdamW {
     torch::Tensor exp_avg, exp_avg_sq;
     torch::Tensor step;  ///< float scalar, as the fused kernel wants it
   };
+  /// What the fused kernel walks: of the parameters that have a gradient.
+  struct Update {
+    std::vector<torch::Tensor> values, grads, exp_avgs, exp_avg_sqs, steps;
+  };
+  static Update update_of(const ParameterGroup& group, const std::vector<Moments>& moments);
   std::vector<torch::Tensor> gradients() const;
 
   AdamWOptions options_;

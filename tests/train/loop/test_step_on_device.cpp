@@ -6,6 +6,7 @@
 #include "data/loader/loader.h"
 #include "tests/support/counting_device.h"
 #include "tests/support/device_log.h"
+#include "tests/support/list_launches.h"
 #include "tests/support/micro_run.h"
 #include "tests/support/temporary_folder.h"
 #include "train/evaluation/batch_mover.h"
@@ -79,6 +80,15 @@ TEST_CASE("a step waits for its device twice: for the costs of matching, and for
   bench.train.step.run({&batches[1], 1}, {}, 1);
   CHECK(log.waits() == std::vector<std::string>{"matching: aten::copy_ device to host",
                                                 "reading the numbers: aten::copy_ device to host"});
+}
+
+TEST_CASE("a list of tensors is as many launches as LibTorch makes of it") {
+  const std::vector<torch::Tensor> many(300, torch::ones({2}));
+  CHECK(test::list_launches(many, 1) == 3);  // of 110 tensors
+  CHECK(test::list_launches(many, 4) == 9);  // of 36
+  CHECK(test::list_launches({torch::empty({320 * 65536})}, 1) == 1);
+  CHECK(test::list_launches({torch::empty({320 * 65536 + 1})}, 1) == 2);
+  CHECK(test::list_launches({torch::empty({0})}, 1) == 0);
 }
 
 TEST_CASE("a wait that somebody adds is named with its part") {
