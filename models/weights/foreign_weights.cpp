@@ -1,66 +1,56 @@
 #include "models/weights/foreign_weights.h"
 
 #include <algorithm>
-#include <map>
 #include <string_view>
 #include <utility>
 
 #include <torch/torch.h>
 
 #include "core/base/error.h"
+#include "models/weights/backbone_weights.h"
+#include "models/weights/key_conversion.h"
+#include "models/weights/key_tables.h"
+#include "models/weights/weight_parts.h"
 
 namespace rtdetr {
 namespace {
 
-constexpr const char* kCounter = "num_batches_tracked";
+constexpr std::string_view kCounter = "num_batches_tracked";
 
-/// Where programs put a model's weights, the best first.
-constexpr std::string_view kParts[] = {"ema.", "model.", "state_dict.", "model_state_dict.", "params.", ""};
-/// What wrappers of a module put before each of its names.
-constexpr std::string_view kWrappers[] = {"module.", "_orig_mod."};
-
-/// A part of the file: its tensors by the names that they have in it.
-struct Part {
-  std::string prefix;
-  std::map<std::string, const WeightTensor*> tensors;
+/// A part of the file with its names read in one way.
+struct DetectorReading {
+  WeightPart part;
+  std::string layout;  ///< empty: they are the model's already
+  KeyPlan plan;
+  std::ptrdiff_t fit = -1;  ///< how many of them the model has
 };
 
-Part part_below(const WeightsFile& file, std::string prefix) {
-  const auto below = [&](const WeightTensor& tensor) { return tensor.name.starts_with(prefix); };
-  Part part;
-  for (bool unwrapped = true; std::exchange(unwrapped, false);) {
-    for (const std::string_view wrapper : kWrappers) {
-      const auto wrapped = [&](const WeightTensor& tensor) {
-        return !below(tensor) || std::string_view(tensor.name).substr(prefix.size()).starts_with(wrapper);
-      };
-      const auto& all = file.tensors();
-      if (std::none_of(all.begin(), all.end(), below) || !std::all_of(all.begin(), all.end(), wrapped)) continue;
-      prefix += wrapper;
-      unwrapped = true;
-    }
-  }
-  for (const WeightTensor& tensor : file.tensors())
-    if (below(tensor)) part.tensors.emplace(tensor.name.substr(prefix.size()), &tensor);
-  part.prefix = prefix;
-  return part;
+/// The ways in which names are read; the first is "as they are".
+std::vector<KeyLayout> detector_layouts() {
+  const KeyLayout& versions = v1_beside_v2_layout();
+  return {{"", {}, {{"{*}", "{*}"}}},
+          hugging_face_layout(OfficialVersion::kV1),
+          hugging_face_layout(OfficialVersion::kV2),
+          versions,
+          reversed(versions, "official RT-DETR v2")};
 }
 
-Part best_part(const WeightsFile& file, const std::set<std::string>& keys) {
-  Part best;
-  std::ptrdiff_t best_fit = -1;
-  for (const std::string_view prefix : kParts) {
-    Part part = part_below(file, std::string(prefix));
-    const std::ptrdiff_t fit = std::count_if(part.tensors.begin(), part.tensors.end(),
-                                             [&](const auto& item) { return keys.contains(item.first); });
-    if (fit <= best_fit) continue;
-    best_fit = fit;
-    best = std::move(part);
+DetectorReading best_detector(const WeightsFile& file, const std::set<std::string>& keys, const std::string& origin) {
+  static const std::vector<KeyLayout> layouts = detector_layouts();
+  DetectorReading best;
+  for (const WeightPart& part : parts_of(file)) {
+    for (const KeyLayout& layout : layouts) {
+      KeyPlan plan = plan_keys(layout, part.names(), origin);
+      const std::ptrdiff_t fit = std::count_if(plan.targets.begin(), plan.targets.end(),
+                                               [&](const auto& item) { return keys.contains(item.first); });
+      if (fit > best.fit) best = {part, layout.name, std::move(plan), fit};
+    }
   }
   return best;
 }
 
 /// Where the model has a norm, the file has its convolution's bias.
-bool is_fused(const Part& part, const std::set<std::string>& keys) {
+bool is_fused(const WeightPart& part, const std::set<std::string>& keys) {
   constexpr std::string_view kNorms[] = {".bn.running_var", ".norm.running_var"};
   const auto folded = [&](const std::string& key, std::string_view norm) {
     return key.ends_with(norm) && !part.tensors.contains(key) &&
@@ -70,7 +60,7 @@ bool is_fused(const Part& part, const std::set<std::string>& keys) {
                      [&](const std::string& key) { return folded(key, kNorms[0]) || folded(key, kNorms[1]); });
 }
 
-void refuse_other_models(const Part& part, const std::set<std::string>& keys, const std::string& origin) {
+void refuse_other_models(const WeightPart& part, const std::set<std::string>& keys, const std::string& origin) {
   const auto refines = [](const std::string& key) { return key.find("pre_bbox_head") != std::string::npos; };
   const auto has = [&](const auto& item) { return refines(item.first); };
   if (std::any_of(part.tensors.begin(), part.tensors.end(), has) && std::none_of(keys.begin(), keys.end(), refines))
@@ -86,7 +76,7 @@ void refuse_other_models(const Part& part, const std::set<std::string>& keys, co
 void add_counters(TensorMap& tensors, const std::set<std::string>& keys) {
   for (const std::string& key : keys) {
     if (!key.ends_with(kCounter) || tensors.contains(key)) continue;
-    const std::string sibling = key.substr(0, key.size() - std::string_view(kCounter).size()) + "running_var";
+    const std::string sibling = key.substr(0, key.size() - kCounter.size()) + "running_var";
     if (tensors.contains(sibling)) tensors.emplace(key, torch::zeros({}, torch::kInt64));
   }
 }
@@ -97,28 +87,55 @@ std::int64_t classes_among(const TensorMap& tensors) {
   return 0;
 }
 
-void name_classes(ForeignWeights& weights, const WeightsFile& file, const std::string& prefix) {
-  const std::int64_t classes = classes_among(weights.tensors);
+/// `prefix`0, `prefix`1, …: the names of all classes, or none. LABEL_0 is what Hugging Face writes for want of a name.
+std::vector<std::string> names_below(const FileMetadata& metadata, const std::string& prefix, std::int64_t classes) {
+  std::vector<std::string> names;
   for (std::int64_t i = 0; i < classes; ++i) {
-    const auto name = file.metadata().find(prefix + "names." + std::to_string(i));
-    if (name == file.metadata().end()) break;
-    weights.names.push_back(name->second);
+    const auto name = metadata.find(prefix + std::to_string(i));
+    if (name == metadata.end() || name->second == "LABEL_" + std::to_string(i)) return {};
+    names.push_back(name->second);
   }
+  return names;
+}
+
+void name_classes(ForeignWeights& weights, const FileMetadata& metadata, const std::string& prefix) {
+  const std::int64_t classes = classes_among(weights.tensors);
+  weights.names = names_below(metadata, prefix + "names.", classes);
+  if (weights.names.empty()) weights.names = names_below(metadata, "config.id2label.", classes);
   if (!weights.names.empty() || classes != static_cast<std::int64_t>(coco_names().size())) return;
   weights.names = coco_names();
   weights.names_are_cocos = true;
 }
 
+/// What config.json and preprocessor_config.json ask for that ours does otherwise.
+std::string foreign_habits(const FileMetadata& metadata) {
+  const auto is_list = [&](const std::string& key) { return metadata.contains(key + ".0"); };
+  const auto normalizes = metadata.find("preprocessor_config.do_normalize");
+  if (normalizes != metadata.end() && normalizes->second == "true")
+    return "its preprocessor_config.json normalises pictures by mean and deviation, which ours does not: the weights "
+           "meet "
+           "other values than they were trained on";
+  if (is_list("config.eval_size") || is_list("config.anchor_image_size"))
+    return "its config.json fixes the size of its tables (eval_size, anchor_image_size); ours follow the pictures";
+  return "";
+}
+
 }  // namespace
 
 ForeignWeights find_weights(const WeightsFile& file, const std::set<std::string>& keys, const std::string& origin) {
-  const Part part = best_part(file, keys);
-  refuse_other_models(part, keys, origin);
+  const DetectorReading reading = best_detector(file, keys, origin);
+  refuse_other_models(reading.part, keys, origin);
   ForeignWeights weights;
-  weights.part = part.prefix.substr(0, part.prefix.empty() ? 0 : part.prefix.size() - 1);
-  for (const auto& [name, tensor] : part.tensors) weights.tensors.emplace(name, load_tensor(file, *tensor));
+  const std::string& prefix = reading.part.prefix;
+  weights.part = prefix.substr(0, prefix.empty() ? 0 : prefix.size() - 1);
+  weights.layout = reading.layout;
+  weights.unexpected = reading.plan.unexpected;
+  const auto fetch = [&](const std::string& name) { return load_tensor(file, *reading.part.tensors.at(name)); };
+  weights.tensors = gather_tensors(reading.plan, fetch, origin);
+  if (!weights.layout.empty()) add_identity_shortcut(weights.tensors, keys);
   add_counters(weights.tensors, keys);
-  name_classes(weights, file, part.prefix);
+  name_classes(weights, file.metadata(), prefix);
+  weights.habits = foreign_habits(file.metadata());
   return weights;
 }
 

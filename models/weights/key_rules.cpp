@@ -14,6 +14,7 @@ namespace {
 constexpr std::string_view kParameters = "weight|bias";
 constexpr std::string_view kNormEntries = "weight|bias|running_mean|running_var|num_batches_tracked";
 constexpr std::size_t kMostDigits = 6;
+constexpr std::size_t kLongestKey = 1000;  // no program has longer names
 constexpr std::array kThirds = {Third::kQueries, Third::kKeys, Third::kValues};
 
 /// What a name has in the place of a rule's field.
@@ -63,6 +64,7 @@ bool match_number(const FirstField& first, std::string_view key, FieldValues& va
 }
 
 bool match_anything(const FirstField& first, std::string_view key, FieldValues& values) {
+  if (first.rest.empty()) return !key.empty() && match_after(first, std::string(key), "", values);
   for (std::size_t length = 1; length <= key.size(); ++length)
     if (match_after(first, std::string(key.substr(0, length)), key.substr(length), values)) return true;
   return false;
@@ -108,7 +110,7 @@ std::string fill_in(std::string_view pattern, const FieldValues& values) {
 /// `key` with what `from` and `to` have in common kept; nullopt if it is not of the form `from`.
 std::optional<std::string> rewritten(const std::string& from, const std::string& to, const std::string& key) {
   FieldValues values;
-  if (from.empty() || !match_key(from, key, values)) return std::nullopt;
+  if (from.empty() || key.size() > kLongestKey || !match_key(from, key, values)) return std::nullopt;
   return fill_in(to, values);
 }
 
@@ -130,6 +132,15 @@ void check_complete(const KeyLayout& layout, const std::string& target, const st
 }
 
 }  // namespace
+
+KeyLayout reversed(const KeyLayout& layout, const std::string& name) {
+  KeyLayout other{name, {}, layout.rules};
+  for (KeyRule& rule : other.rules) {
+    RTDETR_CHECK(rule.third == Third::kWhole, "a layout with thirds has one direction");
+    std::swap(rule.theirs, rule.ours);
+  }
+  return other;
+}
 
 std::optional<RenamedKey> our_key(const KeyLayout& layout, const std::string& theirs) {
   std::string key = theirs;

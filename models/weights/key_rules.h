@@ -41,6 +41,9 @@ struct KeyLayout {
   std::vector<KeyRule> rules{};
 };
 
+/// The same read the other way round: ours are theirs. Without aliases, and not for thirds.
+KeyLayout reversed(const KeyLayout& layout, const std::string& name);
+
 struct RenamedKey {
   std::string key;
   Third third = Third::kWhole;

@@ -187,6 +187,7 @@ struct Beginning {
   TensorMap tensors;
   std::vector<std::string> names;
   std::string remark;
+  std::vector<std::string> unexpected{};
 };
 
 Beginning of_our_file(const WeightsFile& file, const std::string& name) {
@@ -199,6 +200,19 @@ Beginning of_our_file(const WeightsFile& file, const std::string& name) {
   return {weights_among(load_tensors(file)), info.names, ""};
 }
 
+/// For a file of which nothing fits: what each side is like.
+std::string names_on_both_sides(const WeightsFile& file, const torch::nn::Module& module) {
+  constexpr std::size_t kShown = 3;
+  std::vector<std::string> theirs, ours;
+  for (const WeightTensor& tensor : file.tensors())
+    if (theirs.size() < kShown) theirs.push_back(tensor.name);
+  for (const auto& [name, value] : named_state(module))
+    if (ours.size() < kShown) ours.push_back(name);
+  const std::string has = theirs.empty() ? "has no tensor" : "has " + join(theirs, ", ") + ", …";
+  return ": the file " + has + "; the model has " + join(ours, ", ") +
+         ", …; nothing was taken. Is it another model's file, or ImageNet weights, which backbone_weights= takes?";
+}
+
 bool share_a_name(const std::vector<std::string>& a, const std::vector<std::string>& b) {
   return !match_classes(a, b).empty();
 }
@@ -208,13 +222,15 @@ Beginning of_foreign_file(const WeightsFile& file, const std::string& name, cons
   std::set<std::string> keys;
   for (const auto& [key, value] : named_state(module)) keys.insert(key);
   ForeignWeights found = find_weights(file, keys, name);
-  Beginning beginning{std::move(found.tensors), std::move(found.names), ""};
-  if (!found.part.empty()) beginning.remark = "; they are its '" + found.part + "'";
+  Beginning beginning{std::move(found.tensors), std::move(found.names), "", std::move(found.unexpected)};
+  if (!found.layout.empty()) beginning.remark = "; its names are those of " + found.layout;
+  if (!found.part.empty()) beginning.remark += "; they are its '" + found.part + "'";
   if (found.names_are_cocos && !share_a_name(beginning.names, to_classes)) beginning.names.clear();
   if (beginning.names.empty())
     beginning.remark += "; it names no classes: they are taken in their order where their number is the model's";
   else if (found.names_are_cocos)
     beginning.remark += "; it names no classes: its 80 are taken for COCO's";
+  if (!found.habits.empty()) log::warning(name + ": " + found.habits);
   return beginning;
 }
 
@@ -227,7 +243,9 @@ TransferReport take_weights(DetectionModelImpl& model, const std::vector<std::st
                                                            : of_foreign_file(*opened, file, model, to_classes);
   TransferReport report = transfer_weights(model, to_classes, beginning.tensors, beginning.names, parts);
   if (report.count(TransferredEntry::Fate::kWhole) == 0)
-    throw CheckpointError(file + ": no entry fits the model; another model's file?");
+    throw CheckpointError(file + ": no entry fits the model" + names_on_both_sides(*opened, model));
+  for (const std::string& key : beginning.unexpected)
+    report.entries.push_back({TransferredEntry::Fate::kUnused, key, ""});
   log::info(describe(report, file) + beginning.remark);
   if (const std::string text = shortfall(report, file); !text.empty()) log::warning(text);
   return report;

@@ -19,7 +19,8 @@ class Combinations {
 
   void check_run(bool model_is_runs) {
     if (s_.quiet && s_.verbose) problem("quiet and verbose exclude each other: keep one");
-    if (s_.resume != "false" && s_.resume != "auto") exclude("resume", "weights", "that run has its own weights");
+    if (s_.resume != "false" && s_.resume != "auto")
+      for (const char* key : {"weights", "backbone_weights"}) exclude("resume", key, "that run has its own weights");
     if (s_.weights_parts != "all" && s_.weights.empty() && s_.resume == "false")
       problem("weights_parts=" + s_.weights_parts + s_.origin_of("weights_parts") +
               " is a part of weights=; give both");

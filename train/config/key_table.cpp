@@ -102,13 +102,16 @@ void add_input_keys(std::vector<Key>& keys) {
       .on_resume = kMayChange;
   s.path(
        "weights", &Settings::weights, kTrain | kConvert, "best.safetensors",
-       "checkpoint, or PyTorch file of official RT-DETR or Ultralytics, whose weights the run starts from; classes are "
-       "matched by name; not read by a run that is continued. convert: the file, or folder of Hugging Face, that "
-       "becomes "
-       "a model file")
+       "checkpoint, PyTorch file of official RT-DETR or Ultralytics, or Hugging Face model (its folder or file), whose "
+       "weights the run starts from; classes are matched by name; not read by a run that is continued. convert: what "
+       "becomes a model file")
       .on_resume = kOfOneCall;
   s.choice("weights_parts", &Settings::weights_parts, kTrain, words_of(kWeightsPartsWords),
            "parts of the model that take them; the others begin as in a new model")
+      .on_resume = kOfOneCall;
+  s.path("backbone_weights", &Settings::backbone_weights, kTrain, "ResNet50_vd_ssld_v2_pretrained_from_paddle.pth",
+         "ImageNet weights that the backbone starts from: the official storage's, torchvision's or timm's; weights= "
+         "comes after it; not read by a run that is continued")
       .on_resume = kOfOneCall;
   s.choice("split", &Settings::split, kVal, {kSplitKeys.begin(), kSplitKeys.end()}, "part of the data set");
   s.path(

@@ -36,12 +36,13 @@ struct Settings {
   Command command = Command::kHelp;
 
   // what is worked on
-  std::string model;    ///< model YAML or checkpoint
-  std::string data;     ///< data set YAML
-  std::string cfg;      ///< recipe: a YAML file of keys
-  std::string scale;    ///< scale letter of the model YAML; empty = by the file's name
-  std::string weights;  ///< train: checkpoint whose weights the run starts from (fine-tuning)
-  /// train: parts of the model that take them: all, backbone, backbone+encoder
+  std::string model;             ///< model YAML or checkpoint
+  std::string data;              ///< data set YAML
+  std::string cfg;               ///< recipe: a YAML file of keys
+  std::string scale;             ///< scale letter of the model YAML; empty = by the file's name
+  std::string weights;           ///< train: checkpoint whose weights the run starts from (fine-tuning)
+  std::string backbone_weights;  ///< train: ImageNet weights of the backbone; weights= comes after it
+  /// train: parts of the model that take weights=: all, backbone, backbone+encoder
   std::string weights_parts = "all";
   std::string split = "val";
 

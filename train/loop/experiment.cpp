@@ -12,6 +12,7 @@
 #include "core/io/safetensors.h"
 #include "models/graph/model_files.h"
 #include "models/graph/model_spec.h"
+#include "models/weights/backbone_weights.h"
 #include "models/weights/checkpoint.h"
 #include "models/weights/pretrained.h"
 #include "train/config/continued_run.h"
@@ -47,6 +48,12 @@ ModelSpec spec_to_train(const Settings& settings) {
   return model_spec_of(to_model_info(SafetensorsReader(file).metadata(), file), file);
 }
 
+void begin_with_backbone(Experiment& experiment) {
+  const std::string& file = experiment.settings.backbone_weights;
+  require_input_file(experiment.settings, "backbone_weights", file);
+  log::info(describe(take_backbone_weights(*experiment.model, file), file));
+}
+
 void begin_with_weights(Experiment& experiment) {
   const Settings& settings = experiment.settings;
   require_input_file(settings, "weights", settings.weights);
@@ -65,6 +72,7 @@ void build_models(Experiment& experiment) {
   std::tie(experiment.model, experiment.average) =
       build_with_average(spec_to_train(settings), build_options(settings, classes));
   if (!settings.freeze.empty()) experiment.frozen = freeze_parameters(*experiment.model, settings.freeze);
+  if (!settings.backbone_weights.empty()) begin_with_backbone(experiment);
   if (!settings.weights.empty()) begin_with_weights(experiment);
   for (DetectionModel* model : {&experiment.model, &experiment.average}) (*model)->to(experiment.device);
   experiment.size = resolve_image_size(settings, std::nullopt, experiment.model->stride());
@@ -88,6 +96,7 @@ Experiment prepare_experiment(const Settings& settings) {
 
 Experiment prepare_to_continue(Settings settings) {
   settings.weights.clear();
+  settings.backbone_weights.clear();
   return prepare_experiment(settings);
 }
 

@@ -39,15 +39,18 @@ std::vector<std::string> numbered(std::int64_t count) {
 
 }  // namespace
 
-TEST_CASE("official and Ultralytics files give a model every tensor, exactly") {
+TEST_CASE("official, Ultralytics and Hugging Face files give a model every tensor, exactly") {
   const std::map<std::string, std::string> files = {{"official_v1_basic", ".pth"},
                                                     {"official_v1_basic_legacy", ".pth"},
                                                     {"official_v2_bottleneck", ".pth"},
-                                                    {"ultralytics_rtdetr-tiny_stripped", ".pt"}};
+                                                    {"ultralytics_rtdetr-tiny_stripped", ".pt"},
+                                                    {"hf_v1_basic", ""},
+                                                    {"hf_v2_bottleneck", "/model.safetensors"},
+                                                    {"hf_v1_basic_transformers5", ""}};
   for (const auto& [name, suffix] : files) {
     INFO(name);
     DetectionModel model = model_beside(name);
-    const bool half = suffix == ".pt";
+    const bool half = suffix == ".pt" || name.ends_with("transformers5");
     const std::string file = kInterop / (name + suffix);
     const auto opened = open_weights(file);
     std::set<std::string> keys;
@@ -86,6 +89,73 @@ TEST_CASE("classes of an Ultralytics file are matched by the names in it") {
   CHECK(weights.part == "model");
   CHECK(static_cast<std::int64_t>(weights.names.size()) == model->num_classes());
   CHECK_FALSE(weights.names_are_cocos);
+}
+
+TEST_CASE("classes of a Hugging Face model are matched by the names in its config.json") {
+  DetectionModel model = model_beside("hf_v1_basic", 2);
+  const std::string said = stderr_of([&] { take_weights(*model, {"CLASS C", "zygote"}, kInterop / "hf_v1_basic"); });
+  CHECK_THAT(said,
+             Catch::Contains("its names are those of Hugging Face RT-DETR") && Catch::Contains("1 classes match"));
+  for (const auto& [key, value] : named_state(*model)) {
+    if (!key.ends_with("score_head.weight") && key != "decoder.denoising_class_embed.weight") continue;
+    const std::vector<std::int64_t> shape{value.size(0) + 1, value.size(1)};
+    const torch::Tensor theirs = test::value_by_key(key, shape).to(torch::kFloat32);
+    CHECK(torch::equal(value[0].detach(), theirs[2]));
+    if (value.size(0) == 3) CHECK(torch::equal(value[2].detach(), theirs[3]));
+  }
+}
+
+TEST_CASE("names for want of a name are none, and pictures that are normalised are a warning") {
+  const TemporaryFolder folder;
+  for (const char* file : {"model.safetensors", "config.json"})
+    std::filesystem::copy_file(kInterop / "hf_v1_basic" / file, folder / file);
+  write_text_atomically(folder / "config.json", R"({"id2label": {"0": "LABEL_0", "1": "LABEL_1", "2": "LABEL_2"}})");
+  write_text_atomically(folder / "preprocessor_config.json", R"({"do_normalize": true})");
+  DetectionModel model = model_beside("hf_v1_basic");
+  const std::string said = stderr_of([&] { take_weights(*model, numbered(3), folder.path()); });
+  CHECK_THAT(said, Catch::Contains("names no classes") && Catch::Contains("normalises pictures"));
+}
+
+TEST_CASE("v1's weights start a v2 model, and v2's a v1 model") {
+  const auto replaced = [](std::string text, const std::string& from, const std::string& to) {
+    for (std::size_t at = 0; (at = text.find(from, at)) != text.npos; at += to.size())
+      text.replace(at, from.size(), to);
+    return text;
+  };
+  const std::string numbers = "none, {keys: numbered}], encoder.input_proj", words = "none], encoder.input_proj";
+  const auto start = [&](const std::string& name, const std::string& yaml) {
+    DetectionModel model = build_model(parse_model_spec(yaml, "other.yaml"));
+    const std::string file = kInterop / (name + ".pth");
+    return stderr_of([&] { take_weights(*model, numbered(model->num_classes()), file); });
+  };
+  const std::string v1 = read_text_file(kInterop / "official_v1_basic_legacy.yaml");
+  CHECK_THAT(start("official_v1_basic_legacy", replaced(replaced(v1, numbers, words), "variant: v1", "variant: v2")),
+             Catch::Contains("its names are those of official RT-DETR v1"));
+  const std::string v2 = read_text_file(kInterop / "official_v2_bottleneck.yaml");
+  const std::string said =
+      start("official_v2_bottleneck", replaced(replaced(v2, words, numbers), "variant: v2", "variant: v1"));
+  CHECK_THAT(said, Catch::Contains("its names are those of official RT-DETR v2") && !Catch::Contains("initial values"));
+}
+
+TEST_CASE("a state dict under 'module', and an averaged model with its count of updates, are found") {
+  const TemporaryFolder folder;
+  const std::string file = folder / "averaged.safetensors";
+  DetectionModel source = tiny_model(1), target = tiny_model(2);
+  TensorMap tensors{{"n_averaged", torch::ones({}, torch::kInt64)}};
+  for (const auto& [name, tensor] : named_state(*source)) tensors.emplace("module." + name, tensor.detach());
+  save_tensors(file, tensors, {});
+  const std::string said = stderr_of([&] { take_weights(*target, {"a", "b", "c"}, file); });
+  CHECK_THAT(said, Catch::Contains("they are its 'module'"));
+  for (const auto& [name, tensor] : named_state(*target)) CHECK(torch::equal(tensor, tensors.at("module." + name)));
+}
+
+TEST_CASE("a file of which nothing fits is refused with names of both sides") {
+  const TemporaryFolder folder;
+  const std::string file = folder / "other.safetensors";
+  save_tensors(file, {{"transformer.h.0.weight", torch::ones({1})}}, {});
+  DetectionModel model = tiny_model(1);
+  CHECK_THROWS_WITH(take_weights(*model, {"a", "b", "c"}, file),
+                    Catch::Contains("transformer.h.0.weight") && Catch::Contains("model.0.conv.weight"));
 }
 
 TEST_CASE("a fused model of Ultralytics is refused as a beginning") {

@@ -154,6 +154,7 @@ TEST_CASE("a mistake on the command line is answered with the argument and what 
       {"predict model=m source=s iou=0.5", {"unknown key 'iou': each query is one detection"}},
       {"train model=m data=d cache=ram", {"here it is cache_mib"}},
       {"train model=m data=d resume=r weights=w", {"resume and weights exclude each other"}},
+      {"train model=m data=d resume=r backbone_weights=w", {"resume and backbone_weights exclude each other"}},
       {"train model=b.safetensors data=d", {"builds its model from a YAML; add weights=b.safetensors"}},
       {"train model=m data=d quiet=true verbose=true", {"quiet and verbose exclude each other"}},
       {"train model=m data=d device=0,1 nproc=3",

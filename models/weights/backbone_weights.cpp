@@ -1,0 +1,236 @@
+#include "models/weights/backbone_weights.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include <torch/torch.h>
+
+#include "core/base/error.h"
+#include "core/base/log.h"
+#include "core/base/text.h"
+#include "core/weights/weights_file.h"
+#include "models/layers/batch_norm.h"
+#include "models/layers/module_tree.h"
+#include "models/weights/checkpoint.h"
+#include "models/weights/key_conversion.h"
+#include "models/weights/key_tables.h"
+#include "models/weights/weight_parts.h"
+
+namespace rtdetr {
+namespace {
+
+constexpr double kSourceEps = 1e-5;  // of the norms of every program that we read, but Ultralytics'
+constexpr std::size_t kNamedEntries = 4;
+
+/// One or two layouts through which a file's names become the model's.
+struct Route {
+  std::string name;
+  const KeyLayout* first = nullptr;   ///< nullptr: they are the official ones already
+  const KeyLayout* second = nullptr;  ///< from the official names to a graph's
+  std::string remark{};
+};
+
+std::vector<Route> all_routes() {
+  const KeyLayout &storage = storage_backbone_layout(), &timm = timm_hgnetv2_layout();
+  const KeyLayout& l = hgnetv2_to_ultralytics_layout(UltralyticsSize::kL);
+  const KeyLayout& x = hgnetv2_to_ultralytics_layout(UltralyticsSize::kX);
+  const std::string other_activation =
+      "initial values only: this model's blocks run SiLU where torchvision's run ReLU, so its features are others";
+  return {{"the official storage's", &storage},
+          {"timm's ResNet-D", &timm_resnetd_layout()},
+          {"timm's HGNetv2", &timm},
+          {"torchvision's ResNet", &torchvision_resnet_layout()},
+          {"torchvision's ResNet", &torchvision_to_ultralytics_layout(), nullptr, other_activation},
+          {"the official storage's HGNetv2-L", &storage, &l},
+          {"the official storage's HGNetv2-X", &storage, &x},
+          {"timm's HGNetv2-L", &timm, &l},
+          {"timm's HGNetv2-X", &timm, &x},
+          {"a detector's with the same names"},
+          {"an official detector's HGNetv2-L", nullptr, &l},
+          {"an official detector's HGNetv2-X", nullptr, &x}};
+}
+
+KeyPlan plan_route(const Route& route, const std::vector<std::string>& names, const std::string& origin) {
+  static const KeyLayout same_names{"", {}, {{"{*}", "{*}"}}};
+  KeyPlan plan = plan_keys(route.first ? *route.first : same_names, names, origin);
+  if (route.second == nullptr) return plan;
+  std::map<std::string, std::vector<RenamedKey>> targets;
+  for (auto& [official, sources] : plan.targets) {
+    const auto key = our_key(*route.second, official);
+    if (key && !key->key.empty()) targets.emplace(key->key, std::move(sources));
+  }
+  plan.targets = std::move(targets);
+  return plan;
+}
+
+bool is_counter(const std::string& key) { return key.ends_with("num_batches_tracked"); }
+
+/// What the model's backbone rows have, by key.
+TensorMap backbone_of(const DetectionModelImpl& model) {
+  std::vector<std::string> prefixes;
+  const std::vector<RowSpec>& rows = model.spec().rows;
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    if (rows[i].in_backbone) prefixes.push_back(row_path(rows[i], i) + ".");
+  TensorMap backbone;
+  for (const auto& [key, tensor] : named_state(model)) {
+    const auto begins = [&key = key](const std::string& prefix) { return key.starts_with(prefix); };
+    if (std::any_of(prefixes.begin(), prefixes.end(), begins)) backbone.emplace(key, tensor.detach());
+  }
+  return backbone;
+}
+
+/// A part of the file read in one way.
+struct BackboneReading {
+  WeightPart part;
+  Route route;
+  KeyPlan plan;
+  std::ptrdiff_t fit = 0;  ///< how many of the backbone's entries it has
+};
+
+BackboneReading best_reading(const WeightsFile& file, const TensorMap& backbone, const std::string& origin) {
+  BackboneReading best;
+  for (const WeightPart& part : parts_of(file)) {
+    for (const Route& route : all_routes()) {
+      KeyPlan plan = plan_route(route, part.names(), origin);
+      const std::ptrdiff_t fit = std::count_if(plan.targets.begin(), plan.targets.end(), [&](const auto& item) {
+        return !is_counter(item.first) && backbone.contains(item.first);
+      });
+      if (fit > best.fit) best = {part, route, std::move(plan), fit};
+    }
+  }
+  return best;
+}
+
+void refuse_scaled_blocks(const WeightsFile& file, const std::string& origin) {
+  for (const WeightTensor& tensor : file.tensors())
+    if (tensor.name.find(".lab.") != std::string::npos)
+      throw CheckpointError(
+          origin + ": timm's hgnetv2_b0 to b3 ('" + tensor.name +
+          "'): their blocks have a learnable scale that ours lack; nothing was taken. hgnetv2_b4, b5 and "
+          "b6 are the backbones of HGNetv2-L, X and H");
+}
+
+std::string first_names(const std::vector<std::string>& names) {
+  const std::size_t shown = std::min(names.size(), kNamedEntries);
+  return join(std::span(names).first(shown), ", ") + (names.size() > shown ? ", …" : "");
+}
+
+/// All of the backbone but counters is there, in its shapes.
+void check_whole(const TensorMap& tensors, const TensorMap& backbone, const std::string& read_as,
+                 const std::string& origin) {
+  std::vector<std::string> missing, misfit;
+  for (const auto& [key, target] : backbone) {
+    const auto found = tensors.find(key);
+    if (found == tensors.end() && !is_counter(key)) missing.push_back(key);
+    if (found != tensors.end() && found->second.sizes() != target.sizes())
+      misfit.push_back(key + c10::str(" ", found->second.sizes(), " instead of ", target.sizes()));
+  }
+  if (missing.empty() && misfit.empty()) return;
+  std::string text = origin + ": does not fit this model's backbone, read as " + read_as;
+  if (!missing.empty()) text += "; missing (" + std::to_string(missing.size()) + "): " + first_names(missing);
+  if (!misfit.empty()) text += "; of another shape (" + std::to_string(misfit.size()) + "): " + first_names(misfit);
+  throw CheckpointError(
+      text +
+      "; nothing was taken. Give the file of this backbone's depth and kind: the official models have "
+      "ResNet's variant d (timm's resnet18d to 101d), torchvision's are variant b");
+}
+
+/// weight / sqrt(var + eps) stays what it is with the model's eps.
+std::int64_t rescale_norms(TensorMap& tensors, DetectionModelImpl& model) {
+  std::int64_t rescaled = 0;
+  for (const auto& item : model.named_modules()) {
+    const auto* norm = dynamic_cast<const BatchNormImpl*>(item.value().get());
+    const auto weight = tensors.find(item.key() + ".weight"), var = tensors.find(item.key() + ".running_var");
+    if (norm == nullptr || norm->eps() == kSourceEps || weight == tensors.end() || var == tensors.end()) continue;
+    const torch::Tensor exact = var->second.to(torch::kFloat64);
+    const torch::Tensor factor = ((exact + norm->eps()) / (exact + kSourceEps)).sqrt();
+    weight->second = (weight->second.to(torch::kFloat64) * factor).to(weight->second.scalar_type());
+    ++rescaled;
+  }
+  return rescaled;
+}
+
+/// Of a plan the part that the backbone has; the rest of a detector is not read.
+KeyPlan restricted(KeyPlan plan, const TensorMap& backbone) {
+  for (auto target = plan.targets.begin(); target != plan.targets.end();) {
+    if (backbone.contains(target->first)) {
+      ++target;
+      continue;
+    }
+    for (const RenamedKey& source : target->second) plan.unexpected.push_back(source.key);
+    target = plan.targets.erase(target);
+  }
+  return plan;
+}
+
+}  // namespace
+
+std::int64_t add_identity_shortcut(TensorMap& tensors, const std::set<std::string>& keys) {
+  const std::string block = "backbone.res_layers.0.blocks.0.", projection = block + "short.conv.weight";
+  const auto branch = tensors.find(block + "branch2a.conv.weight");
+  const bool basic = branch != tensors.end() && !tensors.contains(block + "branch2c.conv.weight");
+  if (!keys.contains(projection) || tensors.contains(projection) || !basic) return 0;
+  if (branch->second.dim() != 4 || branch->second.size(0) != branch->second.size(1)) return 0;
+  const std::int64_t channels = branch->second.size(0);
+  const std::string norm = block + "short.norm.";
+  tensors[projection] = torch::eye(channels).view({channels, channels, 1, 1});
+  tensors[norm + "weight"] = torch::ones({channels});
+  tensors[norm + "bias"] = torch::zeros({channels});
+  tensors[norm + "running_mean"] = torch::zeros({channels});
+  tensors[norm + "running_var"] = torch::full({channels}, 1 - kSourceEps);
+  return 5;
+}
+
+BackboneReport take_backbone_weights(DetectionModelImpl& model, const std::string& file) {
+  const std::unique_ptr<WeightsFile> opened = open_weights(file);
+  if (has_model_info(opened->metadata()))
+    throw CheckpointError(file + ": is a model file of rtdetr; give it as weights=, which takes its backbone too");
+  refuse_scaled_blocks(*opened, file);
+  const TensorMap backbone = backbone_of(model);
+  const BackboneReading reading = best_reading(*opened, backbone, file);
+  if (reading.fit == 0)
+    throw CheckpointError(
+        file + ": has nothing of this model's backbone" +
+        (backbone.empty() ? "" : ", which is called like '" + backbone.begin()->first + "'") +
+        (opened->tensors().empty() ? "" : "; its entries are called like '" + opened->tensors().front().name + "'") +
+        "; nothing was taken");
+  KeyPlan plan = restricted(reading.plan, backbone);
+  TensorMap tensors = gather_tensors(
+      plan, [&](const std::string& name) { return load_tensor(*opened, *reading.part.tensors.at(name)); }, file);
+
+  BackboneReport report;
+  report.read_as = reading.route.name;
+  report.part = reading.part.prefix;
+  report.remark = reading.route.remark;
+  if (!report.part.empty()) report.part.pop_back();  // the dot
+  std::set<std::string> keys;
+  for (const auto& [key, target] : backbone) keys.insert(key);
+  report.made = add_identity_shortcut(tensors, keys);
+  check_whole(tensors, backbone, report.read_as, file);
+  if (reading.route.first != nullptr || reading.route.second != nullptr)
+    report.rescaled = rescale_norms(tensors, model);
+  report.unused = std::move(plan.unexpected);
+  report.unused.insert(report.unused.end(), plan.dropped.begin(), plan.dropped.end());
+  const torch::NoGradGuard no_grad;
+  for (const auto& [key, tensor] : tensors) torch::Tensor(backbone.at(key)).copy_(tensor);
+  report.taken = static_cast<std::int64_t>(tensors.size());
+  return report;
+}
+
+std::string describe(const BackboneReport& report, const std::string& file) {
+  std::string text =
+      file + ": " + std::to_string(report.taken) + " entries of the backbone are taken over, read as " + report.read_as;
+  if (!report.part.empty()) text += "; they are its '" + report.part + "'";
+  if (report.made > 0)
+    text += "; " + std::to_string(report.made) +
+            " of them are a shortcut that changes nothing, which that program leaves out";
+  if (report.rescaled > 0)
+    text += "; " + std::to_string(report.rescaled) + " norms are scaled for another eps, which is exact";
+  if (!report.unused.empty())
+    text += "; " + std::to_string(report.unused.size()) + " of the file are not used, e.g. " + report.unused.front();
+  if (!report.remark.empty()) text += "; " + report.remark;
+  return text;
+}
+
+}  // namespace rtdetr
