@@ -1,0 +1,109 @@
+#include <torch/torch.h>
+
+#include <catch2/catch.hpp>
+
+#include "core/base/error.h"
+#include "models/deploy/onnx/evaluator.h"
+#include "models/graph/model.h"
+#include "models/graph/model_files.h"
+#include "models/layers/block.h"
+#include "models/onnx/onnx_ops.h"
+#include "tests/support/fill.h"
+
+namespace rtdetr {
+namespace {
+
+using Catch::Contains;
+
+constexpr double kExact = 1e-8;  // an epsilon and a slope are float32 in a node, whatever the graph computes in
+
+/// A model whose row 1 is `row`, fused, in float64 and filled by the fixtures' rule.
+DetectionModel model_with(const std::string& row) {
+  at::set_num_threads(1);
+  const std::string text = "nc: 3\nbackbone:\n  - [-1, 1, ConvNorm, [8, 3, 4, relu]]\n  - " + row +
+                           "\nhead:\n  - [[1], 1, RTDETRDecoder, [nc, {dim: 8, queries: 4, heads: 2, layers: 1}]]\n";
+  DetectionModel model = build_model(parse_model_spec(text, "row.yaml"));
+  model->to(torch::kFloat64);
+  test::fill_by_rule(*model);
+  model->fuse();
+  return model;
+}
+
+Block& row_one(DetectionModel& model) {
+  return dynamic_cast<Block&>(*model->named_children()["model"]->named_children()["1"]);
+}
+
+Tensor evaluated(OnnxBuilder& builder, const OnnxValue& result, const Tensor& x) {
+  builder.output(result, "y");
+  OnnxModel written;
+  written.graph = builder.finish("row");
+  return OnnxEvaluator(written, {.floats = torch::kFloat64}).run({{"x", x}}).at("y");
+}
+
+}  // namespace
+
+TEST_CASE("every module that a row can name writes what it computes, for any batch", "[onnx]") {
+  const std::string row = GENERATE(
+      as<std::string>(),  //
+      "[-1, 1, Conv, [6, 3, 2]]", "[-1, 1, Conv, [8, 3, 1, None, 2, 2]]", "[-1, 1, Conv, [4, 1, 1, 0, 1, 1, False]]",
+      "[-1, 2, Conv, [8, 1, 1]]", "[-1, 1, DWConv, [8, 5, 2]]", "[-1, 1, ConvNorm, [6, 3, 2, silu]]",
+      "[-1, 1, ConvNorm, [8, 3, 1, gelu]]", "[-1, 1, ConvNorm, [8, 1, 1, leaky_relu]]",
+      "[-1, 1, ConvNorm, [8, 1, 1, hardswish, {g: 2, norm: frozen, keys: numbered}]]",
+      "[-1, 1, RepConv, [8, 3, 1, 1, 2, True, True]]", "[-1, 1, RepConv, [6, 3, 2]]", "[-1, 2, RepC3, [8]]",
+      "[-1, 2, RepC3, [6, 0.5]]", "[-1, 2, CSPRepLayer, [8, 0.5]]", "[-1, 2, C2f, [8, True]]", "[-1, 1, C2f, [6]]",
+      "[-1, 1, Bottleneck, [8]]", "[-1, 1, Bottleneck, [6, False, 2]]", "[-1, 1, SPPF, [6, 5]]",
+      "[-1, 1, HGStem, [4, 6]]", "[-1, 3, HGBlock, [4, 8, 3, False, True]]", "[-1, 2, HGBlock, [4, 6, 5, True]]",
+      "[-1, 1, LightConv, [6, 3]]", "[-1, 2, PResNetStage, [basic, 8, 1]]", "[-1, 2, PResNetStage, [basic, 6, 2]]",
+      "[-1, 2, PResNetStage, [bottleneck, 4, 2]]", "[-1, 2, PResNetStage, [bottleneck, 4, 2, relu, {variant: a}]]",
+      "[-1, 1, PResNetStage, [basic, 6, 2, silu, {variant: b}]]", "[-1, 1, ResNetLayer, [8, 4, 1, True]]",
+      "[-1, 1, ResNetLayer, [8, 3, 2, False, 2]]", "[-1, 1, AIFI, [12, 2]]", "[-1, 1, AIFI, [12, 4, 0, relu, True]]",
+      "[-1, 2, TransformerEncoder, [12, 2]]", "[[-1, -1], 1, Concat, [1]]", "[-1, 1, nn.Upsample, [None, 2, nearest]]",
+      "[-1, 1, nn.MaxPool2d, [3, 2, 1]]", "[-1, 1, nn.MaxPool2d, [2]]", "[-1, 1, nn.Identity, []]");
+  INFO(row);
+  const torch::NoGradGuard no_grad;
+  DetectionModel model = model_with(row);
+  Block& block = row_one(model);
+  const std::size_t inputs = row.starts_with("[[") ? 2 : 1;
+
+  OnnxBuilder builder(OnnxType::kDouble);
+  const OnnxValue x = builder.input("x", {OnnxValue::kBatch, 8, 6, 10}, OnnxType::kDouble);
+  const OnnxValue y = block.emit_all(builder, std::vector<OnnxValue>(inputs, x));
+  const Tensor pictures = test::images_by_key("rows", {2, 8, 6, 10}) - 0.5;
+  const Tensor expected = block.forward_all(std::vector<Tensor>(inputs, pictures.clone()));
+  const Tensor found = evaluated(builder, y, pictures);
+
+  REQUIRE(found.sizes() == expected.sizes());
+  CHECK((found - expected).abs().max().item<double>() < kExact);
+  CHECK(torch::IntArrayRef(y.shape).slice(1) == expected.sizes().slice(1));
+  CHECK(y.shape.front() == OnnxValue::kBatch);
+}
+
+TEST_CASE("equal constants are one, and names are given once", "[onnx]") {
+  OnnxBuilder builder;
+  OnnxValue x = builder.input("x", {OnnxValue::kBatch, 2}, OnnxType::kFloat);
+  for (const char* part : {"a", "a", "b"}) {
+    const OnnxBuilder::Scope scope = builder.within(part);
+    x = onnx::add(builder, x, builder.constant("bias", torch::tensor({1.0, 2.0})));
+    x = onnx::mul(builder, x, builder.number(2));
+  }
+  builder.output(x, "y");
+  builder.output(x, "z");
+  const OnnxGraph graph = builder.finish("sums");
+
+  std::vector<std::string> nodes;
+  for (const OnnxNode& node : graph.nodes) nodes.push_back(node.name);
+  CHECK(nodes == std::vector<std::string>{"a/Add", "a/Mul", "a/Add_2", "a/Mul_2", "b/Add", "b/Mul", "Identity"});
+  REQUIRE(graph.initializers.size() == 2);
+  CHECK(graph.initializers[0].name == "a/bias");
+  CHECK(graph.nodes[5].outputs == std::vector<std::string>{"y"});
+  CHECK(graph.nodes[6].inputs == std::vector<std::string>{"y"});
+  CHECK(graph.nodes[6].outputs == std::vector<std::string>{"z"});
+}
+
+TEST_CASE("a weight that is not finite is refused by its name", "[onnx]") {
+  OnnxBuilder builder;
+  const OnnxBuilder::Scope scope = builder.within("3.Conv");
+  CHECK_THROWS_WITH(builder.constant("weight", torch::full({1}, std::numeric_limits<double>::infinity())),
+                    Contains("3.Conv/weight") && Contains("not finite"));
+}
+}  // namespace rtdetr
