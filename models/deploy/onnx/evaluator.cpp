@@ -31,7 +31,8 @@ void check_known(const OnnxNode& node) {
   if (!op) refuse_node(node, "the operator is not known");
   if (node.inputs.size() < op->least || node.inputs.size() > op->most)
     refuse_node(node, "does not take " + std::to_string(node.inputs.size()) + " inputs");
-  for (const auto& [name, value] : node.attributes) {
+  for (const auto& attribute : node.attributes) {
+    const std::string& name = attribute.first;
     const bool known = std::any_of(op->attributes.begin(), op->attributes.end(),
                                    [&](const char* known_name) { return name == known_name; });
     if (!known) refuse_node(node, "the attribute " + name + " is not known");
