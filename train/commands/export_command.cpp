@@ -17,6 +17,7 @@
 #include "train/commands/commands.h"
 #include "train/commands/exported_file.h"
 #include "train/commands/model_source.h"
+#include "train/commands/onnx_export.h"
 #include "train/commands/output_file.h"
 #include "train/commands/picture_sources.h"
 #include "train/commands/python_export.h"
@@ -236,11 +237,13 @@ nlohmann::ordered_json document_of(const Export& all, const WrittenFile& written
 }  // namespace
 
 ExitCode run_export(const Settings& settings) {
-  if (settings.format != "safetensors") return export_for_python(settings);
+  if (settings.format == "official-pth" || settings.format == "hf") return export_for_python(settings);
   const StopSignals signals;
   require_output_file(settings, settings.model, "model");
   Export all = prepare(settings);
   StopSignals::leave_if_requested(kNothingWritten);
+  if (settings.format == "onnx")
+    return export_onnx(settings, {all.original, all.fused, all.size, all.inputs, kTolerance});
   WrittenFile written = write_verified(all);
   const std::optional<Precisions> precisions = average_precisions(all, written.loaded.model);
   print_text(settings, text_of(all, written, precisions));

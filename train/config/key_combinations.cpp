@@ -65,6 +65,11 @@ class Combinations {
   void exclude(const char* a, const char* b, const char* why) {
     if (s_.is_given(a) && s_.is_given(b)) problem(std::string(a) + " and " + b + " exclude each other: " + why);
   }
+  void check_onnx() {
+    if (s_.dtype != "fp32")
+      problem("dtype=" + s_.dtype + s_.origin_of("dtype") + ": format=onnx is written in fp32, which engines round");
+  }
+
   void check_export() {
     const std::string extension = extension_of(s_.output);
     const std::string expected = s_.format == "official-pth" ? ".pth" : "." + s_.format;
@@ -74,9 +79,13 @@ class Combinations {
       problem(what + " is written to a file ending in " + expected);
     if (is_folder && (extension == ".safetensors" || extension == ".json"))
       problem(what + " is a folder of three files; give the folder's name");
-    if (s_.format != "safetensors" && !s_.verify.empty())
+    if ((is_folder || s_.format == "official-pth") && !s_.verify.empty())
       problem("verify=" + s_.verify + s_.origin_of("verify") +
-              " is for format=safetensors, which is fused; format=" + s_.format + " is compared tensor by tensor");
+              " is for format=safetensors and onnx, which are fused; format=" + s_.format +
+              " is compared tensor by tensor");
+    if (s_.format == "onnx") return check_onnx();
+    for (const char* key : {"outputs", "grid_sample"})
+      if (s_.is_given(key)) problem(key + s_.origin_of(key) + " is for format=onnx alone");
     if (s_.format == "official-pth" && !s_.license.empty())
       problem("license=" + s_.license + s_.origin_of("license") +
               ": a file of format=official-pth has no place for it");

@@ -3,6 +3,7 @@
 #include "core/base/choices.h"
 #include "core/base/precision.h"
 #include "core/image/resize.h"
+#include "core/onnx/onnx_outputs.h"
 #include "data/dataset/dataset.h"
 #include "losses/options.h"
 #include "models/graph/weights_parts.h"
@@ -126,23 +127,27 @@ void add_input_keys(std::vector<Key>& keys) {
 
 void add_output_keys(std::vector<Key>& keys) {
   Section s(keys, "output");
-  s.choice("format", &Settings::format, kExport, {"safetensors", "official-pth", "hf"},
-           "what is written: safetensors, fused, for every command here and Detector; official-pth, for the official "
-           "code in Python; hf, a folder for Hugging Face's transformers");
+  s.choice("format", &Settings::format, kExport, {"safetensors", "onnx", "official-pth", "hf"},
+           "what is written: safetensors, fused, for every command here and Detector; onnx, fused, for other engines; "
+           "official-pth, for the official code in Python; hf, a folder for Hugging Face's transformers");
   s.choice("format", &Settings::format, kConvert, words_of(kWritableFormatWords), "format of the written data set");
   s.path("output", &Settings::output, kExport | kConvert | kCheck, "model.safetensors",
          "file that is written; convert: new folder, or with weights= a model file; check: picture of labels (.jpg, "
          ".png)");
+  s.choice(
+      "outputs", &Settings::outputs, kExport, words_of(kOnnxOutputsWords),
+      "format=onnx: labels, boxes and scores as the official export; logits and pred_boxes; or Ultralytics' output0");
+  s.flag("grid_sample", &Settings::grid_sample, kExport,
+         "format=onnx: sample maps with GridSample instead of Gather, for engines with a good kernel");
   s.choice("dtype", &Settings::dtype, kExport, words_of(kPrecisionWords),
            "number type of the weights in the file; half types are half as large, and read back as float32");
   s.add("license", &Settings::license, kExport, "", "apache-2.0",
         "of the weights, written into the file; by default what the model's file says");
   s.flag("copy", &Settings::copy, kConvert,
          "copy the pictures, so that the new folder stands alone; otherwise they are links to the originals");
-  s.path(
-      "verify", &Settings::verify, kExport, "photos/",
-      "format=safetensors: folder of pictures or data set YAML to compare the exported model on; by default a seeded "
-      "input. Of a half type a data set tells the AP that it costs");
+  s.path("verify", &Settings::verify, kExport, "photos/",
+         "format=safetensors, onnx: folder of pictures or data set YAML to compare the exported model on; by default a "
+         "seeded input. Of a half type a data set tells the AP that it costs");
   s.path("project", &Settings::project, kFolderMakers, "runs/train", "folder of run folders").on_resume = kMayChange;
   s.add("name", &Settings::name, kFolderMakers, "", "exp", "name of the run folder; taken names become exp-2, exp-3 …")
       .on_resume = kMayChange;

@@ -147,8 +147,10 @@ struct Settings {
   bool save_txt = false;
   bool save_conf = false;  ///< predict: a sixth column in the files of save_txt
   bool save_json = false;
-  bool exif = false;   ///< predict: turn pictures upright
-  std::string format;  ///< export: safetensors, official-pth, hf; convert: coco, yolo
+  bool exif = false;                 ///< predict: turn pictures upright
+  std::string format;                ///< export: safetensors, onnx, official-pth, hf; convert: coco, yolo
+  std::string outputs = "official";  ///< export, onnx: official, raw, ultralytics
+  bool grid_sample = false;          ///< export, onnx: GridSample instead of Gather
   /// export: number type of the weights in the file; what its licence is called, empty = what the model's file says
   std::string dtype = "fp32", license;
   bool copy = false;  ///< convert: copies of the pictures instead of links

@@ -5,18 +5,10 @@
 
 #include "core/image/image_size.h"
 #include "core/onnx/onnx_model.h"
+#include "core/onnx/onnx_outputs.h"
 #include "models/graph/model.h"
 
 namespace rtdetr {
-
-/// Whose readers an ONNX file is for. Inputs: `images` [N, 3, H, W], RGB in [0, 1].
-enum class OnnxOutputs {
-  /// And `orig_target_sizes` [N, 2] int64, width and height; `labels` [N, D] int64, `boxes` [N, D, 4] xyxy in pixels,
-  /// `scores` [N, D]: best first, as the official export.
-  kOfficial,
-  kRaw,          ///< `logits` [N, Q, C] before the sigmoid, `pred_boxes` [N, Q, 4] cxcywh in fractions (Hugging Face)
-  kUltralytics,  ///< `output0` [N, D, 6]: cx, cy, w, h in fractions, score, class; best first
-};
 
 struct OnnxExportOptions {
   ImageSize size;

@@ -16,6 +16,7 @@
 #include "core/image/picture.h"
 #include "core/io/file.h"
 #include "core/io/safetensors.h"
+#include "core/onnx/onnx_file.h"
 #include "tests/support/exif_files.h"
 
 using Catch::Matchers::Contains;
@@ -208,7 +209,7 @@ TEST_CASE("mistakes are one line each on stderr, nothing on stdout, and their ow
        "format must be one of coco, yolo, not 'safetensors'"},
       {"convert data=configs/datasets/bccd.yaml format=voc output=x", 2, "format"},
       {"export model=rtdetr-n.yaml format=yolo output=x", 2,
-       "format must be one of safetensors, official-pth, hf, not 'yolo'"},
+       "format must be one of safetensors, onnx, official-pth, hf, not 'yolo'"},
       {"predict model=rtdetr-n.yaml source=x save_conf=true", 2, "save_txt=true; give both"},
       {"convert data=configs/datasets/bccd.yaml format=yolo output=configs", 2, "is there already; name a new folder"},
   };
@@ -310,6 +311,34 @@ TEST_CASE("an exported YAML is a fused model that predicts, and is never written
   const Result refused = run(scratch, "export format=safetensors model=" + file + " output=" + file);
   CHECK(refused.code == 2);
   CHECK_THAT(refused.err, Contains("is the model itself"));
+  for (const auto& entry : fs::directory_iterator(scratch.path))
+    CHECK_THAT(entry.path().filename().string(), !Contains(".tmp-"));
+}
+
+TEST_CASE("an exported ONNX file has the official inputs and outputs, and says what a reader has to know") {
+  const Scratch scratch;
+  const std::string yaml = scratch.write("tiny.yaml", kTinyModel), file = scratch.file("tiny.onnx");
+  const std::string to_file = "export model=" + yaml + " format=onnx imgsz=64,96 json=true output=" + file;
+  const json exported = document_of(run(scratch, to_file));
+  CHECK(exported["max_abs_diff"] < 1e-4);
+  CHECK(exported["imgsz"] == json({64, 96}));
+
+  const auto names = [](const std::vector<OnnxValueInfo>& values) {
+    std::vector<std::string> result;
+    for (const OnnxValueInfo& value : values) result.push_back(value.name);
+    return result;
+  };
+  const OnnxModel model = read_onnx(file);
+  CHECK(names(model.graph.inputs) == std::vector<std::string>{"images", "orig_target_sizes"});
+  CHECK(names(model.graph.outputs) == std::vector<std::string>{"labels", "boxes", "scores"});
+  CHECK(json::parse(model.metadata.at("names")).size() == 3);
+  CHECK(model.metadata.at("imgsz") == "[64, 96]");
+  CHECK_THAT(model.metadata.at("preprocessing"), Contains("64 rows and 96 columns") && Contains("divided by 255"));
+
+  document_of(run(scratch, to_file + " outputs=raw"));
+  CHECK(names(read_onnx(file).graph.outputs) == std::vector<std::string>{"logits", "pred_boxes"});
+  document_of(run(scratch, to_file + " outputs=ultralytics"));
+  CHECK(names(read_onnx(file).graph.outputs) == std::vector<std::string>{"output0"});
   for (const auto& entry : fs::directory_iterator(scratch.path))
     CHECK_THAT(entry.path().filename().string(), !Contains(".tmp-"));
 }

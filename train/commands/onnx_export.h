@@ -1,0 +1,26 @@
+#pragma once
+
+#include <vector>
+
+#include <torch/types.h>
+
+#include "core/base/error.h"
+#include "core/image/image_size.h"
+#include "train/commands/model_source.h"
+#include "train/config/settings.h"
+
+namespace rtdetr {
+
+/// What is exported, and what it is compared on.
+struct OnnxSource {
+  const OpenedModel &original, &fused;
+  ImageSize size;
+  const std::vector<torch::Tensor>& inputs;  ///< each [1, 3, H, W]
+  double tolerance = 0;                      ///< of scores and of boxes as fractions of the picture
+};
+
+/// `export format=onnx`: one file, read back and run before it gets its name.
+/// @throws InternalError  naming the first row that computes something else; nothing is written then
+ExitCode export_onnx(const Settings& settings, const OnnxSource& source);
+
+}  // namespace rtdetr
