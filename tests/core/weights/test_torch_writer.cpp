@@ -1,6 +1,8 @@
 #include "core/weights/torch_writer.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <memory>
 
 #include "core/base/error.h"
 #include "core/io/file.h"

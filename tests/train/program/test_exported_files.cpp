@@ -20,6 +20,7 @@ namespace fs = std::filesystem;
 namespace {
 
 const std::string kOfficial = (kFixtures / "interop/official_v2_bottleneck.yaml").string();
+const std::string kThreeBlocks = (kFixtures / "interop/hf_v2_bottleneck.yaml").string();
 const std::string kPicture = std::string(RTDETR_SOURCE_DIR) + "/data/samples/bccd/images/BloodImage_00007.jpg";
 
 json document_of(const ProgramResult& result) {
@@ -140,7 +141,7 @@ TEST_CASE("an official file is read back as it was written, in a half type too, 
 TEST_CASE("a folder for Hugging Face has three files, is new, and is not left behind half") {
   const TemporaryFolder folder;
   const fs::path out = folder / "hf";
-  const json document = exported(kOfficial, out, {"format=hf", "license=mit"});
+  const json document = exported(kThreeBlocks, out, {"format=hf", "license=mit"});
   std::uintmax_t bytes = 0;
   for (const char* name : {"config.json", "preprocessor_config.json", "model.safetensors"})
     bytes += fs::file_size(out / name);
@@ -157,12 +158,12 @@ TEST_CASE("a folder for Hugging Face has three files, is new, and is not left be
     CHECK(result.code == 2);
     return result.err;
   };
-  CHECK_THAT(refused(kOfficial, out), Contains("is there already"));
+  CHECK_THAT(refused(kThreeBlocks, out), Contains("is there already"));
   CHECK_THAT(refused("rtdetr-n", folder / "no"),
              Contains("cannot hold rtdetr-n") && Contains("official-pth may hold it"));
   CHECK_FALSE(fs::exists(folder / "no"));
-  const ProgramResult wide =
-      run_program({"export", "model=" + kOfficial, "format=hf", "imgsz=64,96", "output=" + (folder / "wide").string()});
+  const ProgramResult wide = run_program(
+      {"export", "model=" + kThreeBlocks, "format=hf", "imgsz=64,96", "output=" + (folder / "wide").string()});
   CHECK(wide.code == 0);
   CHECK_THAT(wide.err, Contains("transformers 5 numbers"));
 }
