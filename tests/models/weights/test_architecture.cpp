@@ -31,7 +31,9 @@ const std::filesystem::path kMiniatures = test::kFixtures / "interop";
 class NamedShapes : public WeightsFile {
  public:
   explicit NamedShapes(const ShapeMap& shapes) {
-    for (const auto& [name, shape] : shapes) tensors_.push_back({name, TensorType::kF32, shape, 0});
+    std::vector<WeightTensor> tensors;
+    for (const auto& [name, shape] : shapes) tensors.push_back({name, TensorType::kF32, shape, 0});
+    hold(std::move(tensors));
   }
   const char* format() const override { return "a test's"; }
   void read(const WeightTensor& tensor, std::span<std::byte>) const override { FAIL(tensor.name); }

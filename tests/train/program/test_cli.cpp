@@ -323,12 +323,12 @@ TEST_CASE("an exported ONNX file has the official inputs and outputs, and says w
   CHECK(exported["max_abs_diff"] < 1e-4);
   CHECK(exported["imgsz"] == json({64, 96}));
 
-  const auto names = [](const std::vector<OnnxValueInfo>& values) {
+  const auto names = [](const std::vector<rtdetr::OnnxValueInfo>& values) {
     std::vector<std::string> result;
-    for (const OnnxValueInfo& value : values) result.push_back(value.name);
+    for (const rtdetr::OnnxValueInfo& value : values) result.push_back(value.name);
     return result;
   };
-  const OnnxModel model = read_onnx(file);
+  const rtdetr::OnnxModel model = rtdetr::read_onnx(file);
   CHECK(names(model.graph.inputs) == std::vector<std::string>{"images", "orig_target_sizes"});
   CHECK(names(model.graph.outputs) == std::vector<std::string>{"labels", "boxes", "scores"});
   CHECK(json::parse(model.metadata.at("names")).size() == 3);
@@ -336,9 +336,9 @@ TEST_CASE("an exported ONNX file has the official inputs and outputs, and says w
   CHECK_THAT(model.metadata.at("preprocessing"), Contains("64 rows and 96 columns") && Contains("divided by 255"));
 
   document_of(run(scratch, to_file + " outputs=raw"));
-  CHECK(names(read_onnx(file).graph.outputs) == std::vector<std::string>{"logits", "pred_boxes"});
+  CHECK(names(rtdetr::read_onnx(file).graph.outputs) == std::vector<std::string>{"logits", "pred_boxes"});
   document_of(run(scratch, to_file + " outputs=ultralytics"));
-  CHECK(names(read_onnx(file).graph.outputs) == std::vector<std::string>{"output0"});
+  CHECK(names(rtdetr::read_onnx(file).graph.outputs) == std::vector<std::string>{"output0"});
   for (const auto& entry : fs::directory_iterator(scratch.path))
     CHECK_THAT(entry.path().filename().string(), !Contains(".tmp-"));
 }
