@@ -35,6 +35,8 @@ struct DetectionModelImpl::Graph {
   bool fused = false;
   BatchCounter counter;
 
+  /// @throws ConfigError  if the model does not take images of that shape
+  void check_images(at::IntArrayRef shape) const;
   /// Runs the rows. @return what the head reads
   std::vector<Tensor> run(const Tensor& images, MapProbe* probe) const;
   OnnxPrediction emit(OnnxBuilder& builder, const OnnxValue& images, const OnnxHeadOptions& options) const;
@@ -102,6 +104,13 @@ void DetectionModelImpl::Graph::plan_releases() {
   for (const int row : backbone_outputs(plan)) steps[row].leaves_backbone = true;
 }
 
+void DetectionModelImpl::Graph::check_images(at::IntArrayRef shape) const {
+  const auto fits = [&](std::int64_t side) { return side > 0 && side % plan.stride == 0; };
+  if (shape.size() == 4 && shape[1] == spec.channels && fits(shape[2]) && fits(shape[3])) return;
+  throw ConfigError("model " + spec.name + " takes images [B, " + std::to_string(spec.channels) +
+                    ", H, W] with H and W multiples of " + std::to_string(plan.stride) + ", found " + c10::str(shape));
+}
+
 std::vector<Tensor> DetectionModelImpl::Graph::run(const Tensor& images, MapProbe* probe) const {
   std::vector<Tensor> maps(steps.size() + 1);  // [0] is the picture, [r + 1] what row r put out
   maps[0] = images;
@@ -122,6 +131,7 @@ std::vector<Tensor> DetectionModelImpl::Graph::run(const Tensor& images, MapProb
 
 OnnxPrediction DetectionModelImpl::Graph::emit(OnnxBuilder& builder, const OnnxValue& images,
                                                const OnnxHeadOptions& options) const {
+  check_images(images.shape);
   std::vector<OnnxValue> maps = {images};
   for (std::size_t r = 0; r < steps.size(); ++r) {
     const Step& step = steps[r];
@@ -156,13 +166,7 @@ DetectionModelImpl::~DetectionModelImpl() = default;
 
 ModelOutput DetectionModelImpl::forward(const torch::Tensor& images, const ForwardOptions& options) {
   Graph& graph = *graph_;
-  const std::int64_t channels = graph.spec.channels, step = stride();
-  const bool right_form = images.dim() == 4 && images.size(1) == channels;
-  if (!right_form || images.size(2) % step || images.size(3) % step || images.size(2) == 0 || images.size(3) == 0) {
-    throw ConfigError("model " + graph.spec.name + " takes images [B, " + std::to_string(channels) +
-                      ", H, W] with H and W multiples of " + std::to_string(step) + ", found " +
-                      c10::str(images.sizes()));
-  }
+  graph.check_images(images.sizes());
   graph.counter.count();
   const std::vector<Tensor> maps = graph.run(images, options.probe);
   RECORD_USER_SCOPE("decoder");

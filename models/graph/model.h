@@ -39,7 +39,8 @@ class DetectionModelImpl : public torch::nn::Module {
   /// What `forward` computes, as operators of an ONNX graph, row by row; their names begin with the row's number and
   /// module, "3.RepC3/". For a fused model.
   /// @param images  [B, 3, H, W], with H and W known
-  /// @throws ModelError  naming the row whose module has no ONNX form
+  /// @throws ConfigError  if the model does not take images of that shape
+  /// @throws ModelError   naming the row whose module has no ONNX form
   OnnxPrediction emit(OnnxBuilder& graph, const OnnxValue& images, const OnnxHeadOptions& options = {}) const;
 
   const Head& head() const;  ///< the last row's module

@@ -29,12 +29,18 @@ torch::ScalarType torch_type(OnnxType type) {
   return type == OnnxType::kFloat16 ? torch::kHalf : torch::kFloat;
 }
 
-OnnxTensor to_onnx(const torch::Tensor& tensor, OnnxType float_type) {
+/// @param role  of the constant, which messages name
+OnnxTensor to_onnx(const std::string& role, const torch::Tensor& tensor, OnnxType float_type) {
   OnnxTensor result;
   torch::Tensor plain = tensor.detach().cpu().contiguous();
   if (plain.is_floating_point()) {
     plain = plain.to(torch_type(float_type));
     result.type = float_type;
+    if (!torch::isfinite(plain).all().item<bool>()) {
+      const bool rounded = torch::isfinite(tensor).all().item<bool>();
+      throw CheckpointError(role + " holds numbers that are not finite" +
+                            (rounded ? " in float16, which ends at 65504" : "") + "; engines would refuse the model");
+    }
   } else {
     RTDETR_CHECK(plain.scalar_type() == torch::kLong, "a constant is made of floating numbers or of int64");
     result.type = OnnxType::kInt64;
@@ -72,37 +78,37 @@ OnnxValue OnnxBuilder::input(const std::string& name, std::vector<std::int64_t> 
   return value;
 }
 
-void OnnxBuilder::output(const OnnxValue& value, const std::string& name) { outputs_.emplace_back(value, name); }
+void OnnxBuilder::output(const OnnxValue& value, const std::string& name) {
+  RTDETR_CHECK(fresh_name(name) == name, "another value is called '" + name + "', as the output should be");
+  outputs_.emplace_back(value, name);
+}
 
 OnnxValue OnnxBuilder::constant(const std::string& role, const torch::Tensor& tensor) {
-  OnnxTensor made = to_onnx(tensor, float_type_);
-  if (tensor.is_floating_point() && !torch::isfinite(tensor).all().item<bool>()) {
-    throw CheckpointError(scope_ + role + " holds numbers that are not finite; engines would refuse the model");
-  }
-  return add_constant(scope_ + role, std::move(made));
+  return add_constant(scope_ + role, tensor, float_type_);
 }
 
 OnnxValue OnnxBuilder::number(double value) {
-  return add_constant(format_double(value), to_onnx(torch::scalar_tensor(value, torch::kDouble), float_type_));
+  return add_constant(format_double(value), torch::scalar_tensor(value, torch::kDouble), float_type_);
 }
 
 OnnxValue OnnxBuilder::integer(std::int64_t value) {
-  return add_constant(std::to_string(value), to_onnx(torch::scalar_tensor(value, torch::kLong), float_type_));
+  return add_constant(std::to_string(value), torch::scalar_tensor(value, torch::kLong), float_type_);
 }
 
 OnnxValue OnnxBuilder::float32_constant(const std::string& role, const torch::Tensor& tensor) {
-  return add_constant(scope_ + role, to_onnx(tensor, OnnxType::kFloat));
+  return add_constant(scope_ + role, tensor, OnnxType::kFloat);
 }
 
 OnnxValue OnnxBuilder::precise_constant(const std::string& role, const torch::Tensor& tensor) {
-  return add_constant(scope_ + role, to_onnx(tensor, precise_type()));
+  return add_constant(scope_ + role, tensor, precise_type());
 }
 
 OnnxValue OnnxBuilder::integers(const std::vector<std::int64_t>& values) {
-  return add_constant(joined(values), to_onnx(torch::tensor(values, torch::kLong), float_type_));
+  return add_constant(joined(values), torch::tensor(values, torch::kLong), float_type_);
 }
 
-OnnxValue OnnxBuilder::add_constant(const std::string& wish, OnnxTensor tensor) {
+OnnxValue OnnxBuilder::add_constant(const std::string& wish, const torch::Tensor& values, OnnxType float_type) {
+  OnnxTensor tensor = to_onnx(wish, values, float_type);
   const std::size_t hash = hash_of(tensor.data);
   const auto [first, last] = constants_.equal_range(hash);
   for (auto it = first; it != last; ++it) {
@@ -158,7 +164,7 @@ OnnxGraph OnnxBuilder::finish(const std::string& name) {
     if (named || std::ranges::none_of(graph_.nodes, gives))
       value = node("Identity", {value}, {value.shape, value.type});
     const std::string present = value.name;
-    rename(present, fresh_name(wish));
+    rename(present, wish);
     graph_.outputs.push_back(value_info(value, wish));
   }
   graph_.name = name;

@@ -69,12 +69,12 @@ class OnnxBuilder {
 
   /// An input of the graph. Axes kBatch are called "N".
   OnnxValue input(const std::string& name, std::vector<std::int64_t> shape, OnnxType type);
-  /// Makes `value` an output of the graph, called `name`.
+  /// Makes `value` an output of the graph, called `name`, as nothing else may be.
   void output(const OnnxValue& value, const std::string& name);
 
   /// A constant named after its role in the present scope ("weight"); equal ones are one. Floating tensors take the
-  /// graph's type. Every number has to be finite.
-  /// @throws CheckpointError  naming it, for one that is not finite
+  /// graph's type. Every number has to be finite in the type that it is written in, here and below.
+  /// @throws CheckpointError  naming it, for one that is not
   OnnxValue constant(const std::string& role, const torch::Tensor& tensor);
   OnnxValue number(double value);                               ///< a scalar of the graph's type
   OnnxValue integer(std::int64_t value);                        ///< an int64 scalar
@@ -98,7 +98,7 @@ class OnnxBuilder {
 
  private:
   std::string fresh_name(const std::string& wish);
-  OnnxValue add_constant(const std::string& wish, OnnxTensor tensor);
+  OnnxValue add_constant(const std::string& wish, const torch::Tensor& values, OnnxType float_type);
   void rename(const std::string& from, const std::string& to);
 
   OnnxType float_type_;

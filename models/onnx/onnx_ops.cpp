@@ -53,9 +53,18 @@ std::int64_t from_front(const OnnxValue& x, std::int64_t axis) { return axis < 0
 
 /// The elements of a shape; kBatch if the batch is among them.
 std::int64_t elements(const Shape& shape) {
+  if (std::ranges::count(shape, OnnxValue::kBatch) > 0) return OnnxValue::kBatch;
   std::int64_t product = 1;
-  for (const std::int64_t size : shape) product = size == OnnxValue::kBatch ? size : product * size;
-  return std::ranges::count(shape, OnnxValue::kBatch) > 0 ? OnnxValue::kBatch : product;
+  for (const std::int64_t size : shape) product *= size;
+  return product;
+}
+
+/// Whether two values may be joined along an axis: they differ in nothing but its size.
+bool join(const OnnxValue& a, const OnnxValue& b, std::size_t along) {
+  if (a.type != b.type || a.rank() != b.rank()) return false;
+  Shape other = b.shape;
+  other.at(along) = a.shape.at(along);
+  return other == a.shape;
 }
 
 /// What Reshape makes of `x`: sizes that 0 copies leave both sides, and -1 is the quotient of the rest.
@@ -91,6 +100,7 @@ OnnxValue max(OnnxBuilder& graph, const OnnxValue& a, const OnnxValue& b) { retu
 OnnxValue min(OnnxBuilder& graph, const OnnxValue& a, const OnnxValue& b) { return elementwise(graph, "Min", a, b); }
 
 OnnxValue equal(OnnxBuilder& graph, const OnnxValue& a, const OnnxValue& b) {
+  RTDETR_CHECK(a.type == b.type, "Equal of two types: " + a.name + ", " + b.name);
   return graph.node("Equal", {a, b}, {joined_shape(a.shape, b.shape), OnnxType::kBool});
 }
 
@@ -149,6 +159,7 @@ OnnxValue pad_right_bottom(OnnxBuilder& graph, const OnnxValue& x) {
 
 OnnxValue matmul(OnnxBuilder& graph, const OnnxValue& a, const OnnxValue& b) {
   RTDETR_CHECK(a.rank() >= 2 && b.rank() >= 2 && a.size(-1) == b.size(-2), a.name + " and " + b.name + " do not fit");
+  RTDETR_CHECK(a.type == b.type, "MatMul of two types: " + a.name + ", " + b.name);
   const Shape rows(a.shape.begin(), a.shape.end() - 2), columns(b.shape.begin(), b.shape.end() - 2);
   Shape shape = joined_shape(rows, columns);
   shape.insert(shape.end(), {a.size(-2), b.size(-1)});
@@ -183,11 +194,15 @@ OnnxValue transpose(OnnxBuilder& graph, const OnnxValue& x, const std::vector<st
 }
 
 OnnxValue concat(OnnxBuilder& graph, const std::vector<OnnxValue>& parts, std::int64_t axis) {
-  Shape shape = parts.front().shape;
-  const auto along = static_cast<std::size_t>(from_front(parts.front(), axis));
+  const OnnxValue& first = parts.front();
+  Shape shape = first.shape;
+  const auto along = static_cast<std::size_t>(from_front(first, axis));
   shape.at(along) = 0;
-  for (const OnnxValue& part : parts) shape[along] += part.size(axis);
-  return graph.node("Concat", parts, {shape, parts.front().type}, {{"axis", axis}});
+  for (const OnnxValue& part : parts) {
+    RTDETR_CHECK(join(first, part, along), first.name + " and " + part.name + " differ in more than the axis to join");
+    shape[along] += part.shape[along];
+  }
+  return graph.node("Concat", parts, {shape, first.type}, {{"axis", axis}});
 }
 
 std::vector<OnnxValue> split(OnnxBuilder& graph, const OnnxValue& x, const std::vector<std::int64_t>& sizes,

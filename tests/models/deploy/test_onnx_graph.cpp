@@ -181,6 +181,14 @@ TEST_CASE(
     for (const OnnxValueInfo& value : *list) CHECK(std::get<std::string>(value.dims.front()) == "N");
 }
 
+TEST_CASE("a size that the model does not take is no graph's either") {
+  const DetectionModel model = fused_model(small_yaml("variant: v2"), torch::kFloat32);
+  const auto size = GENERATE(ImageSize{64, 80}, ImageSize{80, 64}, ImageSize{0, 64});
+  const OnnxExportOptions options{.size = size};
+  CHECK_THROWS_WITH(make_onnx_model(*model, options), Contains("with H and W multiples of 32, found [-1, 3, "));
+  CHECK_THROWS_AS(make_onnx_model(*model, options), ConfigError);
+}
+
 TEST_CASE("a head without an ONNX form is refused by its row") {
   test::TwoLayerHead::offer();
   DetectionModel model = build_model(parse_model_spec(test::TwoLayerHead::kYaml, "two.yaml"));
