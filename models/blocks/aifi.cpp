@@ -62,21 +62,21 @@ Tensor AifiImpl::forward(const Tensor& x) {
 }
 
 OnnxValue AifiImpl::emit_mlp(OnnxBuilder& graph, const OnnxValue& tokens) const {
-  const OnnxValue hidden = emit_activation(graph, graph.emit("linear1", linear1_, tokens), options_.activation);
-  return graph.emit("linear2", linear2_, hidden);
+  const OnnxValue hidden = emit_within_float16(graph, graph.emit("linear1", linear1_, tokens));
+  return graph.emit("linear2", linear2_, emit_activation(graph, hidden, options_.activation));
 }
 
 OnnxValue AifiImpl::emit_tokens(OnnxBuilder& graph, const OnnxValue& tokens, const OnnxValue& position) const {
   if (options_.norm_first) {
     const OnnxValue normed = graph.emit("norm1", norm1_, tokens);
     const OnnxValue placed = onnx::add(graph, normed, position);
-    const OnnxValue x = onnx::add(graph, tokens, graph.emit("attention", attention_, placed, normed));
-    return onnx::add(graph, x, emit_mlp(graph, graph.emit("norm2", norm2_, x)));
+    const OnnxValue x = emit_residual(graph, tokens, graph.emit("attention", attention_, placed, normed));
+    return emit_residual(graph, x, emit_mlp(graph, graph.emit("norm2", norm2_, x)));
   }
   const OnnxValue placed = onnx::add(graph, tokens, position);
-  const OnnxValue mixed = onnx::add(graph, tokens, graph.emit("attention", attention_, placed, tokens));
+  const OnnxValue mixed = emit_residual(graph, tokens, graph.emit("attention", attention_, placed, tokens));
   const OnnxValue x = graph.emit("norm1", norm1_, mixed);
-  return graph.emit("norm2", norm2_, onnx::add(graph, x, emit_mlp(graph, x)));
+  return graph.emit("norm2", norm2_, emit_residual(graph, x, emit_mlp(graph, x)));
 }
 
 OnnxValue AifiImpl::emit(OnnxBuilder& graph, const OnnxValue& x) const {

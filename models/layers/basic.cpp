@@ -5,6 +5,7 @@
 #include <map>
 
 #include "core/base/error.h"
+#include "core/ops/autocast.h"
 #include "models/onnx/onnx_ops.h"
 
 namespace rtdetr {
@@ -58,6 +59,14 @@ OnnxValue emit_activation(OnnxBuilder& graph, const OnnxValue& x, Activation act
       return onnx::unary(graph, "HardSwish", x);
   }
   return x;
+}
+
+OnnxValue emit_within_float16(OnnxBuilder& graph, const OnnxValue& x) {
+  return x.type == OnnxType::kFloat16 ? onnx::clip(graph, x, -kFloat16Max, kFloat16Max) : x;
+}
+
+OnnxValue emit_residual(OnnxBuilder& graph, const OnnxValue& x, const OnnxValue& y) {
+  return emit_within_float16(graph, onnx::add(graph, x, y));
 }
 
 LinearImpl::LinearImpl(std::int64_t in, std::int64_t out) {

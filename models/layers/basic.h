@@ -21,6 +21,10 @@ Activation activation_from_name(const std::string& name);
 /// The activation of `x`, which the caller gives up: it may be overwritten.
 Tensor activate(const Tensor& x, Activation activation);
 OnnxValue emit_activation(OnnxBuilder& graph, const OnnxValue& x, Activation activation);
+/// As within_float16 and residual (core/ops/autocast.h): in a float16 graph no infinity, in every other one no more
+/// nodes.
+OnnxValue emit_within_float16(OnnxBuilder& graph, const OnnxValue& x);
+OnnxValue emit_residual(OnnxBuilder& graph, const OnnxValue& x, const OnnxValue& y);
 
 /// y = x Wᵀ + b. Keys `weight` [out, in], `bias` [out]. Initial values: PyTorch's.
 class LinearImpl : public torch::nn::Module, public InitializesWeights {

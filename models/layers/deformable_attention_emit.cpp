@@ -5,6 +5,7 @@
 #include <torch/torch.h>
 
 #include "core/tensor/check.h"
+#include "models/layers/basic.h"
 #include "models/layers/deformable_attention.h"
 #include "models/onnx/onnx_ops.h"
 
@@ -182,7 +183,7 @@ OnnxValue DeformableAttentionImpl::emit_locations(OnnxBuilder& graph, const Onnx
 OnnxValue DeformableAttentionImpl::emit(OnnxBuilder& graph, const OnnxValue& query, const OnnxValue& reference,
                                         const OnnxValue& memory, const OnnxSampling& sampling) const {
   RTDETR_CHECK(sampling.levels.size() == options_.points.size(), "a number of points for each level");
-  const OnnxValue value = graph.emit("value_proj", value_proj, memory);
+  const OnnxValue value = emit_within_float16(graph, graph.emit("value_proj", value_proj, memory));
   const OnnxValue locations = emit_locations(graph, query, reference);
   const OnnxValue scores = graph.emit("attention_weights", attention_weights, query);
   const OnnxValue weights = onnx::softmax(graph, onnx::reshape(graph, scores, {0, 0, options_.heads, total_points_}));

@@ -180,7 +180,8 @@ OnnxValue layer_norm(OnnxBuilder& graph, const OnnxValue& x, const torch::Tensor
 OnnxValue gelu(OnnxBuilder& graph, const OnnxValue& x) {
   const OnnxValue scaled = div(graph, x, graph.number(std::sqrt(2.0)));
   const OnnxValue raised = add(graph, unary(graph, "Erf", scaled), graph.number(1));
-  return mul(graph, mul(graph, x, raised), graph.number(0.5));
+  // Halved first: twice x may be more than float16 holds.
+  return mul(graph, mul(graph, x, graph.number(0.5)), raised);
 }
 
 OnnxValue reshape(OnnxBuilder& graph, const OnnxValue& x, const std::vector<std::int64_t>& target) {

@@ -4,6 +4,7 @@
 
 #include "core/tensor/check.h"
 #include "models/heads/detr/decoder.h"
+#include "models/layers/basic.h"
 #include "models/onnx/onnx_ops.h"
 
 namespace rtdetr {
@@ -65,7 +66,7 @@ RTDETRDecoderImpl::OnnxQueries RTDETRDecoderImpl::emit_selection(OnnxBuilder& gr
   OnnxValue tokens = memory.tokens;
   if (anchors.valid.defined())
     tokens = onnx::mul(graph, tokens, graph.constant("valid", anchors.valid.to(torch::kDouble)));
-  const OnnxValue projected = graph.emit("enc_output.proj", enc_output_proj_, tokens);
+  const OnnxValue projected = emit_within_float16(graph, graph.emit("enc_output.proj", enc_output_proj_, tokens));
   const OnnxValue features = graph.emit("enc_output.norm", enc_output_norm_, projected);
   const OnnxValue indices = emit_indices(graph, graph.emit("enc_score_head", enc_score_head_, features));
 

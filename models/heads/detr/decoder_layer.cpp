@@ -41,15 +41,14 @@ OnnxValue DecoderLayerImpl::emit(OnnxBuilder& graph, const OnnxValue& content, c
                                  const OnnxSampling& sampling) const {
   const OnnxValue placed = onnx::add(graph, content, position);
   const OnnxValue mixed = graph.emit("self_attn", self_attn_, placed, content);
-  const OnnxValue told = graph.emit("norm1", norm1_, onnx::add(graph, content, mixed));
+  const OnnxValue told = graph.emit("norm1", norm1_, emit_residual(graph, content, mixed));
   const OnnxValue seen =
       graph.emit("cross_attn", cross_attn_, onnx::add(graph, told, position), reference, memory, sampling);
-  const OnnxValue informed = graph.emit("norm2", norm2_, onnx::add(graph, told, seen));
-  const OnnxValue hidden = emit_activation(graph, graph.emit("linear1", linear1_, informed), options_.activation);
-  OnnxValue result = onnx::add(graph, informed, graph.emit("linear2", linear2_, hidden));
-  // float32's numbers stay far below the limit.
-  const bool may_overflow = graph.float_type() == OnnxType::kFloat16;
-  if (options_.clamp_output && may_overflow) result = onnx::clip(graph, result, -kFloat16Max, kFloat16Max);
+  const OnnxValue informed = graph.emit("norm2", norm2_, emit_residual(graph, told, seen));
+  const OnnxValue hidden = emit_within_float16(graph, graph.emit("linear1", linear1_, informed));
+  const OnnxValue active = emit_activation(graph, hidden, options_.activation);
+  // clamp_output asks for no more than this: float32's numbers stay far below the limit.
+  const OnnxValue result = emit_residual(graph, informed, graph.emit("linear2", linear2_, active));
   return graph.emit("norm3", norm3_, result);
 }
 

@@ -5,12 +5,25 @@
 #include <catch2/catch.hpp>
 
 #include "core/base/error.h"
+#include "models/deploy/onnx/evaluator.h"
+#include "models/layers/basic.h"
 #include "models/onnx/onnx_ops.h"
 
 namespace rtdetr {
 namespace {
 
 using Catch::Contains;
+
+/// What `emit` makes of `x` in a float16 graph.
+template <typename Emit>
+torch::Tensor in_float16(const torch::Tensor& x, const Emit& emit) {
+  OnnxBuilder builder(OnnxType::kFloat16);
+  const OnnxValue input = builder.input("x", {OnnxValue::kBatch}, OnnxType::kFloat16);
+  builder.output(emit(builder, input), "y");
+  OnnxModel model;
+  model.graph = builder.finish("half");
+  return OnnxEvaluator(model).run({{"x", x.to(torch::kHalf)}}).at("y");
+}
 
 }  // namespace
 
@@ -63,6 +76,20 @@ TEST_CASE("products and comparisons are of one type", "[onnx]") {
   CHECK_THROWS_AS(onnx::matmul(builder, a, b), InternalError);
   CHECK_THROWS_AS(onnx::equal(builder, a, b), InternalError);
   CHECK_THROWS_AS(onnx::add(builder, a, b), InternalError);
+}
+
+TEST_CASE("a float16 graph has no infinity where the model has none", "[onnx]") {
+  const torch::Tensor large = torch::tensor({60000.0, -60000.0, 40000.0});
+  const torch::Tensor sums =
+      in_float16(large, [](OnnxBuilder& graph, const OnnxValue& x) { return emit_residual(graph, x, x); });
+  CHECK(sums.equal(torch::tensor({65504.0, -65504.0, 65504.0}).to(torch::kHalf)));
+  const torch::Tensor curve =
+      in_float16(large, [](OnnxBuilder& graph, const OnnxValue& x) { return onnx::gelu(graph, x); });
+  CHECK(curve.equal(torch::tensor({60000.0, 0.0, 40000.0}).to(torch::kHalf)));
+
+  OnnxBuilder builder;
+  const OnnxValue x = builder.input("x", {2}, OnnxType::kFloat);
+  CHECK(emit_within_float16(builder, x).name == "x");
 }
 
 }  // namespace rtdetr
