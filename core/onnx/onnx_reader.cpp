@@ -15,9 +15,32 @@ namespace field = onnx_field;
 
 /// Nodes, names and other parts of a file: two bytes of it could ask for 200 of memory.
 constexpr std::int64_t kMostParts = 1 << 20;
+constexpr std::int64_t kIrVersion = 8;
+
+/// Of fields, by their numbers: a bit each.
+using FieldSet = std::uint32_t;
+
+constexpr FieldSet bit(int number) { return number < 32 ? FieldSet{1} << number : 0; }
+
+template <typename... Fields>
+constexpr FieldSet fields(Fields... numbers) {
+  return (bit(numbers) | ... | FieldSet{0});
+}
+
+bool has_all(FieldSet present, FieldSet wanted) { return (present & wanted) == wanted; }
 
 [[noreturn]] void refuse_field(const char* message, const ProtoField& field) {
   throw ProtoFault{"field " + std::to_string(field.number) + " of " + message + " is not one that rtdetr writes"};
+}
+
+/// Reads one of many, and says which it is where it cannot be read.
+template <typename Read>
+auto read_numbered(const char* what, std::size_t index, const Read& read) {
+  try {
+    return read();
+  } catch (const ProtoFault& fault) {
+    throw ProtoFault{"in " + std::string(what) + " " + std::to_string(index) + " (from 0): " + fault.what};
+  }
 }
 
 class ModelParser {
@@ -36,31 +59,28 @@ class ModelParser {
   void metadata(std::string_view bytes, OnnxModel& model);
   OnnxDimension dimension(std::string_view bytes);
 
-  /// Calls `read` for each field of a message.
+  /// Calls `read` for each field of a message, which has those outside `lists` once at most. @return  which it has
   template <typename Read>
-  void each(std::string_view bytes, const Read& read) {
-    ProtoReader fields(bytes);
-    while (const auto next = fields.next()) {
+  FieldSet each(const char* message, std::string_view bytes, FieldSet lists, const Read& read) {
+    FieldSet present = 0;
+    ProtoReader reader(bytes);
+    while (const auto next = reader.next()) {
       if (++parts_ > kMostParts) throw ProtoFault{"it has more than a million parts"};
+      if (bit(next->number) & present & ~lists)
+        throw ProtoFault{"field " + std::to_string(next->number) + " of " + message + " is there twice"};
+      present |= bit(next->number);
       read(*next);
     }
+    return present;
   }
-  std::string text(const ProtoField& field);
-  /// One number, or packed ones.
-  void integers(const ProtoField& field, std::vector<std::int64_t>& values);
 
   std::int64_t parts_ = 0;
 };
 
-std::string ModelParser::text(const ProtoField& field) {
+std::string text(const ProtoField& field) {
   std::string result(field.as_bytes());
-  if (!is_utf8(result)) throw ProtoFault{"a text is not UTF-8"};
+  if (!is_utf8(result)) throw ProtoFault{"the text of field " + std::to_string(field.number) + " is not UTF-8"};
   return result;
-}
-
-void ModelParser::integers(const ProtoField& field, std::vector<std::int64_t>& values) {
-  if (field.kind != 2) return values.push_back(field.as_integer());
-  for (ProtoReader packed(field.bytes); !packed.done();) values.push_back(packed.packed_integer());
 }
 
 OnnxType type_of(std::int64_t number) {
@@ -94,13 +114,12 @@ void check_size(const OnnxTensor& tensor) {
 
 OnnxTensor ModelParser::tensor(std::string_view bytes) {
   OnnxTensor result;
-  bool typed = false;
-  each(bytes, [&](const ProtoField& part) {
+  const FieldSet present = each("a constant", bytes, fields(field::tensor::kDims), [&](const ProtoField& part) {
     if (part.number == field::tensor::kDims) {
-      integers(part, result.dims);
+      result.dims.push_back(
+          part.as_integer());  // packed ones, which could ask for eight times their size, are not ours
     } else if (part.number == field::tensor::kType) {
       result.type = type_of(part.as_integer());
-      typed = true;
     } else if (part.number == field::tensor::kName) {
       result.name = text(part);
     } else if (part.number == field::tensor::kData) {
@@ -111,7 +130,8 @@ OnnxTensor ModelParser::tensor(std::string_view bytes) {
       refuse_field("a constant", part);
     }
   });
-  if (!typed) throw ProtoFault{"the constant '" + result.name + "' has no element type"};
+  if (!has_all(present, fields(field::tensor::kType)))
+    throw ProtoFault{"the constant '" + result.name + "' has no element type"};
   check_size(result);
   return result;
 }
@@ -126,7 +146,7 @@ std::vector<T>& list_in(std::optional<OnnxAttribute>& value) {
 
 void ModelParser::attribute_value(const ProtoField& part, std::optional<OnnxAttribute>& value) {
   namespace attribute = field::attribute;
-  if (part.number == attribute::kIntegers) return integers(part, list_in<std::int64_t>(value));
+  if (part.number == attribute::kIntegers) return list_in<std::int64_t>(value).push_back(part.as_integer());
   if (part.number == attribute::kFloats) return list_in<float>(value).push_back(part.as_float());
   if (value) throw ProtoFault{"an attribute has two values"};
   if (part.number == attribute::kInteger) {
@@ -147,7 +167,7 @@ void ModelParser::attribute(std::string_view bytes, OnnxNode& node) {
   std::string name;
   std::int64_t type = 0;
   std::optional<OnnxAttribute> value;
-  each(bytes, [&](const ProtoField& part) {
+  each("an attribute", bytes, fields(attribute::kFloats, attribute::kIntegers), [&](const ProtoField& part) {
     if (part.number == attribute::kName) {
       name = text(part);
     } else if (part.number == attribute::kType) {
@@ -167,7 +187,8 @@ void ModelParser::attribute(std::string_view bytes, OnnxNode& node) {
 
 OnnxNode ModelParser::node(std::string_view bytes) {
   OnnxNode result;
-  each(bytes, [&](const ProtoField& part) {
+  constexpr FieldSet kLists = fields(field::node::kInputs, field::node::kOutputs, field::node::kAttributes);
+  each("a node", bytes, kLists, [&](const ProtoField& part) {
     if (part.number == field::node::kInputs) {
       result.inputs.push_back(text(part));
     } else if (part.number == field::node::kOutputs) {
@@ -188,7 +209,7 @@ OnnxNode ModelParser::node(std::string_view bytes) {
 
 OnnxDimension ModelParser::dimension(std::string_view bytes) {
   OnnxDimension result = std::int64_t{-1};
-  each(bytes, [&](const ProtoField& part) {
+  const FieldSet present = each("a dimension", bytes, {}, [&](const ProtoField& part) {
     if (part.number == field::dimension::kSize) {
       result = part.as_integer();
     } else if (part.number == field::dimension::kName) {
@@ -199,15 +220,17 @@ OnnxDimension ModelParser::dimension(std::string_view bytes) {
   });
   if (const auto* size = std::get_if<std::int64_t>(&result); size && *size < 0)
     throw ProtoFault{"a dimension has neither a size nor a name"};
+  if (has_all(present, fields(field::dimension::kSize, field::dimension::kName)))
+    throw ProtoFault{"a dimension has a size and a name"};
   return result;
 }
 
 void ModelParser::tensor_type(std::string_view bytes, OnnxValueInfo& value) {
-  each(bytes, [&](const ProtoField& part) {
+  const FieldSet present = each("a tensor's type", bytes, {}, [&](const ProtoField& part) {
     if (part.number == field::tensor_type::kElement) {
       value.type = type_of(part.as_integer());
     } else if (part.number == field::tensor_type::kShape) {
-      each(part.as_bytes(), [&](const ProtoField& axis) {
+      each("a shape", part.as_bytes(), fields(field::shape::kDimensions), [&](const ProtoField& axis) {
         if (axis.number != field::shape::kDimensions) refuse_field("a shape", axis);
         value.dims.push_back(dimension(axis.as_bytes()));
       });
@@ -215,16 +238,18 @@ void ModelParser::tensor_type(std::string_view bytes, OnnxValueInfo& value) {
       refuse_field("a tensor's type", part);
     }
   });
+  if (!has_all(present, fields(field::tensor_type::kElement, field::tensor_type::kShape)))
+    throw ProtoFault{"the input or output '" + value.name + "' has no element type or no shape"};
 }
 
 OnnxValueInfo ModelParser::value(std::string_view bytes) {
   OnnxValueInfo result;
   bool typed = false;
-  each(bytes, [&](const ProtoField& part) {
+  each("an input or output", bytes, {}, [&](const ProtoField& part) {
     if (part.number == field::value::kName) {
       result.name = text(part);
     } else if (part.number == field::value::kType) {
-      each(part.as_bytes(), [&](const ProtoField& kind) {
+      each("a type", part.as_bytes(), {}, [&](const ProtoField& kind) {
         if (kind.number != field::type::kTensor) refuse_field("a type", kind);
         tensor_type(kind.as_bytes(), result);
         typed = true;
@@ -238,18 +263,21 @@ OnnxValueInfo ModelParser::value(std::string_view bytes) {
 }
 
 OnnxGraph ModelParser::graph(std::string_view bytes) {
+  namespace names = field::graph;
   OnnxGraph result;
-  each(bytes, [&](const ProtoField& part) {
-    if (part.number == field::graph::kNodes) {
-      result.nodes.push_back(node(part.as_bytes()));
-    } else if (part.number == field::graph::kName) {
+  constexpr FieldSet kLists = fields(names::kNodes, names::kInitializers, names::kInputs, names::kOutputs);
+  each("the graph", bytes, kLists, [&](const ProtoField& part) {
+    if (part.number == names::kNodes) {
+      result.nodes.push_back(read_numbered("node", result.nodes.size(), [&] { return node(part.as_bytes()); }));
+    } else if (part.number == names::kName) {
       result.name = text(part);
-    } else if (part.number == field::graph::kInitializers) {
-      result.initializers.push_back(tensor(part.as_bytes()));
-    } else if (part.number == field::graph::kInputs) {
-      result.inputs.push_back(value(part.as_bytes()));
-    } else if (part.number == field::graph::kOutputs) {
-      result.outputs.push_back(value(part.as_bytes()));
+    } else if (part.number == names::kInitializers) {
+      result.initializers.push_back(
+          read_numbered("constant", result.initializers.size(), [&] { return tensor(part.as_bytes()); }));
+    } else if (part.number == names::kInputs) {
+      result.inputs.push_back(read_numbered("input", result.inputs.size(), [&] { return value(part.as_bytes()); }));
+    } else if (part.number == names::kOutputs) {
+      result.outputs.push_back(read_numbered("output", result.outputs.size(), [&] { return value(part.as_bytes()); }));
     } else {
       refuse_field("the graph", part);
     }
@@ -258,18 +286,19 @@ OnnxGraph ModelParser::graph(std::string_view bytes) {
 }
 
 void ModelParser::opset(std::string_view bytes, OnnxModel& model) {
-  each(bytes, [&](const ProtoField& part) {
+  const FieldSet present = each("the operator set", bytes, {}, [&](const ProtoField& part) {
     if (part.number == field::opset::kVersion) {
       model.opset = part.as_integer();
     } else if (part.number != field::opset::kDomain || !part.as_bytes().empty()) {
       throw ProtoFault{"it uses operators of another domain than ONNX's own"};
     }
   });
+  if (!has_all(present, fields(field::opset::kVersion))) throw ProtoFault{"its operator set has no version"};
 }
 
 void ModelParser::metadata(std::string_view bytes, OnnxModel& model) {
   std::string key, value;
-  each(bytes, [&](const ProtoField& part) {
+  each("the metadata", bytes, {}, [&](const ProtoField& part) {
     if (part.number == field::entry::kKey) {
       key = text(part);
     } else if (part.number == field::entry::kValue) {
@@ -283,17 +312,16 @@ void ModelParser::metadata(std::string_view bytes, OnnxModel& model) {
 
 OnnxModel ModelParser::model(std::string_view bytes) {
   OnnxModel result;
-  int graphs = 0, opsets = 0;
-  each(bytes, [&](const ProtoField& part) {
+  const FieldSet present = each("the model", bytes, fields(field::model::kMetadata), [&](const ProtoField& part) {
     if (part.number == field::model::kIrVersion) {
       result.ir_version = part.as_integer();
     } else if (part.number == field::model::kProducerName) {
       result.producer_name = text(part);
     } else if (part.number == field::model::kProducerVersion) {
       result.producer_version = text(part);
-    } else if (part.number == field::model::kGraph && ++graphs == 1) {
+    } else if (part.number == field::model::kGraph) {
       result.graph = graph(part.as_bytes());
-    } else if (part.number == field::model::kOpsets && ++opsets == 1) {
+    } else if (part.number == field::model::kOpsets) {
       opset(part.as_bytes(), result);
     } else if (part.number == field::model::kMetadata) {
       metadata(part.as_bytes(), result);
@@ -301,24 +329,28 @@ OnnxModel ModelParser::model(std::string_view bytes) {
       refuse_field("the model", part);
     }
   });
-  if (graphs == 0 || opsets == 0) throw ProtoFault{"it has no graph, or does not say which operators it means"};
+  if (!has_all(present, fields(field::model::kIrVersion)) || result.ir_version != kIrVersion)
+    throw ProtoFault{"its IR version is not " + std::to_string(kIrVersion)};
+  if (!has_all(present, fields(field::model::kGraph, field::model::kOpsets)))
+    throw ProtoFault{"it has no graph, or does not say which operators it means"};
   return result;
 }
 
 /// Every name is given once, and before it is used.
 void check_names(const OnnxGraph& graph) {
   std::set<std::string_view> known;
-  const auto give = [&](const std::string& name) {
-    if (name.empty() || !known.insert(name).second) throw ProtoFault{"the value '" + name + "' is given twice"};
+  const auto give = [&](const std::string& name, const std::string& giver) {
+    if (name.empty()) throw ProtoFault{giver + " has no name"};
+    if (!known.insert(name).second) throw ProtoFault{"the value '" + name + "' is given twice"};
   };
   const auto use = [&](const std::string& name, const std::string& user) {
     if (!name.empty() && !known.contains(name)) throw ProtoFault{user + " uses '" + name + "', which nothing gives"};
   };
-  for (const OnnxValueInfo& input : graph.inputs) give(input.name);
-  for (const OnnxTensor& constant : graph.initializers) give(constant.name);
+  for (const OnnxValueInfo& input : graph.inputs) give(input.name, "an input");
+  for (const OnnxTensor& constant : graph.initializers) give(constant.name, "a constant");
   for (const OnnxNode& node : graph.nodes) {
     for (const std::string& name : node.inputs) use(name, node.name);
-    for (const std::string& name : node.outputs) give(name);
+    for (const std::string& name : node.outputs) give(name, "an output of " + node.name);
   }
   for (const OnnxValueInfo& output : graph.outputs) {
     if (!known.contains(output.name)) throw ProtoFault{"nothing gives the output '" + output.name + "'"};
@@ -326,25 +358,6 @@ void check_names(const OnnxGraph& graph) {
 }
 
 }  // namespace
-
-std::size_t onnx_element_size(OnnxType type) {
-  switch (type) {
-    case OnnxType::kUint8:
-    case OnnxType::kInt8:
-    case OnnxType::kBool:
-      return 1;
-    case OnnxType::kFloat16:
-    case OnnxType::kBfloat16:
-      return 2;
-    case OnnxType::kFloat:
-    case OnnxType::kInt32:
-      return 4;
-    case OnnxType::kInt64:
-    case OnnxType::kDouble:
-      return 8;
-  }
-  throw InternalError("no ONNX element type has the number " + std::to_string(static_cast<int>(type)));
-}
 
 OnnxModel parse_onnx(std::string_view bytes, const std::string& origin) {
   try {
@@ -354,11 +367,6 @@ OnnxModel parse_onnx(std::string_view bytes, const std::string& origin) {
   } catch (const ProtoFault& fault) {
     throw CheckpointError(origin + ": is not an ONNX file that rtdetr wrote, or is damaged: " + fault.what);
   }
-}
-
-OnnxModel read_onnx(const std::filesystem::path& file) {
-  const std::string bytes = read_text_file(file, std::size_t{1} << 31);
-  return parse_onnx(bytes, file.string());
 }
 
 }  // namespace rtdetr

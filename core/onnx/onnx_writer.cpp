@@ -121,28 +121,22 @@ ProtoMessage model_head(const OnnxModel& model, std::uint64_t graph_size) {
 
 }  // namespace
 
-void stream_onnx(const OnnxModel& model, const std::function<void(std::string_view)>& sink) {
+void stream_onnx(const OnnxModel& model, const std::function<void(std::string_view)>& sink, std::uint64_t limit) {
   const ProtoMessage graph = graph_message(model.graph);
   const std::vector<std::string> heads = constant_heads(model.graph);
-  std::uint64_t size = graph.bytes().size();
-  for (std::size_t k = 0; k < heads.size(); ++k) size += heads[k].size() + model.graph.initializers[k].data.size();
-  const ProtoMessage front = model_head(model, size);
-  constexpr std::uint64_t kLimit = std::uint64_t{1} << 31;
-  if (size + front.bytes().size() >= kLimit)
-    throw ConfigError("the model has " + std::to_string(size) +
-                      " bytes, and an ONNX file holds less than 2 GiB; cut it " +
-                      "(decoder_layers=) or export safetensors");
+  std::uint64_t graph_size = graph.bytes().size();
+  for (std::size_t k = 0; k < heads.size(); ++k)
+    graph_size += heads[k].size() + model.graph.initializers[k].data.size();
+  const ProtoMessage front = model_head(model, graph_size);
+  if (const std::uint64_t size = graph_size + front.bytes().size(); size > limit)
+    throw ConfigError("the model would be a file of " + std::to_string(size) + " bytes, and an ONNX file holds " +
+                      std::to_string(limit) + "; cut it (decoder_layers=) or export safetensors");
   sink(front.bytes());
   sink(graph.bytes());
   for (std::size_t k = 0; k < heads.size(); ++k) {
     sink(heads[k]);
     sink(text_of(model.graph.initializers[k].data));
   }
-}
-
-void write_onnx(const std::filesystem::path& file, const OnnxModel& model, const AtomicWriteOptions& options) {
-  write_file_atomically(
-      file, [&](FileSink& sink) { stream_onnx(model, [&](std::string_view piece) { sink.write(piece); }); }, options);
 }
 
 }  // namespace rtdetr

@@ -56,9 +56,6 @@ class ProtoReader {
   explicit ProtoReader(std::string_view message) : rest_(message) {}
   /// @return  nullopt at the end  @throws ProtoFault  for bytes that are no field
   std::optional<ProtoField> next();
-  /// The next of a row of varints without tags, as packed fields hold them; only where done() is false.
-  std::int64_t packed_integer() { return static_cast<std::int64_t>(number()); }
-  bool done() const { return rest_.empty(); }
 
  private:
   std::uint64_t number();

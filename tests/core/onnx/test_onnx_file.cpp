@@ -130,8 +130,12 @@ TEST_CASE("an ONNX file that does not keep its own promises is refused", "[onnx]
   refused([](OnnxModel& m) { m.graph.initializers[0].dims = {3}; }, "'c' has 8 bytes, and its shape asks for 12");
   refused([](OnnxModel& m) { m.graph.initializers[0].dims = {-2}; }, "'c' has no possible shape");
   refused([](OnnxModel& m) { m.graph.initializers[0].dims = {std::int64_t{1} << 62, 2}; }, "'c' has no possible shape");
-  refused([](OnnxModel& m) { m.graph.initializers[0].type = OnnxType{8}; }, "element type 8");
+  refused([](OnnxModel& m) { m.graph.initializers[0].type = OnnxType{8}; },
+          "in constant 0 (from 0): the element type 8");
   refused([](OnnxModel& m) { m.graph.initializers[1].name = "c"; }, "'c' is given twice");
+  refused([](OnnxModel& m) { m.graph.initializers[0].name = ""; }, "a constant has no name");
+  refused([](OnnxModel& m) { m.graph.nodes[1].outputs[1] = ""; }, "an output of 0.Add/Odd has no name");
+  refused([](OnnxModel& m) { m.graph.nodes[1].op = "\xFF"; }, "in node 1 (from 0): the text of field 4 is not UTF-8");
   refused([](OnnxModel& m) { m.graph.nodes[0].inputs[0] = "y"; }, "0.Add/Add uses 'y', which nothing gives");
   refused([](OnnxModel& m) { m.graph.outputs[0].name = "z"; }, "nothing gives the output 'z'");
   refused([](OnnxModel& m) { m.graph.nodes[0].outputs.clear(); }, "no operator or no output");
@@ -142,11 +146,62 @@ TEST_CASE("an ONNX file that does not keep its own promises is refused", "[onnx]
 TEST_CASE("an ONNX file with what rtdetr does not write is refused", "[onnx]") {
   const std::string whole = bytes_of(sample());
   CHECK_THROWS_WITH(parsed(whole + "\x32\x01 "), Contains("field 6 of the model"));
-  CHECK_THROWS_WITH(parsed(whole + "\x3A\x00"s), Contains("field 7 of the model"));
+  CHECK_THROWS_WITH(parsed(whole + "\x3A\x00"s), Contains("field 7 of the model is there twice"));
   CHECK_THROWS_WITH(parsed("\x42\x06\x0A\x04msft" + whole), Contains("another domain"));
   CHECK_THROWS_WITH(parsed("\x0B" + whole), Contains("of the kind 3"));
   CHECK_THROWS_WITH(parsed("\x0A\x00"s + whole), Contains("field 1 is not an integer"));
   CHECK_THROWS_WITH(parsed("\x08" + std::string(10, '\xFF')), Contains("more than 64 bits"));
+}
+
+TEST_CASE("an ONNX file that lacks something, or says it twice, is refused", "[onnx]") {
+  const std::string whole = bytes_of(sample()), behind_version = whole.substr(2), behind_opset = whole.substr(8);
+  REQUIRE(whole.substr(0, 8) == "\x08\x08\x42\x04\x0A\x00\x10\x11"s);
+  CHECK_THROWS_WITH(parsed(behind_version), Contains("IR version is not 8"));
+  CHECK_THROWS_WITH(parsed("\x08\x07" + behind_version), Contains("IR version is not 8"));
+  CHECK_THROWS_WITH(parsed("\x08\x08" + whole), Contains("field 1 of the model is there twice"));
+  CHECK_THROWS_WITH(parsed("\x08\x08\x42\x02\x0A\x00"s + behind_opset), Contains("operator set has no version"));
+  CHECK_THROWS_WITH(parsed("\x08\x08" + behind_opset), Contains("does not say which operators"));
+
+  const auto with_input = [&](const ProtoMessage& type) {
+    ProtoMessage opset, value, graph, model;
+    opset.varint(2, 17);
+    value.text(1, "x").message(2, type);
+    graph.message(11, value);
+    return model.varint(1, 8).message(8, opset).message(7, graph).bytes();
+  };
+  ProtoMessage element, shape, whole_tensor, size_and_name, odd_shape, odd_tensor;
+  element.varint(1, 1);
+  shape.message(2, ProtoMessage());
+  whole_tensor.varint(1, 1).message(2, ProtoMessage());
+  size_and_name.varint(1, 5).text(2, "N");
+  odd_shape.message(1, size_and_name);
+  odd_tensor.varint(1, 1).message(2, odd_shape);
+  const auto typed = [](const ProtoMessage& tensor) { return ProtoMessage().message(1, tensor); };
+  CHECK(parsed(with_input(typed(whole_tensor))).graph.inputs[0].dims.empty());
+  for (const ProtoMessage& half : {element, shape})
+    CHECK_THROWS_WITH(parsed(with_input(typed(half))), Contains("'x' has no element type or no shape"));
+  CHECK_THROWS_WITH(parsed(with_input(typed(odd_tensor))), Contains("in input 0 (from 0): a dimension has a size and"));
+  CHECK_THROWS_WITH(parsed(with_input(typed(whole_tensor).message(1, whole_tensor))),
+                    Contains("field 1 of a type is there twice"));
+}
+
+TEST_CASE("an ONNX file of 2 GiB is neither written nor read", "[onnx]") {
+  CHECK(kMostOnnxBytes == 2'147'483'647);
+  const TemporaryFolder folder;
+  write_onnx(folder / "m.onnx", sample());
+  const std::uint64_t size = std::filesystem::file_size(folder / "m.onnx");
+  CHECK(read_onnx(folder / "m.onnx", size).opset == 17);
+  CHECK_THROWS_AS(read_onnx(folder / "m.onnx", size - 1), CheckpointError);
+  CHECK_THROWS_WITH(read_onnx(folder / "m.onnx", size - 1), Contains("m.onnx: has " + std::to_string(size) + " bytes"));
+  CHECK_THROWS_AS(read_onnx(folder / "none.onnx"), IoError);
+
+  const auto write_within = [](std::uint64_t limit) {
+    stream_onnx(
+        sample(), [](std::string_view) {}, limit);
+  };
+  CHECK_NOTHROW(write_within(size));
+  CHECK_THROWS_AS(write_within(size - 1), ConfigError);
+  CHECK_THROWS_WITH(write_within(size - 1), Contains("a file of " + std::to_string(size) + " bytes"));
 }
 
 TEST_CASE("a small ONNX file cannot ask for much memory", "[onnx]") {
@@ -156,4 +211,10 @@ TEST_CASE("a small ONNX file cannot ask for much memory", "[onnx]") {
   ProtoMessage model;
   model.message(7, graph);
   CHECK_THROWS_WITH(parsed(model.bytes()), Contains("more than a million parts"));
+
+  ProtoMessage packed, one, constants;
+  packed.text(1, std::string(100, '\x01'));  // dims, a byte each
+  one.message(5, packed);
+  constants.message(7, one);
+  CHECK_THROWS_WITH(parsed(constants.bytes()), Contains("field 1 is not an integer"));
 }
