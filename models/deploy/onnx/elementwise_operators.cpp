@@ -55,22 +55,22 @@ Values onnx_clip(const OnnxCall& call) {
 }
 
 Values onnx_identity(const OnnxCall& call) { return {call.input(0)}; }
-Values onnx_floor(const OnnxCall& call) { return {call.input(0).floor()}; }
-Values onnx_log(const OnnxCall& call) { return {call.input(0).log()}; }
-Values onnx_erf(const OnnxCall& call) { return {call.input(0).erf()}; }
-Values onnx_sigmoid(const OnnxCall& call) { return {call.input(0).sigmoid()}; }
+Values onnx_floor(const OnnxCall& call) { return {call.floating(0).floor()}; }
+Values onnx_log(const OnnxCall& call) { return {call.floating(0).log()}; }
+Values onnx_erf(const OnnxCall& call) { return {call.floating(0).erf()}; }
+Values onnx_sigmoid(const OnnxCall& call) { return {call.floating(0).sigmoid()}; }
 Values onnx_relu(const OnnxCall& call) { return {call.input(0).relu()}; }
-Values onnx_leaky_relu(const OnnxCall& call) { return {torch::leaky_relu(call.input(0), call.number("alpha", 0.01))}; }
+Values onnx_leaky_relu(const OnnxCall& call) {
+  return {torch::leaky_relu(call.floating(0), call.number("alpha", 0.01))};
+}
 /// x · max(0, min(1, x / 6 + 1/2))
 Values onnx_hard_swish(const OnnxCall& call) {
-  const Tensor& x = call.input(0);
+  const Tensor& x = call.floating(0);
   return {x * (x / 6 + 0.5).clamp(0, 1)};
 }
 
 /// Floats are cut towards zero.
-Values onnx_cast(const OnnxCall& call) {
-  return {call.input(0).to(call.type_of(static_cast<OnnxType>(call.required_integer("to"))))};
-}
+Values onnx_cast(const OnnxCall& call) { return {call.input(0).to(call.type_of(call.required_integer("to")))}; }
 
 }  // namespace
 

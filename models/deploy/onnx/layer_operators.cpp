@@ -25,6 +25,11 @@ struct Windows {
     dilation = call.integers("dilations", {1, 1});
     const Integers pads = call.integers("pads", {0, 0, 0, 0});
     call.check(stride.size() == 2 && dilation.size() == 2 && pads.size() == 4, "has attributes of another rank");
+    const auto from = [&](std::int64_t least, const Integers& values) {
+      return std::all_of(values.begin(), values.end(), [&](std::int64_t value) { return value >= least; });
+    };
+    call.check(from(1, kernel) && from(1, stride) && from(1, dilation), "has an empty kernel, or strides of nothing");
+    call.check(from(0, pads), "has pads below 0");
     begin = {pads[0], pads[1]};
     end = {pads[2], pads[3]};
   }
@@ -70,7 +75,7 @@ Values onnx_max_pool(const OnnxCall& call) {
 
 /// The mean of the cells that a window has in the map; with `count_include_pad` of those in the padding too.
 Values onnx_average_pool(const OnnxCall& call) {
-  const Tensor& x = call.input(0);
+  const Tensor& x = call.floating(0);
   const Windows windows(call, call.integers("kernel_shape", {}));
   const bool ceil_mode = call.integer("ceil_mode", 0) != 0, count_padding = call.integer("count_include_pad", 0) != 0;
   const auto mean = [&](const Tensor& padded) { return torch::avg_pool2d(padded, windows.kernel, windows.stride); };

@@ -1,14 +1,51 @@
 #include "models/deploy/onnx/operators.h"
 
+#include <optional>
+
 #include <torch/torch.h>
 
 #include "core/base/error.h"
 
 namespace rtdetr {
 
+namespace {
+
+/// As torch_type, and nothing for a type that is not known.
+std::optional<torch::ScalarType> known_type(OnnxType type, torch::ScalarType floats) {
+  const bool exact = floats == torch::kFloat64;
+  switch (type) {
+    case OnnxType::kFloat:
+      return floats;
+    case OnnxType::kFloat16:
+      return exact ? floats : torch::kFloat16;
+    case OnnxType::kBfloat16:
+      return exact ? floats : torch::kBFloat16;
+    case OnnxType::kDouble:
+      return torch::kFloat64;
+    case OnnxType::kUint8:
+      return torch::kUInt8;
+    case OnnxType::kInt8:
+      return torch::kInt8;
+    case OnnxType::kInt32:
+      return torch::kInt32;
+    case OnnxType::kInt64:
+      return torch::kInt64;
+    case OnnxType::kBool:
+      return torch::kBool;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 const torch::Tensor& OnnxCall::input(std::size_t i) const {
   check(has(i), "needs its input " + std::to_string(i));
   return inputs_[i];
+}
+
+const torch::Tensor& OnnxCall::floating(std::size_t i) const {
+  check(input(i).is_floating_point(), "is known for floating numbers only");
+  return input(i);
 }
 
 std::vector<std::int64_t> OnnxCall::integers(std::size_t i) const {
@@ -61,7 +98,12 @@ std::int64_t OnnxCall::axis(const std::string& name, std::int64_t fallback, std:
   return given < 0 ? given + rank : given;
 }
 
-torch::ScalarType OnnxCall::type_of(OnnxType type) const { return torch_type(type, floats_); }
+torch::ScalarType OnnxCall::type_of(std::int64_t number) const {
+  const auto type = static_cast<OnnxType>(number);
+  const std::optional<torch::ScalarType> known = known_type(type, floats_);
+  check(known && static_cast<std::int64_t>(type) == number, "data type " + std::to_string(number) + " is not known");
+  return *known;
+}
 
 void OnnxCall::check_one_type() const {
   for (std::size_t i = 1; i < count(); ++i) {
@@ -77,31 +119,13 @@ void OnnxCall::refuse(const std::string& rule) const {
 }
 
 torch::ScalarType torch_type(OnnxType type, torch::ScalarType floats) {
-  const bool exact = floats == torch::kFloat64;
-  switch (type) {
-    case OnnxType::kFloat:
-      return floats;
-    case OnnxType::kFloat16:
-      return exact ? floats : torch::kFloat16;
-    case OnnxType::kBfloat16:
-      return exact ? floats : torch::kBFloat16;
-    case OnnxType::kDouble:
-      return torch::kFloat64;
-    case OnnxType::kUint8:
-      return torch::kUInt8;
-    case OnnxType::kInt8:
-      return torch::kInt8;
-    case OnnxType::kInt32:
-      return torch::kInt32;
-    case OnnxType::kInt64:
-      return torch::kInt64;
-    case OnnxType::kBool:
-      return torch::kBool;
-  }
+  if (const auto known = known_type(type, floats)) return *known;
   throw CheckpointError("ONNX: data type " + std::to_string(static_cast<int>(type)) + " is not known");
 }
 
 torch::Tensor counted_from_the_front(const OnnxCall& call, const torch::Tensor& indices, std::int64_t size) {
+  call.check(indices.scalar_type() == torch::kInt64 || indices.scalar_type() == torch::kInt32,
+             "indices must be int32 or int64");
   const bool inside = indices.numel() == 0 ||
                       (indices.min().item<std::int64_t>() >= -size && indices.max().item<std::int64_t>() < size);
   call.check(inside, "an index lies outside the " + std::to_string(size) + " entries of its axis");

@@ -23,6 +23,7 @@ class OnnxCall {
   std::size_t outputs() const { return node_.outputs.size(); }
   bool has(std::size_t i) const { return i < inputs_.size() && inputs_[i].defined(); }
   const torch::Tensor& input(std::size_t i) const;          ///< refuses one that is left out
+  const torch::Tensor& floating(std::size_t i) const;       ///< refuses other types
   std::vector<std::int64_t> integers(std::size_t i) const;  ///< the values of an int64 input of at most one axis
   std::int64_t axis(const std::string& name, std::int64_t fallback, std::int64_t rank) const;  ///< in [0, rank)
 
@@ -32,8 +33,8 @@ class OnnxCall {
   std::string text(const std::string& name, const std::string& fallback) const;
   std::vector<std::int64_t> integers(const std::string& name, const std::vector<std::int64_t>& fallback) const;
 
-  /// The type that floats are computed in where the graph names one: float32 and float16 are float64 in a precise run.
-  torch::ScalarType type_of(OnnxType type) const;
+  /// The type behind TensorProto's number; float32 and float16 are float64 in a precise run.
+  torch::ScalarType type_of(std::int64_t number) const;
   /// The inputs have one type, as ONNX wants it: nothing is converted silently.
   void check_one_type() const;
   void check(bool condition, const std::string& rule) const {
@@ -62,7 +63,7 @@ constexpr std::size_t kAnyNumber = 1000;  ///< of inputs
 /// LibTorch's name of a type. @param floats  of kFloat and the half types: kFloat32 = as they are, or kFloat64
 torch::ScalarType torch_type(OnnxType type, torch::ScalarType floats);
 
-/// -n … -1 count from the end. @param size  n; others than [-n, n) are refused
+/// -n … -1 count from the end. @param size  n; others than [-n, n), and other types than int32 and int64, are refused
 torch::Tensor counted_from_the_front(const OnnxCall& call, const torch::Tensor& indices, std::int64_t size);
 
 /// The table by family. @return nullptr if no operator of that name is known

@@ -57,7 +57,8 @@ Values onnx_gather_nd(const OnnxCall& call) {
   std::int64_t images = 1;
   for (const auto size : batch) images *= size;
   const Tensor first = torch::arange(images, place.options()).mul(places).unsqueeze(1);  // of each image's places
-  const Tensor rows = (place.reshape({images, -1}) + first).flatten();
+  const std::int64_t each = images == 0 ? 0 : place.numel() / images;
+  const Tensor rows = (place.reshape({images, each}) + first).flatten();
   const Integers rest = part_of(x.sizes(), axes_used, x.dim());
   const Integers shape = joined(part_of(indices.sizes(), 0, indices.dim() - 1), rest);
   return {x.reshape(joined({images * places}, rest)).index_select(0, rows).reshape(shape)};

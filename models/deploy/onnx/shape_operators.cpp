@@ -101,6 +101,7 @@ Values onnx_split(const OnnxCall& call) {
   const bool whole = std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0}) == x.size(axis) &&
                      std::all_of(sizes.begin(), sizes.end(), [](auto size) { return size >= 0; });
   call.check(whole, "the parts do not make up the axis");
+  call.check(static_cast<std::int64_t>(sizes.size()) == count, "has not one output for each part");
   return x.split_with_sizes(sizes, axis);
 }
 

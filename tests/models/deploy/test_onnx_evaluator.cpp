@@ -59,8 +59,12 @@ RecordedNode recorded_node(const json& record, const rtdetr::TensorMap& tensors)
   return result;
 }
 
-OnnxModel model_of(const std::vector<OnnxNode>& nodes) {
+/// @param sizes  a constant of that name
+OnnxModel model_of(const std::vector<OnnxNode>& nodes, const std::vector<std::int64_t>& sizes = {}) {
   OnnxModel model;
+  const auto bytes = std::as_bytes(std::span(sizes));
+  model.graph.initializers = {
+      {"sizes", OnnxType::kInt64, {static_cast<std::int64_t>(sizes.size())}, {bytes.begin(), bytes.end()}}};
   model.graph.nodes = nodes;
   model.graph.inputs = {{"x", OnnxType::kFloat, {}}};
   model.graph.outputs = {{"y", OnnxType::kFloat, {}}};
@@ -133,6 +137,29 @@ TEST_CASE("what an evaluation does not know is refused by name") {
   CHECK_THROWS_AS(OnnxEvaluator(newer), rtdetr::CheckpointError);
 }
 
+TEST_CASE("a window without cells, steps or a map around it is refused") {
+  using Integers = std::vector<std::int64_t>;
+  const auto [attribute, value, why] =
+      GENERATE(table<std::string, Integers, std::string>({{"strides", {0, 0}, "strides of nothing"},
+                                                          {"strides", {1, -1}, "strides of nothing"},
+                                                          {"dilations", {0, 1}, "strides of nothing"},
+                                                          {"kernel_shape", {0, 2}, "an empty kernel"},
+                                                          {"pads", {0, 0, -1, 0}, "pads below 0"}}));
+  std::map<std::string, OnnxAttribute> attributes{{"kernel_shape", Integers{2, 2}}};
+  attributes[attribute] = value;
+  for (const std::int64_t ceil_mode : {0, 1}) {
+    attributes["ceil_mode"] = ceil_mode;
+    const OnnxModel model = model_of({{"MaxPool", "2.Pool", {"x"}, {"y"}, attributes}});
+    CHECK_THROWS_WITH(run_on(model, torch::ones({1, 1, 4, 4})), Contains("'2.Pool' (MaxPool") && Contains(why));
+  }
+}
+
+TEST_CASE("rows of no picture are none") {
+  OnnxModel model = model_of({{"GatherND", "rows", {"x", "places"}, {"y"}, {{"batch_dims", std::int64_t{1}}}}});
+  model.graph.initializers = {{"places", OnnxType::kInt64, {0, 2, 1}, {}}};
+  CHECK(run_on(model, torch::ones({0, 5, 3})).at("y").sizes() == torch::IntArrayRef({0, 2, 3}));
+}
+
 TEST_CASE("a node that cannot take its inputs is named, with their shapes") {
   const auto two = [](const char* op, std::map<std::string, OnnxAttribute> attributes) {
     return model_of({{op, "4.Block/node", {"x"}, {"y"}, std::move(attributes)}});
@@ -149,6 +176,19 @@ TEST_CASE("a node that cannot take its inputs is named, with their shapes") {
   CHECK_THROWS_WITH(run_on(outside, torch::ones({5})), Contains("an index lies outside the 5 entries"));
   const OnnxModel unequal = model_of({{"Split", "s", {"x"}, {"y", "z"}, {}}});
   CHECK_THROWS_WITH(run_on(unequal, torch::ones({5})), Contains("no 2 equal parts"));
+  const OnnxModel fewer = model_of({{"Split", "s", {"x", "sizes"}, {"y"}, {}}}, {2, 3});
+  CHECK_THROWS_WITH(run_on(fewer, torch::ones({5})), Contains("has not one output for each part"));
+  const OnnxModel by_floats = model_of({{"Gather", "g", {"x", "x"}, {"y"}, {}}});
+  CHECK_THROWS_WITH(run_on(by_floats, torch::zeros({2})), Contains("indices must be int32 or int64"));
+  for (const char* op : {"Log", "Erf", "Sigmoid", "Floor", "LeakyRelu", "HardSwish"}) {
+    const OnnxModel of_integers = model_of({{"Shape", "s", {"x"}, {"shape"}, {}}, {op, "o", {"shape"}, {"y"}, {}}});
+    CHECK_THROWS_WITH(run_on(of_integers, torch::ones({1})),
+                      Contains("'o' (" + std::string(op) + " of Long[1]): is known for floating"));
+  }
+  for (const std::int64_t type : {std::int64_t{8}, std::int64_t{0}, (std::int64_t{1} << 32) + 1}) {
+    CHECK_THROWS_WITH(run_on(two("Cast", {{"to", type}}), torch::ones({1})),
+                      Contains("'4.Block/node' (Cast") && Contains("data type " + std::to_string(type)));
+  }
   const OnnxModel unfit = model_of({{"MatMul", "m", {"x", "x"}, {"y"}, {}}});
   CHECK_THROWS_WITH(run_on(unfit, torch::ones({2, 3})), Contains("'m' (MatMul)"));
 }
