@@ -6,6 +6,7 @@
 #include <set>
 
 #include "core/base/error.h"
+#include "models/deploy/onnx/declarations.h"
 #include "models/deploy/onnx/operators.h"
 
 namespace rtdetr {
@@ -108,11 +109,12 @@ OnnxValues OnnxEvaluator::run(const OnnxValues& inputs, std::span<const std::str
   if (wanted.empty()) {
     for (const OnnxValueInfo& output : graph_.outputs) names.insert(output.name);
   }
+  OnnxDeclarations declared(options_.floats);
   OnnxValues values;
   for (const OnnxValueInfo& input : graph_.inputs) {
     const auto given = inputs.find(input.name);
     if (given == inputs.end()) throw CheckpointError("the ONNX model's input '" + input.name + "' was not given");
-    values[input.name] = given->second.to(options_.device, torch_type(input.type, options_.floats));
+    values[input.name] = declared.input(input, given->second.to(options_.device));
   }
   const torch::NoGradGuard no_grad;
   const auto dropped = last_reads(graph_, names);
@@ -126,6 +128,9 @@ OnnxValues OnnxEvaluator::run(const OnnxValues& inputs, std::span<const std::str
     if (constant == constants_.end() && !values.contains(name))
       throw CheckpointError("the ONNX model has no value '" + name + "'");
     results[name] = constant != constants_.end() ? constant->second : values.at(name);
+  }
+  for (const OnnxValueInfo& output : graph_.outputs) {
+    if (const auto found = results.find(output.name); found != results.end()) declared.check(output, found->second);
   }
   return results;
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "core/base/cpp20.h"
+
 #include <map>
 #include <span>
 #include <string>
@@ -30,7 +32,8 @@ class OnnxEvaluator {
 
   /// @param inputs  by name, all that the graph declares; floats are brought to the evaluation's type
   /// @param wanted  values to hand out, of any node; empty: the graph's outputs
-  /// @throws CheckpointError  naming the node that cannot take its inputs
+  /// @throws CheckpointError  naming the node that cannot take its inputs, or the input or output that has another type
+  ///                          or shape than the graph declares
   OnnxValues run(const OnnxValues& inputs, std::span<const std::string> wanted = {}) const;
 
  private:
