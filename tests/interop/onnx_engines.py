@@ -7,7 +7,7 @@ import openvino
 
 from peers import MODELS, PICTURE, Image, compare, our_detections, picture_as_input, rtdetr, trained
 
-CONF = 0.1
+CONF = 0.05
 
 
 def detections(labels, boxes, scores):

@@ -6,7 +6,7 @@ from ultralytics import RTDETR
 
 from peers import MODELS, PICTURE, compare, our_detections, rtdetr, trained
 
-CONF = 0.1
+CONF = 0.05
 NAME = "ultralytics_rtdetr-tiny_stripped"
 
 weights = load_file(trained(MODELS / f"{NAME}.yaml"))
