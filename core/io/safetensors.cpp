@@ -18,12 +18,6 @@ constexpr std::size_t kLengthBytes = 8;
 constexpr std::uint64_t kLongestHeader = 100'000'000;
 constexpr std::size_t kChunk = std::size_t{4} << 20;
 
-std::uint64_t from_little_endian(const std::byte (&bytes)[kLengthBytes]) {
-  std::uint64_t number = 0;
-  for (std::size_t i = 0; i < kLengthBytes; ++i) number |= std::to_integer<std::uint64_t>(bytes[i]) << (8 * i);
-  return number;
-}
-
 /// Widest types first, then by name: every tensor is then aligned to its own type without gaps.
 std::vector<const TensorView*> in_payload_order(std::span<const TensorView> tensors) {
   std::vector<const TensorView*> order;
@@ -94,12 +88,12 @@ struct SafetensorsReader::State {
   }
 
   std::string read_header_text() {
-    std::byte length_bytes[kLengthBytes];
+    std::string length_text(kLengthBytes, '\0');
     refuse_foreign();
     if (file.size() < kLengthBytes)
       refuse("it has " + std::to_string(file.size()) + " bytes, fewer than the 8 it starts with");
-    file.read(0, length_bytes);
-    const std::uint64_t length = from_little_endian(length_bytes);
+    file.read(0, std::as_writable_bytes(std::span(length_text)));
+    const std::uint64_t length = little_endian(length_text);
     if (length > kLongestHeader)
       refuse("it claims a header of " + std::to_string(length) + " bytes; 100,000,000 is the most");
     if (length > file.size() - kLengthBytes) {

@@ -8,7 +8,6 @@
 namespace rtdetr {
 namespace {
 
-constexpr std::uint64_t kMostZipBytes = 0xFFFFFFFE, kMostZipEntries = 0xFFFE;  // all ones would point to a zip64 field
 constexpr std::size_t kZipExtraBytes = 4;
 constexpr std::uint64_t kFirstDay = 1 << 5 | 1;  // of January 1980: the archive does not depend on the time
 
@@ -33,9 +32,9 @@ std::string padding_field(std::uint64_t end_of_name, std::size_t alignment) {
 void ZipWriter::add(const std::string& name, std::span<const std::byte> bytes, std::size_t alignment) {
   const std::string extra = padding_field(at_ + kZipLocalBytes + name.size(), alignment);
   const std::string common = common_part(name, bytes);
-  RTDETR_CHECK(
-      at_ + kZipLocalBytes + name.size() + extra.size() + bytes.size() <= kMostZipBytes && entries_ < kMostZipEntries,
-      "an archive to be written gets larger than 4 GiB");
+  RTDETR_CHECK(entries_ < kMostZipEntries, "an archive to be written gets more than 65,534 entries");
+  RTDETR_CHECK(at_ + kZipLocalBytes + name.size() + extra.size() + bytes.size() <= kMostZipBytes,
+               "an archive to be written gets larger than 4 GiB");
   directory_ += "PK\x01\x02" + little_endian_text(0, 4) + common + little_endian_text(0, 2) + little_endian_text(0, 2) +
                 little_endian_text(0, 2) + little_endian_text(0, 2) + little_endian_text(0, 4) +
                 little_endian_text(at_, 4) + name;

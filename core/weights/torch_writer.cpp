@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/base/error.h"
+#include "core/base/text.h"
 #include "core/io/file.h"
 #include "core/io/little_endian.h"
 #include "core/io/zip_writer.h"
@@ -85,17 +86,36 @@ std::string pickle_of(std::span<const std::string> below, std::span<const Tensor
   return text + "u" + std::string(below.size(), 's') + ".";
 }
 
+/// What does not fit is said before anything is written.
+void check_fits(const std::filesystem::path& file, std::span<const TensorView> tensors, const std::string& pickle) {
+  constexpr std::uint64_t kOtherEntries = 3, kMostTensors = kMostZipEntries - kOtherEntries;
+  constexpr std::uint64_t kAroundAnEntry = 256;  // headers, name and alignment, at most
+  const auto said = [](std::uint64_t number) { return with_thousands(static_cast<long long>(number)); };
+  std::uint64_t bytes = pickle.size() + kAroundAnEntry * (tensors.size() + kOtherEntries);
+  for (const TensorView& tensor : tensors) bytes += tensor.data.size();
+  const std::string advice = "; write safetensors instead, which has no such limit";
+  if (tensors.size() > kMostTensors) {
+    throw ConfigError(file.string() + ": " + said(tensors.size()) + " tensors, and a PyTorch file of ours holds " +
+                      said(kMostTensors) + " at most" + advice);
+  }
+  if (bytes > kMostZipBytes) {
+    throw ConfigError(file.string() + ": tensors of " + said(bytes) + " bytes, and a PyTorch file of ours holds " +
+                      said(kMostZipBytes) + " at most" + advice);
+  }
+}
+
 }  // namespace
 
 void write_torch_file(const std::filesystem::path& file, std::span<const std::string> below,
                       std::span<const TensorView> tensors, const AtomicWriteOptions& options) {
   for (const TensorView& tensor : tensors) check_size(tensor);
-  const std::string root = kRoot;
+  const std::string root = kRoot, pickle = pickle_of(below, tensors);
+  check_fits(file, tensors, pickle);
   write_file_atomically(
       file,
       [&](FileSink& sink) {
         ZipWriter archive(sink);
-        archive.add(root + "data.pkl", pickle_of(below, tensors));
+        archive.add(root + "data.pkl", pickle);
         archive.add(root + "byteorder", "little");
         for (std::size_t i = 0; i < tensors.size(); ++i)
           archive.add(root + "data/" + std::to_string(i), tensors[i].data, kStorageAlignment);

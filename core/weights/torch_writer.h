@@ -16,7 +16,9 @@ struct AtomicWriteOptions;
 /// (protocol 2) and one storage per tensor. The object is the tensors' state dict, in their order, below the
 /// dictionaries that `below` names: {"ema", "module"} gives {'ema': {'module': {…}}}. Written atomically (file.h); the
 /// same tensors give the same bytes. Memory: the pickle, some 300 bytes per tensor.
-/// @throws InternalError  if a view's size does not fit its shape, or all are larger than 4 GiB; IoError
+/// @throws ConfigError  for more than 65,531 tensors or 4 GiB, which need zip64; InternalError  if a view's size does
+/// not
+///                      fit its shape; IoError
 void write_torch_file(const std::filesystem::path& file, std::span<const std::string> below,
                       std::span<const TensorView> tensors, const AtomicWriteOptions& options);
 

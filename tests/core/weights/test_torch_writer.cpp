@@ -38,11 +38,13 @@ class CountingTensors {
 CountingTensors all_types() {
   CountingTensors tensors;
   int number = 0;
-  for (const TensorType type : {TensorType::kU8, TensorType::kI8, TensorType::kI16, TensorType::kI32, TensorType::kI64,
-                                TensorType::kF16, TensorType::kBF16, TensorType::kF32, TensorType::kF64})
+  for (const TensorType type :
+       {TensorType::kBool, TensorType::kU8, TensorType::kI8, TensorType::kI16, TensorType::kI32, TensorType::kI64,
+        TensorType::kF16, TensorType::kBF16, TensorType::kF32, TensorType::kF64})
     tensors.add("layers." + std::to_string(number++) + ".weight", type, {2, 3, 5});
   tensors.add("counter", TensorType::kI64, {});
   tensors.add("nothing", TensorType::kF32, {0, 4});
+  tensors.add("columns", TensorType::kF32, {0, std::int64_t{1} << 40});
   return tensors;
 }
 
@@ -101,4 +103,29 @@ TEST_CASE("a changed bit in a written file is found by its sum, and tensors of a
   tensors.views.front().shape = {7};
   CHECK_THROWS_AS(write_torch_file(folder / "y.pth", kBelow, tensors.views, {}), InternalError);
   CHECK_FALSE(std::filesystem::exists(folder / "y.pth"));
+}
+
+TEST_CASE("as many tensors are written as an archive has entries for, and one more is refused before it is written") {
+  const TemporaryFolder folder;
+  constexpr std::size_t kMostTensors = 65'531;  // with the pickle, the byte order and the version 65,534 entries
+  const std::vector<std::byte> one(4);
+  std::vector<TensorView> views;
+  for (std::size_t i = 0; i < kMostTensors; ++i) views.push_back({std::to_string(i), TensorType::kF32, {}, one});
+  write_torch_file(folder / "most.pth", {}, views, {});
+  CHECK(read_zip_directory(ReadOnlyFile(folder / "most.pth")).size() == kMostTensors + 3);
+  views.push_back({"more", TensorType::kF32, {}, one});
+  CHECK_THROWS_AS(write_torch_file(folder / "more.pth", {}, views, {}), ConfigError);
+  CHECK_THROWS_WITH(write_torch_file(folder / "more.pth", {}, views, {}),
+                    Contains("more.pth: 65,532 tensors") && Contains("write safetensors instead"));
+  CHECK_FALSE(std::filesystem::exists(folder / "more.pth"));
+}
+
+TEST_CASE("tensors of more than 4 GiB are refused before they are written") {
+  const TemporaryFolder folder;
+  constexpr std::int64_t kMebibyte = 1 << 20;
+  const std::vector<std::byte> shared(kMebibyte);
+  const std::vector<TensorView> views(4096, {"same", TensorType::kU8, {kMebibyte}, shared});
+  CHECK_THROWS_WITH(write_torch_file(folder / "x.pth", {}, views, {}),
+                    Contains("x.pth: tensors of 4,2") && Contains("holds 4,294,967,294 at most"));
+  CHECK_FALSE(std::filesystem::exists(folder / "x.pth"));
 }
