@@ -17,10 +17,10 @@ constexpr std::size_t kMostDigits = 6;
 constexpr std::size_t kLongestKey = 1000;  // no program has longer names
 constexpr std::array kThirds = {Third::kQueries, Third::kKeys, Third::kValues};
 
-/// What a name has in the place of a rule's field.
+/// What a name has in the place of a rule's field: a number, or a part of the name.
 struct FieldValue {
-  std::string_view field;
-  std::string value;
+  std::string_view field, text;
+  long long number = 0;
 };
 using FieldValues = std::vector<FieldValue>;
 
@@ -47,9 +47,9 @@ FirstField first_field(std::string_view pattern) {
 
 bool match_key(std::string_view pattern, std::string_view key, FieldValues& values);
 
-/// The first `length` characters of the key are the field's; what follows has to fit too.
-bool match_after(const FirstField& first, std::string value, std::string_view rest, FieldValues& values) {
-  values.push_back({first.field, std::move(value)});
+/// The field is found; `rest`, which follows it, has to fit too.
+bool match_after(const FirstField& first, const FieldValue& value, std::string_view rest, FieldValues& values) {
+  values.push_back(value);
   if (match_key(first.rest, rest, values)) return true;
   values.pop_back();
   return false;
@@ -60,20 +60,22 @@ bool match_number(const FirstField& first, std::string_view key, FieldValues& va
   while (length < key.size() && is_digit(key[length])) ++length;
   if (length == 0 || length > kMostDigits || (key[0] == '0' && length > 1)) return false;
   const long long number = *parse_integer(key.substr(0, length)) - first.offset;
-  return number >= 0 && match_after(first, std::to_string(number), key.substr(length), values);
+  return number >= 0 && match_after(first, {first.field, "", number}, key.substr(length), values);
 }
 
 bool match_anything(const FirstField& first, std::string_view key, FieldValues& values) {
-  if (first.rest.empty()) return !key.empty() && match_after(first, std::string(key), "", values);
+  if (first.rest.empty()) return !key.empty() && match_after(first, {first.field, key}, "", values);
   for (std::size_t length = 1; length <= key.size(); ++length)
-    if (match_after(first, std::string(key.substr(0, length)), key.substr(length), values)) return true;
+    if (match_after(first, {first.field, key.substr(0, length)}, key.substr(length), values)) return true;
   return false;
 }
 
 bool match_word(const FirstField& first, std::string_view key, FieldValues& values) {
   const std::string_view words = first.field == "P" ? kParameters : first.field == "N" ? kNormEntries : first.field;
   for (const std::string& word : split(words, '|'))
-    if (key.starts_with(word) && match_after(first, word, key.substr(word.size()), values)) return true;
+    if (key.starts_with(word) &&
+        match_after(first, {first.field, key.substr(0, word.size())}, key.substr(word.size()), values))
+      return true;
   return false;
 }
 
@@ -101,7 +103,7 @@ std::string fill_in(std::string_view pattern, const FieldValues& values) {
     const auto found =
         std::find_if(values.begin(), values.end(), [&](const auto& item) { return item.field == first.field; });
     RTDETR_CHECK(found != values.end(), "a rule has a field on one side only: " + std::string(pattern));
-    key += first.offset == 0 ? found->value : std::to_string(*parse_integer(found->value) + first.offset);
+    key += first.is_number ? std::to_string(found->number + first.offset) : std::string(found->text);
     pattern = first.rest;
   }
   return key;

@@ -222,8 +222,12 @@ TEST_CASE("every tensor of the Hugging Face miniatures is the rule's after conve
     CHECK(compared > 100);
     const ConvertedTensors back = to_their_keys(layout, ours.tensors, name);
     CHECK(back.tensors.size() == theirs.size());
+    if (name.ends_with("transformers5")) {  // what is written are the published names
+      const TensorMap published = load_tensors(test::kFixtures / "interop/hf_v1_basic/model.safetensors").tensors;
+      CHECK_THAT(differences(shapes_in(back.tensors), shapes_in(published)), Catch::Equals(std::vector<std::string>{}));
+      continue;
+    }
     for (const auto& [key, tensor] : back.tensors) {
-      if (name.ends_with("transformers5")) break;  // what is written are the published names
       INFO(key);
       REQUIRE(theirs.contains(key));
       CHECK(torch::equal(tensor, theirs.at(key)));
@@ -233,11 +237,12 @@ TEST_CASE("every tensor of the Hugging Face miniatures is the rule's after conve
 
 TEST_CASE("a backbone that timm lent is read through both layouts") {
   const KeyLayout& layout = hugging_face_layout(OfficialVersion::kV1);
+  const json rules = interop_json("rules.json");
   const json keys = interop_json("keys_timm_resnet50d.json")["keys"];
   for (const json& entry : keys) {
     const std::string key = entry[0];
     CHECK(shown(our_key(layout, "model.backbone.model._backbone." + key)) ==
-          shown(our_key(timm_resnetd_layout(), key)));
+          shown(recorded_answer(rules["timm_resnetd_to_presnet_d"], key)));
   }
 }
 
