@@ -12,6 +12,7 @@ namespace rtdetr {
 enum class ModelPart {
   kBackbone,
   kEncoder,
+  kDecoderInput,  ///< projections of the encoder's maps
   kDecoderLayers,
   kQueries,  ///< what makes queries of the encoder's tokens
   kScoreHeads,
@@ -19,8 +20,9 @@ enum class ModelPart {
   kDenoising,  ///< embedding of the classes of noisy queries: training alone
   kElsewhere,  ///< no entry of the model, but of a file
 };
-inline constexpr std::array<Choice<ModelPart>, 8> kModelPartWords{{{"backbone", ModelPart::kBackbone},
+inline constexpr std::array<Choice<ModelPart>, 9> kModelPartWords{{{"backbone", ModelPart::kBackbone},
                                                                    {"encoder", ModelPart::kEncoder},
+                                                                   {"decoder input", ModelPart::kDecoderInput},
                                                                    {"decoder layers", ModelPart::kDecoderLayers},
                                                                    {"queries", ModelPart::kQueries},
                                                                    {"score heads", ModelPart::kScoreHeads},
@@ -28,7 +30,8 @@ inline constexpr std::array<Choice<ModelPart>, 8> kModelPartWords{{{"backbone", 
                                                                    {"denoising embedding", ModelPart::kDenoising},
                                                                    {"elsewhere", ModelPart::kElsewhere}}};
 
-/// Tells the parts of entries by the row that they belong to, and those of the last row by their names.
+/// Tells the parts of entries by the row that they belong to, and those of the last row by their names. What belongs to
+/// no row, as in a file of a deeper backbone or with another path of the head, is told by how official names begin.
 class ModelParts {
  public:
   explicit ModelParts(const DetectionModelImpl& model) : rows_(model.rows()) {}

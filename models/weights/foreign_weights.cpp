@@ -25,10 +25,10 @@ struct DetectorReading {
   std::ptrdiff_t fit = -1;  ///< how many of them the model has
 };
 
-/// The ways in which names are read; the first is "as they are".
+/// The ways in which names are read; the first is "as they are", but for tables that follow from the picture's size.
 std::vector<KeyLayout> detector_layouts() {
   const KeyLayout& versions = v1_beside_v2_layout();
-  return {{"", {}, {{"{*}", "{*}"}}},
+  return {{"", {}, {{"decoder.{anchors|valid_mask}", ""}, {"{*}", "{*}"}}},
           hugging_face_layout(OfficialVersion::kV1),
           hugging_face_layout(OfficialVersion::kV2),
           versions,

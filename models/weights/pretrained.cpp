@@ -8,11 +8,11 @@
 
 #include <torch/torch.h>
 
+#include "core/base/choices.h"
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/base/text.h"
 #include "core/weights/weights_file.h"
-#include "models/graph/model_parts.h"
 #include "models/layers/module_tree.h"
 #include "models/weights/checkpoint.h"
 #include "models/weights/foreign_weights.h"
@@ -58,13 +58,15 @@ void copy_rows(const torch::Tensor& source, const torch::Tensor& target, const R
   if (source.size(0) > padding && target.size(0) > into) target[into].copy_(source[padding]);
 }
 
-/// "decoder.decoder.layers.5.norm1.bias" → 6.
+/// "decoder.decoder.layers.5.norm1.bias" → 6; a name of no layer, or of one that no model has → 0.
 std::int64_t layers_up_to(const std::string& key) {
   constexpr std::string_view kLayer = "decoder.layers.";
+  constexpr long long kMostLayers = 1000;
   const auto at = key.find(kLayer);
   if (at == std::string::npos) return 0;
   const std::string rest = key.substr(at + kLayer.size());
-  return parse_integer(rest.substr(0, rest.find('.'))).value_or(-1) + 1;
+  const long long layer = parse_integer(rest.substr(0, rest.find('.'))).value_or(-1);
+  return layer >= 0 && layer < kMostLayers ? layer + 1 : 0;
 }
 
 /// Gives the model's entries the weights of one file.
@@ -95,6 +97,7 @@ class Transfer {
     const bool fits = source.sizes() == target.sizes();
     if ((!same_classes_ || !fits) && same_rows && rows_are_classes(key, source, from_) &&
         rows_are_classes(key, target, to_)) {
+      if (rows_.empty()) return Fate::kNoClass;
       copy_rows(source, target, rows_, from_, to_);
       return Fate::kByClass;
     }
@@ -102,10 +105,18 @@ class Transfer {
       target.copy_(source);
       return Fate::kWhole;
     }
-    if (!contains(key, "tgt_embed") || !same_rows) return Fate::kMisfit;
+    if (!same_rows || !takes_first_rows(key, source.size(0), target.size(0))) return Fate::kMisfit;
     const std::int64_t rows = std::min(source.size(0), target.size(0));
     target.slice(0, 0, rows).copy_(source.slice(0, 0, rows));
     return Fate::kFirstRows;
+  }
+
+  /// Learnt queries; and classes that the file does not name, as many as the model's, with padding on one side.
+  bool takes_first_rows(const std::string& key, std::int64_t there, std::int64_t here) const {
+    if (contains(key, "tgt_embed")) return true;
+    const std::int64_t few = std::min(there, here), many = std::max(there, here);
+    return from_ == 0 && contains(key, "denoising_class_embed") && many == few + 1 &&
+           few == static_cast<std::int64_t>(to_);
   }
 
   const TensorMap& weights_;
@@ -140,45 +151,23 @@ TransferReport transfer_weights(DetectionModelImpl& model, const std::vector<std
   using Fate = TransferredEntry::Fate;
   const torch::NoGradGuard no_grad;
   const Transfer transfer(weights, from_classes, to_classes);
-  const ModelParts part(model);
+  const ModelParts parts_of_model(model);
   TransferReport report;
   report.classes = transfer.common_classes();
   std::set<std::string> known;
   for (const auto& [key, value] : named_state(model)) {
     known.insert(key);
-    report.entries.push_back(is_wanted(part.of(key), parts) ? transfer.fill(key, value.detach())
-                                                            : TransferredEntry{Fate::kLeftOut, key, ""});
+    const ModelPart part = parts_of_model.of(key);
+    report.entries.push_back(is_wanted(part, parts) ? transfer.fill(key, value.detach())
+                                                    : TransferredEntry{Fate::kLeftOut, key, ""});
+    report.entries.back().part = part;
   }
   for (const auto& [key, tensor] : weights) {
     report.file_layers = std::max(report.file_layers, layers_up_to(key));
-    if (!known.contains(key)) report.entries.push_back({Fate::kUnused, key, ""});
+    if (!known.contains(key)) report.entries.push_back({Fate::kUnused, key, "", parts_of_model.of(key)});
   }
   return report;
 }
-
-namespace {
-
-/// "backbone.stages.0.conv.weight" → "backbone.stages".
-std::string part_of(const std::string& key) {
-  const auto first = key.find('.');
-  const auto second = first == std::string::npos ? first : key.find('.', first + 1);
-  return key.substr(0, second);
-}
-
-bool keeps_initial_values(const TransferredEntry& entry) {
-  return entry.fate == TransferredEntry::Fate::kMissing || entry.fate == TransferredEntry::Fate::kMisfit;
-}
-
-/// "; 12 keep their initial values, e.g. decoder.x", or nothing.
-template <typename IsOne>
-std::string counted_with_example(const TransferReport& report, IsOne&& is_one, const std::string& what) {
-  const auto first = std::find_if(report.entries.begin(), report.entries.end(), is_one);
-  if (first == report.entries.end()) return "";
-  const auto count = std::count_if(first, report.entries.end(), is_one);
-  return "; " + std::to_string(count) + " " + what + ", e.g. " + first->key;
-}
-
-}  // namespace
 
 namespace {
 
@@ -244,42 +233,41 @@ TransferReport take_weights(DetectionModelImpl& model, const std::vector<std::st
   TransferReport report = transfer_weights(model, to_classes, beginning.tensors, beginning.names, parts);
   if (report.count(TransferredEntry::Fate::kWhole) == 0)
     throw CheckpointError(file + ": no entry fits the model" + names_on_both_sides(*opened, model));
+  const ModelParts parts_of_model(model);
   for (const std::string& key : beginning.unexpected)
-    report.entries.push_back({TransferredEntry::Fate::kUnused, key, ""});
+    report.entries.push_back({TransferredEntry::Fate::kUnused, key, "", parts_of_model.of(key)});
   log::info(describe(report, file) + beginning.remark);
   if (const std::string text = shortfall(report, file); !text.empty()) log::warning(text);
   return report;
 }
 
 std::string describe(const TransferReport& report, const std::string& file) {
-  using Fate = TransferredEntry::Fate;
   std::string text = file + ": " + std::to_string(report.taken()) + " of the model's " +
                      std::to_string(report.of_model()) + " entries taken over";
-  if (const std::int64_t by_class = report.count(Fate::kByClass); by_class > 0) {
+  if (const std::int64_t by_class = report.count(TransferredEntry::Fate::kByClass); by_class > 0) {
     text += ", " + std::to_string(by_class) + " of them class by class (" + std::to_string(report.classes) +
             " classes match by name)";
   }
-  text += counted_with_example(report, keeps_initial_values, "keep their initial values");
-  const auto has = [](Fate fate) { return [fate](const TransferredEntry& entry) { return entry.fate == fate; }; };
-  text += counted_with_example(report, has(Fate::kLeftOut), "are left out by weights_parts");
-  return text + counted_with_example(report, has(Fate::kUnused), "of the file are not used");
+  return text;
 }
 
 std::string shortfall(const TransferReport& report, const std::string& file) {
+  using Fate = TransferredEntry::Fate;
   constexpr double kEnough = 0.9;
-  constexpr std::size_t kShown = 8;
-  const std::int64_t wanted = report.of_model() - report.count(TransferredEntry::Fate::kLeftOut);
+  const std::int64_t wanted = report.of_model() - report.count(Fate::kLeftOut);
   if (static_cast<double>(report.taken()) >= kEnough * static_cast<double>(wanted)) return "";
-  std::map<std::string, std::int64_t> kept;
-  for (const TransferredEntry& entry : report.entries)
-    if (keeps_initial_values(entry)) ++kept[part_of(entry.key)];
+  std::map<ModelPart, std::int64_t> kept;
+  for (const TransferredEntry& entry : report.entries) {
+    const bool begins_untrained =
+        entry.fate == Fate::kNoClass || entry.fate == Fate::kMissing || entry.fate == Fate::kMisfit;
+    if (begins_untrained) ++kept[entry.part];
+  }
   std::vector<std::string> parts;
-  for (const auto& [part, count] : kept) parts.push_back(part + " (" + std::to_string(count) + ")");
-  const std::string more = parts.size() > kShown ? " and " + std::to_string(parts.size() - kShown) + " more" : "";
-  parts.resize(std::min(parts.size(), kShown));
+  for (const auto& [part, count] : kept)
+    parts.push_back(word_of(part, kModelPartWords) + " (" + std::to_string(count) + ")");
   return "only " + std::to_string(report.taken()) + " of the model's " + std::to_string(wanted) +
          " entries come from " + file +
-         "; these parts, with their number of entries, begin untrained: " + join(parts, ", ") + more;
+         "; these parts, with their number of entries, begin untrained: " + join(parts, ", ");
 }
 
 }  // namespace rtdetr

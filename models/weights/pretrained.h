@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/tensor/tensor_file.h"
-#include "models/graph/model.h"
+#include "models/graph/model_parts.h"
 #include "models/graph/weights_parts.h"
 
 namespace rtdetr {
@@ -15,14 +15,16 @@ struct TransferredEntry {
   enum class Fate {
     kWhole,      ///< taken over as it is
     kByClass,    ///< taken over row by row, the rows of classes that both sides have
-    kFirstRows,  ///< learnt queries of another number: as many as both sides have
-    kMissing,    ///< keeps its initial values: the file has none of this name
+    kFirstRows,  ///< learnt queries of another number, or classes without names beside padding: as many as both have
+    kNoClass,    ///< keeps its initial values: it has a row per class, and no class is on both sides
+    kMissing,    ///< keeps them: the file has none of this name
     kMisfit,     ///< keeps them: the file's has another shape
     kLeftOut,    ///< keeps them: its part was not wanted
     kUnused,     ///< of the file, and the model has none of this name
   } fate = Fate::kWhole;
   std::string key;
   std::string shapes;  ///< of a misfit: "[80, 256] in the file, [3, 256] here"
+  ModelPart part = ModelPart::kElsewhere;
 };
 
 /// What a transfer found.
@@ -41,7 +43,7 @@ struct TransferReport {
 /// learnt queries as many as there are. That embedding may have a row for padding on either side. The rest stays as it
 /// is.
 ///
-/// @param from_classes  of the weights, in their order
+/// @param from_classes  of the weights, in their order; none: they are the model's where their number is
 /// @param to_classes    of the model
 TransferReport transfer_weights(DetectionModelImpl& model, const std::vector<std::string>& to_classes,
                                 const TensorMap& weights, const std::vector<std::string>& from_classes,
@@ -55,9 +57,10 @@ TransferReport transfer_weights(DetectionModelImpl& model, const std::vector<std
 TransferReport take_weights(DetectionModelImpl& model, const std::vector<std::string>& to_classes,
                             const std::string& file, WeightsParts parts = WeightsParts::kAll);
 
-/// "weights.safetensors: 312 of 316 entries taken over, 4 of them class by class (2 classes match); …".
+/// "weights.safetensors: 312 of the model's 316 entries taken over, 4 of them class by class (2 classes match by
+/// name)".
 std::string describe(const TransferReport& report, const std::string& file);
-/// Less than nine tenths were taken over: "only 161 of 410 …" with the parts that were not and how much of each.
+/// Less than nine tenths were taken over: "only 161 of 410 …" with the parts that were not and how many of each.
 /// Empty when it was enough.
 std::string shortfall(const TransferReport& report, const std::string& file);
 

@@ -77,8 +77,11 @@ TEST_CASE("an official file gives a new model the same tensors, bit by bit") {
     DetectionModel target = model_of(interop_yaml(name), 4);
     std::vector<std::string> classes(static_cast<std::size_t>(target->num_classes()), "class");
     for (std::size_t i = 0; i < classes.size(); ++i) classes[i] += std::to_string(i);
-    const std::string said = test::stderr_of([&] { take_weights(*target, classes, file); });
-    CHECK_THAT(said, Contains("they are its 'ema.module'") && !Contains("initial values"));
+    TransferReport report;
+    const std::string said = test::stderr_of([&] { report = take_weights(*target, classes, file); });
+    CHECK_THAT(said, Contains("they are its 'ema.module'"));
+    CHECK(report.taken() == report.of_model());
+    CHECK(report.count(TransferredEntry::Fate::kUnused) == 0);  // the anchors and their mask are known
     const auto from = named_state(*source), to = named_state(*target);
     REQUIRE(from.size() == to.size());
     for (std::size_t i = 0; i < from.size(); ++i) {

@@ -77,7 +77,7 @@ TEST_CASE("weights that leave more than a tenth of the model untrained are a war
   const std::string said = stderr_of([&] { take_weights(*target, kClasses, folder / "half.safetensors"); });
   CHECK_THAT(
       said, Catch::Contains("only " + std::to_string(all - static_cast<std::int64_t>(backbone)) + " of the model's ") &&
-                Catch::Contains("begin untrained: decoder."));
+                Catch::Contains("begin untrained: decoder ") && Catch::Contains("score heads (8)"));
   save_tensors(folder / "all.safetensors", state_of(tiny_model(1)), {});
   CHECK_THAT(stderr_of([&] { take_weights(*target, kClasses, folder / "all.safetensors"); }),
              !Catch::Contains("untrained"));
@@ -160,6 +160,38 @@ TEST_CASE("the denoising table loses or gets its row of padding between models o
   CHECK(state_of(target).at(table)[3].equal(padding));
 }
 
+TEST_CASE("without a class in common score heads and denoising table keep their initial values, and count so") {
+  DetectionModel source = tiny_model(1), target = tiny_model(2);
+  TensorMap before = state_of(target);
+  for (auto& [key, tensor] : before) tensor = tensor.clone();
+  const TransferReport report = transfer_weights(*target, {"x", "y", "z"}, state_of(source), kClasses);
+  CHECK(report.classes == 0);
+  CHECK(report.count(Fate::kNoClass) == 9);
+  CHECK(report.count(Fate::kByClass) == 0);
+  CHECK(report.taken() == report.of_model() - 9);
+  for (const auto& [key, tensor] : state_of(target)) {
+    if (fate_of(report, key) != Fate::kNoClass) continue;
+    INFO(key);
+    CHECK(tensor.equal(before.at(key)));
+  }
+}
+
+TEST_CASE("classes without names are taken in their order, the denoising table with padding on either side or none") {
+  const std::string table = "decoder.denoising_class_embed.weight";
+  DetectionModel source = tiny_model(1), target = tiny_model(2);
+  TensorMap weights = state_of(source);
+  weights[table] = weights.at(table).slice(0, 0, 3);
+  const torch::Tensor padding = state_of(target).at(table)[3].clone();
+  TransferReport report = transfer_weights(*target, kClasses, weights, {});
+  CHECK(fate_of(report, table) == Fate::kFirstRows);
+  CHECK(report.taken() == report.of_model());
+  CHECK(state_of(target).at(table).slice(0, 0, 3).equal(weights.at(table)));
+  CHECK(state_of(target).at(table)[3].equal(padding));
+  weights[table] = torch::ones({5, weights.at(table).size(1)});  // of four classes, or of five
+  report = transfer_weights(*target, kClasses, weights, {});
+  CHECK(fate_of(report, table) == Fate::kMisfit);
+}
+
 TEST_CASE("of learnt queries of another number the first are taken, and the selected ones have no weights") {
   const std::string queries = "decoder.tgt_embed.weight";
   for (const auto& [from, to] : {std::pair("10", "6"), std::pair("6", "10")}) {
@@ -191,6 +223,14 @@ TEST_CASE("another decoder depth takes the layers that both have, and knows how 
   CHECK(fate_of(report, "decoder.decoder.layers.2.norm1.weight") == Fate::kMissing);
 }
 
+TEST_CASE("a name in a file with a layer that no model has says nothing about the decoder's depth") {
+  DetectionModel source = tiny_model(1), target = tiny_model(2);
+  TensorMap weights = state_of(source);
+  for (const std::string number : {"9223372036854775807", "99999999999999999999", "1000", "-7", "", "x"})
+    weights.emplace("decoder.layers." + number + ".norm1.weight", torch::ones({1}));
+  CHECK(transfer_weights(*target, kClasses, weights, kClasses).file_layers == 3);
+}
+
 TEST_CASE("a part alone is taken over when it is asked for, without a warning about the others") {
   const TemporaryFolder folder;
   save_model(folder / "best.safetensors", tiny_model(1), info_with_names());
@@ -202,7 +242,7 @@ TEST_CASE("a part alone is taken over when it is asked for, without a warning ab
   }();
   const std::string said =
       stderr_of([&] { take_weights(*target, kClasses, folder / "best.safetensors", WeightsParts::kBackbone); });
-  CHECK_THAT(said, Catch::Contains("are left out by weights_parts") && !Catch::Contains("untrained"));
+  CHECK_THAT(said, Catch::Contains(": 18 of the model's ") && !Catch::Contains("untrained"));
   std::size_t of_backbone = 0;
   for (const auto& [key, tensor] : state_of(target)) {
     INFO(key);

@@ -48,7 +48,7 @@ TEST_CASE("the table of a transfer has a row per part: taken, row by row, initia
   const auto report = transfer_weights(*target, {"a", "new", "c"}, weights, {"a", "b", "c"});
   const std::string table = transfer_table(report, target);
   INFO(table);
-  CHECK(row_of(table, "backbone") == Cells{"18", "0", "0", "0", "9"});  // a convolution's weight, a norm's two
+  CHECK(row_of(table, "backbone") == Cells{"18", "0", "0", "0", "18"});  // statistics of frozen norms, too
   CHECK(row_of(table, "score heads") == Cells{"8", "8", "0", "0", "0"});
   CHECK(row_of(table, "denoising embedding") == Cells{"1", "1", "0", "0", "0"});
   CHECK(row_of(table, "elsewhere") == Cells{"0", "0", "0", "1", "0"});
@@ -58,10 +58,23 @@ TEST_CASE("the table of a transfer has a row per part: taken, row by row, initia
              Contains("decoder layers: 1 not in the file, e.g.") && Contains("decoder.decoder.layers.0.norm1.weight"));
   CHECK_THAT(table, Contains("queries: 1 of another shape") && Contains("decoder.query_pos_head.layers.0.bias [5]"));
   CHECK_THAT(table, Contains("elsewhere: 1 of the file that the model does not have, e.g. criterion.weight"));
+  CHECK_THAT(table, Contains("classes: 2 of the model's 3 are in the file by name; the rows of the others begin"));
   CHECK_THAT(table, !Contains("decoder layers, the model"));
+  CHECK(table.back() != '\n');
 }
 
-TEST_CASE("the table of a transfer says another decoder depth, in either direction") {
+TEST_CASE("the table of a transfer counts score heads without a class in common as initial") {
+  DetectionModel source = tiny_model(1), target = tiny_model(2);
+  const std::vector<std::string> theirs{"a", "b", "c"}, ours{"x", "y", "z"};
+  const std::string table = transfer_table(transfer_weights(*target, ours, weights_of(source), theirs), target);
+  INFO(table);
+  CHECK(row_of(table, "score heads") == Cells{"0", "0", "8", "0", "0"});
+  CHECK(row_of(table, "denoising embedding") == Cells{"0", "0", "1", "0", "0"});
+  CHECK_THAT(table, Contains("score heads: 8 with no class in common, e.g."));
+  CHECK_THAT(table, Contains("classes: 0 of the model's 3 are in the file by name"));
+}
+
+TEST_CASE("the table of a transfer says another decoder depth, in either direction, where layers are taken") {
   DetectionModel three = tiny_model(1);
   BuildOptions options;
   options.decoder_layers = 2;
@@ -72,6 +85,8 @@ TEST_CASE("the table of a transfer says another decoder depth, in either directi
              Contains("the file has 3 decoder layers, the model 2: the first 2 are taken"));
   CHECK_THAT(transfer_table(transfer_weights(*three, classes, of_two, classes), three),
              Contains("the file has 2 decoder layers, the model 3: those behind the first 2 begin untrained"));
+  CHECK_THAT(transfer_table(transfer_weights(*two, classes, of_three, classes, WeightsParts::kBackbone), two),
+             !Contains("the file has") && !Contains("classes:"));
 }
 
 }  // namespace rtdetr
