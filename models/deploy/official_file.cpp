@@ -5,6 +5,7 @@
 
 #include <torch/torch.h>
 
+#include "core/base/text.h"
 #include "models/graph/graph_plan.h"
 #include "models/graph/model_mistakes.h"
 #include "models/heads/detr/decoder.h"
@@ -57,6 +58,15 @@ void add_other_keys(const DetectionModel& model, std::vector<std::string>& obsta
   }
 }
 
+void add_other_eps(const DetectionModel& model, std::vector<std::string>& obstacles) {
+  constexpr double kEps = 1e-5;
+  const double eps = model->spec().batch_norm_eps;
+  if (eps == kEps) return;
+  obstacles.push_back("norm_eps is " + format_double(eps) +
+                      ", and that code's norms have 1e-5 alone; train with norm_eps: 1.0e-5 in the model's YAML, or "
+                      "export format=safetensors");
+}
+
 std::vector<LevelShape> levels_for(const DetectionModel& model, const ImageSize& size) {
   ModelMistakes none(model->spec().origin);
   const GraphPlan plan = plan_graph(model->spec(), {}, none);
@@ -87,6 +97,7 @@ std::vector<std::string> official_obstacles(const DetectionModel& model) {
   }
   add_other_keys(model, obstacles);
   add_other_arguments(model, obstacles);
+  add_other_eps(model, obstacles);
   return obstacles;
 }
 
