@@ -81,6 +81,20 @@ int remove_temporaries(const std::filesystem::path& folder, IsLeftover&& is_left
   return removed;
 }
 
+/// Folders that killed writers of a FolderInMaking left; a living process's stays.
+void remove_leftover_folders_of(const std::filesystem::path& target) {
+  const std::string stem = temporary_stem(target);
+  std::vector<std::filesystem::path> leftovers;
+  std::error_code fault;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_of(target), fault)) {
+    const std::string name = entry.path().filename().string();
+    const bool is_folder = entry.symlink_status(fault).type() == std::filesystem::file_type::directory;
+    if (is_folder && is_temporary(name) && name.starts_with(stem) && !writer_lives(name))
+      leftovers.push_back(entry.path());
+  }
+  for (const std::filesystem::path& leftover : leftovers) std::filesystem::remove_all(leftover, fault);
+}
+
 /// A file system object of ours that is removed unless it got its final name.
 class Temporary {
  public:
@@ -249,6 +263,25 @@ std::filesystem::path make_fresh_folder(const std::filesystem::path& parent, con
   }
   throw IoError("cannot make a folder '" + (parent / stem).string() + "-N': all numbers up to " +
                 std::to_string(kMostTries) + " are taken");
+}
+
+FolderInMaking::FolderInMaking(std::filesystem::path target)
+    : target_(std::move(target)), temporary_(temporary_beside(target_)) {
+  remove_leftover_folders_of(target_);
+  if (::mkdir(temporary_.c_str(), 0777) != 0) fail(target_, "making a temporary folder beside it", errno);
+}
+
+FolderInMaking::~FolderInMaking() {
+  std::error_code ignored;
+  if (!temporary_.empty()) std::filesystem::remove_all(temporary_, ignored);
+}
+
+void FolderInMaking::publish() {
+  // An empty folder of that name would be replaced, which loses nothing; anything else makes rename fail.
+  if (::rename(temporary_.c_str(), target_.c_str()) != 0)
+    fail(target_, "giving the finished folder its name; what has that name is unchanged", errno);
+  temporary_.clear();
+  make_durable_folder(target_);
 }
 
 }  // namespace rtdetr

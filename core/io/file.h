@@ -71,4 +71,21 @@ void make_folders(const std::filesystem::path& folder);
 /// @throws ConfigError  for such a stem; IoError
 std::filesystem::path make_fresh_folder(const std::filesystem::path& parent, const std::string& stem);
 
+/// A folder that appears whole or not at all: its files are written under a temporary name beside it, and it gets its
+/// own name when all are there. Unless it does, it is removed.
+class FolderInMaking {
+ public:
+  /// Makes the temporary folder; those of the same target that killed writers left are removed. @throws IoError
+  explicit FolderInMaking(std::filesystem::path target);
+  ~FolderInMaking();
+  FolderInMaking(const FolderInMaking&) = delete;
+  FolderInMaking& operator=(const FolderInMaking&) = delete;
+  std::filesystem::path operator/(const char* name) const { return temporary_ / name; }
+  /// @throws IoError  if something has the target's name by now, which stays as it is; UnsyncedError
+  void publish();
+
+ private:
+  std::filesystem::path target_, temporary_;
+};
+
 }  // namespace rtdetr

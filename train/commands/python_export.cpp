@@ -60,15 +60,22 @@ void require_same(const fs::path& file, const std::string& prefix, const TensorM
                "the exported file lacks some of the model's tensors; nothing was written");
 }
 
+/// output= without slashes at its end.
+fs::path output_folder(const Settings& settings) {
+  fs::path folder = settings.output;
+  while (!folder.has_filename() && folder.has_relative_path()) folder = folder.parent_path();
+  return folder;
+}
+
 /// format=hf makes a folder, the others a file.
 void require_new_target(const Settings& settings) {
   if (settings.format != "hf") return require_output_file(settings, settings.model, "model");
   const std::string where = "output=" + settings.output + settings.origin_of("output") + ": ";
-  const fs::path parent = fs::path(settings.output).parent_path();
+  const fs::path folder = output_folder(settings), parent = folder.parent_path();
   std::error_code ignored;
   if (!parent.empty() && !fs::is_directory(parent, ignored))
     throw ConfigError(where + "there is no folder " + parent.string());
-  if (fs::exists(settings.output, ignored))
+  if (fs::symlink_status(folder, ignored).type() != fs::file_type::not_found)
     throw ConfigError(where + "is there already; give the name of a new folder");
 }
 
@@ -81,24 +88,6 @@ void write_official(const Settings& settings, const OpenedModel& opened, const I
       [&](const fs::path& unpublished) { require_same(unpublished, "ema.module.", state); });
 }
 
-/// A folder that is taken away again unless it becomes whole.
-class FreshFolder {
- public:
-  explicit FreshFolder(fs::path path) : path_(std::move(path)) { make_folders(path_); }
-  ~FreshFolder() {
-    std::error_code ignored;
-    if (!whole_) fs::remove_all(path_, ignored);
-  }
-  FreshFolder(const FreshFolder&) = delete;
-  FreshFolder& operator=(const FreshFolder&) = delete;
-  fs::path operator/(const char* name) const { return path_ / name; }
-  void is_whole() { whole_ = true; }
-
- private:
-  fs::path path_;
-  bool whole_ = false;
-};
-
 /// What the other program does otherwise than this one.
 void warn_of_differences(const ModelInfo& info) {
   if (info.resampling != Resampling::kPillowBilinear)
@@ -109,6 +98,15 @@ void warn_of_differences(const ModelInfo& info) {
     log::warning(
         "where maps are not square, transformers 5 numbers the position table's cells row by row, and the official "
         "code, transformers 4 and the published weights do not: scores will differ there");
+}
+
+void publish(FolderInMaking& folder) {
+  StopSignals::leave_if_requested(kNothingWritten);
+  try {
+    folder.publish();
+  } catch (const UnsyncedError& fault) {
+    log::warning(fault.what());
+  }
 }
 
 /// As it is exported: input size, number type and licence.
@@ -128,7 +126,7 @@ void write_hugging_face(const Settings& settings, const OpenedModel& opened, con
   require_back(tensors_of_hugging_face(opened.model, files.tensors, settings.model),
                in_number_type(state_of(opened.model), type));
   StopSignals::leave_if_requested(kNothingWritten);
-  FreshFolder folder(settings.output);
+  FolderInMaking folder(output_folder(settings));
   FileMetadata metadata{{"format", "pt"}};
   if (!info.license.empty()) metadata["license"] = info.license;
   const fs::path weights = folder / "model.safetensors";
@@ -137,7 +135,7 @@ void write_hugging_face(const Settings& settings, const OpenedModel& opened, con
       [&](const fs::path& unpublished) { require_same(unpublished, "", files.tensors); });
   write_text_atomically(folder / "config.json", files.config);
   write_text_atomically(folder / "preprocessor_config.json", files.preprocessor);
-  folder.is_whole();
+  publish(folder);
   warn_of_differences(info);
 }
 

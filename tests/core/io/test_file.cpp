@@ -233,3 +233,47 @@ TEST_CASE("a fresh folder never leaves its parent") {
   }
   CHECK(count_entries(folder.path()) == 0);
 }
+
+TEST_CASE("a folder in the making gets its name when it is whole, and is gone otherwise") {
+  const TemporaryFolder folder;
+  {
+    const FolderInMaking dropped(folder / "a");
+    write_text_atomically(dropped / "file", "x");
+    CHECK_FALSE(std::filesystem::exists(folder / "a"));
+  }
+  CHECK(count_entries(folder.path()) == 0);
+  {
+    FolderInMaking whole(folder / "a");
+    write_text_atomically(whole / "file", "x");
+    whole.publish();
+  }
+  CHECK(read_text_file(folder / "a/file") == "x");
+  CHECK(count_entries(folder.path()) == 1);
+}
+
+TEST_CASE("a folder in the making does not replace one that came first") {
+  const TemporaryFolder folder;
+  {
+    FolderInMaking late(folder / "a");
+    write_text_atomically(late / "file", "late");
+    make_folders(folder / "a");
+    write_text_atomically(folder / "a/file", "first");
+    CHECK_THROWS_WITH(late.publish(), Contains("what has that name is unchanged"));
+  }
+  CHECK(read_text_file(folder / "a/file") == "first");
+  CHECK(count_entries(folder.path()) == 1);
+}
+
+TEST_CASE("folders that killed writers left go when the next one is made, a living writer's and another's stay") {
+  const TemporaryFolder folder;
+  for (const char* name : {".a.tmp-7fffffff00000000", ".b.tmp-7fffffff00000000"}) {
+    make_folders(folder / name);
+    write_text_atomically(folder / name / "file", "x");
+  }
+  const FolderInMaking living(folder / "a");
+  FolderInMaking next(folder / "a");
+  CHECK_FALSE(std::filesystem::exists(folder / ".a.tmp-7fffffff00000000"));
+  next.publish();
+  CHECK(std::filesystem::exists(living / ""));
+  CHECK(count_entries(folder.path()) == 3);
+}

@@ -159,6 +159,9 @@ TEST_CASE("a folder for Hugging Face has three files, is new, and is not left be
     return result.err;
   };
   CHECK_THAT(refused(kThreeBlocks, out), Contains("is there already"));
+  CHECK_THAT(refused(kThreeBlocks, out / ""), Contains("is there already"));
+  exported(kThreeBlocks, folder / "slash" / "", {"format=hf"});
+  CHECK(fs::is_regular_file(folder / "slash/model.safetensors"));
   CHECK_THAT(refused("rtdetr-n", folder / "no"),
              Contains("cannot hold rtdetr-n") && Contains("official-pth may hold it"));
   CHECK_FALSE(fs::exists(folder / "no"));
