@@ -4,6 +4,7 @@
 
 #include "core/base/log.h"
 #include "core/base/text.h"
+#include "core/io/utf8.h"
 #include "train/commands/commands.h"
 #include "train/config/input_files.h"
 #include "train/config/settings_parser.h"
@@ -57,7 +58,7 @@ int fail(const rtdetr::Error& error, bool json) {
   rtdetr::log::end_progress();
   for (const std::string& line : rtdetr::split(error.what(), '\n')) {
     if (line.empty()) continue;
-    const std::string text = "rtdetr: error: " + line + "\n";
+    const std::string text = "rtdetr: error: " + rtdetr::without_controls(line) + "\n";
     if (std::fputs(text.c_str(), stderr) < 0) rtdetr::log::write_spare(text);
   }
   if (json) rtdetr::print_json_error(error);

@@ -21,6 +21,13 @@ bool is_allowed(unsigned char first, unsigned char second) {
   return first != 0xF4 || second < 0x90;
 }
 
+/// "\x1b"
+std::string hex_escape(char c) {
+  constexpr const char* kDigits = "0123456789abcdef";
+  const auto byte = static_cast<unsigned char>(c);
+  return {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 15]};
+}
+
 }  // namespace
 
 bool is_utf8(std::string_view text) {
@@ -45,16 +52,31 @@ std::string excerpt(std::string_view text, std::size_t most) {
 }
 
 std::string printable(std::string_view bytes, std::size_t most) {
-  constexpr const char* kDigits = "0123456789abcdef";
   std::string text;
   for (const char c : bytes.substr(0, most)) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte >= 0x20 && byte < 0x7F)
       text += c;
     else
-      text.append("\\x").append({kDigits[byte >> 4], kDigits[byte & 15]});
+      text += hex_escape(c);
   }
   return bytes.size() > most ? text + "..." : text;
+}
+
+std::string without_controls(std::string_view text) {
+  std::string shown;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const bool second_set = byte == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0 &&
+                            is_continuation(text[i + 1]);
+    const bool first_set = (byte < 0x20 && byte != '\t' && byte != '\n') || byte == 0x7F;
+    if (first_set || second_set)
+      shown += hex_escape(text[i]);
+    else
+      shown += text[i];
+    if (second_set) shown += hex_escape(text[++i]);
+  }
+  return shown;
 }
 
 }  // namespace rtdetr

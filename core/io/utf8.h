@@ -15,4 +15,7 @@ std::string excerpt(std::string_view text, std::size_t most = 40);
 /// becomes "...".
 std::string printable(std::string_view bytes, std::size_t most = 120);
 
+/// The text with each control character, which a terminal may obey, as \xNN; tabs and line feeds stay.
+std::string without_controls(std::string_view text);
+
 }  // namespace rtdetr

@@ -9,6 +9,7 @@
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/base/text.h"
+#include "core/io/utf8.h"
 #include "core/weights/weights_file.h"
 #include "models/layers/batch_norm.h"
 #include "models/layers/module_tree.h"
@@ -106,7 +107,7 @@ void refuse_scaled_blocks(const WeightsFile& file, const std::string& origin) {
   for (const WeightTensor& tensor : file.tensors())
     if (tensor.name.find(".lab.") != std::string::npos)
       throw CheckpointError(
-          origin + ": timm's hgnetv2_b0 to b3 ('" + tensor.name +
+          origin + ": timm's hgnetv2_b0 to b3 ('" + printable(tensor.name) +
           "'): their blocks have a learnable scale that ours lack; nothing was taken. hgnetv2_b4, b5 and "
           "b6 are the backbones of HGNetv2-L, X and H");
 }
@@ -190,11 +191,12 @@ BackboneReport take_backbone_weights(DetectionModelImpl& model, const std::strin
   const TensorMap backbone = backbone_of(model);
   const BackboneReading reading = best_reading(*opened, backbone, file);
   if (reading.fit == 0)
-    throw CheckpointError(
-        file + ": has nothing of this model's backbone" +
-        (backbone.empty() ? "" : ", which is called like '" + backbone.begin()->first + "'") +
-        (opened->tensors().empty() ? "" : "; its entries are called like '" + opened->tensors().front().name + "'") +
-        "; nothing was taken");
+    throw CheckpointError(file + ": has nothing of this model's backbone" +
+                          (backbone.empty() ? "" : ", which is called like '" + backbone.begin()->first + "'") +
+                          (opened->tensors().empty()
+                               ? ""
+                               : "; its entries are called like '" + printable(opened->tensors().front().name) + "'") +
+                          "; nothing was taken");
   KeyPlan plan = restricted(reading.plan, backbone);
   TensorMap tensors = gather_tensors(
       plan, [&](const std::string& name) { return load_tensor(*opened, *reading.part.tensors.at(name)); }, file);
@@ -228,7 +230,8 @@ std::string describe(const BackboneReport& report, const std::string& file) {
   if (report.rescaled > 0)
     text += "; " + std::to_string(report.rescaled) + " norms are scaled for another eps, which is exact";
   if (!report.unused.empty())
-    text += "; " + std::to_string(report.unused.size()) + " of the file are not used, e.g. " + report.unused.front();
+    text += "; " + std::to_string(report.unused.size()) + " of the file are not used, e.g. " +
+            printable(report.unused.front());
   if (!report.remark.empty()) text += "; " + report.remark;
   return text;
 }

@@ -9,6 +9,7 @@
 
 #include "core/base/error.h"
 #include "core/base/text.h"
+#include "core/io/utf8.h"
 #include "models/weights/key_conversion.h"
 #include "models/weights/key_tables.h"
 
@@ -95,7 +96,7 @@ ForeignPlace locate_model(const WeightsFile& file, const std::string& origin) {
   throw CheckpointError(origin + " holds " + counted(static_cast<long long>(file.tensors().size()), "tensor") +
                         ", but no RT-DETR of the official code, of Hugging Face or of Ultralytics is recognised by "
                         "their names" +
-                        (file.tensors().empty() ? "" : ", such as '" + file.tensors().front().name + "'"));
+                        (file.tensors().empty() ? "" : ", such as '" + printable(file.tensors().front().name) + "'"));
 }
 
 ShapeMap shapes_under_our_keys(const WeightsFile& file, const ForeignPlace& place, const std::string& origin) {

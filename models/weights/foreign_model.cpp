@@ -9,6 +9,7 @@
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/base/text.h"
+#include "core/io/utf8.h"
 #include "models/graph/resolve.h"
 #include "models/layers/batch_norm.h"
 #include "models/layers/fuse.h"
@@ -122,7 +123,7 @@ void refuse_unknown(const ForeignReport& report, const std::string& origin) {
   if (report.unexpected.empty()) return;
   throw CheckpointError(origin + ": recognised as " + report.architecture.sentence + ", but " +
                         counted(static_cast<long long>(report.unexpected.size()), "tensor") +
-                        " of the file have no place in it, such as '" + report.unexpected.front() +
+                        " of the file have no place in it, such as '" + printable(report.unexpected.front()) +
                         "': another model, which would not be the same without them. To leave them out, give the "
                         "model, model=" +
                         report.architecture.spec.name);

@@ -7,6 +7,7 @@
 #include "core/base/log.h"
 #include "core/base/text.h"
 #include "core/io/file.h"
+#include "core/io/utf8.h"
 #include "data/dataset/dataset.h"
 #include "models/graph/model_files.h"
 #include "models/layers/module_tree.h"
@@ -19,6 +20,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using Names = std::vector<std::string>;
+
+constexpr std::size_t kMostOthers = 40;
 
 ForeignModelOptions options_of(const Settings& settings) {
   ForeignModelOptions options;
@@ -48,10 +51,18 @@ ForeignModel read_any(const Settings& settings) {
   return own;
 }
 
+/// Names out of a file, for the terminal.
+Names shown_names(const Names& names, std::size_t most) {
+  Names shown;
+  for (const std::string& name : names)
+    if (shown.size() < most) shown.push_back(printable(name));
+  return shown;
+}
+
 /// "3: a, b, c", of more than eight the first ones.
 std::string counted_names(const Names& names) {
   constexpr std::size_t kShown = 8;
-  Names shown(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(std::min(kShown, names.size())));
+  Names shown = shown_names(names, kShown);
   if (names.size() > kShown) shown.emplace_back("…");
   return with_thousands(static_cast<long long>(names.size())) + ": " + join(shown, ", ");
 }
@@ -66,7 +77,8 @@ std::string report_text(const Settings& settings, const ForeignReport& report) {
   if (!report.computed.empty()) line("not in the file, and computed: " + counted_names(report.computed));
   if (!report.left_out.empty()) line("of the file, not needed: " + counted_names(report.left_out));
   if (!report.unexpected.empty()) line("of the file, unexpected: " + counted_names(report.unexpected));
-  if (!report.others.empty()) line("also in the file, not taken: " + join(report.others, ", "));
+  if (!report.others.empty())
+    line("also in the file, not taken: " + join(shown_names(report.others, kMostOthers), ", "));
   for (const std::string& assumed : report.architecture.assumed) line("assumed: " + assumed);
   return text;
 }

@@ -17,6 +17,15 @@ TEST_CASE("stray, cut, overlong, surrogate and too large characters are not") {
   CHECK_FALSE(is_utf8("abc" + text));
 }
 
+TEST_CASE("control characters become visible, other text stays as it is") {
+  CHECK(without_controls("a\tb\n \xC3\xA4…") == "a\tb\n \xC3\xA4…");
+  CHECK(without_controls("\x1B[2J\r\x7F") == "\\x1b[2J\\x0d\\x7f");
+  CHECK(without_controls("\xC2\x9B"
+                         "2J\xC2\xA0\xC2") == "\\xc2\\x9b2J\xC2\xA0\xC2");
+  CHECK(without_controls("").empty());
+  CHECK(printable("\x1B\xC3\xA4 a", 4) == "\\x1b\\xc3\\xa4 ...");
+}
+
 TEST_CASE("an excerpt ends between characters") {
   CHECK(excerpt("short", 5) == "short");
   CHECK(excerpt("longer", 5) == "longe…");
