@@ -72,8 +72,10 @@ Architecture of_official_keys(const WeightsFile& file, const ForeignPlace& place
 void settle_names(Architecture& found, const std::string& origin) {
   const auto classes = static_cast<std::size_t>(found.spec.num_classes);
   if (!found.names.empty() && found.names.size() != classes)
-    throw CheckpointError(origin + ": " + std::to_string(found.names.size()) + " names for " + std::to_string(classes) +
-                          " classes");
+    throw CheckpointError(origin + ": " + std::to_string(found.names.size()) + " names for " +
+                          words_for_classes(found.spec.num_classes) +
+                          "; correct the list of names beside the weights: id2label in the config.json of a model of "
+                          "Hugging Face");
   if (!found.names.empty()) return;
   if (classes != coco_names().size()) {
     found.assumed.emplace_back("no names of the classes (data=YAML names them)");

@@ -4,6 +4,7 @@
 
 #include "core/base/error.h"
 #include "core/base/text.h"
+#include "core/io/utf8.h"
 #include "core/weights/weights_file.h"
 #include "models/weights/architecture.h"
 #include "models/weights/hugging_face_config.h"
@@ -18,13 +19,20 @@ std::string shape_text(const WeightTensor& tensor) {
   return "[" + join(sizes, ", ") + "]";
 }
 
-/// What the weights belong to, or why that cannot be said.
-std::string words_for_model(const WeightsFile& file, const std::filesystem::path& path) {
+struct Recognition {
+  bool succeeded = false;
+  std::string words;  ///< what the weights belong to, or why that cannot be said
+};
+
+/// A fault of reading is no such reason, and stops the listing.
+Recognition recognition_of(const WeightsFile& file, const std::filesystem::path& path) {
   try {
     const Architecture found = recognise_architecture(file, path);
-    return found.sentence + (found.assumed.empty() ? "" : "; assumed: " + join(found.assumed, "; "));
-  } catch (const Error& error) {
-    return error.what();
+    return {true, found.sentence + (found.assumed.empty() ? "" : "; assumed: " + join(found.assumed, "; "))};
+  } catch (const CheckpointError& error) {
+    return {false, error.what()};
+  } catch (const ModelError& error) {
+    return {false, error.what()};
   }
 }
 
@@ -33,25 +41,26 @@ std::string words_for_model(const WeightsFile& file, const std::filesystem::path
 void list_weights(const Settings& settings) {
   const std::filesystem::path path = weights_file_in(settings.model);
   const auto file = open_weights(path);
-  const std::string recognised = words_for_model(*file, path);
+  const Recognition recognised = recognition_of(*file, path);
   TextTable table(
       {{"type", TextTable::Align::kLeft}, {"shape", TextTable::Align::kLeft}, {"tensor", TextTable::Align::kLeft}});
   nlohmann::ordered_json tensors = nlohmann::ordered_json::array();
   std::uint64_t bytes = 0;
   for (const WeightTensor& tensor : file->tensors()) {
-    table.add({type_name(tensor.type), shape_text(tensor), tensor.name});
+    table.add({type_name(tensor.type), shape_text(tensor), printable(tensor.name)});
     tensors.push_back({{"name", tensor.name}, {"type", type_name(tensor.type)}, {"shape", tensor.shape}});
     bytes += tensor.bytes;
   }
-  const std::string name = shell_word(settings.model);
+  const std::string next = recognised.succeeded ? "\nnext: rtdetr convert weights=" + shell_word(settings.model) +
+                                                      " output=best.safetensors\n"
+                                                : "";
   print_text(settings, table.text() + "\n" + settings.model + ": a " + file->format() + " file, " +
                            counted(static_cast<long long>(file->tensors().size()), "tensor") + ", " +
                            with_thousands(static_cast<long long>(bytes)) + " bytes; nothing in it was executed\n" +
-                           wrapped(recognised, 2) + "\n\nnext: rtdetr convert weights=" + name +
-                           " output=best.safetensors\n");
+                           wrapped(without_controls(recognised.words), 2) + "\n" + next);
   print_json(settings, {{"model", settings.model},
                         {"format", file->format()},
-                        {"recognised", recognised},
+                        {"recognised", recognised.words},
                         {"bytes", bytes},
                         {"tensors", tensors},
                         {"metadata", file->metadata()}});

@@ -142,6 +142,20 @@ TEST_CASE("mistakes in the command are told before anything is read") {
   CHECK(files_in(folder.path()).empty());
 }
 
+TEST_CASE("what info cannot recognise is listed without a next step") {
+  const TemporaryFolder folder;
+  std::string header = R"({"model.0.conv.weight":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})";
+  header.resize((header.size() + 7) / 8 * 8, ' ');
+  std::string length(8, '\0');
+  length[0] = static_cast<char>(header.size());
+  write_text_atomically(folder / "yolo.safetensors", length + header + std::string(4, '\0'));
+  const ProgramResult info = run_program({"info", "model=" + (folder / "yolo.safetensors").string()});
+  INFO(info.err);
+  CHECK(info.code == 0);
+  CHECK_THAT(info.out, Contains("YOLO") && Contains("1 tensor") && !Contains("next:"));
+  CHECK_THAT(run_program({"info", "model=" + kUltralytics}).out, Contains("next: rtdetr convert weights="));
+}
+
 TEST_CASE("files that are cut, hostile or of something else give exit code 4 and leave nothing") {
   const TemporaryFolder folder, sources;
   const fs::path output = folder / "model.safetensors";
