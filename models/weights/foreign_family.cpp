@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <functional>
 #include <optional>
-#include <regex>
 #include <set>
 #include <string_view>
 
@@ -25,14 +24,30 @@ bool any_name_has(const WeightsFile& file, std::string_view part) {
   return any_name(file, [&](const std::string& name) { return name.find(part) != std::string::npos; });
 }
 
+/// "…model.28." in front of a score head's name. Read from its end and by hand: a regular expression takes stack for
+/// every character, and a file's names are as long as it likes.
+std::optional<ForeignPlace> place_in_graph(std::string_view before) {
+  constexpr std::string_view kModel = "model.";
+  constexpr std::size_t kMostDigits = 4;
+  if (!before.ends_with('.')) return std::nullopt;
+  before.remove_suffix(1);
+  std::size_t digits = 0;
+  while (digits < before.size() && is_digit(before[before.size() - 1 - digits])) ++digits;
+  if (digits == 0 || digits > kMostDigits) return std::nullopt;
+  const std::string row(before.substr(before.size() - digits));
+  before.remove_suffix(digits);
+  if (!before.ends_with(kModel)) return std::nullopt;
+  before.remove_suffix(kModel.size());
+  if (!before.empty() && !before.ends_with('.')) return std::nullopt;
+  return ForeignPlace{Family::kUltralytics, std::string(before), row};
+}
+
 /// What has this name is an encoder's score head; nullopt: of none that is known.
 std::optional<ForeignPlace> place_of_scores(const std::string& name) {
-  static const std::regex kGraph("(.*\\.)?model\\.([0-9]{1,4})\\.");
-  std::string before = name.substr(0, name.size() - kScores.size());
+  const std::string before = name.substr(0, name.size() - kScores.size());
   const auto without = [&](std::string_view end) { return before.substr(0, before.size() - end.size()); };
-  std::smatch match;
   if (before.ends_with("decoder.")) return ForeignPlace{Family::kOfficial, without("decoder."), ""};
-  if (std::regex_match(before, match, kGraph)) return ForeignPlace{Family::kUltralytics, match[1], match[2]};
+  if (const auto in_graph = place_in_graph(before)) return in_graph;
   if (before.ends_with("model.")) return ForeignPlace{Family::kHuggingFace, without("model."), ""};
   return std::nullopt;
 }

@@ -222,6 +222,22 @@ TEST_CASE("a file or folder without weights of an RT-DETR is refused by what it 
   CHECK_THROWS_WITH(weights_file_in(folder.path()), Contains("in several files"));
 }
 
+TEST_CASE("names in a file may be as long as they like") {
+  const std::string end = ".enc_score_head.weight", many(300'000, 'a');
+  const auto alone = [&](const std::string& before) {
+    ShapeMap shapes;
+    shapes[before + end] = {3, 16};
+    return shapes;
+  };
+  const std::vector<std::string> others = {many, many + ".model.7x", "model.12345", many + "model.7", many + ".model."};
+  for (const std::string& before : others)
+    CHECK_THROWS_WITH(recognised(alone(before)), Contains("no RT-DETR of the official code"));
+  const ForeignPlace place = locate_model(NamedShapes(alone(many + ".model.28")), "weights.pth");
+  CHECK(place.family == Family::kUltralytics);
+  CHECK(place.prefix == many + ".");
+  CHECK(place.head == "28");
+}
+
 TEST_CASE("shapes that no model can have are refused, whatever they are") {
   using Shape = std::vector<std::int64_t>;
   const ShapeMap good = shapes_of_model("rtdetrv2_r18vd");
