@@ -25,13 +25,13 @@ bool is_fused(const ShapeMap& shapes) {
 Architecture as_given(const ModelSpec& given, const ShapeMap& shapes, const std::string& origin) {
   const auto scores =
       std::ranges::find_if(shapes, [](const auto& item) { return item.first.ends_with("enc_score_head.weight"); });
-  if (scores == shapes.end() || scores->second.size() != 2 || scores->second[0] < 1)
-    throw CheckpointError(origin + ": its 'enc_score_head.weight' has an impossible shape");
+  const std::int64_t classes =
+      classes_of_scores(scores == shapes.end() ? std::vector<std::int64_t>{} : scores->second, origin);
   BuildOptions options;
-  options.num_classes = scores->second[0];
+  options.num_classes = classes;
   Architecture found;
   found.spec = resolve_spec(given, options);
-  found.sentence = "weights for the given model, " + given.name + ", " + words_for_classes(scores->second[0]);
+  found.sentence = "weights for the given model, " + given.name + ", " + words_for_classes(classes);
   return found;
 }
 

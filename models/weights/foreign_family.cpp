@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <set>
 #include <string_view>
@@ -89,9 +90,14 @@ KeyPlan hugging_face_plan(const std::map<std::string, const WeightTensor*>& tens
 
 /// One source, or one of each third.
 std::vector<std::int64_t> joined_shape(const std::vector<RenamedKey>& sources,
-                                       const std::map<std::string, const WeightTensor*>& tensors) {
-  std::vector<std::int64_t> shape = tensors.at(sources.front().key)->shape;
-  if (sources.front().third != Third::kWhole && !shape.empty()) shape[0] *= 3;
+                                       const std::map<std::string, const WeightTensor*>& tensors,
+                                       const std::string& origin) {
+  constexpr std::int64_t kMostRows = std::numeric_limits<std::int64_t>::max() / 3;
+  const std::string& key = sources.front().key;
+  std::vector<std::int64_t> shape = tensors.at(key)->shape;
+  if (sources.front().third == Third::kWhole || shape.empty()) return shape;
+  if (shape[0] > kMostRows) throw CheckpointError(origin + ": its '" + excerpt(key, 120) + "' has an impossible shape");
+  shape[0] *= 3;
   return shape;
 }
 
@@ -119,11 +125,20 @@ ShapeMap shapes_under_our_keys(const WeightsFile& file, const ForeignPlace& plac
   ShapeMap shapes;
   if (place.family == Family::kHuggingFace) {
     for (const auto& [key, sources] : hugging_face_plan(tensors, origin).targets)
-      shapes.emplace(key, joined_shape(sources, tensors));
+      shapes.emplace(key, joined_shape(sources, tensors, origin));
   } else {
     for (const auto& [name, tensor] : tensors) shapes.emplace(name, tensor->shape);
   }
   return shapes;
+}
+
+std::int64_t classes_of_scores(const std::vector<std::int64_t>& shape, const std::string& origin) {
+  constexpr std::int64_t kMostClasses = 65536;  // as nc of a model file
+  if (shape.size() == 2 && shape[0] >= 1 && shape[0] <= kMostClasses && shape[1] >= 1) return shape[0];
+  throw CheckpointError(origin +
+                        ": its 'enc_score_head.weight' has an impossible shape; it must be [classes, width], of "
+                        "1 to " +
+                        std::to_string(kMostClasses) + " classes. Take another copy of the file");
 }
 
 ForeignTensors load_under_our_keys(const WeightsFile& file, const ForeignPlace& place, const std::string& origin) {

@@ -29,6 +29,9 @@ using ShapeMap = std::map<std::string, std::vector<std::int64_t>>;
 /// Of the model's tensors under our keys. @throws CheckpointError  for parts of one tensor that do not fit
 ShapeMap shapes_under_our_keys(const WeightsFile& file, const ForeignPlace& place, const std::string& origin);
 
+/// Of a score head's weight, [classes, width]. @throws CheckpointError  for what no model of ours can have
+std::int64_t classes_of_scores(const std::vector<std::int64_t>& shape, const std::string& origin);
+
 struct ForeignTensors {
   TensorMap tensors;                    ///< under our keys
   std::vector<std::string> left_out;    ///< of the file: models of ours have no such thing

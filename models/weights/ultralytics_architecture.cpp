@@ -105,9 +105,12 @@ class ObjectReader {
   std::vector<std::string> names(std::int64_t classes) const {
     const Texts texts(file_.metadata(), prefix_ + "names.");
     std::vector<std::string> names;
-    for (std::int64_t i = 0; i < classes; ++i)
-      if (const std::string* name = texts.find(std::to_string(i))) names.push_back(*name);
-    return names.size() == static_cast<std::size_t>(classes) ? names : std::vector<std::string>{};
+    for (std::int64_t i = 0; i < classes; ++i) {
+      const std::string* name = texts.find(std::to_string(i));
+      if (name == nullptr) return {};
+      names.push_back(*name);
+    }
+    return names;
   }
 
   /// Of training; nullopt if the object does not say.
@@ -193,8 +196,7 @@ Architecture ultralytics_architecture(const WeightsFile& file, const ForeignPlac
                                       const std::optional<ModelSpec>& given, const std::string& origin) {
   const ObjectReader object(file, place.prefix, origin);
   const WeightTensor* scores = file.find(place.prefix + "model." + place.head + ".enc_score_head.weight");
-  const std::int64_t classes = scores && scores->shape.size() == 2 ? scores->shape[0] : 0;
-  if (classes < 1) throw CheckpointError(origin + ": its 'enc_score_head.weight' has an impossible shape");
+  const std::int64_t classes = classes_of_scores(scores ? scores->shape : std::vector<std::int64_t>{}, origin);
   Architecture found;
   found.resampling = Resampling::kOpencvLinear;
   found.names = object.names(classes);

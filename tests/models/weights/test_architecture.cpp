@@ -238,6 +238,30 @@ TEST_CASE("names in a file may be as long as they like") {
   CHECK(place.head == "28");
 }
 
+TEST_CASE("numbers of a file that no model can have are refused before anything is counted or multiplied by them") {
+  const std::vector<std::vector<std::int64_t>> impossible = {{1'000'000'000'000, 0}, {65537, 256}, {3, 0}, {3, 256, 1}};
+  const auto refuses = [](const ShapeMap& shapes, const std::string& key, const std::optional<ModelSpec>& given) {
+    CHECK_THROWS_WITH(recognise_architecture(NamedShapes(shapes), "weights.pth", given),
+                      Contains("weights.pth") && Contains(key) && Contains("impossible shape"));
+  };
+  const std::map<std::string, std::string> heads = {{"rtdetrv2_r18vd", "decoder."}, {"rtdetr-l", "model.28."}};
+  for (const auto& [name, head] : heads) {
+    ShapeMap shapes = shapes_of_model(name);
+    const std::string key = head + "enc_score_head.weight";
+    REQUIRE(shapes.contains(key));
+    for (const auto& wrong : impossible) {
+      shapes[key] = wrong;
+      refuses(shapes, "enc_score_head.weight", {});
+      refuses(shapes, "enc_score_head.weight", load_model_spec(name));
+    }
+  }
+  ShapeMap thirds = shapes_in("keys_hf_v1_r18vd.json");
+  const std::string query = "model.encoder.encoder.0.layers.0.self_attn.q_proj.weight";
+  REQUIRE(thirds.contains(query));
+  thirds[query] = {4'000'000'000'000'000'000, 0};
+  refuses(thirds, "q_proj.weight", {});
+}
+
 TEST_CASE("shapes that no model can have are refused, whatever they are") {
   using Shape = std::vector<std::int64_t>;
   const ShapeMap good = shapes_of_model("rtdetrv2_r18vd");
