@@ -43,7 +43,7 @@ Architecture of_official_keys(const WeightsFile& file, const ForeignPlace& place
   bool has_config = false;
   if (hugging_face) {
     if (auto beside = read_hugging_face_config(path)) config = std::move(*beside), has_config = true;
-    config.hints.freezes_every_backbone = true;
+    config.hints.hugging_face = true;
   }
   const ShapeMap shapes = shapes_under_our_keys(file, place, origin);
   if (is_fused(shapes))

@@ -81,12 +81,14 @@ void require_expressible(const ConfigFile& config) {
                                                            {"feat_strides", {8, 16, 32}},
                                                            {"decoder_offset_scale", 0.5},
                                                            {"layer_norm_eps", 1e-5},
+                                                           {"batch_norm_eps", 1e-5},
                                                            {"normalize_before", false},
                                                            {"with_box_refine", true},
                                                            {"activation_function", "silu"},
                                                            {"encoder_activation_function", "gelu"},
                                                            {"decoder_activation_function", "relu"},
                                                            {"decoder_n_levels", 3},
+                                                           {"num_feature_levels", 3},
                                                            {"backbone_config.hidden_act", "relu"},
                                                            {"backbone_config.num_channels", 3},
                                                            {"backbone_config.downsample_in_bottleneck", false},
@@ -100,7 +102,8 @@ void require_expressible(const ConfigFile& config) {
 std::vector<std::string> names_of(const ConfigFile& config) {
   std::vector<std::string> names;
   const json* labels = config.find("id2label");
-  if (!labels || !labels->is_object()) return names;
+  if (!labels) return names;
+  if (!labels->is_object()) config.refuse("id2label", *labels, "it must be the classes' names by their numbers");
   for (std::size_t i = 0; i < labels->size(); ++i) {
     const auto label = labels->find(std::to_string(i));
     if (label == labels->end() || !label->is_string())
@@ -153,12 +156,11 @@ std::optional<HuggingFaceConfig> read_hugging_face_config(const fs::path& weight
   found.hints.queries = config.count("num_queries");
   found.hints.decoder_heads = config.count("decoder_attention_heads");
   found.hints.encoder_heads = config.count("encoder_attention_heads");
-  found.hints.freezes_every_backbone = true;
+  found.hints.hugging_face = true;
   const json* method = config.find("decoder_method");
   if (method && *method != "default" && *method != "discrete")
     config.refuse("decoder_method", *method, "sampling is \"default\" or \"discrete\"");
   found.hints.discrete_sampling = method && *method == "discrete";
-  if (const json* eps = config.find("batch_norm_eps"); eps && eps->is_number()) found.hints.norm_eps = *eps;
   const fs::path preprocessing = weights.parent_path() / "preprocessor_config.json";
   if (fs::exists(preprocessing, ignored)) found.size = preprocessing_size(preprocessing);
   return found;

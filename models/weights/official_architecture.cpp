@@ -100,9 +100,10 @@ OfficialArchitecture official_architecture(const ShapeMap& shape_map, const Offi
   found.words = std::string(base.starts_with("rtdetr_") ? "RT-DETR" : "RT-DETRv2") + " with " + backbone_words(shapes) +
                 layers_and_classes(facts.decoder);
   const std::string yaml =
-      write_yaml(official_yaml(load_model_spec(base).text, shapes, {facts.decoder, norms, hints.norm_eps}));
-  std::vector<std::string> not_shown = {"nq", "eval_idx", "freeze", "discrete_clamp"};
-  if (norms == FrozenNorms::kUnknown || hints.freezes_every_backbone) not_shown.emplace_back("norm");
+      write_yaml(official_yaml(load_model_spec(base).text, shapes, {facts.decoder, norms}));
+  std::vector<std::string> not_shown = {"nq", "freeze", "discrete_clamp"};
+  if (!hints.hugging_face) not_shown.emplace_back("eval_idx");
+  if (norms == FrozenNorms::kUnknown || hints.hugging_face) not_shown.emplace_back("norm");
   const auto zoo = zoo_model_like({yaml, base + ".yaml", not_shown});
   if (zoo) {
     found.spec = with_numbers(*zoo, facts.decoder);

@@ -15,9 +15,9 @@ struct OfficialHints {
   std::optional<std::int64_t> queries;
   std::optional<std::int64_t> decoder_heads, encoder_heads;
   std::optional<bool> discrete_sampling;
-  double norm_eps = 1e-5;
-  /// Frozen norms in the file say nothing about the model: Hugging Face freezes those of every backbone.
-  bool freezes_every_backbone = false;
+  /// Hugging Face freezes the norms of every backbone, so that frozen ones say nothing about the model, and runs every
+  /// decoder layer.
+  bool hugging_face = false;
 };
 
 struct OfficialArchitecture {

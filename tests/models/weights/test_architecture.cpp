@@ -162,6 +162,23 @@ TEST_CASE("models of Hugging Face are recognised by their names for the same ten
   }
 }
 
+TEST_CASE("a model of Hugging Face runs every decoder layer, however like one of the zoo it is") {
+  ShapeMap shapes = shapes_in("keys_hf_v1_r50vd.json");  // with the thin neck of rtdetr_r50vd_m
+  for (auto& [key, shape] : shapes)
+    if (key.find("_blocks.") != std::string::npos) std::replace(shape.begin(), shape.end(), 256, 128);
+  for (const std::string block : {"fpn_blocks.0", "fpn_blocks.1", "pan_blocks.0", "pan_blocks.1"}) {
+    const std::string last = "model.encoder." + block + ".conv3.";
+    shapes[last + "conv.weight"] = {256, 128, 1, 1};
+    for (const char* part : {"weight", "bias", "running_mean", "running_var"}) shapes[last + "norm." + part] = {256};
+  }
+  const Architecture found = recognised(shapes, "nowhere/model.safetensors");
+  CHECK(found.spec.name == "rtdetr_r50vd_like");
+  CHECK_THAT(found.spec.text, !Contains("eval_idx"));
+  CHECK_THAT(assumed_by(found), !Contains("the third of its decoder layers"));
+  const std::vector<std::string> others = {"norm", "freeze", "eval_idx"};
+  CHECK(plan_text(found.spec, others) == plan_text(load_model_spec("rtdetr_r50vd_m"), others));
+}
+
 TEST_CASE("names, input size and resampling come from beside the weights") {
   const Architecture hugging_face = recognised_file(kMiniatures / "hf_v2_bottleneck");
   CHECK(hugging_face.names == std::vector<std::string>{"class a", "class b", "class c", "class d"});
@@ -197,6 +214,9 @@ TEST_CASE("a config of Hugging Face that no YAML can express is refused by the f
   refuses("config.json", "num_queries", "many");
   refuses("config.json", "model_type", "d_fine");
   refuses("config.json", "id2label", {{"1", "cat"}});
+  refuses("config.json", "id2label", {"cat", "dog"});
+  refuses("config.json", "batch_norm_eps", 1e-3);
+  refuses("config.json", "num_feature_levels", 4);
   refuses("preprocessor_config.json", "do_normalize", true);
   refuses("preprocessor_config.json", "resample", 3);
   refuses("preprocessor_config.json", "size", {{"shortest_edge", 800}});
