@@ -11,17 +11,16 @@
 #include "core/base/text.h"
 #include "core/io/utf8.h"
 #include "core/weights/weights_file.h"
-#include "models/layers/batch_norm.h"
 #include "models/layers/module_tree.h"
 #include "models/weights/checkpoint.h"
 #include "models/weights/key_conversion.h"
 #include "models/weights/key_tables.h"
+#include "models/weights/norm_eps.h"
 #include "models/weights/weight_parts.h"
 
 namespace rtdetr {
 namespace {
 
-constexpr double kSourceEps = 1e-5;  // of the norms of every program that we read, but Ultralytics'
 constexpr std::size_t kNamedEntries = 4;
 
 /// One or two layouts through which a file's names become the model's.
@@ -137,21 +136,6 @@ void check_whole(const TensorMap& tensors, const TensorMap& backbone, const std:
       "ResNet's variant d (timm's resnet18d to 101d), torchvision's are variant b");
 }
 
-/// weight / sqrt(var + eps) stays what it is with the model's eps.
-std::int64_t rescale_norms(TensorMap& tensors, DetectionModelImpl& model) {
-  std::int64_t rescaled = 0;
-  for (const auto& item : model.named_modules()) {
-    const auto* norm = dynamic_cast<const BatchNormImpl*>(item.value().get());
-    const auto weight = tensors.find(item.key() + ".weight"), var = tensors.find(item.key() + ".running_var");
-    if (norm == nullptr || norm->eps() == kSourceEps || weight == tensors.end() || var == tensors.end()) continue;
-    const torch::Tensor exact = var->second.to(torch::kFloat64);
-    const torch::Tensor factor = ((exact + norm->eps()) / (exact + kSourceEps)).sqrt();
-    weight->second = (weight->second.to(torch::kFloat64) * factor).to(weight->second.scalar_type());
-    ++rescaled;
-  }
-  return rescaled;
-}
-
 /// Of a plan the part that the backbone has; the rest of a detector is not read.
 KeyPlan restricted(KeyPlan plan, const TensorMap& backbone) {
   for (auto target = plan.targets.begin(); target != plan.targets.end();) {
@@ -179,7 +163,7 @@ std::int64_t add_identity_shortcut(TensorMap& tensors, const std::set<std::strin
   tensors[norm + "weight"] = torch::ones({channels});
   tensors[norm + "bias"] = torch::zeros({channels});
   tensors[norm + "running_mean"] = torch::zeros({channels});
-  tensors[norm + "running_var"] = torch::full({channels}, 1 - kSourceEps);
+  tensors[norm + "running_var"] = torch::full({channels}, 1 - kUsualNormEps);
   return 5;
 }
 
@@ -210,8 +194,8 @@ BackboneReport take_backbone_weights(DetectionModelImpl& model, const std::strin
   for (const auto& [key, target] : backbone) keys.insert(key);
   report.made = add_identity_shortcut(tensors, keys);
   check_whole(tensors, backbone, report.read_as, file);
-  if (reading.route.first != nullptr || reading.route.second != nullptr)
-    report.rescaled = rescale_norms(tensors, model);
+  report.file_eps = norm_eps_in(*opened, reading.part.prefix, file);
+  report.rescaled = rescale_norms(tensors, model, report.file_eps);
   report.unused = std::move(plan.unexpected);
   report.unused.insert(report.unused.end(), plan.dropped.begin(), plan.dropped.end());
   const torch::NoGradGuard no_grad;
@@ -227,8 +211,7 @@ std::string describe(const BackboneReport& report, const std::string& file) {
   if (report.made > 0)
     text += "; " + std::to_string(report.made) +
             " of them are a shortcut that changes nothing, which that program leaves out";
-  if (report.rescaled > 0)
-    text += "; " + std::to_string(report.rescaled) + " norms are scaled for another eps, which is exact";
+  if (report.rescaled > 0) text += "; " + words_for_rescaled(report.rescaled, report.file_eps);
   if (!report.unused.empty())
     text += "; " + std::to_string(report.unused.size()) + " of the file are not used, e.g. " +
             printable(report.unused.front());

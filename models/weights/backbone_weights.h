@@ -17,6 +17,7 @@ struct BackboneReport {
   std::int64_t taken = 0;           ///< entries of the model
   std::int64_t made = 0;            ///< entries that the source does without, made as what does nothing
   std::int64_t rescaled = 0;        ///< norms whose eps is another here
+  double file_eps = 0;              ///< of the file's norms
   std::vector<std::string> unused;  ///< entries of the file
   std::string remark;               ///< what these weights cannot give this model
 };

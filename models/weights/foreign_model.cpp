@@ -17,6 +17,7 @@
 #include "models/weights/foreign_family.h"
 #include "models/weights/foreign_weights.h"
 #include "models/weights/hugging_face_config.h"
+#include "models/weights/norm_eps.h"
 
 namespace rtdetr {
 namespace {
@@ -34,8 +35,7 @@ bool is_computed(const std::string& key) {
 /// Brings a file's tensors to exactly the model's keys, and notes how.
 class StateFitter {
  public:
-  StateFitter(ForeignState& state, const torch::nn::Module& model)
-      : tensors_(state.tensors), report_(state.report), eps_(state.spec.batch_norm_eps) {
+  StateFitter(ForeignState& state, const torch::nn::Module& model) : tensors_(state.tensors), report_(state.report) {
     for (const auto& [key, tensor] : named_state(model)) wanted_.emplace(key, tensor);
   }
 
@@ -65,7 +65,7 @@ class StateFitter {
       return found == tensors_.end() ? torch::Tensor() : found->second.to(torch::kFloat64);
     };
     const torch::Tensor kernel = part(".0.weight"), variance = part(".1.running_var");
-    BatchNorm norm(variance.numel(), BatchNormOptions{.eps = eps_, .frozen = true});
+    BatchNorm norm(variance.numel(), BatchNormOptions{.eps = report_.file_eps, .frozen = true});
     norm->to(torch::kFloat64);
     for (auto& [key, target] : named_state(*norm)) {
       const torch::Tensor value = part((".1." + key).c_str());
@@ -114,7 +114,6 @@ class StateFitter {
 
   TensorMap& tensors_;
   ForeignReport& report_;
-  const double eps_;
   std::map<std::string, torch::Tensor> wanted_;
 };
 
@@ -186,9 +185,11 @@ ForeignState read_foreign_state(const fs::path& path, const ForeignModelOptions&
   report.joined = loaded.joined;
   report.left_out = std::move(loaded.left_out);
   report.unexpected = std::move(loaded.unexpected);
+  report.file_eps = norm_eps_in(*file, place.prefix, origin);
   StateFitter(state, *shapes).fit();
   if (!options.spec) refuse_unknown(report, origin);
   load_state(*shapes, state.tensors, origin);  // only looks whether all fits: these have no memory
+  report.rescaled = rescale_norms(state.tensors, *shapes, report.file_eps);
   return state;
 }
 

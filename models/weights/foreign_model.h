@@ -27,6 +27,8 @@ struct ForeignReport {
   Architecture architecture;
   std::int64_t loaded = 0;              ///< of the model's entries
   std::int64_t joined = 0;              ///< of them, made of three of the file's
+  std::int64_t rescaled = 0;            ///< norms of the model whose eps is another than the file's
+  double file_eps = 0;                  ///< of the file's norms
   std::vector<std::string> reshaped;    ///< of the model: folded here
   std::vector<std::string> computed;    ///< of the model: not in the file, and known without
   std::vector<std::string> counters;    ///< of the model: counters of batches that begin at 0

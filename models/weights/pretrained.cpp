@@ -13,9 +13,11 @@
 #include "core/base/log.h"
 #include "core/base/text.h"
 #include "core/weights/weights_file.h"
+#include "models/graph/model_files.h"
 #include "models/layers/module_tree.h"
 #include "models/weights/checkpoint.h"
 #include "models/weights/foreign_weights.h"
+#include "models/weights/norm_eps.h"
 
 namespace rtdetr {
 namespace {
@@ -177,6 +179,7 @@ struct Beginning {
   std::vector<std::string> names;
   std::string remark;
   std::vector<std::string> unexpected{};
+  double norm_eps = kUsualNormEps;
 };
 
 Beginning of_our_file(const WeightsFile& file, const std::string& name) {
@@ -186,7 +189,8 @@ Beginning of_our_file(const WeightsFile& file, const std::string& name) {
                           ": an exported file: its normalisation is folded into its convolutions, which is not undone, "
                           "so a training cannot begin with it; take the checkpoint that it was exported from");
   }
-  return {weights_among(load_tensors(file)), info.names, ""};
+  const double eps = parse_model_spec(info.model_yaml, name + " (model_yaml)").batch_norm_eps;
+  return {weights_among(load_tensors(file)), info.names, "", {}, eps};
 }
 
 /// For a file of which nothing fits: what each side is like.
@@ -212,6 +216,7 @@ Beginning of_foreign_file(const WeightsFile& file, const std::string& name, cons
   for (const auto& [key, value] : named_state(module)) keys.insert(key);
   ForeignWeights found = find_weights(file, keys, name);
   Beginning beginning{std::move(found.tensors), std::move(found.names), "", std::move(found.unexpected)};
+  beginning.norm_eps = norm_eps_in(file, found.part.empty() ? "" : found.part + ".", name);
   if (!found.layout.empty()) beginning.remark = "; its names are those of " + found.layout;
   if (!found.part.empty()) beginning.remark += "; they are its '" + found.part + "'";
   if (found.names_are_cocos && !share_a_name(beginning.names, to_classes)) beginning.names.clear();
@@ -230,6 +235,8 @@ TransferReport take_weights(DetectionModelImpl& model, const std::vector<std::st
   const std::unique_ptr<WeightsFile> opened = open_weights(file);
   Beginning beginning = has_model_info(opened->metadata()) ? of_our_file(*opened, file)
                                                            : of_foreign_file(*opened, file, model, to_classes);
+  if (const std::int64_t norms = rescale_norms(beginning.tensors, model, beginning.norm_eps); norms > 0)
+    beginning.remark += "; " + words_for_rescaled(norms, beginning.norm_eps);
   TransferReport report = transfer_weights(model, to_classes, beginning.tensors, beginning.names, parts);
   if (report.count(TransferredEntry::Fate::kWhole) == 0)
     throw CheckpointError(file + ": no entry fits the model" + names_on_both_sides(*opened, model));

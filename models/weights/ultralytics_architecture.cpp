@@ -9,14 +9,13 @@
 #include "core/io/yaml_writer.h"
 #include "models/graph/model_files.h"
 #include "models/graph/resolve.h"
+#include "models/weights/norm_eps.h"
 #include "models/weights/zoo.h"
 
 /// The object's `yaml` is a dictionary of lists, which the reader of files gives as texts by path:
 /// `model.yaml.backbone.0.2` = "HGStem". They are put together again and read as a model file of ours.
 namespace rtdetr {
 namespace {
-
-constexpr double kUsualEps = 1e-3;
 
 /// Texts below one path.
 class Texts {
@@ -135,20 +134,6 @@ class ObjectReader {
     return !stem.empty() && stem.size() <= 64 && std::ranges::all_of(stem, is_plain) ? stem : "ultralytics";
   }
 
-  /// Of every BatchNorm that is left in the object; a state dict says nothing.
-  double norm_eps() const {
-    constexpr std::string_view kVariance = "running_var";
-    std::set<std::string> found;
-    for (const WeightTensor& tensor : file_.tensors()) {
-      if (!tensor.name.starts_with(prefix_) || !tensor.name.ends_with(kVariance)) continue;
-      const auto eps = file_.metadata().find(tensor.name.substr(0, tensor.name.size() - kVariance.size()) + "eps");
-      if (eps != file_.metadata().end()) found.insert(eps->second);
-    }
-    if (found.size() > 1)
-      throw CheckpointError(origin_ + ": its norms have different values of eps, which a model YAML cannot say");
-    return found.empty() ? kUsualEps : parse_double(*found.begin()).value_or(kUsualEps);
-  }
-
   const WeightsFile& file_;
   const std::string& prefix_;
   const std::string& origin_;
@@ -164,7 +149,8 @@ std::string ObjectReader::yaml_text(std::int64_t classes) const {
     if (const std::string* text = yaml_.find(key)) put(key, yaml_scalar(*text));
   if (yaml_.has_below("scales")) put("scales", scales_at(file_.metadata(), prefix_ + "yaml.scales."));
   if (const std::string* scale = yaml_.find("scale"); scale && !scale->empty()) put("scale", yaml_scalar(*scale));
-  if (const double eps = norm_eps(); eps != kUsualEps) put("norm_eps", yaml_scalar(format_double(eps)));
+  if (const double eps = norm_eps_in(file_, prefix_, origin_); eps != kUltralyticsNormEps)
+    put("norm_eps", yaml_scalar(format_double(eps)));
   put("backbone", rows_at(yaml_, "backbone"));
   put("head", rows_at(yaml_, "head"));
   return write_yaml(root);

@@ -12,6 +12,7 @@
 #include "models/graph/model_files.h"
 #include "models/layers/module_tree.h"
 #include "models/weights/foreign_model.h"
+#include "models/weights/norm_eps.h"
 #include "train/commands/output_file.h"
 #include "train/report/output.h"
 
@@ -72,6 +73,7 @@ std::string report_text(const Settings& settings, const ForeignReport& report) {
   const auto line = [&](const std::string& words) { text += "  " + wrapped(words, 4) + "\n"; };
   line(counted(report.loaded, "tensor") + " loaded, none missing" +
        (report.joined > 0 ? "; " + std::to_string(report.joined) + " of them joined from three" : ""));
+  if (report.rescaled > 0) line(words_for_rescaled(report.rescaled, report.file_eps));
   if (!report.counters.empty()) line("counters of batches that begin at 0: " + counted_names(report.counters));
   if (!report.reshaped.empty()) line("folded here: " + counted_names(report.reshaped));
   if (!report.computed.empty()) line("not in the file, and computed: " + counted_names(report.computed));
@@ -125,6 +127,7 @@ ExitCode convert_weights(const Settings& settings) {
                         {"imgsz", {size.height, size.width}},
                         {"loaded", report.loaded},
                         {"joined", report.joined},
+                        {"rescaled", report.rescaled},
                         {"missing", Names{}},
                         {"counters", report.counters},
                         {"reshaped", report.reshaped},

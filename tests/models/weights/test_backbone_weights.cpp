@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
+#include "core/io/file.h"
 #include "models/graph/model_files.h"
 #include "models/layers/module_tree.h"
 #include "models/weights/checkpoint.h"
@@ -173,6 +174,22 @@ TEST_CASE("HGNetv2 in Ultralytics' graph is scaled for its eps, which leaves eve
     }
   }
   CHECK(norms == 80);
+}
+
+TEST_CASE("a detector's backbone with the same names is scaled, too, if its eps is another") {
+  const auto interop = test::kFixtures / "interop";
+  const std::string eps = "norm_eps: 1.0e-5";
+  std::string yaml = read_text_file(interop / "official_v1_basic.yaml");
+  REQUIRE(yaml.find(eps) != std::string::npos);
+  yaml.replace(yaml.find(eps), eps.size(), "norm_eps: 1.0e-3");
+  BuildOptions options;
+  options.initial_weights = false;
+  DetectionModel model = build_model(parse_model_spec(yaml, "other.yaml"), options);
+  const BackboneReport report = take_backbone_weights(*model, interop / "official_v1_basic.pth");
+  CHECK(report.read_as == "a detector's with the same names");
+  CHECK(report.file_eps == 1e-5);
+  CHECK(report.rescaled > 5);
+  CHECK_THAT(describe(report, "official.pth"), Catch::Contains("norms are scaled from eps"));
 }
 
 TEST_CASE("torchvision's ResNet-50 gives rtdetr-resnet50 initial values, and that is said") {

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
+#include "core/io/file.h"
 #include "models/graph/model_files.h"
 #include "models/layers/module_tree.h"
 #include "models/weights/foreign_weights.h"
@@ -155,6 +156,26 @@ TEST_CASE("the report says what was joined, folded, counted anew and left out, a
   CHECK(fused.reshaped == std::vector<std::string>{"model.27.input_proj.0.0.weight", "model.27.input_proj.1.0.weight",
                                                    "model.27.input_proj.2.0.weight"});
   CHECK(std::count(fused.left_out.begin(), fused.left_out.end(), "model.27.denoising_class_embed.weight") == 1);
+}
+
+TEST_CASE("weights for a given model with another eps are scaled, and the report says from which") {
+  const auto converted = [](const std::string& name, const std::string& file, const std::string& eps) {
+    const std::string official = "norm_eps: 1.0e-5\n";
+    std::string yaml = read_text_file(kPeerFiles / (name + ".yaml"));
+    if (const auto at = yaml.find(official); at != std::string::npos) yaml.erase(at, official.size());
+    ForeignModelOptions options;
+    options.spec = parse_model_spec("norm_eps: " + eps + "\n" + yaml, "given.yaml");
+    return read_foreign_state(kPeerFiles / file, options).report;
+  };
+  const ForeignReport official = converted("official_v1_basic", "official_v1_basic.pth", "1.0e-3");
+  CHECK(official.file_eps == 1e-5);
+  CHECK(official.rescaled > 20);
+  CHECK(converted("official_v1_basic", "official_v1_basic.pth", "1.0e-5").rescaled == 0);
+  const std::string name = "ultralytics_rtdetr-tiny_stripped";
+  const ForeignReport ultralytics = converted(name, name + ".pt", "1.0e-5");
+  CHECK(ultralytics.file_eps == 1e-3);
+  CHECK(ultralytics.rescaled > 20);
+  CHECK(converted(name, name + ".pt", "1.0e-3").rescaled == 0);
 }
 
 TEST_CASE("a model file loader takes the files of other programs, and says what it took them for") {

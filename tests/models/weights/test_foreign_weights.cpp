@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "core/base/error.h"
+#include "core/io/file.h"
 #include "models/graph/model_files.h"
 #include "models/layers/module_tree.h"
 #include "models/weights/pretrained.h"
@@ -138,6 +139,34 @@ TEST_CASE("v1's weights start a v2 model, and v2's a v1 model") {
       start("official_v2_bottleneck", replaced(replaced(v2, words, numbers), "variant: v2", "variant: v1"));
   CHECK_THAT(said, Catch::Contains("its names are those of official RT-DETR v2"));
   CHECK(report.taken() == report.of_model());
+}
+
+TEST_CASE("norms with another eps than the file's are scaled, which leaves what they compute") {
+  const std::string eps = "norm_eps: 1.0e-5";
+  std::string yaml = read_text_file(kInterop / "official_v1_basic.yaml");
+  REQUIRE(yaml.find(eps) != std::string::npos);
+  yaml.replace(yaml.find(eps), eps.size(), "norm_eps: 1.0e-3");
+  DetectionModel same = model_beside("official_v1_basic"), other = build_model(parse_model_spec(yaml, "other.yaml"));
+  const std::string file = kInterop / "official_v1_basic.pth";
+  CHECK_THAT(stderr_of([&] { take_weights(*same, numbered(3), file); }), !Catch::Contains("scaled from eps"));
+  CHECK_THAT(stderr_of([&] { take_weights(*other, numbered(3), file); }), Catch::Contains("norms are scaled from eps"));
+  TensorMap from, to;
+  for (const auto& [key, value] : named_state(*same)) from.emplace(key, value.detach());
+  for (const auto& [key, value] : named_state(*other)) to.emplace(key, value.detach());
+  int norms = 0;
+  for (const auto& [key, value] : to) {
+    INFO(key);
+    const auto variance = to.find(key.substr(0, key.rfind('.') + 1) + "running_var");
+    if (!key.ends_with(".weight") || variance == to.end()) {
+      CHECK(torch::equal(value, from.at(key)));
+      continue;
+    }
+    const torch::Tensor var = variance->second.to(torch::kFloat64);
+    CHECK(torch::allclose(value.to(torch::kFloat64) / (var + 1e-3).sqrt(),
+                          from.at(key).to(torch::kFloat64) / (var + 1e-5).sqrt(), 2e-7, 0));
+    ++norms;
+  }
+  CHECK(norms > 20);
 }
 
 TEST_CASE("a state dict under 'module', and an averaged model with its count of updates, are found") {
