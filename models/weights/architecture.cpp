@@ -4,6 +4,7 @@
 
 #include "core/base/error.h"
 #include "models/graph/resolve.h"
+#include "models/weights/config_differences.h"
 #include "models/weights/foreign_family.h"
 #include "models/weights/foreign_weights.h"
 #include "models/weights/hugging_face_config.h"
@@ -53,6 +54,7 @@ Architecture of_official_keys(const WeightsFile& file, const ForeignPlace& place
   Architecture found;
   if (given) {
     found = as_given(*given, shapes, origin);
+    if (has_config) refuse_config_differences(config.hints, found.spec, origin);
   } else {
     OfficialArchitecture official = official_architecture(shapes, config.hints, origin);
     found.spec = std::move(official.spec);

@@ -107,19 +107,6 @@ void name_classes(ForeignWeights& weights, const FileMetadata& metadata, const s
   weights.names_are_cocos = true;
 }
 
-/// What config.json and preprocessor_config.json ask for that ours does otherwise.
-std::string foreign_habits(const FileMetadata& metadata) {
-  const auto is_list = [&](const std::string& key) { return metadata.contains(key + ".0"); };
-  const auto normalizes = metadata.find("preprocessor_config.do_normalize");
-  if (normalizes != metadata.end() && normalizes->second == "true")
-    return "its preprocessor_config.json normalises pictures by mean and deviation, which ours does not: the weights "
-           "meet "
-           "other values than they were trained on";
-  if (is_list("config.eval_size") || is_list("config.anchor_image_size"))
-    return "its config.json fixes the size of its tables (eval_size, anchor_image_size); ours follow the pictures";
-  return "";
-}
-
 }  // namespace
 
 ForeignWeights find_weights(const WeightsFile& file, const std::set<std::string>& keys, const std::string& origin) {
@@ -135,7 +122,6 @@ ForeignWeights find_weights(const WeightsFile& file, const std::set<std::string>
   if (!weights.layout.empty()) add_identity_shortcut(weights.tensors, keys);
   add_counters(weights.tensors, keys);
   name_classes(weights, file.metadata(), prefix);
-  weights.habits = foreign_habits(file.metadata());
   return weights;
 }
 

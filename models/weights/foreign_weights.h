@@ -18,7 +18,6 @@ struct ForeignWeights {
   std::vector<std::string> names;       ///< of the classes; empty if the file does not say
   bool names_are_cocos = false;         ///< they were not in the file, but it has COCO's number of classes
   std::vector<std::string> unexpected;  ///< tensors that no rule of the layout knows
-  std::string habits;                   ///< what it does otherwise than ours, for a warning; "" = nothing
 };
 
 /// Finds a model's weights in a file of PyTorch's or of another program: a state dict, a training checkpoint of

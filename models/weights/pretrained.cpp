@@ -16,6 +16,7 @@
 #include "models/graph/model_files.h"
 #include "models/layers/module_tree.h"
 #include "models/weights/checkpoint.h"
+#include "models/weights/config_differences.h"
 #include "models/weights/foreign_weights.h"
 #include "models/weights/norm_eps.h"
 
@@ -210,7 +211,7 @@ bool share_a_name(const std::vector<std::string>& a, const std::vector<std::stri
   return !match_classes(a, b).empty();
 }
 
-Beginning of_foreign_file(const WeightsFile& file, const std::string& name, const torch::nn::Module& module,
+Beginning of_foreign_file(const WeightsFile& file, const std::string& name, const DetectionModelImpl& module,
                           const std::vector<std::string>& to_classes) {
   std::set<std::string> keys;
   for (const auto& [key, value] : named_state(module)) keys.insert(key);
@@ -224,7 +225,9 @@ Beginning of_foreign_file(const WeightsFile& file, const std::string& name, cons
     beginning.remark += "; it names no classes: they are taken in their order where their number is the model's";
   else if (found.names_are_cocos)
     beginning.remark += "; it names no classes: its 80 are taken for COCO's";
-  if (!found.habits.empty()) log::warning(name + ": " + found.habits);
+  const std::string other = found.layout.starts_with("Hugging Face") ? config_remark(name, module.spec()) : "";
+  if (!other.empty())
+    log::warning(other + ". The weights are taken all the same, and meet what they were not trained for");
   return beginning;
 }
 

@@ -178,6 +178,17 @@ TEST_CASE("weights for a given model with another eps are scaled, and the report
   CHECK(converted(name, name + ".pt", "1.0e-3").rescaled == 0);
 }
 
+TEST_CASE("a given model whose heads are not those of the config.json beside the weights is refused") {
+  const TemporaryFolder folder;
+  std::filesystem::copy_file(kPeerFiles / "hf_v1_basic/model.safetensors", folder / "model.safetensors");
+  ForeignModelOptions given;
+  given.spec = load_model_spec(kPeerFiles / "hf_v1_basic.yaml");
+  write_text_atomically(folder / "config.json", R"({"decoder_attention_heads": 4, "encoder_attention_heads": 2})");
+  CHECK_THROWS_WITH(read_foreign_state(folder.path(), given),
+                    Contains("encoder_attention_heads is 2, and the model has 4") && Contains("leave model= out"));
+  CHECK(read_foreign_state(kPeerFiles / "hf_v1_basic", given).report.unexpected.empty());
+}
+
 TEST_CASE("a model file loader takes the files of other programs, and says what it took them for") {
   LoadedModel loaded;
   const std::string said =

@@ -115,7 +115,21 @@ TEST_CASE("names for want of a name are none, and pictures that are normalised a
   write_text_atomically(folder / "preprocessor_config.json", R"({"do_normalize": true})");
   DetectionModel model = model_beside("hf_v1_basic");
   const std::string said = stderr_of([&] { take_weights(*model, numbered(3), folder.path()); });
-  CHECK_THAT(said, Catch::Contains("names no classes") && Catch::Contains("normalises pictures"));
+  CHECK_THAT(said, Catch::Contains("names no classes") && Catch::Contains("do_normalize = true"));
+}
+
+TEST_CASE("a config.json that describes other heads than the model's is a warning") {
+  const TemporaryFolder folder;
+  std::filesystem::copy_file(kInterop / "hf_v1_basic/model.safetensors", folder / "model.safetensors");
+  write_text_atomically(folder / "config.json", R"({"decoder_attention_heads": 8, "encoder_attention_heads": 4})");
+  DetectionModel model = model_beside("hf_v1_basic");
+  for (const std::filesystem::path& weights : {folder.path(), folder / "model.safetensors"}) {
+    const std::string said = stderr_of([&] { take_weights(*model, numbered(3), weights); });
+    CHECK_THAT(said, Catch::Contains("decoder_attention_heads is 8, and the model has 4") &&
+                         Catch::Contains("taken all the same") && !Catch::Contains("encoder_attention_heads is"));
+  }
+  const std::string same = stderr_of([&] { take_weights(*model, numbered(3), kInterop / "hf_v1_basic"); });
+  CHECK_THAT(same, !Catch::Contains("config.json describes"));
 }
 
 TEST_CASE("v1's weights start a v2 model, and v2's a v1 model") {
