@@ -34,7 +34,13 @@ fs::path find_shipped_file(const std::string& kind, const fs::path& name) {
   fs::path wanted = name;
   if (!wanted.has_extension()) wanted += ".yaml";
   if (fs::is_regular_file(wanted, ignored)) return wanted;
-  if (wanted.has_parent_path()) return {};
+  return wanted.has_parent_path() ? fs::path() : shipped_file(kind, wanted.string());
+}
+
+fs::path shipped_file(const std::string& kind, const std::string& name) {
+  std::error_code ignored;
+  fs::path wanted = name;
+  if (!wanted.has_extension()) wanted += ".yaml";
   for (const fs::path& folder : shipped_folders(kind)) {
     if (fs::is_regular_file(folder / wanted, ignored)) return folder / wanted;
   }

@@ -13,6 +13,9 @@ namespace rtdetr {
 /// @return      empty if there is none
 std::filesystem::path find_shipped_file(const std::string& kind, const std::filesystem::path& name);
 
+/// The one of these that comes along, whatever lies in the working folder; empty if there is none.
+std::filesystem::path shipped_file(const std::string& kind, const std::string& name);
+
 /// Names of the files that come along, with their extension.
 std::vector<std::string> shipped_names(const std::string& kind);
 

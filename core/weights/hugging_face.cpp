@@ -97,6 +97,11 @@ fs::path weights_in_folder(const fs::path& folder) {
                              : "; give the file of weights, or a Hugging Face model's folder"));
 }
 
+fs::path weights_file_at(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_directory(path, ignored) ? weights_in_folder(path) : path;
+}
+
 bool is_shard_index(const fs::path& file) { return file.filename().string().ends_with(kIndexEnd); }
 
 std::unique_ptr<WeightsFile> open_shards(const fs::path& index) { return std::make_unique<ShardedWeights>(index); }

@@ -13,6 +13,9 @@ namespace rtdetr {
 /// @throws CheckpointError  if there is none, saying what is there instead
 std::filesystem::path weights_in_folder(const std::filesystem::path& folder);
 
+/// The same for a folder; any other path stays as it is.
+std::filesystem::path weights_file_at(const std::filesystem::path& path);
+
 /// `….safetensors.index.json` or `….bin.index.json`, by its name.
 bool is_shard_index(const std::filesystem::path& file);
 

@@ -94,8 +94,7 @@ std::unique_ptr<WeightsFile> open_weights_file(const std::filesystem::path& file
 }
 
 std::unique_ptr<WeightsFile> open_weights(const std::filesystem::path& path) {
-  std::error_code ignored;
-  const std::filesystem::path file = std::filesystem::is_directory(path, ignored) ? weights_in_folder(path) : path;
+  const std::filesystem::path file = weights_file_at(path);
   auto opened = is_shard_index(file) ? open_shards(file) : open_weights_file(file);
   opened->add_metadata(config_beside(file));
   return opened;

@@ -10,13 +10,14 @@
 #include "core/base/log.h"
 #include "core/base/text.h"
 #include "core/io/utf8.h"
+#include "core/weights/hugging_face.h"
 #include "models/graph/resolve.h"
 #include "models/layers/batch_norm.h"
+#include "models/layers/deformable_attention.h"
 #include "models/layers/fuse.h"
 #include "models/layers/module_tree.h"
 #include "models/weights/foreign_family.h"
 #include "models/weights/foreign_weights.h"
-#include "models/weights/hugging_face_config.h"
 #include "models/weights/norm_eps.h"
 
 namespace rtdetr {
@@ -117,6 +118,29 @@ class StateFitter {
   std::map<std::string, torch::Tensor> wanted_;
 };
 
+/// Twelve points are 4 of each of three levels, or 3, 6 and 3, which only their scale shows: it is the model's but for
+/// half precision.
+void refuse_other_points(const torch::nn::Module& model, const TensorMap& tensors, const std::string& origin) {
+  constexpr double kOfHalf = 1e-3;
+  for (const auto& item : model.named_modules()) {
+    const auto* attention = item.value()->as<DeformableAttentionImpl>();
+    const auto scale = tensors.find(item.key() + "." + std::string(kScaleOfPoints));
+    if (attention == nullptr || scale == tensors.end()) continue;
+    std::vector<double> expected;
+    std::vector<std::string> points;
+    for (const std::int64_t count : attention->options().points) {
+      expected.insert(expected.end(), static_cast<std::size_t>(count), 1.0 / static_cast<double>(count));
+      points.push_back(std::to_string(count));
+    }
+    const torch::Tensor wanted = torch::tensor(expected, torch::kFloat64);
+    if (scale->second.sizes() != wanted.sizes()) continue;  // told as misshapen
+    if (torch::allclose(scale->second.to(torch::kFloat64), wanted, /*rtol=*/0, kOfHalf)) continue;
+    throw CheckpointError(origin + ": its '" + scale->first + "' is not that of " + join(points, ", ") +
+                          " sampling points on the model's levels: other weights would be sampled. Give the model that "
+                          "they belong to, model=YAML with its points: [of each level]");
+  }
+}
+
 /// Weights of another model would compute something else.
 void refuse_unknown(const ForeignReport& report, const std::string& origin) {
   if (report.unexpected.empty()) return;
@@ -126,6 +150,13 @@ void refuse_unknown(const ForeignReport& report, const std::string& origin) {
                         "': another model, which would not be the same without them. To leave them out, give the "
                         "model, model=" +
                         report.architecture.spec.name);
+}
+
+void require_names_for_all(const Architecture& architecture, const ForeignModelOptions& options) {
+  const auto classes = static_cast<std::int64_t>(options.names.size());
+  if (classes != 0 && classes != architecture.spec.num_classes)
+    throw ConfigError("data= names " + words_for_classes(classes) + ", but the weights have " +
+                      std::to_string(architecture.spec.num_classes));
 }
 
 ModelInfo info_of(const Architecture& architecture, const ForeignModelOptions& options) {
@@ -138,12 +169,8 @@ ModelInfo info_of(const Architecture& architecture, const ForeignModelOptions& o
   info.names = options.names.empty() ? architecture.names : options.names;
   for (std::int64_t c = 0, none = info.names.empty() ? architecture.spec.num_classes : 0; c < none; ++c)
     info.names.push_back(std::to_string(c));
-  const auto classes = static_cast<std::int64_t>(info.names.size());
-  if (classes != architecture.spec.num_classes)
-    throw ConfigError("data= names " + words_for_classes(classes) + ", but the weights have " +
-                      std::to_string(architecture.spec.num_classes));
   info.category_ids = options.category_ids;
-  if (info.names == coco_names()) info.category_ids = coco_category_ids();
+  if (info.category_ids.empty() && info.names == coco_names()) info.category_ids = coco_category_ids();
   if (info.category_ids.size() != info.names.size()) {
     info.category_ids.resize(info.names.size());
     std::iota(info.category_ids.begin(), info.category_ids.end(), 0);
@@ -159,18 +186,19 @@ bool is_own_model_file(const FileMetadata& metadata) {
 
 bool holds_foreign_model(const fs::path& path) {
   std::error_code ignored;
-  if (fs::is_directory(path, ignored) || holds_torch_weights(path)) return true;
+  if (fs::is_directory(path, ignored) || is_shard_index(path) || holds_torch_weights(path)) return true;
   return !is_own_model_file(SafetensorsReader(path).metadata());
 }
 
 ForeignState read_foreign_state(const fs::path& path, const ForeignModelOptions& options) {
-  const fs::path weights = weights_file_in(path);
+  const fs::path weights = weights_file_at(path);
   const std::string origin = weights.string();
   const std::unique_ptr<WeightsFile> file = open_weights(weights);
   const ForeignPlace place = locate_model(*file, origin);
   ForeignState state;
   ForeignReport& report = state.report;
   report.architecture = recognise_architecture(*file, weights, options.spec);
+  require_names_for_all(report.architecture, options);
   report.others = other_contents(*file, place);
   BuildOptions said;
   said.num_queries = options.num_queries;
@@ -186,6 +214,7 @@ ForeignState read_foreign_state(const fs::path& path, const ForeignModelOptions&
   report.left_out = std::move(loaded.left_out);
   report.unexpected = std::move(loaded.unexpected);
   report.file_eps = norm_eps_in(*file, place.prefix, origin);
+  refuse_other_points(*shapes, state.tensors, origin);
   StateFitter(state, *shapes).fit();
   if (!options.spec) refuse_unknown(report, origin);
   load_state(*shapes, state.tensors, origin);  // only looks whether all fits: these have no memory

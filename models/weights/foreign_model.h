@@ -44,11 +44,11 @@ struct ForeignModel {
 
 /// A file's own metadata say that it is one of ours, whole or damaged.
 bool is_own_model_file(const FileMetadata& metadata);
-/// Such a file or folder, of any other program's weights. @throws CheckpointError, IoError
+/// A file, folder or index of shards, of any other program's weights. @throws CheckpointError, IoError
 bool holds_foreign_model(const std::filesystem::path& path);
 
 /// Recognises the model, builds it, and gives it the file's weights; half precision becomes float32.
-/// @param path  the file, or a folder of Hugging Face
+/// @param path  the file, or a folder or index of Hugging Face
 /// @throws CheckpointError  for what is not recognised or not expressible, for weights that are missing, unknown or of
 ///                          another shape, by name; ModelError, IoError
 ForeignModel read_foreign_model(const std::filesystem::path& path, const ForeignModelOptions& options = {});

@@ -108,6 +108,7 @@ std::vector<std::string> names_of(const ConfigFile& config) {
     const auto label = labels->find(std::to_string(i));
     if (label == labels->end() || !label->is_string())
       config.refuse("id2label", *labels, "it does not name the classes 0, 1, 2, … one after the other");
+    if (*label == "LABEL_" + std::to_string(i)) return {};  // written for want of a name
     names.push_back(label->get<std::string>());
   }
   return names;
@@ -131,19 +132,6 @@ ImageSize preprocessing_size(const fs::path& file) {
 }
 
 }  // namespace
-
-fs::path weights_file_in(const fs::path& path) {
-  std::error_code ignored;
-  if (!fs::is_directory(path, ignored)) return path;
-  for (const char* name : {"model.safetensors", "pytorch_model.bin"})
-    if (fs::exists(path / name, ignored)) return path / name;
-  for (const char* name : {"model.safetensors.index.json", "pytorch_model.bin.index.json"}) {
-    if (fs::exists(path / name, ignored))
-      throw CheckpointError(path.string() + ": its weights are in several files (" + name +
-                            "), which are not put together here: save the model again in one");
-  }
-  throw CheckpointError(path.string() + " is a folder without model.safetensors or pytorch_model.bin");
-}
 
 std::optional<HuggingFaceConfig> read_hugging_face_config(const fs::path& weights) {
   std::error_code ignored;

@@ -17,10 +17,6 @@ struct HuggingFaceConfig {
   std::optional<ImageSize> size;   ///< of the input, if there is a preprocessor_config.json
 };
 
-/// A folder's weights: model.safetensors, else pytorch_model.bin. A path that is no folder stays as it is.
-/// @throws CheckpointError  for a folder without, and for weights in several parts
-std::filesystem::path weights_file_in(const std::filesystem::path& path);
-
 /// @param weights  the file of weights; the two lie beside it
 /// @return         nullopt if there is no config.json
 /// @throws CheckpointError  for a field whose value no YAML of ours can say, by its name; IoError

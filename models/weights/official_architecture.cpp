@@ -15,7 +15,7 @@
 namespace rtdetr {
 namespace {
 
-constexpr std::int64_t kUsualQueries = 300;
+constexpr std::int64_t kUsualQueries = 300, kUsualHeads = 8;
 
 std::string base_model(const OfficialShapes& shapes) {
   const bool v1 = shapes.has("encoder.input_proj.0.0.weight");
@@ -64,8 +64,14 @@ DecoderFacts decoder_of(const OfficialShapes& shapes, const OfficialHints& hints
   DecoderFacts facts;
   OfficialDecoder& d = facts.decoder;
   d = shapes.decoder(hints.decoder_heads);
-  if (!d.heads_are_known) facts.assumed.push_back("8 attention heads, as all published models have (model=)");
-  d.encoder_heads = hints.encoder_heads.value_or(d.heads);
+  d.encoder_heads = hints.encoder_heads.value_or(kUsualHeads);
+  const bool both = !d.heads_are_known && !hints.encoder_heads;
+  if (!d.heads_are_known || !hints.encoder_heads)
+    facts.assumed.push_back(std::string("8 attention heads") +
+                            (both                 ? ""
+                             : !d.heads_are_known ? " in its decoder"
+                                                  : " in its encoder") +
+                            ", as all published models have (model=)");
   if (d.queries == 0) {
     d.queries = hints.queries.value_or(kUsualQueries);
     if (!hints.queries) facts.assumed.push_back("300 queries (num_queries=)");
@@ -99,8 +105,7 @@ OfficialArchitecture official_architecture(const ShapeMap& shape_map, const Offi
   found.assumed = std::move(facts.assumed);
   found.words = std::string(base.starts_with("rtdetr_") ? "RT-DETR" : "RT-DETRv2") + " with " + backbone_words(shapes) +
                 layers_and_classes(facts.decoder);
-  const std::string yaml =
-      write_yaml(official_yaml(load_model_spec(base).text, shapes, {facts.decoder, norms}));
+  const std::string yaml = write_yaml(official_yaml(zoo_model(base).text, shapes, {facts.decoder, norms}));
   std::vector<std::string> not_shown = {"nq", "freeze", "discrete_clamp"};
   if (!hints.hugging_face) not_shown.emplace_back("eval_idx");
   if (norms == FrozenNorms::kUnknown || hints.hugging_face) not_shown.emplace_back("norm");

@@ -163,14 +163,13 @@ ModelSpec zoo_model_of_tensors(const WeightsFile& file, const ForeignPlace& plac
     const WeightTensor* tensor = file.find(prefix + "model." + key);
     return tensor && !tensor->shape.empty() ? tensor->shape[0] : 0;
   };
-  if (head == "28" && rows_of("0.stem4.conv.weight") == 48) return load_model_spec("rtdetr-l");
-  if (head == "32" && rows_of("0.stem4.conv.weight") == 64) return load_model_spec("rtdetr-x");
+  if (head == "28" && rows_of("0.stem4.conv.weight") == 48) return zoo_model("rtdetr-l");
+  if (head == "32" && rows_of("0.stem4.conv.weight") == 64) return zoo_model("rtdetr-x");
   const auto is_of_deep_stage = [&](const WeightTensor& tensor) {
     return tensor.name.starts_with(prefix + "model.3.layer.22.");
   };
   if (head == "23")
-    return load_model_spec(std::ranges::any_of(file.tensors(), is_of_deep_stage) ? "rtdetr-resnet101"
-                                                                                 : "rtdetr-resnet50");
+    return zoo_model(std::ranges::any_of(file.tensors(), is_of_deep_stage) ? "rtdetr-resnet101" : "rtdetr-resnet50");
   throw CheckpointError(origin +
                         " has the tensors of an RT-DETR of Ultralytics, but not the object with its YAML: give that "
                         "YAML, model=YAML");

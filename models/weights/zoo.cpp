@@ -47,6 +47,11 @@ std::string plan_text(const ModelSpec& spec, const std::vector<std::string>& ign
   return text;
 }
 
+ModelSpec zoo_model(const std::string& name) {
+  const std::filesystem::path file = shipped_file("models", name);
+  return load_model_spec(file.empty() ? std::filesystem::path(name) : file);
+}
+
 std::optional<ModelSpec> zoo_model_like(const ZooQuestion& question) {
   std::vector<std::string> ignored = question.ignored;
   ignored.emplace_back("nc");
@@ -54,8 +59,9 @@ std::optional<ModelSpec> zoo_model_like(const ZooQuestion& question) {
   const std::string wanted = plan_text(asked, ignored);
   for (const std::string& name : shipped_names("models")) {
     try {
-      const std::string yaml = read_text_file(find_model_file(name));
-      if (plan_text(read_form(yaml, name, asked.scale), ignored) == wanted) return load_model_spec(name, asked.scale);
+      const std::filesystem::path file = shipped_file("models", name);
+      const std::string yaml = read_text_file(file);
+      if (plan_text(read_form(yaml, name, asked.scale), ignored) == wanted) return load_model_spec(file, asked.scale);
     } catch (const ModelError&) {
       continue;  // no such scale
     }

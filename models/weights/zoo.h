@@ -9,6 +9,9 @@
 /// The models that come along, asked whether one of them is meant.
 namespace rtdetr {
 
+/// By its name: the one that comes along, whatever lies in the working folder. @throws ConfigError, ModelError
+ModelSpec zoo_model(const std::string& name);
+
 struct ZooQuestion {
   std::string yaml;    ///< of a model
   std::string origin;  ///< what messages call it

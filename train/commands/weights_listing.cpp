@@ -5,9 +5,9 @@
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "core/io/utf8.h"
+#include "core/weights/hugging_face.h"
 #include "core/weights/weights_file.h"
 #include "models/weights/architecture.h"
-#include "models/weights/hugging_face_config.h"
 #include "train/report/output.h"
 
 namespace rtdetr {
@@ -39,7 +39,7 @@ Recognition recognition_of(const WeightsFile& file, const std::filesystem::path&
 }  // namespace
 
 void list_weights(const Settings& settings) {
-  const std::filesystem::path path = weights_file_in(settings.model);
+  const std::filesystem::path path = weights_file_at(settings.model);
   const auto file = open_weights(path);
   const Recognition recognised = recognition_of(*file, path);
   TextTable table(

@@ -7,15 +7,16 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
+#include "core/weights/hugging_face.h"
 #include "models/graph/model.h"
 #include "models/graph/model_files.h"
 #include "models/layers/module_tree.h"
 #include "models/weights/foreign_family.h"
 #include "models/weights/foreign_weights.h"
-#include "models/weights/hugging_face_config.h"
 #include "models/weights/official_architecture.h"
 #include "models/weights/zoo.h"
 #include "tests/support/fixtures.h"
+#include "tests/support/home_folder.h"
 #include "tests/support/temporary_folder.h"
 
 namespace rtdetr {
@@ -72,7 +73,7 @@ std::string plan_beside(const std::string& fixture, const std::vector<std::strin
 }
 
 Architecture recognised_file(const std::filesystem::path& path) {
-  const std::filesystem::path weights = weights_file_in(path);
+  const std::filesystem::path weights = weights_file_at(path);
   return recognise_architecture(*open_weights(weights), weights);
 }
 
@@ -93,6 +94,15 @@ TEST_CASE("every model that comes along is recognised by the names and shapes of
     CHECK(found.names == coco_names());
     CHECK_THAT(assumed_by(found), Contains("300 queries"));
   }
+}
+
+TEST_CASE("a file of the working folder is no model that comes along, whatever its name") {
+  const ShapeMap shapes = shapes_of_model("rtdetr_r18vd");
+  const std::string text = load_model_spec("rtdetr_r18vd").text;
+  const TemporaryFolder folder;
+  std::ofstream(folder / "rtdetr_r18vd.yaml") << "nc: 3\n";
+  const test::WorkingFolder inside(folder.path());
+  CHECK(recognised(shapes).spec.text == text);
 }
 
 TEST_CASE("weights that do not show how they are sampled are taken for the usual model, and that is said") {
@@ -128,7 +138,8 @@ TEST_CASE("weights of a model of the family that does not come along have a YAML
   const std::vector<std::string> v1 = {"nq", "nh", "ndp", "heads"};  // an official file of v1 does not show these
   for (const std::string name : {"official_v1_basic", "official_v1_basic_legacy"})
     CHECK_THAT(differs(name, name + ".pth", v1), Contains("8 attention heads") && Contains("300 queries"));
-  CHECK_THAT(differs("official_v2_bottleneck", "official_v2_bottleneck.pth", {"nq"}), !Contains("heads"));
+  CHECK_THAT(differs("official_v2_bottleneck", "official_v2_bottleneck.pth", {"nq", "heads"}),
+             Contains("8 attention heads in its encoder"));
   for (const std::string name : {"hf_v1_basic", "hf_v2_bottleneck", "hf_v1_basic_transformers5"})
     CHECK_THAT(differs(name, name, {}), !Contains("queries"));
   for (const std::string name : {"ultralytics_rtdetr-tiny_stripped", "ultralytics_rtdetr-tiny_fused"})
@@ -191,6 +202,17 @@ TEST_CASE("names, input size and resampling come from beside the weights") {
   CHECK(recognised_file(kMiniatures / "ultralytics_rtdetr-tiny_fused.pt").fused);
 }
 
+TEST_CASE("labels that Hugging Face writes for want of names are none") {
+  const TemporaryFolder folder;
+  for (const char* name : {"config.json", "model.safetensors"})
+    std::filesystem::copy_file(kMiniatures / "hf_v2_bottleneck" / name, folder / name);
+  std::ifstream stream(folder / "config.json");
+  nlohmann::json document = nlohmann::json::parse(stream);
+  for (int i = 0; i < 4; ++i) document["id2label"][std::to_string(i)] = "LABEL_" + std::to_string(i);
+  std::ofstream(folder / "config.json") << document;
+  CHECK(recognised_file(folder.path()).names.empty());
+}
+
 TEST_CASE("a config of Hugging Face that no YAML can express is refused by the field's name") {
   const auto refuses = [](const std::string& file, const std::string& field, const nlohmann::json& value) {
     const TemporaryFolder folder;
@@ -237,9 +259,9 @@ TEST_CASE("a file or folder without weights of an RT-DETR is refused by what it 
   refuses({{"embeddings.weight", {30000, 768}}}, "'embeddings.weight'");
   refuses({}, "no RT-DETR");
   const TemporaryFolder folder;
-  CHECK_THROWS_WITH(weights_file_in(folder.path()), Contains("without model.safetensors"));
+  CHECK_THROWS_WITH(weights_file_at(folder.path()), Contains("without model.safetensors"));
   std::ofstream(folder / "model.safetensors.index.json") << "{}";
-  CHECK_THROWS_WITH(weights_file_in(folder.path()), Contains("in several files"));
+  CHECK_THROWS_WITH(recognised_file(folder.path()), Contains("weight_map"));
 }
 
 TEST_CASE("names in a file may be as long as they like") {

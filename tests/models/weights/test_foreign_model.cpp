@@ -29,14 +29,14 @@ const std::filesystem::path kPeerFiles = test::kFixtures / "interop";
 /// A file or folder of another program, what it computes, and what must be said beside it.
 struct PeerFile {
   std::string name, file;
-  bool needs_yaml = false;  ///< heads of official v1 are in no file
+  bool needs_yaml = false;  ///< heads of official v1, and of the encoder of v2, are in no file
   std::int64_t queries = 0;
 };
 
 const std::vector<PeerFile>& peer_files() {
   static const std::vector<PeerFile> all = {{"official_v1_basic", "official_v1_basic.pth", true},
                                             {"official_v1_basic_legacy", "official_v1_basic_legacy.pth", true},
-                                            {"official_v2_bottleneck", "official_v2_bottleneck.pth", false, 24},
+                                            {"official_v2_bottleneck", "official_v2_bottleneck.pth", true},
                                             {"hf_v1_basic", "hf_v1_basic"},
                                             {"hf_v2_bottleneck", "hf_v2_bottleneck"},
                                             {"hf_v1_basic_transformers5", "hf_v1_basic_transformers5"},
@@ -224,6 +224,53 @@ TEST_CASE("weights that lack something, or have something that no model of ours 
   ForeignModelOptions given;
   given.spec = load_model_spec(kPeerFiles / "hf_v1_basic.yaml");
   CHECK(read_foreign_model(file, given).report.unexpected == std::vector<std::string>{"decoder.gate.weight"});
+}
+
+TEST_CASE("a Hugging Face model in shards is a model like any other, by its folder and by its index") {
+  const TemporaryFolder folder;
+  const std::filesystem::path whole = kPeerFiles / "hf_v1_basic";
+  for (const char* name : {"config.json", "preprocessor_config.json"})
+    std::filesystem::copy_file(whole / name, folder / name);
+  std::filesystem::copy_file(whole / "model.safetensors", folder / "model-00001-of-00001.safetensors");
+  nlohmann::json index;
+  const auto file = open_weights(whole);
+  for (const WeightTensor& tensor : file->tensors())
+    index["weight_map"][tensor.name] = "model-00001-of-00001.safetensors";
+  std::ofstream(folder / "model.safetensors.index.json") << index;
+  for (const std::filesystem::path& path : {folder.path(), folder / "model.safetensors.index.json"}) {
+    CHECK(holds_foreign_model(path));
+    const ForeignModel model = read_foreign_model(path);
+    CHECK(model.loaded.info.names.at(1) == "class b");
+    CHECK(model.report.unexpected.empty());
+  }
+}
+
+TEST_CASE("sampling points that are shared otherwise among the levels are refused by their scale") {
+  const TemporaryFolder folder;
+  const PeerFile peer = {"official_v2_bottleneck", "official_v2_bottleneck.pth", true};
+  ForeignModelOptions options = options_beside(peer);
+  TensorMap tensors = read_foreign_state(kPeerFiles / peer.file, options).tensors;
+  for (auto& [key, tensor] : tensors) {
+    if (!key.ends_with("num_points_scale")) continue;
+    REQUIRE(tensor.size(0) == 12);
+    tensor = torch::cat({torch::full({3}, 1.0 / 3), torch::full({6}, 1.0 / 6), torch::full({3}, 1.0 / 3)});
+  }
+  const auto file = folder / "weights.safetensors";
+  save_tensors(file, tensors, {});
+  CHECK_THROWS_WITH(read_foreign_state(file), Contains("num_points_scale") && Contains("4, 4, 4"));
+  CHECK_THROWS_AS(read_foreign_state(file, options), CheckpointError);
+  std::string text = options.spec->text;
+  const auto at = text.find("points: 4");
+  REQUIRE(at != std::string::npos);
+  options.spec = parse_model_spec(text.replace(at, 9, "points: [3, 6, 3]"), "other.yaml");
+  CHECK(read_foreign_state(file, options).report.unexpected.empty());
+}
+
+TEST_CASE("names of data= for another number of classes are refused before the model is built") {
+  ForeignModelOptions options;
+  options.names = {"one", "two"};
+  CHECK_THROWS_AS(read_foreign_state(kPeerFiles / "hf_v1_basic", options), ConfigError);
+  CHECK_THROWS_WITH(read_foreign_state(kPeerFiles / "hf_v1_basic", options), Contains("data= names 2 classes"));
 }
 
 TEST_CASE("eighty classes without names are COCO's, with the numbers of its annotation files") {
