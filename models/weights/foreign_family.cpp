@@ -93,10 +93,13 @@ std::vector<std::int64_t> joined_shape(const std::vector<RenamedKey>& sources,
                                        const std::map<std::string, const WeightTensor*>& tensors,
                                        const std::string& origin) {
   constexpr std::int64_t kMostRows = std::numeric_limits<std::int64_t>::max() / 3;
-  const std::string& key = sources.front().key;
-  std::vector<std::int64_t> shape = tensors.at(key)->shape;
+  std::vector<std::int64_t> shape = tensors.at(sources.front().key)->shape;
   if (sources.front().third == Third::kWhole || shape.empty()) return shape;
-  if (shape[0] > kMostRows) throw CheckpointError(origin + ": its '" + excerpt(key, 120) + "' has an impossible shape");
+  for (const RenamedKey& source : sources) {
+    if (tensors.at(source.key)->shape == shape && shape[0] <= kMostRows) continue;
+    throw CheckpointError(origin + ": its '" + excerpt(source.key, 120) +
+                          "' has an impossible shape, or another than its siblings");
+  }
   shape[0] *= 3;
   return shape;
 }

@@ -26,7 +26,8 @@ class CountingTensors {
     std::size_t bytes = element_size(type);
     for (const std::int64_t size : shape) bytes *= static_cast<std::size_t>(size);
     auto& content = bytes_.emplace_back(std::make_unique<std::vector<std::byte>>(bytes));
-    for (std::size_t i = 0; i < bytes; ++i) (*content)[i] = static_cast<std::byte>(bytes_.size() + i);
+    const std::size_t values = type == TensorType::kBool ? 2 : 256;
+    for (std::size_t i = 0; i < bytes; ++i) (*content)[i] = static_cast<std::byte>((bytes_.size() + i) % values);
     views.push_back({name, type, std::move(shape), *content});
   }
   std::vector<TensorView> views;
