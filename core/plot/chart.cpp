@@ -140,9 +140,11 @@ void draw_curve(Canvas& canvas, const Plot& plot, const ChartSeries& curve, Colo
   constexpr std::size_t kMostDots = 60, kMostBold = 600;  // a longer curve is a line alone, a very long one a thin line
   std::vector<Point> points;
   for (std::size_t i = 0; i < curve.x.size(); ++i) points.push_back(plot.at(curve.x[i], curve.y[i]));
-  canvas.polyline(points, color, points.size() > kMostBold ? 1 : 2);
-  if (points.size() > kMostDots) return;
+  if (!curve.dots_only) canvas.polyline(points, color, points.size() > kMostBold ? 1 : 2);
+  if (points.size() > kMostDots && !curve.dots_only) return;
   for (const Point& point : points) canvas.disc(point, 3, color);
+  for (std::size_t i = 0; i < std::min(points.size(), curve.notes.size()); ++i)
+    canvas.text({points[i].x + 6, points[i].y - 6}, curve.notes[i], kTextHeight, kInk);
 }
 
 /// How much of the curves lies in a part of the plot, where the legend would hide it: points, and some between them.

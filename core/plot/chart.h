@@ -11,8 +11,10 @@ namespace rtdetr {
 
 /// One curve. Points that are not finite leave a gap.
 struct ChartSeries {
-  std::string name;          ///< in the legend; empty: not listed
-  std::vector<double> x, y;  ///< of equal length
+  std::string name;                     ///< in the legend; empty: not listed
+  std::vector<double> x, y;             ///< of equal length
+  bool dots_only = false;               ///< no line through them
+  std::vector<std::string> notes = {};  ///< short texts beside the points; may be fewer
 };
 
 struct ChartOptions {

@@ -1,6 +1,5 @@
 #include "models/deploy/detector.h"
 
-#include <omp.h>
 #include <torch/torch.h>
 
 #include <mutex>
@@ -14,6 +13,7 @@
 #include "core/base/text.h"
 #include "core/image/picture.h"
 #include "core/ops/autocast.h"
+#include "core/ops/compute_threads.h"
 #include "core/ops/device.h"
 #include "core/tensor/download.h"
 #include "models/deploy/preprocess.h"
@@ -50,21 +50,6 @@ struct Detector::State {
 };
 
 namespace {
-
-/// OpenMP's number of threads in the calling thread, which is LibTorch's and oneDNN's too, until the end of the scope.
-class ThreadsOfCall {
- public:
-  /// @param threads  0 = as it is
-  explicit ThreadsOfCall(int threads) : before_(at::get_num_threads()) {  // asked first: LibTorch sets it on first use
-    if (threads > 0) omp_set_num_threads(threads);
-  }
-  ~ThreadsOfCall() { omp_set_num_threads(before_); }
-  ThreadsOfCall(const ThreadsOfCall&) = delete;
-  ThreadsOfCall& operator=(const ThreadsOfCall&) = delete;
-
- private:
-  int before_;
-};
 
 /// Collects options that are out of range.
 class OptionCheck {
@@ -136,7 +121,7 @@ std::vector<Detection> above(const Detections& found, float min_score) {
 
 Detector::Detector(const std::filesystem::path& model_file, const DetectorOptions& options) {
   check_options(options);
-  *this = Detector(load_model(model_file, options.decoder_layers), options);
+  *this = Detector(load_model(model_file, {.decoder_layers = options.decoder_layers}), options);
 }
 
 Detector::Detector(LoadedModel loaded, const DetectorOptions& options) {
@@ -181,7 +166,7 @@ std::vector<std::vector<Detection>> Detector::detect(std::span<const RgbView> pi
   for (std::size_t i = 0; i < pictures.size(); ++i) check_picture(pictures[i], i, pictures.size());
   if (pictures.empty()) return {};
   const State& s = *state_;
-  const ThreadsOfCall threads(s.options.threads);
+  const ComputeThreads threads(s.options.threads);
   const ShortWaits::Computing computing(omp_get_max_threads() > 1 ? s.waits.get() : nullptr);
   const c10::InferenceMode inference;
   Stopwatch watch;

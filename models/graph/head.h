@@ -97,6 +97,8 @@ class Head : public torch::nn::Module {
 
   /// Decoder layers; 1 for a head without a decoder.
   virtual std::int64_t num_layers() const = 0;
+  /// Predictions per picture that are chosen among the maps' tokens; 0 for a head that chooses none.
+  virtual std::int64_t num_queries() const { return 0; }
   /// Where a pass with `all_layers` predicts, in the order in which the picture gets there.
   virtual std::vector<HeadLayer> layers() const = 0;
 

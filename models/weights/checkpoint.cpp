@@ -82,10 +82,11 @@ std::string list_keys(const std::string& title, const std::vector<std::string>& 
   return keys.size() > kListedKeys ? text + " …" : text;
 }
 
-DetectionModel build_described(const ModelInfo& info, const std::string& origin, std::int64_t decoder_layers) {
+DetectionModel build_described(const ModelInfo& info, const std::string& origin, const ModelCut& cut) {
   BuildOptions options;
   options.initial_weights = false;
-  if (decoder_layers > 0) options.decoder_layers = decoder_layers;
+  if (cut.decoder_layers > 0) options.decoder_layers = cut.decoder_layers;
+  if (cut.num_queries > 0) options.num_queries = cut.num_queries;
   DetectionModel model = build_model(model_spec_of(info, origin), options);
   if (info.fused) model->fuse();
   model->eval();
@@ -98,12 +99,20 @@ TensorMap state_of(const torch::nn::Module& module) {
   return tensors;
 }
 
-/// The part of `tensors` that a model with fewer decoder layers has.
-TensorMap only_keys_of(const torch::nn::Module& module, const TensorMap& tensors) {
+/// Of a table with more rows than `wanted` the first ones: those of learnt queries, which are given out best token
+/// first.
+torch::Tensor first_rows(const torch::Tensor& table, const torch::Tensor& wanted) {
+  const bool same_rows = table.dim() == wanted.dim() && table.dim() > 0 &&
+                         table.sizes().slice(1) == wanted.sizes().slice(1) && table.size(0) > wanted.size(0);
+  return same_rows ? table.narrow(0, 0, wanted.size(0)) : table;
+}
+
+/// The part of `tensors` that a cut model has.
+TensorMap cut_to(const torch::nn::Module& module, const TensorMap& tensors) {
   TensorMap kept;
   for (const auto& [key, tensor] : named_state(module)) {
     const auto found = tensors.find(key);
-    if (found != tensors.end()) kept.emplace(key, found->second);
+    if (found != tensors.end()) kept.emplace(key, first_rows(found->second, tensor));
   }
   return kept;
 }
@@ -229,21 +238,23 @@ LoadedModel load_own_model(const std::filesystem::path& file) {
   LoadedModel loaded;
   loaded.info = to_model_info(content.metadata, file);
   loaded.metadata = std::move(content.metadata);
-  loaded.model = build_described(loaded.info, file.string(), 0);
+  loaded.model = build_described(loaded.info, file.string(), {});
   load_state(*loaded.model, weights_among(std::move(content.tensors)), file.string());
   return loaded;
 }
 
-LoadedModel load_model(const std::filesystem::path& file, std::int64_t decoder_layers) {
+LoadedModel load_model(const std::filesystem::path& file, const ModelCut& cut) {
   LoadedModel loaded = holds_foreign_model(file) ? load_foreign_model(file) : load_own_model(file);
   const std::int64_t layers = loaded.model->num_decoder_layers();
-  if (decoder_layers < 0 || decoder_layers > layers)
-    throw ConfigError("decoder_layers=" + std::to_string(decoder_layers) + ": " + file.string() + " has " +
+  if (cut.decoder_layers < 0 || cut.decoder_layers > layers)
+    throw ConfigError("decoder_layers=" + std::to_string(cut.decoder_layers) + ": " + file.string() + " has " +
                       std::to_string(layers));
-  if (decoder_layers > 0 && decoder_layers < layers) {
+  const bool fewer_layers = cut.decoder_layers > 0 && cut.decoder_layers < layers;
+  const bool other_queries = cut.num_queries > 0 && cut.num_queries != loaded.model->head().num_queries();
+  if (fewer_layers || other_queries) {
     const DetectionModel whole = loaded.model;
-    loaded.model = build_described(loaded.info, file.string(), decoder_layers);
-    load_state(*loaded.model, only_keys_of(*loaded.model, state_of(*whole)), file.string());
+    loaded.model = build_described(loaded.info, file.string(), cut);
+    load_state(*loaded.model, cut_to(*loaded.model, state_of(*whole)), file.string());
     loaded.info = describe_model(loaded.model, loaded.info);
   }
   return loaded;

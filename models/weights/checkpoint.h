@@ -64,12 +64,17 @@ TensorMap weights_among(TensorMap tensors);
 /// One of our own files: builds the model that it describes, and gives it the file's weights (weights_among).
 LoadedModel load_own_model(const std::filesystem::path& file);
 
+/// How much of a file's model is built: the one way in which a model is cut for good
+/// (docs/reference/model_files.md#depth).
+struct ModelCut {
+  std::int64_t decoder_layers = 0;  ///< the first k, without the others' weights; 0 = all in the file
+  std::int64_t num_queries = 0;     ///< the best k of the encoder's tokens; 0 = as many as the file says
+};
+
 /// The same, and another program's file or folder (foreign_model.h), of which it says what was recognised and assumed.
-/// @param decoder_layers  build it with the first k layers and leave the others' weights; 0 = all in the file. The one
-///                        way in which a model is cut for good (docs/reference/model_files.md#depth)
 /// @throws CheckpointError  for a missing, unexpected or mis-shaped tensor, by name; ModelError for its YAML;
-///                          ConfigError if there are fewer layers than asked for; IoError
-LoadedModel load_model(const std::filesystem::path& file, std::int64_t decoder_layers = 0);
+///                          ConfigError if there are fewer layers than asked for, or no queries to choose; IoError
+LoadedModel load_model(const std::filesystem::path& file, const ModelCut& cut = {});
 
 /// Writes the model's state in `info.number_type` and `describe_model(model, info)`, atomically and durably.
 /// @param extra    further metadata entries

@@ -1,156 +1,189 @@
-#include <algorithm>
-#include <array>
-#include <cmath>
+#include <string_view>
 
 #include <torch/torch.h>
 #include <nlohmann/json.hpp>
 
-#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "core/base/text.h"
 #include "core/io/file.h"
-#include "core/ops/device_memory.h"
-#include "models/deploy/detector.h"
+#include "core/ops/peak_rate.h"
+#include "core/plot/chart.h"
+#include "models/deploy/size.h"
 #include "train/commands/commands.h"
 #include "train/commands/model_source.h"
 #include "train/commands/picture_sources.h"
 #include "train/commands/sample_picture.h"
-#include "train/loop/experiment.h"
+#include "train/commands/speed_front_run.h"
+#include "train/commands/stage_timer.h"
 #include "train/process/machine.h"
 #include "train/report/output.h"
 
-/// Milliseconds of each stage from a picture's bytes to its detections, per batch: the detector's own, and of decoding
-/// in front of it. The stages take turns inside every repetition, so that a disturbance of the machine does not hit one
-/// of them alone.
+/// Milliseconds of each stage from a picture's bytes to its detections, for every batch size and number of threads that
+/// is asked for.
 namespace rtdetr {
 
 namespace {
 
-constexpr int kWarmUpRuns = 3;
+constexpr std::int64_t kWarmUpRuns = 3;
+constexpr std::size_t kModelStage = 2, kTotalStage = 4;
+static_assert(std::string_view(kStageNames[kModelStage]) == "model" &&
+              std::string_view(kStageNames[kTotalStage]) == "total");
 
-struct StageTimes {
-  std::string name;
-  std::vector<double> ms;
-};
-
-/// Value below which a share of the sorted times lies, interpolated.
-double percentile(const std::vector<double>& sorted, double share) {
-  const double position = share * static_cast<double>(sorted.size() - 1);
-  const auto below = static_cast<std::size_t>(std::floor(position));
-  const std::size_t above = std::min(below + 1, sorted.size() - 1);
-  return sorted[below] + (position - std::floor(position)) * (sorted[above] - sorted[below]);
+EncodedPictures pictures_of(const Settings& settings) {
+  if (settings.source.empty()) return {sample_picture_bytes()};
+  EncodedPictures pictures;
+  for (const auto& file : list_pictures(settings.source)) pictures.push_back(read_binary_file(file));
+  return pictures;
 }
 
-struct Spread {
-  double min = 0, p50 = 0, p95 = 0, p99 = 0;
+/// What is measured, and the numbers that its times are held against.
+struct Benchmark {
+  const Settings& settings;
+  torch::Device device = torch::kCPU;
+  ImageSize size;
+  Precision precision = Precision::kFloat32;
+  std::int64_t layers = 0, queries = 0;
+  double gflops = 0;  ///< of the model, for one picture
+  EncodedPictures pictures;
+  std::vector<std::int64_t> threads;  ///< of each timer
+  std::vector<StageTimer> timers;     ///< one for each number of threads and batch size
+  std::vector<double> peaks;          ///< GFLOP/s that the machine reaches with the threads of each timer
+
+  double per_second(std::size_t i) const {
+    return 1e3 * static_cast<double>(timers[i].batch()) / timers[i].spread(kTotalStage).p50;
+  }
+  double model_rate(std::size_t i) const {
+    return gflops * static_cast<double>(timers[i].batch()) / timers[i].spread(kModelStage).p50 * 1e3;
+  }
 };
-Spread spread_of(std::vector<double> ms) {
-  std::sort(ms.begin(), ms.end());
-  return {ms.front(), percentile(ms, 0.5), percentile(ms, 0.95), percentile(ms, 0.99)};
+
+void add_timers(Benchmark& all, LoadedModel loaded) {
+  const Settings& s = all.settings;
+  const std::vector<std::int64_t> counts = s.thread_counts.empty() ? std::vector<std::int64_t>{0} : s.thread_counts;
+  DetectorOptions options{.height = static_cast<int>(all.size.height),
+                          .width = static_cast<int>(all.size.width),
+                          .device = all.device.str(),
+                          .precision = all.precision};
+  const Detector detector(std::move(loaded), options);
+  all.layers = detector.decoder_layers();
+  for (const std::int64_t count : counts) {
+    options.threads = static_cast<int>(count);
+    const std::int64_t real = count > 0 ? count : at::get_num_threads();
+    const double peak = peak_rate(all.device, all.precision, static_cast<int>(real));
+    for (const std::int64_t batch : s.batches) {
+      all.timers.emplace_back(Detector(detector, options), all.pictures, batch,
+                              PictureLimits{.max_pixels = s.max_pixels});
+      all.threads.push_back(real);
+      all.peaks.push_back(peak);
+    }
+  }
 }
 
-class Pipeline {
- public:
-  Pipeline(const Settings& settings, Detector detector, torch::Device device)
-      : detector_(std::move(detector)),
-        device_(device),
-        limits_{.max_pixels = settings.max_pixels},
-        batch_(static_cast<std::size_t>(settings.batch)) {
-    if (settings.source.empty())
-      bytes_.push_back(sample_picture_bytes());
-    else
-      for (const auto& file : list_pictures(settings.source)) bytes_.push_back(read_binary_file(file));
-    stages_ = {{"decode_ms", {}}, {"preprocess_ms", {}}, {"model_ms", {}}, {"postprocess_ms", {}}};
-  }
-
-  void run(bool record) {
-    const Stopwatch watch;
-    std::vector<Picture> pictures;
-    for (std::size_t i = 0; i < batch_; ++i)
-      pictures.push_back(decode_picture(bytes_[next_++ % bytes_.size()], "picture", limits_));
-    const double decode_ms = watch.milliseconds();
-    std::vector<RgbView> views;
-    for (const Picture& picture : pictures) views.push_back({picture.rgb.data(), picture.width, picture.height});
-    DetectionTimes times;
-    const PictureLoad load{std::ssize(views), detector_.input_height(), detector_.input_width()};
-    limit_.run(load, [&] { return detector_.detect(views, &times); });
-    if (!record) return;
-    const std::array<double, 4> ms{decode_ms, times.preprocess_ms, times.model_ms, times.postprocess_ms};
-    for (std::size_t i = 0; i < ms.size(); ++i) stages_[i].ms.push_back(ms[i]);
-  }
-  const std::vector<StageTimes>& stages() const { return stages_; }
-  std::int64_t decoder_layers() const { return detector_.decoder_layers(); }
-  torch::Device device() const { return device_; }
-
- private:
-  Detector detector_;
-  torch::Device device_;
-  LoadLimit limit_{"a smaller batch= or imgsz= needs less"};
-  PictureLimits limits_;
-  std::size_t batch_, next_ = 0;
-  std::vector<std::vector<std::byte>> bytes_;
-  std::vector<StageTimes> stages_;
-};
-
-std::string report_text(const Settings& settings, const Pipeline& pipeline, const ImageSize& size, std::int64_t layers,
-                        Precision precision) {
-  TextTable table({{"ms per batch", TextTable::Align::kLeft}, {"min"}, {"p50"}, {"p95"}, {"p99"}});
-  const std::optional<double> card = device_peak_mib(pipeline.device());
-  double total = 0;
-  for (const StageTimes& stage : pipeline.stages()) {
-    const Spread spread = spread_of(stage.ms);
-    total += spread.p50;
-    table.add({stage.name.substr(0, stage.name.size() - 3), fixed(spread.min, 2), fixed(spread.p50, 2),
+std::string stage_table(const StageTimer& timer) {
+  TextTable table({{"ms per batch", TextTable::Align::kLeft}, {"first"}, {"min"}, {"p50"}, {"p95"}, {"p99"}});
+  for (std::size_t i = 0; i < kStageNames.size(); ++i) {
+    const Spread spread = timer.spread(i);
+    table.add({kStageNames[i], fixed(timer.first()[i], 2), fixed(spread.min, 2), fixed(spread.p50, 2),
                fixed(spread.p95, 2), fixed(spread.p99, 2)});
   }
-  return settings.model + ", " + std::to_string(layers) + " decoder layers, fused, " + precision_name(precision) +
-         ", " + std::to_string(size.height) + "x" + std::to_string(size.width) + ", batch " +
-         std::to_string(settings.batch) + ", " + describe_device(pipeline.device()) + ", " +
-         std::to_string(settings.runs) + " runs\n\n" + table.text() + "\n" +
-         fixed(1000.0 * static_cast<double>(settings.batch) / total, 1) +
-         " pictures/s one stage after the other, peak memory " + fixed(peak_memory_mib(), 0) + " MiB" +
+  return table.text();
+}
+
+std::string sweep_table(const Benchmark& all) {
+  TextTable table({{"threads"}, {"batch"}, {"ms per batch"}, {"pictures/s"}, {"model GFLOP/s"}, {"of the peak"}});
+  for (std::size_t i = 0; i < all.timers.size(); ++i)
+    table.add({std::to_string(all.threads[i]), std::to_string(all.timers[i].batch()),
+               fixed(all.timers[i].spread(kTotalStage).p50, 2), fixed(all.per_second(i), 1),
+               fixed(all.model_rate(i), 1), fixed(100 * all.model_rate(i) / all.peaks[i], 0) + " %"});
+  return table.text();
+}
+
+std::string memory_text(const Benchmark& all) {
+  const std::optional<double> card = device_peak_mib(all.device);
+  return "peak memory " + fixed(peak_memory_mib(), 0) + " MiB" +
          (card ? ", on the GPU " + fixed(*card, 0) + " MiB" : "") + "\n";
 }
 
-nlohmann::ordered_json report_json(const Settings& settings, const Pipeline& pipeline, const ImageSize& size,
-                                   std::int64_t layers, Precision precision) {
-  nlohmann::ordered_json document = {{"model", settings.model},
-                                     {"imgsz", {size.height, size.width}},
-                                     {"batch", settings.batch},
-                                     {"threads", at::get_num_threads()},
-                                     {"runs", settings.runs},
-                                     {"decoder_layers", layers},
-                                     {"device", pipeline.device().str()},
-                                     {"precision", precision_name(precision)}};
-  for (const StageTimes& stage : pipeline.stages()) {
-    const Spread spread = spread_of(stage.ms);
-    document[stage.name] = {{"min", spread.min}, {"p50", spread.p50}, {"p95", spread.p95}, {"p99", spread.p99}};
+std::string report_text(const Benchmark& all) {
+  const Settings& s = all.settings;
+  std::string text = s.model + ", " + std::to_string(all.layers) + " decoder layers" +
+                     (all.queries > 0 ? ", " + std::to_string(all.queries) + " queries" : "") + ", fused, " +
+                     precision_name(all.precision) + ", " + std::to_string(all.size.height) + "x" +
+                     std::to_string(all.size.width) + ", " + fixed(all.gflops, 1) + " GFLOP a picture, " +
+                     std::to_string(s.runs) + " runs\n";
+  for (std::size_t i = 0; i < all.timers.size(); ++i) {
+    const std::string where = all.device.is_cpu() ? counted(all.threads[i], "thread") : describe_device(all.device);
+    text += "\nbatch " + std::to_string(all.timers[i].batch()) + ", " + where + "\n" + stage_table(all.timers[i]);
   }
+  return text + "\n" + sweep_table(all) + "\n" + memory_text(all);
+}
+
+nlohmann::ordered_json timer_json(const Benchmark& all, std::size_t i) {
+  const StageTimer& timer = all.timers[i];
+  nlohmann::ordered_json row = {{"batch", timer.batch()}, {"threads", all.threads[i]}};
+  for (std::size_t stage = 0; stage < kStageNames.size(); ++stage) {
+    const Spread spread = timer.spread(stage);
+    row[std::string(kStageNames[stage]) + "_ms"] = {{"first", timer.first()[stage]},
+                                                    {"min", spread.min},
+                                                    {"p50", spread.p50},
+                                                    {"p95", spread.p95},
+                                                    {"p99", spread.p99}};
+  }
+  row["pictures_per_second"] = all.per_second(i);
+  row["model_gflop_per_s"] = all.model_rate(i);
+  row["peak_gflop_per_s"] = all.peaks[i];
+  return row;
+}
+
+nlohmann::ordered_json report_json(const Benchmark& all) {
+  nlohmann::ordered_json document = {{"model", all.settings.model},
+                                     {"imgsz", {all.size.height, all.size.width}},
+                                     {"runs", all.settings.runs},
+                                     {"decoder_layers", all.layers},
+                                     {"num_queries", all.queries},
+                                     {"device", all.device.str()},
+                                     {"precision", precision_name(all.precision)},
+                                     {"gflops", all.gflops}};
+  document.update(timer_json(all, 0));
+  auto rows = nlohmann::ordered_json::array();
+  for (std::size_t i = 0; i < all.timers.size(); ++i) rows.push_back(timer_json(all, i));
+  document["sweep"] = std::move(rows);
   document["peak_mib"] = peak_memory_mib();
-  if (const auto card = device_peak_mib(pipeline.device())) document["device_peak_mib"] = *card;
+  if (const auto card = device_peak_mib(all.device)) document["device_peak_mib"] = *card;
   return document;
+}
+
+/// Pictures a second over the batch size, a curve for each number of threads.
+Picture sweep_picture(const Benchmark& all) {
+  std::vector<ChartSeries> curves;
+  for (std::size_t i = 0; i < all.timers.size(); ++i) {
+    const std::string name = counted(all.threads[i], "thread");
+    if (curves.empty() || curves.back().name != name) curves.push_back({.name = name, .x = {}, .y = {}});
+    curves.back().x.push_back(static_cast<double>(all.timers[i].batch()));
+    curves.back().y.push_back(all.per_second(i));
+  }
+  return line_chart(curves, {.title = all.settings.model, .x_label = "batch", .y_label = "pictures/s", .y_low = 0});
 }
 
 }  // namespace
 
 ExitCode run_benchmark(const Settings& settings) {
+  if (settings.front) return run_speed_front(settings);
   OpenedModel opened = open_model(settings);
-  const ImageSize size = resolve_image_size(settings, opened.size(), opened.model->stride());
-  const torch::Device device = compute_device(settings);
-  const DetectorOptions options{.height = static_cast<int>(size.height),
-                                .width = static_cast<int>(size.width),
-                                .device = device.str(),
-                                .precision = model_precision(settings, device)};
-  Pipeline pipeline(settings, Detector(LoadedModel{opened.model, std::move(opened.info), {}}, options), device);
-  const std::int64_t layers = pipeline.decoder_layers();
-  for (int i = 0; i < kWarmUpRuns; ++i) pipeline.run(false);
-  for (std::int64_t i = 0; i < settings.runs; ++i) {
-    pipeline.run(true);
-    if (!settings.quiet) log::progress("run " + std::to_string(i + 1) + " of " + std::to_string(settings.runs));
-  }
+  Benchmark all{.settings = settings, .device = compute_device(settings)};
+  all.size = resolve_image_size(settings, opened.size(), opened.model->stride());
+  all.precision = model_precision(settings, all.device);
+  all.queries = opened.model->head().num_queries();
+  all.gflops = count_gflops(opened.model, all.size.height, all.size.width);
+  all.pictures = pictures_of(settings);
+  add_timers(all, {opened.model, std::move(opened.info), {}});
+  run_in_turns(all.timers, kWarmUpRuns, settings.runs, [&](std::int64_t round, std::int64_t rounds) {
+    if (!settings.quiet) log::progress("run " + std::to_string(round) + " of " + std::to_string(rounds));
+  });
   log::end_progress();
-  print_text(settings, report_text(settings, pipeline, size, layers, options.precision));
-  print_json(settings, report_json(settings, pipeline, size, layers, options.precision));
+  print_text(settings, report_text(all));
+  if (!settings.output.empty()) write_picture(settings.output, sweep_picture(all));
+  print_json(settings, report_json(all));
   return ExitCode::kOk;
 }
 

@@ -43,7 +43,7 @@ OpenedModel build_from_yaml(const Settings& settings, InitialWeights initial) {
 }
 
 void refuse_keys_of_yamls(const Settings& settings) {
-  for (const char* key : {"nc", "scale", "num_queries"})
+  for (const char* key : {"nc", "scale"})
     if (settings.is_given(key))
       throw ConfigError(std::string(key) + "=" + settings.origin_of(key) + " is for model YAMLs; " + settings.model +
                         " has its own");
@@ -51,7 +51,7 @@ void refuse_keys_of_yamls(const Settings& settings) {
 
 OpenedModel read_checkpoint(const Settings& settings) {
   refuse_keys_of_yamls(settings);
-  LoadedModel loaded = load_model(settings.model, settings.decoder_layers);
+  LoadedModel loaded = load_model(settings.model, {settings.decoder_layers, settings.num_queries});
   OpenedModel opened;
   opened.model = loaded.model;
   opened.info = std::move(loaded.info);

@@ -19,6 +19,7 @@
 #include "train/report/metric_report.h"
 #include "train/report/output.h"
 #include "train/report/run_pictures.h"
+#include "train/report/work_progress.h"
 #include "train/run/run_folder.h"
 
 namespace rtdetr {
@@ -46,7 +47,10 @@ Evaluation evaluate_model(const Settings& settings, OpenedModel& opened, const D
   options.workers = static_cast<int>(settings.workers);
   options.threads = std::max(1, at::get_num_threads());
   to_channels_last(*opened.model);
+  const WorkProgress progress(std::ssize(dataset.pictures));
+  if (group.is_main() && !settings.quiet) options.progress = [&](std::int64_t done) { progress.show(done); };
   Evaluation evaluation = *evaluate(opened.model, dataset, options, {}, group);
+  log::end_progress();
   if (!group.is_main()) return evaluation;
   if (!opened.model->fused()) opened.model->fuse();
   add_times(evaluation, opened.model, options);

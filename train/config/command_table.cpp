@@ -78,7 +78,6 @@ void apply_command_defaults(Command command, Settings& settings) {
     settings.project = "runs/predict";
     settings.batch = 1;
   }
-  if (command == Command::kBenchmark) settings.batch = 1;
 }
 
 std::string foreign_key_hint(const std::string& name) {

@@ -36,6 +36,7 @@ class Combinations {
   void check_files() {
     if (s_.command == Command::kCheck) check_check();
     if (s_.command == Command::kConvert) check_convert();
+    if (s_.command == Command::kBenchmark) check_benchmark();
     if (s_.save_conf && !s_.save_txt)
       problem("save_conf=true" + s_.origin_of("save_conf") + " adds a column to the files of save_txt=true; give both");
     if (s_.command == Command::kExport && !s_.output.empty()) check_export();
@@ -96,6 +97,24 @@ class Combinations {
       problem("check needs annotations= and images= together");
     else if (s_.data.empty() && s_.annotations.empty())
       problem("check needs data=, or annotations= and images=; e.g. " + info_of(s_.command).example);
+  }
+
+  void check_benchmark() {
+    const std::string extension = extension_of(s_.output);
+    if (!s_.output.empty() && extension != ".png" && extension != ".jpg" && extension != ".jpeg")
+      problem("output=" + s_.output + s_.origin_of("output") + ": benchmark draws a picture, .png or .jpg");
+    if (!s_.front) {
+      for (const char* key : {"data", "split", "queries", "sizes", "pictures", "budget_ms"})
+        if (s_.is_given(key)) problem(std::string(key) + "=" + s_.origin_of(key) + " is for front=true");
+      return;
+    }
+    if (s_.data.empty()) problem("front=true needs data=, on which AP is measured; e.g. data=bccd");
+    for (const auto& [key, instead] : {std::pair{"num_queries", "queries="}, std::pair{"imgsz", "sizes="},
+                                       std::pair{"source", "data="}, std::pair{"batch", "one picture at a time"}})
+      if (s_.is_given(key))
+        problem(std::string(key) + "=" + s_.origin_of(key) + ": front=true takes " + instead + " instead");
+    if (s_.thread_counts.size() > 1)
+      problem("threads=" + s_.origin_of("threads") + ": front=true compares at one number of threads");
   }
 
   /// A file of weights, or a data set.

@@ -91,7 +91,7 @@ void add_input_keys(std::vector<Key>& keys) {
          "train takes a YAML, and so does convert, for weights whose model is not to be recognised")
       .on_resume = kMayChange;
   s.path(
-       "data", &Settings::data, kTrain | kVal | kCheck | kConvert, "bccd",
+       "data", &Settings::data, kTrain | kVal | kBenchmark | kCheck | kConvert, "bccd",
        "data set YAML, or the name of one that comes along; convert: what is converted, or with weights= the classes' "
        "names")
       .on_resume = kMayChange;
@@ -114,7 +114,8 @@ void add_input_keys(std::vector<Key>& keys) {
          "ImageNet weights that the backbone starts from: the official storage's, torchvision's or timm's; weights= "
          "comes after it; not read by a run that is continued")
       .on_resume = kOfOneCall;
-  s.choice("split", &Settings::split, kVal, {kSplitKeys.begin(), kSplitKeys.end()}, "part of the data set");
+  s.choice("split", &Settings::split, kVal | kBenchmark, {kSplitKeys.begin(), kSplitKeys.end()},
+           "part of the data set");
   s.path(
       "source", &Settings::source, kPredict | kBenchmark, "photos/",
       "a picture, a folder of pictures, a .txt list of them, or a pattern such as 'photos/*.jpg'; 'photos/**/*.jpg' is "
@@ -131,9 +132,9 @@ void add_output_keys(std::vector<Key>& keys) {
            "what is written: safetensors, fused, for every command here and Detector; onnx, fused, for other engines; "
            "official-pth, for the official code in Python; hf, a folder for Hugging Face's transformers");
   s.choice("format", &Settings::format, kConvert, words_of(kWritableFormatWords), "format of the written data set");
-  s.path("output", &Settings::output, kExport | kConvert | kCheck, "model.safetensors",
+  s.path("output", &Settings::output, kExport | kConvert | kCheck | kBenchmark, "model.safetensors",
          "file that is written; convert: new folder, or with weights= a model file; check: picture of labels (.jpg, "
-         ".png)");
+         ".png); benchmark: picture of the speeds, or of the front");
   s.choice(
       "outputs", &Settings::outputs, kExport, words_of(kOnnxOutputsWords),
       "format=onnx: labels, boxes and scores as the official export; logits and pred_boxes; or Ultralytics' output0");
@@ -184,9 +185,12 @@ void add_machine_keys(std::vector<Key>& keys) {
        "on a GPU: the same numbers to the last bit in every run on such a card, and after resume=, by algorithms that "
        "may be slower. The CPU computes so always")
       .on_resume = kMayChange;
-  s.number("threads", &Settings::threads, kWorkers | kInfo | kCheck | kCocoEval, 0, 4096, "threads", "4",
-           "compute threads; 0 = $OMP_NUM_THREADS, else one per physical core")
+  s.number("threads", &Settings::threads, (kWorkers & ~kBenchmark) | kInfo | kCheck | kCocoEval, 0, 4096, "threads",
+           "4", "compute threads; 0 = $OMP_NUM_THREADS, else one per physical core")
       .on_resume = kMayChange;
+  s.number(
+      "threads", &Settings::thread_counts, kBenchmark, 1, 4096, "threads", "1,2",
+      "compute threads: one number, or several to compare; by default $OMP_NUM_THREADS, else one per physical core");
   s.number(
        "nproc", &Settings::nproc, kTrain, 1, 1024, "processes", "2",
        "processes on this machine that share the work of a run, e.g. device=cpu nproc=2: started by this one, which "
@@ -194,14 +198,16 @@ void add_machine_keys(std::vector<Key>& keys) {
        "for the first's. device=0,1,2,3 starts one for each GPU without it. Under torchrun or srun these start them, "
        "and nproc= stays away")
       .on_resume = kMayChange;
-  s.number("workers", &Settings::workers, kTrain | kVal, 0, 1024, "threads", "4",
+  s.number("workers", &Settings::workers, kTrain | kVal | kBenchmark, 0, 1024, "threads", "4",
            "threads that read and transform pictures; results do not depend on it")
       .on_resume = kMayChange;
   s.number("prefetch", &Settings::prefetch, kTrain, 1, 1024, "batches", "2",
            "finished batches that wait for the model at most; more bridge pictures that are slow to read")
       .on_resume = kMayChange;
-  s.number("batch", &Settings::batch, kTrain | kVal | kPredict | kBenchmark, 1, 65536, "pictures", "16",
+  s.number("batch", &Settings::batch, kTrain | kVal | kPredict, 1, 65536, "pictures", "16",
            "pictures per step, of all processes together");
+  s.number("batch", &Settings::batches, kBenchmark, 1, 65536, "pictures", "1,4,8",
+           "pictures per pass: one number, or several to compare");
   s.number("imgsz", &Settings::imgsz, kModelUsers | kCheck | kConvert, 32, 16384, "pixels", "640",
            "input size: one side, or height,width; by default the checkpoint's, else 640")
       .on_resume = kMayChange;
@@ -232,6 +238,17 @@ void add_machine_keys(std::vector<Key>& keys) {
        "and three times its file")
       .on_resume = kMayChange;
   s.number("runs", &Settings::runs, kBenchmark, 1, 1000000, "runs", "20", "timed repetitions");
+  s.flag("front", &Settings::front, kBenchmark,
+         "with data=: AP and milliseconds of a checkpoint at every depth of its decoder, by queries=, sizes= and, with "
+         "amp=, number type; and which of these choices no other one beats");
+  s.number("queries", &Settings::queries, kBenchmark, 1, 10000, "queries", "100,300",
+           "front=true: numbers of queries to try; by default a third, two thirds and all of the model's");
+  s.number("sizes", &Settings::sizes, kBenchmark, 32, 16384, "pixels", "320,480,640",
+           "front=true: sides of the input to try; by default half, three quarters and all of the checkpoint's");
+  s.number("pictures", &Settings::pictures, kBenchmark, 0, 1e9, "pictures", "500",
+           "front=true: evaluate only so many of the split, spread evenly; 0 = all");
+  s.number("budget_ms", &Settings::budget_ms, kBenchmark, 0, 1e9, "milliseconds", "25",
+           "front=true: choose the most accurate point that takes no longer for a picture; 0 = choose none");
 }
 
 void add_run_keys(std::vector<Key>& keys) {
@@ -338,8 +355,8 @@ void add_model_keys(std::vector<Key>& keys) {
   Section s(keys, "model (by default what its file says)");
   s.number("nc", &Settings::nc, kTrain | kExport | kInfo | kBenchmark, 0, 100000, "classes", "80",
            "number of classes of a model YAML; train takes the data set's; 0 = the file's");
-  s.number("num_queries", &Settings::num_queries, kTrain | kExport | kInfo | kBenchmark | kCheck | kConvert, 0, 10000,
-           "queries", "300", "detections per picture; 0 = the file's");
+  s.number("num_queries", &Settings::num_queries, kModelUsers | kCheck | kConvert, 0, 10000, "queries", "300",
+           "detections per picture: the best so many of the encoder's tokens; 0 = the file's");
   s.number("decoder_layers", &Settings::decoder_layers, kModelUsers, 0, 64, "layers", "3",
            "use only the first layers of the decoder; 0 = all");
   s.add("freeze", &Settings::freeze, kTrain, "", "backbone",

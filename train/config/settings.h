@@ -155,11 +155,17 @@ struct Settings {
   std::string dtype = "fp32", license;
   bool copy = false;  ///< convert: copies of the pictures instead of links
   std::string output;
-  std::string verify;       ///< export: folder of pictures or data set YAML to compare on
-  std::int64_t runs = 20;   ///< benchmark: timed repetitions
-  std::string annotations;  ///< COCO JSON file
-  std::string results;      ///< COCO results file
-  std::string images;       ///< folder of pictures
+  std::string verify;                        ///< export: folder of pictures or data set YAML to compare on
+  std::int64_t runs = 20;                    ///< benchmark: timed repetitions
+  std::vector<std::int64_t> batches{1};      ///< benchmark, batch=
+  std::vector<std::int64_t> thread_counts;   ///< benchmark, threads=; empty = as other commands' threads=0
+  bool front = false;                        ///< benchmark: AP over milliseconds
+  std::vector<std::int64_t> sizes, queries;  ///< benchmark, front: what is tried; empty = shares of the model's own
+  std::int64_t pictures = 0;                 ///< benchmark, front: of the split that is evaluated; 0 = all
+  double budget_ms = 0;                      ///< benchmark, front: time for a picture; 0 = none is chosen
+  std::string annotations;                   ///< COCO JSON file
+  std::string results;                       ///< COCO results file
+  std::string images;                        ///< folder of pictures
 
   std::vector<std::string> topics;  ///< words after `help`
 

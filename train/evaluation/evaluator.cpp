@@ -102,6 +102,7 @@ std::optional<Evaluation> evaluate(DetectionModel& model, const Dataset& dataset
       collect(model->head(), output, *batch, dataset, findings);
       if (options.criterion) losses.add(output, tensors.targets, whole, *options.criterion);
     });
+    if (options.progress) options.progress(evaluation.pictures);
   }
   for (std::size_t i = 0; i < layers.size(); ++i) {
     std::vector<MetricDetection> found = gather(std::move(findings[i]), group);

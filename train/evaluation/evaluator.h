@@ -27,6 +27,7 @@ struct EvaluatorOptions {
   Resampling resampling = Resampling::kPillowBilinear;
   /// With these, the loss terms of the head's layers are averaged over the pictures as well.
   std::optional<CriterionOptions> criterion;
+  std::function<void(std::int64_t pictures)> progress = {};  ///< called after each batch with how many are done
 };
 
 /// What one pass over a data set yields.

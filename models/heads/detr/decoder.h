@@ -65,6 +65,7 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
                       const OnnxHeadOptions& options) const override;
 
   std::int64_t num_layers() const override { return static_cast<std::int64_t>(layers_.size()); }
+  std::int64_t num_queries() const override { return options_.num_queries; }
   std::vector<HeadLayer> layers() const override;  ///< the encoder's selection, then the decoder's
   std::vector<Detections> postprocess(const Prediction& prediction, std::span<const PictureSize> sizes,
                                       const PostprocessOptions& options) const override;

@@ -94,7 +94,7 @@ TEST_CASE("the first decoder layers alone can be loaded") {
   const TemporaryFolder folder;
   DetectionModel model = rtdetr::test::tiny_model();
   rtdetr::save_model(folder / "m.safetensors", model, tiny_info());
-  LoadedModel cut = rtdetr::load_model(folder / "m.safetensors", 2);
+  LoadedModel cut = rtdetr::load_model(folder / "m.safetensors", {.decoder_layers = 2});
   CHECK(cut.model->num_decoder_layers() == 2);
   CHECK(cut.info.decoder_layers == 2);
   const torch::NoGradGuard no_grad;
@@ -103,7 +103,23 @@ TEST_CASE("the first decoder layers alone can be loaded") {
   two.decoder_layers = 2;
   const Tensor expected = model->forward(torch::rand({1, 3, 64, 96}), two).layers.back().logits;
   CHECK(torch::equal(logits_of(cut.model), expected));
-  CHECK_THROWS_AS(rtdetr::load_model(folder / "m.safetensors", 4), rtdetr::ConfigError);
+  CHECK_THROWS_AS(rtdetr::load_model(folder / "m.safetensors", {.decoder_layers = 4}), rtdetr::ConfigError);
+}
+
+TEST_CASE("a model is loaded with another number of queries: fewer are the first of all") {
+  const TemporaryFolder folder;
+  DetectionModel model = rtdetr::test::tiny_model();
+  rtdetr::save_model(folder / "m.safetensors", model, tiny_info());
+  const std::int64_t queries = model->head().num_queries();
+  LoadedModel cut = rtdetr::load_model(folder / "m.safetensors", {.num_queries = queries - 3});
+  CHECK(cut.model->head().num_queries() == queries - 3);
+  CHECK_THAT(cut.info.model_yaml, Catch::Contains(std::to_string(queries - 3)));
+  const torch::NoGradGuard no_grad;
+  const Tensor picture = torch::rand({1, 3, 64, 96});
+  const Tensor all = model->forward(picture, {}).topk_indices, fewer = cut.model->forward(picture, {}).topk_indices;
+  CHECK(torch::equal(fewer, all.narrow(1, 0, queries - 3)));
+  LoadedModel more = rtdetr::load_model(folder / "m.safetensors", {.num_queries = queries + 2});
+  CHECK(more.model->forward(picture, {}).topk_indices.size(1) == queries + 2);
 }
 
 TEST_CASE("a run's last.safetensors opens as the model of its averaged weights") {

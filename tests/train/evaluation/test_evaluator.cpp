@@ -104,7 +104,7 @@ TEST_CASE("a layer's numbers are those of the model cut there") {
   const ClassList& classes = whole.val->classes;
   save_model(temp / "whole.safetensors", whole.model,
              describe_model(whole.model, {.names = classes.names, .category_ids = classes.category_ids}));
-  DetectionModel cut = load_model(temp / "whole.safetensors", 1).model;
+  DetectionModel cut = load_model(temp / "whole.safetensors", {.decoder_layers = 1}).model;
   const auto expected = evaluate(cut, *whole.val, options);
   REQUIRE(expected->layers.size() == 2);
   for (std::size_t layer : {0, 1}) CHECK(all->layers[layer].metric.stats == expected->layers[layer].metric.stats);
