@@ -13,8 +13,8 @@
 /// The one table of the program's grammar. Parsing, validation, suggestions, `rtdetr help`, args.yaml and the
 /// reference page are all made from it, nothing else lists keys. To add one:
 ///  1. a field in train/config/settings.h, with its default; a default of one command alone is in command_table.cpp;
-///  2. a row in train/config/key_table.cpp: commands, meaning, unit, example, range or choices, and what a
-///     continued run makes of another value (Key::on_resume);
+///  2. a row in train/config/key_table.cpp, or key_table_training.cpp: commands, meaning, unit, example, range or
+///     choices, and what a continued run makes of another value (Key::on_resume);
 ///  3. what obeys it: a line where settings become the options of a part (train/config/options.cpp, or
 ///     train/loop/train_options.cpp and experiment.cpp), for other commands than `train` the command's own file;
 ///  4. docs/reference/commands.md, printed by `rtdetr help reference`; a test compares them.

@@ -1,0 +1,115 @@
+// Runs the built program: export, benchmark, and who takes which model file.
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "core/onnx/onnx_file.h"
+#include "tests/train/program/command_line.h"
+
+namespace rtdetr::test {
+
+using Catch::Matchers::Contains;
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+TEST_CASE("an exported YAML is a fused model that predicts, and is never written over itself") {
+  const Scratch scratch;
+  const std::string yaml = scratch.write("tiny.yaml", kTinyModel), file = scratch.file("tiny.safetensors");
+  const std::string again = scratch.file("again.safetensors");
+  const std::string to_file = "export model=" + yaml + " format=safetensors imgsz=64 json=true output=";
+  const json exported = document_of(run(scratch, to_file + file));
+  CHECK(exported["output"] == file);
+  CHECK(exported["max_abs_diff"] < 1e-4);
+  document_of(run(scratch, to_file + again));
+
+  const json info = document_of(run(scratch, "info json=true model=" + file));
+  CHECK(info["params"] == info["params_fused"]);
+  CHECK(info["params"] == info["params_exported"]);
+  CHECK(info["imgsz"] == json({64, 64}));
+  CHECK(info["names"].size() == 3);
+  CHECK(info["state_hash"].get<std::string>().size() == 64);
+  CHECK(info["state_hash"] == document_of(run(scratch, "info json=true model=" + again))["state_hash"]);
+  document_of(run(scratch, to_file + again + " seed=1"));
+  CHECK(info["state_hash"] != document_of(run(scratch, "info json=true model=" + again))["state_hash"]);
+
+  const Result refused = run(scratch, "export format=safetensors model=" + file + " output=" + file);
+  CHECK(refused.code == 2);
+  CHECK_THAT(refused.err, Contains("is the model itself"));
+  for (const auto& entry : fs::directory_iterator(scratch.path))
+    CHECK_THAT(entry.path().filename().string(), !Contains(".tmp-"));
+}
+
+TEST_CASE("an exported ONNX file has the official inputs and outputs, and says what a reader has to know") {
+  const Scratch scratch;
+  const std::string yaml = scratch.write("tiny.yaml", kTinyModel), file = scratch.file("tiny.onnx");
+  const std::string to_file = "export model=" + yaml + " format=onnx imgsz=64,96 json=true output=" + file;
+  const json exported = document_of(run(scratch, to_file));
+  CHECK(exported["max_abs_diff"] < 1e-4);
+  CHECK(exported["imgsz"] == json({64, 96}));
+
+  const auto names = [](const std::vector<OnnxValueInfo>& values) {
+    std::vector<std::string> result;
+    for (const OnnxValueInfo& value : values) result.push_back(value.name);
+    return result;
+  };
+  const OnnxModel model = read_onnx(file);
+  CHECK(names(model.graph.inputs) == std::vector<std::string>{"images", "orig_target_sizes"});
+  CHECK(names(model.graph.outputs) == std::vector<std::string>{"labels", "boxes", "scores"});
+  CHECK(json::parse(model.metadata.at("names")).size() == 3);
+  CHECK(json::parse(model.metadata.at("imgsz")) == json({64, 96}));
+  CHECK_THAT(model.metadata.at("preprocessing"), Contains("64 rows and 96 columns") && Contains("divided by 255"));
+
+  document_of(run(scratch, to_file + " outputs=raw"));
+  CHECK(names(read_onnx(file).graph.outputs) == std::vector<std::string>{"logits", "pred_boxes"});
+  document_of(run(scratch, to_file + " outputs=ultralytics"));
+  CHECK(names(read_onnx(file).graph.outputs) == std::vector<std::string>{"output0"});
+  for (const auto& entry : fs::directory_iterator(scratch.path))
+    CHECK_THAT(entry.path().filename().string(), !Contains(".tmp-"));
+}
+
+TEST_CASE("a file without the model's metadata is refused by who needs it, with what takes it") {
+  const Scratch scratch;
+  const std::string yaml = scratch.write("tiny.yaml", kTinyModel), model = scratch.file("tiny.safetensors");
+  document_of(run(scratch, "export model=" + yaml + " format=safetensors imgsz=64 json=true output=" + model));
+  const std::string foreign = with_metadata(model, "format", "pt");
+  for (const std::string line : {"val data=bccd model=", "info model="}) {
+    const Result result = run(scratch, line + foreign);
+    CHECK(result.code == 4);
+    CHECK_THAT(result.err, Contains(foreign + " holds tensors") && Contains("train takes such weights"));
+  }
+  const Result fused = run(scratch, "train data=bccd check=true imgsz=64 model=" + yaml + " weights=" + model);
+  CHECK(fused.code == 4);
+  CHECK_THAT(fused.err, Contains("an exported file"));
+}
+
+TEST_CASE("decoder_layers cuts the model at predict and export") {
+  const Scratch scratch;
+  const std::string yaml = scratch.write("tiny.yaml", kTinyModel), model = scratch.file("tiny.safetensors");
+  const std::string cut = scratch.file("cut.safetensors");
+  document_of(run(scratch, "export model=" + yaml + " format=safetensors imgsz=64 json=true output=" + model));
+  CHECK(document_of(run(scratch, "export model=" + model + " format=safetensors decoder_layers=1 json=true output=" +
+                                     cut))["decoder_layers"] == 1);
+  CHECK(document_of(run(scratch, "info model=" + cut + " json=true"))["decoder_layers"] == 1);
+  const std::string source = " save=false json=true source=" + sample_picture();
+  CHECK(document_of(run(scratch, "predict decoder_layers=1 model=" + model + source))["decoder_layers"] == 1);
+  const Result refused = run(scratch, "predict decoder_layers=3 model=" + model + source);
+  CHECK(refused.code == 2);
+}
+
+TEST_CASE("benchmark gives the spread of every stage") {
+  const Scratch scratch;
+  const std::string yaml = scratch.write("tiny.yaml", kTinyModel);
+  const json result =
+      document_of(run(scratch, "benchmark model=" + yaml + " imgsz=64 batch=2 threads=1 runs=3 json=true"));
+  for (const char* stage : {"decode_ms", "preprocess_ms", "model_ms", "postprocess_ms"}) {
+    CHECK(result[stage]["min"] > 0);
+    CHECK(result[stage]["min"] <= result[stage]["p50"]);
+    CHECK(result[stage]["p50"] <= result[stage]["p95"]);
+    CHECK(result[stage]["p95"] <= result[stage]["p99"]);
+  }
+  CHECK(result["peak_mib"] > 1);
+}
+
+}  // namespace rtdetr::test
