@@ -1,33 +1,21 @@
 #include "models/weights/architecture.h"
 
-#include <algorithm>
-
 #include "core/base/error.h"
 #include "models/graph/resolve.h"
+#include "models/weights/class_names.h"
 #include "models/weights/config_differences.h"
 #include "models/weights/foreign_family.h"
-#include "models/weights/foreign_weights.h"
 #include "models/weights/hugging_face_config.h"
 #include "models/weights/official_architecture.h"
 #include "models/weights/ultralytics_architecture.h"
+#include "models/weights/weight_reading.h"
 
 namespace rtdetr {
 namespace {
 
-/// A convolution has the bias that folding gives it, and there are next to no norms.
-bool is_fused(const ShapeMap& shapes) {
-  const auto count = [&](std::string_view end) {
-    return std::ranges::count_if(shapes, [&](const auto& item) { return item.first.ends_with(end); });
-  };
-  return count(".conv.bias") > count(".running_var");
-}
-
 /// The given model with the file's number of classes.
 Architecture as_given(const ModelSpec& given, const ShapeMap& shapes, const std::string& origin) {
-  const auto scores =
-      std::ranges::find_if(shapes, [](const auto& item) { return item.first.ends_with("enc_score_head.weight"); });
-  const std::int64_t classes =
-      classes_of_scores(scores == shapes.end() ? std::vector<std::int64_t>{} : scores->second, origin);
+  const std::int64_t classes = classes_of_scores(shape_of_scores(shapes), origin);
   BuildOptions options;
   options.num_classes = classes;
   Architecture found;
@@ -46,7 +34,7 @@ Architecture of_official_keys(const WeightsFile& file, const ForeignPlace& place
     if (auto beside = read_hugging_face_config(path)) config = std::move(*beside), has_config = true;
     config.hints.hugging_face = true;
   }
-  const ShapeMap shapes = shapes_under_our_keys(file, place, origin);
+  const ShapeMap shapes = shapes_of(reading_at(file, place, origin), origin);
   if (is_fused(shapes))
     throw CheckpointError(origin +
                           ": a fused model with the official keys, which no program of theirs writes; take the "
@@ -96,7 +84,7 @@ Architecture recognise_architecture(const WeightsFile& file, const std::filesyst
   Architecture found;
   if (place.family == Family::kUltralytics) {
     found = ultralytics_architecture(file, place, given, origin);
-    found.fused = is_fused(shapes_under_our_keys(file, place, origin));
+    found.fused = is_fused(shapes_of(reading_at(file, place, origin), origin));
     if (found.fused) found.sentence += ", fused";
   } else {
     found = of_official_keys(file, place, path, given);

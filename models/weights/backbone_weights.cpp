@@ -13,10 +13,11 @@
 #include "core/weights/weights_file.h"
 #include "models/layers/module_tree.h"
 #include "models/weights/checkpoint.h"
-#include "models/weights/key_conversion.h"
+#include "models/weights/foreign_weights.h"
+#include "models/weights/key_rules.h"
 #include "models/weights/key_tables.h"
 #include "models/weights/norm_eps.h"
-#include "models/weights/weight_parts.h"
+#include "models/weights/weight_reading.h"
 
 namespace rtdetr {
 namespace {
@@ -80,26 +81,12 @@ TensorMap backbone_of(const DetectionModelImpl& model) {
   return backbone;
 }
 
-/// A part of the file read in one way.
-struct BackboneReading {
-  WeightPart part;
-  Route route;
-  KeyPlan plan;
-  std::ptrdiff_t fit = 0;  ///< how many of the backbone's entries it has
-};
-
-BackboneReading best_reading(const WeightsFile& file, const TensorMap& backbone, const std::string& origin) {
-  BackboneReading best;
-  for (const WeightPart& part : parts_of(file)) {
-    for (const Route& route : all_routes()) {
-      KeyPlan plan = plan_route(route, part.names(), origin);
-      const std::ptrdiff_t fit = std::count_if(plan.targets.begin(), plan.targets.end(), [&](const auto& item) {
-        return !is_counter(item.first) && backbone.contains(item.first);
-      });
-      if (fit > best.fit) best = {part, route, std::move(plan), fit};
-    }
-  }
-  return best;
+WeightReading read_backbone(const WeightsFile& file, const std::vector<Route>& routes, const TensorMap& backbone,
+                            const std::string& origin) {
+  std::vector<ReadingWay> ways;
+  for (const Route& route : routes)
+    ways.push_back({route.name, [&](const auto& names) { return plan_route(route, names, origin); }});
+  return best_reading(file, ways, [&](const std::string& key) { return !is_counter(key) && backbone.contains(key); });
 }
 
 void refuse_scaled_blocks(const WeightsFile& file, const std::string& origin) {
@@ -151,56 +138,38 @@ KeyPlan restricted(KeyPlan plan, const TensorMap& backbone) {
 
 }  // namespace
 
-std::int64_t add_identity_shortcut(TensorMap& tensors, const std::set<std::string>& keys) {
-  const std::string block = "backbone.res_layers.0.blocks.0.", projection = block + "short.conv.weight";
-  const auto branch = tensors.find(block + "branch2a.conv.weight");
-  const bool basic = branch != tensors.end() && !tensors.contains(block + "branch2c.conv.weight");
-  if (!keys.contains(projection) || tensors.contains(projection) || !basic) return 0;
-  if (branch->second.dim() != 4 || branch->second.size(0) != branch->second.size(1)) return 0;
-  const std::int64_t channels = branch->second.size(0);
-  const std::string norm = block + "short.norm.";
-  tensors[projection] = torch::eye(channels).view({channels, channels, 1, 1});
-  tensors[norm + "weight"] = torch::ones({channels});
-  tensors[norm + "bias"] = torch::zeros({channels});
-  tensors[norm + "running_mean"] = torch::zeros({channels});
-  tensors[norm + "running_var"] = torch::full({channels}, 1 - kUsualNormEps);
-  return 5;
-}
-
 BackboneReport take_backbone_weights(DetectionModelImpl& model, const std::string& file) {
   const std::unique_ptr<WeightsFile> opened = open_weights(file);
   if (has_model_info(opened->metadata()))
     throw CheckpointError(file + ": is a model file of rtdetr; give it as weights=, which takes its backbone too");
   refuse_scaled_blocks(*opened, file);
   const TensorMap backbone = backbone_of(model);
-  const BackboneReading reading = best_reading(*opened, backbone, file);
-  if (reading.fit == 0)
+  const std::vector<Route> routes = all_routes();
+  WeightReading reading = read_backbone(*opened, routes, backbone, file);
+  if (reading.fit <= 0)
     throw CheckpointError(file + ": has nothing of this model's backbone" +
                           (backbone.empty() ? "" : ", which is called like '" + backbone.begin()->first + "'") +
                           (opened->tensors().empty()
                                ? ""
                                : "; its entries are called like '" + printable(opened->tensors().front().name) + "'") +
                           "; nothing was taken");
-  KeyPlan plan = restricted(reading.plan, backbone);
-  TensorMap tensors = gather_tensors(
-      plan, [&](const std::string& name) { return load_tensor(*opened, *reading.part.tensors.at(name)); }, file);
-
-  BackboneReport report;
-  report.read_as = reading.route.name;
-  report.part = reading.part.prefix;
-  report.remark = reading.route.remark;
-  if (!report.part.empty()) report.part.pop_back();  // the dot
+  reading.plan = restricted(std::move(reading.plan), backbone);
   std::set<std::string> keys;
   for (const auto& [key, target] : backbone) keys.insert(key);
-  report.made = add_identity_shortcut(tensors, keys);
-  check_whole(tensors, backbone, report.read_as, file);
-  report.file_eps = norm_eps_in(*opened, reading.part.prefix, file);
-  report.rescaled = rescale_norms(tensors, model, report.file_eps);
-  report.unused = std::move(plan.unexpected);
-  report.unused.insert(report.unused.end(), plan.dropped.begin(), plan.dropped.end());
+  ForeignWeights found = read_weights(*opened, reading, keys, file);
+  BackboneReport report;
+  report.made = add_identity_shortcut(found.tensors, keys);
+  check_whole(found.tensors, backbone, reading.layout, file);
+  report.read_as = reading.layout;
+  report.part = found.part;
+  report.remark = routes[reading.way].remark;
+  report.taken = static_cast<std::int64_t>(found.tensors.size() - found.counters.size());
+  report.file_eps = found.norm_eps;
+  report.rescaled = rescale_norms(found.tensors, model, found.norm_eps);
+  report.unused = std::move(found.unexpected);
+  report.unused.insert(report.unused.end(), found.left_out.begin(), found.left_out.end());
   const torch::NoGradGuard no_grad;
-  for (const auto& [key, tensor] : tensors) torch::Tensor(backbone.at(key)).copy_(tensor);
-  report.taken = static_cast<std::int64_t>(tensors.size());
+  for (const auto& [key, tensor] : found.tensors) torch::Tensor(backbone.at(key)).copy_(tensor);
   return report;
 }
 

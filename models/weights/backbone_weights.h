@@ -32,8 +32,4 @@ BackboneReport take_backbone_weights(DetectionModelImpl& model, const std::strin
 /// "resnet50d.pth: the backbone's 265 entries are taken over, read as timm ResNet-D; …".
 std::string describe(const BackboneReport& report, const std::string& file);
 
-/// ResNet-18 and 34 of torchvision and timm have no projection in the shortcut of their first stage, where the official
-/// ones do: one is made that changes nothing, if `keys` has it and `tensors` does not. @return  entries made
-std::int64_t add_identity_shortcut(TensorMap& tensors, const std::set<std::string>& keys);
-
 }  // namespace rtdetr

@@ -2,16 +2,16 @@
 
 #include <algorithm>
 #include <functional>
-#include <limits>
+#include <map>
 #include <optional>
-#include <set>
 #include <string_view>
 
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "core/io/utf8.h"
-#include "models/weights/key_conversion.h"
+#include "models/weights/key_rules.h"
 #include "models/weights/key_tables.h"
+#include "models/weights/weight_parts.h"
 
 namespace rtdetr {
 namespace {
@@ -55,8 +55,6 @@ std::optional<ForeignPlace> place_of_scores(const std::string& name) {
 
 std::string what_it_is(const WeightsFile& file) {
   const auto has = [&](std::string_view part) { return any_name_has(file, part); };
-  if (has("pre_bbox_head") || has("lqe_layers"))
-    return "weights of D-FINE or DEIM, whose decoder is another one; they cannot be taken over";
   if (has("refpoint_embed.weight") || has("transformer.decoder.ref_point_head"))
     return "weights of RF-DETR, DAB-DETR or DINO, whose transformer is another one; they cannot be taken over";
   if (has("query_embed.weight") || has("query_position_embeddings.weight"))
@@ -70,47 +68,14 @@ std::string what_it_is(const WeightsFile& file) {
   return "";
 }
 
-/// The file's tensors below the model's prefix, by their names behind it.
-std::map<std::string, const WeightTensor*> below(const WeightsFile& file, const std::string& prefix) {
-  std::map<std::string, const WeightTensor*> tensors;
-  for (const WeightTensor& tensor : file.tensors())
-    if (tensor.name.starts_with(prefix)) tensors.emplace(tensor.name.substr(prefix.size()), &tensor);
-  return tensors;
-}
-
-KeyPlan hugging_face_plan(const std::map<std::string, const WeightTensor*>& tensors, const std::string& origin) {
-  std::vector<std::string> names;
-  bool v2 = false;
-  for (const auto& [name, tensor] : tensors) {
-    names.push_back(name);
-    v2 |= name.ends_with("n_points_scale");
-  }
-  return plan_keys(hugging_face_layout(v2 ? OfficialVersion::kV2 : OfficialVersion::kV1), names, origin);
-}
-
-/// One source, or one of each third.
-std::vector<std::int64_t> joined_shape(const std::vector<RenamedKey>& sources,
-                                       const std::map<std::string, const WeightTensor*>& tensors,
-                                       const std::string& origin) {
-  constexpr std::int64_t kMostRows = std::numeric_limits<std::int64_t>::max() / 3;
-  std::vector<std::int64_t> shape = tensors.at(sources.front().key)->shape;
-  if (sources.front().third == Third::kWhole || shape.empty()) return shape;
-  for (const RenamedKey& source : sources) {
-    if (tensors.at(source.key)->shape == shape && shape[0] <= kMostRows) continue;
-    throw CheckpointError(origin + ": its '" + excerpt(source.key, 120) +
-                          "' has an impossible shape, or another than its siblings");
-  }
-  shape[0] *= 3;
-  return shape;
-}
-
 }  // namespace
 
 ForeignPlace locate_model(const WeightsFile& file, const std::string& origin) {
-  const bool other_decoder = any_name_has(file, "pre_bbox_head") || any_name_has(file, "lqe_layers");
+  if (const std::string other = words_for_other_decoder(file); !other.empty())
+    throw CheckpointError(origin + ": " + other);
   std::optional<ForeignPlace> found;
   for (const WeightTensor& tensor : file.tensors()) {
-    if (other_decoder || !tensor.name.ends_with(kScores)) continue;
+    if (!tensor.name.ends_with(kScores)) continue;
     const auto place = place_of_scores(tensor.name);
     if (place && (!found || (place->prefix.starts_with("ema.") && !found->prefix.starts_with("ema.")))) found = place;
   }
@@ -123,42 +88,23 @@ ForeignPlace locate_model(const WeightsFile& file, const std::string& origin) {
                         (file.tensors().empty() ? "" : ", such as '" + printable(file.tensors().front().name) + "'"));
 }
 
-ShapeMap shapes_under_our_keys(const WeightsFile& file, const ForeignPlace& place, const std::string& origin) {
-  const auto tensors = below(file, place.prefix);
-  ShapeMap shapes;
-  if (place.family == Family::kHuggingFace) {
-    for (const auto& [key, sources] : hugging_face_plan(tensors, origin).targets)
-      shapes.emplace(key, joined_shape(sources, tensors, origin));
-  } else {
-    for (const auto& [name, tensor] : tensors) shapes.emplace(name, tensor->shape);
-  }
-  return shapes;
+WeightReading reading_at(const WeightsFile& file, const ForeignPlace& place, const std::string& origin) {
+  WeightReading reading;
+  reading.part = part_below(file, place.prefix);
+  const std::vector<std::string> names = reading.part.names();
+  const auto is_of_v2 = [](const std::string& name) { return name.ends_with("n_points_scale"); };
+  const KeyLayout& layout =
+      place.family != Family::kHuggingFace
+          ? our_layout()
+          : hugging_face_layout(std::ranges::any_of(names, is_of_v2) ? OfficialVersion::kV2 : OfficialVersion::kV1);
+  reading.layout = layout.name;
+  reading.plan = plan_keys(layout, names, origin);
+  return reading;
 }
 
-std::int64_t classes_of_scores(const std::vector<std::int64_t>& shape, const std::string& origin) {
-  constexpr std::int64_t kMostClasses = 65536;  // as nc of a model file
-  if (shape.size() == 2 && shape[0] >= 1 && shape[0] <= kMostClasses && shape[1] >= 1) return shape[0];
-  throw CheckpointError(origin +
-                        ": its 'enc_score_head.weight' has an impossible shape; it must be [classes, width], of "
-                        "1 to " +
-                        std::to_string(kMostClasses) + " classes. Take another copy of the file");
-}
-
-ForeignTensors load_under_our_keys(const WeightsFile& file, const ForeignPlace& place, const std::string& origin) {
-  const auto tensors = below(file, place.prefix);
-  ForeignTensors loaded;
-  if (place.family != Family::kHuggingFace) {
-    for (const auto& [name, tensor] : tensors) loaded.tensors.emplace(name, load_tensor(file, *tensor));
-    return loaded;
-  }
-  const KeyPlan plan = hugging_face_plan(tensors, origin);
-  loaded.tensors = gather_tensors(
-      plan, [&](const std::string& name) { return load_tensor(file, *tensors.at(name)); }, origin);
-  loaded.joined = std::ranges::count_if(
-      plan.targets, [](const auto& target) { return target.second.front().third != Third::kWhole; });
-  loaded.left_out = plan.dropped;
-  loaded.unexpected = plan.unexpected;
-  return loaded;
+std::string words_for_other_decoder(const WeightsFile& file) {
+  if (!any_name_has(file, "pre_bbox_head") && !any_name_has(file, "lqe_layers")) return "";
+  return "weights of D-FINE or DEIM, whose decoder is another one; they cannot be taken over";
 }
 
 std::vector<std::string> other_contents(const WeightsFile& file, const ForeignPlace& place) {

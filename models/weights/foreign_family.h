@@ -1,12 +1,10 @@
 #pragma once
 
-#include <cstdint>
-#include <map>
 #include <string>
 #include <vector>
 
-#include "core/tensor/tensor_file.h"
 #include "core/weights/weights_file.h"
+#include "models/weights/weight_reading.h"
 
 /// Whose weights a file holds, where in it they are, and how they are called here.
 namespace rtdetr {
@@ -24,22 +22,13 @@ struct ForeignPlace {
 /// @throws CheckpointError  for what is no RT-DETR, saying what it is and what to do
 ForeignPlace locate_model(const WeightsFile& file, const std::string& origin);
 
-/// Tensors' shapes by name: what an architecture is recognised by.
-using ShapeMap = std::map<std::string, std::vector<std::int64_t>>;
-/// Of the model's tensors under our keys. @throws CheckpointError  for parts of one tensor that do not fit
-ShapeMap shapes_under_our_keys(const WeightsFile& file, const ForeignPlace& place, const std::string& origin);
+/// The model's tensors there, with their names read as ours.
+/// @throws CheckpointError  as plan_keys
+WeightReading reading_at(const WeightsFile& file, const ForeignPlace& place, const std::string& origin);
 
-/// Of a score head's weight, [classes, width]. @throws CheckpointError  for what no model of ours can have
-std::int64_t classes_of_scores(const std::vector<std::int64_t>& shape, const std::string& origin);
-
-struct ForeignTensors {
-  TensorMap tensors;                    ///< under our keys
-  std::vector<std::string> left_out;    ///< of the file: models of ours have no such thing
-  std::vector<std::string> unexpected;  ///< of the file: unknown
-  std::int64_t joined = 0;              ///< of ours that are made of three
-};
-/// @throws CheckpointError, IoError
-ForeignTensors load_under_our_keys(const WeightsFile& file, const ForeignPlace& place, const std::string& origin);
+/// The decoder of the file's model refines boxes in another way than ours: D-FINE's or DEIM's, which is then the
+/// answer. Empty if it is not so.
+std::string words_for_other_decoder(const WeightsFile& file);
 
 /// What else is in the file, with its number of tensors: "optimizer (1,066 tensors)", "epoch".
 std::vector<std::string> other_contents(const WeightsFile& file, const ForeignPlace& place);

@@ -16,6 +16,7 @@
 #include "models/layers/deformable_attention.h"
 #include "models/layers/fuse.h"
 #include "models/layers/module_tree.h"
+#include "models/weights/class_names.h"
 #include "models/weights/foreign_family.h"
 #include "models/weights/foreign_weights.h"
 #include "models/weights/norm_eps.h"
@@ -83,21 +84,13 @@ class StateFitter {
     report_.reshaped.push_back(path + ".0.weight");
   }
 
-  /// Counters and tables that the file does without.
+  /// Tables that the file does without.
   void fill_computed() {
     for (const auto& [key, value] : wanted_) {
-      if (tensors_.contains(key)) continue;
-      if (key.ends_with(kScaleOfPoints)) {
-        tensors_.emplace(key, value);
-        report_.computed.push_back(key);
-      } else if (key.ends_with(kBatchCounter) && tensors_.contains(sibling_of(key))) {
-        tensors_.emplace(key, torch::zeros({}, torch::kInt64));
-        report_.counters.push_back(key);
-      }
+      if (tensors_.contains(key) || !key.ends_with(kScaleOfPoints)) continue;
+      tensors_.emplace(key, value);
+      report_.computed.push_back(key);
     }
-  }
-  static std::string sibling_of(const std::string& counter) {
-    return counter.substr(0, counter.size() - kBatchCounter.size()) + "running_var";
   }
 
   void leave_out() {
@@ -208,12 +201,15 @@ ForeignState read_foreign_state(const fs::path& path, const ForeignModelOptions&
   without_memory.shapes_only = true;
   DetectionModel shapes = build_model(state.spec, without_memory);
   if (report.architecture.fused) shapes->fuse();
-  ForeignTensors loaded = load_under_our_keys(*file, place, origin);
+  std::set<std::string> keys;
+  for (const auto& [key, tensor] : named_state(*shapes)) keys.insert(key);
+  ForeignWeights loaded = read_weights(*file, reading_at(*file, place, origin), keys, origin);
   state.tensors = std::move(loaded.tensors);
   report.joined = loaded.joined;
+  report.counters = std::move(loaded.counters);
   report.left_out = std::move(loaded.left_out);
   report.unexpected = std::move(loaded.unexpected);
-  report.file_eps = norm_eps_in(*file, place.prefix, origin);
+  report.file_eps = loaded.norm_eps;
   refuse_other_points(*shapes, state.tensors, origin);
   StateFitter(state, *shapes).fit();
   if (!options.spec) refuse_unknown(report, origin);

@@ -7,6 +7,7 @@
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "core/io/file.h"
+#include "models/weights/class_names.h"
 
 namespace rtdetr {
 namespace {
@@ -108,7 +109,7 @@ std::vector<std::string> names_of(const ConfigFile& config) {
     const auto label = labels->find(std::to_string(i));
     if (label == labels->end() || !label->is_string())
       config.refuse("id2label", *labels, "it does not name the classes 0, 1, 2, … one after the other");
-    if (*label == "LABEL_" + std::to_string(i)) return {};  // written for want of a name
+    if (stands_for_no_name(*label, i)) return {};
     names.push_back(label->get<std::string>());
   }
   return names;

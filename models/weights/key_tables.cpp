@@ -126,6 +126,11 @@ KeyLayout make_hugging_face(OfficialVersion version) {
 
 }  // namespace
 
+const KeyLayout& our_layout() {
+  static const KeyLayout layout{"", {}, {{"decoder.{anchors|valid_mask}", ""}, {"{*}", "{*}"}}};
+  return layout;
+}
+
 const KeyLayout& hugging_face_layout(OfficialVersion version) {
   static const KeyLayout v1 = make_hugging_face(OfficialVersion::kV1);
   static const KeyLayout v2 = make_hugging_face(OfficialVersion::kV2);

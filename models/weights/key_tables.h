@@ -10,6 +10,9 @@
 /// model follows Ultralytics' graph: `model.0.…`.
 namespace rtdetr {
 
+/// Ours as they are, without tables that follow from the picture's size.
+const KeyLayout& our_layout();
+
 enum class OfficialVersion { kV1, kV2 };
 
 /// RTDetrForObjectDetection and RTDetrV2ForObjectDetection of transformers, both generations of names, and backbones

@@ -174,24 +174,18 @@ TransferReport transfer_weights(DetectionModelImpl& model, const std::vector<std
 
 namespace {
 
-/// Weights to start from, and how their classes are called.
-struct Beginning {
-  TensorMap tensors;
-  std::vector<std::string> names;
-  std::string remark;
-  std::vector<std::string> unexpected{};
-  double norm_eps = kUsualNormEps;
-};
-
-Beginning of_our_file(const WeightsFile& file, const std::string& name) {
+ForeignWeights of_our_file(const WeightsFile& file, const std::string& name) {
   const ModelInfo info = to_model_info(file.metadata(), name);
   if (info.fused) {
     throw CheckpointError(name +
                           ": an exported file: its normalisation is folded into its convolutions, which is not undone, "
                           "so a training cannot begin with it; take the checkpoint that it was exported from");
   }
-  const double eps = parse_model_spec(info.model_yaml, name + " (model_yaml)").batch_norm_eps;
-  return {weights_among(load_tensors(file)), info.names, "", {}, eps};
+  ForeignWeights found;
+  found.tensors = weights_among(load_tensors(file));
+  found.names = info.names;
+  found.norm_eps = parse_model_spec(info.model_yaml, name + " (model_yaml)").batch_norm_eps;
+  return found;
 }
 
 /// For a file of which nothing fits: what each side is like.
@@ -211,24 +205,27 @@ bool share_a_name(const std::vector<std::string>& a, const std::vector<std::stri
   return !match_classes(a, b).empty();
 }
 
-Beginning of_foreign_file(const WeightsFile& file, const std::string& name, const DetectionModelImpl& module,
-                          const std::vector<std::string>& to_classes) {
+ForeignWeights of_foreign_file(const WeightsFile& file, const std::string& name, const DetectionModelImpl& module,
+                               const std::vector<std::string>& to_classes) {
   std::set<std::string> keys;
   for (const auto& [key, value] : named_state(module)) keys.insert(key);
   ForeignWeights found = find_weights(file, keys, name);
-  Beginning beginning{std::move(found.tensors), std::move(found.names), "", std::move(found.unexpected)};
-  beginning.norm_eps = norm_eps_in(file, found.part.empty() ? "" : found.part + ".", name);
-  if (!found.layout.empty()) beginning.remark = "; its names are those of " + found.layout;
-  if (!found.part.empty()) beginning.remark += "; they are its '" + found.part + "'";
-  if (found.names_are_cocos && !share_a_name(beginning.names, to_classes)) beginning.names.clear();
-  if (beginning.names.empty())
-    beginning.remark += "; it names no classes: they are taken in their order where their number is the model's";
-  else if (found.names_are_cocos)
-    beginning.remark += "; it names no classes: its 80 are taken for COCO's";
+  if (found.names_are_cocos && !share_a_name(found.names, to_classes)) found.names.clear();
   const std::string other = found.layout.starts_with("Hugging Face") ? config_remark(name, module.spec()) : "";
   if (!other.empty())
     log::warning(other + ". The weights are taken all the same, and meet what they were not trained for");
-  return beginning;
+  return found;
+}
+
+std::string remark_on(const ForeignWeights& found) {
+  std::string remark;
+  if (!found.layout.empty()) remark = "; its names are those of " + found.layout;
+  if (!found.part.empty()) remark += "; they are its '" + found.part + "'";
+  if (found.names.empty())
+    remark += "; it names no classes: they are taken in their order where their number is the model's";
+  else if (found.names_are_cocos)
+    remark += "; it names no classes: its 80 are taken for COCO's";
+  return remark;
 }
 
 }  // namespace
@@ -236,17 +233,18 @@ Beginning of_foreign_file(const WeightsFile& file, const std::string& name, cons
 TransferReport take_weights(DetectionModelImpl& model, const std::vector<std::string>& to_classes,
                             const std::string& file, WeightsParts parts) {
   const std::unique_ptr<WeightsFile> opened = open_weights(file);
-  Beginning beginning = has_model_info(opened->metadata()) ? of_our_file(*opened, file)
-                                                           : of_foreign_file(*opened, file, model, to_classes);
-  if (const std::int64_t norms = rescale_norms(beginning.tensors, model, beginning.norm_eps); norms > 0)
-    beginning.remark += "; " + words_for_rescaled(norms, beginning.norm_eps);
-  TransferReport report = transfer_weights(model, to_classes, beginning.tensors, beginning.names, parts);
+  const bool ours = has_model_info(opened->metadata());
+  ForeignWeights found = ours ? of_our_file(*opened, file) : of_foreign_file(*opened, file, model, to_classes);
+  std::string remark = ours ? "" : remark_on(found);
+  if (const std::int64_t norms = rescale_norms(found.tensors, model, found.norm_eps); norms > 0)
+    remark += "; " + words_for_rescaled(norms, found.norm_eps);
+  TransferReport report = transfer_weights(model, to_classes, found.tensors, found.names, parts);
   if (report.count(TransferredEntry::Fate::kWhole) == 0)
     throw CheckpointError(file + ": no entry fits the model" + names_on_both_sides(*opened, model));
   const ModelParts parts_of_model(model);
-  for (const std::string& key : beginning.unexpected)
+  for (const std::string& key : found.unexpected)
     report.entries.push_back({TransferredEntry::Fate::kUnused, key, "", parts_of_model.of(key)});
-  log::info(describe(report, file) + beginning.remark);
+  log::info(describe(report, file) + remark);
   if (const std::string text = shortfall(report, file); !text.empty()) log::warning(text);
   return report;
 }

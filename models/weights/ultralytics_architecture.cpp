@@ -9,7 +9,9 @@
 #include "core/io/yaml_writer.h"
 #include "models/graph/model_files.h"
 #include "models/graph/resolve.h"
+#include "models/weights/class_names.h"
 #include "models/weights/norm_eps.h"
+#include "models/weights/weight_reading.h"
 #include "models/weights/zoo.h"
 
 /// The object's `yaml` is a dictionary of lists, which the reader of files gives as texts by path:
@@ -101,17 +103,6 @@ class ObjectReader {
     return own;
   }
 
-  std::vector<std::string> names(std::int64_t classes) const {
-    const Texts texts(file_.metadata(), prefix_ + "names.");
-    std::vector<std::string> names;
-    for (std::int64_t i = 0; i < classes; ++i) {
-      const std::string* name = texts.find(std::to_string(i));
-      if (name == nullptr) return {};
-      names.push_back(*name);
-    }
-    return names;
-  }
-
   /// Of training; nullopt if the object does not say.
   std::optional<ImageSize> size() const {
     for (const std::string& path : {prefix_ + "args.imgsz", std::string("train_args.imgsz")}) {
@@ -184,7 +175,7 @@ Architecture ultralytics_architecture(const WeightsFile& file, const ForeignPlac
   const std::int64_t classes = classes_of_scores(scores ? scores->shape : std::vector<std::int64_t>{}, origin);
   Architecture found;
   found.resampling = Resampling::kOpencvLinear;
-  found.names = object.names(classes);
+  found.names = names_below(file.metadata(), place.prefix + "names.", classes);
   found.size = object.size();
   BuildOptions options;
   options.num_classes = classes;

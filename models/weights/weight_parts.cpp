@@ -14,10 +14,13 @@ constexpr std::string_view kWrappers[] = {"module.", "_orig_mod."};
 /// The one tensor that PyTorch's AveragedModel has beside the module it wraps.
 constexpr std::string_view kUpdates = "n_averaged";
 
-WeightPart part_below(const WeightsFile& file, std::string prefix) {
-  const auto below = [&](const WeightTensor& tensor) {
-    return tensor.name.starts_with(prefix) && std::string_view(tensor.name).substr(prefix.size()) != kUpdates;
-  };
+bool is_below(const WeightTensor& tensor, const std::string& prefix) {
+  return tensor.name.starts_with(prefix) && std::string_view(tensor.name).substr(prefix.size()) != kUpdates;
+}
+
+/// The prefix with what wrappers put behind it.
+std::string past_wrappers(const WeightsFile& file, std::string prefix) {
+  const auto below = [&](const WeightTensor& tensor) { return is_below(tensor, prefix); };
   const auto& all = file.tensors();
   for (bool unwrapped = true; std::exchange(unwrapped, false);) {
     for (const std::string_view wrapper : kWrappers) {
@@ -29,13 +32,12 @@ WeightPart part_below(const WeightsFile& file, std::string prefix) {
       unwrapped = true;
     }
   }
-  WeightPart part{prefix};
-  for (const WeightTensor& tensor : all)
-    if (below(tensor)) part.tensors.emplace(tensor.name.substr(prefix.size()), &tensor);
-  return part;
+  return prefix;
 }
 
 }  // namespace
+
+std::string WeightPart::name() const { return prefix.substr(0, prefix.empty() ? 0 : prefix.size() - 1); }
 
 std::vector<std::string> WeightPart::names() const {
   std::vector<std::string> names;
@@ -43,10 +45,17 @@ std::vector<std::string> WeightPart::names() const {
   return names;
 }
 
+WeightPart part_below(const WeightsFile& file, const std::string& prefix) {
+  WeightPart part{prefix};
+  for (const WeightTensor& tensor : file.tensors())
+    if (is_below(tensor, prefix)) part.tensors.emplace(tensor.name.substr(prefix.size()), &tensor);
+  return part;
+}
+
 std::vector<WeightPart> parts_of(const WeightsFile& file) {
   std::vector<WeightPart> parts;
   for (const std::string_view place : kPlaces) {
-    WeightPart part = part_below(file, std::string(place));
+    WeightPart part = part_below(file, past_wrappers(file, std::string(place)));
     if (!part.tensors.empty()) parts.push_back(std::move(part));
   }
   return parts;

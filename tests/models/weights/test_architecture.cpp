@@ -11,8 +11,8 @@
 #include "models/graph/model.h"
 #include "models/graph/model_files.h"
 #include "models/layers/module_tree.h"
+#include "models/weights/class_names.h"
 #include "models/weights/foreign_family.h"
-#include "models/weights/foreign_weights.h"
 #include "models/weights/official_architecture.h"
 #include "models/weights/zoo.h"
 #include "tests/support/fixtures.h"
@@ -154,7 +154,7 @@ TEST_CASE("what stands beside the weights of an official model makes its YAML co
   hints.decoder_heads = hints.encoder_heads = 4;
   const ForeignPlace place = locate_model(*file, path);
   CHECK(place.prefix == "ema.module.");
-  const auto found = official_architecture(shapes_under_our_keys(*file, place, path), hints, path);
+  const auto found = official_architecture(shapes_of(reading_at(*file, place, path), path), hints, path);
   CHECK(plan_text(found.spec) == plan_beside("official_v1_basic"));
 }
 

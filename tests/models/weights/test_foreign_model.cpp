@@ -10,7 +10,7 @@
 #include "core/io/file.h"
 #include "models/graph/model_files.h"
 #include "models/layers/module_tree.h"
-#include "models/weights/foreign_weights.h"
+#include "models/weights/class_names.h"
 #include "tests/support/captured_stderr.h"
 #include "tests/support/fill.h"
 #include "tests/support/fixtures.h"

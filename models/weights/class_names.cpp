@@ -1,4 +1,4 @@
-#include "models/weights/foreign_weights.h"
+#include "models/weights/class_names.h"
 
 namespace rtdetr {
 
@@ -28,6 +28,18 @@ const std::vector<std::int64_t>& coco_category_ids() {
     return used;
   }();
   return ids;
+}
+
+bool stands_for_no_name(const std::string& name, std::size_t index) { return name == "LABEL_" + std::to_string(index); }
+
+std::vector<std::string> names_below(const FileMetadata& metadata, const std::string& prefix, std::int64_t classes) {
+  std::vector<std::string> names;
+  for (std::int64_t i = 0; i < classes; ++i) {
+    const auto name = metadata.find(prefix + std::to_string(i));
+    if (name == metadata.end() || stands_for_no_name(name->second, static_cast<std::size_t>(i))) return {};
+    names.push_back(name->second);
+  }
+  return names;
 }
 
 }  // namespace rtdetr

@@ -1,0 +1,75 @@
+#include "models/weights/weight_reading.h"
+
+#include <algorithm>
+#include <limits>
+#include <string_view>
+#include <utility>
+
+#include "core/base/error.h"
+#include "core/io/utf8.h"
+
+namespace rtdetr {
+namespace {
+
+/// One source, or one of each third.
+std::vector<std::int64_t> joined_shape(const std::vector<RenamedKey>& sources,
+                                       const std::map<std::string, const WeightTensor*>& tensors,
+                                       const std::string& origin) {
+  constexpr std::int64_t kMostRows = std::numeric_limits<std::int64_t>::max() / 3;
+  std::vector<std::int64_t> shape = tensors.at(sources.front().key)->shape;
+  if (sources.front().third == Third::kWhole || shape.empty()) return shape;
+  for (const RenamedKey& source : sources) {
+    if (tensors.at(source.key)->shape == shape && shape[0] <= kMostRows) continue;
+    throw CheckpointError(origin + ": its '" + excerpt(source.key, 120) +
+                          "' has an impossible shape, or another than its siblings");
+  }
+  shape[0] *= 3;
+  return shape;
+}
+
+}  // namespace
+
+WeightReading best_reading(const WeightsFile& file, const std::vector<ReadingWay>& ways,
+                           const std::function<bool(const std::string&)>& is_wanted) {
+  WeightReading best;
+  for (const WeightPart& part : parts_of(file)) {
+    for (std::size_t way = 0; way < ways.size(); ++way) {
+      KeyPlan plan = ways[way].plan(part.names());
+      const std::ptrdiff_t fit =
+          std::ranges::count_if(plan.targets, [&](const auto& target) { return is_wanted(target.first); });
+      if (fit > best.fit) best = {part, ways[way].layout, std::move(plan), way, fit};
+    }
+  }
+  return best;
+}
+
+ShapeMap shapes_of(const WeightReading& reading, const std::string& origin) {
+  ShapeMap shapes;
+  for (const auto& [key, sources] : reading.plan.targets)
+    shapes.emplace(key, joined_shape(sources, reading.part.tensors, origin));
+  return shapes;
+}
+
+bool is_fused(const ShapeMap& shapes) {
+  const auto count = [&](std::string_view end) {
+    return std::ranges::count_if(shapes, [&](const auto& item) { return item.first.ends_with(end); });
+  };
+  return count(".conv.bias") > count(".running_var");
+}
+
+std::vector<std::int64_t> shape_of_scores(const ShapeMap& shapes) {
+  const auto scores =
+      std::ranges::find_if(shapes, [](const auto& item) { return item.first.ends_with("enc_score_head.weight"); });
+  return scores == shapes.end() ? std::vector<std::int64_t>{} : scores->second;
+}
+
+std::int64_t classes_of_scores(const std::vector<std::int64_t>& shape, const std::string& origin) {
+  constexpr std::int64_t kMostClasses = 65536;  // as nc of a model file
+  if (shape.size() == 2 && shape[0] >= 1 && shape[0] <= kMostClasses && shape[1] >= 1) return shape[0];
+  throw CheckpointError(origin +
+                        ": its 'enc_score_head.weight' has an impossible shape; it must be [classes, width], of "
+                        "1 to " +
+                        std::to_string(kMostClasses) + " classes. Take another copy of the file");
+}
+
+}  // namespace rtdetr
