@@ -191,8 +191,8 @@ TEST_CASE("a given model whose heads are not those of the config.json beside the
 
 TEST_CASE("a model file loader takes the files of other programs, and says what it took them for") {
   LoadedModel loaded;
-  const std::string said =
-      stderr_of([&] { loaded = load_model(kPeerFiles / "ultralytics_rtdetr-tiny_stripped.pt", {.decoder_layers = 1}); });
+  const std::string said = stderr_of(
+      [&] { loaded = load_model(kPeerFiles / "ultralytics_rtdetr-tiny_stripped.pt", {.decoder_layers = 1}); });
   CHECK(loaded.model->num_decoder_layers() == 1);
   CHECK(loaded.info.resampling == Resampling::kOpencvLinear);
   CHECK_THAT(said, Contains("RT-DETR of Ultralytics, 3 classes"));

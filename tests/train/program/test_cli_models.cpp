@@ -98,18 +98,4 @@ TEST_CASE("decoder_layers cuts the model at predict and export") {
   CHECK(refused.code == 2);
 }
 
-TEST_CASE("benchmark gives the spread of every stage") {
-  const Scratch scratch;
-  const std::string yaml = scratch.write("tiny.yaml", kTinyModel);
-  const json result =
-      document_of(run(scratch, "benchmark model=" + yaml + " imgsz=64 batch=2 threads=1 runs=3 json=true"));
-  for (const char* stage : {"decode_ms", "preprocess_ms", "model_ms", "postprocess_ms"}) {
-    CHECK(result[stage]["min"] > 0);
-    CHECK(result[stage]["min"] <= result[stage]["p50"]);
-    CHECK(result[stage]["p50"] <= result[stage]["p95"]);
-    CHECK(result[stage]["p95"] <= result[stage]["p99"]);
-  }
-  CHECK(result["peak_mib"] > 1);
-}
-
 }  // namespace rtdetr::test
