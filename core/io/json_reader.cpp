@@ -12,8 +12,6 @@ namespace rtdetr {
 namespace {
 
 constexpr std::size_t kWindow = std::size_t{1} << 18;
-constexpr std::ptrdiff_t kLookahead = 1 << 13;  // a number or word always fits
-constexpr int kDeepest = 64;
 
 std::string show_character(char c) {
   if (static_cast<unsigned char>(c) >= 0x20 && static_cast<unsigned char>(c) < 0x7F) return std::string("'") + c + "'";
@@ -74,7 +72,7 @@ bool JsonReader::refill() {
   return got > 0;
 }
 
-char JsonReader::peek() {
+char JsonReader::peek_far() {
   for (;;) {
     while (*at_ == ' ' || *at_ == '\n' || *at_ == '\r' || *at_ == '\t') ++at_;
     if (end_ - at_ >= kLookahead || !refill()) return at_ < end_ ? *at_ : '\0';
@@ -166,6 +164,7 @@ JsonReader::Token JsonReader::word(std::string_view expected, Token token) {
   }
   text_ = {at_, expected.size()};
   at_ += expected.size();
+  decimal_.known = false;
   return token;
 }
 

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -58,6 +59,16 @@ class JsonReader {
   std::optional<std::string> take_string();  ///< in UTF-8
   std::optional<std::string> take_label();   ///< a text in UTF-8; a number, true or false as it is written
   std::optional<bool> take_flag();           ///< true, false or a whole number
+  /// One field of an object that holds numbers alone.
+  struct NumberField {
+    std::string_view key;  ///< as it is written, without quotes
+    int count = 0;         ///< of a list; 0 = a number by itself
+    bool whole = false;    ///< without a fraction
+  };
+  /// A short cut for the records of long lists. Takes the list's next item if that is an object of just these fields in
+  /// this order, with numbers that a double can hold; else takes nothing, and next() tells.
+  /// @param out  their values, one after the other
+  bool take_number_object(std::span<const NumberField> fields, double* out);
   /// Exactly `N` numbers in a list. [x, y, w, h] is all we need.
   std::optional<std::array<double, 4>> take_box();
   /// Says what the last take_ met: "the text 'a'", "1e999", "a list".
@@ -71,12 +82,24 @@ class JsonReader {
 
  private:
   enum class State { kValue, kFirstItem, kFirstKey, kKey, kAfterValue, kEndOfText };
+  static constexpr std::ptrdiff_t kLookahead = 1 << 13;  ///< a number or word always fits
+  static constexpr int kDeepest = 64;
+
+  /// A number as it is written: ±digits · 10^exponent.
+  struct Decimal {
+    std::uint64_t digits = 0;
+    int exponent = 0;
+    bool negative = false;
+    bool known = false;  ///< false for words, and where the digits exceed what is kept
+  };
   struct Close {
     void operator()(std::FILE* file) const { std::fclose(file); }
   };
 
   void begin_text();  ///< passes over UTF-8's byte order mark, refuses what is plainly no text
-  char peek();        ///< next character that is not white space; '\0' at the end of the text
+  /// Next character that is not white space; '\0' at the end of the text.
+  char peek() { return *at_ > ' ' && end_ - at_ >= kLookahead ? *at_ : peek_far(); }
+  char peek_far();
   bool refill();
   Token begin(bool object);
   Token end();
@@ -87,6 +110,9 @@ class JsonReader {
   void read_escape(std::string& out);
   unsigned read_hex4();
   Token read_number();
+  static const char* after_space(const char* p);
+  static const char* after_decimal(const char* p, double& value);
+  static const char* after_field(const char* p, const NumberField& field, double* out);
   void describe(Token token);
   bool in_object() const { return (kinds_ >> (depth_ - 1)) & 1; }
 
@@ -104,6 +130,7 @@ class JsonReader {
   int depth_ = 0;
   std::uint64_t kinds_ = 0;  ///< one bit per open bracket: 1 = object
   std::string_view text_;
+  Decimal decimal_;        ///< of the last number
   std::string scratch_;    ///< texts that do not lie in the window as they are
   std::string described_;  ///< what a take_ met instead of what it wanted
 };

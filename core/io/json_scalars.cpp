@@ -100,18 +100,30 @@ unsigned JsonReader::read_hex4() {
 }
 
 JsonReader::Token JsonReader::read_number() {
+  constexpr std::ptrdiff_t kMostDigits = 19;  // fit 64 bits
+  Decimal decimal;
   const char* p = at_;
   if (*p == '-') ++p;
   if (*p == 'I' && p > at_) return word("-Infinity", Token::kNumber);
+  decimal.negative = p > at_;
+  const auto read_digits = [&] {
+    const char* from = p;
+    for (; is_digit(*p); ++p) decimal.digits = decimal.digits * 10 + static_cast<unsigned>(*p - '0');
+    return p - from;
+  };
   const char* digits = p;
-  while (is_digit(*p)) ++p;
-  bool good = p > digits && (*digits != '0' || p == digits + 1);
+  std::ptrdiff_t count = read_digits();
+  bool good = count == 1 || (count > 1 && *digits != '0');
   if (*p == '.') {
-    const char* fraction = ++p;
-    while (is_digit(*p)) ++p;
-    good &= p > fraction;
+    ++p;
+    const std::ptrdiff_t fraction = read_digits();
+    good &= fraction > 0;
+    count += fraction;
+    decimal.exponent = -static_cast<int>(std::min(fraction, kMostDigits));
   }
+  decimal.known = count <= kMostDigits;
   if (*p == 'e' || *p == 'E') {
+    decimal.known = false;
     ++p;
     if (*p == '+' || *p == '-') ++p;
     const char* exponent = p;
@@ -123,6 +135,7 @@ JsonReader::Token JsonReader::read_number() {
   if (!good) fail("not a number: '" + std::string(at_, std::min<std::size_t>(length + 1, 40)) + "'");
   text_ = {at_, length};
   at_ = p;
+  decimal_ = decimal;
   return Token::kNumber;
 }
 

@@ -1,6 +1,9 @@
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <limits>
 
 #include "core/io/json_reader.h"
@@ -8,8 +11,25 @@
 
 /// What the texts and numbers of JsonReader mean.
 namespace rtdetr {
+namespace {
+
+constexpr std::uint64_t kExactDigits = std::uint64_t{1} << 53;
+
+/// digits / 10^decimals. Both are exact in a double, so one division rounds as the decimal text is to be rounded
+/// (Clinger, 1990). @param digits  at most kExactDigits  @param decimals  at most 19
+double nearest_double(std::uint64_t digits, std::ptrdiff_t decimals) {
+  static constexpr std::array<double, 20> kTens{1,    1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,
+                                                1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19};
+  return static_cast<double>(digits) / kTens[static_cast<std::size_t>(decimals)];
+}
+
+}  // namespace
 
 std::optional<double> JsonReader::number() const {
+  if (decimal_.known && decimal_.digits <= kExactDigits) {
+    const double value = nearest_double(decimal_.digits, -decimal_.exponent);
+    return decimal_.negative ? -value : value;
+  }
   if (text_ == "NaN") return std::numeric_limits<double>::quiet_NaN();
   if (text_ == "Infinity") return std::numeric_limits<double>::infinity();
   if (text_ == "-Infinity") return -std::numeric_limits<double>::infinity();
@@ -23,6 +43,8 @@ std::optional<double> JsonReader::number() const {
 }
 
 std::optional<std::int64_t> JsonReader::integer() const {
+  if (decimal_.known && decimal_.exponent == 0 && decimal_.digits <= std::numeric_limits<std::int64_t>::max())
+    return decimal_.negative ? -static_cast<std::int64_t>(decimal_.digits) : static_cast<std::int64_t>(decimal_.digits);
   std::int64_t whole = 0;
   const char* last = text_.data() + text_.size();
   if (const auto [end, code] = std::from_chars(text_.data(), last, whole); code == std::errc{} && end == last)
@@ -104,6 +126,84 @@ std::optional<bool> JsonReader::take_flag() {
   if (!value) describe(token);
   skip(token);
   return value ? std::optional<bool>(*value != 0) : std::nullopt;
+}
+
+const char* JsonReader::after_space(const char* p) {
+  while (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t') ++p;
+  return p;
+}
+
+/// These three are given the place where something is to begin and return the place behind it; nullptr if it is not
+/// what is wanted, or if it goes beyond the window, whose end is a '\0'.
+const char* JsonReader::after_decimal(const char* p, double& value) {
+  constexpr std::ptrdiff_t kMostDigits = 19;  // fit 64 bits
+  const char* const begin = p;
+  if (*p == '-') ++p;
+  const char* const first = p;
+  std::uint64_t digits = 0;
+  for (; is_digit(*p); ++p) digits = digits * 10 + static_cast<unsigned>(*p - '0');
+  std::ptrdiff_t count = p - first, decimals = 0;
+  if (count == 0 || (count > 1 && *first == '0')) return nullptr;
+  if (*p == '.') {
+    const char* const point = ++p;
+    for (; is_digit(*p); ++p) digits = digits * 10 + static_cast<unsigned>(*p - '0');
+    decimals = p - point;
+    count += decimals;
+    if (decimals == 0) return nullptr;
+  }
+  if (count <= kMostDigits && digits <= kExactDigits && *p != 'e' && *p != 'E') {
+    value = nearest_double(digits, decimals);
+    if (first != begin) value = -value;
+    return p;
+  }
+  if (*p == 'e' || *p == 'E') {
+    p += p[1] == '+' || p[1] == '-' ? 2 : 1;
+    if (!is_digit(*p)) return nullptr;
+    while (is_digit(*p)) ++p;
+  }
+  return std::from_chars(begin, p, value).ec == std::errc{} ? p : nullptr;
+}
+
+const char* JsonReader::after_field(const char* p, const NumberField& field, double* out) {
+  if (*p != '"' || std::strncmp(p + 1, field.key.data(), field.key.size()) != 0) return nullptr;
+  p += 1 + field.key.size();
+  if (*p != '"') return nullptr;
+  p = after_space(p + 1);
+  if (*p != ':') return nullptr;
+  p = after_space(p + 1);
+  if (field.count == 0) {
+    p = after_decimal(p, *out);
+    return p != nullptr && field.whole && *out != std::floor(*out) ? nullptr : p;
+  }
+  for (int i = 0; i < field.count; ++i) {
+    if (*p != (i == 0 ? '[' : ',')) return nullptr;
+    p = after_decimal(after_space(p + 1), out[i]);
+    if (p == nullptr) return nullptr;
+    p = after_space(p);
+  }
+  return *p == ']' ? p + 1 : nullptr;
+}
+
+bool JsonReader::take_number_object(std::span<const NumberField> fields, double* out) {
+  if (depth_ == 0 || depth_ + 2 > kDeepest || in_object()) return false;
+  const char* p = (peek(), at_);
+  if (state_ == State::kAfterValue) {
+    if (*p != ',') return false;
+    p = after_space(p + 1);
+  } else if (state_ != State::kFirstItem) {
+    return false;
+  }
+  for (std::size_t i = 0; i < fields.size(); ++i) {
+    if (*p != (i == 0 ? '{' : ',')) return false;
+    p = after_field(after_space(p + 1), fields[i], out);
+    if (p == nullptr) return false;
+    p = after_space(p);
+    out += std::max(fields[i].count, 1);
+  }
+  if (*p != '}') return false;
+  at_ = p + 1;
+  state_ = State::kAfterValue;
+  return true;
 }
 
 std::optional<std::array<double, 4>> JsonReader::take_box() {

@@ -64,6 +64,7 @@ class ClassEvaluator {
                  std::span<const MetricDetection> detections, std::span<const std::uint32_t> image_detections);
   void match(std::span<const MetricTruth> truths, std::span<const std::uint32_t> image_truths,
              std::span<Candidate> candidates, std::span<const std::uint8_t> areas);
+  void match_one(const MetricTruth& truth, std::span<Candidate> candidates, std::span<const std::uint8_t> areas);
   void count_plain_before_candidates();
   void draw_curves(ClassCurves& curves);
 
@@ -73,6 +74,7 @@ class ClassEvaluator {
   std::array<std::int64_t, kAreas> truths_{};
   std::int64_t unusable_ = 0;
 
+  std::vector<Place> places_;                                                         ///< of the sorted candidates
   std::vector<std::array<std::array<std::uint32_t, kAreas>, kLimits>> plain_before_;  ///< by sorted candidate
 
   std::vector<std::uint32_t> sorted_;          ///< detections of one image, best first

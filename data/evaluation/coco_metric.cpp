@@ -29,17 +29,28 @@ struct Grouped {
   }
 };
 
-/// One stable counting sort: `order` becomes sorted by key[order[i]]. Returns where each key begins.
-std::vector<std::size_t> counting_sort(std::vector<std::uint32_t>& order, const std::vector<std::uint32_t>& key,
-                                       std::size_t keys) {
-  std::vector<std::size_t> begin(keys + 1, 0);
-  for (const std::uint32_t i : order) ++begin[key[i] + 1];
-  std::partial_sum(begin.begin(), begin.end(), begin.begin());
-  std::vector<std::size_t> at(begin.begin(), begin.end() - 1);
-  std::vector<std::uint32_t> sorted(order.size());
-  for (const std::uint32_t i : order) sorted[at[key[i]]++] = i;
-  order = std::move(sorted);
-  return begin;
+struct CountingSort {
+  std::vector<std::uint32_t> order;
+  std::vector<std::size_t> begin;  ///< of each key in `order`, and the end
+};
+
+/// One stable counting sort by key[i] of `order`, or of all if that is empty, without those whose category is kNone.
+CountingSort counting_sort(std::span<const std::uint32_t> order, const std::vector<std::uint32_t>& key,
+                           const std::vector<std::uint32_t>& category, std::size_t keys) {
+  const auto for_each = [&](auto&& visit) {
+    for (const std::uint32_t i : order) visit(i);
+    for (std::uint32_t i = 0; order.empty() && i < category.size(); ++i) {
+      if (category[i] != IdIndex::kNone) visit(i);
+    }
+  };
+  CountingSort sorted;
+  sorted.begin.assign(keys + 1, 0);
+  for_each([&](std::uint32_t i) { ++sorted.begin[key[i] + 1]; });
+  std::partial_sum(sorted.begin.begin(), sorted.begin.end(), sorted.begin.begin());
+  std::vector<std::size_t> at(sorted.begin.begin(), sorted.begin.end() - 1);
+  sorted.order.resize(sorted.begin.back());
+  for_each([&](std::uint32_t i) { sorted.order[at[key[i]]++] = i; });
+  return sorted;
 }
 
 template <class Box>
@@ -47,22 +58,25 @@ Grouped group(std::span<const Box> boxes, const IdIndex& images, const IdIndex& 
   RTDETR_CHECK(boxes.size() < IdIndex::kNone, "more boxes than 32 bits can count");
   Grouped grouped;
   std::vector<std::uint32_t> image(boxes.size()), category(boxes.size());
-  grouped.index.reserve(boxes.size());
   bool by_image = true;
   std::uint32_t last_image = 0;
   for (std::size_t i = 0; i < boxes.size(); ++i) {
     image[i] = images.find(boxes[i].image_id);
     category[i] = classes.find(boxes[i].category_id);
     if (image[i] == IdIndex::kNone || category[i] == IdIndex::kNone) {
+      category[i] = IdIndex::kNone;
       ++grouped.left_out;
       continue;
     }
-    grouped.index.push_back(static_cast<std::uint32_t>(i));
     by_image &= image[i] >= last_image;
     last_image = image[i];
   }
-  if (!by_image) counting_sort(grouped.index, image, images.size());
-  grouped.class_begin = counting_sort(grouped.index, category, classes.size());
+  std::vector<std::uint32_t> by_images;  // empty: as they are
+  if (!by_image) by_images = counting_sort({}, image, category, images.size()).order;
+  CountingSort sorted = counting_sort(by_images, category, category, classes.size());
+  grouped.index = std::move(sorted.order);
+  grouped.class_begin = std::move(sorted.begin);
+  category = {};
   grouped.image.reserve(grouped.index.size());
   for (const std::uint32_t i : grouped.index) grouped.image.push_back(image[i]);
   return grouped;
@@ -162,10 +176,14 @@ void summarize(MetricResult& result) {
 }  // namespace
 
 MetricResult evaluate_coco(const MetricInput& input, std::span<const MetricDetection> detections, int threads) {
-  const IdIndex images(input.image_ids), categories(input.category_ids);
-  check_detections(detections, images);
-  const Grouped truths = group(std::span<const MetricTruth>(input.truths), images, categories);
-  const Grouped found = group(detections, images, categories);
+  const IdIndex categories(input.category_ids);
+  Grouped truths, found;
+  {
+    const IdIndex images(input.image_ids);
+    check_detections(detections, images);
+    truths = group(std::span<const MetricTruth>(input.truths), images, categories);
+    found = group(detections, images, categories);
+  }
 
   const std::size_t classes = categories.size();
   MetricResult result;

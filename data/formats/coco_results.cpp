@@ -39,6 +39,19 @@ bool read_result(JsonReader& json, JsonRecord& reader, MetricDetection& record) 
   return reader.good();
 }
 
+/// The keys in the order in which this program, pycocotools and most others write them.
+bool take_usual_result(JsonReader& json, MetricDetection& record) {
+  static constexpr std::array<JsonReader::NumberField, 4> kFields{
+      {{"image_id", 0, true}, {"category_id", 0, true}, {"bbox", 4}, {"score"}}};
+  std::array<double, 7> values;
+  if (!json.take_number_object(kFields, values.data())) return false;
+  record.image_id = static_cast<std::int64_t>(values[0]);
+  record.category_id = static_cast<std::int64_t>(values[1]);
+  std::copy_n(values.begin() + 2, 4, record.box_xywh.begin());
+  record.score = values[6];
+  return true;
+}
+
 /// Text of the numbers of one record.
 class Line {
  public:
@@ -72,7 +85,8 @@ std::vector<MetricDetection> read(JsonReader& json, std::size_t expected) {
   read_json_list<MetricDetection>(
       json, {problems, "bad_result", "records are not {image_id, category_id, bbox, score}"}, "results",
       [&](MetricDetection& record, JsonRecord& reader) { return read_result(json, reader, record); },
-      [&](MetricDetection&& record) { records.push_back(record); });
+      [&](MetricDetection&& record) { records.push_back(record); },
+      [&](MetricDetection& record) { return take_usual_result(json, record); });
   json.next();
   throw_if_errors(problems.take(), json.name());
   return records;

@@ -78,14 +78,28 @@ class JsonRecord {
   bool good_ = true;
 };
 
+/// No object has a form that is read faster than key by key.
+struct NoUsualForm {
+  template <class Record>
+  bool operator()(Record&) const {
+    return false;
+  }
+};
+
 /// Reads the objects of the list that was just begun and calls add(record) for those that read_one(record, JsonRecord&)
 /// finds good.
-template <class Record, class ReadOne, class Add>
+/// @param take_usual  takes an object of the usual form, good as it is: its value, or nothing and false
+template <class Record, class ReadOne, class Add, class TakeUsual = NoUsualForm>
 void read_json_list(JsonReader& json, JsonRecord::Complaints complaints, const char* list, ReadOne&& read_one,
-                    Add&& add) {
+                    Add&& add, TakeUsual&& take_usual = {}) {
   using Token = JsonReader::Token;
-  Token token;
-  for (std::size_t index = 0; (token = json.next()) != Token::kEndArray; ++index) {
+  for (std::size_t index = 0;; ++index) {
+    if (Record usual; take_usual(usual)) {
+      add(std::move(usual));
+      continue;
+    }
+    const Token token = json.next();
+    if (token == Token::kEndArray) break;
     JsonRecord reader(json, complaints, list, index);
     if (token != Token::kBeginObject) {
       reader.complain("is no object");

@@ -1,10 +1,13 @@
 #include "core/io/json_reader.h"
 
+#include <array>
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <cstdlib>
 #include <string>
 
 #include "core/base/error.h"
+#include "core/base/random.h"
 #include "tests/support/data_files.h"
 #include "tests/support/temporary_folder.h"
 
@@ -107,6 +110,55 @@ TEST_CASE("whole numbers are those without a fraction, within 64 bits") {
   CHECK_FALSE(json.take_integer());
   CHECK(json.describe_value() == "null");
   CHECK(json.next() == Token::kEndArray);
+}
+
+TEST_CASE("a decimal number is the double nearest to it") {
+  Random random(7, RandomPurpose::kSubstitute, 0, 0);
+  for (int i = 0; i < 20000; ++i) {
+    std::string text = random.below(2) == 0 ? "-" : "";
+    text += std::to_string(random.below(random.below(2) == 0 ? 1000 : 1'000'000'000));
+    const auto decimals = random.below(14);
+    if (decimals > 0) text += ".";
+    for (std::uint64_t d = 0; d < decimals; ++d) text += static_cast<char>('0' + random.below(10));
+    INFO(text);
+    REQUIRE(number_of(text) == std::strtod(text.c_str(), nullptr));
+  }
+  for (const char* text : {"9007199254740992.0", "9007199254740993.0", "0.9007199254740993", "1234567890123456789",
+                           "12345678901234567890", "0.0000000000000000001", "0.00000000000000000001", "5e-1"}) {
+    INFO(text);
+    CHECK(number_of(text) == std::strtod(text, nullptr));
+  }
+  CHECK(std::signbit(number_of("-0.0")));
+}
+
+TEST_CASE("an object of the fields asked for is taken at once, any other not at all") {
+  static constexpr std::array<JsonReader::NumberField, 2> kFields{{{"id", 0, true}, {"box", 2}}};
+  const auto taken = [](const std::string& item) {
+    JsonReader json("[" + item + "]", "text.json");
+    json.next();
+    std::array<double, 3> values{};
+    const bool done = json.take_number_object(kFields, values.data());
+    if (!done) return std::string("then ") + tokens_of(json);
+    CHECK(json.next() == Token::kEndArray);
+    return std::to_string(values[0]) + " " + std::to_string(values[1]) + " " + std::to_string(values[2]);
+  };
+  CHECK(taken(R"({"id":7,"box":[1.5,-2]})") == "7.000000 1.500000 -2.000000");
+  CHECK(taken("{ \"id\" :\n7.0 , \"box\": [ 1.5 , -2 ] }") == "7.000000 1.500000 -2.000000");
+  CHECK(taken(R"({"id":70e-1,"box":[0.12345678901234567890123,2E+1]})") == "7.000000 0.123457 20.000000");
+  for (const char* other : {R"({"box":[1,2],"id":7})", R"({"id":7})", R"({"id":7,"box":[1,2],"more":1})",
+                            R"({"id":7.5,"box":[1,2]})", R"({"id":"7","box":[1,2]})", R"({"id":7,"box":[1,2,3]})",
+                            R"({"id":7,"box":[1]})", R"({"id":7,"box":[1,2e999]})", R"({"id":7,"box":[1,NaN]})",
+                            R"({"i\u0064":7,"box":[1,2]})", R"({"idx":7,"box":[1,2]})", R"([1])", "5"}) {
+    JsonReader whole("[" + std::string(other) + "]", "text.json");
+    whole.next();
+    INFO(other);
+    CHECK(taken(other) == "then " + tokens_of(whole));
+  }
+  for (const char* broken : {R"({"id":07,"box":[1,2]})", R"({"id":7,"box":[1,2])", R"({"id":7 "box":[1,2]})",
+                             R"({"id":7,"box":[1.,2]})", R"({"id":-,"box":[1,2]})", R"({"id":7,"box":[1,]})"}) {
+    INFO(broken);
+    CHECK_THROWS_AS(taken(broken), DataError);
+  }
 }
 
 TEST_CASE("a value of another type is taken whole and described") {
