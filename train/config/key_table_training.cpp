@@ -126,8 +126,8 @@ void add_model_keys(std::vector<Key>& keys) {
            "number of classes of a model YAML; train takes the data set's; 0 = the file's");
   s.number("num_queries", &Settings::num_queries, kModelUsers | kCheck | kConvert, 0, 10000, "queries", "300",
            "detections per picture: the best so many of the encoder's tokens; 0 = the file's");
-  0 = the file's"); s.number("decoder_layers", &Settings::decoder_layers, kModelUsers, 0, 64, "layers", "3",
-                             "use only the first layers of the decoder; 0 = all");
+  s.number("decoder_layers", &Settings::decoder_layers, kModelUsers, 0, 64, "layers", "3",
+           "use only the first layers of the decoder; 0 = all");
   s.add("freeze", &Settings::freeze, kTrain, "", "backbone",
         "regular expression: parameters whose name contains a match are not trained");
 }
