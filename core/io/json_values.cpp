@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 
+#include "core/base/text.h"
 #include "core/io/json_reader.h"
 #include "core/io/utf8.h"
 
