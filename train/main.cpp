@@ -69,7 +69,8 @@ int fail(const rtdetr::Error& error, bool json) {
 bool uses_many_threads(const rtdetr::Settings& settings) {
   const bool works = settings.command == Command::kTrain || settings.command == Command::kVal ||
                      settings.command == Command::kPredict || settings.command == Command::kBenchmark;
-  return works && settings.threads != 1;
+  const bool one = settings.threads == 1 || settings.thread_counts == std::vector<std::int64_t>{1};
+  return works && !one;
 }
 
 }  // namespace

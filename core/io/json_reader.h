@@ -83,6 +83,7 @@ class JsonReader {
  private:
   enum class State { kValue, kFirstItem, kFirstKey, kKey, kAfterValue, kEndOfText };
   static constexpr std::ptrdiff_t kLookahead = 1 << 13;  ///< a number or word always fits
+  static constexpr std::size_t kLongestNumber = 1000;    ///< characters
   static constexpr int kDeepest = 64;
 
   /// A number as it is written: ±digits · 10^exponent.

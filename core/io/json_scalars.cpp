@@ -8,8 +8,7 @@
 namespace rtdetr {
 namespace {
 
-constexpr std::ptrdiff_t kLongestEscape = 12;  // \uD83D\uDE00
-constexpr std::size_t kLongestNumber = 1000;
+constexpr std::ptrdiff_t kLongestEscape = 12;                 // \uD83D\uDE00
 constexpr std::size_t kLongestString = std::size_t{1} << 24;  // the counts of a compressed mask
 
 /// Characters of a text that stand for themselves.

@@ -16,6 +16,11 @@ namespace {
 
 constexpr std::uint64_t kExactDigits = std::uint64_t{1} << 53;
 
+/// A whole number that no other one was rounded to.
+bool is_exact_integer(double value) {
+  return value == std::floor(value) && std::abs(value) < static_cast<double>(kExactDigits);
+}
+
 /// digits / 10^decimals. Both are exact in a double, so one division rounds as the decimal text is to be rounded
 /// (Clinger, 1990). @param digits  at most kExactDigits  @param decimals  at most 19
 double nearest_double(std::uint64_t digits, std::ptrdiff_t decimals) {
@@ -129,13 +134,13 @@ std::optional<bool> JsonReader::take_flag() {
   return value ? std::optional<bool>(*value != 0) : std::nullopt;
 }
 
+/// These three are given the place where something is to begin and return the place behind it; nullptr if it is not
+/// what is wanted, or if it goes beyond the window, whose end is a '\0'.
 const char* JsonReader::after_space(const char* p) {
   while (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t') ++p;
   return p;
 }
 
-/// These three are given the place where something is to begin and return the place behind it; nullptr if it is not
-/// what is wanted, or if it goes beyond the window, whose end is a '\0'.
 const char* JsonReader::after_decimal(const char* p, double& value) {
   constexpr std::ptrdiff_t kMostDigits = 19;  // fit 64 bits
   const char* const begin = p;
@@ -162,6 +167,7 @@ const char* JsonReader::after_decimal(const char* p, double& value) {
     if (!is_digit(*p)) return nullptr;
     while (is_digit(*p)) ++p;
   }
+  if (p - begin > static_cast<std::ptrdiff_t>(kLongestNumber)) return nullptr;
   return std::from_chars(begin, p, value).ec == std::errc{} ? p : nullptr;
 }
 
@@ -174,7 +180,7 @@ const char* JsonReader::after_field(const char* p, const NumberField& field, dou
   p = after_space(p + 1);
   if (field.count == 0) {
     p = after_decimal(p, *out);
-    return p != nullptr && field.whole && *out != std::floor(*out) ? nullptr : p;
+    return p != nullptr && field.whole && !is_exact_integer(*out) ? nullptr : p;
   }
   for (int i = 0; i < field.count; ++i) {
     if (*p != (i == 0 ? '[' : ',')) return nullptr;

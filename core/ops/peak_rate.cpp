@@ -13,7 +13,7 @@ namespace rtdetr {
 
 double peak_rate(torch::Device device, Precision precision, int threads) {
   constexpr double kSeconds = 0.2;
-  const std::int64_t side = device.is_cpu() ? 1024 : 8192;
+  const std::int64_t side = device.is_cpu() ? 1024 : 4096;
   const double operations = 2.0 * static_cast<double>(side) * static_cast<double>(side) * static_cast<double>(side);
   const c10::InferenceMode inference;
   const ComputeThreads of_call(threads);

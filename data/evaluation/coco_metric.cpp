@@ -76,7 +76,7 @@ Grouped group(std::span<const Box> boxes, const IdIndex& images, const IdIndex& 
   CountingSort sorted = counting_sort(by_images, category, category, classes.size());
   grouped.index = std::move(sorted.order);
   grouped.class_begin = std::move(sorted.begin);
-  category = {};
+  category = std::vector<std::uint32_t>();
   grouped.image.reserve(grouped.index.size());
   for (const std::uint32_t i : grouped.index) grouped.image.push_back(image[i]);
   return grouped;

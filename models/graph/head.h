@@ -99,6 +99,8 @@ class Head : public torch::nn::Module {
   virtual std::int64_t num_layers() const = 0;
   /// Predictions per picture that are chosen among the maps' tokens; 0 for a head that chooses none.
   virtual std::int64_t num_queries() const { return 0; }
+  /// Whether each of them has a learnt part, of which there are no more.
+  virtual bool has_learnt_queries() const { return false; }
   /// Where a pass with `all_layers` predicts, in the order in which the picture gets there.
   virtual std::vector<HeadLayer> layers() const = 0;
 

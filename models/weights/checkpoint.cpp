@@ -249,8 +249,12 @@ LoadedModel load_model(const std::filesystem::path& file, const ModelCut& cut) {
   if (cut.decoder_layers < 0 || cut.decoder_layers > layers)
     throw ConfigError("decoder_layers=" + std::to_string(cut.decoder_layers) + ": " + file.string() + " has " +
                       std::to_string(layers));
+  const std::int64_t queries = loaded.model->head().num_queries();
+  if (cut.num_queries > queries && loaded.model->head().has_learnt_queries())
+    throw ConfigError("num_queries=" + std::to_string(cut.num_queries) + ": " + file.string() + " has learnt " +
+                      std::to_string(queries) + ", and no more can be made of them");
   const bool fewer_layers = cut.decoder_layers > 0 && cut.decoder_layers < layers;
-  const bool other_queries = cut.num_queries > 0 && cut.num_queries != loaded.model->head().num_queries();
+  const bool other_queries = cut.num_queries > 0 && cut.num_queries != queries;
   if (fewer_layers || other_queries) {
     const DetectionModel whole = loaded.model;
     loaded.model = build_described(loaded.info, file.string(), cut);

@@ -1,3 +1,4 @@
+#include <optional>
 #include <string_view>
 
 #include <torch/torch.h>
@@ -30,9 +31,9 @@ static_assert(std::string_view(kStageNames[kModelStage]) == "model" &&
               std::string_view(kStageNames[kTotalStage]) == "total");
 
 EncodedPictures pictures_of(const Settings& settings) {
-  if (settings.source.empty()) return {sample_picture_bytes()};
+  if (settings.source.empty()) return {{"the sample picture", sample_picture_bytes()}};
   EncodedPictures pictures;
-  for (const auto& file : list_pictures(settings.source)) pictures.push_back(read_binary_file(file));
+  for (const auto& file : list_pictures(settings.source)) pictures.push_back({file.string(), read_binary_file(file)});
   return pictures;
 }
 
@@ -48,6 +49,7 @@ struct Benchmark {
   std::vector<std::int64_t> threads;  ///< of each timer
   std::vector<StageTimer> timers;     ///< one for each number of threads and batch size
   std::vector<double> peaks;          ///< GFLOP/s that the machine reaches with the threads of each timer
+  std::optional<double> card_mib;     ///< the most that tensors took on a GPU
 
   double per_second(std::size_t i) const {
     return 1e3 * static_cast<double>(timers[i].batch()) / timers[i].spread(kTotalStage).p50;
@@ -69,13 +71,21 @@ void add_timers(Benchmark& all, LoadedModel loaded) {
   for (const std::int64_t count : counts) {
     options.threads = static_cast<int>(count);
     const std::int64_t real = count > 0 ? count : at::get_num_threads();
-    const double peak = peak_rate(all.device, all.precision, static_cast<int>(real));
     for (const std::int64_t batch : s.batches) {
       all.timers.emplace_back(Detector(detector, options), all.pictures, batch,
                               PictureLimits{.max_pixels = s.max_pixels});
       all.threads.push_back(real);
-      all.peaks.push_back(peak);
     }
+  }
+}
+
+/// Behind the runs, so that the first of them finds nothing warm, and the card's memory is the model's.
+void measure_peaks(Benchmark& all) {
+  all.card_mib = device_peak_mib(all.device);
+  for (std::size_t i = 0; i < all.threads.size(); ++i) {
+    const bool again = i > 0 && all.threads[i] == all.threads[i - 1];
+    all.peaks.push_back(again ? all.peaks.back()
+                              : peak_rate(all.device, all.precision, static_cast<int>(all.threads[i])));
   }
 }
 
@@ -99,9 +109,8 @@ std::string sweep_table(const Benchmark& all) {
 }
 
 std::string memory_text(const Benchmark& all) {
-  const std::optional<double> card = device_peak_mib(all.device);
   return "peak memory " + fixed(peak_memory_mib(), 0) + " MiB" +
-         (card ? ", on the GPU " + fixed(*card, 0) + " MiB" : "") + "\n";
+         (all.card_mib ? ", on the GPU " + fixed(*all.card_mib, 0) + " MiB" : "") + "\n";
 }
 
 std::string report_text(const Benchmark& all) {
@@ -149,7 +158,7 @@ nlohmann::ordered_json report_json(const Benchmark& all) {
   for (std::size_t i = 0; i < all.timers.size(); ++i) rows.push_back(timer_json(all, i));
   document["sweep"] = std::move(rows);
   document["peak_mib"] = peak_memory_mib();
-  if (const auto card = device_peak_mib(all.device)) document["device_peak_mib"] = *card;
+  if (all.card_mib) document["device_peak_mib"] = *all.card_mib;
   return document;
 }
 
@@ -181,9 +190,10 @@ ExitCode run_benchmark(const Settings& settings) {
     if (!settings.quiet) log::progress("run " + std::to_string(round) + " of " + std::to_string(rounds));
   });
   log::end_progress();
+  measure_peaks(all);
   print_text(settings, report_text(all));
-  if (!settings.output.empty()) write_picture(settings.output, sweep_picture(all));
   print_json(settings, report_json(all));
+  if (!settings.output.empty()) write_picture(settings.output, sweep_picture(all));
   return ExitCode::kOk;
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
+#include <ranges>
 #include <set>
 
 #include <torch/torch.h>
@@ -31,7 +33,7 @@ constexpr std::int64_t kWarmUpRuns = 2;
 /// Sides that are tried by default: the model's own, three quarters and half of it.
 std::vector<ImageSize> sizes_to_try(const Settings& settings, const ImageSize& own, std::int64_t stride) {
   std::vector<ImageSize> sizes;
-  for (const std::int64_t side : settings.sizes) {
+  for (const std::int64_t side : std::set<std::int64_t>(settings.sizes.begin(), settings.sizes.end())) {
     Settings one = settings;
     one.imgsz = {side, side};
     one.given["imgsz"] = "sizes=";
@@ -72,7 +74,7 @@ class FrontRun {
     const std::set<std::int64_t> queries = queries_to_try(settings_, own.model->head().num_queries());
     const std::vector<ImageSize> sizes = sizes_to_try(settings_, *own.size(), own.model->stride());
     passes_ = queries.size() * sizes.size() * precisions_.size();
-    for (const std::int64_t count : queries) {
+    for (const std::int64_t count : std::views::reverse(queries)) {  // one that is too many is refused at once
       Settings with_queries = settings_;
       with_queries.num_queries = count;
       OpenedModel opened = open_model(with_queries);
@@ -94,8 +96,11 @@ class FrontRun {
     dataset_ = load_evaluated(config, settings_.split, {info.names, info.category_ids});
     if (settings_.pictures > 0)
       dataset_ = spread_subset(std::move(dataset_), static_cast<std::size_t>(settings_.pictures));
-    for (const auto& picture : spread_subset(dataset_, kTimedPictures).pictures)
-      encoded_.push_back(read_binary_file(picture.file));
+    const std::size_t timed = std::min(kTimedPictures, dataset_.pictures.size());
+    for (std::size_t i = 0; i < timed; ++i) {
+      const std::filesystem::path& file = dataset_.pictures[i * dataset_.pictures.size() / timed].file;
+      encoded_.push_back({file.string(), read_binary_file(file)});
+    }
   }
 
   /// One pass over the data set gives the AP of every decoder layer.
@@ -173,8 +178,6 @@ ExitCode run_speed_front(const Settings& settings) {
                            settings.split + "; ms from a decoded picture to its detections, median of " +
                            std::to_string(settings.runs) + "\n\n" + front_table(points) +
                            choice_text(settings, points));
-  if (!settings.output.empty())
-    write_picture(settings.output, front_picture(points, settings.model + ", " + where, settings.budget_ms));
   nlohmann::ordered_json document = {{"model", settings.model},
                                      {"device", compute_device(settings).str()},
                                      {"threads", at::get_num_threads()},
@@ -185,6 +188,8 @@ ExitCode run_speed_front(const Settings& settings) {
   const SpeedPoint* best = settings.budget_ms > 0 ? best_within(points, settings.budget_ms) : nullptr;
   if (best != nullptr) document["chosen"] = best - points.data();
   print_json(settings, document);
+  if (!settings.output.empty())
+    write_picture(settings.output, front_picture(points, settings.model + ", " + where, settings.budget_ms));
   return ExitCode::kOk;
 }
 

@@ -32,8 +32,10 @@ StageTimer::StageTimer(Detector detector, const EncodedPictures& pictures, std::
 void StageTimer::run() {
   const Stopwatch watch;
   std::vector<Picture> pictures;
-  for (std::int64_t i = 0; i < batch_; ++i)
-    pictures.push_back(decode_picture(pictures_[next_++ % pictures_.size()], "picture", limits_));
+  for (std::int64_t i = 0; i < batch_; ++i) {
+    const EncodedPicture& next = pictures_[next_++ % pictures_.size()];
+    pictures.push_back(decode_picture(next.bytes, next.name, limits_));
+  }
   const double decode_ms = watch.milliseconds();
   std::vector<RgbView> views;
   for (const Picture& picture : pictures) views.push_back({picture.rgb.data(), picture.width, picture.height});

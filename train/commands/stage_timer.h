@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "core/image/picture.h"
@@ -24,7 +25,11 @@ Spread spread_of(std::vector<double> ms);
 inline constexpr std::array kStageNames{"decode", "preprocess", "model", "postprocess", "total"};
 using StageTimes = std::array<double, kStageNames.size()>;
 
-using EncodedPictures = std::vector<std::vector<std::byte>>;
+struct EncodedPicture {
+  std::string name;  ///< for messages
+  std::vector<std::byte> bytes;
+};
+using EncodedPictures = std::vector<EncodedPicture>;
 
 /// Sends batches through a detector, and remembers how long each stage took. The stages take turns inside every
 /// repetition, so that a disturbance of the machine does not hit one of them alone.

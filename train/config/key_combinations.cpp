@@ -103,6 +103,7 @@ class Combinations {
     const std::string extension = extension_of(s_.output);
     if (!s_.output.empty() && extension != ".png" && extension != ".jpg" && extension != ".jpeg")
       problem("output=" + s_.output + s_.origin_of("output") + ": benchmark draws a picture, .png or .jpg");
+    if (s_.batches.empty()) problem("batch=" + s_.origin_of("batch") + " has no number");
     if (!s_.front) {
       for (const char* key : {"data", "split", "queries", "sizes", "pictures", "budget_ms"})
         if (s_.is_given(key)) problem(std::string(key) + "=" + s_.origin_of(key) + " is for front=true");

@@ -120,9 +120,8 @@ void add_machine_keys(std::vector<Key>& keys) {
   s.number("threads", &Settings::threads, (kWorkers & ~kBenchmark) | kInfo | kCheck | kCocoEval, 0, 4096, "threads",
            "4", "compute threads; 0 = $OMP_NUM_THREADS, else one per physical core")
       .on_resume = kMayChange;
-  s.number(
-      "threads", &Settings::thread_counts, kBenchmark, 1, 4096, "threads", "1,2",
-      "compute threads: one number, or several to compare; by default $OMP_NUM_THREADS, else one per physical core");
+  s.number("threads", &Settings::thread_counts, kBenchmark, 0, 4096, "threads", "1,2",
+           "compute threads: one number, or several to compare; 0 = $OMP_NUM_THREADS, else one per physical core");
   s.number(
        "nproc", &Settings::nproc, kTrain, 1, 1024, "processes", "2",
        "processes on this machine that share the work of a run, e.g. device=cpu nproc=2: started by this one, which "

@@ -80,7 +80,6 @@ nlohmann::ordered_json front_json(const std::vector<SpeedPoint>& points) {
 Picture front_picture(const std::vector<SpeedPoint>& points, const std::string& title, double budget_ms) {
   ChartSeries front{.name = "front", .x = {}, .y = {}, .notes = {}};
   std::map<std::pair<std::int64_t, std::int64_t>, ChartSeries> by_size;
-  ChartSeries budget{.name = "budget", .x = {budget_ms, budget_ms}, .y = {}};
   double low = 1, high = 0;
   for (std::size_t i = 0; i < points.size(); ++i) {
     const SpeedPoint& point = points[i];
@@ -95,8 +94,9 @@ Picture front_picture(const std::vector<SpeedPoint>& points, const std::string& 
   }
   std::vector<ChartSeries> series{std::move(front)};
   for (auto& [size, dots] : by_size) series.push_back(std::move(dots));
-  budget.y = {low, high};
-  if (budget_ms > 0) series.push_back(std::move(budget));
+  constexpr double kFarAway = 1.5;  // would press the points together
+  if (budget_ms > 0 && budget_ms < kFarAway * points.back().ms)
+    series.push_back({.name = "budget", .x = {budget_ms, budget_ms}, .y = {low, high}});
   return line_chart(series,
                     {.title = title, .x_label = "ms per picture", .y_label = "AP", .width = 800, .height = 520});
 }

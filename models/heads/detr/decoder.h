@@ -66,6 +66,7 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
 
   std::int64_t num_layers() const override { return static_cast<std::int64_t>(layers_.size()); }
   std::int64_t num_queries() const override { return options_.num_queries; }
+  bool has_learnt_queries() const override { return options_.learnt_queries; }
   std::vector<HeadLayer> layers() const override;  ///< the encoder's selection, then the decoder's
   std::vector<Detections> postprocess(const Prediction& prediction, std::span<const PictureSize> sizes,
                                       const PostprocessOptions& options) const override;

@@ -33,4 +33,6 @@ TEST_CASE("a part of a data set is spread over all of it, and the metric sees no
   for (const std::int64_t id : ids) found.push_back({id, 1, {0, 0, 10, 10}, 0.9});
   CHECK(evaluate_coco(part.truth, found).ap() == 1);
   CHECK(spread_subset(with_pictures(3), 5).pictures.size() == 3);
+  CHECK(spread_subset(with_pictures(3), 0).pictures.empty());
+  CHECK(spread_subset({}, 2).pictures.empty());
 }

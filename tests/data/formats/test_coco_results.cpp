@@ -48,6 +48,17 @@ TEST_CASE("what is written reads back to the bit") {
   CHECK(same);
 }
 
+TEST_CASE("ids are read to the last digit, and only whole ones, in the usual order of keys too") {
+  const auto with_id = [](const std::string& id) {
+    return read(R"([{"image_id":)" + id + R"(,"category_id":-4,"bbox":[0,0,1,1],"score":0.5}])");
+  };
+  CHECK(with_id("9007199254740993")[0].image_id == 9007199254740993);
+  CHECK(with_id("-9007199254740991")[0].image_id == -9007199254740991);
+  CHECK(with_id("9223372036854775807")[0].category_id == -4);
+  CHECK_THROWS_AS(with_id("1e300"), DataError);
+  CHECK_THROWS_AS(with_id("1.5"), DataError);
+}
+
 TEST_CASE("an empty list of results is one") {
   CHECK(read("[]").empty());
   const test::TemporaryFolder folder;
