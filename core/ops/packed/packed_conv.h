@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "core/ops/packed/packed_map.h"
+
+namespace rtdetr {
+
+/// Ways to compute a convolution; docs/explanation/cpu_engine.md says when which is chosen.
+enum class ConvAlgorithm {
+  kAuto,
+  kProduct,    ///< matrix product of gathered pixels; any convolution
+  kWinograd2,  ///< F(2x2, 3x3): 3x3, stride 1; weights take 16/9 of the memory
+  kWinograd4,  ///< F(4x4, 3x3): 3x3, stride 1; weights take 4 times the memory
+  kDepthwise,  ///< one input channel per output channel
+};
+
+struct PackedConvOptions {
+  std::int64_t in = 0, out = 0;
+  std::int64_t kernel_h = 1, kernel_w = 1;
+  std::int64_t stride = 1, padding = 0, groups = 1, dilation = 1;
+  std::int64_t extra_padding = 0;  ///< more zeros at the right and at the bottom
+  FusedActivation activation = FusedActivation::kNone;
+  ResidualPlace residual = ResidualPlace::kNone;
+  std::int64_t height = 0, width = 0;  ///< of the expected input: chooses the algorithm; any other size works, too
+  ConvAlgorithm algorithm = ConvAlgorithm::kAuto;
+  /// What kAuto may spend on transformed weights of one convolution, in bytes.
+  std::int64_t winograd_bytes = std::int64_t{12} << 20;
+};
+
+/// y = act(conv(x) + bias + residual) or act(conv(x) + bias) + residual, float32 on the CPU, for inference: weights are
+/// brought into the kernels' order once, for the CPU level in use at that moment (core/base/cpu_level.h).
+class PackedConv {
+ public:
+  /// @param weight  [out, in / groups, kernel_h, kernel_w]; copied
+  /// @param bias    [out], or nullptr
+  /// @throws InternalError  for sizes that do not fit, or an algorithm that cannot compute this convolution
+  PackedConv(const PackedConvOptions& options, const float* weight, const float* bias);
+  PackedConv(PackedConv&&) noexcept;
+  PackedConv& operator=(PackedConv&&) noexcept;
+  ~PackedConv();
+
+  std::int64_t output_height(std::int64_t height) const;
+  std::int64_t output_width(std::int64_t width) const;
+  /// Size of the workspace that `run` needs for such an input.
+  std::int64_t workspace_floats(std::int64_t batch, std::int64_t height, std::int64_t width, int threads) const;
+  /// @param x  in channels  @param y  out channels of output_height · output_width pixels an image
+  void run(const PackedInput& x, const PackedOutput& y, const PackedWorkspace& workspace) const;
+
+  ConvAlgorithm algorithm() const;  ///< never kAuto
+  std::size_t packed_bytes() const;
+  const PackedConvOptions& options() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace rtdetr
