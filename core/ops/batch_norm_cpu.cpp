@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/base/simd.h"
+#include "core/base/vector_math.h"
 #include "core/ops/batch_norm_kernels.h"
 
 namespace rtdetr {
@@ -12,17 +13,12 @@ namespace {
 constexpr std::int64_t kLanes = 16;
 
 using Floats = float __attribute__((vector_size(64)));
-using Ints = std::int32_t __attribute__((vector_size(64)));
 using Words = std::uint32_t __attribute__((vector_size(64)));
 using Halves = std::uint16_t __attribute__((vector_size(32)));
 using EightFloats = float __attribute__((vector_size(32)));
 using Doubles = double __attribute__((vector_size(64)));
 
-RTDETR_INLINE Floats load_full(const float* from) {
-  Floats v;
-  std::memcpy(&v, from, sizeof v);
-  return v;
-}
+RTDETR_INLINE Floats load_full(const float* from) { return load_vector<Floats>(from); }
 
 RTDETR_INLINE Floats load_full(const std::uint16_t* from) {
   Halves bits;
@@ -30,7 +26,7 @@ RTDETR_INLINE Floats load_full(const std::uint16_t* from) {
   return reinterpret_cast<Floats>(__builtin_convertvector(bits, Words) << 16);
 }
 
-RTDETR_INLINE void store_full(float* to, Floats v) { std::memcpy(to, &v, sizeof v); }
+RTDETR_INLINE void store_full(float* to, Floats v) { store_vector(to, v); }
 
 /// To the nearest bfloat16, ties to even; not-a-number stays one.
 RTDETR_INLINE void store_full(std::uint16_t* to, Floats v) {
@@ -79,26 +75,6 @@ struct Sums {
   }
   RTDETR_INLINE void add(Floats v) { add_product(v, Floats{} + 1.0f); }
 };
-
-/// Within 2 units in the last place for |v| <= 87 (Cephes' polynomial); held to that range.
-RTDETR_INLINE Floats exp_of(Floats v) {
-  v = v > -87.0f ? v : Floats{} - 87.0f;
-  v = v < 87.0f ? v : Floats{} + 87.0f;
-  constexpr float kRound = 12582912.0f;  // 1.5 · 2^23: adding it leaves the nearest integer in the low bits
-  const Floats shifted = v * 1.44269504f + kRound;
-  const Ints exponent = reinterpret_cast<Ints>(shifted) - 0x4b400000;
-  const Floats n = shifted - kRound;
-  const Floats r = v - n * 0.693359375f + n * 2.12194440e-4f;
-  Floats p = r * 1.9875691500e-4f + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * r * r + r + 1.0f;
-  return p * reinterpret_cast<Floats>((exponent + 127) << 23);
-}
-
-RTDETR_INLINE Floats sigmoid_of(Floats z) { return 1.0f / (1.0f + exp_of(-z)); }
 
 template <NormActivation A>
 RTDETR_INLINE Floats activated(Floats z) {

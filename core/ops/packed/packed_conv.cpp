@@ -1,37 +1,35 @@
 #include "core/ops/packed/packed_conv.h"
 
-#include <algorithm>
-#include <cmath>
 #include <vector>
 
 #include "core/base/error.h"
 #include "core/ops/packed/packed_linear.h"
+#include "core/ops/packed/packed_product.h"
 
 namespace rtdetr {
 
 struct PackedConv::State {
   PackedConvOptions options;
-  std::vector<float> weight, bias;
+  const PackedKernels& kernels = packed_kernels();
+  ConvAlgorithm algorithm = ConvAlgorithm::kProduct;
+  AlignedFloats bias;
+  std::vector<PackedMatrix> products;  ///< one per group
 };
 
 namespace {
 
-float activated(float v, FusedActivation activation) {
-  switch (activation) {
-    case FusedActivation::kRelu:
-      return v < 0 ? 0 : v;
-    case FusedActivation::kSilu:
-      return v / (1 + std::exp(-v));
-    case FusedActivation::kGelu:
-      return v * 0.5F * (1 + std::erf(v * 0.70710678F));
-    case FusedActivation::kLeakyRelu:
-      return v < 0 ? 0.01F * v : v;
-    case FusedActivation::kHardswish:
-      return v * std::min(std::max(v + 3, 0.0F), 6.0F) / 6;
-    case FusedActivation::kNone:
-      break;
-  }
-  return v;
+std::int64_t output_size(const PackedConvOptions& o, std::int64_t size, std::int64_t kernel) {
+  return (size + 2 * o.padding + o.extra_padding - o.dilation * (kernel - 1) - 1) / o.stride + 1;
+}
+
+/// Rows are in the order of PixelRows: taps, then channels.
+PackedMatrix packed_group(const PackedKernels& kernels, const PackedConvOptions& o, const float* weight) {
+  const std::int64_t in = o.in / o.groups, out = o.out / o.groups, taps = o.kernel_h * o.kernel_w;
+  PackedMatrix matrix(kernels, taps * in, out);
+  for (std::int64_t n = 0; n < out; ++n)
+    for (std::int64_t c = 0; c < in; ++c)
+      for (std::int64_t t = 0; t < taps; ++t) matrix.set(t * in + c, n, weight[(n * in + c) * taps + t]);
+  return matrix;
 }
 
 }  // namespace
@@ -40,54 +38,49 @@ PackedConv::PackedConv(const PackedConvOptions& o, const float* weight, const fl
     : state_(std::make_unique<State>()) {
   RTDETR_CHECK(o.in > 0 && o.out > 0 && o.groups > 0 && o.in % o.groups == 0 && o.out % o.groups == 0,
                "channels do not fit the groups of a packed convolution");
-  state_->options = o;
-  state_->weight.assign(weight, weight + o.out * (o.in / o.groups) * o.kernel_h * o.kernel_w);
-  state_->bias.assign(static_cast<std::size_t>(o.out), 0);
-  if (bias) state_->bias.assign(bias, bias + o.out);
+  State& s = *state_;
+  s.options = o;
+  const std::int64_t out = o.out / o.groups, group_weights = out * (o.in / o.groups) * o.kernel_h * o.kernel_w;
+  s.bias = padded_bias(bias, o.out);
+  for (std::int64_t g = 0; g < o.groups; ++g)
+    s.products.push_back(packed_group(s.kernels, o, weight + g * group_weights));
 }
 PackedConv::PackedConv(PackedConv&&) noexcept = default;
 PackedConv& PackedConv::operator=(PackedConv&&) noexcept = default;
 PackedConv::~PackedConv() = default;
 
 std::int64_t PackedConv::output_height(std::int64_t height) const {
-  const auto& o = state_->options;
-  return (height + 2 * o.padding + o.extra_padding - o.dilation * (o.kernel_h - 1) - 1) / o.stride + 1;
+  return output_size(state_->options, height, state_->options.kernel_h);
 }
 std::int64_t PackedConv::output_width(std::int64_t width) const {
-  const auto& o = state_->options;
-  return (width + 2 * o.padding + o.extra_padding - o.dilation * (o.kernel_w - 1) - 1) / o.stride + 1;
+  return output_size(state_->options, width, state_->options.kernel_w);
 }
 
-std::int64_t PackedConv::workspace_floats(std::int64_t, std::int64_t, std::int64_t, int) const { return 16; }
-ConvAlgorithm PackedConv::algorithm() const { return ConvAlgorithm::kProduct; }
-std::size_t PackedConv::packed_bytes() const { return state_->weight.size() * sizeof(float); }
+std::int64_t PackedConv::workspace_floats(std::int64_t, std::int64_t, std::int64_t, int threads) const {
+  return product_workspace_floats(state_->kernels, state_->products[0].k(), threads);
+}
+ConvAlgorithm PackedConv::algorithm() const { return state_->algorithm; }
+std::size_t PackedConv::packed_bytes() const {
+  std::size_t bytes = 0;
+  for (const PackedMatrix& group : state_->products) bytes += group.bytes();
+  return bytes;
+}
 const PackedConvOptions& PackedConv::options() const { return state_->options; }
 
-void PackedConv::run(const PackedInput& x, const PackedOutput& y, const PackedWorkspace&) const {
-  const auto& o = state_->options;
-  const std::int64_t oh = output_height(x.height), ow = output_width(x.width), in = o.in / o.groups;
-  for (std::int64_t p = 0; p < x.batch * oh * ow; ++p) {
-    const std::int64_t b = p / (oh * ow), i = p / ow % oh, j = p % ow;
-    for (std::int64_t n = 0; n < o.out; ++n) {
-      const float* w = state_->weight.data() + n * in * o.kernel_h * o.kernel_w;
-      const std::int64_t first = n / (o.out / o.groups) * in;
-      double sum = state_->bias[static_cast<std::size_t>(n)];
-      for (std::int64_t r = 0; r < o.kernel_h; ++r) {
-        for (std::int64_t s = 0; s < o.kernel_w; ++s) {
-          const std::int64_t row = i * o.stride - o.padding + r * o.dilation,
-                             column = j * o.stride - o.padding + s * o.dilation;
-          if (row < 0 || column < 0 || row >= x.height || column >= x.width) continue;
-          const float* pixel = x.data + ((b * x.height + row) * x.width + column) * x.pixel_stride + first;
-          for (std::int64_t c = 0; c < in; ++c) sum += double(pixel[c]) * w[(c * o.kernel_h + r) * o.kernel_w + s];
-        }
-      }
-      float v = static_cast<float>(sum);
-      const float added = o.residual == ResidualPlace::kNone ? 0 : y.residual[p * y.residual_stride + n];
-      if (o.residual == ResidualPlace::kBeforeActivation) v += added;
-      v = activated(v, o.activation);
-      if (o.residual == ResidualPlace::kAfterActivation) v += added;
-      y.data[p * y.pixel_stride + n] = v;
-    }
+void PackedConv::run(const PackedInput& x, const PackedOutput& y, const PackedWorkspace& workspace) const {
+  const State& s = *state_;
+  const PackedConvOptions& o = s.options;
+  const std::int64_t in = o.in / o.groups, out = o.out / o.groups;
+  for (std::int64_t g = 0; g < o.groups; ++g) {
+    PixelRows rows{x, in, o.kernel_h, o.kernel_w, o.stride, o.padding, o.dilation};
+    rows.out_height = output_height(x.height);
+    rows.out_width = output_width(x.width);
+    rows.map.data += g * in;
+    PackedOutput to = y;
+    to.data += g * out;
+    if (to.residual) to.residual += g * out;
+    run_product(s.kernels, rows, s.products[static_cast<std::size_t>(g)],
+                {s.bias.data() + g * out, o.activation, o.residual}, to, workspace);
   }
 }
 

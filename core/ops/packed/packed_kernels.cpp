@@ -1,0 +1,170 @@
+// Tiles of a product. A tile's sums stay in registers over the whole of K: 14 rows of two 16-float vectors with
+// AVX-512 (28 of 32 registers), 6 of two 8-float ones with AVX2 (12 of 16). Each number of a row is spread over a vector
+// and multiplied with the column panel's vectors.
+#include "core/ops/packed/packed_kernels.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/base/simd.h"
+#include "core/ops/packed/packed_activation.h"
+
+namespace rtdetr {
+namespace {
+
+struct BaselineShape {
+  static constexpr int kLanes = 4, kRows = 6;
+  using Vector = float __attribute__((vector_size(16)));
+};
+struct Avx2Shape {
+  static constexpr int kLanes = 8, kRows = 6;
+  using Vector = float __attribute__((vector_size(32)));
+};
+struct Avx512Shape {
+  static constexpr int kLanes = 16, kRows = 14;
+  using Vector = float __attribute__((vector_size(64)));
+};
+
+/// One number of each row with one row of the column panel.
+template <typename S, int R, int N>
+RTDETR_INLINE void step(typename S::Vector (&sums)[R][N], const float* a, const float* b) {
+  typename S::Vector columns[N];
+#pragma GCC unroll 2
+  for (int n = 0; n < N; ++n) columns[n] = load_vector<typename S::Vector>(b + n * S::kLanes);
+#pragma GCC unroll 14
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 2
+    for (int n = 0; n < N; ++n) sums[r][n] += columns[n] * a[r * kChunk];
+  }
+}
+
+template <typename S, int R, int N, bool First, bool Relu, bool Last>
+RTDETR_INLINE void store_tile(const typename S::Vector (&sums)[R][N], const TileArgs& t) {
+  using Vector = typename S::Vector;
+#pragma GCC unroll 14
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 2
+    for (int n = 0; n < N; ++n) {
+      Vector v = sums[r][n];
+      const float* residual = t.residual + r * t.residual_stride + n * S::kLanes;
+      if constexpr (First) v += load_vector<Vector>(residual);
+      if constexpr (Relu) v = activated<FusedActivation::kRelu>(v);
+      if constexpr (Last) v += load_vector<Vector>(residual);
+      store_vector(t.y + r * t.y_stride + n * S::kLanes, v);
+    }
+  }
+}
+
+template <typename S, int R, int N>
+RTDETR_INLINE void tile(const TileArgs& t) {
+  using Vector = typename S::Vector;
+  constexpr int kColumns = N * S::kLanes;
+  Vector sums[R][N];
+#pragma GCC unroll 14
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 2
+    for (int n = 0; n < N; ++n) sums[r][n] = t.bias ? load_vector<Vector>(t.bias + n * S::kLanes) : Vector{};
+
+  const float *a = t.a, *b = t.b;
+  for (std::int64_t chunks = t.k / kChunk; chunks > 0; --chunks, a += (R - 1) * kChunk) {
+    for (int quarter = 0; quarter < 4; ++quarter, a += 4, b += 4 * kColumns) {
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) step<S, R, N>(sums, a + i, b + i * kColumns);
+    }
+  }
+  for (std::int64_t i = 0; i < t.k % kChunk; ++i) step<S, R, N>(sums, a + i, b + i * kColumns);
+
+  const bool first = t.residual && !t.residual_last, last = t.residual && t.residual_last;
+  if (first) return t.relu ? store_tile<S, R, N, true, true, false>(sums, t) : store_tile<S, R, N, true, false, false>(sums, t);
+  if (last) return t.relu ? store_tile<S, R, N, false, true, true>(sums, t) : store_tile<S, R, N, false, false, true>(sums, t);
+  return t.relu ? store_tile<S, R, N, false, true, false>(sums, t) : store_tile<S, R, N, false, false, false>(sums, t);
+}
+
+/// The first `count` of the lanes; the others are zero.
+template <typename S>
+RTDETR_INLINE typename S::Vector load_some(const float* from, std::int64_t count) {
+  if (count >= S::kLanes) return load_vector<typename S::Vector>(from);
+  float lanes[S::kLanes] = {};
+  std::copy_n(from, count, lanes);
+  return load_vector<typename S::Vector>(lanes);
+}
+
+template <typename S>
+RTDETR_INLINE void store_some(float* to, typename S::Vector v, std::int64_t count) {
+  if (count >= S::kLanes) return store_vector(to, v);
+  float lanes[S::kLanes];
+  store_vector(lanes, v);
+  std::copy_n(lanes, count, to);
+}
+
+template <typename S, FusedActivation A>
+RTDETR_INLINE void finish_rows(const FinishArgs& f) {
+  for (std::int64_t r = 0; r < f.rows; ++r) {
+    const float *from = f.from + r * f.from_stride, *residual = f.residual + r * f.residual_stride;
+    float* y = f.y + r * f.y_stride;
+    for (std::int64_t c = 0; c < f.columns; c += S::kLanes) {
+      const std::int64_t count = f.columns - c;
+      auto v = load_some<S>(from + c, count);
+      if (f.place == ResidualPlace::kBeforeActivation) v += load_some<S>(residual + c, count);
+      v = activated<A>(v);
+      if (f.place == ResidualPlace::kAfterActivation) v += load_some<S>(residual + c, count);
+      store_some<S>(y + c, v, count);
+    }
+  }
+}
+
+template <typename S>
+RTDETR_INLINE void finish(const FinishArgs& f) {
+  with_activation(f.activation, [&]<FusedActivation A>() RTDETR_ALWAYS_INLINE { finish_rows<S, A>(f); });
+}
+
+template <typename S>
+RTDETR_INLINE void copy_run(const float* from, std::int64_t count, float* row, std::int64_t k, std::int64_t rows) {
+  using Vector = typename S::Vector;
+  float* to = row + k / kChunk * rows * kChunk;
+  std::int64_t at = k % kChunk, done = 0;
+  while (done < count) {
+    const std::int64_t n = std::min(kChunk - at, count - done);
+    if (n == kChunk) {
+#pragma GCC unroll 4
+      for (int i = 0; i < kChunk; i += S::kLanes)
+        store_vector(to + i, from ? load_vector<Vector>(from + done + i) : Vector{});
+    } else {
+      for (std::int64_t i = 0; i < n; ++i) to[at + i] = from ? from[done + i] : 0.0F;
+    }
+    done += n;
+    to += rows * kChunk;
+    at = 0;
+  }
+}
+
+// One table per instruction set.
+#define RTDETR_PACKED_KERNELS(Level, target)                                                                 \
+  struct Level##Kernels {                                                                                    \
+    template <int R, int N>                                                                                  \
+    target static void tile_(const TileArgs& t) {                                                            \
+      tile<Level##Shape, R, N>(t);                                                                           \
+    }                                                                                                        \
+    target static void finish_(const FinishArgs& f) { finish<Level##Shape>(f); }                             \
+    target static void copy_run_(const float* from, std::int64_t count, float* row, std::int64_t k,          \
+                                 std::int64_t rows) {                                                        \
+      copy_run<Level##Shape>(from, count, row, k, rows);                                                     \
+    }                                                                                                        \
+    template <std::size_t... R>                                                                              \
+    static constexpr PackedKernels make(std::index_sequence<R...>) {                                         \
+      return {Level##Shape::kLanes,                                                                          \
+              Level##Shape::kRows,                                                                           \
+              {{tile_<static_cast<int>(R) + 1, 1>, tile_<static_cast<int>(R) + 1, 2>}...},                   \
+              finish_,                                                                                       \
+              copy_run_};                                                                                    \
+    }                                                                                                        \
+  };                                                                                                         \
+  constexpr PackedKernels k##Level = Level##Kernels::make(std::make_index_sequence<Level##Shape::kRows>());
+
+RTDETR_FOR_EACH_CPU_LEVEL(RTDETR_PACKED_KERNELS)
+
+}  // namespace
+
+const PackedKernels& packed_kernels() { return at_cpu_level(kBaseline, kAvx2, kAvx512); }
+
+}  // namespace rtdetr

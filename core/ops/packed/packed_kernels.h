@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+
+#include "core/ops/packed/packed_map.h"
+
+/// What stands between the drivers of the packed convolutions and their loops over vectors.
+///
+/// A product's left side comes in *row panels*: up to `rows` rows, cut into chunks of sixteen of the K numbers that are
+/// summed over, chunk after chunk [chunk][row][16]. So a gathered pixel is copied by whole cache lines, the loop reads
+/// one stream, and its addresses are constants. The right side, the weights, comes in *column panels* of one or two
+/// vectors [k][columns] (PackedMatrix).
+namespace rtdetr {
+
+constexpr std::int64_t kChunk = 16;
+constexpr int kMaxRows = 14, kMaxVectors = 2, kMaxLanes = 16;
+
+/// One tile of a product: y = a · b + bias, then the residual and ReLU as far as they are set.
+struct TileArgs {
+  const float* a;  ///< row panel
+  const float* b;  ///< column panel
+  std::int64_t k;
+  const float* bias;  ///< of all columns of the panel, or nullptr
+  float* y;
+  std::int64_t y_stride;
+  const float* residual = nullptr;
+  std::int64_t residual_stride = 0;
+  bool relu = false, residual_last = false;
+};
+
+/// Rows of a finished product: the rest of what a convolution does to them. In place if y == from.
+struct FinishArgs {
+  const float* from;
+  std::int64_t from_stride;
+  float* y;
+  std::int64_t y_stride;
+  const float* residual = nullptr;
+  std::int64_t residual_stride = 0;
+  FusedActivation activation = FusedActivation::kNone;
+  ResidualPlace place = ResidualPlace::kNone;
+  std::int64_t rows, columns;
+};
+
+struct PackedKernels {
+  int lanes;  ///< floats of a vector
+  int rows;   ///< of the largest tile
+  /// [rows − 1][vectors − 1]
+  void (*tile[kMaxRows][kMaxVectors])(const TileArgs&);
+  void (*finish)(const FinishArgs&);
+  /// Copies `count` numbers (zeros if from is nullptr) to columns [k, k + count) of a row of a panel of `rows` rows.
+  void (*copy_run)(const float* from, std::int64_t count, float* row, std::int64_t k, std::int64_t rows);
+};
+
+/// For the CPU level in use (cpu_level.h).
+const PackedKernels& packed_kernels();
+
+}  // namespace rtdetr

@@ -1,0 +1,99 @@
+#include "core/ops/packed/packed_product.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+
+namespace rtdetr {
+namespace {
+
+// Gathered rows stay in the second-level cache while all weights pass by; those of a small matrix of weights, which
+// itself stays there, in the first-level one.
+constexpr std::int64_t kBlockFloats = 64 << 10, kSmallBlockFloats = 4 << 10, kSmallWeights = 16 << 10;
+constexpr std::int64_t kBufferFloats = kMaxRows * kMaxVectors * kMaxLanes;
+
+/// Rows in tiles of nearly the same size, since a tile of few rows uses few of the registers.
+struct Tiling {
+  std::int64_t rows, tiles;
+
+  Tiling(std::int64_t rows_, std::int64_t largest) : rows(rows_), tiles((rows_ + largest - 1) / largest) {}
+  std::int64_t first(std::int64_t tile) const { return rows * tile / tiles; }
+  std::int64_t count(std::int64_t tile) const { return first(tile + 1) - first(tile); }
+};
+
+struct Task {
+  const PackedKernels& kernels;
+  const PixelRows& rows;
+  const PackedMatrix& weights;
+  const Epilogue& epilogue;
+  const PackedOutput& y;
+  Tiling tiling;
+};
+
+/// One gathered tile with one panel of weights.
+void multiply(const Task& task, std::int64_t tile, std::int64_t panel, const float* a, float* buffer) {
+  const auto& [kernels, pixels, weights, epilogue, y, tiling] = task;
+  const std::int64_t first = tiling.first(tile), rows = tiling.count(tile), column = panel * weights.width(),
+                     vectors = weights.vectors(panel), width = vectors * kernels.lanes,
+                     columns = std::min(width, weights.columns() - column);
+  float* to = y.data + first * y.pixel_stride + column;
+  const float* residual = y.residual ? y.residual + first * y.residual_stride + column : nullptr;
+  const bool plain = epilogue.activation == FusedActivation::kNone || epilogue.activation == FusedActivation::kRelu;
+  const bool whole = columns == width;
+  TileArgs args{a, weights.panel(panel), weights.k(), epilogue.bias + column, to, y.pixel_stride};
+  const auto run = kernels.tile[rows - 1][vectors - 1];
+  if (whole && plain) {
+    args.residual = epilogue.place == ResidualPlace::kNone ? nullptr : residual;
+    args.residual_stride = y.residual_stride;
+    args.residual_last = epilogue.place == ResidualPlace::kAfterActivation;
+    args.relu = epilogue.activation == FusedActivation::kRelu;
+    return run(args);
+  }
+  args.y = buffer;
+  args.y_stride = width;
+  run(args);
+  kernels.finish({buffer, width, to, y.pixel_stride, residual, y.residual_stride, epilogue.activation, epilogue.place,
+                  rows, columns});
+}
+
+/// Tiles by panels of weights.
+void run_part(const Task& task, const Part& tiles, const Part& panels, float* workspace) {
+  const std::int64_t k = line_floats(task.weights.k()), weights = k * task.weights.columns(),
+                     tile_floats = task.kernels.rows * k,
+                     block = std::max<std::int64_t>(
+                         1, (weights > kSmallWeights ? kBlockFloats : kSmallBlockFloats) / tile_floats);
+  float* rows = workspace + kBufferFloats;
+  for (std::int64_t begin = tiles.begin; begin < tiles.end; begin += block) {
+    const std::int64_t end = std::min(tiles.end, begin + block);
+    for (std::int64_t t = begin; t < end; ++t)
+      task.rows.gather(task.kernels, task.tiling.first(t), task.tiling.count(t), rows + (t - begin) * tile_floats);
+    for (std::int64_t p = panels.begin; p < panels.end; ++p)
+      for (std::int64_t t = begin; t < end; ++t) multiply(task, t, p, rows + (t - begin) * tile_floats, workspace);
+  }
+}
+
+std::int64_t part_floats(const PackedKernels& kernels, std::int64_t k) {
+  return kBufferFloats + std::max(kBlockFloats, kernels.rows * line_floats(k));
+}
+
+}  // namespace
+
+std::int64_t product_workspace_floats(const PackedKernels& kernels, std::int64_t k, int threads) {
+  return threads * part_floats(kernels, k);
+}
+
+void run_product(const PackedKernels& kernels, const PixelRows& rows, const PackedMatrix& weights,
+                 const Epilogue& epilogue, const PackedOutput& y, const PackedWorkspace& workspace) {
+  const Task task{kernels, rows, weights, epilogue, y, Tiling(rows.count(), kernels.rows)};
+  const int parts = workspace.threads;
+  const bool by_rows = task.tiling.tiles >= 4 * parts || weights.panels() < parts;
+  at::parallel_for(0, parts, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const Part tiles = by_rows ? part_of(task.tiling.tiles, i, parts) : Part{0, task.tiling.tiles};
+      const Part panels = by_rows ? Part{0, weights.panels()} : part_of(weights.panels(), i, parts);
+      run_part(task, tiles, panels, workspace.data + i * part_floats(kernels, weights.k()));
+    }
+  });
+}
+
+}  // namespace rtdetr
