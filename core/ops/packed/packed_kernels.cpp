@@ -1,6 +1,6 @@
 // Tiles of a product. A tile's sums stay in registers over the whole of K: 14 rows of two 16-float vectors with
-// AVX-512 (28 of 32 registers), 6 of two 8-float ones with AVX2 (12 of 16). Each number of a row is spread over a vector
-// and multiplied with the column panel's vectors.
+// AVX-512 (28 of 32 registers), 6 of two 8-float ones with AVX2 (12 of 16). Each number of a row is spread over a
+// vector and multiplied with the column panel's vectors.
 #include "core/ops/packed/packed_kernels.h"
 
 #include <algorithm>
@@ -75,8 +75,10 @@ RTDETR_INLINE void tile(const TileArgs& t) {
   for (std::int64_t i = 0; i < t.k % kChunk; ++i) step<S, R, N>(sums, a + i, b + i * kColumns);
 
   const bool first = t.residual && !t.residual_last, last = t.residual && t.residual_last;
-  if (first) return t.relu ? store_tile<S, R, N, true, true, false>(sums, t) : store_tile<S, R, N, true, false, false>(sums, t);
-  if (last) return t.relu ? store_tile<S, R, N, false, true, true>(sums, t) : store_tile<S, R, N, false, false, true>(sums, t);
+  if (first)
+    return t.relu ? store_tile<S, R, N, true, true, false>(sums, t) : store_tile<S, R, N, true, false, false>(sums, t);
+  if (last)
+    return t.relu ? store_tile<S, R, N, false, true, true>(sums, t) : store_tile<S, R, N, false, false, true>(sums, t);
   return t.relu ? store_tile<S, R, N, false, true, false>(sums, t) : store_tile<S, R, N, false, false, false>(sums, t);
 }
 
@@ -139,26 +141,26 @@ RTDETR_INLINE void copy_run(const float* from, std::int64_t count, float* row, s
 }
 
 // One table per instruction set.
-#define RTDETR_PACKED_KERNELS(Level, target)                                                                 \
-  struct Level##Kernels {                                                                                    \
-    template <int R, int N>                                                                                  \
-    target static void tile_(const TileArgs& t) {                                                            \
-      tile<Level##Shape, R, N>(t);                                                                           \
-    }                                                                                                        \
-    target static void finish_(const FinishArgs& f) { finish<Level##Shape>(f); }                             \
-    target static void copy_run_(const float* from, std::int64_t count, float* row, std::int64_t k,          \
-                                 std::int64_t rows) {                                                        \
-      copy_run<Level##Shape>(from, count, row, k, rows);                                                     \
-    }                                                                                                        \
-    template <std::size_t... R>                                                                              \
-    static constexpr PackedKernels make(std::index_sequence<R...>) {                                         \
-      return {Level##Shape::kLanes,                                                                          \
-              Level##Shape::kRows,                                                                           \
-              {{tile_<static_cast<int>(R) + 1, 1>, tile_<static_cast<int>(R) + 1, 2>}...},                   \
-              finish_,                                                                                       \
-              copy_run_};                                                                                    \
-    }                                                                                                        \
-  };                                                                                                         \
+#define RTDETR_PACKED_KERNELS(Level, target)                                                        \
+  struct Level##Kernels {                                                                           \
+    template <int R, int N>                                                                         \
+    target static void tile_(const TileArgs& t) {                                                   \
+      tile<Level##Shape, R, N>(t);                                                                  \
+    }                                                                                               \
+    target static void finish_(const FinishArgs& f) { finish<Level##Shape>(f); }                    \
+    target static void copy_run_(const float* from, std::int64_t count, float* row, std::int64_t k, \
+                                 std::int64_t rows) {                                               \
+      copy_run<Level##Shape>(from, count, row, k, rows);                                            \
+    }                                                                                               \
+    template <std::size_t... R>                                                                     \
+    static constexpr PackedKernels make(std::index_sequence<R...>) {                                \
+      return {Level##Shape::kLanes,                                                                 \
+              Level##Shape::kRows,                                                                  \
+              {{tile_<static_cast<int>(R) + 1, 1>, tile_<static_cast<int>(R) + 1, 2>}...},          \
+              finish_,                                                                              \
+              copy_run_};                                                                           \
+    }                                                                                               \
+  };                                                                                                \
   constexpr PackedKernels k##Level = Level##Kernels::make(std::make_index_sequence<Level##Shape::kRows>());
 
 RTDETR_FOR_EACH_CPU_LEVEL(RTDETR_PACKED_KERNELS)

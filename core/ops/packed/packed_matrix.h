@@ -28,9 +28,7 @@ class PackedMatrix {
   std::int64_t panels() const { return (columns_ + width() - 1) / width(); }
   const float* panel(std::int64_t i) const { return values_.data() + offset(i); }
   /// Of the panel's width.
-  std::int64_t vectors(std::int64_t panel) const {
-    return columns_ - panel * width() > lanes_ ? kMaxVectors : 1;
-  }
+  std::int64_t vectors(std::int64_t panel) const { return columns_ - panel * width() > lanes_ ? kMaxVectors : 1; }
   /// Of a panel that is not the last one.
   std::int64_t width() const { return kMaxVectors * lanes_; }
   std::size_t bytes() const { return static_cast<std::size_t>(values_.size()) * sizeof(float); }
