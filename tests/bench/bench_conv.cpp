@@ -119,8 +119,8 @@ Contest make_contest(const ConvLayer& l, const Setting& s) {
   c.workspace = torch::empty({c.ours.workspace_floats(1, l.side, l.side, s.threads)});
   const auto pair = [](std::int64_t v) { return std::vector<c10::SymInt>{v, v}; };
   const auto sizes = c10::fromIntArrayRefSlow(x.sizes());
-  c.theirs_weight = theirs_reorder().call(weight.contiguous(last), pair(l.padding()), pair(l.stride),
-                                          pair(1), l.groups, sizes);
+  c.theirs_weight =
+      theirs_reorder().call(weight.contiguous(last), pair(l.padding()), pair(l.stride), pair(1), l.groups, sizes);
   return c;
 }
 

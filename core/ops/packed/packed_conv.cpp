@@ -1,10 +1,12 @@
 #include "core/ops/packed/packed_conv.h"
 
+#include <optional>
 #include <vector>
 
 #include "core/base/error.h"
 #include "core/ops/packed/packed_linear.h"
 #include "core/ops/packed/packed_product.h"
+#include "core/ops/packed/winograd.h"
 
 namespace rtdetr {
 
@@ -14,6 +16,7 @@ struct PackedConv::State {
   ConvAlgorithm algorithm = ConvAlgorithm::kProduct;
   AlignedFloats bias;
   std::vector<PackedMatrix> products;  ///< one per group
+  std::optional<WinogradConv> winograd;
 };
 
 namespace {
@@ -32,6 +35,27 @@ PackedMatrix packed_group(const PackedKernels& kernels, const PackedConvOptions&
   return matrix;
 }
 
+bool is_winograd(ConvAlgorithm algorithm) {
+  return algorithm == ConvAlgorithm::kWinograd2 || algorithm == ConvAlgorithm::kWinograd4;
+}
+
+bool can_be(ConvAlgorithm algorithm, const PackedConvOptions& o) {
+  if (is_winograd(algorithm))
+    return o.kernel_h == 3 && o.kernel_w == 3 && o.stride == 1 && o.groups == 1 && o.dilation == 1 &&
+           o.extra_padding == 0;
+  return algorithm == ConvAlgorithm::kProduct;
+}
+
+ConvAlgorithm choose(const PackedConvOptions& o) {
+  if (o.algorithm != ConvAlgorithm::kAuto) return o.algorithm;
+  const auto bytes = [&](std::int64_t numbers) { return numbers * o.in * o.out * std::int64_t{sizeof(float)}; };
+  if (can_be(ConvAlgorithm::kWinograd4, o) && o.in >= 16) {
+    if (bytes(36) <= o.winograd_bytes) return ConvAlgorithm::kWinograd4;
+    if (bytes(16) <= o.winograd_bytes) return ConvAlgorithm::kWinograd2;
+  }
+  return ConvAlgorithm::kProduct;
+}
+
 }  // namespace
 
 PackedConv::PackedConv(const PackedConvOptions& o, const float* weight, const float* bias)
@@ -40,8 +64,14 @@ PackedConv::PackedConv(const PackedConvOptions& o, const float* weight, const fl
                "channels do not fit the groups of a packed convolution");
   State& s = *state_;
   s.options = o;
+  s.algorithm = choose(o);
+  RTDETR_CHECK(can_be(s.algorithm, o), "a packed convolution is asked for an algorithm that cannot compute it");
   const std::int64_t out = o.out / o.groups, group_weights = out * (o.in / o.groups) * o.kernel_h * o.kernel_w;
   s.bias = padded_bias(bias, o.out);
+  if (is_winograd(s.algorithm)) {
+    s.winograd.emplace(s.kernels, o.in, o.out, o.padding, weight, s.algorithm == ConvAlgorithm::kWinograd2 ? 2 : 4);
+    return;
+  }
   for (std::int64_t g = 0; g < o.groups; ++g)
     s.products.push_back(packed_group(s.kernels, o, weight + g * group_weights));
 }
@@ -57,11 +87,12 @@ std::int64_t PackedConv::output_width(std::int64_t width) const {
 }
 
 std::int64_t PackedConv::workspace_floats(std::int64_t, std::int64_t, std::int64_t, int threads) const {
+  if (state_->winograd) return state_->winograd->workspace_floats(threads);
   return product_workspace_floats(state_->kernels, state_->products[0].k(), threads);
 }
 ConvAlgorithm PackedConv::algorithm() const { return state_->algorithm; }
 std::size_t PackedConv::packed_bytes() const {
-  std::size_t bytes = 0;
+  std::size_t bytes = state_->winograd ? state_->winograd->bytes() : 0;
   for (const PackedMatrix& group : state_->products) bytes += group.bytes();
   return bytes;
 }
@@ -70,6 +101,7 @@ const PackedConvOptions& PackedConv::options() const { return state_->options; }
 void PackedConv::run(const PackedInput& x, const PackedOutput& y, const PackedWorkspace& workspace) const {
   const State& s = *state_;
   const PackedConvOptions& o = s.options;
+  if (s.winograd) return s.winograd->run(x, {s.bias.data(), o.activation, o.residual}, y, workspace);
   const std::int64_t in = o.in / o.groups, out = o.out / o.groups;
   for (std::int64_t g = 0; g < o.groups; ++g) {
     PixelRows rows{x, in, o.kernel_h, o.kernel_w, o.stride, o.padding, o.dilation};

@@ -27,7 +27,7 @@ struct PackedConvOptions {
   std::int64_t height = 0, width = 0;  ///< of the expected input: chooses the algorithm; any other size works, too
   ConvAlgorithm algorithm = ConvAlgorithm::kAuto;
   /// What kAuto may spend on transformed weights of one convolution, in bytes.
-  std::int64_t winograd_bytes = std::int64_t{12} << 20;
+  std::int64_t winograd_bytes = std::int64_t{16} << 20;
 };
 
 /// y = act(conv(x) + bias + residual) or act(conv(x) + bias) + residual, float32 on the CPU, for inference: weights are

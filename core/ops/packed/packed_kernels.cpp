@@ -8,22 +8,10 @@
 
 #include "core/base/simd.h"
 #include "core/ops/packed/packed_activation.h"
+#include "core/ops/packed/packed_shapes.h"
 
 namespace rtdetr {
 namespace {
-
-struct BaselineShape {
-  static constexpr int kLanes = 4, kRows = 6;
-  using Vector = float __attribute__((vector_size(16)));
-};
-struct Avx2Shape {
-  static constexpr int kLanes = 8, kRows = 6;
-  using Vector = float __attribute__((vector_size(32)));
-};
-struct Avx512Shape {
-  static constexpr int kLanes = 16, kRows = 14;
-  using Vector = float __attribute__((vector_size(64)));
-};
 
 /// One number of each row with one row of the column panel.
 template <typename S, int R, int N>
@@ -80,23 +68,6 @@ RTDETR_INLINE void tile(const TileArgs& t) {
   if (last)
     return t.relu ? store_tile<S, R, N, false, true, true>(sums, t) : store_tile<S, R, N, false, false, true>(sums, t);
   return t.relu ? store_tile<S, R, N, false, true, false>(sums, t) : store_tile<S, R, N, false, false, false>(sums, t);
-}
-
-/// The first `count` of the lanes; the others are zero.
-template <typename S>
-RTDETR_INLINE typename S::Vector load_some(const float* from, std::int64_t count) {
-  if (count >= S::kLanes) return load_vector<typename S::Vector>(from);
-  float lanes[S::kLanes] = {};
-  std::copy_n(from, count, lanes);
-  return load_vector<typename S::Vector>(lanes);
-}
-
-template <typename S>
-RTDETR_INLINE void store_some(float* to, typename S::Vector v, std::int64_t count) {
-  if (count >= S::kLanes) return store_vector(to, v);
-  float lanes[S::kLanes];
-  store_vector(lanes, v);
-  std::copy_n(lanes, count, to);
 }
 
 template <typename S, FusedActivation A>

@@ -1,0 +1,169 @@
+#include "core/ops/packed/winograd.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+
+namespace rtdetr {
+namespace {
+
+/// Of transformed input that is worked on at a time.
+constexpr std::int64_t kTransformedFloats = 128 << 10;
+
+/// G g Gᵀ of one filter, in float64.
+void transform_filter(const double (*g)[3], int size, const float* filter, double* u) {
+  for (int i = 0; i < size; ++i) {
+    double row[3] = {};
+    for (int c = 0; c < 3; ++c)
+      for (int r = 0; r < 3; ++r) row[c] += g[i][r] * filter[r * 3 + c];
+    for (int j = 0; j < size; ++j) u[i * size + j] = row[0] * g[j][0] + row[1] * g[j][1] + row[2] * g[j][2];
+  }
+}
+
+/// Row panels of a block of tiles, of nearly the same size.
+struct Panels {
+  std::int64_t tiles, count;
+  std::int64_t first(std::int64_t i) const { return tiles * i / count; }
+  std::int64_t rows(std::int64_t i) const { return first(i + 1) - first(i); }
+};
+
+}  // namespace
+
+/// One call's input and output in tiles, counted over the batch.
+struct WinogradConv::Map {
+  const PackedInput& x;
+  const Epilogue& epilogue;
+  const PackedOutput& y;
+  std::int64_t height, width;                   ///< of the output
+  std::int64_t tiles_down, tiles_across, side;  ///< side of a tile's output
+
+  std::int64_t tiles() const { return x.batch * tiles_down * tiles_across; }
+  std::int64_t image(std::int64_t tile) const { return tile / (tiles_down * tiles_across); }
+  std::int64_t row(std::int64_t tile) const { return tile / tiles_across % tiles_down * side; }
+  std::int64_t column(std::int64_t tile) const { return tile % tiles_across * side; }
+};
+
+WinogradConv::WinogradConv(const PackedKernels& kernels, std::int64_t in, std::int64_t out, std::int64_t padding,
+                           const float* weight, int outputs)
+    : kernels_(&kernels),
+      transforms_(&winograd_kernels(outputs)),
+      outputs_(outputs),
+      in_(in),
+      out_(out),
+      padding_(padding),
+      zeros_(line_floats(in)) {
+  for (std::int64_t i = 0; i < numbers(); ++i) weights_.emplace_back(kernels, in, out);
+  std::vector<double> u(static_cast<std::size_t>(numbers()));
+  for (std::int64_t n = 0; n < out; ++n) {
+    for (std::int64_t c = 0; c < in; ++c) {
+      transform_filter(winograd_filter_transform(outputs), outputs + 2, weight + (n * in + c) * 9, u.data());
+      for (std::size_t i = 0; i < u.size(); ++i) weights_[i].set(c, n, static_cast<float>(u[i]));
+    }
+  }
+}
+
+std::size_t WinogradConv::bytes() const { return weights_.size() * weights_[0].bytes(); }
+
+std::int64_t WinogradConv::block_tiles() const {
+  const std::int64_t rows = kernels_->rows;
+  return std::max(rows, kTransformedFloats / (numbers() * line_floats(in_)) / rows * rows);
+}
+
+std::int64_t WinogradConv::part_floats() const {
+  return block_tiles() * numbers() * (line_floats(in_) + weights_[0].width());
+}
+
+void WinogradConv::run(const PackedInput& x, const Epilogue& epilogue, const PackedOutput& y,
+                       const PackedWorkspace& workspace) const {
+  const std::int64_t height = x.height + 2 * padding_ - 2, width = x.width + 2 * padding_ - 2;
+  const Map map{
+      x, epilogue, y, height, width, (height + outputs_ - 1) / outputs_, (width + outputs_ - 1) / outputs_, outputs_};
+  const std::int64_t parts = workspace.threads, panels = weights_[0].panels();
+  const bool by_tiles = map.tiles() >= 4 * parts * kernels_->rows || panels < parts;
+  at::parallel_for(0, parts, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i)
+      run_part(map, by_tiles ? part_of(map.tiles(), i, parts) : Part{0, map.tiles()},
+               by_tiles ? Part{0, panels} : part_of(panels, i, parts), workspace.data + i * part_floats());
+  });
+}
+
+void WinogradConv::run_part(const Map& map, const Part& tiles, const Part& panels, float* workspace) const {
+  const std::int64_t blocks = (tiles.end - tiles.begin + block_tiles() - 1) / block_tiles();
+  float *v = workspace, *sums = workspace + block_tiles() * numbers() * line_floats(in_);
+  for (std::int64_t b = 0; b < blocks; ++b) {
+    Part block = part_of(tiles.end - tiles.begin, b, blocks);
+    block.begin += tiles.begin;
+    block.end += tiles.begin;
+    transform_block(map, block, v);
+    for (std::int64_t p = panels.begin; p < panels.end; ++p) {
+      multiply_block(block, p, v, sums);
+      finish_block(map, block, p, sums);
+    }
+  }
+}
+
+/// v: row panels of tiles, each [number][chunk][tile][16].
+void WinogradConv::transform_block(const Map& map, const Part& tiles, float* v) const {
+  const std::int64_t count = tiles.end - tiles.begin, size = outputs_ + 2, depth = line_floats(in_);
+  const Panels panels{count, (count + kernels_->rows - 1) / kernels_->rows};
+  WinogradInputArgs args;
+  args.channels = in_;
+  for (std::int64_t p = 0; p < panels.count; ++p) {
+    const std::int64_t rows = panels.rows(p);
+    args.chunk_stride = rows * kChunk;
+    args.number_stride = rows * depth;
+    for (std::int64_t r = 0; r < rows; ++r) {
+      const std::int64_t tile = tiles.begin + panels.first(p) + r, top = map.row(tile) - padding_,
+                         left = map.column(tile) - padding_;
+      const float* image = map.x.data + map.image(tile) * map.x.height * map.x.width * map.x.pixel_stride;
+      for (std::int64_t i = 0; i < size * size; ++i) {
+        const std::int64_t row = top + i / size, column = left + i % size;
+        const bool inside = row >= 0 && column >= 0 && row < map.x.height && column < map.x.width;
+        args.pixel[i] = inside ? image + (row * map.x.width + column) * map.x.pixel_stride : zeros_.data();
+      }
+      args.v = v + panels.first(p) * numbers() * depth + r * kChunk;
+      transforms_->input(args);
+    }
+  }
+}
+
+/// sums: [tile][number][columns of a panel].
+void WinogradConv::multiply_block(const Part& tiles, std::int64_t panel, const float* v, float* sums) const {
+  const std::int64_t count = tiles.end - tiles.begin, depth = line_floats(in_), width = weights_[0].width(),
+                     vectors = weights_[0].vectors(panel);
+  const Panels panels{count, (count + kernels_->rows - 1) / kernels_->rows};
+  for (std::int64_t i = 0; i < numbers(); ++i) {
+    for (std::int64_t p = 0; p < panels.count; ++p) {
+      const std::int64_t rows = panels.rows(p);
+      const float* a = v + panels.first(p) * numbers() * depth + i * rows * depth;
+      kernels_->tile[rows - 1][vectors - 1]({a, weights_[static_cast<std::size_t>(i)].panel(panel), in_, nullptr,
+                                             sums + (panels.first(p) * numbers() + i) * width, numbers() * width});
+    }
+  }
+}
+
+void WinogradConv::finish_block(const Map& map, const Part& tiles, std::int64_t panel, const float* sums) const {
+  const std::int64_t width = weights_[0].width(), column = panel * width;
+  const PackedOutput& y = map.y;
+  WinogradOutputArgs args{};
+  args.number_stride = width;
+  args.channels = std::min(width, out_ - column);
+  args.bias = map.epilogue.bias + column;
+  args.y_pixel_stride = y.pixel_stride;
+  args.y_row_stride = map.width * y.pixel_stride;
+  args.residual_pixel_stride = y.residual_stride;
+  args.residual_row_stride = map.width * y.residual_stride;
+  args.activation = map.epilogue.activation;
+  args.place = map.epilogue.place;
+  for (std::int64_t t = tiles.begin; t < tiles.end; ++t) {
+    const std::int64_t row = map.row(t), first = (map.image(t) * map.height + row) * map.width + map.column(t);
+    args.sums = sums + (t - tiles.begin) * numbers() * width;
+    args.y = y.data + first * y.pixel_stride + column;
+    args.residual = y.residual ? y.residual + first * y.residual_stride + column : nullptr;
+    args.rows = std::min<std::int64_t>(outputs_, map.height - row);
+    args.columns = std::min<std::int64_t>(outputs_, map.width - map.column(t));
+    transforms_->output(args);
+  }
+}
+
+}  // namespace rtdetr

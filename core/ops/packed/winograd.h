@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "core/ops/packed/packed_product.h"
+#include "core/ops/packed/winograd_kernels.h"
+
+namespace rtdetr {
+
+/// A 3×3 convolution of stride 1 by Winograd's F(M×M, 3×3): (M + 2)² products instead of 9·M² for M×M outputs. Blocks
+/// of tiles are transformed, multiplied and transformed back while they are in the second-level cache.
+class WinogradConv {
+ public:
+  /// @param weight  [out, in, 3, 3]  @param outputs  M: 2 or 4
+  WinogradConv(const PackedKernels& kernels, std::int64_t in, std::int64_t out, std::int64_t padding,
+               const float* weight, int outputs);
+
+  std::int64_t workspace_floats(int threads) const { return threads * part_floats(); }
+  void run(const PackedInput& x, const Epilogue& epilogue, const PackedOutput& y,
+           const PackedWorkspace& workspace) const;
+  std::size_t bytes() const;
+
+ private:
+  struct Map;
+  std::int64_t numbers() const { return (outputs_ + 2) * (outputs_ + 2); }
+  std::int64_t part_floats() const;
+  std::int64_t block_tiles() const;
+  void run_part(const Map& map, const Part& tiles, const Part& panels, float* workspace) const;
+  void transform_block(const Map& map, const Part& tiles, float* v) const;
+  void multiply_block(const Part& tiles, std::int64_t panel, const float* v, float* sums) const;
+  void finish_block(const Map& map, const Part& tiles, std::int64_t panel, const float* sums) const;
+
+  const PackedKernels* kernels_;
+  const WinogradKernels* transforms_;
+  int outputs_;
+  std::int64_t in_, out_, padding_;
+  std::vector<PackedMatrix> weights_;  ///< one per number
+  AlignedFloats zeros_;                ///< a pixel outside the map
+};
+
+}  // namespace rtdetr
