@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/base/error.h"
+#include "core/ops/packed/depthwise.h"
 #include "core/ops/packed/packed_linear.h"
 #include "core/ops/packed/packed_product.h"
 #include "core/ops/packed/winograd.h"
@@ -17,6 +18,7 @@ struct PackedConv::State {
   AlignedFloats bias;
   std::vector<PackedMatrix> products;  ///< one per group
   std::optional<WinogradConv> winograd;
+  std::optional<DepthwiseConv> depthwise;
 };
 
 namespace {
@@ -43,6 +45,7 @@ bool can_be(ConvAlgorithm algorithm, const PackedConvOptions& o) {
   if (is_winograd(algorithm))
     return o.kernel_h == 3 && o.kernel_w == 3 && o.stride == 1 && o.groups == 1 && o.dilation == 1 &&
            o.extra_padding == 0;
+  if (algorithm == ConvAlgorithm::kDepthwise) return o.in == o.groups && o.out == o.groups;
   return algorithm == ConvAlgorithm::kProduct;
 }
 
@@ -53,7 +56,12 @@ ConvAlgorithm choose(const PackedConvOptions& o) {
     if (bytes(36) <= o.winograd_bytes) return ConvAlgorithm::kWinograd4;
     if (bytes(16) <= o.winograd_bytes) return ConvAlgorithm::kWinograd2;
   }
-  return ConvAlgorithm::kProduct;
+  return can_be(ConvAlgorithm::kDepthwise, o) ? ConvAlgorithm::kDepthwise : ConvAlgorithm::kProduct;
+}
+
+/// All but the map. @param channels  of a group
+PixelRows pixel_rows(const PackedConvOptions& o, std::int64_t channels) {
+  return {{}, channels, o.kernel_h, o.kernel_w, o.stride, o.padding, o.dilation};
 }
 
 }  // namespace
@@ -72,6 +80,10 @@ PackedConv::PackedConv(const PackedConvOptions& o, const float* weight, const fl
     s.winograd.emplace(s.kernels, o.in, o.out, o.padding, weight, s.algorithm == ConvAlgorithm::kWinograd2 ? 2 : 4);
     return;
   }
+  if (s.algorithm == ConvAlgorithm::kDepthwise) {
+    s.depthwise.emplace(pixel_rows(o, o.in), weight);
+    return;
+  }
   for (std::int64_t g = 0; g < o.groups; ++g)
     s.products.push_back(packed_group(s.kernels, o, weight + g * group_weights));
 }
@@ -88,11 +100,14 @@ std::int64_t PackedConv::output_width(std::int64_t width) const {
 
 std::int64_t PackedConv::workspace_floats(std::int64_t, std::int64_t, std::int64_t, int threads) const {
   if (state_->winograd) return state_->winograd->workspace_floats(threads);
+  if (state_->depthwise) return 0;
   return product_workspace_floats(state_->kernels, state_->products[0].k(), threads);
 }
 ConvAlgorithm PackedConv::algorithm() const { return state_->algorithm; }
 std::size_t PackedConv::packed_bytes() const {
-  std::size_t bytes = state_->winograd ? state_->winograd->bytes() : 0;
+  if (state_->winograd) return state_->winograd->bytes();
+  if (state_->depthwise) return state_->depthwise->bytes();
+  std::size_t bytes = 0;
   for (const PackedMatrix& group : state_->products) bytes += group.bytes();
   return bytes;
 }
@@ -101,18 +116,21 @@ const PackedConvOptions& PackedConv::options() const { return state_->options; }
 void PackedConv::run(const PackedInput& x, const PackedOutput& y, const PackedWorkspace& workspace) const {
   const State& s = *state_;
   const PackedConvOptions& o = s.options;
-  if (s.winograd) return s.winograd->run(x, {s.bias.data(), o.activation, o.residual}, y, workspace);
-  const std::int64_t in = o.in / o.groups, out = o.out / o.groups;
+  const Epilogue epilogue{s.bias.data(), o.activation, o.residual};
+  if (s.winograd) return s.winograd->run(x, epilogue, y, workspace);
+  const std::int64_t in = s.depthwise ? o.in : o.in / o.groups, out = o.out / o.groups;
+  PixelRows rows = pixel_rows(o, in);
+  rows.map = x;
+  rows.out_height = output_height(x.height);
+  rows.out_width = output_width(x.width);
+  if (s.depthwise) return s.depthwise->run(rows, epilogue, y, workspace);
+  PackedOutput to = y;
   for (std::int64_t g = 0; g < o.groups; ++g) {
-    PixelRows rows{x, in, o.kernel_h, o.kernel_w, o.stride, o.padding, o.dilation};
-    rows.out_height = output_height(x.height);
-    rows.out_width = output_width(x.width);
-    rows.map.data += g * in;
-    PackedOutput to = y;
-    to.data += g * out;
-    if (to.residual) to.residual += g * out;
     run_product(s.kernels, rows, s.products[static_cast<std::size_t>(g)],
                 {s.bias.data() + g * out, o.activation, o.residual}, to, workspace);
+    rows.map.data += in;
+    to.data += out;
+    if (to.residual) to.residual += out;
   }
 }
 

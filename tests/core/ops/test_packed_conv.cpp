@@ -160,10 +160,23 @@ TEST_CASE("a packed convolution by Winograd equals float64's, for any channels a
   check_problem(p);
 }
 
+TEST_CASE("a packed depthwise convolution equals float64's, for any channels, kernel and stride") {
+  const LevelGuard level(GENERATE(values(kConvLevels)));
+  const auto channels = GENERATE(3, 16, 100);
+  const auto kernel = GENERATE(3, 5, 7);
+  ConvCase p{conv_options(channels, channels, kernel, GENERATE(1, 2)), 2, 5, 23};
+  p.options.groups = channels;
+  p.options.algorithm = ConvAlgorithm::kDepthwise;
+  CAPTURE(channels, kernel, p.options.stride);
+  check_problem(p);
+}
+
 TEST_CASE("a packed convolution fuses each activation and residual") {
   const LevelGuard level(GENERATE(values(kConvLevels)));
   ConvCase p{conv_options(20, 36, 3), 1, 9, 7};
-  p.options.algorithm = GENERATE(ConvAlgorithm::kProduct, ConvAlgorithm::kWinograd2, ConvAlgorithm::kWinograd4);
+  p.options.algorithm = GENERATE(ConvAlgorithm::kProduct, ConvAlgorithm::kWinograd2, ConvAlgorithm::kWinograd4,
+                                 ConvAlgorithm::kDepthwise);
+  if (p.options.algorithm == ConvAlgorithm::kDepthwise) p.options.in = p.options.groups = 36;
   p.options.activation = GENERATE(FusedActivation::kNone, FusedActivation::kRelu, FusedActivation::kSilu,
                                   FusedActivation::kGelu, FusedActivation::kLeakyRelu, FusedActivation::kHardswish);
   p.options.residual =
@@ -181,6 +194,14 @@ TEST_CASE("a packed convolution knows groups, dilation and padding on one side")
     p.options.kernel_h = p.options.kernel_w = 2;
     p.options.padding = 0;
     p.options.extra_padding = 1;
+  }
+  SECTION("depthwise dilation") {
+    p.options.out = p.options.groups = 24;
+    p.options.dilation = p.options.padding = 3;
+  }
+  SECTION("depthwise, padded more than the kernel is wide") {
+    p.options.out = p.options.groups = 24;
+    p.options.padding = 4;
   }
   SECTION("a flat kernel") { p.options.kernel_h = 1; }
   check_problem(p);
