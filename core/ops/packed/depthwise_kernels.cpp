@@ -7,46 +7,66 @@
 namespace rtdetr {
 namespace {
 
-constexpr int kGroup = 8;
+constexpr int kGroup = 8, kWide = 4;
 
-/// `P` pixels from the run's pixel `first`; `count` channels from `c`, a whole vector unless Some.
-template <typename S, FusedActivation A, int P, bool Some>
-RTDETR_INLINE void pixels(const DepthwiseArgs& args, std::int64_t first, std::int64_t c, std::int64_t count) {
+/// `P` pixels from the run's pixel `first`; N vectors of channels from `c`, or of the last one only `count` channels.
+template <typename S, FusedActivation A, int P, int N, bool Some = false>
+RTDETR_INLINE void block(const DepthwiseArgs& args, std::int64_t first, std::int64_t c,
+                         std::int64_t count = S::kLanes) {
   using Vector = typename S::Vector;
   const std::int64_t lanes = Some ? count : S::kLanes;
-  Vector sums[P];
+  Vector sums[P][N];
 #pragma GCC unroll 8
-  for (int p = 0; p < P; ++p) sums[p] = load_vector<Vector>(args.bias + c);
+  for (int p = 0; p < P; ++p)
+#pragma GCC unroll 4
+    for (int n = 0; n < N; ++n) sums[p][n] = load_vector<Vector>(args.bias + c + n * S::kLanes);
   for (std::int64_t r = 0; r < args.tap_rows; ++r) {
     const float *x = args.x + first * args.x_step + r * args.x_row_stride + c,
                 *weight = args.weight + r * args.weight_row_stride + c;
     for (std::int64_t t = 0; t < args.taps; ++t, x += args.x_tap_stride, weight += args.weight_tap_stride) {
-      const auto w = load_vector<Vector>(weight);
+#pragma GCC unroll 4
+      for (int n = 0; n < N; ++n) {
+        const auto w = load_vector<Vector>(weight + n * S::kLanes);
 #pragma GCC unroll 8
-      for (int p = 0; p < P; ++p) sums[p] += w * load_some<S>(x + p * args.x_step, lanes);
+        for (int p = 0; p < P; ++p) sums[p][n] += w * load_some<S>(x + p * args.x_step + n * S::kLanes, lanes);
+      }
     }
   }
 #pragma GCC unroll 8
   for (int p = 0; p < P; ++p) {
-    const float* residual = args.residual + (first + p) * args.residual_stride + c;
-    if (args.place == ResidualPlace::kBeforeActivation) sums[p] += load_some<S>(residual, lanes);
-    sums[p] = activated<A>(sums[p]);
-    if (args.place == ResidualPlace::kAfterActivation) sums[p] += load_some<S>(residual, lanes);
-    store_some<S>(args.y + (first + p) * args.y_stride + c, sums[p], lanes);
+#pragma GCC unroll 4
+    for (int n = 0; n < N; ++n) {
+      const std::int64_t at = c + n * S::kLanes;
+      const float* residual = args.residual + (first + p) * args.residual_stride + at;
+      Vector v = sums[p][n];
+      if (args.place == ResidualPlace::kBeforeActivation) v += load_some<S>(residual, lanes);
+      v = activated<A>(v);
+      if (args.place == ResidualPlace::kAfterActivation) v += load_some<S>(residual, lanes);
+      store_some<S>(args.y + (first + p) * args.y_stride + at, v, lanes);
+    }
   }
+}
+
+/// All channels of P pixels.
+template <typename S, FusedActivation A, int P>
+RTDETR_INLINE void pixels(const DepthwiseArgs& args, std::int64_t first) {
+  std::int64_t c = 0;
+  if constexpr (P == 1) {  // its sums are too few to hide the time of an addition
+    for (; c + kWide * S::kLanes <= args.channels; c += kWide * S::kLanes) block<S, A, P, kWide>(args, first, c);
+  }
+  for (; c + S::kLanes <= args.channels; c += S::kLanes) block<S, A, P, 1>(args, first, c);
+  if (c < args.channels) block<S, A, P, 1, true>(args, first, c, args.channels - c);
 }
 
 template <typename S, FusedActivation A>
 RTDETR_INLINE void depthwise(const DepthwiseArgs& args) {
-  const std::int64_t whole = args.channels / S::kLanes * S::kLanes;
-  for (std::int64_t c = 0; c < whole; c += S::kLanes) {
-    std::int64_t first = 0;
-    for (; first + kGroup <= args.pixels; first += kGroup) pixels<S, A, kGroup, false>(args, first, c, 0);
-    for (; first < args.pixels; ++first) pixels<S, A, 1, false>(args, first, c, 0);
+  std::int64_t first = 0;
+  for (; first + kGroup <= args.pixels; first += kGroup) pixels<S, A, kGroup>(args, first);
+  if (first + kGroup / 2 <= args.pixels) {
+    pixels<S, A, kGroup / 2>(args, first);
+    first += kGroup / 2;
   }
-  if (whole < args.channels)
-    for (std::int64_t first = 0; first < args.pixels; ++first)
-      pixels<S, A, 1, true>(args, first, whole, args.channels - whole);
+  for (; first < args.pixels; ++first) pixels<S, A, 1>(args, first);
 }
 
 #define RTDETR_DEPTHWISE_KERNEL(Level, target)                                                            \

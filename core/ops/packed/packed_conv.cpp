@@ -59,6 +59,10 @@ ConvAlgorithm choose(const PackedConvOptions& o) {
   return can_be(ConvAlgorithm::kDepthwise, o) ? ConvAlgorithm::kDepthwise : ConvAlgorithm::kProduct;
 }
 
+bool is_pointwise(const PackedConvOptions& o) {
+  return o.kernel_h == 1 && o.kernel_w == 1 && o.stride == 1 && o.padding == 0 && o.extra_padding == 0;
+}
+
 /// All but the map. @param channels  of a group
 PixelRows pixel_rows(const PackedConvOptions& o, std::int64_t channels) {
   return {{}, channels, o.kernel_h, o.kernel_w, o.stride, o.padding, o.dilation};
@@ -123,6 +127,7 @@ void PackedConv::run(const PackedInput& x, const PackedOutput& y, const PackedWo
   rows.map = x;
   rows.out_height = output_height(x.height);
   rows.out_width = output_width(x.width);
+  if (is_pointwise(o)) rows.join_pixels();
   if (s.depthwise) return s.depthwise->run(rows, epilogue, y, workspace);
   PackedOutput to = y;
   for (std::int64_t g = 0; g < o.groups; ++g) {

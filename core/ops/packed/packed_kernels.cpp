@@ -111,6 +111,45 @@ RTDETR_INLINE void copy_run(const float* from, std::int64_t count, float* row, s
   }
 }
 
+/// Sixteen numbers, of which `count` count if the others would spill out of the panel.
+template <typename S>
+RTDETR_INLINE void copy_piece(const float* from, float* to, std::int64_t count, bool exactly) {
+  using Vector = typename S::Vector;
+  constexpr int kVectors = static_cast<int>(kChunk) / S::kLanes;
+  if (exactly) {
+    std::copy_n(from, count, to);
+    return;
+  }
+  Vector numbers[kVectors];
+#pragma GCC unroll 4
+  for (int n = 0; n < kVectors; ++n) numbers[n] = load_vector<Vector>(from + n * S::kLanes);
+#pragma GCC unroll 4
+  for (int n = 0; n < kVectors; ++n) store_vector(to + n * S::kLanes, numbers[n]);
+}
+
+template <typename S>
+RTDETR_INLINE void copy_windows(const CopyArgs& args) {
+  const bool to_the_end = args.first_row + args.rows == args.panel_rows;
+  const CopyPiece *piece = args.pieces, *end = piece + args.piece_count;
+  while (piece < end) {
+    const CopyPiece* next = piece;
+    while (next < end && next->chunk == piece->chunk) ++next;
+    const float* from = args.from;
+    float* to = args.panel + (piece->chunk * args.panel_rows + args.first_row) * kChunk;
+    if (next == piece + 1 && piece->lane == 0) {
+      for (std::int64_t r = 0; r < args.rows; ++r, from += args.step, to += kChunk)
+        copy_piece<S>(from + piece->from, to, kChunk, false);
+    } else {  // what spills over to the next row is copied after it
+      for (std::int64_t r = 0; r < args.rows; ++r, from += args.step, to += kChunk) {
+        const bool last = to_the_end && r + 1 == args.rows;
+        for (const CopyPiece* p = piece; p < next; ++p)
+          copy_piece<S>(from + p->from, to + p->lane, p->count, last && p->lane > 0);
+      }
+    }
+    piece = next;
+  }
+}
+
 // One table per instruction set.
 #define RTDETR_PACKED_KERNELS(Level, target)                                                        \
   struct Level##Kernels {                                                                           \
@@ -123,13 +162,15 @@ RTDETR_INLINE void copy_run(const float* from, std::int64_t count, float* row, s
                                  std::int64_t rows) {                                               \
       copy_run<Level##Shape>(from, count, row, k, rows);                                            \
     }                                                                                               \
+    target static void copy_windows_(const CopyArgs& args) { copy_windows<Level##Shape>(args); }    \
     template <std::size_t... R>                                                                     \
     static constexpr PackedKernels make(std::index_sequence<R...>) {                                \
       return {Level##Shape::kLanes,                                                                 \
               Level##Shape::kRows,                                                                  \
               {{tile_<static_cast<int>(R) + 1, 1>, tile_<static_cast<int>(R) + 1, 2>}...},          \
               finish_,                                                                              \
-              copy_run_};                                                                           \
+              copy_run_,                                                                            \
+              copy_windows_};                                                                       \
     }                                                                                               \
   };                                                                                                \
   constexpr PackedKernels k##Level = Level##Kernels::make(std::make_index_sequence<Level##Shape::kRows>());

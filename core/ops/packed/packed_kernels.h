@@ -41,6 +41,23 @@ struct FinishArgs {
   std::int64_t rows, columns;
 };
 
+/// Numbers that follow one another both in a window of the map and in a chunk of its row.
+struct CopyPiece {
+  std::int64_t from;   ///< offset in the map, from the window's first number
+  std::int64_t chunk;  ///< and `lane`: where they go
+  std::int32_t lane, count;
+};
+
+/// Windows `step` floats apart that become neighbouring rows of a panel.
+struct CopyArgs {
+  const float* from;  ///< first number of the first window
+  std::int64_t step;
+  const CopyPiece* pieces;
+  std::int64_t piece_count;
+  float* panel;
+  std::int64_t panel_rows, first_row, rows;
+};
+
 struct PackedKernels {
   int lanes;  ///< floats of a vector
   int rows;   ///< of the largest tile
@@ -49,6 +66,8 @@ struct PackedKernels {
   void (*finish)(const FinishArgs&);
   /// Copies `count` numbers (zeros if from is nullptr) to columns [k, k + count) of a row of a panel of `rows` rows.
   void (*copy_run)(const float* from, std::int64_t count, float* row, std::int64_t k, std::int64_t rows);
+  /// Reads sixteen numbers for a piece of any count, and may change the rows that follow the copied ones.
+  void (*copy_windows)(const CopyArgs&);
 };
 
 /// For the CPU level in use (cpu_level.h).

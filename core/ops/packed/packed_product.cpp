@@ -23,7 +23,7 @@ struct Tiling {
 
 struct Task {
   const PackedKernels& kernels;
-  const PixelRows& rows;
+  const PixelGather& rows;
   const PackedMatrix& weights;
   const Epilogue& epilogue;
   const PackedOutput& y;
@@ -66,7 +66,7 @@ void run_part(const Task& task, const Part& tiles, const Part& panels, float* wo
   for (std::int64_t begin = tiles.begin; begin < tiles.end; begin += block) {
     const std::int64_t end = std::min(tiles.end, begin + block);
     for (std::int64_t t = begin; t < end; ++t)
-      task.rows.gather(task.kernels, task.tiling.first(t), task.tiling.count(t), rows + (t - begin) * tile_floats);
+      task.rows.gather(task.tiling.first(t), task.tiling.count(t), rows + (t - begin) * tile_floats);
     for (std::int64_t p = panels.begin; p < panels.end; ++p)
       for (std::int64_t t = begin; t < end; ++t) multiply(task, t, p, rows + (t - begin) * tile_floats, workspace);
   }
@@ -84,7 +84,8 @@ std::int64_t product_workspace_floats(const PackedKernels& kernels, std::int64_t
 
 void run_product(const PackedKernels& kernels, const PixelRows& rows, const PackedMatrix& weights,
                  const Epilogue& epilogue, const PackedOutput& y, const PackedWorkspace& workspace) {
-  const Task task{kernels, rows, weights, epilogue, y, Tiling(rows.count(), kernels.rows)};
+  const PixelGather gather(kernels, rows);
+  const Task task{kernels, gather, weights, epilogue, y, Tiling(rows.count(), kernels.rows)};
   const int parts = workspace.threads;
   const bool by_rows = task.tiling.tiles >= 4 * parts || weights.panels() < parts;
   at::parallel_for(0, parts, 1, [&](std::int64_t begin, std::int64_t end) {

@@ -1,18 +1,9 @@
-#include "core/ops/packed/packed_product.h"
+#include "core/ops/packed/pixel_rows.h"
+
+#include <algorithm>
 
 namespace rtdetr {
 namespace {
-
-/// Where an output pixel's window begins.
-struct Window {
-  std::int64_t image, row, column;
-};
-
-Window window_of(const PixelRows& p, std::int64_t pixel) {
-  const std::int64_t in_image = pixel % (p.out_height * p.out_width);
-  return {pixel / (p.out_height * p.out_width), in_image / p.out_width * p.stride - p.padding,
-          in_image % p.out_width * p.stride - p.padding};
-}
 
 struct RowWriter {
   const PackedKernels& kernels;
@@ -26,7 +17,7 @@ struct RowWriter {
   }
 };
 
-/// One row of the window, whose taps are neighbours in memory.
+/// One line of a window, whose taps are neighbours in memory.
 void add_joined_taps(const PixelRows& p, const float* line, std::int64_t column, RowWriter& to) {
   const std::int64_t left = std::clamp<std::int64_t>(-column, 0, p.kernel_w),
                      right = std::clamp<std::int64_t>(column + p.kernel_w - p.map.width, 0, p.kernel_w - left);
@@ -42,21 +33,79 @@ void add_taps(const PixelRows& p, const float* line, std::int64_t column, RowWri
   }
 }
 
+/// A run of a window becomes columns [k, k + count).
+void add_pieces(std::int64_t from, std::int64_t k, std::int64_t count, std::vector<CopyPiece>& pieces) {
+  while (count > 0) {
+    const std::int64_t lane = k % kChunk, n = std::min(count, kChunk - lane);
+    pieces.push_back({from, k / kChunk, static_cast<std::int32_t>(lane), static_cast<std::int32_t>(n)});
+    from += n;
+    k += n;
+    count -= n;
+  }
+}
+
 }  // namespace
 
-void PixelRows::gather(const PackedKernels& kernels, std::int64_t first, std::int64_t rows, float* panel) const {
-  const bool joined = map.pixel_stride == channels && dilation == 1;
-  for (std::int64_t r = 0; r < rows; ++r) {
-    const Window window = window_of(*this, first + r);
-    RowWriter to{kernels, panel + r * kChunk, rows};
-    for (std::int64_t t = 0; t < kernel_h; ++t) {
-      const std::int64_t row = window.row + t * dilation;
-      if (row < 0 || row >= map.height) {
-        to.add(nullptr, kernel_w * channels);
-        continue;
-      }
-      const float* line = map.data + (window.image * map.height + row) * map.width * map.pixel_stride;
-      joined ? add_joined_taps(*this, line, window.column, to) : add_taps(*this, line, window.column, to);
+void PixelRows::join_pixels() {
+  map.width *= map.batch * map.height;
+  map.batch = map.height = out_height = 1;
+  out_width = map.width;
+}
+
+PixelGather::PixelGather(const PackedKernels& kernels, const PixelRows& rows)
+    : kernels_(kernels), p_(rows), joined_(rows.map.pixel_stride == rows.channels && rows.dilation == 1) {
+  const std::int64_t runs = joined_ ? 1 : p_.kernel_w, length = joined_ ? p_.kernel_w * p_.channels : p_.channels;
+  for (std::int64_t t = 0; t < p_.kernel_h; ++t)
+    for (std::int64_t s = 0; s < runs; ++s)
+      add_pieces((t * p_.map.width + s) * p_.dilation * p_.map.pixel_stride, (t * runs + s) * length, length, pieces_);
+  for (const CopyPiece& piece : pieces_) reach_ = std::max(reach_, piece.from + kChunk);
+}
+
+PixelGather::Window PixelGather::window_of(std::int64_t pixel) const {
+  const std::int64_t in_image = pixel % (p_.out_height * p_.out_width);
+  return {pixel / (p_.out_height * p_.out_width), in_image / p_.out_width * p_.stride - p_.padding,
+          in_image % p_.out_width * p_.stride - p_.padding};
+}
+
+const float* PixelGather::at(const Window& w) const {
+  return p_.map.data + ((w.image * p_.map.height + w.row) * p_.map.width + w.column) * p_.map.pixel_stride;
+}
+
+/// How many of the windows from this one on can be copied by vectors: those inside the map in the same line.
+std::int64_t PixelGather::inner_run(const Window& w, std::int64_t first, std::int64_t rows) const {
+  const std::int64_t last_row = w.row + (p_.kernel_h - 1) * p_.dilation,
+                     last_column = p_.map.width - 1 - (p_.kernel_w - 1) * p_.dilation;
+  if (w.row < 0 || last_row >= p_.map.height || w.column < 0 || w.column > last_column) return 0;
+  const std::int64_t pixels = p_.map.batch * p_.map.height * p_.map.width,
+                     room = (pixels - 1) * p_.map.pixel_stride + p_.channels - (at(w) - p_.map.data) - reach_;
+  if (room < 0) return 0;
+  return std::min({rows, (last_column - w.column) / p_.stride + 1, p_.out_width - first % p_.out_width,
+                   room / (p_.stride * p_.map.pixel_stride) + 1});
+}
+
+void PixelGather::gather_window(const Window& w, float* row, std::int64_t rows) const {
+  RowWriter to{kernels_, row, rows};
+  for (std::int64_t t = 0; t < p_.kernel_h; ++t) {
+    const std::int64_t line = w.row + t * p_.dilation;
+    if (line < 0 || line >= p_.map.height) {
+      to.add(nullptr, p_.kernel_w * p_.channels);
+      continue;
+    }
+    const float* from = p_.map.data + (w.image * p_.map.height + line) * p_.map.width * p_.map.pixel_stride;
+    joined_ ? add_joined_taps(p_, from, w.column, to) : add_taps(p_, from, w.column, to);
+  }
+}
+
+void PixelGather::gather(std::int64_t first, std::int64_t rows, float* panel) const {
+  for (std::int64_t r = 0; r < rows;) {
+    const Window window = window_of(first + r);
+    if (const std::int64_t run = inner_run(window, first + r, rows - r); run > 0) {
+      kernels_.copy_windows({at(window), p_.stride * p_.map.pixel_stride, pieces_.data(),
+                             static_cast<std::int64_t>(pieces_.size()), panel, rows, r, run});
+      r += run;
+    } else {
+      gather_window(window, panel + r * kChunk, rows);
+      ++r;
     }
   }
 }
