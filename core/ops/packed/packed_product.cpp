@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <vector>
 
 namespace rtdetr {
 namespace {
@@ -30,45 +31,57 @@ struct Task {
   Tiling tiling;
 };
 
-/// One gathered tile with one panel of weights.
-void multiply(const Task& task, std::int64_t tile, std::int64_t panel, const float* a, float* buffer) {
+/// A gathered tile: a row panel, and where its rows belong.
+struct Tile {
+  const float* panel;
+  std::int64_t first, rows;
+};
+
+/// Gathered tiles with one panel of weights.
+void multiply(const Task& task, const std::vector<Tile>& tiles, std::int64_t panel, float* buffer) {
   const auto& [kernels, pixels, weights, epilogue, y, tiling] = task;
-  const std::int64_t first = tiling.first(tile), rows = tiling.count(tile), column = panel * weights.width(),
-                     vectors = weights.vectors(panel), width = vectors * kernels.lanes,
-                     columns = std::min(width, weights.columns() - column);
-  float* to = y.data + first * y.pixel_stride + column;
-  const float* residual = y.residual ? y.residual + first * y.residual_stride + column : nullptr;
-  const bool plain = epilogue.activation == FusedActivation::kNone || epilogue.activation == FusedActivation::kRelu;
-  const bool whole = columns == width;
-  TileArgs args{a, weights.panel(panel), weights.k(), epilogue.bias + column, to, y.pixel_stride};
-  const auto run = kernels.tile[rows - 1][vectors - 1];
-  if (whole && plain) {
-    args.residual = epilogue.place == ResidualPlace::kNone ? nullptr : residual;
+  const std::int64_t column = panel * weights.width(), vectors = weights.vectors(panel),
+                     width = vectors * kernels.lanes, columns = std::min(width, weights.columns() - column);
+  const bool relu = epilogue.activation == FusedActivation::kRelu,
+             plain = relu || epilogue.activation == FusedActivation::kNone, direct = plain && columns == width;
+  TileArgs args{nullptr, weights.panel(panel), weights.k(), epilogue.bias + column, buffer, width};
+  if (direct) {
+    args.y_stride = y.pixel_stride;
     args.residual_stride = y.residual_stride;
     args.residual_last = epilogue.place == ResidualPlace::kAfterActivation;
-    args.relu = epilogue.activation == FusedActivation::kRelu;
-    return run(args);
+    args.relu = relu;
   }
-  args.y = buffer;
-  args.y_stride = width;
-  run(args);
-  kernels.finish({buffer, width, to, y.pixel_stride, residual, y.residual_stride, epilogue.activation, epilogue.place,
-                  rows, columns});
+  for (const Tile& tile : tiles) {
+    float* to = y.data + tile.first * y.pixel_stride + column;
+    const float* residual =
+        epilogue.place == ResidualPlace::kNone ? nullptr : y.residual + tile.first * y.residual_stride + column;
+    args.a = tile.panel;
+    if (direct) {
+      args.y = to;
+      args.residual = residual;
+    }
+    kernels.tile[tile.rows - 1][vectors - 1](args);
+    if (!direct)
+      kernels.finish({buffer, width, to, y.pixel_stride, residual, y.residual_stride, epilogue.activation,
+                      epilogue.place, tile.rows, columns});
+  }
 }
 
 /// Tiles by panels of weights.
-void run_part(const Task& task, const Part& tiles, const Part& panels, float* workspace) {
+void run_part(const Task& task, const Part& part, const Part& panels, float* workspace) {
   const std::int64_t k = line_floats(task.weights.k()), weights = k * task.weights.columns(),
                      tile_floats = task.kernels.rows * k,
                      block = std::max<std::int64_t>(
                          1, (weights > kSmallWeights ? kBlockFloats : kSmallBlockFloats) / tile_floats);
-  float* rows = workspace + kBufferFloats;
-  for (std::int64_t begin = tiles.begin; begin < tiles.end; begin += block) {
-    const std::int64_t end = std::min(tiles.end, begin + block);
-    for (std::int64_t t = begin; t < end; ++t)
-      task.rows.gather(task.tiling.first(t), task.tiling.count(t), rows + (t - begin) * tile_floats);
-    for (std::int64_t p = panels.begin; p < panels.end; ++p)
-      for (std::int64_t t = begin; t < end; ++t) multiply(task, t, p, rows + (t - begin) * tile_floats, workspace);
+  std::vector<Tile> tiles;
+  for (std::int64_t begin = part.begin; begin < part.end; begin += block) {
+    tiles.clear();
+    float* panel = workspace + kBufferFloats;
+    for (std::int64_t t = begin; t < std::min(part.end, begin + block); ++t, panel += tile_floats) {
+      tiles.push_back({panel, task.tiling.first(t), task.tiling.count(t)});
+      task.rows.gather(tiles.back().first, tiles.back().rows, panel);
+    }
+    for (std::int64_t p = panels.begin; p < panels.end; ++p) multiply(task, tiles, p, workspace);
   }
 }
 
