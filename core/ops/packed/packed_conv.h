@@ -8,7 +8,7 @@
 
 namespace rtdetr {
 
-/// Ways to compute a convolution; docs/explanation/cpu_engine.md says when which is chosen.
+/// Ways to compute a convolution; docs/explanation/cpu_kernels.md says when which is chosen.
 enum class ConvAlgorithm {
   kAuto,
   kProduct,    ///< matrix product of gathered pixels; any convolution
