@@ -59,11 +59,9 @@ RTDETR_INLINE void tile(const TileArgs& t) {
     for (int n = 0; n < kColumns; n += 16) __builtin_prefetch(t.y + r * t.y_stride + n, 1);
 
   const float *a = t.a, *b = t.b;
-  for (std::int64_t chunks = t.k / kChunk; chunks > 0; --chunks, a += (R - 1) * kChunk) {
-    for (int quarter = 0; quarter < 4; ++quarter, a += 4, b += 4 * kColumns) {
-#pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) step<S, R, N>(sums, a + i, b + i * kColumns);
-    }
+  for (std::int64_t chunks = t.k / kChunk; chunks > 0; --chunks, a += R * kChunk, b += kChunk * kColumns) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kChunk; ++i) step<S, R, N>(sums, a + i, b + i * kColumns);
   }
   for (std::int64_t i = 0; i < t.k % kChunk; ++i) step<S, R, N>(sums, a + i, b + i * kColumns);
 
