@@ -80,7 +80,8 @@ struct OnnxPrediction {
 
 /// What a graph may be written for.
 struct OnnxHeadOptions {
-  bool grid_sample = false;  ///< sample maps with GridSample instead of Gather
+  bool grid_sample = false;         ///< sample maps with GridSample instead of Gather
+  std::int64_t decoder_layers = 0;  ///< as ForwardOptions'
 };
 
 /// The last row: maps in, predictions out. Same duties as Block. Whatever distinguishes one detector family's end from

@@ -41,6 +41,13 @@ Tensor SelfAttentionImpl::forward(const Tensor& query_key, const Tensor& value, 
 OnnxValue SelfAttentionImpl::emit(OnnxBuilder& graph, const OnnxValue& query_key, const OnnxValue& value) const {
   const std::int64_t width = dim_ / heads_;
   const auto weights = in_proj_weight.split(dim_, 0), biases = in_proj_bias.split(dim_, 0);
+  if (graph.native()) {
+    const OnnxValue qk =
+        onnx::linear(graph, query_key, in_proj_weight.narrow(0, 0, 2 * dim_), in_proj_bias.narrow(0, 0, 2 * dim_));
+    const OnnxValue v = onnx::linear(graph, value, weights[2], biases[2]);
+    const OnnxValue mixed = graph.node("Attention", {qk, v}, {v.shape, v.type}, {{"heads", heads_}});
+    return graph.emit("out_proj", out_proj, mixed);
+  }
   const auto project = [&](const char* name, std::size_t part, const OnnxValue& x, double scale,
                            const std::vector<std::int64_t>& order) {  // [B, N, D] → [B, N, M, D/M], in that order
     const OnnxBuilder::Scope scope = graph.within(name);

@@ -50,6 +50,7 @@ OnnxValue emit_activation(OnnxBuilder& graph, const OnnxValue& x, Activation act
     case Activation::kRelu:
       return onnx::unary(graph, "Relu", x);
     case Activation::kSilu:
+      if (graph.native()) return onnx::unary(graph, "Silu", x);
       return onnx::mul(graph, x, onnx::unary(graph, "Sigmoid", x));
     case Activation::kGelu:
       return onnx::gelu(graph, x);

@@ -47,7 +47,7 @@ Tensor ConvNormActImpl::forward_with(const Tensor& x, Activation activation) {
 
 FoldedKernel ConvNormActImpl::folded() const {
   if (norm_) return fold_norm(conv_->weight, conv_->bias, *norm_);
-  return {conv_->weight.to(torch::kFloat64), conv_->bias.to(torch::kFloat64)};
+  return {conv_->weight, conv_->bias};
 }
 
 OnnxValue ConvNormActImpl::emit(OnnxBuilder& graph, const OnnxValue& x) const {

@@ -55,6 +55,9 @@ class DeformableAttentionImpl : public torch::nn::Module, public InitializesWeig
   torch::Tensor compass() const;
   /// size · 0.5 / points of the level: what one unit of an offset means. [B, Q, 1, 1, 2] → [B, Q, 1, 1 or P, 2]
   torch::Tensor offset_unit(const torch::Tensor& size) const;
+  OnnxValue emit_offsets(OnnxBuilder& graph, const OnnxValue& query) const;
+  OnnxValue emit_native(OnnxBuilder& graph, const OnnxValue& value, const OnnxValue& query, const OnnxValue& reference,
+                        const OnnxSampling& sampling) const;
   OnnxValue emit_locations(OnnxBuilder& graph, const OnnxValue& query, const OnnxValue& reference) const;
 
   DeformableAttentionOptions options_;

@@ -165,25 +165,46 @@ OnnxValue grid_sampled(const SampledPoints& p) {
 
 }  // namespace
 
-/// [B, Q, M, P, 2]. What a unit of an offset means is part of the offsets' weights.
-OnnxValue DeformableAttentionImpl::emit_locations(OnnxBuilder& graph, const OnnxValue& query,
-                                                  const OnnxValue& reference) const {
+/// [B, Q, M · P · 2]. What a unit of an offset means is part of the offsets' weights.
+OnnxValue DeformableAttentionImpl::emit_offsets(OnnxBuilder& graph, const OnnxValue& query) const {
   const OnnxBuilder::Scope scope = graph.within("sampling_offsets");
   const torch::Tensor unit = offset_unit(torch::ones({1, 2}, torch::kDouble)).expand({total_points_, 2});
   const torch::Tensor scale = unit.repeat({options_.heads, 1}).flatten();  // [M · P · 2]
   const torch::Tensor weight = sampling_offsets->weight.cpu().to(torch::kDouble) * scale.unsqueeze(1),
                       bias = sampling_offsets->bias.cpu().to(torch::kDouble) * scale;
-  const OnnxValue offsets =
-      onnx::reshape(graph, onnx::linear(graph, query, weight, bias), {0, 0, options_.heads, total_points_, 2});
+  return onnx::linear(graph, query, weight, bias);
+}
+
+/// [B, Q, M, P, 2]
+OnnxValue DeformableAttentionImpl::emit_locations(OnnxBuilder& graph, const OnnxValue& query,
+                                                  const OnnxValue& reference) const {
+  const OnnxValue offsets = onnx::reshape(graph, emit_offsets(graph, query), {0, 0, options_.heads, total_points_, 2});
   const auto box = onnx::split(graph, onnx::reshape(graph, reference, {0, 0, 1, 1, 4}), {2, 2}, -1);
   const OnnxValue steps = onnx::mul(graph, onnx::cast(graph, offsets, graph.precise_type()), box[1]);
   return onnx::add(graph, box[0], steps);
+}
+
+/// The whole of it between its products as one node of the native dialect.
+OnnxValue DeformableAttentionImpl::emit_native(OnnxBuilder& graph, const OnnxValue& value, const OnnxValue& query,
+                                               const OnnxValue& reference, const OnnxSampling& sampling) const {
+  const OnnxValue offsets = emit_offsets(graph, query);
+  const OnnxValue scores = graph.emit("attention_weights", attention_weights, query);
+  std::vector<std::int64_t> heights, widths;
+  for (const LevelShape& level : sampling.levels) heights.push_back(level.height), widths.push_back(level.width);
+  return graph.node("DeformableAttention", {value, offsets, scores, reference}, {query.shape, value.type},
+                    {{"heads", options_.heads},
+                     {"points", options_.points},
+                     {"heights", heights},
+                     {"widths", widths},
+                     {"method", static_cast<std::int64_t>(options_.sampling)}});
 }
 
 OnnxValue DeformableAttentionImpl::emit(OnnxBuilder& graph, const OnnxValue& query, const OnnxValue& reference,
                                         const OnnxValue& memory, const OnnxSampling& sampling) const {
   RTDETR_CHECK(sampling.levels.size() == options_.points.size(), "a number of points for each level");
   const OnnxValue value = emit_within_float16(graph, graph.emit("value_proj", value_proj, memory));
+  if (graph.native())
+    return graph.emit("output_proj", output_proj, emit_native(graph, value, query, reference, sampling));
   const OnnxValue locations = emit_locations(graph, query, reference);
   const OnnxValue scores = graph.emit("attention_weights", attention_weights, query);
   const OnnxValue weights = onnx::softmax(graph, onnx::reshape(graph, scores, {0, 0, options_.heads, total_points_}));

@@ -75,6 +75,7 @@ std::string OnnxBuilder::fresh_name(const std::string& wish) {
 OnnxValue OnnxBuilder::input(const std::string& name, std::vector<std::int64_t> shape, OnnxType type) {
   const OnnxValue value{fresh_name(name), std::move(shape), type};
   graph_.inputs.push_back(value_info(value, value.name));
+  if (native()) native_.values[value.name] = {value.shape, value.type};
   return value;
 }
 
@@ -107,7 +108,16 @@ OnnxValue OnnxBuilder::integers(const std::vector<std::int64_t>& values) {
   return add_constant(joined(values), torch::tensor(values, torch::kLong), float_type_);
 }
 
+OnnxValue OnnxBuilder::add_native_constant(const std::string& wish, const torch::Tensor& values, OnnxType float_type) {
+  const bool floating = values.is_floating_point();
+  const OnnxValue value{fresh_name(wish), values.sizes().vec(), floating ? float_type : OnnxType::kInt64};
+  native_.values[value.name] = {value.shape, value.type};
+  native_.constants[value.name] = floating ? values.detach().to(torch_type(float_type)) : values;
+  return value;
+}
+
 OnnxValue OnnxBuilder::add_constant(const std::string& wish, const torch::Tensor& values, OnnxType float_type) {
+  if (native()) return add_native_constant(wish, values, float_type);
   OnnxTensor tensor = to_onnx(wish, values, float_type);
   const std::size_t hash = hash_of(tensor.data);
   const auto [first, last] = constants_.equal_range(hash);
@@ -140,6 +150,7 @@ std::vector<OnnxValue> OnnxBuilder::node(const std::string& op, const std::vecto
   for (std::size_t k = 0; k < results.size(); ++k) {
     const std::string name = k == 0 ? added.name : fresh_name(added.name + ":" + std::to_string(k));
     added.outputs.push_back(name);
+    if (native()) native_.values[name] = results[k];
     values.push_back({name, std::move(results[k].shape), results[k].type});
   }
   graph_.nodes.push_back(std::move(added));
@@ -154,6 +165,16 @@ void OnnxBuilder::rename(const std::string& from, const std::string& to) {
   for (auto& [value, wish] : outputs_) {
     if (value.name == from) value.name = to;
   }
+}
+
+NativeGraph OnnxBuilder::finish_native() {
+  RTDETR_CHECK(native(), "the graph is written for files");
+  NativeGraph whole = std::move(native_);
+  whole.nodes = std::move(graph_.nodes);
+  native_ = {};
+  graph_ = {};
+  used_.clear();
+  return whole;
 }
 
 OnnxGraph OnnxBuilder::finish(const std::string& name) {

@@ -30,6 +30,12 @@ struct OnnxValue {
   std::int64_t rank() const { return static_cast<std::int64_t>(shape.size()); }
 };
 
+/// Who reads a graph.
+enum class OnnxDialect {
+  kStandard,  ///< files: operators of opset 17
+  kNative,    ///< models/deploy/engine: whole attentions, linear layers and activations are one node; no file has it
+};
+
 using OnnxAttributes = std::map<std::string, OnnxAttribute>;
 
 /// What a node puts out.
@@ -38,10 +44,18 @@ struct OnnxResult {
   OnnxType type = OnnxType::kFloat;
 };
 
+/// A graph of the native dialect: its constants are the model's own tensors, and every value's shape is known.
+struct NativeGraph {
+  std::vector<OnnxNode> nodes;
+  std::map<std::string, OnnxResult> values;        ///< inputs, constants and what nodes put out
+  std::map<std::string, torch::Tensor> constants;  ///< of any strides; they share the model's memory where they can
+};
+
 class OnnxBuilder {
  public:
   /// @param float_type  of floating constants: kFloat or kFloat16; kDouble, which no export uses, keeps every digit
-  explicit OnnxBuilder(OnnxType float_type = OnnxType::kFloat) : float_type_(float_type) {}
+  explicit OnnxBuilder(OnnxType float_type = OnnxType::kFloat, OnnxDialect dialect = OnnxDialect::kStandard)
+      : float_type_(float_type), dialect_(dialect) {}
   OnnxBuilder(const OnnxBuilder&) = delete;
   OnnxBuilder& operator=(const OnnxBuilder&) = delete;
 
@@ -93,16 +107,22 @@ class OnnxBuilder {
 
   OnnxType float_type() const { return float_type_; }
   OnnxType precise_type() const { return float_type_ == OnnxType::kFloat16 ? OnnxType::kFloat : float_type_; }
+  bool native() const { return dialect_ == OnnxDialect::kNative; }
   /// The graph as far as it is, under its outputs' names; the builder is empty then.
   OnnxGraph finish(const std::string& name);
+  /// The same of the native dialect, whose outputs keep the names of their nodes.
+  NativeGraph finish_native();
 
  private:
   std::string fresh_name(const std::string& wish);
   OnnxValue add_constant(const std::string& wish, const torch::Tensor& values, OnnxType float_type);
+  OnnxValue add_native_constant(const std::string& wish, const torch::Tensor& values, OnnxType float_type);
   void rename(const std::string& from, const std::string& to);
 
   OnnxType float_type_;
-  std::string scope_;  ///< "3.RepC3/cv1/"
+  OnnxDialect dialect_;
+  NativeGraph native_;  ///< all but its nodes
+  std::string scope_;   ///< "3.RepC3/cv1/"
   OnnxGraph graph_;
   std::map<std::string, std::int64_t> used_;                ///< names, and how often each was wished for
   std::multimap<std::size_t, std::size_t> constants_;       ///< hash of the bytes → index of the initializer

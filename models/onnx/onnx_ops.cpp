@@ -167,6 +167,11 @@ OnnxValue matmul(OnnxBuilder& graph, const OnnxValue& a, const OnnxValue& b) {
 }
 
 OnnxValue linear(OnnxBuilder& graph, const OnnxValue& x, const torch::Tensor& weight, const torch::Tensor& bias) {
+  if (graph.native()) {
+    std::vector<std::int64_t> shape = x.shape;
+    shape.back() = weight.size(0);
+    return graph.node("Linear", {x, graph.constant("weight", weight), graph.constant("bias", bias)}, {shape, x.type});
+  }
   const OnnxValue product = matmul(graph, x, graph.constant("weight", weight.t()));
   return add(graph, product, graph.constant("bias", bias));
 }
@@ -178,6 +183,7 @@ OnnxValue layer_norm(OnnxBuilder& graph, const OnnxValue& x, const torch::Tensor
 }
 
 OnnxValue gelu(OnnxBuilder& graph, const OnnxValue& x) {
+  if (graph.native()) return unary(graph, "Gelu", x);
   const OnnxValue scaled = div(graph, x, graph.number(std::sqrt(2.0)));
   const OnnxValue raised = add(graph, unary(graph, "Erf", scaled), graph.number(1));
   // Halved first: twice x may be more than float16 holds.

@@ -50,12 +50,12 @@ OnnxValue pad_right_bottom(OnnxBuilder& graph, const OnnxValue& x);
 
 /// Batched over the leading axes, as torch::matmul.
 OnnxValue matmul(OnnxBuilder& graph, const OnnxValue& a, const OnnxValue& b);
-/// x Wᵀ + b. @param weight  [out, in]
+/// x Wᵀ + b, one Linear of the native dialect. @param weight  [out, in]
 OnnxValue linear(OnnxBuilder& graph, const OnnxValue& x, const torch::Tensor& weight, const torch::Tensor& bias);
 /// Over the last axis.
 OnnxValue layer_norm(OnnxBuilder& graph, const OnnxValue& x, const torch::Tensor& weight, const torch::Tensor& bias,
                      double eps);
-OnnxValue gelu(OnnxBuilder& graph, const OnnxValue& x);  ///< the exact one
+OnnxValue gelu(OnnxBuilder& graph, const OnnxValue& x);  ///< the exact one; one Gelu of the native dialect
 
 /// @param target  sizes; 0 = as in `x`, -1 = what is left. A batch axis may only be one of those two.
 OnnxValue reshape(OnnxBuilder& graph, const OnnxValue& x, const std::vector<std::int64_t>& target);

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <map>
 
+#include "models/deploy/engine/engine.h"
 #include "models/deploy/onnx/evaluator.h"
 #include "models/deploy/onnx/outputs.h"
 #include "models/deploy/size.h"
@@ -20,6 +21,7 @@ namespace {
 
 constexpr double kFused = 1e-10, kFused32 = 1e-4;  // relative
 constexpr double kOnnx = 1e-8, kOnnx32 = 1e-4;     // of logits and boxes
+constexpr double kEngine = 1e-4;                   // of scores and boxes
 
 struct Size {
   std::int64_t parameters = 0;  ///< 80 classes
@@ -147,6 +149,22 @@ void check_onnx(torch::Dtype type, double limit) {
              limit, discrete);
 }
 
+/// Runs the model's engine, and compares its prediction in the order of its tokens.
+void check_engine(double limit) {
+  const torch::NoGradGuard no_grad;
+  DetectionModel model = filled(current_model(), torch::kFloat32);
+  model->fuse();
+  const Tensor images = images_by_key("images", {1, 3, 320, 320}).to(torch::kFloat32);
+  const auto engine = CpuEngine::prepare(*model, {320, 320});
+  REQUIRE(engine);
+  const ModelOutput output = model->forward(images), found = engine->run(images);
+  const Tensor rows = rows_of_tokens(found.topk_indices, output.topk_indices);
+  const Prediction &a = found.layers.back(), &b = output.layers.back();
+  const bool discrete = samples_discretely(current_model());
+  check_rows("engine scores", aligned(a.logits.sigmoid(), rows, rows.size(1)), b.logits.sigmoid(), limit, discrete);
+  check_rows("engine boxes", aligned(a.boxes_cxcywh, rows, rows.size(1)), b.boxes_cxcywh, limit, discrete);
+}
+
 }  // namespace
 
 TEST_CASE("a model is as large as published", "[zoo]") {
@@ -172,5 +190,7 @@ TEST_CASE("a model's ONNX graph gives the same", "[zoo]") {
   check_onnx(torch::kFloat64, kOnnx);
   check_onnx(torch::kFloat32, kOnnx32);
 }
+
+TEST_CASE("a model's CPU engine gives the same", "[zoo]") { check_engine(kEngine); }
 
 }  // namespace rtdetr::test

@@ -78,6 +78,7 @@ OnnxValue LogitRefinement::emit_boxes(OnnxBuilder& graph, std::size_t k, const O
                                       const OnnxValue& reference) const {
   const OnnxValue moved = graph.emit(indexed("dec_bbox_head", k), bbox_heads_.at(k), content);
   const OnnxBuilder::Scope scope = graph.within(indexed("boxes", k));
+  if (graph.native()) return graph.node("MovedBoxes", {moved, reference}, {reference.shape, reference.type});
   const OnnxValue step = onnx::cast(graph, moved, graph.precise_type()), start = emit_inverse_sigmoid(graph, reference);
   return onnx::unary(graph, "Sigmoid", onnx::add(graph, step, start));
 }

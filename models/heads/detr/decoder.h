@@ -106,6 +106,7 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
     OnnxValue reference;  ///< boxes after the sigmoid
     OnnxValue indices;
   };
+  OnnxValue emit_first_rows(OnnxBuilder& graph, const OnnxMemory& memory) const;
   OnnxMemory emit_memory(OnnxBuilder& graph, const std::vector<OnnxValue>& maps) const;
   OnnxQueries emit_selection(OnnxBuilder& graph, const OnnxMemory& memory) const;
   OnnxValue emit_indices(OnnxBuilder& graph, const OnnxValue& logits) const;

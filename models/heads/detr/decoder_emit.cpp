@@ -19,10 +19,9 @@ OnnxPrediction RTDETRDecoderImpl::emit(OnnxBuilder& graph, const std::vector<Onn
                                        const OnnxHeadOptions& options) const {
   const OnnxMemory memory = emit_memory(graph, maps);
   OnnxQueries queries = emit_selection(graph, memory);
-  const std::int64_t rows = memory.tokens.size(1) * options_.heads;
-  const OnnxValue first_row = onnx::mul(graph, onnx::batch_numbers(graph, memory.tokens), graph.integer(rows));
-  const OnnxSampling sampling{memory.levels, onnx::reshape(graph, first_row, {-1, 1, 1, 1}), options.grid_sample};
-  const auto layers = static_cast<std::size_t>(options_.eval_layers);
+  OnnxSampling sampling{memory.levels, {}, options.grid_sample};
+  if (!graph.native()) sampling.first_rows = emit_first_rows(graph, memory);
+  const auto layers = static_cast<std::size_t>(layers_to_run({.decoder_layers = options.decoder_layers}));
   for (std::size_t k = 0; k < layers; ++k) {
     const OnnxValue& reference = queries.reference;
     const OnnxValue position =
@@ -32,6 +31,13 @@ OnnxPrediction RTDETRDecoderImpl::emit(OnnxBuilder& graph, const std::vector<Onn
     queries.reference = refinement_->emit_boxes(graph, k, queries.content, reference);
   }
   return {refinement_->emit_scores(graph, layers - 1, queries.content), queries.reference, queries.indices};
+}
+
+/// Where each picture's rows of values begin.
+OnnxValue RTDETRDecoderImpl::emit_first_rows(OnnxBuilder& graph, const OnnxMemory& memory) const {
+  const std::int64_t rows = memory.tokens.size(1) * options_.heads;
+  const OnnxValue first = onnx::mul(graph, onnx::batch_numbers(graph, memory.tokens), graph.integer(rows));
+  return onnx::reshape(graph, first, {-1, 1, 1, 1});
 }
 
 RTDETRDecoderImpl::OnnxMemory RTDETRDecoderImpl::emit_memory(OnnxBuilder& graph,
@@ -54,6 +60,9 @@ RTDETRDecoderImpl::OnnxMemory RTDETRDecoderImpl::emit_memory(OnnxBuilder& graph,
 /// [B, Q] int64, best first.
 OnnxValue RTDETRDecoderImpl::emit_indices(OnnxBuilder& graph, const OnnxValue& logits) const {
   const std::int64_t count = std::min(options_.num_queries, logits.size(1));
+  if (graph.native())
+    return graph.node("SelectedTokens", {logits}, {{logits.size(0), count}, OnnxType::kInt64},
+                      {{"method", static_cast<std::int64_t>(options_.selection)}});
   if (options_.selection == QuerySelection::kBestClass)
     return onnx::top_k(graph, onnx::reduce_max(graph, logits), count).indices;
   const OnnxValue pairs = onnx::top_k(graph, onnx::reshape(graph, logits, {0, -1}), count).indices;

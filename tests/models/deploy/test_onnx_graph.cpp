@@ -9,6 +9,7 @@
 #include "models/deploy/output_comparison.h"
 #include "models/graph/model_files.h"
 #include "models/weights/checkpoint.h"
+#include "tests/models/small_model.h"
 #include "tests/support/fill.h"
 #include "tests/support/two_layer_head.h"
 
@@ -16,24 +17,10 @@ namespace rtdetr {
 namespace {
 
 using Catch::Contains;
+using test::small_yaml;
 
 constexpr double kExact = 1e-10;  // of a float64 graph: the operators' own rounding
 constexpr double kFloat32 = 2e-5;
-
-/// Three maps, an encoder and a decoder, in milliseconds. @param decoder  its options
-std::string small_yaml(const std::string& decoder, int queries = 20) {
-  return "nc: 3\nbackbone:\n"
-         "  - [-1, 1, ConvNorm, [16, 3, 8, relu]]\n"
-         "  - [-1, 1, ConvNorm, [16, 3, 2, relu]]\n"
-         "  - [-1, 1, ConvNorm, [16, 3, 2, silu]]\n"
-         "head:\n"
-         "  - [-1, 1, AIFI, [32, 4]]\n"
-         "  - [-1, 1, nn.Upsample, [None, 2, nearest]]\n"
-         "  - [[-1, 1], 1, Concat, [1]]\n"
-         "  - [-1, 2, RepC3, [16]]\n"
-         "  - [[0, 6, 3], 1, RTDETRDecoder, [nc, {dim: 16, heads: 2, layers: 3, ffn: 24, denoising: 6, queries: " +
-         std::to_string(queries) + ", " + decoder + "}], decoder]\n";
-}
 
 DetectionModel fused_model(const std::string& yaml, torch::ScalarType type) {
   at::set_num_threads(1);

@@ -8,6 +8,7 @@
 #include "models/graph/model_files.h"
 #include "models/layers/block.h"
 #include "models/onnx/onnx_ops.h"
+#include "tests/models/every_row.h"
 #include "tests/support/fill.h"
 
 namespace rtdetr {
@@ -43,22 +44,7 @@ Tensor evaluated(OnnxBuilder& builder, const OnnxValue& result, const Tensor& x)
 }  // namespace
 
 TEST_CASE("every module that a row can name writes what it computes, for any batch", "[onnx]") {
-  const std::string row = GENERATE(
-      as<std::string>(),  //
-      "[-1, 1, Conv, [6, 3, 2]]", "[-1, 1, Conv, [8, 3, 1, None, 2, 2]]", "[-1, 1, Conv, [4, 1, 1, 0, 1, 1, False]]",
-      "[-1, 2, Conv, [8, 1, 1]]", "[-1, 1, DWConv, [8, 5, 2]]", "[-1, 1, ConvNorm, [6, 3, 2, silu]]",
-      "[-1, 1, ConvNorm, [8, 3, 1, gelu]]", "[-1, 1, ConvNorm, [8, 1, 1, leaky_relu]]",
-      "[-1, 1, ConvNorm, [8, 1, 1, hardswish, {g: 2, norm: frozen, keys: numbered}]]",
-      "[-1, 1, RepConv, [8, 3, 1, 1, 2, True, True]]", "[-1, 1, RepConv, [6, 3, 2]]", "[-1, 2, RepC3, [8]]",
-      "[-1, 2, RepC3, [6, 0.5]]", "[-1, 2, CSPRepLayer, [8, 0.5]]", "[-1, 2, C2f, [8, True]]", "[-1, 1, C2f, [6]]",
-      "[-1, 1, Bottleneck, [8]]", "[-1, 1, Bottleneck, [6, False, 2]]", "[-1, 1, SPPF, [6, 5]]",
-      "[-1, 1, HGStem, [4, 6]]", "[-1, 3, HGBlock, [4, 8, 3, False, True]]", "[-1, 2, HGBlock, [4, 6, 5, True]]",
-      "[-1, 1, LightConv, [6, 3]]", "[-1, 2, PResNetStage, [basic, 8, 1]]", "[-1, 2, PResNetStage, [basic, 6, 2]]",
-      "[-1, 2, PResNetStage, [bottleneck, 4, 2]]", "[-1, 2, PResNetStage, [bottleneck, 4, 2, relu, {variant: a}]]",
-      "[-1, 1, PResNetStage, [basic, 6, 2, silu, {variant: b}]]", "[-1, 1, ResNetLayer, [8, 4, 1, True]]",
-      "[-1, 1, ResNetLayer, [8, 3, 2, False, 2]]", "[-1, 1, AIFI, [12, 2]]", "[-1, 1, AIFI, [12, 4, 0, relu, True]]",
-      "[-1, 2, TransformerEncoder, [12, 2]]", "[[-1, -1], 1, Concat, [1]]", "[-1, 1, nn.Upsample, [None, 2, nearest]]",
-      "[-1, 1, nn.MaxPool2d, [3, 2, 1]]", "[-1, 1, nn.MaxPool2d, [2]]", "[-1, 1, nn.Identity, []]");
+  const std::string row = GENERATE(from_range(test::every_row()));
   INFO(row);
   const torch::NoGradGuard no_grad;
   DetectionModel model = model_with(row);

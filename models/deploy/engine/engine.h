@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/image/image_size.h"
+#include "models/graph/model.h"
+
+/// A model prepared for the CPU (docs/explanation/cpu_engine.md): its graph compiled for one input size, weights packed
+/// in the order in which kernels read them, memory planned. Computes what the plain model does, but for rounding.
+namespace rtdetr {
+
+class CpuEngine {
+ public:
+  /// What one step of a run took.
+  struct StepTime {
+    std::string name, kind;
+    double ms = 0, gflop = 0;
+  };
+
+  enum class Weights {
+    kKept,   ///< the model stays as it is
+    kTaken,  ///< the model's parameters are empty afterwards: a weight's memory is given back as soon as it is packed
+  };
+  /// @param model           fused, float32, on the CPU; not read afterwards
+  /// @param decoder_layers  as ForwardOptions'
+  /// @return                nullptr, with a line in the log, if the model has something that the engine does not know
+  static std::shared_ptr<const CpuEngine> prepare(DetectionModelImpl& model, const ImageSize& size,
+                                                  std::int64_t decoder_layers = 0, Weights weights = Weights::kKept);
+  ~CpuEngine();
+
+  /// The last layer's prediction and the selected tokens; nothing else is in the output. Several threads may call it at
+  /// once. @param images  [B, 3, H, W] of the engine's size, float32; computed one after the other
+  ModelOutput run(const torch::Tensor& images, std::vector<StepTime>* times = nullptr) const;
+
+  const ImageSize& size() const;
+  std::int64_t decoder_layers() const;    ///< as it was prepared for
+  std::int64_t activation_bytes() const;  ///< of one call at a time
+
+ private:
+  struct State;
+  explicit CpuEngine(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace rtdetr

@@ -1,0 +1,129 @@
+#include "models/deploy/engine/engine.h"
+
+#include <torch/torch.h>
+
+#include <catch2/catch.hpp>
+#include <thread>
+
+#include "models/deploy/output_comparison.h"
+#include "models/graph/model_files.h"
+#include "tests/models/every_row.h"
+#include "tests/models/small_model.h"
+#include "tests/support/fill.h"
+#include "tests/support/two_layer_head.h"
+
+namespace rtdetr {
+namespace {
+
+constexpr double kEngineRounding = 1e-4;  // of scores and boxes
+
+DetectionModel prepared_model(const std::string& yaml) {
+  at::set_num_threads(1);
+  DetectionModel model = build_model(parse_model_spec(yaml, "small.yaml"));
+  test::fill_by_rule(*model);
+  model->fuse();
+  return model;
+}
+
+Tensor engine_pictures(std::int64_t batch) {
+  return test::images_by_key("engine", {batch, 3, 64, 96}).to(torch::kFloat);
+}
+
+double prediction_difference(const ModelOutput& a, const ModelOutput& b) {
+  const OrderedOutput x = ordered_output(a.layers.back(), a.topk_indices),
+                      y = ordered_output(b.layers.back(), b.topk_indices);
+  REQUIRE(x.tokens.equal(y.tokens));
+  return difference_of(x, y).max_abs;
+}
+
+}  // namespace
+
+TEST_CASE("the engine computes what every module that a row can name computes") {
+  const std::string row = GENERATE(from_range(test::every_row()));
+  INFO(row);
+  const torch::NoGradGuard no_grad;
+  DetectionModel model = prepared_model(
+      "nc: 3\nbackbone:\n  - [-1, 1, ConvNorm, [8, 3, 4, relu]]\n  - " + row +
+      "\nhead:\n  - [[1], 1, RTDETRDecoder, [nc, {dim: 8, queries: 2000, heads: 2, layers: 1}]]\n");  // all tokens, for
+                                                                                                      // some tie
+  const auto engine = CpuEngine::prepare(*model, {64, 96});
+  REQUIRE(engine);
+  CHECK(prediction_difference(model->forward(engine_pictures(1)), engine->run(engine_pictures(1))) < kEngineRounding);
+}
+
+TEST_CASE("the engine computes what every kind of decoder computes, of every picture in a batch") {
+  const std::string decoder =
+      GENERATE("variant: v2", "variant: v1", "variant: ultralytics", "variant: v1, eval_idx: 1",
+               "variant: v2, points: [3, 1, 2]", "variant: v2, points: [4, 2, 2, 1]", "variant: v2, select: one2many",
+               "variant: v2, learnt_init_query: true", "variant: ultralytics, act: gelu", "variant: v2, anchors: fixed",
+               "variant: v2, sampling: discrete", "variant: v2, sampling: discrete, discrete_clamp: fixed");
+  INFO(decoder);
+  const torch::NoGradGuard no_grad;
+  DetectionModel model = prepared_model(test::small_yaml(decoder));
+  const auto engine = CpuEngine::prepare(*model, {64, 96});
+  REQUIRE(engine);
+  const ModelOutput found = engine->run(engine_pictures(2));
+  REQUIRE(found.layers.size() == 1);
+  CHECK(prediction_difference(model->forward(engine_pictures(2)), found) < kEngineRounding);
+}
+
+TEST_CASE("an engine of fewer decoder layers computes what the model computes with as many") {
+  const torch::NoGradGuard no_grad;
+  DetectionModel model = prepared_model(test::small_yaml("variant: v2"));
+  const auto layers = GENERATE(1, 2, 3);
+  ForwardOptions options;
+  options.decoder_layers = layers;
+  const auto engine = CpuEngine::prepare(*model, {64, 96}, layers);
+  REQUIRE(engine);
+  CHECK(engine->decoder_layers() == layers);
+  CHECK(prediction_difference(model->forward(engine_pictures(1), options), engine->run(engine_pictures(1))) <
+        kEngineRounding);
+}
+
+TEST_CASE("several threads get from one engine what one thread gets, whatever their number of threads") {
+  const c10::InferenceMode inference;
+  DetectionModel model = prepared_model(test::small_yaml("variant: v2"));
+  const auto engine = CpuEngine::prepare(*model, {64, 96});
+  REQUIRE(engine);
+  const Tensor images = engine_pictures(1), expected = engine->run(images).layers.back().logits;
+  std::atomic<int> wrong = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      at::set_num_threads(1 + t % 2);
+      const c10::InferenceMode mode;
+      for (int k = 0; k < 8; ++k) wrong += !engine->run(images).layers.back().logits.equal(expected);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(wrong == 0);
+}
+
+TEST_CASE("an engine may take the model's weights, and needs the model no more") {
+  const torch::NoGradGuard no_grad;
+  DetectionModel model = prepared_model(test::small_yaml("variant: v2"));
+  const ModelOutput expected = model->forward(engine_pictures(1));
+  const auto engine = CpuEngine::prepare(*model, {64, 96}, 0, CpuEngine::Weights::kTaken);
+  REQUIRE(engine);
+  for (const Tensor& parameter : model->parameters()) CHECK(parameter.numel() == 0);
+  model = nullptr;
+  CHECK(prediction_difference(expected, engine->run(engine_pictures(1))) < kEngineRounding);
+}
+
+TEST_CASE("there is no engine for a head that it does not know") {
+  test::TwoLayerHead::offer();
+  DetectionModel model = build_model(parse_model_spec(test::TwoLayerHead::kYaml, "two.yaml"));
+  model->fuse();
+  CHECK_FALSE(CpuEngine::prepare(*model, {64, 96}, 0, CpuEngine::Weights::kTaken));
+  for (const Tensor& parameter : model->parameters()) CHECK(parameter.numel() > 0);
+}
+
+TEST_CASE("pictures of another size than the engine's are refused") {
+  const torch::NoGradGuard no_grad;
+  DetectionModel model = prepared_model(test::small_yaml("variant: v2"));
+  const auto engine = CpuEngine::prepare(*model, {64, 64});
+  REQUIRE(engine);
+  CHECK_THROWS_AS(engine->run(engine_pictures(1)), InternalError);
+}
+
+}  // namespace rtdetr
