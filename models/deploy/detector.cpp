@@ -4,6 +4,7 @@
 
 #include <mutex>
 #include <set>
+#include <utility>
 
 #include "core/base/clock.h"
 #include "core/base/error.h"
@@ -16,6 +17,7 @@
 #include "core/ops/compute_threads.h"
 #include "core/ops/device.h"
 #include "core/tensor/download.h"
+#include "models/deploy/engine/engine.h"
 #include "models/deploy/preprocess.h"
 #include "models/layers/module_tree.h"
 #include "models/weights/checkpoint.h"
@@ -38,15 +40,27 @@ class ToldOnce {
   std::set<std::string> told_;
 };
 
+/// The order in which the plain model's weights lie is set once, for all who share them.
+struct PlainForm {
+  std::mutex mutex;  ///< of who reads the weights to prepare something
+  bool is_set = false;
+};
+
 /// What copies share, and no call changes.
 struct Detector::State {
   DetectorOptions options;
   DetectionModel model{nullptr};
   torch::Device device = torch::kCPU;  ///< where it lies
   ModelInfo info;
-  ImageSize size;                                            ///< of the input
+  ImageSize size;                           ///< of the input
+  std::shared_ptr<const CpuEngine> engine;  ///< nullptr: the plain model runs
+  bool has_weights = true;                  ///< the plain model's
+  std::shared_ptr<PlainForm> plain = std::make_shared<PlainForm>();
   std::shared_ptr<ShortWaits> waits = ShortWaits::shared();  ///< may be nullptr
   std::shared_ptr<ToldOnce> told = std::make_shared<ToldOnce>();
+
+  void prepare(const State& other);
+  ModelOutput run(const torch::Tensor& batch) const;
 };
 
 namespace {
@@ -117,7 +131,41 @@ std::vector<Detection> above(const Detections& found, float min_score) {
   return kept;
 }
 
+bool suits_engine(const DetectorOptions& options, torch::Device device) {
+  return options.engine && device.is_cpu() && options.precision == Precision::kFloat32;
+}
+
 }  // namespace
+
+/// The last layer's prediction.
+ModelOutput Detector::State::run(const torch::Tensor& batch) const {
+  if (engine) return engine->run(batch);
+  const AutocastScope autocast(options.precision, device);
+  DetectionModel handle = model;
+  ForwardOptions forward;
+  forward.decoder_layers = options.decoder_layers;
+  return handle->forward(batch, forward);
+}
+
+/// Prepares the engine, or takes over that of `other`, and the plain model's weights where it runs.
+void Detector::State::prepare(const State& other) {
+  const std::lock_guard lock(plain->mutex);
+  const bool wanted = suits_engine(options, device);
+  const bool same =
+      other.engine && other.engine->size() == size && other.engine->decoder_layers() == options.decoder_layers;
+  if (!(wanted && same) && !has_weights)
+    throw ConfigError("DetectorOptions.final_form: the detector was prepared for " + std::to_string(other.size.height) +
+                      " x " + std::to_string(other.size.width) +
+                      " pixels, its depth and float32 on the CPU alone; load the file again for another form");
+  if (wanted && same) return;  // state was copied with it
+  engine = nullptr;
+  if (wanted) {
+    engine = CpuEngine::prepare(*model, size, options.decoder_layers,
+                                options.final_form ? CpuEngine::Weights::kTaken : CpuEngine::Weights::kKept);
+    has_weights = !(engine && options.final_form);
+  }
+  if (!engine && !std::exchange(plain->is_set, true)) to_channels_last(*model);
+}
 
 Detector::Detector(const std::filesystem::path& model_file, const DetectorOptions& options) {
   check_options(options);
@@ -127,7 +175,6 @@ Detector::Detector(const std::filesystem::path& model_file, const DetectorOption
 Detector::Detector(LoadedModel loaded, const DetectorOptions& options) {
   check_options(options);
   loaded.model->fuse();
-  to_channels_last(*loaded.model);
   auto all = std::make_shared<State>();
   all->device = open_device(choice_of(options)).device;
   loaded.model->to(all->device);
@@ -153,6 +200,7 @@ Detector::Detector(const Detector& other, const DetectorOptions& options) {
   if (options.decoder_layers > layers)
     throw ConfigError("DetectorOptions.decoder_layers = " + std::to_string(options.decoder_layers) + ": " +
                       std::to_string(layers) + " were loaded");
+  s.prepare(*other.state_);
   state_ = std::move(state);
 }
 
@@ -175,13 +223,7 @@ std::vector<std::vector<Detection>> Detector::detect(std::span<const RgbView> pi
       preprocess(pictures, s.size, s.options.resampling.value_or(s.info.resampling)).to(s.device);
   if (times) wait_for(s.device);
   measured.preprocess_ms = watch.lap();
-  ForwardOptions forward;
-  forward.decoder_layers = s.options.decoder_layers;
-  DetectionModel model = s.model;  // a handle
-  const ModelOutput output = [&] {
-    const AutocastScope autocast(s.options.precision, s.device);
-    return model->forward(batch, forward);
-  }();
+  const ModelOutput output = s.run(batch);
   if (times) wait_for(s.device);
   measured.model_ms = watch.lap();
 
@@ -189,7 +231,7 @@ std::vector<std::vector<Detection>> Detector::detect(std::span<const RgbView> pi
   for (const RgbView& view : pictures) sizes.push_back({view.width, view.height});
   std::vector<std::vector<Detection>> result;
   const PostprocessOptions options{.max_detections = s.options.max_detections, .clip = true};
-  for (const Detections& found : download(model->head().postprocess(output.layers.back(), sizes, options)))
+  for (const Detections& found : download(s.model->head().postprocess(output.layers.back(), sizes, options)))
     result.push_back(above(found, static_cast<float>(min_score())));
   measured.postprocess_ms = watch.lap();
   if (times) *times = measured;

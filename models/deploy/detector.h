@@ -47,6 +47,12 @@ struct DetectorOptions {
   int threads = 0;  ///< of each call of this detector; 0 = what the process has set (OMP_NUM_THREADS)
   /// How pictures are brought to the input size. Absent: as those that the model was trained on.
   std::optional<Resampling> resampling;
+  /// On the CPU in float32, run the model prepared for it (docs/explanation/cpu_engine.md): the same detections, but
+  /// for rounding, in less time. False: the plain model.
+  bool engine = true;
+  /// Give back the memory of the weights that the engine has made its own form of. This detector and its copies then
+  /// compute at one size, depth and precision for good.
+  bool final_form = false;
   std::int64_t max_pixels = 64'000'000;  ///< largest picture that detect_file decodes: 4.2 bytes of memory a pixel
 };
 
@@ -75,7 +81,8 @@ class Detector {
   /// A model that is open already; it is fused if it was not. @throws as above
   explicit Detector(LoadedModel loaded, const DetectorOptions& options = {});
   /// The same weights, not loaded again, with other options. @throws as above, and if `other` runs fewer decoder layers
-  ///                                                                or on another device: the weights lie there
+  ///                                                                or on another device: the weights lie there; or has
+  ///                                                                final_form, and another form is asked for
   Detector(const Detector& other, const DetectorOptions& options);
   Detector(const Detector&);  ///< the same weights and options
   Detector& operator=(const Detector&);

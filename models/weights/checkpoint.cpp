@@ -196,7 +196,11 @@ ModelInfo to_model_info(const FileMetadata& metadata, const std::filesystem::pat
   return info;
 }
 
-void load_state(torch::nn::Module& module, const TensorMap& tensors, const std::string& origin) {
+namespace {
+
+/// The module's state, which `tensors` fit. @throws CheckpointError  as load_state
+std::vector<std::pair<std::string, torch::Tensor>> fitting_state(const torch::nn::Module& module,
+                                                                 const TensorMap& tensors, const std::string& origin) {
   std::vector<std::string> missing, unexpected, misfit;
   std::set<std::string> wanted;
   const auto state = named_state(module);
@@ -220,8 +224,26 @@ void load_state(torch::nn::Module& module, const TensorMap& tensors, const std::
   if (!missing.empty() || !unexpected.empty() || !misfit.empty())
     throw CheckpointError(origin + " does not fit the model:" + list_keys("missing", missing) +
                           list_keys("unexpected", unexpected) + list_keys("of another shape or type", misfit));
+  return state;
+}
+
+/// As load_state, of tensors that nobody else has: those of the right type become the module's own.
+void adopt_state(torch::nn::Module& module, const TensorMap& tensors, const std::string& origin) {
   const torch::NoGradGuard no_grad;
-  for (const auto& [key, target] : state) torch::Tensor(target).copy_(tensors.at(key));
+  for (auto& [key, target] : fitting_state(module, tensors, origin)) {
+    const torch::Tensor& source = tensors.at(key);
+    if (source.options().type_equal(target.options()) && source.is_contiguous())
+      torch::Tensor(target).set_data(source);
+    else
+      torch::Tensor(target).copy_(source);
+  }
+}
+
+}  // namespace
+
+void load_state(torch::nn::Module& module, const TensorMap& tensors, const std::string& origin) {
+  const torch::NoGradGuard no_grad;
+  for (const auto& [key, target] : fitting_state(module, tensors, origin)) torch::Tensor(target).copy_(tensors.at(key));
 }
 
 TensorMap weights_among(TensorMap tensors) {
@@ -239,7 +261,7 @@ LoadedModel load_own_model(const std::filesystem::path& file) {
   loaded.info = to_model_info(content.metadata, file);
   loaded.metadata = std::move(content.metadata);
   loaded.model = build_described(loaded.info, file.string(), {});
-  load_state(*loaded.model, weights_among(std::move(content.tensors)), file.string());
+  adopt_state(*loaded.model, weights_among(std::move(content.tensors)), file.string());
   return loaded;
 }
 

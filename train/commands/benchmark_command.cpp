@@ -65,7 +65,9 @@ void add_timers(Benchmark& all, LoadedModel loaded) {
   DetectorOptions options{.height = static_cast<int>(all.size.height),
                           .width = static_cast<int>(all.size.width),
                           .device = all.device.str(),
-                          .precision = all.precision};
+                          .precision = all.precision,
+                          .engine = s.engine == "auto",
+                          .final_form = true};
   const Detector detector(std::move(loaded), options);
   all.layers = detector.decoder_layers();
   for (const std::int64_t count : counts) {

@@ -39,6 +39,8 @@ DetectorOptions detector_options(const Settings& settings) {
   const torch::Device device = compute_device(settings);
   options.device = device.str();
   options.precision = model_precision(settings, device);
+  options.engine = settings.engine == "auto";
+  options.final_form = true;
   return options;
 }
 

@@ -78,11 +78,12 @@ class FrontRun {
       Settings with_queries = settings_;
       with_queries.num_queries = count;
       OpenedModel opened = open_model(with_queries);
-      const Detector detector(LoadedModel{opened.model, opened.info, {}}, {.device = device_.str()});
+      const Detector detector(LoadedModel{opened.model, opened.info, {}},
+                              {.device = device_.str(), .engine = settings_.engine == "auto"});
+      to_channels_last(*opened.model);
       for (const ImageSize& size : sizes)
         for (const Precision precision : precisions_) add_points(opened, detector, size, precision);
     }
-    time_points();
     find_front(points_);
     return std::move(points_);
   }
@@ -120,7 +121,10 @@ class FrontRun {
     return evaluation;
   }
 
+  /// The points of every depth, timed in turns; their detectors' memory is given back.
   void add_points(OpenedModel& opened, const Detector& detector, const ImageSize& size, Precision precision) {
+    std::vector<StageTimer> timers;
+    const std::size_t first = points_.size();
     for (const Evaluation::Layer& layer : evaluate_at(opened, size, precision).layers) {
       if (layer.layer.number == 0) continue;  // no pass can end there
       points_.push_back({.decoder_layers = layer.layer.number,
@@ -133,19 +137,12 @@ class FrontRun {
                                     .height = static_cast<int>(size.height),
                                     .width = static_cast<int>(size.width),
                                     .device = device_.str(),
-                                    .precision = precision};
-      timers_.emplace_back(Detector(detector, options), encoded_, 1, PictureLimits{.max_pixels = settings_.max_pixels});
+                                    .precision = precision,
+                                    .engine = settings_.engine == "auto"};
+      timers.emplace_back(Detector(detector, options), encoded_, 1, PictureLimits{.max_pixels = settings_.max_pixels});
     }
-  }
-
-  void time_points() {
-    run_in_turns(timers_, kWarmUpRuns, settings_.runs, [&](std::int64_t round, std::int64_t rounds) {
-      if (!settings_.quiet)
-        log::progress("timing " + std::to_string(timers_.size()) + " points: round " + std::to_string(round) + " of " +
-                      std::to_string(rounds));
-    });
-    log::end_progress();
-    for (std::size_t i = 0; i < points_.size(); ++i) points_[i].ms = timers_[i].detection().p50;
+    run_in_turns(timers, kWarmUpRuns, settings_.runs, [](std::int64_t, std::int64_t) {});
+    for (std::size_t i = 0; i < timers.size(); ++i) points_[first + i].ms = timers[i].detection().p50;
   }
 
   const Settings& settings_;
@@ -154,7 +151,6 @@ class FrontRun {
   Dataset dataset_;
   EncodedPictures encoded_;
   std::vector<SpeedPoint> points_;
-  std::vector<StageTimer> timers_;  ///< one for each point
   std::size_t pass_ = 0, passes_ = 0;
 };
 

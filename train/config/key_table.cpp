@@ -153,6 +153,10 @@ void add_machine_keys(std::vector<Key>& keys) {
            "float32 always. With fp16 train multiplies the loss by a factor that it finds itself. A run that is "
            "continued keeps the type that it began with")
       .on_resume = kMayChange;
+  s.choice("engine", &Settings::engine, kPredict | kBenchmark, {"auto", "off"},
+           "auto = on the CPU in float32 the model is prepared for it first: its operations joined, its weights in the "
+           "order in which they are read, its memory planned; off = the plain model. The same detections, but for "
+           "rounding");
   s.flag("tf32", &Settings::tf32, kWorkers,
          "on a card, products and convolutions of float32 may round their factors to 10 bits: true, because that takes "
          "half the time and is finer than bf16, with which models train as well; false = float32 to the last bit, to "

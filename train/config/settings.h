@@ -58,6 +58,7 @@ struct Settings {
   std::int64_t batch = 16;
   ImageSize imgsz;  ///< see resolve_image_size
   std::string resample = "pillow";
+  std::string engine = "auto";
   std::int64_t seed = 0;
   std::string project = "runs/train";
   std::string name = "exp";

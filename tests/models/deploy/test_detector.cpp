@@ -262,6 +262,28 @@ TEST_CASE("a detector with other options shares the weights") {
   CHECK_THROWS_WITH(Detector(few, {.decoder_layers = 4}), Contains("3 were loaded"));
 }
 
+TEST_CASE("a detector finds with the engine what it finds with the plain model") {
+  const TemporaryFolder folder;
+  const auto file = save_tiny(folder);
+  const Detector engine(file, {.min_score = 0}), plain(engine, {.min_score = 0, .engine = false});
+  const Picture picture = gradient_picture(50, 40);
+  const auto expected = plain.detect(view(picture)), found = engine.detect(view(picture));
+  REQUIRE(found.size() == expected.size());
+  for (std::size_t i = 0; i < found.size(); ++i) CHECK(found[i].score == Approx(expected[i].score).epsilon(1e-4));
+}
+
+TEST_CASE("a detector in its final form finds the same, and has no other form") {
+  const TemporaryFolder folder;
+  const auto file = save_tiny(folder);
+  const Detector any(file, {.min_score = 0}), final_one(file, {.min_score = 0, .final_form = true});
+  const Picture picture = gradient_picture(50, 40);
+  CHECK(same(final_one.detect(view(picture)), any.detect(view(picture))));
+  CHECK(Detector(final_one, {.min_score = 0, .max_detections = 3}).detect(view(picture)).size() == 3);
+  CHECK_THROWS_WITH(Detector(final_one, {.height = 128}), Contains("final_form") && Contains("64 x 96"));
+  CHECK_THROWS_WITH(Detector(final_one, {.decoder_layers = 1}), Contains("load the file again"));
+  CHECK_THROWS_AS(Detector(final_one, {.engine = false}), rtdetr::ConfigError);
+}
+
 TEST_CASE("fewer layers of shared weights give what a detector loaded with as many gives") {
   const TemporaryFolder folder;
   const auto file = save_tiny(folder);
