@@ -58,8 +58,10 @@ RTDETR_INLINE void tile(const TileArgs& t) {
   for (int r = 0; r < R; ++r)
     for (int n = 0; n < kColumns; n += 16) __builtin_prefetch(t.y + r * t.y_stride + n, 1);
 
-  const float *a = t.a, *b = t.b;
+  const float *a = t.a, *b = t.b, *next = t.next;
   for (std::int64_t chunks = t.k / kChunk; chunks > 0; --chunks, a += R * kChunk, b += kChunk * kColumns) {
+    for (std::int64_t r = 0; r < t.next_rows; ++r) __builtin_prefetch(next + r * t.next_step);
+    next += kChunk;
 #pragma GCC unroll 16
     for (int i = 0; i < kChunk; ++i) step<S, R, N>(sums, a + i, b + i * kColumns);
   }

@@ -26,6 +26,9 @@ struct TileArgs {
   const float* residual = nullptr;
   std::int64_t residual_stride = 0;
   bool relu = false, residual_last = false;
+  /// Rows that will be copied into a row panel soon, fetched meanwhile.
+  const float* next = nullptr;
+  std::int64_t next_step = 0, next_rows = 0;
 };
 
 /// Rows of a finished product: the rest of what a convolution does to them. In place if y == from.

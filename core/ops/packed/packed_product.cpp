@@ -51,11 +51,18 @@ void multiply(const Task& task, const std::vector<Tile>& tiles, std::int64_t pan
     args.residual_last = epilogue.place == ResidualPlace::kAfterActivation;
     args.relu = relu;
   }
+  args.next_step = pixels.step();
+  const std::int64_t block_rows = tiles.back().first + tiles.back().rows - tiles.front().first;
   for (const Tile& tile : tiles) {
     float* to = y.data + tile.first * y.pixel_stride + column;
     const float* residual =
         epilogue.place == ResidualPlace::kNone ? nullptr : y.residual + tile.first * y.residual_stride + column;
     args.a = tile.panel;
+    if (pixels.source(0)) {
+      const Part share = part_of(tile.rows, panel, weights.panels());
+      args.next = pixels.source(tile.first + block_rows + share.begin);
+      args.next_rows = share.end - share.begin;
+    }
     if (direct) {
       args.y = to;
       args.residual = residual;

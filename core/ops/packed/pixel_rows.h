@@ -27,6 +27,11 @@ class PixelGather {
   PixelGather(const PackedKernels& kernels, const PixelRows& rows);
   /// Rows [first, first + rows) into a row panel.
   void gather(std::int64_t first, std::int64_t rows, float* panel) const;
+  /// Where a row lies in the map, and the next ones `step()` floats behind it; nullptr if a row is not one run there.
+  const float* source(std::int64_t row) const {
+    return p_.kernel_h * p_.kernel_w == 1 && p_.map.height == 1 ? p_.map.data + row * step() : nullptr;
+  }
+  std::int64_t step() const { return p_.stride * p_.map.pixel_stride; }
 
  private:
   struct Window {
