@@ -79,8 +79,8 @@ std::int64_t PixelGather::inner_run(const Window& w, std::int64_t first, std::in
   const std::int64_t pixels = p_.map.batch * p_.map.height * p_.map.width,
                      room = (pixels - 1) * p_.map.pixel_stride + p_.channels - (at(w) - p_.map.data) - reach_;
   if (room < 0) return 0;
-  return std::min({rows, (last_column - w.column) / p_.stride + 1, p_.out_width - first % p_.out_width,
-                   room / step() + 1});
+  return std::min(
+      {rows, (last_column - w.column) / p_.stride + 1, p_.out_width - first % p_.out_width, room / step() + 1});
 }
 
 void PixelGather::gather_window(const Window& w, float* row, std::int64_t rows) const {
@@ -100,8 +100,8 @@ void PixelGather::gather(std::int64_t first, std::int64_t rows, float* panel) co
   for (std::int64_t r = 0; r < rows;) {
     const Window window = window_of(first + r);
     if (const std::int64_t run = inner_run(window, first + r, rows - r); run > 0) {
-      kernels_.copy_windows({at(window), step(), pieces_.data(),
-                             static_cast<std::int64_t>(pieces_.size()), panel, rows, r, run});
+      kernels_.copy_windows(
+          {at(window), step(), pieces_.data(), static_cast<std::int64_t>(pieces_.size()), panel, rows, r, run});
       r += run;
     } else {
       gather_window(window, panel + r * kChunk, rows);
