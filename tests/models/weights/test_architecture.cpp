@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
+#include "core/base/text.h"
 #include "core/weights/hugging_face.h"
 #include "models/graph/model.h"
 #include "models/graph/model_files.h"
@@ -220,7 +221,9 @@ TEST_CASE("a config of Hugging Face that no YAML can express is refused by the f
       std::filesystem::copy_file(kMiniatures / "hf_v2_bottleneck" / name, folder / name);
     std::ifstream stream(folder / file);
     nlohmann::json document = nlohmann::json::parse(stream);
-    document[field] = value;
+    nlohmann::json* at = &document;
+    for (const std::string& part : split(field, '.')) at = &(*at)[part];
+    *at = value;
     std::ofstream(folder / file) << document;
     INFO(field);
     CHECK_THROWS_WITH(recognised_file(folder.path()), Contains(file) && Contains(field + " = "));
@@ -239,7 +242,22 @@ TEST_CASE("a config of Hugging Face that no YAML can express is refused by the f
   refuses("config.json", "id2label", {"cat", "dog"});
   refuses("config.json", "batch_norm_eps", 1e-3);
   refuses("config.json", "num_feature_levels", 4);
+  refuses("config.json", "feat_strides", {4, 8, 16});
+  refuses("config.json", "layer_norm_eps", 1e-6);
+  refuses("config.json", "normalize_before", true);
+  refuses("config.json", "with_box_refine", false);
+  for (const std::string name : {"activation_function", "encoder_activation_function", "decoder_activation_function",
+                                 "backbone_config.hidden_act"})
+    refuses("config.json", name, "tanh");
+  refuses("config.json", "decoder_n_levels", 4);
+  refuses("config.json", "backbone_config.num_channels", 1);
+  refuses("config.json", "backbone_config.downsample_in_bottleneck", true);
+  refuses("config.json", "backbone_config.downsample_in_first_stage", true);
   refuses("preprocessor_config.json", "do_normalize", true);
+  refuses("preprocessor_config.json", "do_resize", false);
+  refuses("preprocessor_config.json", "do_rescale", false);
+  refuses("preprocessor_config.json", "do_pad", true);
+  refuses("preprocessor_config.json", "rescale_factor", 1.0);
   refuses("preprocessor_config.json", "resample", 3);
   refuses("preprocessor_config.json", "size", {{"shortest_edge", 800}});
 }
