@@ -87,25 +87,40 @@ std::string report_text(const Settings& settings, const ForeignReport& report) {
 
 std::string next_command(const Settings& settings, const ForeignModel& model) {
   const std::string name = model.report.architecture.spec.name, output = shell_word(settings.output);
-  if (model.loaded.info.fused || find_model_file(name).empty())
-    return "rtdetr predict model=" + output + " source=photos/";
-  return "rtdetr train cfg=finetune model=" + name + " weights=" + output + " data=bccd";
+  if (model.loaded.info.fused) return "rtdetr predict model=" + output + " source=photos/";
+  const std::string yaml = !settings.yaml.empty()          ? shell_word(settings.yaml)
+                           : find_model_file(name).empty() ? output
+                                                           : name;
+  return "rtdetr train cfg=finetune model=" + yaml + " weights=" + output + " data=bccd";
+}
+
+void require_new_files(const Settings& settings) {
+  require_output_file(settings, settings.weights, "file that is converted");
+  if (settings.yaml.empty()) return;
+  require_output_file(settings, "yaml", settings.yaml, settings.weights, "file that is converted");
+  if (!settings.model.empty())
+    require_output_file(settings, "yaml", settings.yaml, find_model_file(settings.model), "model");
 }
 
 void write(const Settings& settings, const ForeignModel& model) {
   const auto verify = [&](const fs::path& unpublished) { load_own_model(unpublished); };
+  const auto synced_or_said = [](const auto& write_file) {
+    try {
+      write_file();
+    } catch (const UnsyncedError& fault) {
+      log::warning(fault.what());
+    }
+  };
   remove_leftover_temporaries_of(settings.output);
-  try {
-    save_model(settings.output, model.loaded.model, model.loaded.info, {}, {.verify = verify});
-  } catch (const UnsyncedError& fault) {
-    log::warning(fault.what());
-  }
+  synced_or_said([&] { save_model(settings.output, model.loaded.model, model.loaded.info, {}, {.verify = verify}); });
+  if (!settings.yaml.empty())
+    synced_or_said([&] { write_text_atomically(settings.yaml, model.loaded.info.model_yaml); });
 }
 
 }  // namespace
 
 ExitCode convert_weights(const Settings& settings) {
-  require_output_file(settings, settings.weights, "file that is converted");
+  require_new_files(settings);
   ForeignModel model = read_any(settings);
   ModelInfo& info = model.loaded.info;
   const ImageSize size = resolve_image_size(settings, ImageSize{info.height, info.width}, model.loaded.model->stride());
@@ -114,6 +129,7 @@ ExitCode convert_weights(const Settings& settings) {
   const auto bytes = static_cast<long long>(fs::file_size(settings.output));
   print_text(settings, report_text(settings, report) + settings.output + ": " + with_thousands(bytes) +
                            " bytes, input " + std::to_string(size.height) + "x" + std::to_string(size.width) +
+                           (settings.yaml.empty() ? "" : "\n" + settings.yaml + ": its YAML") +
                            "\n\nnext: " + next_command(settings, model) + "\n");
   print_json(settings, {{"output", settings.output},
                         {"bytes", bytes},
@@ -121,6 +137,7 @@ ExitCode convert_weights(const Settings& settings) {
                         {"recognised", report.architecture.sentence},
                         {"model", info.model_name},
                         {"yaml", info.model_yaml},
+                        {"yaml_file", settings.yaml},
                         {"assumed", report.architecture.assumed},
                         {"fused", info.fused},
                         {"names", info.names},

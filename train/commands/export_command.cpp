@@ -16,11 +16,13 @@
 #include "models/weights/number_type.h"
 #include "train/commands/commands.h"
 #include "train/commands/exported_file.h"
+#include "train/commands/file_pattern.h"
 #include "train/commands/model_source.h"
 #include "train/commands/onnx_export.h"
 #include "train/commands/output_file.h"
 #include "train/commands/picture_sources.h"
 #include "train/commands/python_export.h"
+#include "train/config/input_files.h"
 #include "train/evaluation/evaluator.h"
 #include "train/process/machine.h"
 #include "train/process/stop_signal.h"
@@ -43,7 +45,9 @@ bool is_data_set(const std::string& verify) {
 
 const char* split_of(const DatasetConfig& config) { return config.find("val") ? "val" : "train"; }
 
-std::vector<fs::path> verification_pictures(const std::string& verify) {
+std::vector<fs::path> verification_pictures(const Settings& settings) {
+  const std::string& verify = settings.verify;
+  if (!has_wildcards(verify)) require_input_file(settings, "verify", verify);
   if (!is_data_set(verify)) return list_pictures(verify);
   const DatasetConfig config = load_dataset_config(verify);
   const Dataset dataset = load_dataset(config, split_of(config));
@@ -61,7 +65,7 @@ std::vector<torch::Tensor> verification_inputs(const Settings& settings, const I
     inputs.push_back(torch::rand({1, 3, size.height, size.width}, generator).to(device));
     return inputs;
   }
-  std::vector<fs::path> pictures = verification_pictures(settings.verify);
+  std::vector<fs::path> pictures = verification_pictures(settings);
   if (pictures.size() > kMostPictures) pictures.resize(kMostPictures);
   PictureWarnings warnings;
   for (const fs::path& file : pictures) {

@@ -6,10 +6,12 @@
 
 namespace rtdetr {
 
-/// Looks whether output= can be a new file, before anything slow: its folder is there, it is none, and not what it is
-/// made from. A file of that name is replaced, at once and whole, at the end.
+/// Looks whether output=, or another key of the kind, can be a new file, before anything slow: its folder is there, it
+/// is none, and not what it is made from. A file of that name is replaced, at once and whole, at the end.
 /// @param source  of what is written; and "model" or whatever messages call it
 /// @throws ConfigError
 void require_output_file(const Settings& settings, const std::string& source, const std::string& called);
+void require_output_file(const Settings& settings, const std::string& key, const std::string& file,
+                         const std::string& source, const std::string& called);
 
 }  // namespace rtdetr

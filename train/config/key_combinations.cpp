@@ -28,9 +28,7 @@ class Combinations {
       problem("schedule=multistep" + s_.origin_of("schedule") + " needs milestones=, e.g. milestones=40,55");
     if (!std::is_sorted(s_.milestones.begin(), s_.milestones.end()))
       problem("milestones" + s_.origin_of("milestones") + " must ascend");
-    if (s_.command == Command::kTrain && !model_is_runs && extension_of(s_.model) == ".safetensors")
-      problem("model=" + s_.model + s_.origin_of("model") + ": train builds its model from a YAML; add weights=" +
-              s_.model + " to start from a checkpoint, or give resume=" + s_.model + " alone to continue its run");
+    if (s_.command == Command::kTrain && !model_is_runs && extension_of(s_.model) == ".safetensors") check_model_file();
   }
 
   void check_files() {
@@ -65,6 +63,15 @@ class Combinations {
   void problem(const std::string& text) { problems.push_back(text); }
   void exclude(const char* a, const char* b, const char* why) {
     if (s_.is_given(a) && s_.is_given(b)) problem(std::string(a) + " and " + b + " exclude each other: " + why);
+  }
+  /// Of which train takes the YAML, if it is said what becomes of the weights.
+  void check_model_file() {
+    const std::string model = "model=" + s_.model + s_.origin_of("model");
+    if (s_.weights.empty())
+      problem(model + ": train builds its model from a YAML; add weights=" + s_.model +
+              " to start from a checkpoint, or give resume=" + s_.model + " alone to continue its run");
+    if (s_.is_given("scale"))
+      problem("scale=" + s_.scale + s_.origin_of("scale") + " is for model YAMLs; " + model + " has its own");
   }
   void check_onnx() {
     if (s_.dtype != "fp32")
@@ -124,7 +131,7 @@ class Combinations {
       if (s_.data.empty() || s_.format.empty())
         problem("convert needs weights=, or data= and format=; e.g. " + info_of(s_.command).example +
                 ", or rtdetr convert data=configs/datasets/bccd.yaml format=yolo output=bccd-yolo");
-      for (const char* key : {"model", "imgsz", "num_queries"})
+      for (const char* key : {"model", "imgsz", "num_queries", "yaml"})
         if (s_.is_given(key)) problem(std::string(key) + "=" + s_.origin_of(key) + " is for weights=");
       return;
     }
@@ -132,6 +139,8 @@ class Combinations {
     exclude("weights", "copy", "there are no pictures to copy");
     if (extension_of(s_.output) != ".safetensors" && !s_.output.empty())
       problem("output=" + s_.output + s_.origin_of("output") + ": a model file ends in .safetensors");
+    if (!s_.yaml.empty() && extension_of(s_.yaml) != ".yaml")
+      problem("yaml=" + s_.yaml + s_.origin_of("yaml") + ": a model YAML ends in .yaml");
   }
 
   const Settings& s_;

@@ -20,7 +20,9 @@ void add_input_keys(std::vector<Key>& keys) {
   Section s(keys, "what to work on");
   s.path("model", &Settings::model, kModelUsers | kConvert, "rtdetr-n.yaml",
          "model YAML, or a file of weights: a checkpoint (.safetensors), or a .pth, .pt or folder of another program; "
-         "train takes a YAML, and so does convert, for weights whose model is not to be recognised")
+         "train takes a YAML, or with weights= a checkpoint, whose YAML it is; convert a YAML, for weights whose model "
+         "is "
+         "not to be recognised")
       .on_resume = kMayChange;
   s.path(
        "data", &Settings::data, kTrain | kVal | kBenchmark | kCheck | kConvert, "bccd",
@@ -67,6 +69,8 @@ void add_output_keys(std::vector<Key>& keys) {
   s.path("output", &Settings::output, kExport | kConvert | kCheck | kBenchmark, "model.safetensors",
          "file that is written; convert: new folder, or with weights= a model file; check: picture of labels (.jpg, "
          ".png); benchmark: picture of the speeds, or of the front");
+  s.path("yaml", &Settings::yaml, kConvert, "model.yaml",
+         "with weights=: the model's YAML is written into this file, too, for train and to be changed");
   s.choice(
       "outputs", &Settings::outputs, kExport, words_of(kOnnxOutputsWords),
       "format=onnx: labels, boxes and scores as the official export; logits and pred_boxes; or Ultralytics' output0");
@@ -78,9 +82,10 @@ void add_output_keys(std::vector<Key>& keys) {
         "of the weights, written into the file; by default what the model's file says");
   s.flag("copy", &Settings::copy, kConvert,
          "copy the pictures, so that the new folder stands alone; otherwise they are links to the originals");
-  s.path("verify", &Settings::verify, kExport, "photos/",
-         "format=safetensors, onnx: folder of pictures or data set YAML to compare the exported model on; by default a "
-         "seeded input. Of a half type a data set tells the AP that it costs");
+  s.path(
+      "verify", &Settings::verify, kExport, "photos/",
+      "format=safetensors, onnx: folder of pictures, data set YAML or the name of one that comes along, to compare the "
+      "exported model on; by default a seeded input. Of a half type a data set tells the AP that it costs");
   s.path("project", &Settings::project, kFolderMakers, "runs/train", "folder of run folders").on_resume = kMayChange;
   s.add("name", &Settings::name, kFolderMakers, "", "exp", "name of the run folder; taken names become exp-2, exp-3 …")
       .on_resume = kMayChange;

@@ -155,6 +155,7 @@ struct Settings {
   /// export: number type of the weights in the file; what its licence is called, empty = what the model's file says
   std::string dtype = "fp32", license;
   bool copy = false;  ///< convert: copies of the pictures instead of links
+  std::string yaml;   ///< convert: file of the model's YAML, which is written beside weights
   std::string output;
   std::string verify;                        ///< export: folder of pictures or data set YAML to compare on
   std::int64_t runs = 20;                    ///< benchmark: timed repetitions

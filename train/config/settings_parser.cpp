@@ -59,7 +59,7 @@ class Parser {
       if (pair.key == "cfg") read_recipe(expand_home(pair.value));
     for (const KeyValue& pair : pairs) apply(pair.key, pair.value, "argument '" + pair.argument + "'", "command line");
     take_from_run();
-    settle_data_name();
+    for (std::string* data : {&settings_.data, &settings_.verify}) settle_data_name(*data);
     groups_.settle(settings_);
     check_required();
     for (std::string& wrong : wrong_combinations(settings_, model_is_runs_)) problems_.push_back(std::move(wrong));
@@ -80,7 +80,7 @@ class Parser {
   void read_recipe_entry(const YamlDocument& recipe, const std::string& name, const YamlNode& node, int line);
   void take_told(const ToldRun& run, const char* map, const std::string& origin);
   void take_from_run();
-  void settle_data_name();
+  static void settle_data_name(std::string& data);
   void check_required();
 
   Settings settings_;
@@ -212,10 +212,10 @@ void Parser::read_recipe_entry(const YamlDocument& recipe, const std::string& na
 }
 
 /// data=bccd is the data set of that name that comes along.
-void Parser::settle_data_name() {
-  if (settings_.data.empty() || fs::exists(settings_.data)) return;
-  const fs::path found = find_shipped_file("datasets", settings_.data);
-  if (!found.empty()) settings_.data = found.string();
+void Parser::settle_data_name(std::string& data) {
+  if (data.empty() || fs::exists(data)) return;
+  const fs::path found = find_shipped_file("datasets", data);
+  if (!found.empty()) data = found.string();
 }
 
 /// @param origin  what messages call it

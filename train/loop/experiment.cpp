@@ -41,7 +41,8 @@ void read_data(Experiment& experiment) {
   }
 }
 
-/// model= is a YAML; of a run that is continued where there is none, its checkpoint (Parser::take_from_run).
+/// model= is a YAML, or a model file that has one: who gives it says weights=, too, or continues a run whose checkpoint
+/// it is (Parser::take_from_run).
 ModelSpec spec_to_train(const Settings& settings) {
   const std::string& file = settings.model;
   if (std::filesystem::path(file).extension() != ".safetensors") return load_model_spec(file, settings.scale);

@@ -160,6 +160,9 @@ TEST_CASE("a mistake on the command line is answered with the argument and what 
       {"train model=m data=d resume=r weights=w", {"resume and weights exclude each other"}},
       {"train model=m data=d resume=r backbone_weights=w", {"resume and backbone_weights exclude each other"}},
       {"train model=b.safetensors data=d", {"builds its model from a YAML; add weights=b.safetensors"}},
+      {"train model=b.safetensors weights=w data=d scale=l", {"scale=l (command line) is for model YAMLs"}},
+      {"convert weights=w output=o.safetensors yaml=o.txt", {"yaml=o.txt", "a model YAML ends in .yaml"}},
+      {"convert data=d format=yolo output=o yaml=o.yaml", {"yaml= (command line) is for weights="}},
       {"train model=m data=d quiet=true verbose=true", {"quiet and verbose exclude each other"}},
       {"train model=m data=d device=0,1 nproc=3",
        {"device=0,1 (command line) has one process for each GPU, 2, but nproc=3 (command line); leave nproc away"}},
@@ -216,7 +219,10 @@ TEST_CASE("recipes and data sets that come along are found by their names") {
   CHECK(s.model == (std::filesystem::path(RTDETR_SOURCE_DIR) / "configs/models/rtdetr-n.yaml").string());
   CHECK(s.epochs == 150);
   CHECK_THAT(s.origin_of("epochs"), Contains("small-data.yaml:"));
-  CHECK(s.data == (std::filesystem::path(RTDETR_SOURCE_DIR) / "configs/datasets/bccd.yaml").string());
+  const std::string bccd = (std::filesystem::path(RTDETR_SOURCE_DIR) / "configs/datasets/bccd.yaml").string();
+  CHECK(s.data == bccd);
+  CHECK(parse("export model=m format=onnx output=m.onnx verify=bccd").verify == bccd);
+  CHECK(parse("export model=m format=onnx output=m.onnx verify=photos").verify == "photos");
   CHECK(parse("check data=bccd.yaml").data == s.data);
   CHECK(parse("check data=nowhere").data == "nowhere");
   const TemporaryFile own("mine.yaml", "epochs: 7\n");

@@ -117,6 +117,39 @@ TEST_CASE("what is said beside the file wins over it") {
   CHECK(again["imgsz"] == json{64, 96});
 }
 
+TEST_CASE("a model that no YAML comes along for is trained by its own YAML, from a file or from within the weights") {
+  const TemporaryFolder folder;
+  const std::string weights = folder / "model.safetensors", yaml = folder / "model.yaml";
+  const std::string official = (kInterop / "official_v2_bottleneck.pth").string();
+  const auto next_of = [](const ProgramResult& result) {
+    CHECK(result.code == 0);
+    return result.out.substr(result.out.find("next: "));
+  };
+  CHECK_THAT(next_of(convert(official, weights)), Contains("model=" + weights + " weights=" + weights));
+  const ProgramResult converted = convert(official, weights, {"yaml=" + yaml});
+  CHECK_THAT(next_of(converted), Contains("model=" + yaml + " weights=" + weights));
+  CHECK_THAT(converted.out, Contains(yaml + ": its YAML"));
+
+  fs::copy_file(sample_picture(), folder / "p.jpg");
+  write_text_atomically(folder / "p.txt", "0 0.5 0.5 0.5 0.5\n");
+  write_text_atomically(folder / "d.yaml", "train: .\nval: .\nnames: ['0', '1', '2', '3']\n");
+  const auto trained = [&](const std::string& model, const std::string& name) {
+    return run_program({"train", "model=" + model, "weights=" + weights, "data=" + (folder / "d.yaml").string(),
+                        "imgsz=64", "epochs=1", "batch=1", "workers=0", "threads=1", "plots=false", "seed=1",
+                        "project=" + (folder / "runs").string(), "name=" + name});
+  };
+  for (const std::string& model : {yaml, weights}) {
+    const ProgramResult result = trained(model, fs::path(model).extension().string().substr(1));
+    INFO(model << "\n" << result.err);
+    REQUIRE(result.code == 0);
+    CHECK_THAT(result.err, Contains("357 of the model's 357 entries taken over"));
+  }
+  fs::remove(weights);
+  const ProgramResult resumed = run_program({"train", "resume=" + (folder / "runs/safetensors").string(), "epochs=2"});
+  INFO(resumed.err);
+  CHECK(resumed.code == 0);
+}
+
 TEST_CASE("mistakes in the command are told before anything is read") {
   const TemporaryFolder folder;
   const std::string output = folder / "model.safetensors";
@@ -136,6 +169,7 @@ TEST_CASE("mistakes in the command are told before anything is read") {
   says({weights, "output=" + folder.path().string() + "/x.pth"}, "a model file ends in .safetensors");
   says({weights, "output=" + output, "imgsz=100"}, "multiples of this model's stride");
   says({weights, "output=" + folder.path().string() + "/none/x.safetensors"}, "there is no folder");
+  says({weights, "output=" + output, "yaml=" + folder.path().string() + "/none/x.yaml"}, "there is no folder");
   says({"weights=" + kUltralytics + "x", "output=" + output}, "no such file");
   says({"data=bccd", "format=yolo", "num_queries=3", "output=" + output},
        "num_queries= (command line) is for weights=");
