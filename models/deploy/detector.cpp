@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include <array>
 #include <mutex>
 #include <set>
 #include <utility>
@@ -40,10 +41,12 @@ class ToldOnce {
   std::set<std::string> told_;
 };
 
-/// The order in which the plain model's weights lie is set once, for all who share them.
+/// The plain model's weights, for all who share them.
 struct PlainForm {
-  std::mutex mutex;  ///< of who reads the weights to prepare something
-  bool is_set = false;
+  std::mutex mutex;                                     ///< of who reads them to prepare something
+  bool is_there = true;                                 ///< not given back
+  bool is_set = false;                                  ///< the order in which they lie
+  std::set<std::array<std::int64_t, 3>> unknown_forms;  ///< height, width and depth that no engine could be made for
 };
 
 /// What copies share, and no call changes.
@@ -54,7 +57,7 @@ struct Detector::State {
   ModelInfo info;
   ImageSize size;                           ///< of the input
   std::shared_ptr<const CpuEngine> engine;  ///< nullptr: the plain model runs
-  bool has_weights = true;                  ///< the plain model's
+  bool is_beginning = false;                ///< of a model just opened: nobody shares its weights yet
   std::shared_ptr<PlainForm> plain = std::make_shared<PlainForm>();
   std::shared_ptr<ShortWaits> waits = ShortWaits::shared();  ///< may be nullptr
   std::shared_ptr<ToldOnce> told = std::make_shared<ToldOnce>();
@@ -150,19 +153,25 @@ ModelOutput Detector::State::run(const torch::Tensor& batch) const {
 /// Prepares the engine, or takes over that of `other`, and the plain model's weights where it runs.
 void Detector::State::prepare(const State& other) {
   const std::lock_guard lock(plain->mutex);
-  const bool wanted = suits_engine(options, device);
+  const std::array<std::int64_t, 3> form{size.height, size.width, options.decoder_layers};
+  const bool wanted = suits_engine(options, device) && !plain->unknown_forms.contains(form);
   const bool same =
       other.engine && other.engine->size() == size && other.engine->decoder_layers() == options.decoder_layers;
-  if (!(wanted && same) && !has_weights)
+  if (!(wanted && same) && !plain->is_there)
     throw ConfigError("DetectorOptions.final_form: the detector was prepared for " + std::to_string(other.size.height) +
                       " x " + std::to_string(other.size.width) +
                       " pixels, its depth and float32 on the CPU alone; load the file again for another form");
   if (wanted && same) return;  // state was copied with it
   engine = nullptr;
   if (wanted) {
+    const bool taken = options.final_form && other.is_beginning;
+    plain->is_there = !taken;  // whatever happens while they are packed
     engine = CpuEngine::prepare(*model, size, options.decoder_layers,
-                                options.final_form ? CpuEngine::Weights::kTaken : CpuEngine::Weights::kKept);
-    has_weights = !(engine && options.final_form);
+                                taken ? CpuEngine::Weights::kTaken : CpuEngine::Weights::kKept);
+    if (!engine) {
+      plain->is_there = true;
+      plain->unknown_forms.insert(form);
+    }
   }
   if (!engine && !std::exchange(plain->is_set, true)) to_channels_last(*model);
 }
@@ -176,6 +185,7 @@ Detector::Detector(LoadedModel loaded, const DetectorOptions& options) {
   check_options(options);
   loaded.model->fuse();
   auto all = std::make_shared<State>();
+  all->is_beginning = true;
   all->device = open_device(choice_of(options)).device;
   loaded.model->to(all->device);
   all->model = loaded.model;
@@ -200,6 +210,7 @@ Detector::Detector(const Detector& other, const DetectorOptions& options) {
   if (options.decoder_layers > layers)
     throw ConfigError("DetectorOptions.decoder_layers = " + std::to_string(options.decoder_layers) + ": " +
                       std::to_string(layers) + " were loaded");
+  s.is_beginning = false;
   s.prepare(*other.state_);
   state_ = std::move(state);
 }

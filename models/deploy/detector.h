@@ -50,8 +50,8 @@ struct DetectorOptions {
   /// On the CPU in float32, run the model prepared for it (docs/explanation/cpu_engine.md): the same detections, but
   /// for rounding, in less time. False: the plain model.
   bool engine = true;
-  /// Give back the memory of the weights that the engine has made its own form of. This detector and its copies then
-  /// compute at one size, depth and precision for good.
+  /// When a model is opened: give back the memory of the weights that the engine has made its own form of. The detector
+  /// and its copies then compute at one size, depth and precision for good. Without effect on a copy.
   bool final_form = false;
   std::int64_t max_pixels = 64'000'000;  ///< largest picture that detect_file decodes: 4.2 bytes of memory a pixel
 };
@@ -78,11 +78,12 @@ class Detector {
   /// all
   ///                        options are named that are out of range
   explicit Detector(const std::filesystem::path& model_file, const DetectorOptions& options = {});
-  /// A model that is open already; it is fused if it was not. @throws as above
+  /// A model that is open already; it is fused if it was not, and empty after final_form. @throws as above
   explicit Detector(LoadedModel loaded, const DetectorOptions& options = {});
-  /// The same weights, not loaded again, with other options. @throws as above, and if `other` runs fewer decoder layers
-  ///                                                                or on another device: the weights lie there; or has
-  ///                                                                final_form, and another form is asked for
+  /// The same weights, not loaded again, with other options. Of another size, depth or precision the engine prepares
+  /// its own form of them, which takes time and memory as loading does.
+  /// @throws as above, and if `other` runs fewer decoder layers or on another device: the weights lie there; or has
+  ///         final_form, and another form is asked for
   Detector(const Detector& other, const DetectorOptions& options);
   Detector(const Detector&);  ///< the same weights and options
   Detector& operator=(const Detector&);
@@ -92,7 +93,7 @@ class Detector {
 
   /// Best first. @throws rtdetr::Error  for a picture without data or of no size, or whose rows overlap
   std::vector<Detection> detect(const RgbView& picture) const;
-  /// One batch, one pass; an entry per picture.
+  /// An entry per picture. One pass, but for the engine, which takes one picture after the other.
   std::vector<std::vector<Detection>> detect(std::span<const RgbView> pictures, DetectionTimes* times = nullptr) const;
   /// Reads a JPEG or PNG file.
   std::vector<Detection> detect_file(const std::filesystem::path& picture) const;

@@ -1,6 +1,7 @@
 #include "models/weights/foreign_weights.h"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include <torch/torch.h>
@@ -30,8 +31,19 @@ void refuse_other_decoder(const WeightsFile& file, const std::set<std::string>& 
   if (!other.empty() && std::ranges::none_of(keys, refines)) throw CheckpointError(origin + ": " + other);
 }
 
-void refuse_fused(const ShapeMap& shapes, const std::string& origin) {
-  if (!is_fused(shapes)) return;
+/// Where the model has a norm, the file has its convolution's bias: one is enough, for its own values would stay.
+bool lacks_norms(const ShapeMap& shapes, const std::set<std::string>& keys) {
+  constexpr std::string_view kNorms[] = {".bn.running_var", ".norm.running_var"};
+  const auto folded = [&](const std::string& key, std::string_view norm) {
+    return key.ends_with(norm) && !shapes.contains(key) &&
+           shapes.contains(key.substr(0, key.size() - norm.size()) + ".conv.bias");
+  };
+  return std::ranges::any_of(keys,
+                             [&](const std::string& key) { return folded(key, kNorms[0]) || folded(key, kNorms[1]); });
+}
+
+void refuse_fused(const ShapeMap& shapes, const std::set<std::string>& keys, const std::string& origin) {
+  if (!lacks_norms(shapes, keys)) return;
   throw CheckpointError(origin +
                         ": a fused model: its normalisation is folded into its convolutions, which is not undone, so "
                         "a training cannot begin with it; take the file before fusing");
@@ -100,9 +112,12 @@ ForeignWeights find_weights(const WeightsFile& file, const std::set<std::string>
   const WeightReading reading = best_reading(file, detector_ways(origin), is_wanted);
   refuse_other_decoder(file, keys, origin);
   const ShapeMap shapes = shapes_of(reading, origin);
-  refuse_fused(shapes, origin);
+  refuse_fused(shapes, keys, origin);
   ForeignWeights weights = read_weights(file, reading, keys, origin);
-  if (!weights.layout.empty()) add_identity_shortcut(weights.tensors, keys);
+  if (!weights.layout.empty() && add_identity_shortcut(weights.tensors, keys) > 0) {
+    const std::vector<std::string> its_own = add_counters(weights.tensors, keys);
+    weights.counters.insert(weights.counters.end(), its_own.begin(), its_own.end());
+  }
   name_classes(weights, file, reading, shapes);
   return weights;
 }

@@ -14,7 +14,6 @@
 #include "core/io/file.h"
 #include "core/ops/compute_threads.h"
 #include "data/dataset/subset.h"
-#include "models/layers/module_tree.h"
 #include "train/commands/model_source.h"
 #include "train/commands/stage_timer.h"
 #include "train/evaluation/evaluator.h"
@@ -79,8 +78,7 @@ class FrontRun {
       with_queries.num_queries = count;
       OpenedModel opened = open_model(with_queries);
       const Detector detector(LoadedModel{opened.model, opened.info, {}},
-                              {.device = device_.str(), .engine = settings_.engine == "auto"});
-      to_channels_last(*opened.model);
+                              {.device = device_.str(), .engine = false});  // those of the points have engines
       for (const ImageSize& size : sizes)
         for (const Precision precision : precisions_) add_points(opened, detector, size, precision);
     }

@@ -13,10 +13,12 @@
 
 namespace rtdetr {
 
-/// Arenas wait here for the next call: as many as there were calls at once.
+constexpr std::size_t kMostIdle = 64;
+
+/// Arenas wait here for the next call: as many as there were calls at once, of each number of threads.
 struct CpuEngine::State {
   ImageSize size;
-  std::int64_t decoder_layers;
+  std::int64_t channels, decoder_layers;
   EngineProgram program;
   std::mutex mutex;
   std::vector<std::unique_ptr<EngineArena>> idle;
@@ -32,13 +34,12 @@ struct CpuEngine::State {
         idle.pop_back();
         return taken;
       }
-      idle.clear();  // of another number of threads
     }
     return std::make_unique<EngineArena>(program, threads);
   }
   void give_back(std::unique_ptr<EngineArena> arena) {
     const std::lock_guard lock(mutex);
-    idle.push_back(std::move(arena));
+    if (idle.size() < kMostIdle) idle.push_back(std::move(arena));
   }
 };
 
@@ -70,7 +71,7 @@ std::shared_ptr<const CpuEngine> CpuEngine::prepare(DetectionModelImpl& model, c
   try {
     EngineGraph graph = make_engine_graph(model, size, decoder_layers);
     fuse_operations(graph);
-    state.reset(new State{size, decoder_layers, EngineProgram(graph), {}, {}});
+    state.reset(new State{size, model.spec().channels, decoder_layers, EngineProgram(graph), {}, {}});
   } catch (const ModelError& error) {
     log::info("the model runs without the CPU engine: " + std::string(error.what()));
   } catch (const UnknownOperation& error) {
@@ -87,9 +88,10 @@ std::shared_ptr<const CpuEngine> CpuEngine::prepare(DetectionModelImpl& model, c
 ModelOutput CpuEngine::run(const torch::Tensor& images, std::vector<StepTime>* times) const {
   State& state = *state_;
   const EngineProgram& program = state.program;
-  RTDETR_CHECK(images.dim() == 4 && images.size(2) == state.size.height && images.size(3) == state.size.width &&
+  RTDETR_CHECK(images.dim() == 4 && images.size(0) > 0 && images.size(1) == state.channels &&
+                   images.size(2) == state.size.height && images.size(3) == state.size.width &&
                    images.scalar_type() == torch::kFloat && images.is_cpu(),
-               "the engine was prepared for pictures of another size or type");
+               "the engine was prepared for pictures of another size, type or number of channels");
   const Tensor pictures = images.contiguous(torch::MemoryFormat::ChannelsLast);
   std::unique_ptr<EngineArena> arena = state.take();
   std::vector<Tensor> logits, boxes, tokens;

@@ -130,6 +130,8 @@ void fold_masks(EngineGraph& graph) {
     if (mul.op != "Mul" || !graph.is_constant(mul.inputs[1])) continue;
     const auto &tokens = graph.value(mul.inputs[0]).shape, &mask = graph.value(mul.inputs[1]).shape;
     if (tokens.size() != 3 || mask != std::vector<std::int64_t>{1, tokens[1], 1}) continue;
+    const torch::Tensor& factors = graph.value(mul.inputs[1]).constant;
+    if (!(factors == 0).logical_or(factors == 1).all().item<bool>()) continue;
     node.inputs.front() = mul.inputs[0];
     node.inputs.push_back(mul.inputs[1]);
   }

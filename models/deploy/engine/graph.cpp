@@ -94,6 +94,7 @@ void EngineGraph::drop_idle_nodes() {
     for (const int input : node.inputs) {
       if (input >= 0) --count[static_cast<std::size_t>(input)];
     }
+    if (node.residual >= 0) --count[static_cast<std::size_t>(node.residual)];
   }
   std::ranges::reverse(kept);
   nodes = std::move(kept);

@@ -259,6 +259,7 @@ void LayoutPlanner::add(const EngineNode& node) {
 
 /// A map is one, too, if its channels are the innermost axis and its rows of pixels follow each other.
 bool EngineView::is_rows() const {
+  if (rank() == 0) return false;
   if (rank() == 4 && stride(1) == 1 && size(1) > 0)
     return (size(2) == 1 || stride(2) == size(3) * stride(3)) &&
            (size(0) == 1 || stride(0) == size(2) * size(3) * stride(3));

@@ -25,6 +25,11 @@ struct EngineView {
   }
   /// As a table of rows: the last axis of tokens, the channels of a map's pixels.
   bool is_rows() const;
+  /// Rows of as many elements, in the same order of axes.
+  bool has_rows_like(const EngineView& other) const {
+    return is_rows() && other.is_rows() && row_length() == other.row_length() && is_pixels() == other.is_pixels();
+  }
+  bool is_pixels() const { return rank() == 4 && stride(1) == 1; }  ///< a map whose channels lie together
   std::int64_t rows() const;
   std::int64_t row_length() const;
   std::int64_t row_stride() const;

@@ -138,7 +138,7 @@ EngineStepPtr make_map_step(EngineOperation& operation) {
   const std::string& op = operation.node.op;
   if (op != "MaxPool" && op != "AveragePool" && op != "Resize" && op != "Copy") return nullptr;
   const EngineView &in = operation.inputs.front(), &out = operation.outputs.front();
-  if (!in.is_rows() || !out.is_rows() || in.row_length() != out.row_length()) return nullptr;
+  if (!in.has_rows_like(out)) return nullptr;
   if (op == "Copy")
     return in.shape.size() == out.shape.size() && (in.rank() == 4) == (out.rank() == 4)
                ? std::make_unique<CopyStep>(std::move(operation))

@@ -138,10 +138,12 @@ EngineStepPtr make_linear(EngineOperation& operation, const std::vector<EngineBu
   return std::make_unique<LinearStep>(without_weights(operation), std::move(linear), std::move(masked));
 }
 
-/// Rows that the packed kernels can read and write.
+/// Rows that the packed kernels can read and write; a convolution's are pixels.
 bool has_rows(const EngineOperation& operation) {
-  return operation.inputs.front().is_rows() && operation.outputs.front().is_rows() &&
-         (operation.residual.buffer < 0 || operation.residual.is_rows());
+  const EngineView &in = operation.inputs.front(), &out = operation.outputs.front();
+  const bool conv = operation.node.op == "Conv";
+  return in.is_rows() && out.is_rows() && in.is_pixels() == conv && out.is_pixels() == conv &&
+         (operation.residual.buffer < 0 || operation.residual.has_rows_like(out));
 }
 
 /// The same padding on all sides, one stride.

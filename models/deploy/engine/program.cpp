@@ -4,6 +4,7 @@
 #include <limits>
 #include <new>
 #include <numeric>
+#include <span>
 
 #include <torch/torch.h>
 
@@ -53,6 +54,9 @@ std::int64_t lowest_gap(std::vector<std::pair<std::int64_t, std::int64_t>> taken
   return offset;
 }
 
+/// A product's inputs but for the first, which is its data.
+std::span<const EngineView> weights_of(const EngineOperation& product) { return std::span(product.inputs).subspan(1); }
+
 }  // namespace
 
 EngineProgram::EngineProgram(const EngineGraph& graph) {
@@ -71,9 +75,11 @@ EngineProgram::EngineProgram(const EngineGraph& graph) {
 void EngineProgram::pack() {
   std::vector<int> readers(buffers_.size(), 0);  // among what is not packed yet
   for (const auto& [step, operation] : unpacked_) {
-    for (const EngineView& view : operation.inputs) ++readers[static_cast<std::size_t>(view.buffer)];
+    for (const EngineView& view : weights_of(operation)) ++readers[static_cast<std::size_t>(view.buffer)];
   }
-  std::vector<bool> kept(buffers_.size(), false);
+  std::vector<bool> kept(buffers_.size(), false);  // what a step reads in its run
+  for (const auto& [step, operation] : unpacked_)
+    kept[static_cast<std::size_t>(operation.inputs.front().buffer)] = true;
   for (const EngineStepPtr& step : steps_) {
     for (std::size_t k = 0; step && k < step->operation().inputs.size(); ++k) {
       if (const int buffer = step->operation().inputs[k].buffer; buffer >= 0)
@@ -81,9 +87,9 @@ void EngineProgram::pack() {
     }
   }
   for (auto& [step, operation] : unpacked_) {
-    const std::vector<EngineView> read = operation.inputs;
+    const std::vector<EngineView> packed(operation.inputs.begin() + 1, operation.inputs.end());
     steps_[step] = make_product_step(operation, buffers_);
-    for (const EngineView& view : read) {
+    for (const EngineView& view : packed) {
       const auto b = static_cast<std::size_t>(view.buffer);
       if (--readers[b] == 0 && !kept[b]) buffers_[b].constant = Tensor();
     }

@@ -53,9 +53,7 @@ bool takes_rows(const EngineOperation& operation) {
          operation.outputs.front().is_rows();
 }
 
-bool same_order(const EngineView& a, const EngineView& b) {
-  return a.shape == b.shape && a.row_length() == b.row_length();
-}
+bool same_order(const EngineView& a, const EngineView& b) { return a.shape == b.shape && a.has_rows_like(b); }
 
 }  // namespace
 

@@ -5,6 +5,7 @@
 
 #include "core/base/error.h"
 #include "core/io/file.h"
+#include "core/tensor/tensor_file.h"
 #include "models/graph/model_files.h"
 #include "models/layers/module_tree.h"
 #include "models/weights/pretrained.h"
@@ -73,6 +74,26 @@ TEST_CASE("official, Ultralytics and Hugging Face files give a model every tenso
     }
     CHECK(compared > 100);
   }
+}
+
+TEST_CASE("a file in which one norm is folded away is refused: the model's own would stay as it began") {
+  const TemporaryFolder folder;
+  TensorMap tensors;
+  std::set<std::string> keys;
+  std::string unit;
+  for (const auto& [key, value] : named_state(*tiny_model())) {
+    constexpr std::string_view kEnd = "bn.running_var";
+    tensors.emplace(key, value);
+    keys.insert(key);
+    if (unit.empty() && key.ends_with(kEnd)) unit = key.substr(0, key.size() - kEnd.size());
+  }
+  REQUIRE_FALSE(unit.empty());
+  tensors[unit + "conv.bias"] = tensors.at(unit + "bn.bias");
+  for (const char* part : {"weight", "bias", "running_mean", "running_var", "num_batches_tracked"})
+    tensors.erase(unit + "bn." + part);
+  const std::filesystem::path file = folder / "folded.safetensors";
+  save_tensors(file, tensors, {});
+  CHECK_THROWS_WITH(find_weights(*open_weights(file), keys, "folded.safetensors"), Catch::Contains("a fused model"));
 }
 
 TEST_CASE("of a training checkpoint the averaged weights are taken, and it is said") {
