@@ -8,7 +8,7 @@ namespace rtdetr {
 namespace {
 
 /// Of transformed input that is worked on at a time.
-constexpr std::int64_t kTransformedFloats = 128 << 10;
+constexpr std::int64_t kTransformedFloats = 32 << 10;
 
 /// G g Gᵀ of one filter, in float64.
 void transform_filter(const double (*g)[3], int size, const float* filter, double* u) {
@@ -64,9 +64,10 @@ WinogradConv::WinogradConv(const PackedKernels& kernels, std::int64_t in, std::i
 
 std::size_t WinogradConv::bytes() const { return weights_.size() * weights_[0].bytes(); }
 
+/// Whole row panels, and enough tiles for reading all weights to be worth while.
 std::int64_t WinogradConv::block_tiles() const {
-  const std::int64_t rows = kernels_->rows;
-  return std::max(rows, kTransformedFloats / (numbers() * line_floats(in_)) / rows * rows);
+  const std::int64_t rows = kernels_->rows, least = (kMaxRows + rows - 1) / rows * rows;
+  return std::max(least, kTransformedFloats / (numbers() * line_floats(in_)) / rows * rows);
 }
 
 std::int64_t WinogradConv::part_floats() const {
@@ -88,16 +89,19 @@ void WinogradConv::run(const PackedInput& x, const Epilogue& epilogue, const Pac
 }
 
 void WinogradConv::run_part(const Map& map, const Part& tiles, const Part& panels, float* workspace) const {
-  const std::int64_t blocks = (tiles.end - tiles.begin + block_tiles() - 1) / block_tiles();
+  const std::int64_t count = tiles.end - tiles.begin, blocks = (count + block_tiles() - 1) / block_tiles();
+  const auto block = [&](std::int64_t b) {
+    const Part part = part_of(count, b, blocks);
+    return Part{tiles.begin + part.begin, tiles.begin + part.end};
+  };
   float *v = workspace, *sums = workspace + block_tiles() * numbers() * line_floats(in_);
   for (std::int64_t b = 0; b < blocks; ++b) {
-    Part block = part_of(tiles.end - tiles.begin, b, blocks);
-    block.begin += tiles.begin;
-    block.end += tiles.begin;
-    transform_block(map, block, v);
+    transform_block(map, block(b), v);
     for (std::int64_t p = panels.begin; p < panels.end; ++p) {
-      multiply_block(block, p, v, sums);
-      finish_block(map, block, p, sums);
+      const Part next = b + 1 < blocks ? block(b + 1) : Part{0, 0};
+      const Part share = part_of(next.end - next.begin, p - panels.begin, panels.end - panels.begin);
+      multiply_block(map, block(b), p, {next.begin + share.begin, next.begin + share.end}, v, sums);
+      finish_block(map, block(b), p, sums);
     }
   }
 }
@@ -127,19 +131,32 @@ void WinogradConv::transform_block(const Map& map, const Part& tiles, float* v) 
   }
 }
 
-/// sums: [tile][number][columns of a panel].
-void WinogradConv::multiply_block(const Part& tiles, std::int64_t panel, const float* v, float* sums) const {
+/// sums: [tile][number][columns of a panel]. Meanwhile what is new in the windows of the tiles `next` is fetched.
+void WinogradConv::multiply_block(const Map& map, const Part& tiles, std::int64_t panel, const Part& next,
+                                  const float* v, float* sums) const {
   const std::int64_t count = tiles.end - tiles.begin, depth = line_floats(in_), width = weights_[0].width(),
                      vectors = weights_[0].vectors(panel);
   const Panels panels{count, (count + kernels_->rows - 1) / kernels_->rows};
-  for (std::int64_t i = 0; i < numbers(); ++i) {
-    for (std::int64_t p = 0; p < panels.count; ++p) {
-      const std::int64_t rows = panels.rows(p);
-      const float* a = v + panels.first(p) * numbers() * depth + i * rows * depth;
-      kernels_->tile[rows - 1][vectors - 1]({a, weights_[static_cast<std::size_t>(i)].panel(panel), in_, nullptr,
-                                             sums + (panels.first(p) * numbers() + i) * width, numbers() * width});
-    }
+  const std::int64_t calls = numbers() * panels.count, lines = (next.end - next.begin) * outputs_;
+  TileArgs args{nullptr, nullptr, in_, nullptr, nullptr, numbers() * width};
+  args.next_step = map.x.pixel_stride;
+  for (std::int64_t call = 0; call < calls; ++call) {
+    const std::int64_t i = call / panels.count, p = call % panels.count, rows = panels.rows(p);
+    args.a = v + panels.first(p) * numbers() * depth + i * rows * depth;
+    args.b = weights_[static_cast<std::size_t>(i)].panel(panel);
+    args.y = sums + (panels.first(p) * numbers() + i) * width;
+    const Part share = part_of(lines, call, calls);
+    args.next_rows = (share.end - share.begin) * outputs_;
+    if (args.next_rows > 0) args.next = fresh_pixels(map, next.begin + share.begin / outputs_, share.begin % outputs_);
+    kernels_->tile[rows - 1][vectors - 1](args);
   }
+}
+
+/// The pixels that a tile does not share with those above and before it: the first of line `line`.
+const float* WinogradConv::fresh_pixels(const Map& map, std::int64_t tile, std::int64_t line) const {
+  const std::int64_t row = std::min(map.row(tile) - padding_ + 2 + line, map.x.height - 1);
+  const std::int64_t column = std::min(map.column(tile) - padding_ + 2, map.x.width - 1);
+  return map.x.data + ((map.image(tile) * map.x.height + row) * map.x.width + column) * map.x.pixel_stride;
 }
 
 void WinogradConv::finish_block(const Map& map, const Part& tiles, std::int64_t panel, const float* sums) const {
