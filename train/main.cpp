@@ -11,7 +11,6 @@
 #include "train/process/failure.h"
 #include "train/process/job.h"
 #include "train/process/machine.h"
-#include "train/process/short_spins.h"
 #include "train/process/standard_streams.h"
 #include "train/report/output.h"
 
@@ -65,24 +64,15 @@ int fail(const rtdetr::Error& error, bool json) {
   return static_cast<int>(error.code());
 }
 
-/// Commands that run a model long enough for the start to be done twice.
-bool uses_many_threads(const rtdetr::Settings& settings) {
-  const bool works = settings.command == Command::kTrain || settings.command == Command::kVal ||
-                     settings.command == Command::kPredict || settings.command == Command::kBenchmark;
-  const bool one = settings.threads == 1 || settings.thread_counts == std::vector<std::int64_t>{1};
-  return works && !one;
-}
-
 }  // namespace
 
-/// The only place that catches everything.
+/// The program behind train/front.cpp. The only place that catches everything.
 int main(int argc, char** argv) {
   rtdetr::open_closed_streams();
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   try {
     const rtdetr::Settings settings = rtdetr::parse_command_line(arguments);
     rtdetr::require_input_files(settings);
-    if (uses_many_threads(settings)) rtdetr::restart_with_short_spins(argv);
     if (rtdetr::starts_ranks(settings)) return static_cast<int>(rtdetr::launch_job(settings, {argv, argv + argc}));
     rtdetr::apply_machine_settings(settings);
     return static_cast<int>(run(settings));

@@ -6,7 +6,6 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <cstdlib>
 #include <mutex>
 #include <numeric>
 #include <thread>
@@ -22,11 +21,6 @@ std::int64_t preemptions() {
 }
 
 }  // namespace
-
-bool environment_says_how_to_wait() {
-  const auto is_set = [](const char* name) { return std::getenv(name) != nullptr; };
-  return is_set("GOMP_SPINCOUNT") || is_set("OMP_WAIT_POLICY");
-}
 
 bool ContentionJudge::add(std::int64_t preemptions) {
   recent_[next_] = preemptions;

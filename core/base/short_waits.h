@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 
 /// Keeps the threads of a computation from spinning for each other while other work wants their cores.
@@ -16,7 +17,9 @@
 namespace rtdetr {
 
 /// Whether the environment (GOMP_SPINCOUNT, OMP_WAIT_POLICY) says how OpenMP's threads wait. Then nothing is done here.
-bool environment_says_how_to_wait();
+inline bool environment_says_how_to_wait() {
+  return std::getenv("GOMP_SPINCOUNT") != nullptr || std::getenv("OMP_WAIT_POLICY") != nullptr;
+}
 
 /// Whether other work wants the process's cores, judged by how often its threads were made to leave them.
 class ContentionJudge {

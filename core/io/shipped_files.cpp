@@ -10,12 +10,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// configs/ of the source tree this was built from, beside the installed program, and of the installation.
+/// configs/ of the source tree this was built from, beside the installed program or library, and of the installation.
 std::vector<fs::path> shipped_folders(const std::string& kind) {
   std::vector<fs::path> folders = {fs::path(RTDETR_SOURCE_CONFIGS) / kind};
   std::error_code ignored;
   const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
-  if (!ignored) folders.push_back(program.parent_path().parent_path() / "share/rtdetr/configs" / kind);
+  if (!ignored) {
+    folders.push_back(program.parent_path().parent_path() / "share/rtdetr/configs" / kind);
+    folders.push_back((program.parent_path() / RTDETR_CONFIGS_OF_WORKER / kind).lexically_normal());
+  }
   folders.push_back(fs::path(RTDETR_INSTALLED_CONFIGS) / kind);
   return folders;
 }

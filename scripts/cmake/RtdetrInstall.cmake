@@ -18,18 +18,19 @@ set(_libtorch_last_resort "${LibTorch_DIR_ROOT}")
 if(RTDETR_INSTALL_LIBTORCH)
   include(RtdetrInstallLibTorch)
   set(_libtorch_last_resort "")
-  file(RELATIVE_PATH _up ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBDIR})
-  set(_libtorch_lib "$ORIGIN/${_up}/rtdetr/${RTDETR_INSTALLED_LIBTORCH}/lib")
+  set(_libtorch_lib "$ORIGIN/${RTDETR_INSTALLED_LIBTORCH}/lib")
 endif()
-set_target_properties(rtdetr PROPERTIES INSTALL_RPATH "${_libtorch_lib}")
-foreach(_library IN ITEMS base ops io core data models losses train)
+set_target_properties(rtdetr_worker PROPERTIES INSTALL_RPATH "${_libtorch_lib}")
+foreach(_library IN ITEMS base ops io core data models losses grammar train)
   set_target_properties(rtdetr_${_library} PROPERTIES EXPORT_NAME ${_library})
 endforeach()
 set_target_properties(rtdetr PROPERTIES EXPORT_NAME program)
 
-install(TARGETS rtdetr rtdetr_base rtdetr_ops rtdetr_io rtdetr_core rtdetr_data rtdetr_models rtdetr_losses rtdetr_train
-                rtdetr_opencv
+install(TARGETS rtdetr rtdetr_base rtdetr_ops rtdetr_io rtdetr_core rtdetr_data rtdetr_models rtdetr_losses rtdetr_grammar
+                rtdetr_train rtdetr_opencv
         EXPORT rtdetrTargets)
+# What bin/rtdetr becomes for all that needs LibTorch (train/front.cpp).
+install(TARGETS rtdetr_worker RUNTIME DESTINATION ${_private})
 install(EXPORT rtdetrTargets NAMESPACE rtdetr:: DESTINATION ${_package})
 
 # The plug-in's own libraries (libtorch_cuda, cuDNN, …) take gigabytes and stay where they are, or are put beside LibTorch.

@@ -1,16 +1,15 @@
 #include <nlohmann/json.hpp>
 
 #include "train/commands/commands.h"
-#include "train/process/machine.h"
+#include "train/commands/version_text.h"
+#include "train/process/processor.h"
 #include "train/report/output.h"
 
 namespace rtdetr {
 
 ExitCode run_version(const Settings& settings) {
   const Versions v = versions();
-  print_text(settings, "rtdetr " + v.program + "\n  LibTorch   " + v.libtorch + "\n  compiler   " + v.compiler +
-                           "\n  processor  " + v.cpu_capability + ", " + std::to_string(physical_cores()) +
-                           " physical cores\n");
+  print_text(settings, version_text());
   print_json(settings, {{"program", v.program},
                         {"libtorch", v.libtorch},
                         {"compiler", v.compiler},

@@ -6,7 +6,7 @@
 #include "models/graph/weights_parts.h"
 #include "train/config/key_section.h"
 #include "train/config/keys.h"
-#include "train/optim/precision.h"
+#include "train/optim/amp.h"
 
 /// The rows of all commands; those of a training run are in key_table_training.cpp. Order is the order of help,
 /// args.yaml and the reference page.

@@ -1,20 +1,14 @@
 #pragma once
 
-#include <array>
 #include <string>
 
 #include <torch/types.h>
 
-#include "core/base/choices.h"
 #include "core/base/precision.h"
 #include "core/distributed/process_group.h"
+#include "train/optim/amp.h"
 
 namespace rtdetr {
-
-/// What `amp=` asks for.
-enum class Amp { kOff, kBFloat16, kFloat16, kAuto };
-inline constexpr std::array<Choice<Amp>, 4> kAmpWords{
-    {{"off", Amp::kOff}, {"bf16", Amp::kBFloat16}, {"fp16", Amp::kFloat16}, {"auto", Amp::kAuto}}};
 
 struct PrecisionChoice {
   Precision precision = Precision::kFloat32;

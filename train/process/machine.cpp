@@ -1,18 +1,12 @@
 #include "train/process/machine.h"
 
-#include <sched.h>
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstdlib>
 #include <fstream>
-#include <set>
-#include <utility>
 
 #include <ATen/Parallel.h>
-#include <ATen/Version.h>
-#include <torch/version.h>
 
 #include "core/base/device_choice.h"
 #include "core/base/error.h"
@@ -21,19 +15,12 @@
 #include "core/ops/autocast.h"
 #include "core/ops/device.h"
 #include "core/ops/device_memory.h"
-#include "train/process/cpu_quota.h"
 #include "train/process/job.h"
 #include "train/process/launched_rank.h"
 
 namespace rtdetr {
 
 namespace {
-
-int read_number(const std::string& file, int otherwise) {
-  std::ifstream in(file);
-  int value = otherwise;
-  return in >> value ? value : otherwise;
-}
 
 /// Of processes that train together each has a GPU of its own, or all of a machine compute on the CPU: auto settles for
 /// that only where there is no GPU. Our launcher shows its ranks all GPUs, others may show each the one that is its
@@ -53,20 +40,6 @@ OpenedDevice device_of(const Settings& settings) {
 
 }  // namespace
 
-int physical_cores() {
-  cpu_set_t allowed;
-  CPU_ZERO(&allowed);
-  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return 1;
-  std::set<std::pair<int, int>> cores;
-  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-    if (!CPU_ISSET(cpu, &allowed)) continue;
-    const std::string topology = "/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/";
-    cores.emplace(read_number(topology + "physical_package_id", 0), read_number(topology + "core_id", cpu));
-  }
-  const double limit = std::min(static_cast<double>(cores.size()), std::ceil(cpu_quota()));
-  return std::max(1, static_cast<int>(limit));
-}
-
 torch::Device compute_device(const Settings& settings) { return device_of(settings).device; }
 
 std::string describe_device(torch::Device device) {
@@ -84,15 +57,6 @@ void apply_machine_settings(const Settings& settings) {
     at::set_num_threads(static_cast<int>(settings.threads));
   else if (std::getenv("OMP_NUM_THREADS") == nullptr)
     at::set_num_threads(physical_cores());
-}
-
-Versions versions() {
-  Versions result;
-  result.program = RTDETR_VERSION;
-  result.libtorch = TORCH_VERSION;
-  result.compiler = RTDETR_COMPILER;
-  result.cpu_capability = at::get_cpu_capability();
-  return result;
 }
 
 double peak_memory_mib() {

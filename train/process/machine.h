@@ -6,12 +6,9 @@
 #include <torch/types.h>
 
 #include "train/config/settings.h"
+#include "train/process/processor.h"
 
 namespace rtdetr {
-
-/// Physical cores this process may use: distinct cores among the processors of its affinity mask, not more than a
-/// container's CPU quota; at least 1.
-int physical_cores();
 
 /// Where this process computes: what device= names (core/ops/device.h), of several GPUs this process' own. The commands
 /// that compute ask here, and nowhere else.
@@ -24,15 +21,6 @@ std::string describe_device(torch::Device device);
 /// Takes log level and compute threads from the settings, opens the device as deterministic= and tf32= say, and tells
 /// which it is where device=auto chose it. @throws ConfigError for a device that is not there
 void apply_machine_settings(const Settings& settings);
-
-/// "LibTorch 2.11.0", "AVX512", "g++ 12.2.0": parts of `rtdetr version`.
-struct Versions {
-  std::string program;
-  std::string libtorch;
-  std::string compiler;
-  std::string cpu_capability;
-};
-Versions versions();
 
 /// Largest resident size of this process so far, MiB.
 double peak_memory_mib();

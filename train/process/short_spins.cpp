@@ -2,16 +2,12 @@
 
 #include <cstdlib>
 
-#include <unistd.h>
-
 #include "core/base/short_waits.h"
 
 namespace rtdetr {
 
-void restart_with_short_spins(char** argv) {
-  if (environment_says_how_to_wait()) return;
-  if (setenv("GOMP_SPINCOUNT", "5000", /*overwrite=*/0) != 0) return;
-  execv("/proc/self/exe", argv);
+void ask_for_short_spins() {
+  if (!environment_says_how_to_wait()) setenv("GOMP_SPINCOUNT", "5000", /*overwrite=*/0);
 }
 
 }  // namespace rtdetr

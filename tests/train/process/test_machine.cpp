@@ -1,5 +1,6 @@
 #include "train/process/machine.h"
 
+#include <ATen/Version.h>
 #include <torch/torch.h>
 #include <catch2/catch.hpp>
 
@@ -40,4 +41,8 @@ TEST_CASE("tf32= reaches LibTorch's switches for cards") {
     apply_machine_settings(settings);
     CHECK(at::globalContext().allowTF32CuBLAS() == allowed);
   }
+}
+
+TEST_CASE("the instructions of LibTorch's kernels are told as LibTorch would") {
+  CHECK(cpu_capability() == at::get_cpu_capability());
 }

@@ -37,6 +37,32 @@ TEST_CASE("version and help answer on stdout with code 0") {
   CHECK(document_of(run(scratch, "help json=true"))["commands"].size() >= 10);
 }
 
+TEST_CASE("version, and help that is in its tables, are told without loading LibTorch") {
+  const Scratch scratch;
+  const auto loads_libtorch = [&](const std::string& words) {
+    const std::string log = scratch.file("loaded");
+    const std::string line = "LD_DEBUG=files '" RTDETR_PROGRAM "' " + words + " >/dev/null 2>'" + log + "' </dev/null";
+    CHECK(std::system(line.c_str()) == 0);
+    const std::string loaded = read(log);
+    CHECK_THAT(loaded, Contains("libc.so"));
+    return loaded.find("libtorch_cpu.so") != std::string::npos;
+  };
+  for (const char* words : {"", "version", "--version", "help", "--help", "help train", "val --help", "help imgsz conf",
+                            "help reference"}) {
+    INFO(words);
+    CHECK_FALSE(loads_libtorch(words));
+  }
+  for (const char* words : {"help AIFI", "version json=true"}) CHECK(loads_libtorch(words));
+}
+
+TEST_CASE("what cannot be written is told by the program behind, too") {
+  const Scratch scratch;
+  const std::string line = "'" RTDETR_PROGRAM "' help train >/dev/full 2>'" + scratch.file("err") + "' </dev/null";
+  const int status = std::system(line.c_str());
+  CHECK(WEXITSTATUS(status) == 5);
+  CHECK_THAT(read(scratch.file("err")), Contains("cannot write to standard output"));
+}
+
 TEST_CASE("help and tables fit 80 columns, and use more where there is more") {
   const Scratch scratch;
   const auto longest = [](const std::string& text, const std::string& beginning) {
