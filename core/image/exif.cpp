@@ -4,61 +4,49 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
-#include <functional>
 #include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "core/image/tiff_directory.h"
 #include "core/io/read_only_file.h"
 
-// EXIF is a TIFF directory in a segment of a JPEG or a chunk of a PNG. Only its orientation is wanted, and a picture is
-// not refused for what surrounds its pixels: whatever does not hold together means "as stored".
+// EXIF is a TIFF directory in a segment of a JPEG, a chunk of a PNG or WebP, or that of a TIFF itself. Only its
+// orientation is wanted, and a picture is not refused for what surrounds its pixels: whatever does not hold together
+// means "as stored".
 
 namespace rtdetr {
 namespace {
-
-/// Fills `out` from byte `at` on; false if there are not so many.
-using Read = std::function<bool(std::uint64_t at, std::span<std::byte> out)>;
-
-std::uint32_t number(std::span<const std::byte> bytes, bool little_endian) {
-  std::uint32_t value = 0;
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    value = (value << 8) | std::to_integer<std::uint32_t>(bytes[little_endian ? bytes.size() - 1 - i : i]);
-  }
-  return value;
-}
 
 bool starts_with(std::span<const std::byte> bytes, std::string_view text) {
   return bytes.size() >= text.size() && std::memcmp(bytes.data(), text.data(), text.size()) == 0;
 }
 
-/// @param tiff  from its byte order mark on
+bool copy_part(std::span<const std::byte> bytes, std::uint64_t at, std::span<std::byte> out) {
+  if (at > bytes.size() || bytes.size() - at < out.size()) return false;
+  std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), out.size(), out.begin());
+  return true;
+}
+
+/// @param read  from the byte order mark on
+std::optional<int> orientation_of_tiff(const ReadAt& read) {
+  constexpr std::uint32_t kOrientation = 0x0112;
+  const std::optional<std::uint32_t> value = tiff_number(read, kOrientation);
+  return value && *value >= 1 && *value <= 8 ? std::optional<int>(static_cast<int>(*value)) : std::nullopt;
+}
+
 std::optional<int> orientation_of_tiff(std::span<const std::byte> tiff) {
-  constexpr std::size_t kEntry = 12;  // tag, type, count, value
-  constexpr std::uint32_t kOrientation = 0x0112, kShort = 3;
-  const bool little = starts_with(tiff, "II");
-  if (tiff.size() < 8 || (!little && !starts_with(tiff, "MM")) || number(tiff.subspan(2, 2), little) != 42) return {};
-  const std::size_t directory = number(tiff.subspan(4, 4), little);
-  if (directory > tiff.size() || tiff.size() - directory < 2) return {};
-  const std::size_t entries = number(tiff.subspan(directory, 2), little);
-  std::span<const std::byte> rest = tiff.subspan(directory + 2);
-  for (std::size_t i = 0; i < entries && rest.size() >= kEntry; ++i, rest = rest.subspan(kEntry)) {
-    if (number(rest.first(2), little) != kOrientation) continue;
-    const std::uint32_t value = number(rest.subspan(8, 2), little);
-    const bool sound = number(rest.subspan(2, 2), little) == kShort && number(rest.subspan(4, 4), little) == 1;
-    return sound && value >= 1 && value <= 8 ? std::optional<int>(static_cast<int>(value)) : std::nullopt;
-  }
-  return {};
+  return orientation_of_tiff([&](std::uint64_t at, std::span<std::byte> out) { return copy_part(tiff, at, out); });
 }
 
 /// The segments before the pixels.
-std::optional<int> orientation_of_jpeg(const Read& read) {
+std::optional<int> orientation_of_jpeg(const ReadAt& read) {
   constexpr std::string_view kName("Exif\0\0", 6);
   std::array<std::byte, 4> head;  // FF, marker, length
   for (std::uint64_t at = 2; read(at, head);) {
     const auto marker = std::to_integer<int>(head[1]);
-    const std::uint32_t length = number(std::span(head).subspan(2, 2), false);
+    const std::uint32_t length = number_of(std::span(head).subspan(2, 2), false);
     if (std::to_integer<int>(head[0]) != 0xFF || marker == 0xDA || marker == 0xD9) break;
     if (marker == 0xFF) {  // padding
       ++at;
@@ -75,11 +63,11 @@ std::optional<int> orientation_of_jpeg(const Read& read) {
 }
 
 /// The chunks, of which one may come behind the pixels.
-std::optional<int> orientation_of_png(const Read& read) {
+std::optional<int> orientation_of_png(const ReadAt& read) {
   constexpr std::uint32_t kMostExif = 1 << 16;
   std::array<std::byte, 8> head;  // length, name
   for (std::uint64_t at = 8; read(at, head);) {
-    const std::uint32_t length = number(std::span(head).first(4), false);
+    const std::uint32_t length = number_of(std::span(head).first(4), false);
     const std::span<const std::byte> name = std::span<const std::byte>(head).subspan(4);
     if (starts_with(name, "IEND")) break;
     if (starts_with(name, "eXIf")) {
@@ -91,10 +79,36 @@ std::optional<int> orientation_of_png(const Read& read) {
   return {};
 }
 
-int orientation_of(const Read& read) {
-  std::array<std::byte, 2> start;
+/// The chunks of a WebP's container; that with EXIF comes behind the pixels.
+std::optional<int> orientation_of_webp(const ReadAt& read) {
+  constexpr std::uint32_t kMostExif = 1 << 16;
+  constexpr std::string_view kPrefix("Exif\0\0", 6);  // some writers leave it there
+  std::array<std::byte, 8> head;                      // name, length
+  for (std::uint64_t at = 12; read(at, head);) {
+    const std::uint32_t length = number_of(std::span(head).subspan(4), true);
+    if (starts_with(head, "EXIF")) {
+      std::vector<std::byte> tiff(std::min(length, kMostExif));
+      if (!read(at + 8, tiff)) return {};
+      return orientation_of_tiff(std::span(tiff).subspan(starts_with(tiff, kPrefix) ? kPrefix.size() : 0));
+    }
+    at += 8 + std::uint64_t{length} + length % 2;
+  }
+  return {};
+}
+
+int orientation_of(const ReadAt& read) {
+  std::array<std::byte, 4> start;
   if (!read(0, start)) return 1;
-  return (starts_with(start, "\xFF\xD8") ? orientation_of_jpeg(read) : orientation_of_png(read)).value_or(1);
+  std::optional<int> found;
+  if (starts_with(start, "\xFF\xD8"))
+    found = orientation_of_jpeg(read);
+  else if (starts_with(start, "II*") || starts_with(start, "MM"))
+    found = orientation_of_tiff(read);
+  else if (starts_with(start, "RIFF"))
+    found = orientation_of_webp(read);
+  else if (starts_with(start, "\x89PNG"))
+    found = orientation_of_png(read);
+  return found.value_or(1);
 }
 
 /// Pixels of the result in rows; pixel (x, y) of it is the stored pixel at `source(x, y)`.
@@ -115,11 +129,7 @@ Picture rearranged(const Picture& stored, int width, int height, const Source& s
 }  // namespace
 
 int exif_orientation(std::span<const std::byte> picture) {
-  return orientation_of([&](std::uint64_t at, std::span<std::byte> out) {
-    if (at > picture.size() || picture.size() - at < out.size()) return false;
-    std::copy_n(picture.begin() + static_cast<std::ptrdiff_t>(at), out.size(), out.begin());
-    return true;
-  });
+  return orientation_of([&](std::uint64_t at, std::span<std::byte> out) { return copy_part(picture, at, out); });
 }
 
 int exif_orientation(const std::filesystem::path& path) {

@@ -9,7 +9,8 @@
 namespace rtdetr {
 
 /// How a camera was held, as EXIF (2.32, tag 0x0112) numbers it: 1 is upright, 2 to 8 are mirrored, turned, or both.
-/// From a JPEG's first "Exif" segment or a PNG's eXIf chunk; XMP is not looked at.
+/// From a JPEG's first "Exif" segment, a PNG's eXIf or a WebP's EXIF chunk, or a TIFF's first directory; XMP is not
+/// looked at.
 /// @return  1 if the picture says nothing, or nothing that can be understood: it is then taken as it is stored
 int exif_orientation(std::span<const std::byte> picture);
 /// The same, reading little more than the headers. @throws IoError

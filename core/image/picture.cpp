@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <string_view>
 
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "core/image/picture_codecs.h"
 #include "core/image/picture_names.h"
+#include "core/image/tiff_directory.h"
 #include "core/io/file.h"
 #include "core/io/read_only_file.h"
 
@@ -16,24 +18,23 @@ namespace {
 /// Compressed pictures larger than this are nobody's photographs.
 constexpr std::size_t kLargestFile = std::size_t{1} << 29;
 
-enum class Format { kNone, kJpeg, kPng };
+enum class Format { kNone, kJpeg, kPng, kWebp, kBmp, kTiff };
 
 Format format_of(std::span<const std::byte> bytes) {
-  constexpr std::array<unsigned char, 3> kJpeg = {0xFF, 0xD8, 0xFF};
-  constexpr std::array<unsigned char, 8> kPng = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
-  const auto starts_with = [&](const auto& signature) {
-    return bytes.size() >= signature.size() &&
-           std::equal(signature.begin(), signature.end(), bytes.begin(),
-                      [](unsigned char a, std::byte b) { return a == std::to_integer<unsigned char>(b); });
-  };
-  return starts_with(kJpeg) ? Format::kJpeg : starts_with(kPng) ? Format::kPng : Format::kNone;
+  using namespace std::string_view_literals;
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (text.starts_with("\xFF\xD8\xFF"sv)) return Format::kJpeg;
+  if (text.starts_with("\x89PNG\r\n\x1A\n"sv)) return Format::kPng;
+  if (text.starts_with("RIFF"sv) && text.size() >= 12 && text.substr(8, 4) == "WEBP") return Format::kWebp;
+  if (text.starts_with("II*\0"sv) || text.starts_with("MM\0*"sv)) return Format::kTiff;
+  return text.starts_with("BM"sv) ? Format::kBmp : Format::kNone;
 }
 
 /// @param start  the file's first bytes, as many as format_by_content wants if there are so many
 DataError not_a_picture(const std::string& name, std::span<const std::byte> start) {
   if (start.empty()) return DataError("'" + name + "': the file is empty");
   const std::string format = format_by_content(start);
-  return DataError("'" + name + "': neither JPEG nor PNG" + (format.empty() ? "" : ", but " + format) +
+  return DataError("'" + name + "': neither " + picture_format_names() + (format.empty() ? "" : ", but " + format) +
                    "; other formats are not read");
 }
 
@@ -88,6 +89,36 @@ PictureSize jpeg_size(const ReadOnlyFile& file) {
   throw no_size(file);
 }
 
+PictureSize tiff_size(const ReadOnlyFile& file) {
+  constexpr std::uint32_t kWidth = 256, kHeight = 257;
+  const ReadAt read = [&](std::uint64_t at, std::span<std::byte> out) {
+    if (at > file.size() || file.size() - at < out.size()) return false;
+    file.read(at, out);
+    return true;
+  };
+  const auto width = tiff_number(read, kWidth, true), height = tiff_number(read, kHeight, true);
+  if (!width || !height || *width > kLongestSide || *height > kLongestSide) throw no_size(file);
+  return {static_cast<int>(*width), static_cast<int>(*height)};
+}
+
+PictureSize size_of(Format format, const ReadOnlyFile& file, std::span<const std::byte> start) {
+  switch (format) {
+    case Format::kJpeg:
+      return jpeg_size(file);
+    case Format::kPng:
+      return png_size(file);
+    case Format::kWebp:
+      return webp_size(start, file.name());
+    case Format::kBmp:
+      return bmp_size(start, file.name());
+    case Format::kTiff:
+      return tiff_size(file);
+    case Format::kNone:
+      break;
+  }
+  throw not_a_picture(file.name(), start.first(std::min(start.size(), kSignatureBytes)));
+}
+
 }  // namespace
 
 void check_claimed_size(std::int64_t width, std::int64_t height, const std::string& name, const PictureLimits& limits) {
@@ -103,12 +134,28 @@ void check_claimed_size(std::int64_t width, std::int64_t height, const std::stri
   }
 }
 
+void check_decoding_memory(const DecodingMemory& memory, const std::string& name, const PictureLimits& limits) {
+  const double bytes = memory.bytes - 3 * static_cast<double>(memory.file_bytes);
+  if (bytes <= bytes_for_pixels(limits.max_pixels)) return;
+  const auto enough = static_cast<std::int64_t>(bytes / bytes_for_pixels(1)) + 1;
+  throw DataError("'" + name + "': " + memory.what + " that needs " + std::to_string(mebibytes(bytes)) +
+                  " MiB to decode beside three times its " + with_thousands(static_cast<long long>(memory.file_bytes)) +
+                  " bytes, more than max_pixels=" + std::to_string(limits.max_pixels) +
+                  " allows; max_pixels=" + std::to_string(enough) + " reads it");
+}
+
 Picture decode_picture(std::span<const std::byte> bytes, const std::string& name, const PictureLimits& limits) {
   switch (format_of(bytes)) {
     case Format::kJpeg:
       return decode_jpeg(bytes, name, limits);
     case Format::kPng:
       return decode_png(bytes, name, limits);
+    case Format::kWebp:
+      return decode_webp(bytes, name, limits);
+    case Format::kBmp:
+      return decode_bmp(bytes, name, limits);
+    case Format::kTiff:
+      return decode_tiff(bytes, name, limits);
     case Format::kNone:
       break;
   }
@@ -121,17 +168,15 @@ Picture read_picture(const std::filesystem::path& file, const PictureLimits& lim
 
 PictureSize read_picture_size(const std::filesystem::path& path) {
   const ReadOnlyFile file(path);
-  std::array<std::byte, kSignatureBytes> head = {};
+  std::array<std::byte, kSizeBytes> head = {};
   const std::span<std::byte> start = std::span(head).first(std::min<std::uint64_t>(head.size(), file.size()));
   file.read(0, start);
-  const Format format = format_of(start);
-  if (format == Format::kNone) throw not_a_picture(file.name(), start);
-  const PictureSize size = format == Format::kJpeg ? jpeg_size(file) : png_size(file);
+  const PictureSize size = size_of(format_of(start), file, start);
   if (size.width <= 0 || size.height <= 0) throw no_size(file);
   return size;
 }
 
-bool has_picture_extension(const std::filesystem::path& file) {
+bool is_written_as_picture(const std::filesystem::path& file) {
   const std::string extension = lower_extension(file);
   return extension == ".jpg" || extension == ".jpeg" || extension == ".png";
 }
@@ -139,11 +184,10 @@ bool has_picture_extension(const std::filesystem::path& file) {
 void write_picture(const std::filesystem::path& file, const Picture& picture, int jpeg_quality) {
   RTDETR_CHECK(picture.width > 0 && picture.height > 0,
                "an empty picture cannot be written to '" + file.string() + "'");
-  if (!has_picture_extension(file)) {
+  if (!is_written_as_picture(file)) {
     throw ConfigError("cannot write a picture to '" + file.string() + "': the name must end in .jpg, .jpeg or .png");
   }
-  const std::string extension = file.extension().string();
-  const bool png = extension.size() == 4 && (extension[2] == 'n' || extension[2] == 'N');
+  const bool png = lower_extension(file) == ".png";
   const std::vector<std::byte> bytes = png ? encode_png(picture) : encode_jpeg(picture, jpeg_quality);
   write_file_atomically(file, [&](FileSink& sink) { sink.write(bytes); }, {.durable = false});
 }

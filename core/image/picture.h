@@ -36,12 +36,13 @@ struct PictureSize {
   int height = 0;
 };
 
-/// JPEG and PNG by their signatures, nothing else, through libjpeg-turbo and libpng. What decodes whole is read, with
-/// the decoder's warnings in the result; where pixels are missing or made up (a file that ends early, entropy codes
-/// that are none, a restart marker out of turn) it is corrupt. Grey, CMYK, palette, 16-bit and alpha become RGB as
-/// Pillow's convert("RGB") does (alpha is dropped); only 16-bit grey keeps its high byte, where Pillow turns everything
-/// above 255 white. EXIF orientation is ignored, as the reference does (exif.h has what turns upright). Memory stays
-/// within 4.2 bytes for each of max_pixels (256 MiB) and three times the file, time within seconds.
+/// JPEG, PNG, WebP, TIFF and BMP by their signatures, nothing else, through libjpeg-turbo, libpng, libwebp and libtiff.
+/// What decodes whole is read, with the decoder's warnings in the result; where pixels are missing or made up (a file
+/// that ends early, entropy codes that are none, a restart marker out of turn) it is corrupt. Grey, CMYK, palette,
+/// 16-bit and alpha become RGB as Pillow's convert("RGB") does (alpha is dropped); only 16-bit grey keeps its high
+/// byte, where Pillow turns everything above 255 white. Of an animation or of several pages the first is read, with a
+/// warning. EXIF orientation is ignored, as the reference does (exif.h has what turns upright). Memory stays within 4.2
+/// bytes for each of max_pixels (256 MiB) and three times the file, time within seconds.
 /// @param name  what messages call the picture
 /// @throws DataError  naming the picture and what is wrong
 Picture decode_picture(std::span<const std::byte> bytes, const std::string& name, const PictureLimits& limits = {});
@@ -49,10 +50,9 @@ Picture read_picture(const std::filesystem::path& file, const PictureLimits& lim
 /// Size from the header alone.
 PictureSize read_picture_size(const std::filesystem::path& file);
 
-/// Encodes and writes atomically; the format is told by the extension (.jpg, .jpeg, .png).
+/// Whether write_picture knows the extension: .jpg .jpeg .png in any case.
+bool is_written_as_picture(const std::filesystem::path& file);
+/// Encodes and writes atomically; the format is told by the extension.
 void write_picture(const std::filesystem::path& file, const Picture& picture, int jpeg_quality = 92);
-
-/// True for .jpg .jpeg .png in any case.
-bool has_picture_extension(const std::filesystem::path& file);
 
 }  // namespace rtdetr

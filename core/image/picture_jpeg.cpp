@@ -140,7 +140,6 @@ struct DestroyDecoder {
 };
 
 /// A JPEG in several scans keeps all its coefficients until the last: 2 bytes each, on top of the pixels.
-/// @throws DataError  if that is far beyond what a file of this size can be worth
 void check_memory(const jpeg_decompress_struct& jpeg, std::size_t file_bytes, const std::string& name,
                   const PictureLimits& limits) {
   if (!jpeg_has_multiple_scans(const_cast<j_decompress_ptr>(&jpeg))) return;
@@ -151,13 +150,7 @@ void check_memory(const jpeg_decompress_struct& jpeg, std::size_t file_bytes, co
     bytes += pixels * 2 * component.h_samp_factor * component.v_samp_factor /
              (jpeg.max_h_samp_factor * jpeg.max_v_samp_factor);
   }
-  bytes -= 3 * static_cast<double>(file_bytes);
-  if (bytes <= bytes_for_pixels(limits.max_pixels)) return;
-  const auto enough = static_cast<std::int64_t>(bytes / bytes_for_pixels(1)) + 1;
-  throw DataError("'" + name + "': a JPEG in several scans that needs " + std::to_string(mebibytes(bytes)) +
-                  " MiB to decode beside three times its " + with_thousands(static_cast<long long>(file_bytes)) +
-                  " bytes, more than max_pixels=" + std::to_string(limits.max_pixels) +
-                  " allows; max_pixels=" + std::to_string(enough) + " reads it");
+  check_decoding_memory({.what = "a JPEG in several scans", .bytes = bytes, .file_bytes = file_bytes}, name, limits);
 }
 
 void prepare(ErrorManager& errors) {

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "core/base/text.h"
-#include "core/image/picture.h"
+#include "core/image/picture_names.h"
 #include "data/dataset/dataset_build.h"
 
 /// A name on disk is compared with the wanted one in four ways, from the same to the least alike, first where it was

@@ -95,7 +95,7 @@ class Detector {
   std::vector<Detection> detect(const RgbView& picture) const;
   /// An entry per picture. One pass, but for the engine, which takes one picture after the other.
   std::vector<std::vector<Detection>> detect(std::span<const RgbView> pictures, DetectionTimes* times = nullptr) const;
-  /// Reads a JPEG or PNG file.
+  /// Reads a JPEG, PNG, WebP, BMP or TIFF file.
   std::vector<Detection> detect_file(const std::filesystem::path& picture) const;
 
   const std::vector<std::string>& names() const;  ///< of the classes

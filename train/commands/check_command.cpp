@@ -177,7 +177,7 @@ nlohmann::ordered_json report_json(const DatasetReport& report) {
 }  // namespace
 
 ExitCode run_check(const Settings& settings) {
-  if (!settings.output.empty() && !has_picture_extension(settings.output))
+  if (!settings.output.empty() && !is_written_as_picture(settings.output))
     throw ConfigError("output=" + settings.output + settings.origin_of("output") +
                       ": a picture of labels must end in .jpg, .jpeg or .png");
   const DatasetReport report = examine(settings);

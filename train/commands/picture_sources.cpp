@@ -96,7 +96,7 @@ std::vector<fs::path> list_pictures(const std::string& source) {
     throw ConfigError("source=" + source + ": there is no such file or folder");
   for (const DataProblem& problem : problems.take()) log::warning("source=" + source + ": " + describe(problem));
   if (pictures.empty())
-    throw ConfigError("source=" + source + ": no .jpg, .jpeg or .png picture in it" + hint_at_folders(source));
+    throw ConfigError("source=" + source + ": no " + picture_extensions() + " picture in it" + hint_at_folders(source));
   return pictures;
 }
 

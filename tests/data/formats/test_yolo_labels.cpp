@@ -382,7 +382,7 @@ TEST_CASE("training may bear a picture in a thousand that is unreadable; other f
   for (int i = 0; i < 999; ++i) {
     fs::copy_file(yolo.folder / "images/train/a.jpg", yolo.folder / ("images/train/copy" + std::to_string(i) + ".jpg"));
   }
-  test::write_file(yolo.folder / "images/train/d.bmp", "BM");
+  test::write_file(yolo.folder / "images/train/d.gif", "GIF89a");
   DatasetConfig config = load_dataset_config(yolo.folder / "d.yaml");
   CHECK_THROWS_WITH(load_dataset(config, "train"), Catch::Contains("unreadable_picture"));
   config.max_bad = 0.001;

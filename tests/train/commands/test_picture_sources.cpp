@@ -41,11 +41,14 @@ TEST_CASE("a picture means itself, a list its lines, a pattern its matches") {
   CHECK(list_pictures(b.string()) == std::vector<fs::path>{b});
   CHECK(list_pictures((folder.path / "notes.txt").string()) == std::vector<fs::path>{b, c});
   CHECK(list_pictures((folder.path / "*").string()) == std::vector<fs::path>{folder.path / "a.PNG", b});
+  for (const char* name : {"more/d.webp", "more/e.BMP", "more/f.tif", "more/g.Tiff"})
+    std::ofstream(folder.path / name) << "x";
+  CHECK(list_pictures((folder.path / "more").string()).size() == 5);
 }
 
 TEST_CASE("hidden files and other formats in a source are left out, named and counted by kind") {
   const Folder folder;
-  for (const char* name : {"._b.jpg", "c.BMP", "d.bmp", "e.heic", ".DS_Store"})
+  for (const char* name : {"._b.jpg", "c.GIF", "d.gif", "e.heic", ".DS_Store"})
     std::ofstream(folder.path / name) << "x";
   std::ofstream(folder.path / "notes.txt") << "._b.jpg\nb.jpg\n";
   const std::vector<fs::path> pictures{folder.path / "a.PNG", folder.path / "b.jpg"};
@@ -54,9 +57,9 @@ TEST_CASE("hidden files and other formats in a source are left out, named and co
   };
   const std::string log = listed(folder.path, pictures);
   CHECK_THAT(log, Contains("hidden_file") && Contains("._b.jpg") && !Contains("DS_Store"));
-  CHECK_THAT(log, Contains("2 × unsupported_format: BMP pictures are not read; convert them to JPEG or PNG (") &&
+  CHECK_THAT(log, Contains("2 × unsupported_format: GIF pictures are not read; convert them to JPEG or PNG (") &&
                       Contains("unsupported_format: HEIC pictures"));
-  CHECK_THAT(listed(folder.path / "*", pictures), Contains("BMP") && !Contains("hidden_file"));
+  CHECK_THAT(listed(folder.path / "*", pictures), Contains("GIF") && !Contains("hidden_file"));
   CHECK_THAT(listed(folder.path / "notes.txt", {folder.path / "b.jpg"}), Contains("hidden_file"));
 }
 
