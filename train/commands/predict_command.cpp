@@ -1,4 +1,7 @@
+#include <deque>
 #include <filesystem>
+#include <future>
+#include <optional>
 
 #include <nlohmann/json.hpp>
 
@@ -6,8 +9,10 @@
 #include "core/base/clock.h"
 #include "core/base/error.h"
 #include "core/base/log.h"
+#include "core/base/read_ahead.h"
 #include "core/base/text.h"
 #include "core/image/exif.h"
+#include "core/image/picture_names.h"
 #include "core/image/picture_warnings.h"
 #include "core/image/resize.h"
 #include "core/io/file.h"
@@ -56,12 +61,16 @@ class PredictRun {
   }
 
   void run() {
-    const auto batch = static_cast<std::size_t>(settings_.batch);
+    const auto batch = static_cast<std::size_t>(settings_.batch), workers = static_cast<std::size_t>(settings_.workers);
     const Stopwatch watch;
+    ReadAhead<ReadPicture> pictures(files_.size(), static_cast<int>(workers), std::max(2 * workers, batch + workers),
+                                    [this](std::size_t i) { return read(i); });
     for (std::size_t first = 0; first < files_.size(); first += batch) {
-      detect(first, std::min(first + batch, files_.size()));
-      show_progress(std::min(first + batch, files_.size()), watch.seconds());
+      const std::size_t count = std::min(batch, files_.size() - first);
+      detect(take(pictures, count));
+      show_progress(first + count, watch.seconds());
     }
+    for (; !writing_.empty(); writing_.pop_front()) writing_.front().get();
     log::end_progress();
     warnings_.report();
     if (settings_.save_json) write_text_atomically(folder_ / "detections.json", json_text(pictures_));
@@ -76,12 +85,16 @@ class PredictRun {
  private:
   struct ReadPicture {
     std::size_t index = 0;
-    Picture picture;
+    std::optional<Picture> picture;
+    std::string fault;  ///< why there is none
   };
 
-  std::vector<ReadPicture> read(std::size_t begin, std::size_t end);
-  void detect(std::size_t begin, std::size_t end);
-  void record(const ReadPicture& read, const PictureDetections& found, double ms);
+  ReadPicture read(std::size_t index) const;
+  /// Up to `count` pictures that could be read; the others are noted.
+  std::vector<ReadPicture> take(ReadAhead<ReadPicture>& pictures, std::size_t count);
+  void detect(std::vector<ReadPicture> batch);
+  void record(ReadPicture read, const PictureDetections& found, double ms);
+  void write_drawn(ReadPicture read, const PictureDetections& found);
   void show_progress(std::size_t done, double seconds) const;
 
   const Settings& settings_;
@@ -95,57 +108,75 @@ class PredictRun {
   PictureWarnings warnings_;
   std::int64_t detections_ = 0;
   double total_ms_ = 0;
+  std::deque<std::future<void>> writing_;  ///< last: what they use is still there when they are waited for
 };
 
-std::vector<PredictRun::ReadPicture> PredictRun::read(std::size_t begin, std::size_t end) {
-  std::vector<ReadPicture> pictures;
-  for (std::size_t i = begin; i < end; ++i) {
-    const auto refuse = [&](const Error& error) {
-      log::warning(error.what());
-      unreadable_.push_back({{"file", files_[i].string()}, {"message", error.what()}});
-    };
-    try {
-      const PictureLimits limits{.max_pixels = settings_.max_pixels};
-      pictures.push_back(
-          {i, settings_.exif ? read_upright_picture(files_[i], limits) : read_picture(files_[i], limits)});
-      warnings_.add(files_[i], pictures.back().picture.warnings);
-    } catch (const DataError& error) {
-      refuse(error);
-    } catch (const IoError& error) {
-      refuse(error);
-    }
+PredictRun::ReadPicture PredictRun::read(std::size_t index) const {
+  ReadPicture read{index, {}, {}};
+  try {
+    const PictureLimits limits{.max_pixels = settings_.max_pixels};
+    const fs::path& file = files_[index];
+    read.picture = settings_.exif ? read_upright_picture(file, limits) : read_picture(file, limits);
+  } catch (const DataError& error) {
+    read.fault = error.what();
+  } catch (const IoError& error) {
+    read.fault = error.what();
   }
-  return pictures;
+  return read;
 }
 
-void PredictRun::detect(std::size_t begin, std::size_t end) {
-  const std::vector<ReadPicture> batch = read(begin, end);
+std::vector<PredictRun::ReadPicture> PredictRun::take(ReadAhead<ReadPicture>& pictures, std::size_t count) {
+  std::vector<ReadPicture> batch;
+  for (std::size_t i = 0; i < count; ++i) {
+    ReadPicture read = std::move(*pictures.next());
+    const fs::path& file = files_[read.index];
+    if (!read.picture) {
+      log::warning(read.fault);
+      unreadable_.push_back({{"file", file.string()}, {"message", read.fault}});
+      continue;
+    }
+    warnings_.add(file, read.picture->warnings);
+    batch.push_back(std::move(read));
+  }
+  return batch;
+}
+
+void PredictRun::detect(std::vector<ReadPicture> batch) {
   if (batch.empty()) return;
   std::vector<RgbView> views;
   for (const ReadPicture& read : batch)
-    views.push_back({read.picture.rgb.data(), read.picture.width, read.picture.height});
+    views.push_back({read.picture->rgb.data(), read.picture->width, read.picture->height});
   DetectionTimes times;
   const PictureLoad load{std::ssize(views), detector_.input_height(), detector_.input_width()};
   const std::vector<PictureDetections> found = limit_.run(load, [&] { return detector_.detect(views, &times); });
   const double ms = (times.preprocess_ms + times.model_ms + times.postprocess_ms) / static_cast<double>(batch.size());
-  for (std::size_t i = 0; i < batch.size(); ++i) record(batch[i], found[i], ms);
+  for (std::size_t i = 0; i < batch.size(); ++i) record(std::move(batch[i]), found[i], ms);
 }
 
-void PredictRun::record(const ReadPicture& read, const PictureDetections& found, double ms) {
+/// Draws and encodes beside the detection of the next pictures; as many at once as pictures are read.
+void PredictRun::write_drawn(ReadPicture read, const PictureDetections& found) {
+  const bool png = lower_extension(files_[read.index]) == ".png";
+  const fs::path file = folder_ / (stems_[read.index] + (png ? ".png" : ".jpg"));
+  auto write = [this, file, picture = std::move(*read.picture), found] {
+    write_picture(file, drawn(picture, found, detector_.names()));
+  };
+  if (settings_.workers == 0) return write();
+  for (; std::ssize(writing_) >= settings_.workers; writing_.pop_front()) writing_.front().get();
+  writing_.push_back(std::async(std::launch::async, std::move(write)));
+}
+
+void PredictRun::record(ReadPicture read, const PictureDetections& found, double ms) {
   const fs::path& file = files_[read.index];
   const std::vector<std::string>& names = detector_.names();
   detections_ += static_cast<std::int64_t>(found.size());
   total_ms_ += ms;
-  if (settings_.save) {
-    const bool png = file.extension() == ".png" || file.extension() == ".PNG";
-    write_picture(folder_ / (stems_[read.index] + (png ? ".png" : ".jpg")), drawn(read.picture, found, names));
-  }
   if (settings_.save_txt)
     write_text_atomically(folder_ / "labels" / (stems_[read.index] + ".txt"),
-                          yolo_lines(found, read.picture.width, read.picture.height, settings_.save_conf));
-  pictures_.push_back(picture_json(file, read.picture, found, names, ms));
+                          yolo_lines(found, read.picture->width, read.picture->height, settings_.save_conf));
+  pictures_.push_back(picture_json(file, *read.picture, found, names, ms));
   if (files_.size() <= kListedPictures)
     print_text(settings_, file.string() + "  " + counts_by_class(found, names) + "  " + fixed(ms, 1) + " ms\n");
+  if (settings_.save) write_drawn(std::move(read), found);
 }
 
 void PredictRun::show_progress(std::size_t done, double seconds) const {

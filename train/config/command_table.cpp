@@ -77,6 +77,7 @@ void apply_command_defaults(Command command, Settings& settings) {
   if (command == Command::kPredict) {
     settings.project = "runs/predict";
     settings.batch = 1;
+    settings.workers = 2;
   }
 }
 

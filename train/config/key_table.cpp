@@ -134,8 +134,8 @@ void add_machine_keys(std::vector<Key>& keys) {
        "for the first's. device=0,1,2,3 starts one for each GPU without it. Under torchrun or srun these start them, "
        "and nproc= stays away")
       .on_resume = kMayChange;
-  s.number("workers", &Settings::workers, kTrain | kVal | kBenchmark, 0, 1024, "threads", "4",
-           "threads that read and transform pictures; results do not depend on it")
+  s.number("workers", &Settings::workers, kTrain | kVal | kPredict | kBenchmark, 0, 1024, "threads", "4",
+           "threads that read and transform pictures (predict: and write them); results do not depend on it")
       .on_resume = kMayChange;
   s.number("prefetch", &Settings::prefetch, kTrain, 1, 1024, "batches", "2",
            "finished batches that wait for the model at most; more bridge pictures that are slow to read")
