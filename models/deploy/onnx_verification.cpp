@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <memory>
 
 #include <torch/torch.h>
 
@@ -82,26 +83,39 @@ std::vector<std::string> OnnxVerification::names_of_prediction() const {
   return names;
 }
 
-OutputDifference OnnxVerification::compare(const Tensor& input) {
+OnnxValues OnnxVerification::evaluate(const Tensor& input) const {
   std::vector<std::string> wanted = names_of_prediction();
   for (const OnnxValueInfo& output : written_.model.graph.outputs) wanted.push_back(output.name);
-  const OnnxValues found = evaluator_.run(inputs_of(written_.model, input.cpu()), wanted);
+  return evaluator_.run(inputs_of(written_.model, input.cpu()), wanted);
+}
+
+/// Logits of half types are raised to float32 before the sigmoid.
+OrderedOutput OnnxVerification::ordered_prediction(const OnnxValues& values) const {
+  const Tensor tokens = written_.tokens.empty() ? Tensor() : values.at(written_.tokens);
+  const Tensor &logits = values.at(written_.logits), &boxes = values.at(written_.boxes);
+  return ordered_output({logits.to(boxes.scalar_type()), boxes}, tokens);
+}
+
+OnnxVerification::RoundedComparison OnnxVerification::compare_rounded(const Tensor& input) {
+  const OnnxValues found = evaluate(input);
+  return {rounding_cost(ordered_output_of(model_, input), ordered_prediction(found)),
+          compare_detections(found).max_abs};
+}
+
+OutputDifference OnnxVerification::compare(const Tensor& input) {
+  const OnnxValues found = evaluate(input);
   const OutputDifference a = compare_predictions(input, found), b = compare_detections(found);
   return {std::max(a.max_abs, b.max_abs), std::max(a.max_abs_scores, b.max_abs_scores),
           std::max(a.max_abs_boxes, b.max_abs_boxes)};
 }
 
 OutputDifference OnnxVerification::compare_predictions(const Tensor& input, const OnnxValues& found) {
-  const auto ordered = [&](const OnnxValues& values) {
-    const Tensor tokens = written_.tokens.empty() ? Tensor() : values.at(written_.tokens);
-    return ordered_output({values.at(written_.logits), values.at(written_.boxes)}, tokens);
-  };
-  const OrderedOutput of_file = ordered(found), of_model = ordered_output_of(model_, input);
+  const OrderedOutput of_file = ordered_prediction(found), of_model = ordered_output_of(model_, input);
   if (!of_file.tokens.defined() || of_file.tokens.equal(of_model.tokens)) return difference_of(of_file, of_model);
   const OnnxEvaluator precise(written_.model, {.floats = torch::kFloat64});
   const Tensor images = input.to(torch::kFloat64);
   const OrderedOutput precise_file =
-      ordered(precise.run(inputs_of(written_.model, images.cpu()), names_of_prediction()));
+      ordered_prediction(precise.run(inputs_of(written_.model, images.cpu()), names_of_prediction()));
   model_->to(torch::kFloat64);
   const OutputDifference difference = difference_of(precise_file, ordered_output_of(model_, images));
   model_->to(torch::kFloat32);
@@ -151,9 +165,10 @@ std::string OnnxVerification::first_difference(const Tensor& input, double toler
 }
 
 OutputDifference verify_onnx(DetectionModel model, const OnnxExport& written, const std::vector<Tensor>& inputs,
-                             double tolerance, const std::string& consequence) {
+                             double tolerance, const std::string& consequence, const AfterInput& after_input) {
   OnnxVerification verification(std::move(model), written);
   OutputDifference worst;
+  std::size_t done = 0;
   for (const Tensor& input : inputs) {
     const OutputDifference difference = verification.compare(input);
     if (!(difference.max_abs <= tolerance))
@@ -161,8 +176,44 @@ OutputDifference verify_onnx(DetectionModel model, const OnnxExport& written, co
                           ", more than " + format_double(tolerance) + "; the difference begins in " +
                           verification.first_difference(input, tolerance * kRowShare) + "; " + consequence);
     worst = worse_of(worst, difference);
+    if (after_input) after_input(++done);
   }
   return worst;
+}
+
+RoundingCost verify_float16_onnx(DetectionModel model, const OnnxExport& written, const std::vector<Tensor>& inputs,
+                                 double tolerance, const std::string& consequence, const AfterInput& after_input) {
+  OnnxVerification verification(std::move(model), written);
+  RoundingCost total;
+  std::size_t done = 0;
+  for (const Tensor& input : inputs) {
+    const auto found = verification.compare_rounded(input);
+    const RoundingCost& cost = found.prediction;
+    if (!(found.outputs <= tolerance))
+      throw InternalError("the float16 file's outputs are not what its prediction says; " + consequence);
+    if (!(cost.mean() <= kFloat16Tolerance) || 2 * cost.other_queries > cost.queries)
+      throw InternalError("in float16 the ONNX file's queries move by " + format_double(cost.mean()) +
+                          " on average, more than " + format_double(kFloat16Tolerance) + ", and " +
+                          std::to_string(cost.other_queries) + " of " + std::to_string(cost.queries) +
+                          " are others; the difference begins in " +
+                          verification.first_difference(input, kFloat16Tolerance) + "; " + consequence);
+    total = sum_of(total, cost);
+    if (after_input) after_input(++done);
+  }
+  return total;
+}
+
+std::function<Prediction(const Tensor&)> onnx_predictor(const OnnxExport& written, torch::Device device) {
+  const auto evaluator = std::make_shared<OnnxEvaluator>(written.model, OnnxEvaluation{.device = device});
+  const std::vector<std::string> wanted{written.logits, written.boxes};
+  // Sizes are for outputs that are not asked for here.
+  const bool takes_sizes = written.model.graph.inputs.size() > 1;
+  return [=](const Tensor& images) {
+    OnnxValues inputs{{"images", images}};
+    if (takes_sizes) inputs["orig_target_sizes"] = torch::ones({images.size(0), 2}, torch::kInt64);
+    const OnnxValues found = evaluator->run(inputs, wanted);
+    return Prediction{found.at(wanted[0]).to(torch::kFloat32), found.at(wanted[1]).to(torch::kFloat32)};
+  };
 }
 
 }  // namespace rtdetr

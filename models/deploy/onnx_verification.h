@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -26,12 +27,21 @@ class OnnxVerification {
   /// @param input  [B, 3, H, W] float32
   OutputDifference compare(const torch::Tensor& input);
 
+  struct RoundedComparison {
+    RoundingCost prediction;  ///< against the model's
+    double outputs = 0;       ///< against what the model's head makes of the file's prediction
+  };
+  /// The same of a file of a half type.
+  RoundedComparison compare_rounded(const torch::Tensor& input);
+
   /// Where the difference begins: the first row whose map differs by more than `tolerance` of its largest value, "row 3
   /// (RepC3)"; else the head's row, or "the outputs", which are no row, if the head's prediction is the model's.
   std::string first_difference(const torch::Tensor& input, double tolerance);
 
  private:
   std::vector<std::string> names_of_prediction() const;
+  OnnxValues evaluate(const torch::Tensor& input) const;  ///< prediction and outputs
+  OrderedOutput ordered_prediction(const OnnxValues& values) const;
   OutputDifference compare_predictions(const torch::Tensor& input, const OnnxValues& found);
   OutputDifference compare_detections(const OnnxValues& found);
 
@@ -40,10 +50,24 @@ class OnnxVerification {
   OnnxEvaluator evaluator_;
 };
 
+/// Is told how many inputs have been compared.
+using AfterInput = std::function<void(std::size_t)>;
+
 /// Compares on every input. @throws InternalError  if a difference is above `tolerance`: it says in which row it
-/// begins,
-///                                                and ends with `consequence`
+///                                                begins, and ends with `consequence`
 OutputDifference verify_onnx(DetectionModel model, const OnnxExport& written, const std::vector<torch::Tensor>& inputs,
-                             double tolerance, const std::string& consequence);
+                             double tolerance, const std::string& consequence, const AfterInput& after_input = {});
+
+/// How far queries may move on average in a float16 file, which is run in float16: scores and fractions of the picture.
+inline constexpr double kFloat16Tolerance = 0.005;
+
+/// The same of a float16 file, whose operators verify_onnx() has seen in float32: what rounding costs.
+/// @throws InternalError  if queries move by more than kFloat16Tolerance on average, or half of them are others
+RoundingCost verify_float16_onnx(DetectionModel model, const OnnxExport& written,
+                                 const std::vector<torch::Tensor>& inputs, double tolerance,
+                                 const std::string& consequence, const AfterInput& after_input = {});
+
+/// The file as something that predicts: its prediction, in float32, of pictures [B, 3, H, W].
+std::function<Prediction(const torch::Tensor&)> onnx_predictor(const OnnxExport& written, torch::Device device);
 
 }  // namespace rtdetr

@@ -18,6 +18,12 @@ double largest(const torch::Tensor& difference) {
   return std::isfinite(value) ? value : std::numeric_limits<double>::infinity();
 }
 
+/// The largest difference of each query, added up.
+double moved_between(const OrderedOutput& a, const OrderedOutput& b) {
+  const torch::Tensor of_scores = (a.scores - b.scores).abs().amax(-1), of_boxes = (a.boxes - b.boxes).abs().amax(-1);
+  return torch::maximum(of_scores, of_boxes).sum().item<double>();
+}
+
 /// [Q] true where a token of `a` is in `b` too. Both ascend.
 torch::Tensor is_among(const torch::Tensor& a, const torch::Tensor& b) {
   const torch::Tensor at = torch::searchsorted(b, a).clamp_max(b.size(0) - 1);
@@ -72,20 +78,33 @@ OutputDifference compare_outputs(DetectionModel& a, DetectionModel& b, const tor
   return difference;
 }
 
+double RoundingCost::mean() const {
+  const std::int64_t shared = queries - other_queries;
+  return shared > 0 ? moved / static_cast<double>(shared) : std::numeric_limits<double>::infinity();
+}
+
 RoundingCost sum_of(const RoundingCost& a, const RoundingCost& b) {
-  return {worse_of(a.difference, b.difference), a.queries + b.queries, a.other_queries + b.other_queries};
+  return {worse_of(a.difference, b.difference), a.queries + b.queries, a.other_queries + b.other_queries,
+          a.moved + b.moved};
 }
 
 RoundingCost compare_rounded(DetectionModel& original, DetectionModel& rounded, const torch::Tensor& input) {
-  const OrderedOutput a = ordered_output_of(original, input), b = ordered_output_of(rounded, input);
+  return rounding_cost(ordered_output_of(original, input), ordered_output_of(rounded, input));
+}
+
+RoundingCost rounding_cost(const OrderedOutput& a, const OrderedOutput& b) {
   RoundingCost cost;
-  if (!a.tokens.defined()) return {difference_of(a, b), a.scores.size(0) * a.scores.size(1), 0};
+  if (!a.tokens.defined()) return {difference_of(a, b), a.scores.size(0) * a.scores.size(1), 0, moved_between(a, b)};
   for (std::int64_t picture = 0; picture < a.tokens.size(0); ++picture) {
     const torch::Tensor in_b = is_among(a.tokens[picture], b.tokens[picture]),
                         in_a = is_among(b.tokens[picture], a.tokens[picture]);
     const std::int64_t queries = in_b.numel(), shared = in_b.sum().item<std::int64_t>();
-    RoundingCost of_picture{{}, queries, queries - shared};
-    if (shared > 0) of_picture.difference = difference_of(picked(a, picture, in_b), picked(b, picture, in_a));
+    RoundingCost of_picture{{}, queries, queries - shared, 0};
+    if (shared > 0) {
+      const OrderedOutput of_a = picked(a, picture, in_b), of_b = picked(b, picture, in_a);
+      of_picture.difference = difference_of(of_a, of_b);
+      of_picture.moved = moved_between(of_a, of_b);
+    }
     cost = sum_of(cost, of_picture);
   }
   return cost;

@@ -38,8 +38,14 @@ OutputDifference compare_outputs(DetectionModel& a, DetectionModel& b, const tor
 struct RoundingCost {
   OutputDifference difference;                  ///< of the queries that both have
   std::int64_t queries = 0, other_queries = 0;  ///< in all, and from tokens that only one of them selects
+  double moved = 0;                             ///< the largest difference of each query that both have, added up
+
+  /// How far a query moves on average; infinite if no query is left. One that is torn between two boxes may jump from
+  /// one to the other, whatever the rounding; a fault moves them all.
+  double mean() const;
 };
 RoundingCost sum_of(const RoundingCost& a, const RoundingCost& b);
 RoundingCost compare_rounded(DetectionModel& original, DetectionModel& rounded, const torch::Tensor& input);
+RoundingCost rounding_cost(const OrderedOutput& original, const OrderedOutput& rounded);
 
 }  // namespace rtdetr

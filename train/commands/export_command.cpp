@@ -15,6 +15,7 @@
 #include "models/layers/module_tree.h"
 #include "models/weights/number_type.h"
 #include "train/commands/commands.h"
+#include "train/commands/export_precision.h"
 #include "train/commands/exported_file.h"
 #include "train/commands/file_pattern.h"
 #include "train/commands/model_source.h"
@@ -23,7 +24,6 @@
 #include "train/commands/picture_sources.h"
 #include "train/commands/python_export.h"
 #include "train/config/input_files.h"
-#include "train/evaluation/evaluator.h"
 #include "train/process/machine.h"
 #include "train/process/stop_signal.h"
 #include "train/report/output.h"
@@ -38,19 +38,12 @@ namespace fs = std::filesystem;
 constexpr std::size_t kMostPictures = 32;  ///< of verify= that are compared
 constexpr double kTolerance = 1e-3;        ///< of scores and of boxes as fractions of the picture
 
-bool is_data_set(const std::string& verify) {
-  const fs::path extension = fs::path(verify).extension();
-  return extension == ".yaml" || extension == ".yml";
-}
-
-const char* split_of(const DatasetConfig& config) { return config.find("val") ? "val" : "train"; }
-
 std::vector<fs::path> verification_pictures(const Settings& settings) {
   const std::string& verify = settings.verify;
   if (!has_wildcards(verify)) require_input_file(settings, "verify", verify);
   if (!is_data_set(verify)) return list_pictures(verify);
   const DatasetConfig config = load_dataset_config(verify);
-  const Dataset dataset = load_dataset(config, split_of(config));
+  const Dataset dataset = load_dataset(config, export_split(config));
   std::vector<fs::path> pictures;
   for (const auto& picture : dataset.pictures) pictures.push_back(picture.file);
   return pictures;
@@ -170,28 +163,13 @@ WrittenFile write_verified(Export& all) {
   return result;
 }
 
-/// What rounding costs on a data set.
-struct Precisions {
-  double original = 0, rounded = 0;
-};
-
-/// AP of both models on the data set of verify=; absent for pictures, and for a model YAML, which has learnt nothing.
-std::optional<Precisions> average_precisions(Export& all, DetectionModel& written) {
-  if (!all.is_rounded() || !is_data_set(all.settings.verify) || !all.original.is_checkpoint) return std::nullopt;
-  const ModelInfo& info = all.original.info;
-  const DatasetConfig config = load_dataset_config(all.settings.verify);
-  const Dataset dataset = load_evaluated(config, split_of(config), {info.names, info.category_ids});
-  EvaluatorOptions options;
-  options.height = all.size.height;
-  options.width = all.size.width;
-  options.device = compute_device(all.settings);
-  options.resampling = info.resampling;
-  options.threads = std::max(1, at::get_num_threads());
-  const auto ap = [&](DetectionModel& model) { return evaluate(model, dataset, options)->last().ap(); };
-  return Precisions{ap(all.original.model), ap(written)};
+std::optional<ExportPrecision> precision_of(Export& all, DetectionModel& written) {
+  if (!all.is_rounded()) return std::nullopt;
+  return export_precision(all.settings, all.original, all.size,
+                          [&](const torch::Tensor& images) { return written->forward(images).layers.back(); });
 }
 
-std::string text_of(const Export& all, const WrittenFile& written, const std::optional<Precisions>& precisions) {
+std::string text_of(const Export& all, const WrittenFile& written, const std::optional<ExportPrecision>& precision) {
   const Settings& settings = all.settings;
   const std::string on =
       std::to_string(all.inputs.size()) + (settings.verify.empty() ? " seeded input: " : " pictures: ");
@@ -201,20 +179,13 @@ std::string text_of(const Export& all, const WrittenFile& written, const std::op
                      " decoder layers\n";
   text += "largest difference to " + settings.model + (all.is_rounded() ? " before rounding, on " : " on ") + on +
           format_double(written.difference.max_abs) + "\n";
-  if (all.is_rounded()) {
-    const RoundingCost& cost = written.rounding;
-    text += "rounding to " + all.type() + " moves scores by up to " + fixed(cost.difference.max_abs_scores, 4) +
-            " and boxes by up to " + fixed(cost.difference.max_abs_boxes, 4) + " of the picture; " +
-            with_thousands(cost.other_queries) + " of " + with_thousands(cost.queries) + " queries are others\n";
-  }
-  if (precisions)
-    text += "AP on " + settings.verify + ": " + fixed(precisions->original, 4) + " before, " +
-            fixed(precisions->rounded, 4) + " in " + all.type() + "\n";
+  if (all.is_rounded()) text += text_of(written.rounding, all.type());
+  if (precision) text += text_of(*precision, settings);
   return text + "\nnext: rtdetr predict model=" + shell_word(settings.output) + " source=photos/\n";
 }
 
 nlohmann::ordered_json document_of(const Export& all, const WrittenFile& written,
-                                   const std::optional<Precisions>& precisions) {
+                                   const std::optional<ExportPrecision>& precision) {
   const OutputDifference& difference = written.difference;
   nlohmann::ordered_json document{{"output", all.settings.output},
                                   {"format", all.settings.format},
@@ -228,13 +199,8 @@ nlohmann::ordered_json document_of(const Export& all, const WrittenFile& written
                                   {"max_abs_diff", difference.max_abs},
                                   {"max_abs_diff_scores", difference.max_abs_scores},
                                   {"max_abs_diff_boxes", difference.max_abs_boxes}};
-  if (all.is_rounded()) {
-    document["rounding"] = {{"max_abs_diff_scores", written.rounding.difference.max_abs_scores},
-                            {"max_abs_diff_boxes", written.rounding.difference.max_abs_boxes},
-                            {"queries", written.rounding.queries},
-                            {"other_queries", written.rounding.other_queries}};
-  }
-  if (precisions) document["ap"] = {{"original", precisions->original}, {"rounded", precisions->rounded}};
+  if (all.is_rounded()) document["rounding"] = to_json(written.rounding);
+  if (precision) document["ap"] = to_json(*precision);
   return document;
 }
 
@@ -249,9 +215,9 @@ ExitCode run_export(const Settings& settings) {
   if (settings.format == "onnx")
     return export_onnx(settings, {all.original, all.fused, all.size, all.inputs, kTolerance});
   WrittenFile written = write_verified(all);
-  const std::optional<Precisions> precisions = average_precisions(all, written.loaded.model);
-  print_text(settings, text_of(all, written, precisions));
-  print_json(settings, document_of(all, written, precisions));
+  const std::optional<ExportPrecision> precision = precision_of(all, written.loaded.model);
+  print_text(settings, text_of(all, written, precision));
+  print_json(settings, document_of(all, written, precision));
   return ExitCode::kOk;
 }
 

@@ -1,15 +1,20 @@
 #include "train/commands/onnx_export.h"
 
 #include <filesystem>
+#include <optional>
 
 #include <nlohmann/json.hpp>
 
+#include "core/base/log.h"
 #include "core/base/text.h"
 #include "core/onnx/onnx_file.h"
 #include "models/deploy/onnx/outputs.h"
 #include "models/deploy/onnx_verification.h"
 #include "models/weights/foreign_model.h"
+#include "train/commands/export_precision.h"
 #include "train/commands/exported_file.h"
+#include "train/process/machine.h"
+#include "train/process/stop_signal.h"
 #include "train/report/output.h"
 #include "train/run/state_hash.h"
 
@@ -35,11 +40,12 @@ FileMetadata metadata_of(const Settings& settings, const OnnxSource& source) {
   return metadata;
 }
 
-OnnxExport make_export(const Settings& settings, const OnnxSource& source) {
+OnnxExport make_export(const Settings& settings, const OnnxSource& source, OnnxType type) {
   OnnxExportOptions options;
   options.size = source.size;
   options.outputs = chosen("outputs", settings.outputs, kOnnxOutputsWords);
   options.grid_sample = settings.grid_sample;
+  options.float_type = type;
   OnnxExport made = make_onnx_model(*source.fused.model, options);
   made.model.producer_name = "rtdetr";
   made.model.producer_version = RTDETR_VERSION;
@@ -53,38 +59,90 @@ std::string names_of(const std::vector<OnnxValueInfo>& values) {
   return join(names, ", ");
 }
 
-}  // namespace
+/// What was read back from the file before it got its name.
+struct WrittenOnnx {
+  OnnxExport read;
+  OutputDifference difference;  ///< of the graph in float32 to the model
+  RoundingCost rounding;        ///< of a float16 file
+};
 
-ExitCode export_onnx(const Settings& settings, const OnnxSource& source) {
-  const OnnxExport made = make_export(settings, source);
-  OutputDifference difference;
+/// A float16 file has two proofs: its operators in float32, and the file as it stands.
+WrittenOnnx write_verified(const Settings& settings, const OnnxSource& source, const OnnxExport& made) {
+  const bool half = settings.dtype == "fp16";
+  const std::string consequence = std::string(kNothingWritten) + " to " + settings.output;
+  const auto progress = [&](std::size_t done) {
+    StopSignals::leave_if_requested(kNothingWritten);
+    const std::size_t all = source.inputs.size();
+    if (all > 1) log::progress("compared " + std::to_string(done) + " of " + std::to_string(all));
+    if (done == all) log::end_progress();
+  };
+  const auto compare = [&](const OnnxExport& file) {
+    return verify_onnx(source.original.model, file, source.inputs, source.tolerance, consequence, progress);
+  };
+  WrittenOnnx result;
+  if (half) result.difference = compare(make_export(settings, source, OnnxType::kFloat));
   write_exported(
       settings.output, [&](const AtomicWriteOptions& options) { write_onnx(settings.output, made.model, options); },
       [&](const fs::path& unpublished) {
-        const OnnxExport written{read_onnx(unpublished), made.logits, made.boxes, made.tokens};
-        difference = verify_onnx(source.original.model, written, source.inputs, source.tolerance,
-                                 std::string(kNothingWritten) + " to " + settings.output);
+        result.read = {read_onnx(unpublished), made.logits, made.boxes, made.tokens};
+        if (!half) {
+          result.difference = compare(result.read);
+        } else {
+          result.rounding = verify_float16_onnx(source.original.model, result.read, source.inputs, source.tolerance,
+                                                consequence, progress);
+        }
       });
-  const OnnxGraph& graph = made.model.graph;
-  const auto bytes = static_cast<long long>(fs::file_size(settings.output));
-  print_text(settings,
-             settings.output + ": " + with_thousands(bytes) + " bytes, opset " + std::to_string(made.model.opset) +
-                 ", " + std::to_string(graph.nodes.size()) + " nodes, " + names_of(graph.inputs) + " -> " +
-                 names_of(graph.outputs) + ", input " + std::to_string(source.size.height) + "x" +
-                 std::to_string(source.size.width) + ", any batch\nlargest difference to " + settings.model + " on " +
-                 std::to_string(source.inputs.size()) + (settings.verify.empty() ? " seeded input: " : " pictures: ") +
-                 format_double(difference.max_abs) + "\n\nnext: docs/howto/export.md\n");
-  print_json(settings, {{"output", settings.output},
-                        {"format", settings.format},
-                        {"outputs", settings.outputs},
-                        {"bytes", bytes},
-                        {"nodes", graph.nodes.size()},
-                        {"imgsz", {source.size.height, source.size.width}},
-                        {"decoder_layers", source.fused.model->num_decoder_layers()},
-                        {"compared_inputs", source.inputs.size()},
-                        {"max_abs_diff", difference.max_abs},
-                        {"max_abs_diff_scores", difference.max_abs_scores},
-                        {"max_abs_diff_boxes", difference.max_abs_boxes}});
+  return result;
+}
+
+std::string text_of(const Settings& settings, const OnnxSource& source, const WrittenOnnx& written,
+                    const std::optional<ExportPrecision>& precision) {
+  const OnnxGraph& graph = written.read.model.graph;
+  const bool half = settings.dtype == "fp16";
+  std::string text =
+      settings.output + ": " + with_thousands(static_cast<long long>(fs::file_size(settings.output))) +
+      " bytes, opset " + std::to_string(written.read.model.opset) + ", " + std::to_string(graph.nodes.size()) +
+      " nodes" + (half ? ", fp16, " : ", ") + names_of(graph.inputs) + " -> " + names_of(graph.outputs) + ", input " +
+      std::to_string(source.size.height) + "x" + std::to_string(source.size.width) +
+      ", any batch\nlargest difference to " + settings.model + (half ? " before rounding, on " : " on ") +
+      std::to_string(source.inputs.size()) + (settings.verify.empty() ? " seeded input: " : " pictures: ") +
+      format_double(written.difference.max_abs) + "\n";
+  if (half) text += rtdetr::text_of(written.rounding, settings.dtype);
+  if (precision) text += rtdetr::text_of(*precision, settings);
+  return text + "\nnext: docs/howto/export.md\n";
+}
+
+nlohmann::ordered_json document_of(const Settings& settings, const OnnxSource& source, const WrittenOnnx& written,
+                                   const std::optional<ExportPrecision>& precision) {
+  nlohmann::ordered_json document{{"output", settings.output},
+                                  {"format", settings.format},
+                                  {"outputs", settings.outputs},
+                                  {"dtype", settings.dtype},
+                                  {"bytes", fs::file_size(settings.output)},
+                                  {"nodes", written.read.model.graph.nodes.size()},
+                                  {"imgsz", {source.size.height, source.size.width}},
+                                  {"decoder_layers", source.fused.model->num_decoder_layers()},
+                                  {"compared_inputs", source.inputs.size()},
+                                  {"max_abs_diff", written.difference.max_abs},
+                                  {"max_abs_diff_scores", written.difference.max_abs_scores},
+                                  {"max_abs_diff_boxes", written.difference.max_abs_boxes}};
+  if (settings.dtype == "fp16") document["rounding"] = to_json(written.rounding);
+  if (precision) document["ap"] = to_json(*precision);
+  return document;
+}
+
+}  // namespace
+
+ExitCode export_onnx(const Settings& settings, OnnxSource source) {
+  const bool half = settings.dtype == "fp16";
+  const WrittenOnnx written =
+      write_verified(settings, source, make_export(settings, source, half ? OnnxType::kFloat16 : OnnxType::kFloat));
+  std::optional<ExportPrecision> precision;
+  if (half)
+    precision = export_precision(settings, source.original, source.size,
+                                 onnx_predictor(written.read, compute_device(settings)));
+  print_text(settings, text_of(settings, source, written, precision));
+  print_json(settings, document_of(settings, source, written, precision));
   return ExitCode::kOk;
 }
 

@@ -13,7 +13,8 @@ namespace rtdetr {
 
 /// What is exported, and what it is compared on.
 struct OnnxSource {
-  const OpenedModel &original, &fused;
+  OpenedModel& original;
+  const OpenedModel& fused;
   ImageSize size;
   const std::vector<torch::Tensor>& inputs;  ///< each [1, 3, H, W]
   double tolerance = 0;                      ///< of scores and of boxes as fractions of the picture
@@ -21,6 +22,6 @@ struct OnnxSource {
 
 /// `export format=onnx`: one file, read back and run before it gets its name.
 /// @throws InternalError  naming the first row that computes something else; nothing is written then
-ExitCode export_onnx(const Settings& settings, const OnnxSource& source);
+ExitCode export_onnx(const Settings& settings, OnnxSource source);
 
 }  // namespace rtdetr

@@ -76,8 +76,10 @@ void add_output_keys(std::vector<Key>& keys) {
       "format=onnx: labels, boxes and scores as the official export; logits and pred_boxes; or Ultralytics' output0");
   s.flag("grid_sample", &Settings::grid_sample, kExport,
          "format=onnx: sample maps with GridSample instead of Gather, for engines with a good kernel");
-  s.choice("dtype", &Settings::dtype, kExport, words_of(kPrecisionWords),
-           "number type of the weights in the file; half types are half as large, and read back as float32");
+  s.choice(
+      "dtype", &Settings::dtype, kExport, words_of(kPrecisionWords),
+      "number type of the weights in the file; half types are half as large, and read back as float32. format=onnx: "
+      "fp32 or fp16, in which engines then compute");
   s.add("license", &Settings::license, kExport, "", "apache-2.0",
         "of the weights, written into the file; by default what the model's file says");
   s.flag("copy", &Settings::copy, kConvert,
@@ -86,6 +88,8 @@ void add_output_keys(std::vector<Key>& keys) {
       "verify", &Settings::verify, kExport, "photos/",
       "format=safetensors, onnx: folder of pictures, data set YAML or the name of one that comes along, to compare the "
       "exported model on; by default a seeded input. Of a half type a data set tells the AP that it costs");
+  s.number("verify_pictures", &Settings::verify_pictures, kExport, 1, 1e9, "pictures", "500",
+           "of a data set's pictures that AP is measured on, evenly spread");
   s.path("project", &Settings::project, kFolderMakers, "runs/train", "folder of run folders").on_resume = kMayChange;
   s.add("name", &Settings::name, kFolderMakers, "", "exp", "name of the run folder; taken names become exp-2, exp-3 …")
       .on_resume = kMayChange;

@@ -76,6 +76,20 @@ ModelOutput pass(DetectionModel& model, const torch::Tensor& images, const Forwa
   return model->forward(images, what);
 }
 
+std::vector<HeadLayer> evaluated_layers(const Head& head, const EvaluatorOptions& options) {
+  const std::vector<HeadLayer> layers = head.layers();
+  return options.predictor ? std::vector<HeadLayer>{layers.back()} : layers;
+}
+
+/// Every layer of the model, or the last one as the predictor has it.
+ModelOutput predict(DetectionModel& model, const torch::Tensor& images, const EvaluatorOptions& options) {
+  if (!options.predictor) return pass(model, images, {.all_layers = true}, options);
+  ModelOutput output;
+  output.layers.resize(static_cast<std::size_t>(model->head().layers().back().number));
+  output.layers.back() = options.predictor(images);
+  return output;
+}
+
 }  // namespace
 
 std::optional<Evaluation> evaluate(DetectionModel& model, const Dataset& dataset, const EvaluatorOptions& options,
@@ -84,7 +98,7 @@ std::optional<Evaluation> evaluate(DetectionModel& model, const Dataset& dataset
   torch::NoGradGuard no_grad;
   model->eval();
   Batches batches(dataset, options, group);
-  const std::vector<HeadLayer> layers = model->head().layers();
+  const std::vector<HeadLayer> layers = evaluated_layers(model->head(), options);
   std::vector<LayerFindings> findings(layers.size());
   LossMeans losses;
   LoadLimit limit("a smaller batch= or imgsz= needs less");
@@ -97,9 +111,9 @@ std::optional<Evaluation> evaluate(DetectionModel& model, const Dataset& dataset
     const BatchTensors tensors = batches.take(*batch);
     const PictureLoad load{batch->size, batch->height, batch->width};
     limit.run(load, [&] {
-      const ModelOutput output = pass(model, tensors.images, {.all_layers = true}, options);
+      const ModelOutput output = predict(model, tensors.images, options);
       batches.look_ahead();
-      collect(model->head(), output, *batch, dataset, findings);
+      collect(model->head(), layers, output, *batch, dataset, findings);
       if (options.criterion) losses.add(output, tensors.targets, whole, *options.criterion);
     });
     if (options.progress) options.progress(evaluation.pictures);

@@ -17,6 +17,9 @@
 
 namespace rtdetr {
 
+/// What predicts in a model's place, such as a file of another format. @param images  [B, 3, H, W]
+using Predictor = std::function<Prediction(const torch::Tensor& images)>;
+
 struct EvaluatorOptions {
   std::int64_t height = 640, width = 640;
   std::int64_t batch = 16;                    ///< of all processes together
@@ -28,6 +31,8 @@ struct EvaluatorOptions {
   /// With these, the loss terms of the head's layers are averaged over the pictures as well.
   std::optional<CriterionOptions> criterion;
   std::function<void(std::int64_t pictures)> progress = {};  ///< called after each batch with how many are done
+  /// With one, its predictions are evaluated as the last of the head's layers, and no other.
+  Predictor predictor = {};
 };
 
 /// What one pass over a data set yields.

@@ -50,12 +50,12 @@ void append_pictures(const std::vector<LayerFindings::Picture>& pictures, std::s
 
 }  // namespace
 
-void collect(const Head& head, const ModelOutput& output, const Batch& batch, const Dataset& dataset,
-             std::vector<LayerFindings>& by_layer) {
+void collect(const Head& head, const std::vector<HeadLayer>& layers, const ModelOutput& output, const Batch& batch,
+             const Dataset& dataset, std::vector<LayerFindings>& by_layer) {
   std::vector<PictureSize> sizes;
   for (const Batch::Image& image : batch.targets) sizes.push_back({image.original_width, image.original_height});
   std::vector<Detections> found;  // of a layer in all pictures, then of the next
-  for (const HeadLayer& layer : head.layers()) {
+  for (const HeadLayer& layer : layers) {
     const auto of_layer = head.postprocess(prediction_at(output, layer), sizes, {});
     found.insert(found.end(), of_layer.begin(), of_layer.end());
   }

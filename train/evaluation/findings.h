@@ -22,10 +22,10 @@ struct LayerFindings {
   std::vector<MetricDetection> detections;  ///< of the first picture, best first, then of the next
 };
 
-/// Appends one batch's detections to the findings of every layer of the head. The host waits for the device once.
+/// Appends one batch's detections to the findings of every one of `layers`. The host waits for the device once.
 /// @throws DivergedError  for scores that are not finite
-void collect(const Head& head, const ModelOutput& output, const Batch& batch, const Dataset& dataset,
-             std::vector<LayerFindings>& by_layer);
+void collect(const Head& head, const std::vector<HeadLayer>& layers, const ModelOutput& output, const Batch& batch,
+             const Dataset& dataset, std::vector<LayerFindings>& by_layer);
 
 /// The detections of all processes, in the order of the data set's pictures: what one process would have found alone.
 std::vector<MetricDetection> gather(LayerFindings mine, ProcessGroup& group);

@@ -93,6 +93,32 @@ TEST_CASE("a fault in a written file is told with the first row that it reaches"
   }
 }
 
+TEST_CASE("a float16 file tells what rounding costs, and a fault in it is told with the first row that it reaches") {
+  const test::TemporaryFolder folder;
+  const auto in_float16 = [](double added) {
+    DetectionModel fused = small_model();
+    fused->fuse();
+    const torch::NoGradGuard no_grad;
+    for (auto& item : fused->named_parameters())
+      if (item.key().find("model.4.norm2.bias") != std::string::npos) item.value().add_(added);
+    return make_onnx_model(*fused, {.size = {64, 96}, .float_type = OnnxType::kFloat16});
+  };
+  OnnxExport written = in_float16(0);
+  write_onnx(folder / "half.onnx", written.model);
+  written.model = read_onnx(folder / "half.onnx");
+  const RoundingCost cost = verify_float16_onnx(small_model(), written, one_picture(), kTolerance, "");
+  CHECK(cost.queries == 20);
+  CHECK(cost.mean() > 0);
+  CHECK(cost.mean() < kFloat16Tolerance);
+  const Prediction predicted = onnx_predictor(written, torch::kCPU)(one_picture().front());
+  CHECK(predicted.logits.scalar_type() == torch::kFloat32);
+  CHECK(predicted.boxes_cxcywh.sizes() == torch::IntArrayRef({1, 20, 4}));
+
+  CHECK_THROWS_WITH(
+      verify_float16_onnx(small_model(), in_float16(0.5), one_picture(), kTolerance, "nothing was written"),
+      Contains("in float16") && Contains("begins in row 4 (AIFI); nothing was written"));
+}
+
 TEST_CASE("detections that the head's prediction does not have are told as such") {
   OnnxExport written = exported();
   for (OnnxNode& node : written.model.graph.nodes) {

@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include <catch2/catch.hpp>
+#include <cmath>
 
 #include "models/layers/module_tree.h"
 #include "models/weights/number_type.h"
@@ -28,6 +29,21 @@ TEST_CASE("rounding costs nothing for equal models, and little for weights round
   cost = compare_rounded(original, rounded, input);
   CHECK(cost.difference.max_abs > 0);
   CHECK(cost.difference.max_abs < 0.05);
+  CHECK(cost.mean() > 0);
+  CHECK(cost.mean() < cost.difference.max_abs);
+}
+
+TEST_CASE("what a query moves on average is over the shared queries of all pictures, and unbounded without one") {
+  const auto output = [](const std::vector<std::int64_t>& tokens, double box) {
+    const auto count = static_cast<std::int64_t>(tokens.size());
+    return OrderedOutput{torch::tensor(tokens).view({1, count}), torch::zeros({1, count, 2}),
+                         torch::full({1, count, 4}, box)};
+  };
+  const RoundingCost near = rounding_cost(output({1, 2, 3, 5}, 0), output({2, 3, 5, 7}, 0.25));
+  CHECK(near.other_queries == 1);
+  CHECK(near.mean() == Approx(0.25));
+  CHECK(sum_of(near, rounding_cost(output({4, 8}, 0), output({4, 8}, 0))).mean() == Approx(0.75 / 5));
+  CHECK(std::isinf(rounding_cost(output({1, 2}, 0), output({3, 4}, 0)).mean()));
 }
 
 TEST_CASE("queries from other tokens are counted, and those from the same are compared token by token") {

@@ -59,6 +59,29 @@ TEST_CASE("one pass evaluates the encoder's queries and every decoder layer") {
   CHECK(evaluation->detections.size() == 24 * 20 * 2);  // every (query, class) pair: there is no threshold
 }
 
+TEST_CASE("what predicts in the model's place is evaluated as its last layer, and no other") {
+  at::set_num_threads(1);
+  const TemporaryFolder temp;
+  Experiment experiment = prepare_experiment(make_micro_run(temp.path()));
+  scatter_weights(*experiment.model);
+  EvaluatorOptions options = evaluator_options(experiment);
+  options.criterion = std::nullopt;
+  const Evaluation of_model = *evaluate(experiment.model, *experiment.val, options);
+  options.predictor = [&](const Tensor& images) { return experiment.model->forward(images).layers.back(); };
+  const Evaluation same = *evaluate(experiment.model, *experiment.val, options);
+  REQUIRE(same.layers.size() == 1);
+  CHECK(same.layers[0].layer.number == of_model.layers.back().layer.number);
+  CHECK(same.last().ap() == of_model.last().ap());
+  REQUIRE(same.detections.size() == of_model.detections.size());
+  CHECK(same.detections.front().score == of_model.detections.front().score);
+  options.predictor = [&](const Tensor& images) {
+    Prediction nothing = experiment.model->forward(images).layers.back();
+    nothing.boxes_cxcywh = torch::zeros_like(nothing.boxes_cxcywh);
+    return nothing;
+  };
+  CHECK(evaluate(experiment.model, *experiment.val, options)->last().ap() == 0);
+}
+
 TEST_CASE("the device of a run reaches its models, its steps and its evaluation", "[devices]") {
   at::set_num_threads(1);
   const TemporaryFolder temp;

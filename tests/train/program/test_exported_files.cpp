@@ -108,6 +108,28 @@ TEST_CASE("an export in a half type says the AP that it costs on a data set, and
                             !Contains("untrained"));
 }
 
+TEST_CASE("a float16 ONNX file is half as large and says what it costs, on a data set in AP too") {
+  const TemporaryFolder folder;
+  const Settings settings = make_micro_run(folder.path());
+  REQUIRE(run_program(micro_command(settings, "exp", {{"epochs", "1"}})).code == 0);
+  const std::string best = (fs::path(settings.project) / "exp/best.safetensors").string();
+  const auto written = [&](const std::string& type, const std::string& name, const std::string& more) {
+    return run_program({"export", "model=" + best, "format=onnx", "dtype=" + type, more, "verify=" + settings.data,
+                        "verify_pictures=7", "output=" + (folder / name).string()});
+  };
+  const json full = document_of(written("fp32", "full.onnx", "json=true")),
+             half = document_of(written("fp16", "half.onnx", "json=true"));
+  CHECK_FALSE(full.contains("ap"));  // nothing is rounded
+  CHECK(half["dtype"] == "fp16");
+  CHECK(half["max_abs_diff"] < 1e-4);  // of the graph before it is rounded
+  CHECK(half["rounding"]["mean_diff"] < 0.005);
+  CHECK(half["bytes"].get<double>() < 0.75 * full["bytes"].get<double>());  // names and boxes' constants are not halved
+  CHECK(half["ap"]["pictures"] == 7);
+  CHECK(half["ap"]["rounded"] >= 0);
+  CHECK_THAT(written("fp16", "half.onnx", "json=false").out,
+             Contains("AP on " + settings.data + ", 7 of 24 pictures: ") && Contains(" in fp16, "));
+}
+
 TEST_CASE("an official file is read back as it was written, in a half type too, and refused where it cannot be") {
   const TemporaryFolder folder;
   for (const std::string type : {"fp32", "fp16"}) {
