@@ -52,10 +52,10 @@ void find_shared_labels(const Dataset& dataset, ProblemCollector& problems) {
   std::map<fs::path, const fs::path*> labelled;
   for (const auto& picture : dataset.pictures) {
     if (picture.box_count == 0) continue;
-    const auto [other, alone] = labelled.emplace(fs::path(picture.file).replace_extension(), &picture.file);
-    if (alone) continue;
+    const auto found = labelled.emplace(fs::path(picture.file).replace_extension(), &picture.file);
+    if (found.second) continue;
     problems.warn("shared_label", "pictures that differ in their suffix alone have one label file; both get its boxes",
-                  [&] { return other->second->string() + ", " + picture.file.filename().string(); });
+                  [&] { return found.first->second->string() + ", " + picture.file.filename().string(); });
   }
 }
 
