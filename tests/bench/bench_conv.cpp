@@ -82,7 +82,6 @@ rtdetr::PackedConvOptions options_of(const ConvLayer& l, ConvAlgorithm wanted) {
   o.padding = l.padding();
   o.groups = l.groups;
   o.activation = rtdetr::FusedActivation::kRelu;
-  o.height = o.width = l.side;
   if (fits) o.algorithm = wanted;
   return o;
 }

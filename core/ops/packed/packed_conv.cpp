@@ -49,9 +49,10 @@ bool can_be(ConvAlgorithm algorithm, const PackedConvOptions& o) {
   return algorithm == ConvAlgorithm::kProduct;
 }
 
-ConvAlgorithm choose(const PackedConvOptions& o) {
+ConvAlgorithm choose(const PackedConvOptions& o, const PackedKernels& kernels) {
   if (o.algorithm != ConvAlgorithm::kAuto) return o.algorithm;
-  const auto bytes = [&](std::int64_t numbers) { return numbers * o.in * o.out * std::int64_t{sizeof(float)}; };
+  const std::int64_t columns = (o.out + kernels.lanes - 1) / kernels.lanes * kernels.lanes;  // whole vectors
+  const auto bytes = [&](std::int64_t numbers) { return numbers * o.in * columns * std::int64_t{sizeof(float)}; };
   if (can_be(ConvAlgorithm::kWinograd4, o) && o.in >= 16) {
     if (bytes(36) <= o.winograd_bytes) return ConvAlgorithm::kWinograd4;
     if (bytes(16) <= o.winograd_bytes) return ConvAlgorithm::kWinograd2;
@@ -74,9 +75,12 @@ PackedConv::PackedConv(const PackedConvOptions& o, const float* weight, const fl
     : state_(std::make_unique<State>()) {
   RTDETR_CHECK(o.in > 0 && o.out > 0 && o.groups > 0 && o.in % o.groups == 0 && o.out % o.groups == 0,
                "channels do not fit the groups of a packed convolution");
+  RTDETR_CHECK(o.kernel_h > 0 && o.kernel_w > 0 && o.stride > 0 && o.dilation > 0 && o.padding >= 0 &&
+                   o.extra_padding >= 0,
+               "a packed convolution has an impossible window");
   State& s = *state_;
   s.options = o;
-  s.algorithm = choose(o);
+  s.algorithm = choose(o, s.kernels);
   RTDETR_CHECK(can_be(s.algorithm, o), "a packed convolution is asked for an algorithm that cannot compute it");
   const std::int64_t out = o.out / o.groups, group_weights = out * (o.in / o.groups) * o.kernel_h * o.kernel_w;
   s.bias = padded_bias(bias, o.out);
@@ -120,6 +124,12 @@ const PackedConvOptions& PackedConv::options() const { return state_->options; }
 void PackedConv::run(const PackedInput& x, const PackedOutput& y, const PackedWorkspace& workspace) const {
   const State& s = *state_;
   const PackedConvOptions& o = s.options;
+  RTDETR_CHECK(x.height + 2 * o.padding + o.extra_padding > o.dilation * (o.kernel_h - 1) &&
+                   x.width + 2 * o.padding + o.extra_padding > o.dilation * (o.kernel_w - 1),
+               "a packed convolution is given a map that is smaller than its window");
+  RTDETR_CHECK(x.pixel_stride >= o.in && y.pixel_stride >= o.out && workspace.threads > 0 &&
+                   (o.residual == ResidualPlace::kNone || y.residual != nullptr),
+               "a packed convolution lacks its residual or has pixels that overlap");
   const Epilogue epilogue{s.bias.data(), o.activation, o.residual};
   if (s.winograd) return s.winograd->run(x, epilogue, y, workspace);
   const std::int64_t in = s.depthwise ? o.in : o.in / o.groups, out = o.out / o.groups;
@@ -127,7 +137,7 @@ void PackedConv::run(const PackedInput& x, const PackedOutput& y, const PackedWo
   rows.map = x;
   rows.out_height = output_height(x.height);
   rows.out_width = output_width(x.width);
-  if (is_pointwise(o)) rows.join_pixels();
+  if (is_pointwise(o) && !s.depthwise) rows.join_pixels();
   if (s.depthwise) return s.depthwise->run(rows, epilogue, y, workspace);
   PackedOutput to = y;
   for (std::int64_t g = 0; g < o.groups; ++g) {

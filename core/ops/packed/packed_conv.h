@@ -24,14 +24,14 @@ struct PackedConvOptions {
   std::int64_t extra_padding = 0;  ///< more zeros at the right and at the bottom
   FusedActivation activation = FusedActivation::kNone;
   ResidualPlace residual = ResidualPlace::kNone;
-  std::int64_t height = 0, width = 0;  ///< of the expected input: chooses the algorithm; any other size works, too
   ConvAlgorithm algorithm = ConvAlgorithm::kAuto;
   /// What kAuto may spend on transformed weights of one convolution, in bytes.
   std::int64_t winograd_bytes = std::int64_t{16} << 20;
 };
 
 /// y = act(conv(x) + bias + residual) or act(conv(x) + bias) + residual, float32 on the CPU, for inference: weights are
-/// brought into the kernels' order once, for the CPU level in use at that moment (core/base/cpu_level.h).
+/// brought into the kernels' order once, for the CPU level in use at that moment (core/base/cpu_level.h). An input that
+/// is not finite makes those outputs not a number that see it, by Winograd all of its tile.
 class PackedConv {
  public:
   /// @param weight  [out, in / groups, kernel_h, kernel_w]; copied
@@ -47,6 +47,7 @@ class PackedConv {
   /// Size of the workspace that `run` needs for such an input.
   std::int64_t workspace_floats(std::int64_t batch, std::int64_t height, std::int64_t width, int threads) const;
   /// @param x  in channels  @param y  out channels of output_height · output_width pixels an image
+  /// @throws InternalError  for a map smaller than the window, a residual that is missing, pixels that overlap
   void run(const PackedInput& x, const PackedOutput& y, const PackedWorkspace& workspace) const;
 
   ConvAlgorithm algorithm() const;  ///< never kAuto

@@ -14,6 +14,8 @@ enum class FusedActivation { kNone, kRelu, kSilu, kGelu, kLeakyRelu, kHardswish 
 enum class ResidualPlace { kNone, kBeforeActivation, kAfterActivation };
 
 struct PackedInput {
+  /// Vectors of up to 16 floats are read from a pixel's beginning, so the neighbours of a slice are read, too, and
+  /// thrown away.
   const float* data = nullptr;
   std::int64_t batch = 1, height = 1, width = 1;
   std::int64_t pixel_stride = 0;

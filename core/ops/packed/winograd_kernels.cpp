@@ -1,5 +1,5 @@
-// F(4×4, 3×3) interpolates at 0, ±1/√2, ±√2 and infinity. The usual ±1, ±2 lose twice as many digits (measured: 2.8e-6
-// of the output's deviation at 256 channels against 1.25e-6; direct summation has 0.6e-6), and with reciprocal points
+// F(4×4, 3×3) interpolates at 0, ±1/√2, ±√2 and infinity. The usual ±1, ±2 have twice the error (2.8e-6 of the
+// output's deviation at 256 channels against 1.25e-6), and with reciprocal points
 // the transform needs no more operations. F(2×2, 3×3) has 0, ±1 and infinity.
 #include "core/ops/packed/winograd_kernels.h"
 

@@ -111,8 +111,6 @@ EngineStepPtr make_conv(EngineOperation& operation, const std::vector<EngineBuff
   options.extra_padding = node.integer("extra_padding");
   options.activation = fused(node.activation);
   options.residual = residual_place(node);
-  options.height = operation.inputs[0].size(2);
-  options.width = operation.inputs[0].size(3);
   PackedConv conv(options, weight.const_data_ptr<float>(), bias.const_data_ptr<float>());
   return std::make_unique<ConvStep>(without_weights(operation), std::move(conv));
 }

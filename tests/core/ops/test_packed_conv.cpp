@@ -2,8 +2,11 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <utility>
+#include <vector>
 
 #include "core/base/cpu_level.h"
 #include "core/base/error.h"
@@ -113,8 +116,8 @@ void check_problem(const ConvCase& p) {
   const Tensor y = slice_of_wider(torch::zeros(want.sizes()));
   run_conv(conv, slice_of_wider(d.x), slice_of_wider(d.residual), y, 2);
   CHECK(torch::equal(y, plain));
-  const Tensor around = y.as_strided({y.numel() / y.size(3), kGap}, {y.stride(2), 1}, 0);
-  CHECK((around == kUntouched).all().item<bool>());
+  for (const std::int64_t gap : {std::int64_t{0}, kGap + y.size(3)})  // before each pixel's channels, and behind
+    CHECK((y.as_strided({y.numel() / y.size(3), kGap}, {y.stride(2), 1}, gap) == kUntouched).all().item<bool>());
 
   if (p.options.residual != ResidualPlace::kNone) {
     const Tensor in_place = d.residual.clone();
@@ -207,26 +210,30 @@ TEST_CASE("a packed convolution knows groups, dilation and padding on one side")
   check_problem(p);
 }
 
-TEST_CASE("a packed convolution of many channels is as exact by Winograd as by sums") {
+TEST_CASE("a packed convolution of many channels is exact, by sums and by Winograd") {
   ConvCase p{conv_options(256, 32, 3), 1, 12, 12};
   p.options.algorithm = GENERATE(ConvAlgorithm::kProduct, ConvAlgorithm::kWinograd2, ConvAlgorithm::kWinograd4);
   check_problem(p);
 }
 
-TEST_CASE("a packed convolution gives two threads the numbers of one") {
+TEST_CASE("a packed convolution gives several threads the numbers of one") {
   ConvCase p{conv_options(40, 96, 3), 2, 21, 17};
-  p.options.algorithm = GENERATE(ConvAlgorithm::kProduct, ConvAlgorithm::kWinograd2, ConvAlgorithm::kWinograd4);
+  p.options.algorithm = GENERATE(ConvAlgorithm::kProduct, ConvAlgorithm::kWinograd2, ConvAlgorithm::kWinograd4,
+                                 ConvAlgorithm::kDepthwise);
+  if (p.options.algorithm == ConvAlgorithm::kDepthwise) p.options.in = p.options.groups = 96;
+  p.options.residual = ResidualPlace::kAfterActivation;
+  const int threads = GENERATE(2, 3, 64);  // and more than there are tiles
   const ConvData d = make_conv_data(p, p.height, p.width);
   const rtdetr::PackedConv conv(p.options, d.weight.const_data_ptr<float>(), d.bias.const_data_ptr<float>());
-  at::set_num_threads(2);
-  const Tensor two = run_conv(conv, d.x, d.residual, torch::empty({2, 21, 17, 96}), 2);
+  at::set_num_threads(std::min(threads, 3));
+  const Tensor several = run_conv(conv, d.x, d.residual, torch::empty({2, 21, 17, 96}), threads);
   at::set_num_threads(1);
-  CHECK(torch::equal(run_conv(conv, d.x, d.residual, torch::empty({2, 21, 17, 96}), 1), two));
+  CHECK(torch::equal(run_conv(conv, d.x, d.residual, torch::empty({2, 21, 17, 96}), 1), several));
 }
 
 TEST_CASE("a packed convolution's memory of transformed weights is bounded by the caller") {
   PackedConvOptions o = conv_options(64, 64, 3);
-  o.height = o.width = 40;
+  o.out = GENERATE(64, 49);  // whole vectors, and the last of one number
   const std::vector<float> weight(64 * 64 * 9);
   const auto algorithm = [&](std::int64_t bytes) {
     o.winograd_bytes = bytes;
@@ -264,4 +271,9 @@ TEST_CASE("a packed convolution refuses what it cannot compute") {
   o.algorithm = ConvAlgorithm::kAuto;
   o.groups = 5;
   CHECK_THROWS_AS(rtdetr::PackedConv(o, weight.data(), nullptr), rtdetr::InternalError);
+  o.groups = 1;
+  o.padding = 0;
+  const rtdetr::PackedConv conv(o, weight.data(), nullptr);
+  CHECK_THROWS_AS(run_conv(conv, torch::zeros({1, 2, 9, 48}), torch::zeros(48), torch::zeros({1, 1, 4, 48}), 1),
+                  rtdetr::InternalError);  // a map of two rows under a window of three
 }
