@@ -145,10 +145,11 @@ TEST_CASE("an object of the fields asked for is taken at once, any other not at 
   CHECK(taken(R"({"id":7,"box":[1.5,-2]})") == "7.000000 1.500000 -2.000000");
   CHECK(taken("{ \"id\" :\n7.0 , \"box\": [ 1.5 , -2 ] }") == "7.000000 1.500000 -2.000000");
   CHECK(taken(R"({"id":70e-1,"box":[0.12345678901234567890123,2E+1]})") == "7.000000 0.123457 20.000000");
-  for (const char* other : {R"({"box":[1,2],"id":7})", R"({"id":7})", R"({"id":7,"box":[1,2],"more":1})",
-                            R"({"id":7.5,"box":[1,2]})", R"({"id":"7","box":[1,2]})", R"({"id":7,"box":[1,2,3]})",
-                            R"({"id":7,"box":[1]})", R"({"id":7,"box":[1,2e999]})", R"({"id":7,"box":[1,NaN]})",
-                            R"({"i\u0064":7,"box":[1,2]})", R"({"idx":7,"box":[1,2]})", R"([1])", "5"}) {
+  for (const char* other :
+       {R"({"box":[1,2],"id":7})", R"({"id":7})", R"({"id":7,"box":[1,2],"more":1})", R"({"id":7.5,"box":[1,2]})",
+        R"({"id":9007199254740993,"box":[1,2]})", R"({"id":9e19,"box":[1,2]})", R"({"id":"7","box":[1,2]})",
+        R"({"id":7,"box":[1,2,3]})", R"({"id":7,"box":[1]})", R"({"id":7,"box":[1,2e999]})",
+        R"({"id":7,"box":[1,NaN]})", R"({"i\u0064":7,"box":[1,2]})", R"({"idx":7,"box":[1,2]})", R"([1])", "5"}) {
     JsonReader whole("[" + std::string(other) + "]", "text.json");
     whole.next();
     INFO(other);
