@@ -67,6 +67,15 @@ TEST_CASE("the engine computes what every kind of decoder computes, of every pic
   CHECK(prediction_difference(model->forward(engine_pictures(2)), found) < kEngineRounding);
 }
 
+TEST_CASE("the engine computes what the model computes of tokens near the border, which the official code masks") {
+  const torch::NoGradGuard no_grad;
+  DetectionModel model = prepared_model(test::small_yaml("variant: v2", 2000));  // all tokens
+  const Tensor images = test::images_by_key("engine", {1, 3, 512, 64}).to(torch::kFloat);
+  const auto engine = CpuEngine::prepare(*model, {512, 64});
+  REQUIRE(engine);
+  CHECK(prediction_difference(model->forward(images), engine->run(images)) < kEngineRounding);
+}
+
 TEST_CASE("an engine of fewer decoder layers computes what the model computes with as many") {
   const torch::NoGradGuard no_grad;
   DetectionModel model = prepared_model(test::small_yaml("variant: v2"));
