@@ -75,9 +75,9 @@ PackedConv::PackedConv(const PackedConvOptions& o, const float* weight, const fl
     : state_(std::make_unique<State>()) {
   RTDETR_CHECK(o.in > 0 && o.out > 0 && o.groups > 0 && o.in % o.groups == 0 && o.out % o.groups == 0,
                "channels do not fit the groups of a packed convolution");
-  RTDETR_CHECK(o.kernel_h > 0 && o.kernel_w > 0 && o.stride > 0 && o.dilation > 0 && o.padding >= 0 &&
-                   o.extra_padding >= 0,
-               "a packed convolution has an impossible window");
+  RTDETR_CHECK(
+      o.kernel_h > 0 && o.kernel_w > 0 && o.stride > 0 && o.dilation > 0 && o.padding >= 0 && o.extra_padding >= 0,
+      "a packed convolution has an impossible window");
   State& s = *state_;
   s.options = o;
   s.algorithm = choose(o, s.kernels);

@@ -53,7 +53,7 @@ RTDETR_INLINE void tile(const TileArgs& t) {
 #pragma GCC unroll 2
     for (int n = 0; n < N; ++n) sums[r][n] = t.bias ? load_vector<Vector>(t.bias + n * S::kLanes) : Vector{};
 
-  // Written at the end, when fetching them would be waited for.
+      // Written at the end, when fetching them would be waited for.
 #pragma GCC unroll 14
   for (int r = 0; r < R; ++r)
     for (int n = 0; n < kColumns; n += 16) __builtin_prefetch(t.y + r * t.y_stride + n, 1);

@@ -274,6 +274,7 @@ TEST_CASE("a packed convolution refuses what it cannot compute") {
   o.groups = 1;
   o.padding = 0;
   const rtdetr::PackedConv conv(o, weight.data(), nullptr);
-  CHECK_THROWS_AS(run_conv(conv, torch::zeros({1, 2, 9, 48}), torch::zeros(48), torch::zeros({1, 1, 4, 48}), 1),
-                  rtdetr::InternalError);  // a map of two rows under a window of three
+  CHECK_THROWS_AS(
+      run_conv(conv, torch::zeros({1, 2, 9, 48}), torch::zeros({1, 1, 4, 48}), torch::zeros({1, 1, 4, 48}), 1),
+      rtdetr::InternalError);  // a map of two rows under a window of three
 }

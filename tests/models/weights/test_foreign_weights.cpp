@@ -81,16 +81,16 @@ TEST_CASE("a file in which one norm is folded away is refused: the model's own w
   TensorMap tensors;
   std::set<std::string> keys;
   std::string unit;
-  for (const auto& [key, value] : named_state(*tiny_model())) {
-    constexpr std::string_view kEnd = "bn.running_var";
+  for (const auto& [key, value] : named_state(*model_beside("official_v1_basic"))) {
+    constexpr std::string_view kEnd = "norm.running_var";
     tensors.emplace(key, value);
     keys.insert(key);
     if (unit.empty() && key.ends_with(kEnd)) unit = key.substr(0, key.size() - kEnd.size());
   }
   REQUIRE_FALSE(unit.empty());
-  tensors[unit + "conv.bias"] = tensors.at(unit + "bn.bias");
+  tensors[unit + "conv.bias"] = tensors.at(unit + "norm.bias");
   for (const char* part : {"weight", "bias", "running_mean", "running_var", "num_batches_tracked"})
-    tensors.erase(unit + "bn." + part);
+    tensors.erase(unit + "norm." + part);
   const std::filesystem::path file = folder / "folded.safetensors";
   save_tensors(file, tensors, {});
   CHECK_THROWS_WITH(find_weights(*open_weights(file), keys, "folded.safetensors"), Catch::Contains("a fused model"));
