@@ -5,12 +5,14 @@ usage: infer_peers.py [--build build/release] [--models rtdetr_r18vd,rtdetr-l] [
                       [--rounds 7] [--avx2]
 
 Needs onnxruntime and openvino (pip install them by name). Every engine is a process of its own, and they take turns:
-wall and processor time of each turn are kept. On a shared machine trust the ratios of processor time with one thread,
+wall and processor time of each turn are kept. A peer's memory is without Python and numpy, its loading without the
+import; ours is the whole process. On a shared machine trust the ratios of processor time with one thread,
 then of the smallest walls. Prints a JSON object a model: times in milliseconds, peak memory in MiB, seconds to load, and
 ours divided by the fastest peer's. --avx2 holds ours and OpenVINO to AVX2; ONNX Runtime has no such switch and is left
 out.
 """
 import argparse
+import importlib
 import json
 import os
 import statistics
@@ -48,13 +50,15 @@ def serve(peer, file, size, threads):
     """The child of a peer: says what it has loaded, then runs once for each line it reads."""
     import numpy
     images = numpy.random.default_rng(0).random((1, 3, size, size), dtype=numpy.float32)
+    before = memory_mib("VmRSS")  # Python and numpy
+    importlib.import_module(peer)
     start, processor = time.perf_counter(), time.process_time()
     version, call = {"onnxruntime": onnxruntime_call, "openvino": openvino_call}[peer](file, images, threads)
     load_s, load_processor_s = time.perf_counter() - start, time.process_time() - processor
     call()
     call()
     print(json.dumps({"version": version, "load_s": load_s, "load_processor_s": load_processor_s,
-                      "peak_mib": memory_mib("VmHWM")}), flush=True)
+                      "peak_mib": memory_mib("VmHWM") - before}), flush=True)
     for _ in sys.stdin:
         wall, processor = time.perf_counter(), time.process_time()
         call()
@@ -87,7 +91,7 @@ def export(arguments, model, kind, folder):
     file = os.path.join(folder, model + "." + kind)
     subprocess.run([os.path.join(arguments.build, "rtdetr"), "export", f"model={model}.yaml", f"format={kind}",
                     f"output={file}", f"imgsz={arguments.size}", "quiet=true"] + (["outputs=raw"] if kind == "onnx" else []),
-                   check=True)
+                   check=True, stdout=subprocess.DEVNULL)
     return file
 
 
