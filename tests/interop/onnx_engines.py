@@ -49,8 +49,8 @@ def through_onnxruntime(inputs):
 
 def through_openvino(inputs):
     engine = openvino.compile_model("model.onnx", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    found = engine({entry.any_name: inputs[entry.any_name] for entry in engine.inputs})
-    return {output.any_name: found[output] for output in engine.outputs}
+    found = engine({entry: inputs[(entry.names & inputs.keys()).pop()] for entry in engine.inputs})
+    return {name: found[output] for output in engine.outputs for name in output.names}  # a value may have several
 
 
 for name in ("hf_v1_basic", "hf_v2_bottleneck", "ultralytics_rtdetr-tiny_stripped"):
