@@ -19,7 +19,8 @@ REPO = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM, FOLDER = sys.argv[1], pathlib.Path.cwd()
 PICTURE = REPO / "data/samples/bccd/images/BloodImage_00007.jpg"
 LIMIT = 1e-4  # of a score, and of the picture's longer side
-MODELS = ("rtdetr_r18vd", "rtdetrv2_r18vd", "rtdetr_r50vd", "rtdetrv2_r50vd", "rtdetrv2_r18vd_dsp")
+# Not R50: its norms are frozen, and fifty layers of drawn weights leave nothing of a picture.
+MODELS = ("rtdetr_r18vd", "rtdetrv2_r18vd", "rtdetrv2_r18vd_dsp")
 
 
 def rtdetr(*words):
@@ -103,7 +104,7 @@ def check_way_back(name, file):
 
 
 def main():
-    print("| model | scores | boxes | other classes |\n|---|---|---|---|")
+    print("| model | their scores | scores differ | boxes | other classes |\n|---|---|---|---|---|")
     worst = 0
     for seed, name in enumerate(MODELS):
         file = trained_file(name, seed)
@@ -112,8 +113,10 @@ def main():
         check_way_back(name, file)
         a, size = ours(file)
         score, box, others = difference(a, theirs(FOLDER / name, size), size)
-        print(f"| {name} | {score:.1e} | {box:.1e} | {others} |", flush=True)
+        print(f"| {name} | {a[1].min():.4f} to {a[1].max():.4f} | {score:.1e} | {box:.1e} | {others} |", flush=True)
         worst = max(worst, score, box, others)
+        if len(numpy.unique(a[1])) < len(a[1]) / 10:
+            sys.exit(f"{name}: nearly all scores are equal, which they are whatever the model computes")
     sys.exit(int(worst > LIMIT))
 
 

@@ -60,9 +60,11 @@ TEST_CASE("the front of a checkpoint has a point for each choice, with the accur
   const Scratch scratch;
   const std::string model = exported_model(scratch);
   const std::string data = " data=" + data_of_numbered_classes(scratch) + " json=true model=" + model;
-  const json front = document_of(run(scratch, "benchmark front=true queries=5,10 sizes=32,64 runs=1 budget_ms=10000" +
-                                                  data + " output=" + scratch.file("front.png")));
+  const json front =
+      document_of(run(scratch, "benchmark front=true queries=5,10 sizes=32,64 runs=1 threads=1 budget_ms=10000" + data +
+                                   " output=" + scratch.file("front.png")));
   CHECK(front["pictures"] == 8);
+  CHECK(front["threads"] == 1);
   REQUIRE(front["points"].size() == 8);  // 2 layers, 2 numbers of queries, 2 sizes
   CHECK(read_picture_size(scratch.file("front.png")).width == 800);
   CHECK_FALSE(front["chosen"].is_null());
