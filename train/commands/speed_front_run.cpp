@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <ranges>
 #include <set>
 
 #include <torch/torch.h>
@@ -72,9 +71,9 @@ class FrontRun {
     const std::set<std::int64_t> queries = queries_to_try(settings_, own.model->head().num_queries());
     const std::vector<ImageSize> sizes = sizes_to_try(settings_, *own.size(), own.model->stride());
     passes_ = queries.size() * sizes.size() * precisions_.size();
-    for (const std::int64_t count : std::views::reverse(queries)) {  // one that is too many is refused at once
+    for (auto count = queries.rbegin(); count != queries.rend(); ++count) {  // one that is too many is refused at once
       Settings with_queries = settings_;
-      with_queries.num_queries = count;
+      with_queries.num_queries = *count;
       OpenedModel opened = open_model(with_queries);
       const Detector detector(LoadedModel{opened.model, opened.info, {}},
                               {.device = device_.str(), .engine = false});  // those of the points have engines

@@ -12,13 +12,13 @@ namespace {
 bool is_product(const EngineNode& node) { return node.op == "Conv" || node.op == "Linear"; }
 
 std::optional<Activation> activation_of(const EngineNode& node) {
-  static const std::map<std::string, Activation> kNames = {{"Relu", Activation::kRelu},
-                                                           {"Silu", Activation::kSilu},
-                                                           {"Gelu", Activation::kGelu},
-                                                           {"LeakyRelu", Activation::kLeakyRelu},
-                                                           {"HardSwish", Activation::kHardswish}};
-  const auto found = kNames.find(node.op);
-  return found == kNames.end() ? std::nullopt : std::optional(found->second);
+  static const std::map<std::string, Activation> names = {{"Relu", Activation::kRelu},
+                                                          {"Silu", Activation::kSilu},
+                                                          {"Gelu", Activation::kGelu},
+                                                          {"LeakyRelu", Activation::kLeakyRelu},
+                                                          {"HardSwish", Activation::kHardswish}};
+  const auto found = names.find(node.op);
+  return found == names.end() ? std::nullopt : std::optional(found->second);
 }
 
 /// Who reads whom, for a pass that removes nodes as it goes.

@@ -66,9 +66,12 @@ EngineProgram::EngineProgram(const EngineGraph& graph) {
   boxes_ = std::move(layout.boxes);
   tokens_ = std::move(layout.tokens);
   for (EngineOperation& operation : layout.operations) {
-    const bool product = is_packed_product(operation, buffers_);
-    if (product) unpacked_.emplace_back(steps_.size(), std::move(operation));
-    steps_.push_back(product ? nullptr : make_step(std::move(operation), buffers_));
+    if (is_packed_product(operation, buffers_)) {
+      unpacked_.emplace_back(steps_.size(), std::move(operation));
+      steps_.push_back(nullptr);
+    } else {
+      steps_.push_back(make_step(std::move(operation), buffers_));
+    }
   }
 }
 
