@@ -9,7 +9,7 @@ namespace rtdetr {
 class ComputeThreads {
  public:
   /// @param threads  0 = as it is
-  explicit ComputeThreads(int threads) : before_(at::get_num_threads()) {  // asked first: LibTorch sets it on first use
+  explicit ComputeThreads(int threads) : before_(of_this_thread()) {
     if (threads > 0) omp_set_num_threads(threads);
   }
   ~ComputeThreads() { omp_set_num_threads(before_); }
@@ -17,6 +17,13 @@ class ComputeThreads {
   ComputeThreads& operator=(const ComputeThreads&) = delete;
 
  private:
+  /// A thread's first parallel loop sets the number that the process has. LibTorch's library remembers that for itself,
+  /// and so does whoever compiles the loop into its own code: both are made to do it now.
+  static int of_this_thread() {
+    at::internal::lazy_init_num_threads();
+    return at::get_num_threads();
+  }
+
   int before_;
 };
 

@@ -1,12 +1,13 @@
+#include <algorithm>
 #include <deque>
 #include <filesystem>
 #include <future>
+#include <iterator>
 #include <optional>
 
 #include <nlohmann/json.hpp>
 
 #include "core/base/choices.h"
-#include "core/base/clock.h"
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/base/read_ahead.h"
@@ -24,6 +25,7 @@
 #include "train/commands/prediction_files.h"
 #include "train/process/machine.h"
 #include "train/report/output.h"
+#include "train/report/work_progress.h"
 
 namespace rtdetr {
 
@@ -62,13 +64,13 @@ class PredictRun {
 
   void run() {
     const auto batch = static_cast<std::size_t>(settings_.batch), workers = static_cast<std::size_t>(settings_.workers);
-    const Stopwatch watch;
+    const WorkProgress progress(std::ssize(files_));
     ReadAhead<ReadPicture> pictures(files_.size(), static_cast<int>(workers), std::max(2 * workers, batch + workers),
                                     [this](std::size_t i) { return read(i); });
     for (std::size_t first = 0; first < files_.size(); first += batch) {
       const std::size_t count = std::min(batch, files_.size() - first);
       detect(take(pictures, count));
-      show_progress(first + count, watch.seconds());
+      if (files_.size() > kListedPictures && !settings_.quiet) progress.show(static_cast<std::int64_t>(first + count));
     }
     for (; !writing_.empty(); writing_.pop_front()) writing_.front().get();
     log::end_progress();
@@ -95,7 +97,6 @@ class PredictRun {
   void detect(std::vector<ReadPicture> batch);
   void record(ReadPicture read, const PictureDetections& found, double ms);
   void write_drawn(ReadPicture read, const PictureDetections& found);
-  void show_progress(std::size_t done, double seconds) const;
 
   const Settings& settings_;
   std::vector<fs::path> files_;
@@ -177,15 +178,6 @@ void PredictRun::record(ReadPicture read, const PictureDetections& found, double
   if (files_.size() <= kListedPictures)
     print_text(settings_, file.string() + "  " + counts_by_class(found, names) + "  " + fixed(ms, 1) + " ms\n");
   if (settings_.save) write_drawn(std::move(read), found);
-}
-
-void PredictRun::show_progress(std::size_t done, double seconds) const {
-  if (files_.size() <= kListedPictures || settings_.quiet) return;
-  const double remaining = seconds / static_cast<double>(done) * static_cast<double>(files_.size() - done);
-  log::progress(with_thousands(static_cast<long long>(done)) + " of " +
-                with_thousands(static_cast<long long>(files_.size())) + " pictures, " +
-                fixed(static_cast<double>(done) / std::max(seconds, 1e-9), 1) + " pictures/s, " +
-                format_duration(remaining) + " left");
 }
 
 double PredictRun::confidence() const { return is_best_confidence() ? *detector_.best_score() : settings_.conf; }

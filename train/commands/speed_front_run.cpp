@@ -11,6 +11,7 @@
 #include "core/base/log.h"
 #include "core/base/text.h"
 #include "core/io/file.h"
+#include "core/ops/compute_threads.h"
 #include "data/dataset/subset.h"
 #include "train/commands/model_source.h"
 #include "train/commands/stage_timer.h"
@@ -162,8 +163,7 @@ std::string choice_text(const Settings& settings, const std::vector<SpeedPoint>&
 
 ExitCode run_speed_front(const Settings& settings) {
   require_trained(settings);
-  if (!settings.thread_counts.empty() && settings.thread_counts.front() > 0)
-    at::set_num_threads(static_cast<int>(settings.thread_counts.front()));
+  const ComputeThreads threads(settings.thread_counts.empty() ? 0 : static_cast<int>(settings.thread_counts.front()));
   FrontRun run(settings);
   const std::vector<SpeedPoint> points = run.measure();
   const std::string where = describe_device(compute_device(settings));
