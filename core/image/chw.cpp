@@ -28,15 +28,15 @@ void blacken(const ChwView& out, int y, int begin, int end) {
 
 /// Columns first. Their rows are computed as the row pass asks for them and kept, as planes of bytes, in a ring of as
 /// many rows as one output row may need.
-void resize_width_first(const Picture& picture, const ResizeAxis& columns, const ResizeAxis& rows, bool upwards,
+void resize_width_first(const RgbView& picture, const ResizeAxis& columns, const ResizeAxis& rows, bool upwards,
                         const ChwView& out) {
   const ColumnPass pass(columns);
   const std::size_t plane = static_cast<std::size_t>(out.width);
   std::vector<std::uint8_t> ring(static_cast<std::size_t>(rows.stride) * 3 * plane), rgbx(4 * plane);
-  const std::size_t row_bytes = static_cast<std::size_t>(picture.width) * 3;
+  const auto row_bytes = static_cast<std::size_t>(picture.row_bytes());
   std::vector<std::uint8_t> padded(row_bytes + ColumnPass::kReadAhead);
   const auto readable_row = [&](int y) -> const std::uint8_t* {
-    const std::size_t bytes_after = static_cast<std::size_t>(picture.height - 1 - y) * row_bytes;
+    const std::ptrdiff_t bytes_after = picture.row(picture.height - 1) - picture.row(y);
     if (bytes_after >= ColumnPass::kReadAhead) return picture.row(y);
     std::memcpy(padded.data(), picture.row(y), row_bytes);
     return padded.data();
@@ -66,7 +66,7 @@ void resize_width_first(const Picture& picture, const ResizeAxis& columns, const
 }
 
 /// Rows first: each output row is summed from the visible part of the picture's rows, then goes through the columns.
-void resize_height_first(const Picture& picture, const ResizeAxis& columns, const ResizeAxis& rows,
+void resize_height_first(const RgbView& picture, const ResizeAxis& columns, const ResizeAxis& rows,
                          const ChwView& out) {
   const ColumnPass pass(columns);
   std::vector<std::uint8_t> bytes(static_cast<std::size_t>(picture.width) * 3 + ColumnPass::kReadAhead);
@@ -91,7 +91,7 @@ void resize_height_first(const Picture& picture, const ResizeAxis& columns, cons
   }
 }
 
-void resize_pillow(const Picture& picture, const PictureWindow& window, const ChwView& out) {
+void resize_pillow(const RgbView& picture, const PictureWindow& window, const ChwView& out) {
   const ResizeAxis columns = make_resize_axis(window.x, window.width, picture.width, out.width, window.flip_x);
   const ResizeAxis rows = make_resize_axis(window.y, window.height, picture.height, out.height, window.flip_y);
   if (pillow_resizes_height_first(window.width, window.height, out.width, out.height)) {
@@ -127,7 +127,7 @@ void to_chw_float(const Picture& picture, float* out) {
   to_chw_float(picture, ChwView::whole(out, picture.width, picture.height));
 }
 
-void resize_to_chw_float(const Picture& picture, const PictureWindow& window, Resampling method, const ChwView& out) {
+void resize_to_chw_float(const RgbView& picture, const PictureWindow& window, Resampling method, const ChwView& out) {
   check_sizes(window, out.width, out.height);
   if (method == Resampling::kPillowBilinear) {
     resize_pillow(picture, window, out);
@@ -136,12 +136,12 @@ void resize_to_chw_float(const Picture& picture, const PictureWindow& window, Re
   }
 }
 
-void resize_to_chw_float(const Picture& picture, const PictureWindow& window, int width, int height, Resampling method,
+void resize_to_chw_float(const RgbView& picture, const PictureWindow& window, int width, int height, Resampling method,
                          float* out) {
   resize_to_chw_float(picture, window, method, ChwView::whole(out, width, height));
 }
 
-Picture cut(const Picture& picture, const PictureWindow& window) {
+Picture cut(const RgbView& picture, const PictureWindow& window) {
   check_sizes(window, 1, 1);
   Picture result(window.width, window.height);
   const int begin = std::max(window.x, 0), end = std::min(window.x + window.width, picture.width);

@@ -13,7 +13,7 @@ struct PictureWindow {
   int width = 0, height = 0;
   bool flip_x = false, flip_y = false;  ///< shown mirrored
 
-  static PictureWindow whole(const Picture& picture) { return {0, 0, picture.width, picture.height}; }
+  static PictureWindow whole(const RgbView& picture) { return {0, 0, picture.width, picture.height}; }
 };
 
 /// Where floats go: three planes of height × width, which may be a part of larger ones.
@@ -43,12 +43,12 @@ void to_chw_float(const Picture& picture, const ChwView& out);
 /// kOpencvLinear goes through the steps.
 /// @param out  3·height·width floats
 /// @throws ConfigError  if a side is not positive
-void resize_to_chw_float(const Picture& picture, const PictureWindow& window, int width, int height, Resampling method,
+void resize_to_chw_float(const RgbView& picture, const PictureWindow& window, int width, int height, Resampling method,
                          float* out);
 /// The same into a part of a larger picture. @param out  its size is the target
-void resize_to_chw_float(const Picture& picture, const PictureWindow& window, Resampling method, const ChwView& out);
+void resize_to_chw_float(const RgbView& picture, const PictureWindow& window, Resampling method, const ChwView& out);
 
 /// The window as a picture of its own, mirrored, not resized.
-Picture cut(const Picture& picture, const PictureWindow& window);
+Picture cut(const RgbView& picture, const PictureWindow& window);
 
 }  // namespace rtdetr

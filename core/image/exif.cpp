@@ -126,22 +126,7 @@ Picture rearranged(const Picture& stored, int width, int height, const Source& s
   return result;
 }
 
-}  // namespace
-
-int exif_orientation(std::span<const std::byte> picture) {
-  return orientation_of([&](std::uint64_t at, std::span<std::byte> out) { return copy_part(picture, at, out); });
-}
-
-int exif_orientation(const std::filesystem::path& path) {
-  const ReadOnlyFile file(path);
-  return orientation_of([&](std::uint64_t at, std::span<std::byte> out) {
-    if (at > file.size() || file.size() - at < out.size()) return false;
-    file.read(at, out);
-    return true;
-  });
-}
-
-Picture turn_upright(Picture picture, int orientation) {
+Picture turned(Picture picture, int orientation) {
   // The standard says where row 0 and column 0 of the stored picture are seen: top and left for 1, top and right for 2,
   // bottom right, bottom left, left top, right top, right bottom, left bottom.
   const int w = picture.width, h = picture.height;
@@ -166,8 +151,34 @@ Picture turn_upright(Picture picture, int orientation) {
   }
 }
 
-Picture read_upright_picture(const std::filesystem::path& file, const PictureLimits& limits) {
-  return turn_upright(read_picture(file, limits), exif_orientation(file));
+}  // namespace
+
+int exif_orientation(std::span<const std::byte> picture) {
+  return orientation_of([&](std::uint64_t at, std::span<std::byte> out) { return copy_part(picture, at, out); });
+}
+
+int exif_orientation(const std::filesystem::path& path) {
+  const ReadOnlyFile file(path);
+  return orientation_of([&](std::uint64_t at, std::span<std::byte> out) {
+    if (at > file.size() || file.size() - at < out.size()) return false;
+    file.read(at, out);
+    return true;
+  });
+}
+
+Picture turn_upright(Picture picture, int orientation) {
+  PictureSize reduced_from = picture.reduced_from;
+  if (exif_swaps_sides(orientation)) std::swap(reduced_from.width, reduced_from.height);
+  Picture upright = turned(std::move(picture), orientation);
+  upright.reduced_from = reduced_from;
+  return upright;
+}
+
+Picture read_upright_picture(const std::filesystem::path& file, const PictureLimits& limits,
+                             const PictureSize& enough) {
+  const int orientation = exif_orientation(file);
+  const PictureSize stored = exif_swaps_sides(orientation) ? PictureSize{enough.height, enough.width} : enough;
+  return turn_upright(read_picture(file, limits, stored), orientation);
 }
 
 PictureSize read_upright_picture_size(const std::filesystem::path& file) {

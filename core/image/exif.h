@@ -23,7 +23,8 @@ inline bool exif_swaps_sides(int orientation) { return orientation >= 5; }
 Picture turn_upright(Picture picture, int orientation);
 
 /// read_picture() and read_picture_size(), upright.
-Picture read_upright_picture(const std::filesystem::path& file, const PictureLimits& limits = {});
+Picture read_upright_picture(const std::filesystem::path& file, const PictureLimits& limits = {},
+                             const PictureSize& enough = {});
 PictureSize read_upright_picture_size(const std::filesystem::path& file);
 
 }  // namespace rtdetr

@@ -144,10 +144,11 @@ void check_decoding_memory(const DecodingMemory& memory, const std::string& name
                   " allows; max_pixels=" + std::to_string(enough) + " reads it");
 }
 
-Picture decode_picture(std::span<const std::byte> bytes, const std::string& name, const PictureLimits& limits) {
+Picture decode_picture(std::span<const std::byte> bytes, const std::string& name, const PictureLimits& limits,
+                       const PictureSize& enough) {
   switch (format_of(bytes)) {
     case Format::kJpeg:
-      return decode_jpeg(bytes, name, limits);
+      return decode_jpeg(bytes, name, limits, enough);
     case Format::kPng:
       return decode_png(bytes, name, limits);
     case Format::kWebp:
@@ -162,8 +163,8 @@ Picture decode_picture(std::span<const std::byte> bytes, const std::string& name
   throw not_a_picture(name, bytes.first(std::min(bytes.size(), kSignatureBytes)));
 }
 
-Picture read_picture(const std::filesystem::path& file, const PictureLimits& limits) {
-  return decode_picture(read_binary_file(file, kLargestFile), file.string(), limits);
+Picture read_picture(const std::filesystem::path& file, const PictureLimits& limits, const PictureSize& enough) {
+  return decode_picture(read_binary_file(file, kLargestFile), file.string(), limits, enough);
 }
 
 PictureSize read_picture_size(const std::filesystem::path& path) {

@@ -19,7 +19,8 @@ constexpr double bytes_for_pixels(std::int64_t pixels) { return static_cast<doub
 constexpr std::int64_t mebibytes(double bytes) { return static_cast<std::int64_t>(bytes / (1 << 20) + 0.5); }
 
 /// @throws DataError  "'<name>': <what is wrong>"
-Picture decode_jpeg(std::span<const std::byte> bytes, const std::string& name, const PictureLimits& limits);
+Picture decode_jpeg(std::span<const std::byte> bytes, const std::string& name, const PictureLimits& limits,
+                    const PictureSize& enough);
 Picture decode_png(std::span<const std::byte> bytes, const std::string& name, const PictureLimits& limits);
 Picture decode_webp(std::span<const std::byte> bytes, const std::string& name, const PictureLimits& limits);
 Picture decode_bmp(std::span<const std::byte> bytes, const std::string& name, const PictureLimits& limits);

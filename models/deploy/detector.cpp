@@ -104,7 +104,7 @@ DeviceChoice choice_of(const DetectorOptions& options) {
 }
 
 void check_picture(const RgbView& view, std::size_t index, std::size_t count) {
-  const std::ptrdiff_t row_bytes = std::ptrdiff_t{3} * view.width;
+  const std::ptrdiff_t row_bytes = view.row_bytes();
   std::string wrong;
   if (view.width <= 0 || view.height <= 0)
     wrong = "has no pixel";
@@ -239,7 +239,9 @@ std::vector<std::vector<Detection>> Detector::detect(std::span<const RgbView> pi
   measured.model_ms = watch.lap();
 
   std::vector<PictureSize> sizes;
-  for (const RgbView& view : pictures) sizes.push_back({view.width, view.height});
+  for (const RgbView& view : pictures)
+    sizes.push_back(view.full_width > 0 ? PictureSize{view.full_width, view.full_height}
+                                        : PictureSize{view.width, view.height});
   std::vector<std::vector<Detection>> result;
   const PostprocessOptions options{.max_detections = s.options.max_detections, .clip = true};
   for (const Detections& found : download(s.model->head().postprocess(output.layers.back(), sizes, options)))
@@ -252,12 +254,15 @@ std::vector<std::vector<Detection>> Detector::detect(std::span<const RgbView> pi
 std::vector<Detection> Detector::detect(const RgbView& picture) const { return detect(std::span(&picture, 1)).front(); }
 
 std::vector<Detection> Detector::detect_file(const std::filesystem::path& file) const {
-  const Picture picture = read_picture(file, {.max_pixels = state_->options.max_pixels});
+  const Picture picture = read_picture(file, {.max_pixels = state_->options.max_pixels}, enough_pixels());
   state_->told->warn_of(file, picture);
-  return detect(RgbView{picture.rgb.data(), picture.width, picture.height});
+  return detect(picture);
 }
 
 const std::vector<std::string>& Detector::names() const { return state_->info.names; }
+PictureSize Detector::enough_pixels() const {
+  return state_->options.reduced_jpeg ? PictureSize{input_width(), input_height()} : PictureSize{};
+}
 int Detector::input_height() const { return static_cast<int>(state_->size.height); }
 int Detector::input_width() const { return static_cast<int>(state_->size.width); }
 std::optional<double> Detector::best_score() const { return state_->info.best_confidence; }

@@ -2,7 +2,6 @@
 
 #include "core/base/cpp20.h"
 
-#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -11,19 +10,14 @@
 #include <string>
 #include <vector>
 
+#include "core/image/rgb_view.h"
+
 /// The inference API: a model file in, pictures in, boxes out. Needs no header of LibTorch or OpenCV.
 namespace rtdetr {
 
-/// A picture in the caller's memory: RGB bytes, rows top to bottom.
-struct RgbView {
-  const std::uint8_t* data = nullptr;
-  int width = 0;
-  int height = 0;
-  std::ptrdiff_t stride = 0;  ///< bytes from one row to the next, at least width · 3; 0 = width · 3
-};
-
 enum class Resampling;  // core/image/resize.h
 enum class Precision;   // core/base/precision.h
+struct PictureSize;     // core/image/picture.h
 struct LoadedModel;     // models/weights/checkpoint.h
 
 struct Detection {
@@ -54,6 +48,9 @@ struct DetectorOptions {
   /// and its copies then compute at one size, depth and precision for good. Without effect on a copy.
   bool final_form = false;
   std::int64_t max_pixels = 64'000'000;  ///< largest picture that detect_file decodes: 4.2 bytes of memory a pixel
+  /// detect_file decodes a large JPEG at a half, a quarter or an eighth of its sides, not below the input size: less than
+  /// half the time for photographs of many million pixels; scores move by some thousandths (docs/howto/choose_speed.md).
+  bool reduced_jpeg = false;
 };
 
 /// Wall-clock milliseconds of one call; those of a device until it is done.
@@ -99,6 +96,9 @@ class Detector {
   std::vector<Detection> detect_file(const std::filesystem::path& picture) const;
 
   const std::vector<std::string>& names() const;  ///< of the classes
+  /// What is enough of a picture for this detector: the input size under reduced_jpeg, else {0, 0}, every pixel. For
+  /// those who decode themselves (core/image/picture.h).
+  PictureSize enough_pixels() const;
   int input_height() const;
   int input_width() const;
   int decoder_layers() const;  ///< that run

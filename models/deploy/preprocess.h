@@ -16,7 +16,7 @@ namespace rtdetr {
 /// @return            [B, 3, H, W] float32, channels last
 torch::Tensor preprocess(std::span<const Picture> pictures, const ImageSize& size, Resampling resampling);
 
-/// The same of pictures in the caller's memory, one of which is copied at a time.
+/// The same of pictures in the caller's memory, which are not copied.
 /// @param pictures  of at least one pixel each, rows that do not overlap
 torch::Tensor preprocess(std::span<const RgbView> pictures, const ImageSize& size, Resampling resampling);
 

@@ -67,7 +67,8 @@ void add_timers(Benchmark& all, LoadedModel loaded) {
                           .device = all.device.str(),
                           .precision = all.precision,
                           .engine = s.engine == "auto",
-                          .final_form = true};
+                          .final_form = true,
+                          .reduced_jpeg = s.reduced_jpeg};
   const Detector detector(std::move(loaded), options);
   all.layers = detector.decoder_layers();
   for (const std::int64_t count : counts) {

@@ -48,6 +48,7 @@ DetectorOptions detector_options(const Settings& settings) {
   options.precision = model_precision(settings, device);
   options.engine = settings.engine == "auto";
   options.final_form = true;
+  options.reduced_jpeg = settings.reduced_jpeg;
   return options;
 }
 
@@ -117,7 +118,8 @@ PredictRun::ReadPicture PredictRun::read(std::size_t index) const {
   try {
     const PictureLimits limits{.max_pixels = settings_.max_pixels};
     const fs::path& file = files_[index];
-    read.picture = settings_.exif ? read_upright_picture(file, limits) : read_picture(file, limits);
+    const PictureSize enough = detector_.enough_pixels();
+    read.picture = settings_.exif ? read_upright_picture(file, limits, enough) : read_picture(file, limits, enough);
   } catch (const DataError& error) {
     read.fault = error.what();
   } catch (const IoError& error) {
@@ -145,8 +147,7 @@ std::vector<PredictRun::ReadPicture> PredictRun::take(ReadAhead<ReadPicture>& pi
 void PredictRun::detect(std::vector<ReadPicture> batch) {
   if (batch.empty()) return;
   std::vector<RgbView> views;
-  for (const ReadPicture& read : batch)
-    views.push_back({read.picture->rgb.data(), read.picture->width, read.picture->height});
+  for (const ReadPicture& read : batch) views.push_back(*read.picture);
   DetectionTimes times;
   const PictureLoad load{std::ssize(views), detector_.input_height(), detector_.input_width()};
   const std::vector<PictureDetections> found = limit_.run(load, [&] { return detector_.detect(views, &times); });
@@ -171,10 +172,11 @@ void PredictRun::record(ReadPicture read, const PictureDetections& found, double
   const std::vector<std::string>& names = detector_.names();
   detections_ += static_cast<std::int64_t>(found.size());
   total_ms_ += ms;
+  const PictureSize size = read.picture->full_size();
   if (settings_.save_txt)
     write_text_atomically(folder_ / "labels" / (stems_[read.index] + ".txt"),
-                          yolo_lines(found, read.picture->width, read.picture->height, settings_.save_conf));
-  pictures_.push_back(picture_json(file, *read.picture, found, names, ms));
+                          yolo_lines(found, size.width, size.height, settings_.save_conf));
+  pictures_.push_back(picture_json(file, size, found, names, ms));
   if (files_.size() <= kListedPictures)
     print_text(settings_, file.string() + "  " + counts_by_class(found, names) + "  " + fixed(ms, 1) + " ms\n");
   if (settings_.save) write_drawn(std::move(read), found);

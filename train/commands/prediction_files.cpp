@@ -42,7 +42,7 @@ std::string yolo_lines(const PictureDetections& found, int width, int height, bo
   return text;
 }
 
-nlohmann::ordered_json picture_json(const fs::path& file, const Picture& picture, const PictureDetections& found,
+nlohmann::ordered_json picture_json(const fs::path& file, const PictureSize& size, const PictureDetections& found,
                                     const std::vector<std::string>& names, double ms) {
   nlohmann::ordered_json objects = nlohmann::ordered_json::array();
   for (const Detection& object : found)
@@ -51,8 +51,8 @@ nlohmann::ordered_json picture_json(const fs::path& file, const Picture& picture
                        {"class", object.label},
                        {"name", names.at(static_cast<std::size_t>(object.label))}});
   return {{"file", file.string()},
-          {"width", picture.width},
-          {"height", picture.height},
+          {"width", size.width},
+          {"height", size.height},
           {"detections", std::move(objects)},
           {"ms", ms}};
 }

@@ -22,7 +22,7 @@ Picture drawn(const Picture& picture, const PictureDetections& found, const std:
 /// A line per object: class, centre x, centre y, width, height as fractions of the picture, and the score if wanted.
 std::string yolo_lines(const PictureDetections& found, int width, int height, bool with_score);
 /// {file, width, height, detections: [{box, score, class, name}], ms}
-nlohmann::ordered_json picture_json(const std::filesystem::path& file, const Picture& picture,
+nlohmann::ordered_json picture_json(const std::filesystem::path& file, const PictureSize& size,
                                     const PictureDetections& found, const std::vector<std::string>& names, double ms);
 /// "12 RBC, 1 WBC", in class order; "nothing".
 std::string counts_by_class(const PictureDetections& found, const std::vector<std::string>& names);

@@ -34,11 +34,10 @@ void StageTimer::run() {
   std::vector<Picture> pictures;
   for (std::int64_t i = 0; i < batch_; ++i) {
     const EncodedPicture& next = pictures_[next_++ % pictures_.size()];
-    pictures.push_back(decode_picture(next.bytes, next.name, limits_));
+    pictures.push_back(decode_picture(next.bytes, next.name, limits_, detector_.enough_pixels()));
   }
   const double decode_ms = watch.milliseconds();
-  std::vector<RgbView> views;
-  for (const Picture& picture : pictures) views.push_back({picture.rgb.data(), picture.width, picture.height});
+  const std::vector<RgbView> views(pictures.begin(), pictures.end());
   DetectionTimes times;
   const PictureLoad load{batch_, detector_.input_height(), detector_.input_width()};
   load_limit_.run(load, [&] { return detector_.detect(views, &times); });

@@ -37,6 +37,9 @@ class Combinations {
     if (s_.command == Command::kBenchmark) check_benchmark();
     if (s_.save_conf && !s_.save_txt)
       problem("save_conf=true" + s_.origin_of("save_conf") + " adds a column to the files of save_txt=true; give both");
+    if (s_.command == Command::kPredict && s_.reduced_jpeg && s_.save)
+      problem("reduced_jpeg=true" + s_.origin_of("reduced_jpeg") +
+              " needs save=false: a picture that is drawn into is read whole");
     if (s_.command == Command::kExport && !s_.output.empty()) check_export();
   }
 

@@ -149,6 +149,7 @@ struct Settings {
   bool save_conf = false;  ///< predict: a sixth column in the files of save_txt
   bool save_json = false;
   bool exif = false;                 ///< predict: turn pictures upright
+  bool reduced_jpeg = false;         ///< predict, benchmark: DetectorOptions::reduced_jpeg
   std::string format;                ///< export: safetensors, onnx, official-pth, hf; convert: coco, yolo
   std::string outputs = "official";  ///< export, onnx: official, raw, ultralytics
   bool grid_sample = false;          ///< export, onnx: GridSample instead of Gather

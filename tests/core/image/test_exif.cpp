@@ -63,6 +63,19 @@ TEST_CASE("all eight orientations come upright as Pillow's exif_transpose makes 
   }
 }
 
+TEST_CASE("a JPEG that lies on its side comes smaller where that is enough of the upright picture") {
+  const test::TemporaryFolder folder;
+  write_picture(folder / "stored.jpg", Picture(64, 32));
+  const std::string stored = read_text_file(folder / "stored.jpg");
+  test::write_file(folder / "turned.jpg", test::with_exif(stored, test::exif_text(6, false), false));
+  const Picture half = read_upright_picture(folder / "turned.jpg", {}, {16, 32});
+  CHECK(half.width == 16);
+  CHECK(half.height == 32);
+  CHECK(half.full_size().width == 32);
+  CHECK(half.full_size().height == 64);
+  CHECK(read_upright_picture(folder / "turned.jpg", {}, {32, 16}).width == 32);
+}
+
 TEST_CASE("a JPEG's orientation is found in both byte orders, behind other segments") {
   const test::TemporaryFolder folder;
   test::write_small_picture(folder / "a.jpg", 40, 24, 1);

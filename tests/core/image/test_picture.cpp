@@ -67,6 +67,27 @@ std::string chunk(const std::string& name, const std::string& data) {
   return number(data.size()) + name + data + number(~crc);
 }
 
+/// What each block of divisor x divisor pixels is on average.
+Picture mean_of_blocks(const Picture& whole, int divisor) {
+  Picture result(whole.width / divisor, whole.height / divisor);
+  for (int y = 0; y < result.height; ++y) {
+    for (int i = 0; i < 3 * result.width; ++i) {
+      int sum = 0;
+      for (int dy = 0; dy < divisor; ++dy)
+        for (int dx = 0; dx < divisor; ++dx) sum += whole.row(y * divisor + dy)[3 * (i / 3 * divisor + dx) + i % 3];
+      result.row(y)[i] = static_cast<std::uint8_t>((sum + divisor * divisor / 2) / (divisor * divisor));
+    }
+  }
+  return result;
+}
+
+double mean_distance(const Picture& a, const Picture& b) {
+  REQUIRE(a.rgb.size() == b.rgb.size());
+  double sum = 0;
+  for (std::size_t i = 0; i < a.rgb.size(); ++i) sum += std::abs(int{a.rgb[i]} - int{b.rgb[i]});
+  return sum / static_cast<double>(a.rgb.size());
+}
+
 /// A JPEG's first scan, its header included.
 std::string first_scan(const std::string& jpeg) {
   const std::size_t begin = jpeg.find("\xFF\xDA");
@@ -108,6 +129,37 @@ TEST_CASE("photographs decode to the reference's pixels") {
     for (int c = 0; c < 3; ++c)
       CHECK(sums[c] * 3 / static_cast<double>(picture.rgb.size()) == Approx(mean[c]).epsilon(1e-12));
   }
+}
+
+TEST_CASE("a JPEG comes at a half, a quarter or an eighth of its sides where that is enough") {
+  const std::filesystem::path file = kFixtures / "images" / "cells.jpg";
+  const Picture whole = read_picture(file);
+  REQUIRE(whole.width == 1280);
+  REQUIRE(whole.height == 960);
+  struct Row {
+    PictureSize enough;
+    int divisor;
+  };
+  for (const Row& row : {Row{{640, 480}, 2},
+                         {{641, 480}, 1},
+                         {{640, 481}, 1},
+                         {{321, 100}, 2},
+                         {{320, 240}, 4},
+                         {{160, 120}, 8},
+                         {{1, 1}, 8},
+                         {{0, 0}, 1},
+                         {{1280, 960}, 1},
+                         {{9000, 9000}, 1}}) {
+    INFO(row.enough.width << "x" << row.enough.height);
+    const Picture picture = read_picture(file, {}, row.enough);
+    CHECK(picture.width == 1280 / row.divisor);
+    CHECK(picture.height == 960 / row.divisor);
+    CHECK(picture.reduced_from.width == (row.divisor > 1 ? 1280 : 0));
+    CHECK(picture.full_size().width == 1280);
+    CHECK(picture.full_size().height == 960);
+    CHECK(mean_distance(picture, mean_of_blocks(whole, row.divisor)) < 1.0);
+  }
+  CHECK(read_picture(kFixtures / "images" / "kitchen.jpg", {}, {80, 50}).height == 54);  // 427 / 8, rounded up
 }
 
 TEST_CASE("every form of picture becomes the RGB that Pillow makes of it") {

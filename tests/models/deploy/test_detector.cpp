@@ -42,7 +42,7 @@ Picture gradient_picture(int width, int height) {
   return picture;
 }
 
-RgbView view(const Picture& picture) { return {picture.rgb.data(), picture.width, picture.height}; }
+RgbView view(const Picture& picture) { return picture; }
 
 bool same(const std::vector<Detection>& a, const std::vector<Detection>& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Detection& x, const Detection& y) {
@@ -167,6 +167,25 @@ TEST_CASE("a batch gives each picture its detections, a file the same as its pix
   CHECK(detector.detect(std::span<const RgbView>()).empty());
   rtdetr::write_picture(folder / "two.png", two);
   CHECK(same(detector.detect_file(folder / "two.png"), detector.detect(view(two))));
+}
+
+TEST_CASE("of a JPEG that comes smaller the boxes are in the stored picture's pixels") {
+  const TemporaryFolder folder;
+  Picture picture(192, 256);  // twice and four times the input
+  for (int y = 0; y < picture.height; ++y)
+    for (int x = 0; x < picture.width; ++x)
+      std::fill_n(picture.row(y) + 3 * x, 3, static_cast<std::uint8_t>((x / 48 + y / 64) % 2 * 200 + 20));
+  rtdetr::write_picture(folder / "large.jpg", picture, 95);
+  const auto model = save_tiny(folder);
+  const Detector whole(model, {.min_score = 0}), reduced(model, {.min_score = 0, .reduced_jpeg = true});
+  CHECK(whole.enough_pixels().width == 0);
+  CHECK(reduced.enough_pixels().width == 96);
+  const auto a = whole.detect_file(folder / "large.jpg"), b = reduced.detect_file(folder / "large.jpg");
+  REQUIRE(a.size() == b.size());
+  CHECK_FALSE(same(a, b));
+  CHECK(b.front().score == Approx(a.front().score).margin(1e-2));
+  CHECK(b.front().x1 == Approx(a.front().x1).margin(1));
+  CHECK(b.front().y1 == Approx(a.front().y1).margin(1));
 }
 
 TEST_CASE("options that do not fit the model are refused") {

@@ -149,6 +149,7 @@ TEST_CASE("mistakes are one line each on stderr, nothing on stdout, and their ow
       {"export model=rtdetr-n.yaml format=yolo output=x", 2,
        "format must be one of safetensors, onnx, official-pth, hf, not 'yolo'"},
       {"predict model=rtdetr-n.yaml source=x save_conf=true", 2, "save_txt=true; give both"},
+      {"predict model=rtdetr-n.yaml source=x reduced_jpeg=true", 2, "needs save=false"},
       {"convert data=configs/datasets/bccd.yaml format=yolo output=configs", 2, "is there already; name a new folder"},
   };
   for (const Row& row : rows) {
