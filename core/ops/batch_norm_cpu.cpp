@@ -94,13 +94,13 @@ RTDETR_INLINE Floats activation_backward(Floats g, Floats z) {
   return g;
 }
 
-/// Calls body(first row, end row, channel, lanes) for every run of sixteen channels. Memory is walked in its order,
-/// which the machine reads ahead; only short rows are taken four at a time, to load and store their sums less often.
+/// Calls body(first row, end row, channel, lanes) for every run of sixteen channels of four rows: so many that what a
+/// run loads of its channels, and stores of their sums, is not most of the work.
 template <typename Body>
 RTDETR_INLINE void for_each_group(std::int64_t rows, std::int64_t channels, const Body& body) {
-  const std::int64_t group = channels < 64 ? 4 : 1;
-  for (std::int64_t r = 0; r < rows; r += group) {
-    const std::int64_t end = std::min(rows, r + group);
+  constexpr std::int64_t kRows = 4;
+  for (std::int64_t r = 0; r < rows; r += kRows) {
+    const std::int64_t end = std::min(rows, r + kRows);
     std::int64_t c = 0;
     for (; c + kLanes <= channels; c += kLanes) body(r, end, c, kLanes);
     if (c < channels) body(r, end, c, channels - c);
@@ -137,15 +137,17 @@ RTDETR_INLINE void normalize(const T* x, std::int64_t rows, std::int64_t channel
 
 template <typename T, NormActivation A>
 RTDETR_INLINE void backward_sums(const T* g, const T* x, std::int64_t rows, std::int64_t channels,
-                                 const ChannelNorm& norm, double* sum, double* products) {
+                                 const ChannelNorm& norm, double* sum, double* products, T* kept) {
   for_each_group(rows, channels,
                  [&](std::int64_t begin, std::int64_t end, std::int64_t c, std::int64_t n) RTDETR_ALWAYS_INLINE {
                    const Floats mean = load_full(norm.mean + c), inverse = load_full(norm.inverse_deviation + c);
                    const Floats scale = load_full(norm.scale + c), shift = load_full(norm.shift + c);
                    Sums total(sum + c), product(products + c);
                    for (std::int64_t r = begin; r < end; ++r) {
-                     const Floats v = load(x + r * channels + c, n) - mean;
-                     const Floats dz = activation_backward<A>(load(g + r * channels + c, n), v * scale + shift);
+                     const std::int64_t at = r * channels + c;
+                     const Floats v = load(x + at, n) - mean;
+                     const Floats dz = activation_backward<A>(load(g + at, n), v * scale + shift);
+                     if constexpr (keeps_gradient(A)) store(kept + at, dz, n);
                      total.add(dz);
                      product.add_product(dz, v * inverse);
                    }
@@ -185,8 +187,8 @@ RTDETR_INLINE void backward_input(const T* g, const T* x, std::int64_t rows, std
     }                                                                                                              \
     template <NormActivation A>                                                                                    \
     target static void backward_sums_(const T* g, const T* x, std::int64_t rows, std::int64_t channels,            \
-                                      const ChannelNorm& norm, double* sum, double* products) {                    \
-      backward_sums<T, A>(g, x, rows, channels, norm, sum, products);                                              \
+                                      const ChannelNorm& norm, double* sum, double* products, T* dz) {             \
+      backward_sums<T, A>(g, x, rows, channels, norm, sum, products, dz);                                          \
     }                                                                                                              \
     template <NormActivation A>                                                                                    \
     target static void backward_input_(const T* g, const T* x, std::int64_t rows, std::int64_t channels,           \

@@ -132,29 +132,32 @@ struct BackwardInputs {
   NormActivation activation;
 };
 
-/// Σdz and Σdz · x̂ over this process' rows.
+/// Σdz and Σdz · x̂ over this process' rows. @param dz  may be written
 template <typename T>
-void sum_gradients(const BackwardInputs& in, const Slices& slices, ChannelSums& sums) {
+void sum_gradients(const BackwardInputs& in, const Slices& slices, ChannelSums& sums, T* dz) {
   const auto kernel = batch_norm_kernels<T>().backward_sums[static_cast<int>(in.activation)];
   const ChannelNorm channels = channel_norm(in.norm);
   slices.for_each([&](std::int64_t slice, std::int64_t first, std::int64_t rows) {
     kernel(elements<T>(in.g) + first, elements<T>(in.x) + first, rows, slices.channels, channels, sums.first(slice),
-           sums.second(slice));
+           sums.second(slice), dz + first);
   });
 }
 
+/// @param dx     holds dz if the activation keeps_gradient()
 /// @param means  [2, padded C] float64: of dz and of dz · x̂ over all rows
 template <typename T>
-Tensor input_gradient(const BackwardInputs& in, const Slices& slices, const Tensor& means) {
-  const Tensor dx = torch::empty_like(in.x), rounded = means.to(torch::kFloat32);
+void input_gradient(const BackwardInputs& in, const Slices& slices, const Tensor& means, const Tensor& dx) {
+  const Tensor rounded = means.to(torch::kFloat32);
   const float* mean = rounded.const_data_ptr<float>();
-  const auto kernel = batch_norm_kernels<T>().backward_input[static_cast<int>(in.activation)];
+  const bool kept = keeps_gradient(in.activation);
+  const T* g = elements<T>(kept ? dx : in.g);
+  const auto activation = kept ? NormActivation::kNone : in.activation;
+  const auto kernel = batch_norm_kernels<T>().backward_input[static_cast<int>(activation)];
   const ChannelNorm channels = channel_norm(in.norm);
   slices.for_each([&](std::int64_t, std::int64_t first, std::int64_t rows) {
-    kernel(elements<T>(in.g) + first, elements<T>(in.x) + first, rows, slices.channels, channels, mean,
+    kernel(g + first, elements<T>(in.x) + first, rows, slices.channels, channels, mean,
            mean + padded_channels(slices.channels), mutable_elements<T>(dx) + first);
   });
-  return dx;
 }
 
 struct Gradients {
@@ -166,9 +169,11 @@ template <typename T>
 Gradients differentiate(const BackwardInputs& in, const SumReducer& reduce) {
   const Slices slices(in.x);
   ChannelSums sums(slices);
-  sum_gradients<T>(in, slices, sums);
+  const Tensor dx = torch::empty_like(in.x);
+  sum_gradients<T>(in, slices, sums, mutable_elements<T>(dx));
   const Tensor own = means_of(sums, {}).values;
-  return {input_gradient<T>(in, slices, reduce ? means_of(sums, reduce).values : own), own};
+  input_gradient<T>(in, slices, reduce ? means_of(sums, reduce).values : own, dx);
+  return {dx, own};
 }
 
 bool is_half(const Tensor& x) { return x.scalar_type() == torch::kBFloat16; }

@@ -16,6 +16,10 @@ struct ChannelNorm {
   const float *scale, *shift;  ///< (x − mean) · scale + shift is the norm's output
 };
 
+/// Whether dz is kept between the two passes of the backward step, where the gradient will lie: a sigmoid costs more
+/// than a trip to memory, a sign less.
+constexpr bool keeps_gradient(NormActivation activation) { return activation == NormActivation::kSilu; }
+
 template <typename T>
 struct BatchNormKernels {
   /// Adds Σx and Σx² of the slice.
@@ -23,9 +27,10 @@ struct BatchNormKernels {
   /// y = act((x − mean) · scale + shift); one function per NormActivation.
   void (*normalize[3])(const T* x, std::int64_t rows, std::int64_t channels, const ChannelNorm& norm, T* y);
   /// With dz = g · act'(z): adds Σdz and Σdz·x̂ of the slice; one function per NormActivation.
+  /// @param dz  is written if the activation keeps_gradient()
   void (*backward_sums[3])(const T* g, const T* x, std::int64_t rows, std::int64_t channels, const ChannelNorm& norm,
-                           double* sum, double* products);
-  /// dx = scale · (dz − mean_dz − x̂ · mean_product); dz is computed again, which costs less than a trip to memory.
+                           double* sum, double* products, T* dz);
+  /// dx = scale · (dz − mean_dz − x̂ · mean_product), where dz is computed from g again. dx may be g.
   void (*backward_input[3])(const T* g, const T* x, std::int64_t rows, std::int64_t channels, const ChannelNorm& norm,
                             const float* mean_dz, const float* mean_product, T* dx);
 };
