@@ -48,8 +48,9 @@ struct DetectorOptions {
   /// and its copies then compute at one size, depth and precision for good. Without effect on a copy.
   bool final_form = false;
   std::int64_t max_pixels = 64'000'000;  ///< largest picture that detect_file decodes: 4.2 bytes of memory a pixel
-  /// detect_file decodes a large JPEG at a half, a quarter or an eighth of its sides, not below the input size: less than
-  /// half the time for photographs of many million pixels; scores move by some thousandths (docs/howto/choose_speed.md).
+  /// detect_file decodes a large JPEG at a half, a quarter or an eighth of its sides, not below the input size: less
+  /// than half the time for photographs of many million pixels; scores move by some thousandths
+  /// (docs/howto/choose_speed.md).
   bool reduced_jpeg = false;
 };
 

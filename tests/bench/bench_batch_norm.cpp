@@ -12,6 +12,7 @@
 
 #include "core/ops/batch_norm.h"
 #include "core/ops/device.h"
+#include "tests/bench/record_ratio.h"
 #include "tests/support/devices.h"
 
 namespace {
@@ -65,6 +66,10 @@ int main(int argc, char** argv) {
           best = std::min(best, milliseconds([&] { ours(map, activation); }));
           best_theirs = std::min(best_theirs, milliseconds([&] { theirs(map, activation); }));
         }
+        rtdetr::bench::record_ratio(std::to_string(channels) + " channels of side " + std::to_string(side) +
+                                        (type == torch::kFloat32 ? ", fp32, " : ", bf16, ") +
+                                        (activation == NormActivation::kRelu ? "relu" : "silu"),
+                                    best, best_theirs);
         std::printf("%9d %5d %5s %5s %9.3f %9.3f %6.2f\n", channels, side, type == torch::kFloat32 ? "fp32" : "bf16",
                     activation == NormActivation::kRelu ? "relu" : "silu", best, best_theirs, best / best_theirs);
       }

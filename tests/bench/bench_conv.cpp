@@ -18,6 +18,7 @@
 #include "core/ops/packed/packed_conv.h"
 #include "tests/bench/conv_layers.h"
 #include "tests/bench/processor_time.h"
+#include "tests/bench/record_ratio.h"
 
 namespace {
 
@@ -186,6 +187,11 @@ nlohmann::json report(const std::vector<Contest>& contests, const Arena& arena) 
                       {"ms", c.best},
                       {"onednn_ms", c.best_theirs},
                       {"error", error}});
+    rtdetr::bench::record_ratio(std::to_string(l.in) + " to " + std::to_string(l.out) + ", " +
+                                    std::to_string(l.kernel) + "x" + std::to_string(l.kernel) + " of stride " +
+                                    std::to_string(l.stride) + ", " + std::to_string(l.groups) + " groups, side " +
+                                    std::to_string(l.side),
+                                c.best, c.best_theirs);
     ours += l.count * c.best;
     theirs += l.count * c.best_theirs;
     operations += l.count * giga;

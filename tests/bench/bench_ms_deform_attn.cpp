@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <limits>
 
+#include "tests/bench/record_ratio.h"
 #include "tests/support/devices.h"
 #include "tests/support/grid_sample_form.h"
 
@@ -54,6 +55,9 @@ double both_ms(const Inputs& in, const Op& op) {
 }
 
 void print(const char* what, std::int64_t pictures, std::int64_t queries, double ours, double theirs) {
+  rtdetr::bench::record_ratio(
+      std::string(what) + ", " + std::to_string(pictures) + " pictures, " + std::to_string(queries) + " queries", ours,
+      theirs);
   std::printf("%-32s %8ld %8ld %9.3f %9.3f %6.2f\n", what, static_cast<long>(pictures), static_cast<long>(queries),
               ours, theirs, ours / theirs);
 }

@@ -9,6 +9,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tests/bench/record_ratio.h"
+
 /// What the project's Python scripts measured of other programs: one JSON object a line, or one for the whole file.
 namespace rtdetr::bench {
 
@@ -33,6 +35,7 @@ inline Records read_peers(const std::string& file) {
 
 /// One line: the peer's figure, ours, how many times better ours is, and what was aimed at (0: nothing).
 inline void print_ratio(const std::string& what, double peer, double ours, double goal) {
+  record_ratio(what, ours, peer);
   std::printf("%-48s %10.3f %10.3f %7.2fx", what.c_str(), peer, ours, peer / ours);
   if (goal > 0) std::printf("   goal %gx: %s", goal, peer / ours >= goal ? "reached" : "missed");
   std::printf("\n");
