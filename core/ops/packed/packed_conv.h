@@ -12,8 +12,8 @@ namespace rtdetr {
 enum class ConvAlgorithm {
   kAuto,
   kProduct,    ///< matrix product of gathered pixels; any convolution
-  kWinograd2,  ///< F(2x2, 3x3): 3x3, stride 1; weights take 16/9 of the memory
-  kWinograd4,  ///< F(4x4, 3x3): 3x3, stride 1; weights take 4 times the memory
+  kWinograd2,  ///< F(2x2, 3x3): 3x3, stride 1; a call takes 16/9 of the weights' memory
+  kWinograd4,  ///< F(4x4, 3x3): 3x3, stride 1; a call takes 4 times the weights' memory
   kDepthwise,  ///< one input channel per output channel
 };
 
@@ -25,7 +25,7 @@ struct PackedConvOptions {
   FusedActivation activation = FusedActivation::kNone;
   ResidualPlace residual = ResidualPlace::kNone;
   ConvAlgorithm algorithm = ConvAlgorithm::kAuto;
-  /// What kAuto may spend on transformed weights of one convolution, in bytes.
+  /// What kAuto may spend on transformed weights in a call's workspace, in bytes.
   std::int64_t winograd_bytes = std::int64_t{16} << 20;
 };
 

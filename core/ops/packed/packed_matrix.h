@@ -23,6 +23,19 @@ class PackedMatrix {
     const std::int64_t panel = column / width();
     values_.data()[offset(panel) + k * vectors(panel) * lanes_ + column % width()] = value;
   }
+  /// All numbers at once. @param columns  [N, K]: a column is a row of them
+  void set_columns(const float* columns) {
+    constexpr std::int64_t kBlock = 16;  // what is written stays in the first-level cache
+    for (std::int64_t panel = 0; panel < panels(); ++panel) {
+      const std::int64_t first = panel * width(), stride = vectors(panel) * lanes_,
+                         count = std::min(stride, columns_ - first);
+      float* to = values_.data() + offset(panel);
+      for (std::int64_t k = 0; k < k_; k += kBlock)
+        for (std::int64_t n = 0; n < count; ++n)
+          for (std::int64_t i = k; i < std::min(k + kBlock, k_); ++i)
+            to[i * stride + n] = columns[(first + n) * k_ + i];
+    }
+  }
   std::int64_t k() const { return k_; }
   std::int64_t columns() const { return columns_; }
   std::int64_t panels() const { return (columns_ + width() - 1) / width(); }

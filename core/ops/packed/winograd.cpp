@@ -10,16 +10,6 @@ namespace {
 /// Of transformed input that is worked on at a time.
 constexpr std::int64_t kTransformedFloats = 32 << 10;
 
-/// G g Gᵀ of one filter, in float64.
-void transform_filter(const double (*g)[3], int size, const float* filter, double* u) {
-  for (int i = 0; i < size; ++i) {
-    double row[3] = {};
-    for (int c = 0; c < 3; ++c)
-      for (int r = 0; r < 3; ++r) row[c] += g[i][r] * filter[r * 3 + c];
-    for (int j = 0; j < size; ++j) u[i * size + j] = row[0] * g[j][0] + row[1] * g[j][1] + row[2] * g[j][2];
-  }
-}
-
 /// Row panels of a block of tiles, of nearly the same size.
 struct Panels {
   std::int64_t tiles, count;
@@ -34,6 +24,7 @@ struct WinogradConv::Map {
   const PackedInput& x;
   const Epilogue& epilogue;
   const PackedOutput& y;
+  const float* u;                               ///< the transformed filters: panels of [number][in][columns]
   std::int64_t height, width;                   ///< of the output
   std::int64_t tiles_down, tiles_across, side;  ///< side of a tile's output
 
@@ -51,18 +42,15 @@ WinogradConv::WinogradConv(const PackedKernels& kernels, std::int64_t in, std::i
       in_(in),
       out_(out),
       padding_(padding),
+      filters_(kernels, in * 9, out),
       zeros_(line_floats(in)) {
-  for (std::int64_t i = 0; i < numbers(); ++i) weights_.emplace_back(kernels, in, out);
-  std::vector<double> u(static_cast<std::size_t>(numbers()));
-  for (std::int64_t n = 0; n < out; ++n) {
-    for (std::int64_t c = 0; c < in; ++c) {
-      transform_filter(winograd_filter_transform(outputs), outputs + 2, weight + (n * in + c) * 9, u.data());
-      for (std::size_t i = 0; i < u.size(); ++i) weights_[i].set(c, n, static_cast<float>(u[i]));
-    }
-  }
+  filters_.set_columns(weight);
 }
 
-std::size_t WinogradConv::bytes() const { return weights_.size() * weights_[0].bytes(); }
+/// Of a panel. The numbers of one channel lie in different sets of the first-level cache.
+std::int64_t WinogradConv::number_stride(std::int64_t panel) const {
+  return in_ * filters_.vectors(panel) * kernels_->lanes + kChunk;
+}
 
 /// Whole row panels, and enough tiles for reading all weights to be worth while.
 std::int64_t WinogradConv::block_tiles() const {
@@ -71,21 +59,37 @@ std::int64_t WinogradConv::block_tiles() const {
 }
 
 std::int64_t WinogradConv::part_floats() const {
-  return block_tiles() * numbers() * (line_floats(in_) + weights_[0].width());
+  return block_tiles() * numbers() * (line_floats(in_) + filters_.width());
 }
 
 void WinogradConv::run(const PackedInput& x, const Epilogue& epilogue, const PackedOutput& y,
                        const PackedWorkspace& workspace) const {
   const std::int64_t height = x.height + 2 * padding_ - 2, width = x.width + 2 * padding_ - 2;
+  float *u = workspace.data, *scratch = u + transformed_floats();
   const Map map{
-      x, epilogue, y, height, width, (height + outputs_ - 1) / outputs_, (width + outputs_ - 1) / outputs_, outputs_};
-  const std::int64_t parts = workspace.threads, panels = weights_[0].panels();
+      x,       epilogue, y, u, height, width, (height + outputs_ - 1) / outputs_, (width + outputs_ - 1) / outputs_,
+      outputs_};
+  const std::int64_t parts = workspace.threads, panels = filters_.panels();
+  const auto for_each_part = [&](const auto& work) {
+    at::parallel_for(0, parts, 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) work(i);
+    });
+  };
+  for_each_part([&](std::int64_t i) { transform_filters(part_of(in_, i, parts), u); });
   const bool by_tiles = map.tiles() >= 4 * parts * kernels_->rows || panels < parts;
-  at::parallel_for(0, parts, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i)
-      run_part(map, by_tiles ? part_of(map.tiles(), i, parts) : Part{0, map.tiles()},
-               by_tiles ? Part{0, panels} : part_of(panels, i, parts), workspace.data + i * part_floats());
+  for_each_part([&](std::int64_t i) {
+    run_part(map, by_tiles ? part_of(map.tiles(), i, parts) : Part{0, map.tiles()},
+             by_tiles ? Part{0, panels} : part_of(panels, i, parts), scratch + i * part_floats());
   });
+}
+
+/// Of some input channels.
+void WinogradConv::transform_filters(const Part& channels, float* u) const {
+  for (std::int64_t panel = 0; panel < filters_.panels(); ++panel) {
+    const std::int64_t vectors = filters_.vectors(panel), width = vectors * kernels_->lanes;
+    transforms_->filter({filters_.panel(panel) + channels.begin * 9 * width, channels.end - channels.begin, vectors,
+                         u + panel * panel_stride() + channels.begin * width, number_stride(panel)});
+  }
 }
 
 void WinogradConv::run_part(const Map& map, const Part& tiles, const Part& panels, float* workspace) const {
@@ -134,8 +138,8 @@ void WinogradConv::transform_block(const Map& map, const Part& tiles, float* v) 
 /// sums: [tile][number][columns of a panel]. Meanwhile what is new in the windows of the tiles `next` is fetched.
 void WinogradConv::multiply_block(const Map& map, const Part& tiles, std::int64_t panel, const Part& next,
                                   const float* v, float* sums) const {
-  const std::int64_t count = tiles.end - tiles.begin, depth = line_floats(in_), width = weights_[0].width(),
-                     vectors = weights_[0].vectors(panel);
+  const std::int64_t count = tiles.end - tiles.begin, depth = line_floats(in_), width = filters_.width(),
+                     vectors = filters_.vectors(panel);
   const Panels panels{count, (count + kernels_->rows - 1) / kernels_->rows};
   const std::int64_t calls = numbers() * panels.count, lines = (next.end - next.begin) * outputs_;
   TileArgs args{nullptr, nullptr, in_, nullptr, nullptr, numbers() * width};
@@ -143,7 +147,7 @@ void WinogradConv::multiply_block(const Map& map, const Part& tiles, std::int64_
   for (std::int64_t call = 0; call < calls; ++call) {
     const std::int64_t i = call / panels.count, p = call % panels.count, rows = panels.rows(p);
     args.a = v + panels.first(p) * numbers() * depth + i * rows * depth;
-    args.b = weights_[static_cast<std::size_t>(i)].panel(panel);
+    args.b = map.u + panel * panel_stride() + i * number_stride(panel);
     args.y = sums + (panels.first(p) * numbers() + i) * width;
     const Part share = part_of(lines, call, calls);
     args.next_rows = (share.end - share.begin) * outputs_;
@@ -160,7 +164,7 @@ const float* WinogradConv::fresh_pixels(const Map& map, std::int64_t tile, std::
 }
 
 void WinogradConv::finish_block(const Map& map, const Part& tiles, std::int64_t panel, const float* sums) const {
-  const std::int64_t width = weights_[0].width(), column = panel * width;
+  const std::int64_t width = filters_.width(), column = panel * width;
   const PackedOutput& y = map.y;
   WinogradOutputArgs args{};
   args.number_stride = width;

@@ -46,15 +46,56 @@ RTDETR_INLINE void transform_output(const V (&m)[4], V (&y)[2]) {
   y[1] = m[1] - m[2] + m[3];
 }
 
-// Lagrange's denominators are here: 1, −3/2, −3/2, 6, 6.
-constexpr double kRoot = 1.41421356237309504880;
-constexpr double kFilter4[6][3] = {{1, 0, 0},
-                                   {-2.0 / 3, -kRoot / 3, -1.0 / 3},
-                                   {-2.0 / 3, kRoot / 3, -1.0 / 3},
-                                   {1.0 / 6, kRoot / 6, 1.0 / 3},
-                                   {1.0 / 6, -kRoot / 6, 1.0 / 3},
-                                   {0, 0, 1}};
-constexpr double kFilter2[4][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
+// Lagrange's denominators are the filter's: 1, −3/2, −3/2, 6, 6.
+template <typename V>
+RTDETR_INLINE void transform_filter(const V (&g)[3], V (&u)[6]) {
+  constexpr float kThird = 1.0F / 3, kSixth = 1.0F / 6;
+  const V even_small = -kThird * (2.0F * g[0] + g[2]), odd_small = kThird * kLarge * g[1];
+  const V even_large = kSixth * (g[0] + 2.0F * g[2]), odd_large = kSixth * kLarge * g[1];
+  u[0] = g[0];
+  u[1] = even_small - odd_small;
+  u[2] = even_small + odd_small;
+  u[3] = even_large + odd_large;
+  u[4] = even_large - odd_large;
+  u[5] = g[2];
+}
+
+template <typename V>
+RTDETR_INLINE void transform_filter(const V (&g)[3], V (&u)[4]) {
+  const V even = 0.5F * (g[0] + g[2]), odd = 0.5F * g[1];
+  u[0] = g[0];
+  u[1] = even + odd;
+  u[2] = even - odd;
+  u[3] = g[2];
+}
+
+template <typename S, int M>
+RTDETR_INLINE void filter(const WinogradFilterArgs& args) {
+  constexpr int A = M + 2;
+  using Vector = typename S::Vector;
+  const std::int64_t width = args.vectors * S::kLanes;
+  for (std::int64_t c = 0; c < args.channels; ++c) {
+    for (std::int64_t lane = 0; lane < width; lane += S::kLanes) {
+      const float* from = args.filters + c * 9 * width + lane;
+      Vector half[A][3];  // columns transformed
+      for (int j = 0; j < 3; ++j) {
+        Vector g[3], u[A];
+#pragma GCC unroll 3
+        for (int i = 0; i < 3; ++i) g[i] = load_vector<Vector>(from + (i * 3 + j) * width);
+        transform_filter(g, u);
+#pragma GCC unroll 6
+        for (int i = 0; i < A; ++i) half[i][j] = u[i];
+      }
+      float* to = args.u + c * width + lane;
+      for (int i = 0; i < A; ++i) {
+        Vector u[A];
+        transform_filter(half[i], u);
+#pragma GCC unroll 6
+        for (int j = 0; j < A; ++j, to += args.number_stride) store_vector(to, u[j]);
+      }
+    }
+  }
+}
 
 template <typename S, int M>
 RTDETR_INLINE void input(const WinogradInputArgs& args) {
@@ -117,12 +158,13 @@ RTDETR_INLINE void output(const WinogradOutputArgs& args) {
 #define RTDETR_WINOGRAD_KERNELS(Level, target)                                                              \
   template <int M>                                                                                          \
   struct Level##Winograd {                                                                                  \
+    target static void filter_(const WinogradFilterArgs& args) { filter<Level##Shape, M>(args); }           \
     target static void input_(const WinogradInputArgs& args) { input<Level##Shape, M>(args); }              \
     target static void output_(const WinogradOutputArgs& args) {                                            \
       with_activation(args.activation,                                                                      \
                       [&]<FusedActivation F>() RTDETR_ALWAYS_INLINE { output<Level##Shape, M, F>(args); }); \
     }                                                                                                       \
-    static constexpr WinogradKernels table{input_, output_};                                                \
+    static constexpr WinogradKernels table{filter_, input_, output_};                                       \
   };
 
 RTDETR_FOR_EACH_CPU_LEVEL(RTDETR_WINOGRAD_KERNELS)
@@ -133,7 +175,5 @@ const WinogradKernels& winograd_kernels(int outputs) {
   return outputs == 2 ? at_cpu_level(BaselineWinograd<2>::table, Avx2Winograd<2>::table, Avx512Winograd<2>::table)
                       : at_cpu_level(BaselineWinograd<4>::table, Avx2Winograd<4>::table, Avx512Winograd<4>::table);
 }
-
-const double (*winograd_filter_transform(int outputs))[3] { return outputs == 2 ? kFilter2 : kFilter4; }
 
 }  // namespace rtdetr

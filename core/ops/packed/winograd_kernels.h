@@ -4,11 +4,19 @@
 
 #include "core/ops/packed/packed_kernels.h"
 
-/// The two transforms of Winograd's F(M×M, 3×3): an input tile of A = M + 2 pixels a side becomes A² numbers per
-/// channel, and A² sums per channel become M×M outputs.
+/// The three transforms of Winograd's F(M×M, 3×3): a filter becomes A² numbers, A = M + 2; an input tile of A pixels a
+/// side becomes A² numbers per channel, and A² sums per channel become M×M outputs.
 namespace rtdetr {
 
 constexpr int kMaxWinogradTile = 6;
+
+/// Filters of some input channels and a column panel of output channels.
+struct WinogradFilterArgs {
+  const float* filters;  ///< [channels][9][vectors · lanes]
+  std::int64_t channels, vectors;
+  float* u;                    ///< [channels][vectors · lanes] of the first of A² numbers
+  std::int64_t number_stride;  ///< floats between them
+};
 
 /// One tile of the input, all channels.
 struct WinogradInputArgs {
@@ -36,13 +44,12 @@ struct WinogradOutputArgs {
 };
 
 struct WinogradKernels {
+  void (*filter)(const WinogradFilterArgs&);
   void (*input)(const WinogradInputArgs&);
   void (*output)(const WinogradOutputArgs&);
 };
 
 /// For the CPU level in use. @param outputs  M: 2 or 4
 const WinogradKernels& winograd_kernels(int outputs);
-/// Rows of G [A, 3], which transforms a filter.
-const double (*winograd_filter_transform(int outputs))[3];
 
 }  // namespace rtdetr
