@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include "core/ops/conv.h"
 #include "models/layers/module_tree.h"
 #include "models/onnx/onnx_ops.h"
 
@@ -14,7 +15,7 @@ ConvolutionImpl::ConvolutionImpl(const ConvolutionOptions& options) : options_(o
 
 Tensor ConvolutionImpl::forward(const Tensor& x) {
   const ConvolutionOptions& o = options_;
-  return torch::conv2d(x, weight, bias, o.stride, o.padding, o.dilation, o.groups);
+  return conv2d(x, weight, bias, {o.stride, o.padding, o.dilation, o.groups});
 }
 
 void ConvolutionImpl::set_kernel(const FoldedKernel& kernel) {

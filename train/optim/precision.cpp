@@ -8,6 +8,7 @@
 
 #include "core/base/clock.h"
 #include "core/ops/autocast.h"
+#include "core/ops/conv.h"
 #include "core/ops/device.h"
 
 namespace rtdetr {
@@ -19,7 +20,7 @@ double time_convolution(torch::Tensor& weight, torch::Tensor& input, Precision p
   torch::Tensor output;
   {
     AutocastScope autocast(precision, input.device());
-    output = torch::conv2d(input, weight, {}, 1, 1);
+    output = conv2d(input, weight, {}, ConvWindow{.padding = 1});
   }
   output.sum().backward();
   wait_for(input.device());

@@ -85,7 +85,8 @@ PackedConv::PackedConv(const PackedConvOptions& o, const float* weight, const fl
   const std::int64_t out = o.out / o.groups, group_weights = out * (o.in / o.groups) * o.kernel_h * o.kernel_w;
   s.bias = padded_bias(bias, o.out);
   if (is_winograd(s.algorithm)) {
-    s.winograd.emplace(s.kernels, o.in, o.out, o.padding, weight, s.algorithm == ConvAlgorithm::kWinograd2 ? 2 : 4);
+    s.winograd.emplace(s.kernels, o.in, o.out, o.padding, FilterView::dense(weight, o.in),
+                       s.algorithm == ConvAlgorithm::kWinograd2 ? 2 : 4);
     return;
   }
   if (s.algorithm == ConvAlgorithm::kDepthwise) {

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-/// What the packed kernels of inference (packed_conv.h, packed_linear.h) take and give. Maps are float32 in NHWC order:
+/// What the packed kernels (packed_conv.h, packed_linear.h, winograd.h) take and give. Maps are float32 in NHWC order:
 /// the channels of a pixel are contiguous, and pixels follow one another, image after image, `pixel_stride` floats
 /// apart. A stride above the number of channels makes the map a slice of a wider one.
 namespace rtdetr {
@@ -29,7 +29,7 @@ struct PackedOutput {
   std::int64_t residual_stride = 0;
 };
 
-/// Memory for intermediate results, 64-byte aligned. Nothing in it outlives a call.
+/// Memory for intermediate results, 64-byte aligned. Nothing in it outlives a call, unless the callee says so.
 struct PackedWorkspace {
   float* data = nullptr;
   int threads = 1;  ///< work is cut into so many parts for at::parallel_for; the numbers do not depend on it

@@ -13,33 +13,22 @@ namespace rtdetr {
 class PackedMatrix {
  public:
   PackedMatrix() = default;
-  PackedMatrix(const PackedKernels& kernels, std::int64_t k, std::int64_t columns)
+  /// @param zero  false: all of it, missing columns, too, will be written through panel()
+  PackedMatrix(const PackedKernels& kernels, std::int64_t k, std::int64_t columns, bool zero = true)
       : lanes_(kernels.lanes),
         k_(k),
         columns_(columns),
-        values_((columns + kernels.lanes - 1) / kernels.lanes * kernels.lanes * k) {}
+        values_((columns + kernels.lanes - 1) / kernels.lanes * kernels.lanes * k, zero) {}
 
   void set(std::int64_t k, std::int64_t column, float value) {
     const std::int64_t panel = column / width();
     values_.data()[offset(panel) + k * vectors(panel) * lanes_ + column % width()] = value;
   }
-  /// All numbers at once. @param columns  [N, K]: a column is a row of them
-  void set_columns(const float* columns) {
-    constexpr std::int64_t kBlock = 16;  // what is written stays in the first-level cache
-    for (std::int64_t panel = 0; panel < panels(); ++panel) {
-      const std::int64_t first = panel * width(), stride = vectors(panel) * lanes_,
-                         count = std::min(stride, columns_ - first);
-      float* to = values_.data() + offset(panel);
-      for (std::int64_t k = 0; k < k_; k += kBlock)
-        for (std::int64_t n = 0; n < count; ++n)
-          for (std::int64_t i = k; i < std::min(k + kBlock, k_); ++i)
-            to[i * stride + n] = columns[(first + n) * k_ + i];
-    }
-  }
   std::int64_t k() const { return k_; }
   std::int64_t columns() const { return columns_; }
   std::int64_t panels() const { return (columns_ + width() - 1) / width(); }
   const float* panel(std::int64_t i) const { return values_.data() + offset(i); }
+  float* panel(std::int64_t i) { return values_.data() + offset(i); }
   /// Of the panel's width.
   std::int64_t vectors(std::int64_t panel) const { return columns_ - panel * width() > lanes_ ? kMaxVectors : 1; }
   /// Of a panel that is not the last one.

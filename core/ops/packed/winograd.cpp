@@ -35,16 +35,36 @@ struct WinogradConv::Map {
 };
 
 WinogradConv::WinogradConv(const PackedKernels& kernels, std::int64_t in, std::int64_t out, std::int64_t padding,
-                           const float* weight, int outputs)
+                           const FilterView& filters, int outputs)
     : kernels_(&kernels),
       transforms_(&winograd_kernels(outputs)),
       outputs_(outputs),
       in_(in),
       out_(out),
       padding_(padding),
-      filters_(kernels, in * 9, out),
+      filters_(kernels, in * 9, out, /*zero=*/false),
       zeros_(line_floats(in)) {
-  filters_.set_columns(weight);
+  constexpr std::int64_t kBlock = 8;  // channels; what is written stays in the first-level cache
+  const std::int64_t blocks = (in + kBlock - 1) / kBlock;
+  at::parallel_for(0, filters_.panels() * blocks, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::int64_t first = i % blocks * kBlock;
+      pack(filters, i / blocks, {first, std::min(first + kBlock, in)});
+    }
+  });
+}
+
+/// Some input channels of a panel.
+void WinogradConv::pack(const FilterView& filters, std::int64_t panel, const Part& channels) {
+  const std::int64_t stride = filters_.vectors(panel) * kernels_->lanes, first = panel * filters_.width();
+  float* to = filters_.panel(panel);
+  for (std::int64_t n = 0; n < stride; ++n) {
+    const bool is_there = first + n < out_;
+    const float* from = filters.data + (first + n) * filters.out_stride;
+    for (std::int64_t c = channels.begin; c < channels.end; ++c)
+      for (std::int64_t t = 0; t < 9; ++t)
+        to[(c * 9 + t) * stride + n] = is_there ? from[c * filters.in_stride + t * filters.tap_stride] : 0.0F;
+  }
 }
 
 /// Of a panel. The numbers of one channel lie in different sets of the first-level cache.

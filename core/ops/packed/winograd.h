@@ -3,8 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/ops/packed/filter_view.h"
 #include "core/ops/packed/packed_product.h"
-#include "core/ops/packed/winograd_kernels.h"
 
 namespace rtdetr {
 
@@ -14,9 +14,9 @@ namespace rtdetr {
 /// many.
 class WinogradConv {
  public:
-  /// @param weight  [out, in, 3, 3]  @param outputs  M: 2 or 4
+  /// @param filters  are copied  @param outputs  M: 2 or 4
   WinogradConv(const PackedKernels& kernels, std::int64_t in, std::int64_t out, std::int64_t padding,
-               const float* weight, int outputs);
+               const FilterView& filters, int outputs);
 
   std::int64_t workspace_floats(int threads) const { return transformed_floats() + threads * part_floats(); }
   void run(const PackedInput& x, const Epilogue& epilogue, const PackedOutput& y,
@@ -25,6 +25,7 @@ class WinogradConv {
 
  private:
   struct Map;
+  void pack(const FilterView& filters, std::int64_t panel, const Part& channels);
   std::int64_t numbers() const { return (outputs_ + 2) * (outputs_ + 2); }
   std::int64_t number_stride(std::int64_t panel) const;
   std::int64_t panel_stride() const { return numbers() * number_stride(0); }
