@@ -9,9 +9,10 @@
 namespace rtdetr {
 
 LightConvImpl::LightConvImpl(std::int64_t in, std::int64_t out, std::int64_t kernel, Activation activation,
-                             const BatchNormOptions& norm) {
+                             const BatchNormOptions& norm, bool affine) {
   ConvNormActOptions depthwise = conv_unit(out, out, kernel, 1, activation, norm);
   depthwise.conv.groups = out;
+  depthwise.affine = affine;
   conv1_ = register_module("conv1", ConvNormAct(conv_unit(in, out, 1, 1, Activation::kNone, norm)));
   conv2_ = register_module("conv2", ConvNormAct(depthwise));
 }
@@ -24,6 +25,7 @@ HgStemImpl::HgStemImpl(const HgStemOptions& o) {
   const auto add = [&](const char* name, std::int64_t from, std::int64_t to, std::int64_t kernel, std::int64_t stride) {
     ConvNormActOptions options = conv_unit(from, to, kernel, stride, Activation::kRelu, o.norm);
     options.freeze = o.freeze;
+    options.affine = o.affine;
     if (kernel == 2) {
       options.conv.padding = 0;  // padded by hand, on one side
       if (o.official_keys) options.conv_name = "conv.1";
@@ -54,18 +56,43 @@ OnnxValue HgStemImpl::emit(OnnxBuilder& graph, const OnnxValue& x) const {
   return graph.emit("stem4", stem4_, graph.emit("stem3", stem3_, both));
 }
 
+namespace {
+
+struct HgBlockNames {
+  const char *layers, *squeeze, *excite;
+};
+
+HgBlockNames names_of(HgBlockOptions::Keys keys) {
+  switch (keys) {
+    case HgBlockOptions::Keys::kUltralytics:
+      return {"m.", "sc", "ec"};
+    case HgBlockOptions::Keys::kOfficial:
+      return {"layers.", "aggregation_squeeze_conv", "aggregation_excitation_conv"};
+    case HgBlockOptions::Keys::kDfine:
+      break;
+  }
+  return {"layers.", "aggregation.0", "aggregation.1"};
+}
+
+}  // namespace
+
 HgBlockImpl::HgBlockImpl(const HgBlockOptions& o) : add_(o.shortcut && o.in == o.out) {
+  const HgBlockNames names = names_of(o.keys);
+  const auto unit = [&](std::int64_t in, std::int64_t out, std::int64_t kernel) {
+    ConvNormActOptions options = conv_unit(in, out, kernel, 1, o.activation, o.norm);
+    options.affine = o.affine;
+    return ConvNormAct(options);
+  };
   for (std::int64_t k = 0; k < o.layers; ++k) {
     const std::int64_t in = k == 0 ? o.in : o.mid;
-    layers_.push_back(o.light ? BlockPtr(LightConv(in, o.mid, o.kernel, o.activation, o.norm).ptr())
-                              : BlockPtr(ConvNormAct(conv_unit(in, o.mid, o.kernel, 1, o.activation, o.norm)).ptr()));
-    register_at(*this, (o.official_keys ? "layers." : "m.") + std::to_string(k), layers_.back());
+    layers_.push_back(o.light ? BlockPtr(LightConv(in, o.mid, o.kernel, o.activation, o.norm, o.affine).ptr())
+                              : BlockPtr(unit(in, o.mid, o.kernel).ptr()));
+    register_at(*this, names.layers + std::to_string(k), layers_.back());
   }
-  const auto add = [&](const char* name, std::int64_t in, std::int64_t out) {
-    return register_module(name, ConvNormAct(conv_unit(in, out, 1, 1, o.activation, o.norm)));
-  };
-  squeeze_ = add(o.official_keys ? "aggregation_squeeze_conv" : "sc", o.in + o.layers * o.mid, o.out / 2);
-  excite_ = add(o.official_keys ? "aggregation_excitation_conv" : "ec", o.out / 2, o.out);
+  squeeze_ = unit(o.in + o.layers * o.mid, o.out / 2, 1);
+  excite_ = unit(o.out / 2, o.out, 1);
+  register_at(*this, names.squeeze, squeeze_.ptr());
+  register_at(*this, names.excite, excite_.ptr());
   if (!o.freeze) return;
   for (Tensor& parameter : parameters()) parameter.set_requires_grad(false);
 }
@@ -94,9 +121,16 @@ ArgumentSpec mid_argument() { return integer_argument("mid", "inner channels").a
 void add_official_options(std::vector<ArgumentSpec>& arguments) {
   arguments.push_back(norm_argument());
   arguments.push_back(freeze_argument());
-  arguments.push_back(text_argument("keys", "whose names in the state", {"ultralytics", "official"})
+  arguments.push_back(text_argument("keys", "whose names in the state", {"ultralytics", "official", "dfine"})
                           .fallback("ultralytics")
                           .named_only());
+  arguments.push_back(
+      flag_argument("lab", "a learnt scale and bias behind every activation").fallback(false).named_only());
+}
+
+HgBlockOptions::Keys block_keys(const RowContext& row) {
+  if (row.args.text("keys") == "official") return HgBlockOptions::Keys::kOfficial;
+  return row.args.text("keys") == "dfine" ? HgBlockOptions::Keys::kDfine : HgBlockOptions::Keys::kUltralytics;
 }
 
 BlockPtr build_stem(const RowContext& row) {
@@ -105,6 +139,7 @@ BlockPtr build_stem(const RowContext& row) {
   options.mid = row.args.integer("mid");
   options.out = row.args.integer("out");
   options.norm = chosen_norm_options(row);
+  options.affine = row.args.flag("lab");
   options.freeze = row.args.flag("freeze");
   options.official_keys = row.args.text("keys") == "official";
   return HgStem(options).ptr();
@@ -121,8 +156,9 @@ BlockPtr build_block(const RowContext& row) {
   options.shortcut = row.args.flag("shortcut");
   options.activation = activation_from_name(row.args.text("act"));
   options.norm = chosen_norm_options(row);
+  options.affine = row.args.flag("lab");
   options.freeze = row.args.flag("freeze");
-  options.official_keys = row.args.text("keys") == "official";
+  options.keys = block_keys(row);
   return HgBlock(options).ptr();
 }
 

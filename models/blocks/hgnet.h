@@ -11,8 +11,9 @@ namespace rtdetr {
 /// 1x1 convolution, then a depthwise one with ReLU. Keys conv1, conv2.
 class LightConvImpl : public Block {
  public:
+  /// @param affine  the depthwise one has a learnt affine
   LightConvImpl(std::int64_t in, std::int64_t out, std::int64_t kernel, Activation activation,
-                const BatchNormOptions& norm);
+                const BatchNormOptions& norm, bool affine = false);
   Tensor forward(const Tensor& x) override { return conv2_->forward(conv1_->forward(x)); }
   OnnxValue emit(OnnxBuilder& graph, const OnnxValue& x) const override;
 
@@ -24,6 +25,7 @@ TORCH_MODULE(LightConv);
 struct HgStemOptions {
   std::int64_t in = 3, mid = 0, out = 0;
   BatchNormOptions norm;
+  bool affine = false;         ///< behind every activation, see ConvNormActOptions
   bool freeze = false;         ///< parameters are not trained
   bool official_keys = false;  ///< the padded convolutions are called conv.1
 };
@@ -48,11 +50,16 @@ struct HgBlockOptions {
   bool shortcut = false;  ///< adds the input where its channels fit
   Activation activation = Activation::kRelu;
   BatchNormOptions norm;
-  bool freeze = false;         ///< parameters are not trained
-  bool official_keys = false;  ///< layers.<k>, aggregation_squeeze_conv, aggregation_excitation_conv
+  bool affine = false;  ///< behind every activation, see ConvNormActOptions
+  bool freeze = false;  ///< parameters are not trained
+  enum class Keys {
+    kUltralytics,  ///< m.<k>, sc, ec
+    kOfficial,     ///< layers.<k>, aggregation_squeeze_conv, aggregation_excitation_conv
+    kDfine,        ///< layers.<k>, aggregation.0, aggregation.1
+  } keys = Keys::kUltralytics;
 };
 
-/// Layers in sequence; input and all outputs are concatenated, squeezed to out / 2, excited to out. Keys m.<k>, sc, ec.
+/// Layers in sequence; input and all outputs are concatenated, squeezed to out / 2, excited to out.
 class HgBlockImpl : public Block {
  public:
   explicit HgBlockImpl(const HgBlockOptions& options);

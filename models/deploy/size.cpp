@@ -15,11 +15,18 @@ namespace rtdetr {
 
 namespace {
 
+/// D-FINE's code folds no BatchNorm of these parts.
+Deployment deployment_below(const std::string& part, Deployment deployment) {
+  const bool kept = deployment == Deployment::kDfine && (part == "backbone" || part == "input_proj");
+  return kept ? Deployment::kOfficial : deployment;
+}
+
 std::int64_t count_deployed(const torch::nn::Module& module, Deployment deployment) {
   if (const auto* fusable = dynamic_cast<const Fusable*>(&module)) return fusable->deployed_parameters(deployment);
   std::int64_t total = 0;
   for (const Tensor& parameter : module.parameters(/*recurse=*/false)) total += parameter.numel();
-  for (const auto& child : module.children()) total += count_deployed(*child, deployment);
+  for (const auto& child : module.named_children())
+    total += count_deployed(*child.value(), deployment_below(child.key(), deployment));
   return total;
 }
 

@@ -31,14 +31,34 @@ OnnxValue emit_conv(OnnxBuilder& graph, const OnnxValue& x, const FoldedKernel& 
   return emit_activation(graph, onnx::conv(graph, x, kernel.weight, kernel.bias, window, o.groups), activation);
 }
 
+LearntAffineImpl::LearntAffineImpl() {
+  scale = register_parameter("scale", new_weight({1}));
+  bias = register_parameter("bias", new_weight({1}));
+}
+
+Tensor LearntAffineImpl::forward(const Tensor& x) {
+  return torch::addcmul(bias.to(x.scalar_type()), x, scale.to(x.scalar_type()));  // under autocast maps stay half
+}
+
+void LearntAffineImpl::init_weights(const WeightDraws&) {
+  WeightDraws::constant(scale, 1);
+  WeightDraws::constant(bias, 0);
+}
+
 ConvNormActImpl::ConvNormActImpl(const ConvNormActOptions& options)
     : norm_name_(options.norm_name), activation_(options.activation) {
   conv_ = Convolution(options.conv);
   norm_ = BatchNorm(options.conv.out, options.norm);
   register_at(*this, options.conv_name, conv_.ptr());
   register_module(norm_name_, norm_);
+  if (options.affine) affine_ = register_module("lab", LearntAffine());
   if (!options.freeze) return;
   for (Tensor& parameter : parameters()) parameter.set_requires_grad(false);
+}
+
+Tensor ConvNormActImpl::forward(const Tensor& x) {
+  const Tensor y = forward_with(x, activation_);
+  return affine_ ? affine_->forward(y) : y;
 }
 
 Tensor ConvNormActImpl::forward_with(const Tensor& x, Activation activation) {
@@ -52,7 +72,21 @@ FoldedKernel ConvNormActImpl::folded() const {
 }
 
 OnnxValue ConvNormActImpl::emit(OnnxBuilder& graph, const OnnxValue& x) const {
-  return emit_conv(graph, x, folded(), options(), activation_);
+  return affine_ ? emit_affine(graph, x) : emit_conv(graph, x, folded(), options(), activation_);
+}
+
+/// Behind ReLU it costs no more than ReLU: s · relu(v) + b is s · v + b, but not below b (not above it where s < 0).
+OnnxValue ConvNormActImpl::emit_affine(OnnxBuilder& graph, const OnnxValue& x) const {
+  const double scale = affine_->scale.item<double>(), bias = affine_->bias.item<double>();
+  FoldedKernel kernel = folded();
+  if (activation_ != Activation::kRelu) {
+    const OnnxValue y = emit_conv(graph, x, kernel, options(), activation_);
+    return onnx::add(graph, onnx::mul(graph, y, graph.number(scale)), graph.number(bias));
+  }
+  kernel.weight = kernel.weight.to(torch::kDouble) * scale;
+  kernel.bias = kernel.bias.to(torch::kDouble) * scale + bias;
+  const OnnxValue y = emit_conv(graph, x, kernel, options(), Activation::kNone), bound = graph.number(bias);
+  return scale < 0 ? onnx::min(graph, y, bound) : onnx::max(graph, y, bound);
 }
 
 void ConvNormActImpl::fuse() {
@@ -64,7 +98,8 @@ void ConvNormActImpl::fuse() {
 
 std::int64_t ConvNormActImpl::deployed_parameters(Deployment deployment) const {
   if (deployment == Deployment::kOfficial) return count_parameters(*this);
-  return conv_->weight.numel() + conv_->options().out;  // the kernel, and the bias that folding gives it
+  const std::int64_t affine = affine_ ? count_parameters(*affine_) : 0;
+  return conv_->weight.numel() + conv_->options().out + affine;  // the kernel, and the bias that folding gives it
 }
 
 std::int64_t same_padding(std::int64_t kernel, std::int64_t dilation) { return ((kernel - 1) * dilation + 1) / 2; }

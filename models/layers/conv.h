@@ -40,20 +40,33 @@ TORCH_MODULE(Convolution);
 OnnxValue emit_conv(OnnxBuilder& graph, const OnnxValue& x, const FoldedKernel& kernel,
                     const ConvolutionOptions& options, Activation activation);
 
+/// scale · x + bias with two learnt numbers, behind an activation (PP-HGNetV2's "learnable affine block"). Keys
+/// `scale`, `bias` [1].
+class LearntAffineImpl : public torch::nn::Module, public InitializesWeights {
+ public:
+  LearntAffineImpl();
+  Tensor forward(const Tensor& x);
+  void init_weights(const WeightDraws&) override;
+
+  Tensor scale, bias;
+};
+TORCH_MODULE(LearntAffine);
+
 struct ConvNormActOptions {
   ConvolutionOptions conv;
   BatchNormOptions norm;
   Activation activation = Activation::kNone;
+  bool affine = false;             ///< a LearntAffine, `lab`, behind the activation
   bool freeze = false;             ///< its parameters are not trained
   std::string conv_name = "conv";  ///< registered names, as the reference's keys have them
   std::string norm_name = "bn";
 };
 
-/// act(BN(conv(x))); folded: act(conv(x) + bias).
+/// act(BN(conv(x))), with a learnt affine behind it if asked for; folded: act(conv(x) + bias).
 class ConvNormActImpl : public Block, public Fusable {
  public:
   explicit ConvNormActImpl(const ConvNormActOptions& options);
-  Tensor forward(const Tensor& x) override { return forward_with(x, activation_); }
+  Tensor forward(const Tensor& x) override;
   /// The same without the activation, for blocks that add branches first.
   Tensor forward_linear(const Tensor& x) { return forward_with(x, Activation::kNone); }
   OnnxValue emit(OnnxBuilder& graph, const OnnxValue& x) const override;
@@ -65,11 +78,13 @@ class ConvNormActImpl : public Block, public Fusable {
 
  private:
   Tensor forward_with(const Tensor& x, Activation activation);
+  OnnxValue emit_affine(OnnxBuilder& graph, const OnnxValue& x) const;
 
   std::string norm_name_;
   Activation activation_;
   Convolution conv_{nullptr};
   BatchNorm norm_{nullptr};  ///< empty once folded
+  LearntAffine affine_{nullptr};
 };
 TORCH_MODULE(ConvNormAct);
 

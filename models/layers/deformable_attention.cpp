@@ -37,8 +37,10 @@ DeformableAttentionImpl::DeformableAttentionImpl(DeformableAttentionOptions opti
 
   sampling_offsets = register_module("sampling_offsets", Linear(dim, heads * total_points_ * 2));
   attention_weights = register_module("attention_weights", Linear(dim, heads * total_points_));
-  value_proj = register_module("value_proj", Linear(dim, dim));
-  output_proj = register_module("output_proj", Linear(dim, dim));
+  if (options_.projections) {
+    value_proj = register_module("value_proj", Linear(dim, dim));
+    output_proj = register_module("output_proj", Linear(dim, dim));
+  }
 
   if (options_.sampling != SamplingMethod::kBilinear) {
     sampling_offsets->weight.set_requires_grad(false);
@@ -50,12 +52,13 @@ void DeformableAttentionImpl::init_weights(const WeightDraws& draws) {
   WeightDraws::constant(sampling_offsets->weight, 0);
   WeightDraws::constant(attention_weights->weight, 0);
   WeightDraws::constant(attention_weights->bias, 0);
+  const torch::NoGradGuard no_grad;
+  sampling_offsets->bias.copy_(compass());
+  if (!options_.projections) return;
   draws.xavier_uniform(value_proj->weight, "value_proj.weight");
   draws.xavier_uniform(output_proj->weight, "output_proj.weight");
   WeightDraws::constant(value_proj->bias, 0);
   WeightDraws::constant(output_proj->bias, 0);
-  const torch::NoGradGuard no_grad;
-  sampling_offsets->bias.copy_(compass());
 }
 
 torch::Tensor DeformableAttentionImpl::compass() const {
@@ -85,8 +88,8 @@ torch::Tensor DeformableAttentionImpl::offset_unit(const torch::Tensor& size) co
 torch::Tensor DeformableAttentionImpl::forward(const torch::Tensor& query, const torch::Tensor& reference,
                                                const torch::Tensor& memory, const std::vector<LevelShape>& levels) {
   const auto batch = query.size(0), queries = query.size(1), heads = options_.heads;
-  const auto value =
-      within_float16(value_proj(memory)).view({batch, -1, heads, options_.dim / heads});  // [B, S, M, D/M]
+  const auto values = options_.projections ? within_float16(value_proj(memory)) : memory;
+  const auto value = values.view({batch, -1, heads, options_.dim / heads});  // [B, S, M, D/M]
   const auto offsets =
       sampling_offsets(query).view({batch, queries, heads, total_points_, 2}).to(reference.scalar_type());
   const auto weights = attention_weights(query).view({batch, queries, heads, total_points_}).softmax(-1);
@@ -94,7 +97,8 @@ torch::Tensor DeformableAttentionImpl::forward(const torch::Tensor& query, const
   const auto box = reference.view({batch, queries, 1, 1, 4});
   const auto centre = box.narrow(-1, 0, 2), size = box.narrow(-1, 2, 2);
   const auto locations = torch::addcmul(centre, offsets, offset_unit(size));  // [B, Q, M, P, 2]
-  return output_proj(ms_deform_attn(value, levels, options_.points, locations, weights, options_.sampling));
+  const auto mixed = ms_deform_attn(value, levels, options_.points, locations, weights, options_.sampling);
+  return options_.projections ? output_proj(mixed) : mixed;
 }
 
 }  // namespace rtdetr

@@ -15,6 +15,7 @@ struct DeformableAttentionOptions {
   std::int64_t heads = 8;
   std::vector<std::int64_t> points = {4, 4, 4};  ///< per level
   SamplingMethod sampling = SamplingMethod::kBilinear;
+  bool projections = true;  ///< of values and result; without, heads are cut from the tokens as they are (D-FINE)
   bool points_scale_buffer = false;  ///< register `num_points_scale` (1 / points of the level), as RT-DETRv2 does
 };
 
@@ -26,7 +27,7 @@ struct OnnxSampling {
 };
 
 /// Multi-scale deformable cross-attention (Deformable DETR §4.1): every query samples a few learnt points around its
-/// reference box on every level. Keys: sampling_offsets, attention_weights, value_proj, output_proj.
+/// reference box on every level. Keys: sampling_offsets, attention_weights[, value_proj, output_proj].
 /// With discrete sampling the offsets' parameters need no gradient, as they can get none.
 class DeformableAttentionImpl : public torch::nn::Module, public InitializesWeights {
  public:
@@ -48,14 +49,18 @@ class DeformableAttentionImpl : public torch::nn::Module, public InitializesWeig
 
   const DeformableAttentionOptions& options() const { return options_; }
 
-  Linear sampling_offsets{nullptr}, attention_weights{nullptr}, value_proj{nullptr}, output_proj{nullptr};
-  torch::Tensor num_points_scale;  ///< [P] buffer, or undefined
+  Linear sampling_offsets{nullptr}, attention_weights{nullptr};
+  Linear value_proj{nullptr}, output_proj{nullptr};  ///< empty without projections
+  torch::Tensor num_points_scale;                    ///< [P] buffer, or undefined
 
  private:
   torch::Tensor compass() const;
   /// size · 0.5 / points of the level: what one unit of an offset means. [B, Q, 1, 1, 2] → [B, Q, 1, 1 or P, 2]
   torch::Tensor offset_unit(const torch::Tensor& size) const;
   OnnxValue emit_offsets(OnnxBuilder& graph, const OnnxValue& query) const;
+  /// What is mixed, before the last projection.
+  OnnxValue emit_mixed(OnnxBuilder& graph, const OnnxValue& value, const OnnxValue& query, const OnnxValue& reference,
+                       const OnnxSampling& sampling) const;
   OnnxValue emit_native(OnnxBuilder& graph, const OnnxValue& value, const OnnxValue& query, const OnnxValue& reference,
                         const OnnxSampling& sampling) const;
   OnnxValue emit_locations(OnnxBuilder& graph, const OnnxValue& query, const OnnxValue& reference) const;

@@ -202,18 +202,21 @@ OnnxValue DeformableAttentionImpl::emit_native(OnnxBuilder& graph, const OnnxVal
 OnnxValue DeformableAttentionImpl::emit(OnnxBuilder& graph, const OnnxValue& query, const OnnxValue& reference,
                                         const OnnxValue& memory, const OnnxSampling& sampling) const {
   RTDETR_CHECK(sampling.levels.size() == options_.points.size(), "a number of points for each level");
+  if (!options_.projections) return emit_mixed(graph, memory, query, reference, sampling);
   const OnnxValue value = emit_within_float16(graph, graph.emit("value_proj", value_proj, memory));
-  if (graph.native())
-    return graph.emit("output_proj", output_proj, emit_native(graph, value, query, reference, sampling));
+  return graph.emit("output_proj", output_proj, emit_mixed(graph, value, query, reference, sampling));
+}
+
+OnnxValue DeformableAttentionImpl::emit_mixed(OnnxBuilder& graph, const OnnxValue& value, const OnnxValue& query,
+                                              const OnnxValue& reference, const OnnxSampling& sampling) const {
+  if (graph.native()) return emit_native(graph, value, query, reference, sampling);
   const OnnxValue locations = emit_locations(graph, query, reference);
   const OnnxValue scores = graph.emit("attention_weights", attention_weights, query);
   const OnnxValue weights = onnx::softmax(graph, onnx::reshape(graph, scores, {0, 0, options_.heads, total_points_}));
   const SampledPoints points{graph, options_, sampling, value, locations, weights};
   const bool bilinear = options_.sampling == SamplingMethod::kBilinear;
-  const OnnxValue mixed = bilinear && sampling.grid_sample
-                              ? grid_sampled(points)
-                              : gathered(points, bilinear ? bilinear_tokens(points) : nearest_tokens(points));
-  return graph.emit("output_proj", output_proj, mixed);
+  if (bilinear && sampling.grid_sample) return grid_sampled(points);
+  return gathered(points, bilinear ? bilinear_tokens(points) : nearest_tokens(points));
 }
 
 }  // namespace rtdetr

@@ -25,6 +25,7 @@ FoldedKernel fold_norm(const torch::Tensor& weight, const torch::Tensor& bias, c
 enum class Deployment {
   kOfficial,     ///< parallel branches in one kernel, no denoising embedding; BatchNorm and idle layers stay
   kUltralytics,  ///< parallel branches in one kernel, BatchNorm folded; the head stays as it is
+  kDfine,        ///< the same but for the backbone and input projections; no embedding; scores of the last layer alone
 };
 
 /// A module with something to fold: a convolution its BatchNorm (models/layers/conv.cpp), RepConv its branches and

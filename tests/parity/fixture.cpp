@@ -64,6 +64,11 @@ Fixture load_fixture(const std::string& stem) {
   return fixture;
 }
 
+std::string model_of(const Fixture& fixture) {
+  static const std::regex kKind("^(dfine|deim)_(?:forward|train|trajectory)_");
+  return std::regex_replace(fixture.json["name"].get<std::string>(), kKind, "$1_");
+}
+
 std::string model_file_of(const std::string& fixture_model) {
   static const std::regex kForm("([^_]+)_(.*?)(_\\d+x\\d+)?");  // origin, model, input size
   std::smatch match;
@@ -71,6 +76,7 @@ std::string model_file_of(const std::string& fixture_model) {
   const std::string origin = match[1], rest = match[2];
   if (origin == "v1") return "rtdetr_" + rest + ".yaml";
   if (origin == "v2") return "rtdetrv2_" + rest + ".yaml";
+  if (origin == "dfine") return "dfine-" + rest + ".yaml";
   return rest + ".yaml";
 }
 

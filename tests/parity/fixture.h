@@ -27,13 +27,17 @@ Fixture load_fixture();
 /// Another one, e.g. the inputs that several files share.
 Fixture load_fixture(const std::string& stem);
 
-/// Model file of a fixture: "v1_r18vd" → rtdetr_r18vd.yaml, "v2_r18vd" → rtdetrv2_r18vd.yaml, "ultralytics_X" → X.yaml.
+/// The fixture's model, "v1_r18vd": its JSON's name; of D-FINE's, which say what they are too, "dfine_n".
+std::string model_of(const Fixture& fixture);
+
+/// Model file of a fixture: "v1_r18vd" → rtdetr_r18vd.yaml, "v2_r18vd" → rtdetrv2_r18vd.yaml, "dfine_n" → dfine-n.yaml,
+/// "ultralytics_X" → X.yaml.
 std::string model_file_of(const std::string& fixture_model);
 
 /// Whether the fixture model or model file of this name samples whole cells.
 bool samples_discretely(const std::string& model);
 
-/// The fixture's model (its JSON's "name"), filled by the rule, float64, evaluation mode.
+/// The fixture's model (model_of), filled by the rule, float64, evaluation mode.
 DetectionModel build_fixture_model(const std::string& fixture_model);
 
 /// Where the readers of whole passes compute: on the CPU, or on the card that RTDETR_TEST_DEVICE names, float32 in

@@ -3,6 +3,8 @@
 #include <catch2/catch.hpp>
 #include <functional>
 
+#include "core/tensor/distribution_box.h"
+#include "models/heads/detr/location_quality.h"
 #include "models/layers/module_tree.h"
 #include "tests/parity/fixture.h"
 #include "tests/support/fill.h"
@@ -11,12 +13,14 @@ namespace rtdetr::test {
 namespace {
 
 constexpr double kProbe = 1e-10, kOutput = 1e-8;     // tests/fixtures/README.md §3, float64
+constexpr double kDistribution = 1e-9;               // what D-FINE derives from its distributions
 constexpr double kLogits32 = 5e-5, kBoxes32 = 5e-6;  // and float32
 
 using Check = std::function<void(const std::string&, const Tensor&, const Tensor&)>;
 
 void check_maps(const Fixture& fixture, const std::string& name, const std::vector<Tensor>& maps, const Check& check) {
-  REQUIRE(maps.size() == 3);
+  const auto found = fixture.json.find(name + "_shapes");
+  REQUIRE(maps.size() == (found == fixture.json.end() ? 3 : found->size()));
   for (std::size_t k = 0; k < maps.size(); ++k) {
     const std::string key = name + "." + std::to_string(k);
     const Tensor& map = maps[k];
@@ -48,7 +52,8 @@ ModelOutput run_all_layers(const Fixture& fixture, DetectionModel& model, torch:
 
 void check_selection(const Fixture& fixture, const ModelOutput& output) {
   check_equal("topk.indices", output.topk_indices, fixture.tensor("topk.indices"));
-  check_absolute("topk.scores", std::get<0>(output.encoder.logits.max(2)), fixture.tensor("topk.scores"), kOutput);
+  if (fixture.tensors.contains("topk.scores"))
+    check_absolute("topk.scores", std::get<0>(output.encoder.logits.max(2)), fixture.tensor("topk.scores"), kOutput);
   check_absolute("enc.boxes", output.encoder.boxes_cxcywh, fixture.tensor("enc.boxes"), kOutput);
   check_absolute("enc.logits20", output.encoder.logits.slice(1, 0, 20), fixture.tensor("enc.logits20"), kOutput);
 }
@@ -67,12 +72,57 @@ void check_layers(const Fixture& fixture, const std::vector<Prediction>& layers)
   check_absolute("dec.boxes_sum", all_boxes.sum(2), fixture.tensor("dec.boxes_sum"), kOutput);
 }
 
+/// What D-FINE's decoder has besides: the initial boxes, the distributions, and what they add to the scores.
+void check_distributions(const Fixture& fixture, const DetectionModel& model, const ModelOutput& output) {
+  const auto& extras = dynamic_cast<const DistributionExtras&>(*output.extras);
+  const Prediction& initial = extras.initial;
+  check_absolute("pre.boxes", initial.boxes_cxcywh, fixture.tensor("pre.boxes"), kDistribution);
+  check_absolute("pre.logits20", initial.logits.slice(1, 0, 20), fixture.tensor("pre.logits20"), kDistribution);
+  const Tensor corners = torch::stack(extras.corners);  // [L, B, Q, 4 · bins]
+  const std::string some = fixture.tensors.contains("dec.corners20") ? "20" : "5";
+  check_absolute("dec.corners" + some, corners.slice(2, 0, std::stoi(some)), fixture.tensor("dec.corners" + some),
+                 kOutput);
+  check_absolute("dec.corners_sum", corners.sum(2), fixture.tensor("dec.corners_sum"), kOutput);
+  check_absolute("dec.corners_abs_sum", corners.abs().sum({2, 3}), fixture.tensor("dec.corners_abs_sum"), kOutput);
+  const Tensor shares = shares_of_bins(corners.slice(2, 0, 20), extras.options);
+  check_absolute("dec.distances20", mean_deviations(shares, deviations_of_bins(extras.options)),
+                 fixture.tensor("dec.distances20"), kDistribution);
+  std::vector<Tensor> qualities;
+  for (std::int64_t k = 0; k < corners.size(0); ++k) {
+    const auto module = model->named_modules()["decoder.decoder.lqe_layers." + std::to_string(k)];
+    qualities.push_back(std::dynamic_pointer_cast<LocationQualityImpl>(module)->forward(shares[k], torch::kFloat64));
+  }
+  const Tensor expected = fixture.tensor("dec.quality20");
+  check_absolute("dec.quality20", torch::stack(qualities).expand_as(expected), expected, kDistribution);
+}
+
+/// The folded kernels under the reference's names, and what they give.
+void check_deployed(const Fixture& fixture, DetectionModel& model) {
+  if (!fixture.tensors.contains("deploy.norm")) return;
+  model->fuse();
+  const auto parameters = model->named_parameters();
+  std::vector<Tensor> norms, firsts;
+  for (std::string name : fixture.json["deploy"]["new_keys"]) {
+    const std::string theirs = "conv_bn_fused";
+    if (const auto place = name.find(theirs); place != std::string::npos) name.replace(place, theirs.size(), "conv");
+    const Tensor* parameter = parameters.find(name);
+    REQUIRE(parameter);
+    norms.push_back(parameter->norm());
+    firsts.push_back(parameter->flatten().slice(0, 0, 4));
+  }
+  check_relative("deploy.norm", torch::stack(norms), fixture.tensor("deploy.norm"), kProbe);
+  check_relative("deploy.first4", torch::stack(firsts), fixture.tensor("deploy.first4"), kProbe);
+  const Prediction last = on_cpu(model->forward(input_of(fixture).to(torch::kFloat64))).layers.back();
+  check_relative("deploy.logits20", last.logits.slice(1, 0, 20), fixture.tensor("deploy.logits20"), kProbe);
+  check_relative("deploy.boxes20", last.boxes_cxcywh.slice(1, 0, 20), fixture.tensor("deploy.boxes20"), kProbe);
+}
+
 }  // namespace
 
 TEST_CASE("forward pass gives the reference's maps, selection and every decoder layer", "[forward]") {
   const torch::NoGradGuard no_grad;
   const Fixture fixture = load_fixture();
-  DetectionModel model = build_fixture_model(fixture.json["name"]);
+  DetectionModel model = build_fixture_model(model_of(fixture));
   MapProbe probe;
   const ModelOutput output = run_all_layers(fixture, model, torch::kFloat64, probe);
 
@@ -82,6 +132,11 @@ TEST_CASE("forward pass gives the reference's maps, selection and every decoder 
   check_selection(fixture, output);
   REQUIRE(static_cast<int>(output.layers.size()) == fixture.json["decoder_layers"].get<int>());
   check_layers(fixture, output.layers);
+  if (output.extras) {
+    check_distributions(fixture, model, output);
+    check_deployed(fixture, model);
+  }
+  if (!fixture.tensors.contains("pred_logits")) return;
 
   // What the configuration itself stops at. Stored in float32: equal after rounding, up to one unit in the last place.
   const Prediction last = on_cpu(model->forward(input_of(fixture))).layers.back();
@@ -92,7 +147,7 @@ TEST_CASE("forward pass gives the reference's maps, selection and every decoder 
 TEST_CASE("forward pass in float32 stays within float32's rounding", "[forward]") {
   const torch::NoGradGuard no_grad;
   const Fixture fixture = load_fixture();
-  const std::string name = fixture.json["name"];
+  const std::string name = model_of(fixture);
   DetectionModel model = build_fixture_model(name);
   model->to(torch::kFloat32);
   to_channels_last(*model);
@@ -117,6 +172,16 @@ TEST_CASE("forward pass in float32 stays within float32's rounding", "[forward]"
                fixture.tensor("dec.logits20")[layer], kLogits32, samples_discretely(name));
     check_rows("float32 dec.boxes20." + std::to_string(k), aligned(output.layers[k].boxes_cxcywh, rows, 20),
                fixture.tensor("dec.boxes20")[layer], kBoxes32, samples_discretely(name));
+  }
+  if (!output.extras) return;
+  const auto& extras = dynamic_cast<const DistributionExtras&>(*output.extras);
+  check_absolute("float32 pre.boxes", aligned(extras.initial.boxes_cxcywh, rows, rows.size(1)),
+                 fixture.tensor("pre.boxes"), kBoxes32);
+  const std::string some = fixture.tensors.contains("dec.corners20") ? "20" : "5";
+  for (std::size_t k = 0; k < extras.corners.size(); ++k) {
+    check_absolute("float32 dec.corners" + some + "." + std::to_string(k),
+                   aligned(extras.corners[k], rows, std::stoi(some)),
+                   fixture.tensor("dec.corners" + some)[static_cast<std::int64_t>(k)], kBoxes32);
   }
 }
 

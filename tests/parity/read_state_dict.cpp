@@ -4,6 +4,7 @@
 #include <set>
 
 #include "core/base/text.h"
+#include "models/deploy/size.h"
 #include "models/graph/model_files.h"
 #include "models/layers/module_tree.h"
 #include "tests/parity/fixture.h"
@@ -39,7 +40,7 @@ Entries difference(const Entries& one, const Entries& other) {
 
 TEST_CASE("state has the reference's keys, shapes, types and parameter count", "[state_dict]") {
   const Fixture fixture = load_fixture();
-  const std::string name = fixture.stem.substr(std::string("state_dict_").size());
+  const std::string kind = "state_dict_", name = std::string(fixture.stem).erase(fixture.stem.find(kind), kind.size());
   BuildOptions options;
   options.initial_weights = false;
   DetectionModel model = build_model(load_model_spec(model_file_of(name)), options);
@@ -63,6 +64,11 @@ TEST_CASE("state has the reference's keys, shapes, types and parameter count", "
              static_cast<std::int64_t>((difference(expected, actual).size() + difference(actual, expected).size())));
   check_none("parameters", std::abs(parameters - fixture.json["parameters"].get<std::int64_t>()));
   check_none("trainable", std::abs(trainable - fixture.json["trainable_parameters"].get<std::int64_t>()));
+  if (!fixture.json.contains("deploy")) return;
+  const nlohmann::json& deploy = fixture.json["deploy"];
+  const std::int64_t deployed =
+      deploy["parameters"].get<std::int64_t>() - deploy["denoising_embedding"].get<std::int64_t>();
+  check_none("deployed parameters", std::abs(count_deployed_parameters(*model) - deployed));
 }
 
 }  // namespace rtdetr::test

@@ -39,7 +39,7 @@ Size r18vd_with_points(const Size& r18vd, std::int64_t points) {
   return {r18vd.parameters - fewer, r18vd.deployed - fewer, 0};
 }
 
-/// As counted by running the official code (v1 and v2 with the same points are equal) and Ultralytics 8.4.190.
+/// As counted by running the official code (v1 and v2 with the same points are equal), Ultralytics 8.4.190 and D-FINE.
 const std::map<std::string, Size>& published_sizes() {
   static const Size kR18{20184464, 19962512, 60.06}, kR34{31441668, 31219716, 92.08}, kR50m{36593772, 36371820, 99.18},
       kR50{42891372, 42074988, 133.13}, kR101{76556268, 74752236, 250.93}, kL{32925036, 32108652, 107.03},
@@ -70,6 +70,11 @@ const std::map<std::string, Size>& published_sizes() {
       {"rtdetr-resnet50", {42925132, 42099084, 0}},
       {"rtdetr-resnet101", {61917260, 61065100, 0}},
       {"yolov8-rtdetr", {9643868, 9639436, 0}},
+      {"dfine-n", {3782693, 3743431, 7.09}},
+      {"dfine-s", {10321877, 10216755, 25.06}},
+      {"dfine-m", {19590064, 19227453, 56.50}},
+      {"dfine-l", {31244152, 30703459, 90.89}},
+      {"dfine-x", {62621560, 61580899, 202.28}},
   };
   return kSizes;
 }

@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include <cmath>
+#include <set>
 
 #include "models/layers/module_tree.h"
 
@@ -38,7 +39,9 @@ torch::Tensor uniform_by_key(const std::string& key, const std::vector<std::int6
 
 torch::Tensor value_by_key(const std::string& key, const std::vector<std::int64_t>& shape) {
   const std::string last = key.substr(key.rfind('.') + 1);
-  if (last == "anchors" || last == "valid_mask" || last == "num_points_scale" || last == "empty_weight") return {};
+  static const std::set<std::string> kComputed = {"anchors",      "valid_mask", "num_points_scale",
+                                                  "empty_weight", "up",         "reg_scale"};
+  if (kComputed.contains(last)) return {};
   if (last == "num_batches_tracked") return torch::zeros(shape, torch::kFloat64);
 
   const torch::Tensor u = uniform_by_key(key, shape);
@@ -47,7 +50,7 @@ torch::Tensor value_by_key(const std::string& key, const std::vector<std::int64_
   if (last == "running_mean") return (u - 0.5) * 0.2;
   if (key.ends_with("sampling_offsets.bias")) return spread * 2;
   if (contains(key, "score_head") && last == "bias") return (u - 0.5) * 0.5 - 3;
-  if (shape.size() == 1 && last.ends_with("weight")) return 0.75 + 0.5 * u;
+  if (shape.size() == 1 && (last.ends_with("weight") || last == "scale")) return 0.75 + 0.5 * u;
   if (shape.size() == 1 && last.ends_with("bias")) return (u - 0.5) * 0.1;
   if (key.ends_with("denoising_class_embed.weight")) return spread * std::sqrt(3.0);
   const double bound = std::sqrt(3.0 * static_cast<double>(shape[0]) / static_cast<double>(u.numel()));

@@ -74,17 +74,31 @@ OnnxValue emit_inverse_sigmoid(OnnxBuilder& graph, const OnnxValue& x) {
 
 }  // namespace
 
-OnnxValue LogitRefinement::emit_boxes(OnnxBuilder& graph, std::size_t k, const OnnxValue& content,
-                                      const OnnxValue& reference) const {
-  const OnnxValue moved = graph.emit(indexed("dec_bbox_head", k), bbox_heads_.at(k), content);
-  const OnnxBuilder::Scope scope = graph.within(indexed("boxes", k));
+OnnxValue emit_moved_boxes(OnnxBuilder& graph, const OnnxValue& moved, const OnnxValue& reference) {
   if (graph.native()) return graph.node("MovedBoxes", {moved, reference}, {reference.shape, reference.type});
   const OnnxValue step = onnx::cast(graph, moved, graph.precise_type()), start = emit_inverse_sigmoid(graph, reference);
   return onnx::unary(graph, "Sigmoid", onnx::add(graph, step, start));
 }
 
-OnnxValue LogitRefinement::emit_scores(OnnxBuilder& graph, std::size_t k, const OnnxValue& content) const {
-  return graph.emit(indexed("dec_score_head", k), score_heads_.at(k), content);
+class LogitRefinement::OnnxPass : public OnnxBoxPass {
+ public:
+  OnnxPass(const LogitRefinement& heads, const OnnxValue& reference) : OnnxBoxPass(reference), heads_(heads) {}
+
+  void advance(OnnxBuilder& graph, std::size_t k, const OnnxValue& content) override {
+    const OnnxValue moved = graph.emit(indexed("dec_bbox_head", k), heads_.bbox_heads_.at(k), content);
+    const OnnxBuilder::Scope scope = graph.within(indexed("boxes", k));
+    reference_ = emit_moved_boxes(graph, moved, reference_);
+  }
+  OnnxValue scores(OnnxBuilder& graph, std::size_t k, const OnnxValue& content) const override {
+    return graph.emit(indexed("dec_score_head", k), heads_.score_heads_.at(k), content);
+  }
+
+ private:
+  const LogitRefinement& heads_;
+};
+
+std::unique_ptr<OnnxBoxPass> LogitRefinement::start_emit(OnnxBuilder& /*graph*/, const OnnxValue& reference) const {
+  return std::make_unique<OnnxPass>(*this, reference);
 }
 
 void LogitRefinement::init_weights(double prior) {

@@ -29,6 +29,9 @@ void start_at_zero(const Linear& linear);
 
 constexpr int kBoxHeadLayers = 3;  ///< of the perceptron that moves a box
 
+/// sigmoid(moved + inverse_sigmoid(reference)).
+OnnxValue emit_moved_boxes(OnnxBuilder& graph, const OnnxValue& moved, const OnnxValue& reference);
+
 /// The boxes of one forward pass on their way through the layers. Letters: N queries, denoising ones included.
 class BoxPass {
  public:
@@ -47,6 +50,25 @@ class BoxPass {
   virtual std::shared_ptr<const HeadExtras> extras() const { return nullptr; }
 };
 
+/// The same pass in an ONNX graph.
+class OnnxBoxPass {
+ public:
+  virtual ~OnnxBoxPass() = default;
+
+  /// [B, Q, 4] cxcywh of the graph's precise type: where the next layer looks; at the end, the boxes.
+  const OnnxValue& reference() const { return reference_; }
+
+  /// Takes the output of layer k, [B, Q, D]; called for k = 0, 1, … in turn.
+  virtual void advance(OnnxBuilder& graph, std::size_t k, const OnnxValue& content) = 0;
+
+  /// The logits of layer k, which was the last to be taken.
+  virtual OnnxValue scores(OnnxBuilder& graph, std::size_t k, const OnnxValue& content) const = 0;
+
+ protected:
+  explicit OnnxBoxPass(OnnxValue reference) : reference_(std::move(reference)) {}
+  OnnxValue reference_;
+};
+
 /// The modules of a way to refine boxes, registered under the head whose keys they bear. Const in a forward pass: what
 /// changes is in the pass.
 class BoxRefinement {
@@ -56,16 +78,15 @@ class BoxRefinement {
   /// @param reference_logits  [B, N, 4] before the sigmoid, without a gradient: where the queries start
   virtual std::unique_ptr<BoxPass> start(const Tensor& reference_logits) const = 0;
 
-  /// The boxes after layer k in an ONNX graph. @param reference  those before it, of the graph's precise type
-  virtual OnnxValue emit_boxes(OnnxBuilder& graph, std::size_t k, const OnnxValue& content,
-                               const OnnxValue& reference) const = 0;
-  /// The logits of layer k.
-  virtual OnnxValue emit_scores(OnnxBuilder& graph, std::size_t k, const OnnxValue& content) const = 0;
+  /// @param reference  after the sigmoid, of the graph's precise type
+  virtual std::unique_ptr<OnnxBoxPass> start_emit(OnnxBuilder& graph, const OnnxValue& reference) const = 0;
 
   /// @param prior  bias of every class's score
   virtual void init_weights(double prior) = 0;
   /// Drops what layers from the count-th on need.
   virtual void keep_layers(torch::nn::Module& head, std::size_t count) = 0;
+  /// Parameters that the reference's own deployment drops of a model that is not fused yet.
+  virtual std::int64_t idle_parameters() const { return 0; }
 };
 
 /// RT-DETR's: a perceptron a layer moves the box of the layer before in the space of its logits. Keys dec_score_head.k
@@ -75,14 +96,13 @@ class LogitRefinement : public BoxRefinement {
   LogitRefinement(torch::nn::Module& head, std::int64_t layers, std::int64_t dim, std::int64_t classes);
 
   std::unique_ptr<BoxPass> start(const Tensor& reference_logits) const override;
-  OnnxValue emit_boxes(OnnxBuilder& graph, std::size_t k, const OnnxValue& content,
-                       const OnnxValue& reference) const override;
-  OnnxValue emit_scores(OnnxBuilder& graph, std::size_t k, const OnnxValue& content) const override;
+  std::unique_ptr<OnnxBoxPass> start_emit(OnnxBuilder& graph, const OnnxValue& reference) const override;
   void init_weights(double prior) override;
   void keep_layers(torch::nn::Module& head, std::size_t count) override;
 
  private:
   class Pass;
+  class OnnxPass;
   std::vector<Linear> score_heads_;
   std::vector<Mlp> bbox_heads_;
 };

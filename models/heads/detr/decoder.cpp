@@ -10,6 +10,7 @@
 #include "core/tensor/check.h"
 #include "core/tensor/upload.h"
 #include "models/heads/detr/best_pairs.h"
+#include "models/heads/detr/distribution_refinement.h"
 #include "models/layers/module_tree.h"
 
 namespace rtdetr {
@@ -68,6 +69,10 @@ void RTDETRDecoderImpl::build_input_projections() {
                                     : options_.dim;
     unit.conv = {in, options_.dim};
     if (level >= maps) unit.conv.kernel = 3, unit.conv.stride = 2, unit.conv.padding = 1;
+    if (options_.identity_projection && level < maps && in == options_.dim) {
+      input_proj_.emplace_back(nullptr);
+      continue;
+    }
     input_proj_.emplace_back(unit);
     register_at(*this, indexed("input_proj", level), input_proj_.back().ptr());
   }
@@ -76,17 +81,30 @@ void RTDETRDecoderImpl::build_input_projections() {
 void RTDETRDecoderImpl::build_layers() {
   const auto dim = options_.dim;
   DecoderLayerOptions layer;
-  layer.attention = {dim, options_.heads, options_.points, options_.sampling, options_.points_scale_buffer};
+  layer.attention = {dim, options_.heads, options_.points, options_.sampling};
+  layer.attention.projections = options_.attention_projections;
+  layer.attention.points_scale_buffer = options_.points_scale_buffer;
   layer.ffn_dim = options_.ffn_dim;
   layer.activation = options_.activation;
+  layer.gate = options_.gate;
   layer.clamp_output = options_.clamp_output;
   layer.xavier_ffn = options_.xavier_ffn;
   for (std::int64_t k = 0; k < options_.layers; ++k) {
     layers_.emplace_back(layer);
     register_at(*this, indexed("decoder.layers", k), layers_.back().ptr());
   }
-  refinement_ = std::make_unique<LogitRefinement>(*this, options_.layers, dim, options_.num_classes);
-  query_pos_head_ = register_module("query_pos_head", Mlp(4, 2 * dim, dim, 2));
+  refinement_ = make_refinement();
+  query_pos_head_ = register_module("query_pos_head", Mlp(4, 2 * dim, dim, 2, options_.head_activation));
+}
+
+std::unique_ptr<BoxRefinement> RTDETRDecoderImpl::make_refinement() {
+  const DecoderOptions& o = options_;
+  if (o.boxes == DecoderOptions::Boxes::kLogits)
+    return std::make_unique<LogitRefinement>(*this, o.layers, o.dim, o.num_classes);
+  DistributionRefinementOptions options{o.layers, o.dim, o.num_classes, o.distribution};
+  options.head_activation = o.head_activation;
+  options.quality_activation = o.activation;
+  return std::make_unique<DistributionRefinement>(*this, options);
 }
 
 void RTDETRDecoderImpl::build_selection() {
@@ -97,7 +115,7 @@ void RTDETRDecoderImpl::build_selection() {
   register_at(*this, named ? "enc_output.proj" : "enc_output.0", enc_output_proj_.ptr());
   register_at(*this, named ? "enc_output.norm" : "enc_output.1", enc_output_norm_.ptr());
   enc_score_head_ = register_module("enc_score_head", Linear(dim, options_.num_classes));
-  enc_bbox_head_ = register_module("enc_bbox_head", Mlp(dim, dim, 4, kBoxHeadLayers));
+  enc_bbox_head_ = register_module("enc_bbox_head", Mlp(dim, dim, 4, kBoxHeadLayers, options_.head_activation));
   if (options_.learnt_queries) learnt_queries_ = add_table(*this, "tgt_embed", options_.num_queries, dim);
   if (options_.denoising.count > 0) {
     const bool padding_class = options_.denoising.padding == DenoisingOptions::Padding::kClass;
@@ -117,8 +135,9 @@ void RTDETRDecoderImpl::init_weights(const WeightDraws& draws) {
   for (std::size_t k = 0; k < query_pos_head_->layers.size(); ++k)
     draws.xavier_uniform(query_pos_head_->layers[k]->weight, indexed("query_pos_head.layers", k));
   if (learnt_queries_.defined()) draws.xavier_uniform(learnt_queries_, "tgt_embed.weight");
-  for (std::size_t k = 0; options_.xavier_projections && k < input_proj_.size(); ++k)
-    draws.xavier_uniform(input_proj_[k]->parameters().front(), indexed("input_proj", k));  // the kernel
+  for (std::size_t k = 0; options_.xavier_projections && k < input_proj_.size(); ++k) {
+    if (input_proj_[k]) draws.xavier_uniform(input_proj_[k]->parameters().front(), indexed("input_proj", k));  // kernel
+  }
   if (denoising_classes_.defined() && denoising_classes_.size(0) > options_.num_classes)
     WeightDraws::constant(denoising_classes_.select(0, options_.num_classes), 0);
 }
@@ -150,6 +169,7 @@ std::vector<Detections> RTDETRDecoderImpl::postprocess(const Prediction& predict
 }
 
 Deployment RTDETRDecoderImpl::deployment() const {
+  if (options_.boxes == DecoderOptions::Boxes::kDistributions) return Deployment::kDfine;
   return options_.keys == DecoderOptions::Keys::kUltralytics ? Deployment::kUltralytics : Deployment::kOfficial;
 }
 
@@ -159,11 +179,12 @@ std::vector<std::string> RTDETRDecoderImpl::criteria() const {
   return words;
 }
 
-/// Ultralytics neither folds the decoder's BatchNorm nor drops the embedding.
+/// Ultralytics neither folds the decoder's BatchNorm nor drops the embedding, the others drop that and fold as little.
 std::int64_t RTDETRDecoderImpl::deployed_parameters(Deployment deployment) const {
   const std::int64_t all = count_parameters(*this);
-  const bool drops_embedding = deployment == Deployment::kOfficial && denoising_classes_.defined();
-  return drops_embedding ? all - denoising_classes_.numel() : all;
+  if (deployment == Deployment::kUltralytics) return all;
+  const std::int64_t embedding = denoising_classes_.defined() ? denoising_classes_.numel() : 0;
+  return all - embedding - (deployment == Deployment::kDfine ? refinement_->idle_parameters() : 0);
 }
 
 ModelOutput RTDETRDecoderImpl::forward(const std::vector<Tensor>& maps, const ForwardOptions& options) {
@@ -213,7 +234,7 @@ RTDETRDecoderImpl::Memory RTDETRDecoderImpl::project(const std::vector<Tensor>& 
   Tensor previous;
   for (std::size_t level = 0; level < input_proj_.size(); ++level) {
     const Tensor& in = level < maps.size() ? maps[level] : level == maps.size() ? maps.back() : previous;
-    previous = input_proj_[level]->forward(in);
+    previous = input_proj_[level] ? input_proj_[level]->forward(in) : in;
     memory.levels.push_back({previous.size(2), previous.size(3)});
     tokens.push_back(to_tokens(previous));
   }
@@ -326,13 +347,19 @@ Tensor RTDETRDecoderImpl::attention_mask(const BlockedPairs& shape, const Tensor
   });
 }
 
+Tensor RTDETRDecoderImpl::embed_position(const Tensor& reference, torch::ScalarType type) {
+  const Tensor position = query_pos_head_(reference.to(type));
+  const double limit = options_.position_limit;
+  return limit > 0 ? position.clamp(-limit, limit) : position;
+}
+
 std::vector<Prediction> RTDETRDecoderImpl::decode(const Queries& queries, const Memory& memory, std::int64_t layers,
                                                   bool every_layer, BoxPass& boxes) {
   std::vector<Prediction> predictions;
   Tensor content = queries.content;
   for (std::int64_t k = 0; k < layers; ++k) {
     const Tensor reference = boxes.reference();  // [B, N, 4]
-    const Tensor position = query_pos_head_(reference.to(memory.tokens.scalar_type()));
+    const Tensor position = embed_position(reference, memory.tokens.scalar_type());
     content = layers_[k]->forward(content, position, reference, memory.tokens, memory.levels, queries.mask);
     const bool wanted = every_layer || k + 1 == layers;
     if (auto prediction = boxes.advance(k, content, wanted)) predictions.push_back(*std::move(prediction));
@@ -340,9 +367,9 @@ std::vector<Prediction> RTDETRDecoderImpl::decode(const Queries& queries, const 
   return predictions;
 }
 
-/// The official code runs the box head of query selection before it selects.
+/// The official code of v1 and v2 runs the box head of query selection before it selects.
 double RTDETRDecoderImpl::spared_operations(std::int64_t tokens) const {
-  if (options_.keys == DecoderOptions::Keys::kUltralytics) return 0;
+  if (deployment() != Deployment::kOfficial) return 0;
   const double dim = static_cast<double>(options_.dim), spared = static_cast<double>(tokens - options_.num_queries);
   return 2 * std::max(spared, 0.0) * (2 * dim * dim + 4 * dim);
 }

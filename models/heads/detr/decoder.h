@@ -6,6 +6,7 @@
 #include <torch/nn.h>
 
 #include "core/ops/autocast.h"
+#include "core/tensor/distribution_box.h"
 #include "models/graph/head.h"
 #include "models/heads/detr/box_refinement.h"
 #include "models/heads/detr/decoder_layer.h"
@@ -35,12 +36,24 @@ struct DecoderOptions {
   std::int64_t eval_layers = 0;  ///< layers that run outside training; 0 = all
   DenoisingOptions denoising;
   bool learnt_queries = false;             ///< a table `tgt_embed` instead of the selected tokens' features
-  bool clamp_output = false;               ///< v1, see DecoderLayerOptions
+  bool clamp_output = false;               ///< v1, D-FINE; see DecoderLayerOptions
   bool xavier_projections = true;          ///< input projections start Xavier-uniform (v2, Ultralytics)
   bool xavier_ffn = true;                  ///< and so do the feed-forward parts (v2)
   bool points_scale_buffer = true;         ///< v2's `num_points_scale` in the state
   bool prior_scales_with_classes = false;  ///< Ultralytics: bias -log(99) · C / 80 instead of -log(99)
   BatchNormOptions norm;                   ///< of the input projections
+
+  // D-FINE's.
+  enum class Boxes {
+    kLogits,         ///< LogitRefinement
+    kDistributions,  ///< DistributionRefinement
+  } boxes = Boxes::kLogits;
+  DistributionOptions distribution;                ///< of kDistributions
+  Activation head_activation = Activation::kRelu;  ///< of the perceptrons of positions and boxes
+  bool gate = false;                               ///< see DecoderLayerOptions
+  bool attention_projections = true;               ///< see DeformableAttentionOptions
+  bool identity_projection = false;                ///< a map that has `dim` channels is taken as it is
+  double position_limit = 0;                       ///< positions are clamped to ± this; 0 = they are not
 
   /// Names of the pairs (input projection; encoder output) in the state.
   enum class Keys {
@@ -51,7 +64,7 @@ struct DecoderOptions {
 };
 
 /// RT-DETR's decoder (arXiv 2304.08069 §4.3, 2407.17140): the encoder's best tokens become queries, and each layer
-/// refines their boxes. One class for v1, v2 and Ultralytics; see DecoderOptions for the differences.
+/// refines their boxes. One class for v1, v2, Ultralytics and D-FINE; see DecoderOptions for the differences.
 class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable {
  public:
   explicit RTDETRDecoderImpl(DecoderOptions options);
@@ -109,9 +122,11 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
   OnnxValue emit_first_rows(OnnxBuilder& graph, const OnnxMemory& memory) const;
   OnnxMemory emit_memory(OnnxBuilder& graph, const std::vector<OnnxValue>& maps) const;
   OnnxQueries emit_selection(OnnxBuilder& graph, const OnnxMemory& memory) const;
+  OnnxValue emit_position(OnnxBuilder& graph, const OnnxValue& reference) const;
   OnnxValue emit_indices(OnnxBuilder& graph, const OnnxValue& logits) const;
 
   void build_input_projections();
+  std::unique_ptr<BoxRefinement> make_refinement();
   void build_layers();
   void build_selection();
   Memory project(const std::vector<Tensor>& maps);
@@ -121,6 +136,7 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
   DenoisingQueries noisy_queries(const ForwardOptions& options, const DenoisingPairs& plan, std::int64_t slots,
                                  const Tensor& like) const;
   Tensor embed_classes(const Tensor& labels) const;
+  Tensor embed_position(const Tensor& reference, torch::ScalarType type);
   Tensor attention_mask(const BlockedPairs& shape, const Tensor& content);
   std::vector<Prediction> decode(const Queries& queries, const Memory& memory, std::int64_t layers, bool every_layer,
                                  BoxPass& boxes);
@@ -129,9 +145,9 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
   DecoderOptions options_;
   AnchorCache anchors_;
   RecentTables<BlockedPairs, Tensor> masks_;
-  std::vector<ConvNormAct> input_proj_;
-  Tensor denoising_classes_;  ///< [C or C + 1, D] embedding of denoising queries; undefined without them
-  Tensor learnt_queries_;     ///< [Q, D], or undefined
+  std::vector<ConvNormAct> input_proj_;  ///< empty where a map is taken as it is
+  Tensor denoising_classes_;             ///< [C or C + 1, D] embedding of denoising queries; undefined without them
+  Tensor learnt_queries_;                ///< [Q, D], or undefined
   Mlp query_pos_head_{nullptr}, enc_bbox_head_{nullptr};
   Linear enc_output_proj_{nullptr}, enc_score_head_{nullptr};
   LayerNorm enc_output_norm_{nullptr};

@@ -22,15 +22,21 @@ OnnxPrediction RTDETRDecoderImpl::emit(OnnxBuilder& graph, const std::vector<Onn
   OnnxSampling sampling{memory.levels, {}, options.grid_sample};
   if (!graph.native()) sampling.first_rows = emit_first_rows(graph, memory);
   const auto layers = static_cast<std::size_t>(layers_to_run({.decoder_layers = options.decoder_layers}));
+  const std::unique_ptr<OnnxBoxPass> boxes = refinement_->start_emit(graph, queries.reference);
   for (std::size_t k = 0; k < layers; ++k) {
-    const OnnxValue& reference = queries.reference;
-    const OnnxValue position =
-        graph.emit("query_pos_head", query_pos_head_, onnx::cast(graph, reference, graph.float_type()));
-    queries.content = graph.emit(indexed("decoder.layers", k), layers_[k], queries.content, position, reference,
-                                 memory.tokens, sampling);
-    queries.reference = refinement_->emit_boxes(graph, k, queries.content, reference);
+    const OnnxValue position = emit_position(graph, boxes->reference());
+    queries.content = graph.emit(indexed("decoder.layers", k), layers_[k], queries.content, position,
+                                 boxes->reference(), memory.tokens, sampling);
+    boxes->advance(graph, k, queries.content);
   }
-  return {refinement_->emit_scores(graph, layers - 1, queries.content), queries.reference, queries.indices};
+  return {boxes->scores(graph, layers - 1, queries.content), boxes->reference(), queries.indices};
+}
+
+OnnxValue RTDETRDecoderImpl::emit_position(OnnxBuilder& graph, const OnnxValue& reference) const {
+  const OnnxValue position =
+      graph.emit("query_pos_head", query_pos_head_, onnx::cast(graph, reference, graph.float_type()));
+  const double limit = options_.position_limit;
+  return limit > 0 ? onnx::clip(graph, position, -limit, limit) : position;
 }
 
 /// Where each picture's rows of values begin.
@@ -49,7 +55,7 @@ RTDETRDecoderImpl::OnnxMemory RTDETRDecoderImpl::emit_memory(OnnxBuilder& graph,
   for (std::size_t level = 0; level < input_proj_.size(); ++level) {
     const OnnxBuilder::Scope scope = graph.within(indexed("input_proj", level));
     const OnnxValue in = level < maps.size() ? maps[level] : level == maps.size() ? maps.back() : previous;
-    previous = input_proj_[level]->emit(graph, in);
+    previous = input_proj_[level] ? input_proj_[level]->emit(graph, in) : in;
     memory.levels.push_back({previous.size(2), previous.size(3)});
     tokens.push_back(onnx::transpose(graph, onnx::reshape(graph, previous, {0, 0, -1}), {0, 2, 1}));
   }

@@ -12,7 +12,10 @@ DecoderLayerImpl::DecoderLayerImpl(DecoderLayerOptions options) : options_(std::
   self_attn_ = register_module("self_attn", SelfAttention(dim, options_.attention.heads));
   norm1_ = register_module("norm1", LayerNorm(dim));
   cross_attn_ = register_module("cross_attn", DeformableAttention(options_.attention));
-  norm2_ = register_module("norm2", LayerNorm(dim));
+  if (options_.gate)
+    gateway_ = register_module("gateway", Gateway(dim));
+  else
+    norm2_ = register_module("norm2", LayerNorm(dim));
   linear1_ = register_module("linear1", Linear(dim, options_.ffn_dim));
   linear2_ = register_module("linear2", Linear(options_.ffn_dim, dim));
   norm3_ = register_module("norm3", LayerNorm(dim));
@@ -28,7 +31,8 @@ torch::Tensor DecoderLayerImpl::forward(torch::Tensor content, const torch::Tens
                                         const torch::Tensor& reference, const torch::Tensor& memory,
                                         const std::vector<LevelShape>& levels, const torch::Tensor& mask) {
   content = norm1_(residual(content, self_attn_(content + position, content, mask)));
-  content = norm2_(residual(content, cross_attn_(content + position, reference, memory, levels)));
+  const torch::Tensor seen = cross_attn_(content + position, reference, memory, levels);
+  content = options_.gate ? gateway_(content, seen) : norm2_(residual(content, seen));
   const bool relu = options_.activation == Activation::kRelu;
   const torch::Tensor hidden = linear1_->forward(content, relu);
   content = residual(content, linear2_(relu ? hidden : activate(within_float16(hidden), options_.activation)));
@@ -44,7 +48,8 @@ OnnxValue DecoderLayerImpl::emit(OnnxBuilder& graph, const OnnxValue& content, c
   const OnnxValue told = graph.emit("norm1", norm1_, emit_residual(graph, content, mixed));
   const OnnxValue seen =
       graph.emit("cross_attn", cross_attn_, onnx::add(graph, told, position), reference, memory, sampling);
-  const OnnxValue informed = graph.emit("norm2", norm2_, emit_residual(graph, told, seen));
+  const OnnxValue informed = options_.gate ? graph.emit("gateway", gateway_, told, seen)
+                                           : graph.emit("norm2", norm2_, emit_residual(graph, told, seen));
   const OnnxValue hidden = emit_within_float16(graph, graph.emit("linear1", linear1_, informed));
   const OnnxValue active = emit_activation(graph, hidden, options_.activation);
   // clamp_output asks for no more than this: float32's numbers stay far below the limit.

@@ -4,6 +4,7 @@
 
 #include <torch/nn.h>
 
+#include "models/heads/detr/gateway.h"
 #include "models/layers/attention.h"
 #include "models/layers/basic.h"
 #include "models/layers/deformable_attention.h"
@@ -14,6 +15,7 @@ struct DecoderLayerOptions {
   DeformableAttentionOptions attention;  ///< dim and heads also serve the self-attention
   std::int64_t ffn_dim = 1024;
   Activation activation = Activation::kRelu;
+  bool gate = false;          ///< a Gateway (D-FINE) instead of residual and norm2 behind the cross-attention
   bool clamp_output = false;  ///< v1: ±65504 before the last norm, float16's range
   bool xavier_ffn = false;    ///< v2's initial weights of the feed-forward part
 };
@@ -43,6 +45,7 @@ class DecoderLayerImpl : public torch::nn::Module, public InitializesWeights {
   DeformableAttention cross_attn_{nullptr};
   Linear linear1_{nullptr}, linear2_{nullptr};
   LayerNorm norm1_{nullptr}, norm2_{nullptr}, norm3_{nullptr};
+  Gateway gateway_{nullptr};  ///< in norm2's place
 };
 TORCH_MODULE(DecoderLayer);
 

@@ -8,9 +8,22 @@
 namespace rtdetr {
 namespace {
 
+/// D-FINE's decoder is RT-DETRv2's but for these.
+void become_dfine(DecoderOptions& o) {
+  o.boxes = DecoderOptions::Boxes::kDistributions;
+  o.gate = true;
+  o.attention_projections = false;
+  o.identity_projection = true;
+  o.clamp_output = true;
+  o.position_limit = 10;
+  o.denoising.mirror = true;
+}
+
 DecoderOptions variant_options(const std::string& variant) {
   DecoderOptions o;  // RT-DETRv2
-  if (variant == "v1") {
+  if (variant == "dfine") {
+    become_dfine(o);
+  } else if (variant == "v1") {
     o.keys = DecoderOptions::Keys::kV1;
     o.clamp_output = true;
     o.xavier_projections = o.xavier_ffn = o.points_scale_buffer = false;
@@ -49,6 +62,8 @@ void apply_named_options(const Arguments& args, DecoderOptions& o) {
   if (chosen("padding", "zero")) o.denoising.padding = DenoisingOptions::Padding::kZero;
   if (chosen("empty_batch", "none")) o.denoising.empty_batch = DenoisingOptions::EmptyBatch::kNone;
   if (!args.is_none("clamp_output")) o.clamp_output = args.flag("clamp_output");
+  o.distribution = {args.integer("reg_max"), args.number("up"), args.number("reg_scale")};
+  o.head_activation = activation_from_name(args.text("mlp_act"));
   if (!args.is_none("logit_eps")) o.denoising.logit_epsilon = args.number("logit_eps");
 }
 
@@ -87,6 +102,8 @@ void check_decoder(const RowContext& row) {
   if (layers < 1 || layers > args.integer("ndl"))
     refuse("eval_idx must name one of the " + std::to_string(args.integer("ndl")) + " layers, found " +
            std::to_string(args.integer("eval_idx")));
+  if (args.integer("reg_max") % 2 != 0)
+    refuse("reg_max must be even, found " + std::to_string(args.integer("reg_max")));
   if (args.number("dropout") != 0) refuse("dropout must be 0: the published recipes use none");
 }
 
@@ -125,7 +142,7 @@ std::vector<ArgumentSpec> positional_arguments() {
 std::vector<ArgumentSpec> named_options() {
   const ArgumentValue by_variant = std::monostate{};
   return {text_argument("variant", "whose keys and details: the options below change single ones",
-                        {"ultralytics", "v1", "v2"})
+                        {"ultralytics", "v1", "v2", "dfine"})
               .fallback(ArgumentValue("ultralytics"))
               .named_only(),
           integer_argument("levels", "levels; more than maps adds stride-2 ones")
@@ -162,6 +179,21 @@ std::vector<ArgumentSpec> named_options() {
           number_argument("logit_eps", "of the denoising boxes' inverse sigmoid")
               .fallback(by_variant)
               .range(1e-12, 0.1)
+              .named_only(),
+          activation_argument("mlp_act", "activation of the perceptrons of positions and boxes")
+              .fallback("relu")
+              .named_only(),
+          integer_argument("reg_max", "steps of the sides' distributions, even (dfine)")
+              .fallback(32)
+              .range(4, 1024)
+              .named_only(),
+          number_argument("reg_scale", "how far these reach, in sides of the reference (dfine)")
+              .fallback(ArgumentValue(4.0))
+              .range(0.1, 64)
+              .named_only(),
+          number_argument("up", "where their inner values end, in reg_scale (dfine)")
+              .fallback(ArgumentValue(0.5))
+              .range(0.01, 4)
               .named_only()};
 }
 
@@ -172,7 +204,7 @@ void register_decoder_blocks(Registry& registry) {
   for (ArgumentSpec& option : named_options()) arguments.push_back(std::move(option));
   registry.add(
       {.name = "RTDETRDecoder",
-       .summary = "query selection and decoder of RT-DETR v1, v2 and Ultralytics; the last row",
+       .summary = "query selection and decoder of RT-DETR v1, v2, Ultralytics and D-FINE; the last row",
        .arguments = std::move(arguments),
        .many_inputs = true,
        .build_head = [](const RowContext& row) -> HeadPtr { return RTDETRDecoder(decoder_options(row)).ptr(); },

@@ -125,7 +125,8 @@ DenoisingQueries make_denoising_queries(std::span<const Target> targets, std::in
   const auto redrawn = (draws.label_u < 0.5 * options.label_noise_ratio).logical_and_(real);
   result.labels = torch::where(redrawn, draws.label_new, labels);
   const auto negative = negative_slots(slots, groups, boxes.device());
-  const auto noisy = options.box_noise_scale > 0 ? noisy_boxes(boxes, negative, draws, options.box_noise_scale) : boxes;
+  auto noisy = options.box_noise_scale > 0 ? noisy_boxes(boxes, negative, draws, options.box_noise_scale) : boxes;
+  if (options.mirror) noisy = torch::cat({noisy.narrow(-1, 0, 2), noisy.narrow(-1, 2, 2).abs()}, -1);
   result.box_logits = options.clamp_before_logit ? torch::logit(noisy, options.logit_epsilon)
                                                  : inverse_sigmoid(noisy, options.logit_epsilon);
   if (options.padding == DenoisingOptions::Padding::kZero) {

@@ -16,6 +16,8 @@ struct DenoisingOptions {
   double logit_epsilon = 1e-5;     ///< of the inverse sigmoid; Ultralytics 1e-6
   /// Clamp boxes to [epsilon, 1 - epsilon] before the logit (Ultralytics), rather than its numerator and denominator.
   bool clamp_before_logit = false;
+  /// Sides that noise has turned inside out become positive (D-FINE), rather than next to nothing in the logit.
+  bool mirror = false;
   /// Slots of images with fewer boxes than the largest: an embedded padding class and a point box (official), or a
   /// zero vector and zero logits (Ultralytics).
   enum class Padding { kClass, kZero } padding = Padding::kClass;
