@@ -5,6 +5,7 @@
 
 #include "core/ops/packed/filter_view.h"
 #include "core/ops/packed/packed_product.h"
+#include "core/ops/packed/winograd_kernels.h"
 
 namespace rtdetr {
 
