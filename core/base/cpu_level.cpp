@@ -29,4 +29,20 @@ void set_cpu_level(CpuLevel level) {
   level_in_use().store(std::min(level, best_cpu_level()), std::memory_order_relaxed);
 }
 
+bool has_bfloat16_products() {
+#if defined(__x86_64__)
+  return cpu_level() == CpuLevel::kAvx512 && __builtin_cpu_supports("avx512bf16");
+#else
+  return false;
+#endif
+}
+
+bool has_byte_products() {
+#if defined(__x86_64__)
+  return cpu_level() == CpuLevel::kAvx512 && __builtin_cpu_supports("avx512vnni");
+#else
+  return false;
+#endif
+}
+
 }  // namespace rtdetr

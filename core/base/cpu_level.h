@@ -9,4 +9,8 @@ CpuLevel best_cpu_level();
 CpuLevel cpu_level();
 void set_cpu_level(CpuLevel level);
 
+/// Beyond kAvx512, and not of all its processors: AVX512_BF16, AVX512_VNNI. False at a lower level.
+bool has_bfloat16_products();
+bool has_byte_products();
+
 }  // namespace rtdetr

@@ -135,7 +135,17 @@ std::vector<Detection> above(const Detections& found, float min_score) {
 }
 
 bool suits_engine(const DetectorOptions& options, torch::Device device) {
-  return options.engine && device.is_cpu() && options.precision == Precision::kFloat32;
+  return options.engine && device.is_cpu() && options.precision != Precision::kFloat16;
+}
+
+/// @throws ConfigError  if the processor cannot multiply them
+EngineNumbers engine_numbers(const DetectorOptions& options) {
+  if (options.precision == Precision::kFloat32) return {};
+  if (!can_multiply(NumberFormat::kBFloat16))
+    throw ConfigError(
+        "DetectorOptions.precision = bf16: this processor cannot multiply such numbers (it has no "
+        "AVX512_BF16), and imitating them takes longer than float32 does; engine = false does that");
+  return {NumberFormat::kBFloat16};
 }
 
 }  // namespace
@@ -155,19 +165,21 @@ void Detector::State::prepare(const State& other) {
   const std::lock_guard lock(plain->mutex);
   const std::array<std::int64_t, 3> form{size.height, size.width, options.decoder_layers};
   const bool wanted = suits_engine(options, device) && !plain->unknown_forms.contains(form);
-  const bool same =
-      other.engine && other.engine->size() == size && other.engine->decoder_layers() == options.decoder_layers;
+  const EngineNumbers numbers = wanted ? engine_numbers(options) : EngineNumbers();
+  const bool same = other.engine && other.engine->size() == size &&
+                    other.engine->decoder_layers() == options.decoder_layers &&
+                    other.engine->format() == numbers.format;
   if (!(wanted && same) && !plain->is_there)
     throw ConfigError("DetectorOptions.final_form: the detector was prepared for " + std::to_string(other.size.height) +
                       " x " + std::to_string(other.size.width) +
-                      " pixels, its depth and float32 on the CPU alone; load the file again for another form");
+                      " pixels, its depth and its number type on the CPU alone; load the file again for another form");
   if (wanted && same) return;  // state was copied with it
   engine = nullptr;
   if (wanted) {
     const bool taken = options.final_form && other.is_beginning;
     plain->is_there = !taken;  // whatever happens while they are packed
     engine = CpuEngine::prepare(*model, size, options.decoder_layers,
-                                taken ? CpuEngine::Weights::kTaken : CpuEngine::Weights::kKept);
+                                taken ? CpuEngine::Weights::kTaken : CpuEngine::Weights::kKept, numbers);
     if (!engine) {
       plain->is_there = true;
       plain->unknown_forms.insert(form);

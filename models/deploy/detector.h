@@ -41,8 +41,9 @@ struct DetectorOptions {
   int threads = 0;  ///< of each call of this detector; 0 = what the process has set (OMP_NUM_THREADS)
   /// How pictures are brought to the input size. Absent: as those that the model was trained on.
   std::optional<Resampling> resampling;
-  /// On the CPU in float32, run the model prepared for it (docs/explanation/cpu_engine.md): the same detections, but
-  /// for rounding, in less time. False: the plain model.
+  /// On the CPU in float32 or bf16, run the model prepared for it (docs/explanation/cpu_engine.md): the same
+  /// detections, but for rounding, in less time. bf16 needs a processor that multiplies it (AVX512_BF16). False: the
+  /// plain model.
   bool engine = true;
   /// When a model is opened: give back the memory of the weights that the engine has made its own form of. The detector
   /// and its copies then compute at one size, depth and precision for good. Without effect on a copy.

@@ -3,6 +3,7 @@
 // two take turns. Prints a table, then one line of JSON: shortest times, and the sums over the model.
 //
 //   build/release/tests/bench/rtdetr_bench_conv r18vd [threads=1] [level=avx512|avx2|baseline] [rounds=10]
+//       [format=fp32|bf16|int8]
 //   ONEDNN_MAX_CPU_ISA=AVX2 … level=avx2       to hold both to AVX2
 #include <torch/torch.h>
 
@@ -32,6 +33,7 @@ struct Setting {
   std::string model = "r18vd", level = "avx512";
   int threads = 1, rounds = 10;
   ConvAlgorithm algorithm = ConvAlgorithm::kAuto;  ///< where it can be used
+  rtdetr::NumberFormat format = rtdetr::NumberFormat::kFloat32;
 };
 
 const char* name_of(ConvAlgorithm algorithm) {
@@ -49,6 +51,10 @@ Setting parse(int argc, char** argv) {
       s.rounds = std::atoi(value.c_str());
     } else if (word.rfind("level=", 0) == 0) {
       s.level = value;
+    } else if (word.rfind("format=", 0) == 0) {
+      s.format = value == "bf16"   ? rtdetr::NumberFormat::kBFloat16
+                 : value == "int8" ? rtdetr::NumberFormat::kInt8
+                                   : rtdetr::NumberFormat::kFloat32;
     } else if (word.rfind("algorithm=", 0) == 0) {
       for (int a = 0; a < 5; ++a)
         if (value == name_of(static_cast<ConvAlgorithm>(a))) s.algorithm = static_cast<ConvAlgorithm>(a);
@@ -72,7 +78,8 @@ struct Contest {
   double best = kForever, best_theirs = kForever;
 };
 
-rtdetr::PackedConvOptions options_of(const ConvLayer& l, ConvAlgorithm wanted) {
+rtdetr::PackedConvOptions options_of(const ConvLayer& l, const Setting& s) {
+  const ConvAlgorithm wanted = s.algorithm;
   const bool winograd = wanted == ConvAlgorithm::kWinograd2 || wanted == ConvAlgorithm::kWinograd4;
   const bool fits = wanted == ConvAlgorithm::kProduct || (winograd && l.kernel == 3 && l.stride == 1 && l.groups == 1);
   rtdetr::PackedConvOptions o;
@@ -84,6 +91,8 @@ rtdetr::PackedConvOptions options_of(const ConvLayer& l, ConvAlgorithm wanted) {
   o.groups = l.groups;
   o.activation = rtdetr::FusedActivation::kRelu;
   if (fits) o.algorithm = wanted;
+  o.format = s.format;
+  o.bytes = rtdetr::byte_scale(0, 5);  // of the drawn inputs
   return o;
 }
 
@@ -111,13 +120,9 @@ Contest make_contest(const ConvLayer& l, const Setting& s) {
   const Tensor weight = torch::randn({l.out, l.in / l.groups, l.kernel, l.kernel}) /
                         std::sqrt(static_cast<double>(l.in / l.groups * l.kernel * l.kernel));
   const Tensor x = torch::randn({1, l.in, l.side, l.side}).relu().contiguous(last), bias = torch::randn({l.out});
-  Contest c{
-      l,
-      x,
-      weight,
-      bias,
-      {},
-      rtdetr::PackedConv(options_of(l, s.algorithm), weight.const_data_ptr<float>(), bias.const_data_ptr<float>())};
+  Contest c{l,      x,
+            weight, bias,
+            {},     rtdetr::PackedConv(options_of(l, s), weight.const_data_ptr<float>(), bias.const_data_ptr<float>())};
   const auto pair = [](std::int64_t v) { return std::vector<c10::SymInt>{v, v}; };
   const auto sizes = c10::fromIntArrayRefSlow(x.sizes());
   c.theirs_weight =

@@ -1,8 +1,9 @@
 // The CPU engine beside the plain model, and what each step of it takes.
 //
 //   build/release/tests/bench/rtdetr_bench_engine MODEL.yaml [size, 640] [threads, 1] [rounds, 5] [decoder layers, 0]
+//   [fp32|bf16]
 //
-//   … --serve MODEL.safetensors size threads best|avx2
+//   … --serve MODEL.safetensors size threads best|avx2 fp32|bf16
 //
 // is infer_peers.py's child: it runs a picture for each line it reads. Weights are drawn. Prints the largest
 // differences of scores and boxes (queries told apart by their tokens), the minimum of interleaved rounds in processor
@@ -90,6 +91,10 @@ void print_difference(const ModelOutput& plain, const ModelOutput& engine) {
   std::printf("largest difference: scores %.2e, boxes %.2e\n", difference.max_abs_scores, difference.max_abs_boxes);
 }
 
+EngineNumbers numbers_named(const char* name) {
+  return {std::strcmp(name, "bf16") == 0 ? NumberFormat::kBFloat16 : NumberFormat::kFloat32};
+}
+
 double peak_mib() {
   std::ifstream status("/proc/self/status");
   std::string word;
@@ -112,7 +117,7 @@ int serve(char** argv) {
     LoadedModel loaded = load_model(argv[2]);
     loaded.model->fuse();
     loaded_s = bench::processor_seconds() - processor, loaded_mib = peak_mib();
-    engine = CpuEngine::prepare(*loaded.model, {side, side}, 0, CpuEngine::Weights::kTaken);
+    engine = CpuEngine::prepare(*loaded.model, {side, side}, 0, CpuEngine::Weights::kTaken, numbers_named(argv[6]));
   }
   if (!engine) return 1;
   const double load_s = loading.seconds(), prepared_s = bench::processor_seconds() - processor,
@@ -143,7 +148,8 @@ int run(int argc, char** argv) {
   draw_the_rest(*model);
   model->fuse();
   const Stopwatch loading;
-  const auto engine = CpuEngine::prepare(*model, {side, side}, layers);
+  const EngineNumbers numbers = numbers_named(argc > 6 ? argv[6] : "fp32");
+  const auto engine = CpuEngine::prepare(*model, {side, side}, layers, CpuEngine::Weights::kKept, numbers);
   if (!engine) return 1;
   std::printf("prepared in %.0f ms, activations %.1f MiB\n", loading.milliseconds(),
               static_cast<double>(engine->activation_bytes()) / 1048576.0);
@@ -173,7 +179,7 @@ int run(int argc, char** argv) {
 }  // namespace rtdetr
 
 int main(int argc, char** argv) {
-  if (argc == 6 && std::strcmp(argv[1], "--serve") == 0) return rtdetr::serve(argv);
+  if (argc == 7 && std::strcmp(argv[1], "--serve") == 0) return rtdetr::serve(argv);
   if (argc < 2) return std::fprintf(stderr, "usage: %s MODEL.yaml [size] [threads] [rounds] [layers]\n", argv[0]), 2;
   return rtdetr::run(argc, argv);
 }

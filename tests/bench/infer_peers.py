@@ -2,14 +2,14 @@
 """Inference of one picture: our engine beside ONNX Runtime and OpenVINO on our own exported ONNX file.
 
 usage: infer_peers.py [--build build/release] [--models rtdetr_r18vd,rtdetr-l] [--size 640] [--threads 2]
-                      [--rounds 7] [--avx2]
+                      [--rounds 7] [--avx2] [--precision f32|bf16]
 
 Needs onnxruntime and openvino (pip install them by name). Every engine is a process of its own, and they take turns:
 wall and processor time of each turn are kept. A peer's memory is without Python and numpy, its loading without the
 import; ours is the whole process. On a shared machine trust the ratios of processor time with one thread,
 then of the smallest walls. Prints a JSON object a model: times in milliseconds, peak memory in MiB, seconds to load, and
 ours divided by the fastest peer's. --avx2 holds ours and OpenVINO to AVX2; ONNX Runtime has no such switch and is left
-out.
+out. --precision bf16: ours and OpenVINO's; ONNX Runtime computes none on a CPU.
 """
 import argparse
 import importlib
@@ -27,7 +27,7 @@ def memory_mib(key):
         return next(int(line.split()[1]) / 1024 for line in status if line.startswith(key))
 
 
-def onnxruntime_call(file, images, threads):
+def onnxruntime_call(file, images, threads, _precision):
     import onnxruntime
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -36,24 +36,25 @@ def onnxruntime_call(file, images, threads):
     return onnxruntime.__version__, lambda: session.run(None, {"images": images})
 
 
-def openvino_call(file, images, threads):
+def openvino_call(file, images, threads, precision):
     import openvino
     core = openvino.Core()
     model = core.compile_model(core.read_model(file), "CPU", {
-        "INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY",
         "NUM_STREAMS": 1})
     request = model.create_infer_request()
     return openvino.__version__, lambda: request.infer({0: images}, share_inputs=True, share_outputs=True)
 
 
-def serve(peer, file, size, threads):
+def serve(peer, file, size, threads, precision):
     """The child of a peer: says what it has loaded, then runs once for each line it reads."""
     import numpy
     images = numpy.random.default_rng(0).random((1, 3, size, size), dtype=numpy.float32)
     before = memory_mib("VmRSS")  # Python and numpy
     importlib.import_module(peer)
     start, processor = time.perf_counter(), time.process_time()
-    version, call = {"onnxruntime": onnxruntime_call, "openvino": openvino_call}[peer](file, images, threads)
+    version, call = {"onnxruntime": onnxruntime_call, "openvino": openvino_call}[peer](file, images, threads,
+                                                                                                 precision)
     load_s, load_processor_s = time.perf_counter() - start, time.process_time() - processor
     call()
     call()
@@ -99,10 +100,10 @@ def children_of(arguments, model, folder):
     threads, size = str(arguments.threads), str(arguments.size)
     yield Child("ours", [os.path.join(arguments.build, "tests/bench/rtdetr_bench_engine"), "--serve",
                          export(arguments, model, "safetensors", folder), size, threads,
-                         "avx2" if arguments.avx2 else "best"], {})
+                         "avx2" if arguments.avx2 else "best", "bf16" if arguments.precision == "bf16" else "fp32"], {})
     file = export(arguments, model, "onnx", folder)
-    for peer in ["openvino"] if arguments.avx2 else ["onnxruntime", "openvino"]:
-        yield Child(peer, [sys.executable, __file__, "--serve", peer, file, size, threads],
+    for peer in ["openvino"] if arguments.avx2 or arguments.precision == "bf16" else ["onnxruntime", "openvino"]:
+        yield Child(peer, [sys.executable, __file__, "--serve", peer, file, size, threads, arguments.precision],
                     {"ONEDNN_MAX_CPU_ISA": "AVX2"} if arguments.avx2 else {})
 
 
@@ -119,6 +120,7 @@ def compare(arguments, model):
     ratio = {key: round(report["ours"][key] / min(peer[key] for peer in peers), 3)
              for key in ["wall_ms", "wall_median_ms", "processor_ms", "load_s", "load_processor_s", "peak_mib"]}
     return {"model": model, "size": arguments.size, "threads": arguments.threads, "avx2": arguments.avx2,
+            "precision": arguments.precision,
             "rounds": arguments.rounds, "ratio": ratio, "engines": report}
 
 
@@ -132,6 +134,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--avx2", action="store_true")
+    parser.add_argument("--precision", choices=["f32", "bf16"], default="f32")
     arguments = parser.parse_args()
     for model in arguments.models.split(","):
         print(json.dumps(compare(arguments, model)), flush=True)

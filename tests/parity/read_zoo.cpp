@@ -10,6 +10,7 @@
 #include "models/deploy/engine/engine.h"
 #include "models/deploy/onnx/evaluator.h"
 #include "models/deploy/onnx/outputs.h"
+#include "models/deploy/output_comparison.h"
 #include "models/deploy/size.h"
 #include "models/graph/model_files.h"
 #include "models/layers/module_tree.h"
@@ -22,6 +23,7 @@ namespace {
 constexpr double kFused = 1e-10, kFused32 = 1e-4;  // relative
 constexpr double kOnnx = 1e-8, kOnnx32 = 1e-4;     // of logits and boxes
 constexpr double kEngine = 1e-4;                   // of scores and boxes
+constexpr double kHalfEngine = 0.02;               // on average
 
 struct Size {
   std::int64_t parameters = 0;  ///< 80 classes
@@ -170,6 +172,21 @@ void check_engine(double limit) {
   check_rows("engine boxes", aligned(a.boxes_cxcywh, rows, rows.size(1)), b.boxes_cxcywh, limit, discrete);
 }
 
+/// Queries of the same tokens on average, in bf16: one that is torn between two boxes may jump.
+void check_half_engine(double limit) {
+  if (!can_multiply(NumberFormat::kBFloat16)) return;
+  const torch::NoGradGuard no_grad;
+  DetectionModel model = filled(current_model(), torch::kFloat32);
+  model->fuse();
+  const Tensor images = images_by_key("images", {1, 3, 320, 320}).to(torch::kFloat32);
+  const auto engine = CpuEngine::prepare(*model, {320, 320}, 0, CpuEngine::Weights::kKept, {NumberFormat::kBFloat16});
+  REQUIRE(engine);
+  const ModelOutput whole = model->forward(images), half = engine->run(images);
+  const RoundingCost cost = rounding_cost(ordered_output(whole.layers.back(), whole.topk_indices),
+                                          ordered_output(half.layers.back(), half.topk_indices));
+  check_number("engine in bf16, a query's mean difference", cost.mean(), 0, limit);
+}
+
 }  // namespace
 
 TEST_CASE("a model is as large as published", "[zoo]") {
@@ -196,6 +213,9 @@ TEST_CASE("a model's ONNX graph gives the same", "[zoo]") {
   check_onnx(torch::kFloat32, kOnnx32);
 }
 
-TEST_CASE("a model's CPU engine gives the same", "[zoo]") { check_engine(kEngine); }
+TEST_CASE("a model's CPU engine gives the same", "[zoo]") {
+  check_engine(kEngine);
+  check_half_engine(kHalfEngine);
+}
 
 }  // namespace rtdetr::test

@@ -7,6 +7,8 @@
 
 #include "core/base/error.h"
 #include "core/base/log.h"
+#include "core/base/text.h"
+#include "core/ops/packed/product_speed.h"
 #include "models/graph/model_files.h"
 #include "train/optim/precision.h"
 #include "train/process/machine.h"
@@ -59,6 +61,27 @@ OpenedModel read_checkpoint(const Settings& settings) {
   return opened;
 }
 
+/// amp=auto where the CPU engine runs.
+PrecisionChoice faster_in_engine() {
+  if (!can_multiply(NumberFormat::kBFloat16))
+    return {Precision::kFloat32, "amp=auto: this processor multiplies no bf16 numbers; the model runs in fp32"};
+  const double fp32 = product_milliseconds(NumberFormat::kFloat32),
+               bf16 = product_milliseconds(NumberFormat::kBFloat16);
+  constexpr double kWorthwhile = 0.8;
+  const Precision precision = bf16 < kWorthwhile * fp32 ? Precision::kBFloat16 : Precision::kFloat32;
+  return {precision, "amp=auto: a product takes " + fixed(fp32, 2) + " ms in fp32, " + fixed(bf16, 2) +
+                         " ms in bf16; the model runs in " + precision_name(precision)};
+}
+
+PrecisionChoice choice_for_engine(Amp amp, const std::string& origin) {
+  if (amp == Amp::kAuto) return faster_in_engine();
+  if (!can_multiply(NumberFormat::kBFloat16))
+    throw ConfigError("amp=bf16" + origin +
+                      ": this processor cannot multiply such numbers (it has no AVX512_BF16), and imitating them takes "
+                      "longer than fp32 does. amp=off is faster; engine=off imitates them");
+  return {Precision::kBFloat16, "amp=bf16: the prepared model multiplies bf16 numbers"};
+}
+
 }  // namespace
 
 bool is_model_yaml(const fs::path& file) {
@@ -82,7 +105,8 @@ OpenedModel open_model(const Settings& settings, InitialWeights initial) {
 Precision model_precision(const Settings& settings, torch::Device device, ProcessGroup& group) {
   const Amp amp = chosen("amp", settings.amp, kAmpWords);
   if (amp == Amp::kOff) return Precision::kFloat32;
-  PrecisionChoice choice = choose_precision(amp, device);
+  const bool engine = device.is_cpu() && settings.engine == "auto" && amp != Amp::kFloat16;
+  PrecisionChoice choice = engine ? choice_for_engine(amp, settings.origin_of("amp")) : choose_precision(amp, device);
   share_precision(choice, group);
   if (group.is_main()) log::info(choice.reason);
   return choice.precision;

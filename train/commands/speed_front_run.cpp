@@ -13,6 +13,7 @@
 #include "core/io/file.h"
 #include "core/ops/compute_threads.h"
 #include "data/dataset/subset.h"
+#include "train/commands/engine_predictor.h"
 #include "train/commands/model_source.h"
 #include "train/commands/stage_timer.h"
 #include "train/evaluation/evaluator.h"
@@ -101,12 +102,26 @@ class FrontRun {
     }
   }
 
-  /// One pass over the data set gives the AP of every decoder layer.
-  Evaluation evaluate_at(OpenedModel& opened, const ImageSize& size, Precision precision) {
+  /// The layers of every depth with their AP: of the plain model from one pass over the data set, of an engine from one
+  /// for each depth.
+  std::vector<Evaluation::Layer> layers_at(OpenedModel& opened, const ImageSize& size, Precision precision) {
+    std::vector<Evaluation::Layer> layers;
+    for (const HeadLayer& layer : opened.model->head().layers()) {
+      if (layer.number == 0) continue;  // no pass can end there
+      const Predictor predictor = engine_predictor(settings_, opened, size, precision, layer.number);
+      if (!predictor) return evaluate_at(opened, size, precision, {}).layers;
+      layers.push_back({.layer = layer, .metric = evaluate_at(opened, size, precision, predictor).last()});
+      if (layers.size() > 1) ++passes_;
+    }
+    return layers;
+  }
+
+  Evaluation evaluate_at(OpenedModel& opened, const ImageSize& size, Precision precision, const Predictor& predictor) {
     EvaluatorOptions options{.height = size.height, .width = size.width};
     options.batch = 1;
     options.device = device_;
     options.precision = precision;
+    options.predictor = predictor;
     options.resampling = opened.info.resampling;
     options.workers = static_cast<int>(settings_.workers);
     options.threads = std::max(1, at::get_num_threads());
@@ -122,7 +137,7 @@ class FrontRun {
   void add_points(OpenedModel& opened, const Detector& detector, const ImageSize& size, Precision precision) {
     std::vector<StageTimer> timers;
     const std::size_t first = points_.size();
-    for (const Evaluation::Layer& layer : evaluate_at(opened, size, precision).layers) {
+    for (const Evaluation::Layer& layer : layers_at(opened, size, precision)) {
       if (layer.layer.number == 0) continue;  // no pass can end there
       points_.push_back({.decoder_layers = layer.layer.number,
                          .num_queries = opened.model->head().num_queries(),

@@ -10,6 +10,7 @@
 #include "data/formats/coco_results.h"
 #include "models/layers/module_tree.h"
 #include "train/commands/commands.h"
+#include "train/commands/engine_predictor.h"
 #include "train/commands/model_source.h"
 #include "train/evaluation/evaluator.h"
 #include "train/loop/experiment.h"
@@ -46,6 +47,7 @@ Evaluation evaluate_model(const Settings& settings, OpenedModel& opened, const D
   options.precision = precision;
   options.workers = static_cast<int>(settings.workers);
   options.threads = std::max(1, at::get_num_threads());
+  options.predictor = engine_predictor(settings, opened, size, precision);
   to_channels_last(*opened.model);
   const WorkProgress progress(std::ssize(dataset.pictures));
   if (group.is_main() && !settings.quiet) options.progress = [&](std::int64_t done) { progress.show(done); };

@@ -163,13 +163,16 @@ void add_machine_keys(std::vector<Key>& keys) {
   s.choice("amp", &Settings::amp, kTrain | kVal | kPredict | kBenchmark, words_of(kAmpWords),
            "number type of the model's products and convolutions: off = float32; auto = on a card bf16, or fp16 where "
            "the card has no bf16; on the CPU bf16 where a self-test finds it faster. Boxes, matching and losses are "
-           "float32 always. With fp16 train multiplies the loss by a factor that it finds itself. A run that is "
+           "float32 always. On a CPU without AVX512_BF16, bf16 is for engine=off and train. With fp16 train multiplies "
+           "the loss by a factor that it finds itself. A run that is "
            "continued keeps the type that it began with")
       .on_resume = kMayChange;
-  s.choice("engine", &Settings::engine, kPredict | kBenchmark, {"auto", "off"},
-           "auto = on the CPU in float32 the model is prepared for it first: its operations joined, its weights in the "
-           "order in which they are read, its memory planned; off = the plain model. The same detections, but for "
-           "rounding");
+  s.choice(
+      "engine", &Settings::engine, kPredict | kVal | kBenchmark, {"auto", "off"},
+      "auto = on the CPU in float32 or bf16 the model is prepared for it first: its operations joined, its weights "
+      "in the order in which they are read, its memory planned; off = the plain model. The same detections, but "
+      "for rounding. val: in bf16 it is what predict runs that is evaluated, the last layer alone; in float32 the "
+      "plain model, for its layers' sake");
   s.flag("tf32", &Settings::tf32, kWorkers,
          "on a card, products and convolutions of float32 may round their factors to 10 bits: true, because that takes "
          "half the time and is finer than bf16, with which models train as well; false = float32 to the last bit, to "

@@ -76,6 +76,12 @@ ModelOutput pass(DetectionModel& model, const torch::Tensor& images, const Forwa
   return model->forward(images, what);
 }
 
+torch::Tensor timed_picture(const EvaluatorOptions& options) {
+  return torch::rand({1, 3, options.height, options.width})
+      .contiguous(torch::MemoryFormat::ChannelsLast)
+      .to(options.device);
+}
+
 std::vector<HeadLayer> evaluated_layers(const Head& head, const EvaluatorOptions& options) {
   const std::vector<HeadLayer> layers = head.layers();
   return options.predictor ? std::vector<HeadLayer>{layers.back()} : layers;
@@ -128,12 +134,28 @@ std::optional<Evaluation> evaluate(DetectionModel& model, const Dataset& dataset
   return evaluation;
 }
 
+namespace {
+
+constexpr int kTimedRuns = 10;
+
+double time_predictor(const EvaluatorOptions& options) {
+  torch::NoGradGuard no_grad;
+  const torch::Tensor picture = timed_picture(options);
+  std::vector<double> times;
+  for (int run = -1; run < kTimedRuns; ++run) {  // run -1 warms up
+    const double begin = seconds_now();
+    options.predictor(picture);
+    if (run >= 0) times.push_back((seconds_now() - begin) * 1e3);
+  }
+  return median(times);
+}
+
+}  // namespace
+
 std::vector<double> time_layers(DetectionModel& model, const EvaluatorOptions& options, int runs) {
   torch::NoGradGuard no_grad;
   model->eval();
-  const torch::Tensor picture = torch::rand({1, 3, options.height, options.width})
-                                    .contiguous(torch::MemoryFormat::ChannelsLast)
-                                    .to(options.device);
+  const torch::Tensor picture = timed_picture(options);
   const auto layers = static_cast<std::size_t>(model->num_decoder_layers());
   std::vector<std::vector<double>> times(layers + 1);
   for (int run = -1; run < runs; ++run) {  // run -1 warms up
@@ -153,6 +175,10 @@ std::vector<double> time_layers(DetectionModel& model, const EvaluatorOptions& o
 }
 
 void add_times(Evaluation& evaluation, DetectionModel& model, const EvaluatorOptions& options) {
+  if (options.predictor) {
+    evaluation.layers.back().ms = time_predictor(options);
+    return;
+  }
   const std::vector<double> ms = time_layers(model, options);
   for (std::size_t i = 0; i < evaluation.layers.size(); ++i) evaluation.layers[i].ms = ms[i];
 }

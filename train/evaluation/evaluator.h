@@ -72,7 +72,8 @@ std::optional<Evaluation> evaluate(DetectionModel& model, const Dataset& dataset
 /// @param options  height, width, device and precision
 std::vector<double> time_layers(DetectionModel& model, const EvaluatorOptions& options, int runs = 10);
 
-/// Puts these times into the layers. Fuse the model first: that is what people deploy.
+/// Puts these times into the layers, or the predictor's into the last. Fuse the model first: that is what people
+/// deploy.
 void add_times(Evaluation& evaluation, DetectionModel& model, const EvaluatorOptions& options);
 
 }  // namespace rtdetr

@@ -8,15 +8,15 @@
 
 namespace rtdetr {
 
-/// Floats that begin at a cache line, zero at first unless said otherwise.
+/// Floats that begin at a cache line, zero at first.
 class AlignedFloats {
  public:
   static constexpr std::size_t kAlignment = 64;
 
   AlignedFloats() = default;
-  explicit AlignedFloats(std::int64_t size, bool zero = true)
+  explicit AlignedFloats(std::int64_t size)
       : size_(size), data_(new (std::align_val_t(kAlignment)) float[static_cast<std::size_t>(size)]) {
-    if (zero) std::fill_n(data_.get(), size, 0.0F);
+    std::fill_n(data_.get(), size, 0.0F);
   }
   float* data() { return data_.get(); }
   const float* data() const { return data_.get(); }

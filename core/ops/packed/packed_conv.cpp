@@ -1,5 +1,7 @@
 #include "core/ops/packed/packed_conv.h"
 
+#include <algorithm>
+#include <cmath>
 #include <optional>
 #include <vector>
 
@@ -13,9 +15,10 @@ namespace rtdetr {
 
 struct PackedConv::State {
   PackedConvOptions options;
-  const PackedKernels& kernels = packed_kernels();
+  const PackedKernels* kernels = nullptr;
   ConvAlgorithm algorithm = ConvAlgorithm::kProduct;
   AlignedFloats bias;
+  AlignedFloats scale;                 ///< of int8, by output
   std::vector<PackedMatrix> products;  ///< one per group
   std::optional<WinogradConv> winograd;
   std::optional<DepthwiseConv> depthwise;
@@ -37,6 +40,29 @@ PackedMatrix packed_group(const PackedKernels& kernels, const PackedConvOptions&
   return matrix;
 }
 
+/// Int8: weights become whole numbers by a scale of each output. What the byte of zero adds to a sum is taken off the
+/// bias.
+struct ByteWeights {
+  std::vector<float> weight, bias, scale;
+
+  ByteWeights(const PackedConvOptions& o, const float* from, const float* from_bias) {
+    constexpr float kLargest = 127;
+    const std::int64_t each = o.in / o.groups * o.kernel_h * o.kernel_w;
+    for (std::int64_t n = 0; n < o.out; ++n, from += each) {
+      float largest = 0;
+      for (std::int64_t i = 0; i < each; ++i) largest = std::max(largest, std::abs(from[i]));
+      const float unit = largest > 0 ? largest / kLargest : 1;
+      std::int64_t sum = 0;
+      for (std::int64_t i = 0; i < each; ++i) {
+        weight.push_back(std::clamp(std::nearbyint(from[i] / unit), -kLargest, kLargest));
+        sum += static_cast<std::int64_t>(weight.back());
+      }
+      scale.push_back(o.bytes.step * unit);
+      bias.push_back((from_bias ? from_bias[n] : 0) - scale.back() * static_cast<float>(o.bytes.zero * sum));
+    }
+  }
+};
+
 bool is_winograd(ConvAlgorithm algorithm) {
   return algorithm == ConvAlgorithm::kWinograd2 || algorithm == ConvAlgorithm::kWinograd4;
 }
@@ -49,10 +75,22 @@ bool can_be(ConvAlgorithm algorithm, const PackedConvOptions& o) {
   return algorithm == ConvAlgorithm::kProduct;
 }
 
+/// Bytes would be too coarse for transformed numbers.
+NumberFormat winograd_format(const PackedConvOptions& o) {
+  if (o.format != NumberFormat::kInt8) return o.format;
+  return can_multiply(NumberFormat::kBFloat16) ? NumberFormat::kBFloat16 : NumberFormat::kFloat32;
+}
+
+NumberFormat format_of(ConvAlgorithm algorithm, const PackedConvOptions& o) {
+  if (algorithm == ConvAlgorithm::kDepthwise) return NumberFormat::kFloat32;
+  return is_winograd(algorithm) ? winograd_format(o) : o.format;
+}
+
 ConvAlgorithm choose(const PackedConvOptions& o, const PackedKernels& kernels) {
   if (o.algorithm != ConvAlgorithm::kAuto) return o.algorithm;
   const std::int64_t columns = (o.out + kernels.lanes - 1) / kernels.lanes * kernels.lanes;  // whole vectors
-  const auto bytes = [&](std::int64_t numbers) { return numbers * o.in * columns * std::int64_t{sizeof(float)}; };
+  const std::int64_t number_bytes = 4 / numbers_in_word(winograd_format(o));
+  const auto bytes = [&](std::int64_t numbers) { return numbers * o.in * columns * number_bytes; };
   if (can_be(ConvAlgorithm::kWinograd4, o) && o.in >= 16) {
     if (bytes(36) <= o.winograd_bytes) return ConvAlgorithm::kWinograd4;
     if (bytes(16) <= o.winograd_bytes) return ConvAlgorithm::kWinograd2;
@@ -66,7 +104,7 @@ bool is_pointwise(const PackedConvOptions& o) {
 
 /// All but the map. @param channels  of a group
 PixelRows pixel_rows(const PackedConvOptions& o, std::int64_t channels) {
-  return {{}, channels, o.kernel_h, o.kernel_w, o.stride, o.padding, o.dilation};
+  return {{}, channels, o.kernel_h, o.kernel_w, o.stride, o.padding, o.dilation, 1, 1, o.bytes};
 }
 
 }  // namespace
@@ -80,12 +118,13 @@ PackedConv::PackedConv(const PackedConvOptions& o, const float* weight, const fl
       "a packed convolution has an impossible window");
   State& s = *state_;
   s.options = o;
-  s.algorithm = choose(o, s.kernels);
+  s.algorithm = choose(o, packed_kernels());
+  s.kernels = &packed_kernels(format_of(s.algorithm, o));
   RTDETR_CHECK(can_be(s.algorithm, o), "a packed convolution is asked for an algorithm that cannot compute it");
   const std::int64_t out = o.out / o.groups, group_weights = out * (o.in / o.groups) * o.kernel_h * o.kernel_w;
   s.bias = padded_bias(bias, o.out);
   if (is_winograd(s.algorithm)) {
-    s.winograd.emplace(s.kernels, o.in, o.out, o.padding, FilterView::dense(weight, o.in),
+    s.winograd.emplace(*s.kernels, o.in, o.out, o.padding, FilterView::dense(weight, o.in),
                        s.algorithm == ConvAlgorithm::kWinograd2 ? 2 : 4);
     return;
   }
@@ -93,8 +132,15 @@ PackedConv::PackedConv(const PackedConvOptions& o, const float* weight, const fl
     s.depthwise.emplace(pixel_rows(o, o.in), weight);
     return;
   }
+  std::optional<ByteWeights> bytes;
+  if (format() == NumberFormat::kInt8) {
+    bytes.emplace(o, weight, bias);
+    weight = bytes->weight.data();
+    s.bias = padded_bias(bytes->bias.data(), o.out);
+    s.scale = padded_bias(bytes->scale.data(), o.out);
+  }
   for (std::int64_t g = 0; g < o.groups; ++g)
-    s.products.push_back(packed_group(s.kernels, o, weight + g * group_weights));
+    s.products.push_back(packed_group(*s.kernels, o, weight + g * group_weights));
 }
 PackedConv::PackedConv(PackedConv&&) noexcept = default;
 PackedConv& PackedConv::operator=(PackedConv&&) noexcept = default;
@@ -110,9 +156,10 @@ std::int64_t PackedConv::output_width(std::int64_t width) const {
 std::int64_t PackedConv::workspace_floats(std::int64_t, std::int64_t, std::int64_t, int threads) const {
   if (state_->winograd) return state_->winograd->workspace_floats(threads);
   if (state_->depthwise) return 0;
-  return product_workspace_floats(state_->kernels, state_->products[0].k(), threads);
+  return product_workspace_floats(*state_->kernels, state_->products[0].k(), threads);
 }
 ConvAlgorithm PackedConv::algorithm() const { return state_->algorithm; }
+NumberFormat PackedConv::format() const { return state_->kernels->format; }
 std::size_t PackedConv::packed_bytes() const {
   if (state_->winograd) return state_->winograd->bytes();
   if (state_->depthwise) return state_->depthwise->bytes();
@@ -142,8 +189,9 @@ void PackedConv::run(const PackedInput& x, const PackedOutput& y, const PackedWo
   if (s.depthwise) return s.depthwise->run(rows, epilogue, y, workspace);
   PackedOutput to = y;
   for (std::int64_t g = 0; g < o.groups; ++g) {
-    run_product(s.kernels, rows, s.products[static_cast<std::size_t>(g)],
-                {s.bias.data() + g * out, o.activation, o.residual}, to, workspace);
+    const float* scale = s.scale.size() > 0 ? s.scale.data() + g * out : nullptr;
+    run_product(*s.kernels, rows, s.products[static_cast<std::size_t>(g)],
+                {s.bias.data() + g * out, o.activation, o.residual, scale}, to, workspace);
     rows.map.data += in;
     to.data += out;
     if (to.residual) to.residual += out;
@@ -151,6 +199,12 @@ void PackedConv::run(const PackedInput& x, const PackedOutput& y, const PackedWo
 }
 
 PackedLinear::PackedLinear(const PackedLinearOptions& o, const float* weight, const float* bias)
-    : conv_({.in = o.in, .out = o.out, .activation = o.activation, .residual = o.residual}, weight, bias) {}
+    : conv_({.in = o.in,
+             .out = o.out,
+             .activation = o.activation,
+             .residual = o.residual,
+             .format = o.format,
+             .bytes = o.bytes},
+            weight, bias) {}
 
 }  // namespace rtdetr

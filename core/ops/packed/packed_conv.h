@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "core/ops/packed/number_format.h"
 #include "core/ops/packed/packed_map.h"
 
 namespace rtdetr {
@@ -27,6 +28,9 @@ struct PackedConvOptions {
   ConvAlgorithm algorithm = ConvAlgorithm::kAuto;
   /// What kAuto may spend on transformed weights in a call's workspace, in bytes.
   std::int64_t winograd_bytes = std::int64_t{16} << 20;
+  /// Depthwise convolutions are float32 always; Winograd's are bf16, where the processor has it, instead of int8.
+  NumberFormat format = NumberFormat::kFloat32;
+  ByteScale bytes = {};  ///< int8: of the input
 };
 
 /// y = act(conv(x) + bias + residual) or act(conv(x) + bias) + residual, float32 on the CPU, for inference: weights are
@@ -36,7 +40,8 @@ class PackedConv {
  public:
   /// @param weight  [out, in / groups, kernel_h, kernel_w]; copied
   /// @param bias    [out], or nullptr
-  /// @throws InternalError  for sizes that do not fit, or an algorithm that cannot compute this convolution
+  /// @throws InternalError  for sizes that do not fit, an algorithm that cannot compute this convolution, a format that
+  ///                        the processor cannot multiply
   PackedConv(const PackedConvOptions& options, const float* weight, const float* bias);
   PackedConv(PackedConv&&) noexcept;
   PackedConv& operator=(PackedConv&&) noexcept;
@@ -51,6 +56,7 @@ class PackedConv {
   void run(const PackedInput& x, const PackedOutput& y, const PackedWorkspace& workspace) const;
 
   ConvAlgorithm algorithm() const;  ///< never kAuto
+  NumberFormat format() const;      ///< in which it multiplies
   std::size_t packed_bytes() const;
   const PackedConvOptions& options() const;
 

@@ -1,39 +1,42 @@
 // Tiles of a product. A tile's sums stay in registers over the whole of K: 14 rows of two 16-float vectors with
 // AVX-512 (28 of 32 registers), 6 of two 8-float ones with AVX2 (12 of 16). Each number of a row is spread over a
-// vector and multiplied with the column panel's vectors.
+// vector and multiplied with the column panel's vectors; of narrow numbers, two or four at a time (panel_numbers.h).
 #include "core/ops/packed/packed_kernels.h"
 
 #include <algorithm>
 #include <utility>
 
+#include "core/base/error.h"
 #include "core/base/simd.h"
 #include "core/ops/packed/packed_activation.h"
 #include "core/ops/packed/packed_shapes.h"
+#include "core/ops/packed/panel_numbers.h"
 
 namespace rtdetr {
 namespace {
 
-/// One number of each row with one row of the column panel.
+/// One word of each row with one row of the column panel.
 template <typename S, int R, int N>
-RTDETR_INLINE void step(typename S::Vector (&sums)[R][N], const float* a, const float* b) {
+RTDETR_INLINE void step(typename S::Sum (&sums)[R][N], const float* a, const float* b) {
   typename S::Vector columns[N];
 #pragma GCC unroll 2
   for (int n = 0; n < N; ++n) columns[n] = load_vector<typename S::Vector>(b + n * S::kLanes);
 #pragma GCC unroll 14
   for (int r = 0; r < R; ++r) {
+    const auto row = S::spread(a + r * chunk_words(S::kFormat));
 #pragma GCC unroll 2
-    for (int n = 0; n < N; ++n) sums[r][n] += columns[n] * a[r * kChunk];
+    for (int n = 0; n < N; ++n) S::add(sums[r][n], row, columns[n]);
   }
 }
 
 template <typename S, int R, int N, bool First, bool Relu, bool Last>
-RTDETR_INLINE void store_tile(const typename S::Vector (&sums)[R][N], const TileArgs& t) {
+RTDETR_INLINE void store_tile(const typename S::Sum (&sums)[R][N], const TileArgs& t) {
   using Vector = typename S::Vector;
 #pragma GCC unroll 14
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 2
     for (int n = 0; n < N; ++n) {
-      Vector v = sums[r][n];
+      Vector v = S::result(sums[r][n], t.bias + n * S::kLanes, t.scale + n * S::kLanes);
       const float* residual = t.residual + r * t.residual_stride + n * S::kLanes;
       if constexpr (First) v += load_vector<Vector>(residual);
       if constexpr (Relu) v = activated<FusedActivation::kRelu>(v);
@@ -45,13 +48,13 @@ RTDETR_INLINE void store_tile(const typename S::Vector (&sums)[R][N], const Tile
 
 template <typename S, int R, int N>
 RTDETR_INLINE void tile(const TileArgs& t) {
-  using Vector = typename S::Vector;
   constexpr int kColumns = N * S::kLanes;
-  Vector sums[R][N];
+  constexpr std::int64_t kWords = chunk_words(S::kFormat);
+  typename S::Sum sums[R][N];
 #pragma GCC unroll 14
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 2
-    for (int n = 0; n < N; ++n) sums[r][n] = t.bias ? load_vector<Vector>(t.bias + n * S::kLanes) : Vector{};
+    for (int n = 0; n < N; ++n) sums[r][n] = S::first(t.bias ? t.bias + n * S::kLanes : nullptr);
 
       // Written at the end, when fetching them would be waited for.
 #pragma GCC unroll 14
@@ -59,13 +62,13 @@ RTDETR_INLINE void tile(const TileArgs& t) {
     for (int n = 0; n < kColumns; n += 16) __builtin_prefetch(t.y + r * t.y_stride + n, 1);
 
   const float *a = t.a, *b = t.b, *next = t.next;
-  for (std::int64_t chunks = t.k / kChunk; chunks > 0; --chunks, a += R * kChunk, b += kChunk * kColumns) {
+  for (std::int64_t chunks = t.words / kWords; chunks > 0; --chunks, a += R * kWords, b += kWords * kColumns) {
     for (std::int64_t r = 0; r < t.next_rows; ++r) __builtin_prefetch(next + r * t.next_step);
     next += kChunk;
 #pragma GCC unroll 16
-    for (int i = 0; i < kChunk; ++i) step<S, R, N>(sums, a + i, b + i * kColumns);
+    for (int i = 0; i < kWords; ++i) step<S, R, N>(sums, a + i, b + i * kColumns);
   }
-  for (std::int64_t i = 0; i < t.k % kChunk; ++i) step<S, R, N>(sums, a + i, b + i * kColumns);
+  for (std::int64_t i = 0; i < t.words % kWords; ++i) step<S, R, N>(sums, a + i, b + i * kColumns);
 
   const bool first = t.residual && !t.residual_last, last = t.residual && t.residual_last;
   if (first)
@@ -97,39 +100,21 @@ RTDETR_INLINE void finish(const FinishArgs& f) {
 }
 
 template <typename S>
-RTDETR_INLINE void copy_run(const float* from, std::int64_t count, float* row, std::int64_t k, std::int64_t rows) {
-  using Vector = typename S::Vector;
-  float* to = row + k / kChunk * rows * kChunk;
-  std::int64_t at = k % kChunk, done = 0;
-  while (done < count) {
-    const std::int64_t n = std::min(kChunk - at, count - done);
-    if (n == kChunk) {
-#pragma GCC unroll 4
-      for (int i = 0; i < kChunk; i += S::kLanes)
-        store_vector(to + i, from ? load_vector<Vector>(from + done + i) : Vector{});
-    } else {
-      for (std::int64_t i = 0; i < n; ++i) to[at + i] = from ? from[done + i] : 0.0F;
-    }
+RTDETR_INLINE void copy_run(const RunArgs& run) {
+  static constexpr float kZeros[kChunk] = {};
+  auto* to = reinterpret_cast<typename S::Number*>(run.row) + run.k / kChunk * run.panel_rows * kChunk;
+  std::int64_t at = run.k % kChunk, done = 0;
+  while (done < run.count) {
+    const std::int64_t n = std::min(kChunk - at, run.count - done);
+    const float* from = run.from ? run.from + done : kZeros;
+    if (n == kChunk)
+      S::copy_chunk(from, to, run.bytes);
+    else
+      S::copy_some(from, n, to + at, run.bytes);
     done += n;
-    to += rows * kChunk;
+    to += run.panel_rows * kChunk;
     at = 0;
   }
-}
-
-/// Sixteen numbers, of which `count` count if the others would spill out of the panel.
-template <typename S>
-RTDETR_INLINE void copy_piece(const float* from, float* to, std::int64_t count, bool exactly) {
-  using Vector = typename S::Vector;
-  constexpr int kVectors = static_cast<int>(kChunk) / S::kLanes;
-  if (exactly) {
-    std::copy_n(from, count, to);
-    return;
-  }
-  Vector numbers[kVectors];
-#pragma GCC unroll 4
-  for (int n = 0; n < kVectors; ++n) numbers[n] = load_vector<Vector>(from + n * S::kLanes);
-#pragma GCC unroll 4
-  for (int n = 0; n < kVectors; ++n) store_vector(to + n * S::kLanes, numbers[n]);
 }
 
 template <typename S>
@@ -140,50 +125,64 @@ RTDETR_INLINE void copy_windows(const CopyArgs& args) {
     const CopyPiece* next = piece;
     while (next < end && next->chunk == piece->chunk) ++next;
     const float* from = args.from;
-    float* to = args.panel + (piece->chunk * args.panel_rows + args.first_row) * kChunk;
+    auto* to =
+        reinterpret_cast<typename S::Number*>(args.panel) + (piece->chunk * args.panel_rows + args.first_row) * kChunk;
     if (next == piece + 1 && piece->lane == 0) {
       for (std::int64_t r = 0; r < args.rows; ++r, from += args.step, to += kChunk)
-        copy_piece<S>(from + piece->from, to, kChunk, false);
+        S::copy_chunk(from + piece->from, to, args.bytes);
     } else {  // what spills over to the next row is copied after it
       for (std::int64_t r = 0; r < args.rows; ++r, from += args.step, to += kChunk) {
         const bool last = to_the_end && r + 1 == args.rows;
-        for (const CopyPiece* p = piece; p < next; ++p)
-          copy_piece<S>(from + p->from, to + p->lane, p->count, last && p->lane > 0);
+        for (const CopyPiece* p = piece; p < next; ++p) {
+          if (last && p->lane > 0)  // the others would spill out of the panel
+            S::copy_some(from + p->from, p->count, to + p->lane, args.bytes);
+          else
+            S::copy_chunk(from + p->from, to + p->lane, args.bytes);
+        }
       }
     }
     piece = next;
   }
 }
 
-// One table per instruction set.
-#define RTDETR_PACKED_KERNELS(Level, target)                                                        \
-  struct Level##Kernels {                                                                           \
-    template <int R, int N>                                                                         \
-    target static void tile_(const TileArgs& t) {                                                   \
-      tile<Level##Shape, R, N>(t);                                                                  \
-    }                                                                                               \
-    target static void finish_(const FinishArgs& f) { finish<Level##Shape>(f); }                    \
-    target static void copy_run_(const float* from, std::int64_t count, float* row, std::int64_t k, \
-                                 std::int64_t rows) {                                               \
-      copy_run<Level##Shape>(from, count, row, k, rows);                                            \
-    }                                                                                               \
-    target static void copy_windows_(const CopyArgs& args) { copy_windows<Level##Shape>(args); }    \
-    template <std::size_t... R>                                                                     \
-    static constexpr PackedKernels make(std::index_sequence<R...>) {                                \
-      return {Level##Shape::kLanes,                                                                 \
-              Level##Shape::kRows,                                                                  \
-              {{tile_<static_cast<int>(R) + 1, 1>, tile_<static_cast<int>(R) + 1, 2>}...},          \
-              finish_,                                                                              \
-              copy_run_,                                                                            \
-              copy_windows_};                                                                       \
-    }                                                                                               \
-  };                                                                                                \
-  constexpr PackedKernels k##Level = Level##Kernels::make(std::make_index_sequence<Level##Shape::kRows>());
+// One table per instruction set and format.
+#define RTDETR_PACKED_KERNELS(Name, target)                                                       \
+  struct Name##Kernels {                                                                          \
+    template <int R, int N>                                                                       \
+    target static void tile_(const TileArgs& t) {                                                 \
+      tile<Name##Numbers, R, N>(t);                                                               \
+    }                                                                                             \
+    target static void finish_(const FinishArgs& f) { finish<Name##Numbers>(f); }                 \
+    target static void copy_run_(const RunArgs& args) { copy_run<Name##Numbers>(args); }          \
+    target static void copy_windows_(const CopyArgs& args) { copy_windows<Name##Numbers>(args); } \
+    template <std::size_t... R>                                                                   \
+    static constexpr PackedKernels make(std::index_sequence<R...>) {                              \
+      return {Name##Numbers::kLanes,                                                              \
+              Name##Numbers::kRows,                                                               \
+              Name##Numbers::kFormat,                                                             \
+              {{tile_<static_cast<int>(R) + 1, 1>, tile_<static_cast<int>(R) + 1, 2>}...},        \
+              finish_,                                                                            \
+              copy_run_,                                                                          \
+              copy_windows_};                                                                     \
+    }                                                                                             \
+  };                                                                                              \
+  constexpr PackedKernels k##Name = Name##Kernels::make(std::make_index_sequence<Name##Numbers::kRows>());
 
 RTDETR_FOR_EACH_CPU_LEVEL(RTDETR_PACKED_KERNELS)
+#if defined(__x86_64__)
+RTDETR_PACKED_KERNELS(BFloat16, RTDETR_TARGET_AVX512)
+RTDETR_PACKED_KERNELS(Int8, RTDETR_TARGET_AVX512)
+#endif
 
 }  // namespace
 
-const PackedKernels& packed_kernels() { return at_cpu_level(kBaseline, kAvx2, kAvx512); }
+const PackedKernels& packed_kernels(NumberFormat format) {
+  RTDETR_CHECK(can_multiply(format), "this processor cannot multiply numbers of that format");
+#if defined(__x86_64__)
+  if (format == NumberFormat::kBFloat16) return kBFloat16;
+  if (format == NumberFormat::kInt8) return kInt8;
+#endif
+  return at_cpu_level(kBaseline, kAvx2, kAvx512);
+}
 
 }  // namespace rtdetr

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "core/ops/packed/number_format.h"
 #include "core/ops/packed/packed_map.h"
 
 /// What stands between the drivers of the packed convolutions and their loops over vectors.
@@ -9,7 +10,8 @@
 /// A product's left side comes in *row panels*: up to `rows` rows, cut into chunks of sixteen of the K numbers that are
 /// summed over, chunk after chunk [chunk][row][16]. So a gathered pixel is copied by whole cache lines, the loop reads
 /// one stream, and its addresses are constants. The right side, the weights, comes in *column panels* of one or two
-/// vectors [k][columns] (PackedMatrix).
+/// vectors [k][columns] (PackedMatrix). Narrow numbers (number_format.h) that follow one another in K share words of 32
+/// bits: a chunk of a row has fewer words then, a column panel fewer rows, [word][columns].
 namespace rtdetr {
 
 constexpr std::int64_t kChunk = 16;
@@ -17,15 +19,16 @@ constexpr int kMaxRows = 14, kMaxVectors = 2, kMaxLanes = 16;
 
 /// One tile of a product: y = a · b + bias, then the residual and ReLU as far as they are set.
 struct TileArgs {
-  const float* a;  ///< row panel
-  const float* b;  ///< column panel
-  std::int64_t k;
-  const float* bias;  ///< of all columns of the panel, or nullptr
+  const float* a;      ///< row panel
+  const float* b;      ///< column panel
+  std::int64_t words;  ///< that are summed over; one for each of the K numbers, unless they are narrow
+  const float* bias;   ///< of all columns of the panel, or nullptr
   float* y;
   std::int64_t y_stride;
   const float* residual = nullptr;
   std::int64_t residual_stride = 0;
   bool relu = false, residual_last = false;
+  const float* scale = nullptr;  ///< int8: what one of each column's sums stands for
   /// Rows that will be copied into a row panel soon, fetched meanwhile.
   const float* next = nullptr;
   std::int64_t next_step = 0, next_rows = 0;
@@ -51,6 +54,15 @@ struct CopyPiece {
   std::int32_t lane, count;
 };
 
+/// `count` numbers, zeros if from is nullptr, that become columns [k, k + count) of a row of a panel.
+struct RunArgs {
+  const float* from;
+  std::int64_t count;
+  float* row;
+  std::int64_t k, panel_rows;
+  ByteScale bytes = {};
+};
+
 /// Windows `step` floats apart that become neighbouring rows of a panel.
 struct CopyArgs {
   const float* from;  ///< first number of the first window
@@ -59,21 +71,29 @@ struct CopyArgs {
   std::int64_t piece_count;
   float* panel;
   std::int64_t panel_rows, first_row, rows;
+  ByteScale bytes = {};
 };
 
 struct PackedKernels {
   int lanes;  ///< floats of a vector
   int rows;   ///< of the largest tile
+  NumberFormat format;
   /// [rows − 1][vectors − 1]
   void (*tile[kMaxRows][kMaxVectors])(const TileArgs&);
   void (*finish)(const FinishArgs&);
-  /// Copies `count` numbers (zeros if from is nullptr) to columns [k, k + count) of a row of a panel of `rows` rows.
-  void (*copy_run)(const float* from, std::int64_t count, float* row, std::int64_t k, std::int64_t rows);
+  void (*copy_run)(const RunArgs&);
   /// Reads sixteen numbers for a piece of any count, and may change the rows that follow the copied ones.
   void (*copy_windows)(const CopyArgs&);
 };
 
-/// For the CPU level in use (cpu_level.h).
-const PackedKernels& packed_kernels();
+/// For the CPU level in use (cpu_level.h). @throws InternalError  unless can_multiply(format)
+const PackedKernels& packed_kernels(NumberFormat format = NumberFormat::kFloat32);
+
+/// Words of a chunk of a row.
+constexpr std::int64_t chunk_words(NumberFormat format) { return kChunk / numbers_in_word(format); }
+/// Words of a row of a panel.
+constexpr std::int64_t row_words(NumberFormat format, std::int64_t k) {
+  return (k + kChunk - 1) / kChunk * chunk_words(format);
+}
 
 }  // namespace rtdetr

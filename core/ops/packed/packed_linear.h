@@ -11,6 +11,8 @@ struct PackedLinearOptions {
   std::int64_t in = 0, out = 0;
   FusedActivation activation = FusedActivation::kNone;
   ResidualPlace residual = ResidualPlace::kNone;
+  NumberFormat format = NumberFormat::kFloat32;
+  ByteScale bytes = {};  ///< int8: of the input
 };
 
 /// y = act(x·Wᵀ + b), with a residual as PackedConv has it: the product of the convolutions, for rows.
@@ -28,6 +30,7 @@ class PackedLinear {
     conv_.run({x, 1, 1, rows, x_stride}, y, workspace);
   }
   std::size_t packed_bytes() const { return conv_.packed_bytes(); }
+  NumberFormat format() const { return conv_.format(); }
 
  private:
   PackedConv conv_;

@@ -9,22 +9,31 @@
 namespace rtdetr {
 
 /// The right side of a product [K, N] in column panels: two vectors wide, the last one of one vector if that holds what
-/// is left. Missing columns are zero.
+/// is left. Missing columns are zero, as are the numbers that a last word of narrow ones lacks.
 class PackedMatrix {
  public:
   PackedMatrix() = default;
-  /// @param zero  false: all of it, missing columns, too, will be written through panel()
-  PackedMatrix(const PackedKernels& kernels, std::int64_t k, std::int64_t columns, bool zero = true)
-      : lanes_(kernels.lanes),
+  PackedMatrix(const PackedKernels& kernels, std::int64_t k, std::int64_t columns)
+      : format_(kernels.format),
+        lanes_(kernels.lanes),
         k_(k),
         columns_(columns),
-        values_((columns + kernels.lanes - 1) / kernels.lanes * kernels.lanes * k, zero) {}
+        values_((columns + kernels.lanes - 1) / kernels.lanes * kernels.lanes * words()) {}
 
+  /// @param value  rounded to the format; of int8 a whole number from -127 to 127
   void set(std::int64_t k, std::int64_t column, float value) {
-    const std::int64_t panel = column / width();
-    values_.data()[offset(panel) + k * vectors(panel) * lanes_ + column % width()] = value;
+    const std::int64_t panel = column / width(), in_word = numbers_in_word(format_);
+    float* word = values_.data() + offset(panel) + k / in_word * vectors(panel) * lanes_ + column % width();
+    if (format_ == NumberFormat::kFloat32)
+      *word = value;
+    else if (format_ == NumberFormat::kBFloat16)
+      reinterpret_cast<std::uint16_t*>(word)[k % in_word] = bfloat16_of(value);
+    else
+      reinterpret_cast<std::int8_t*>(word)[k % in_word] = static_cast<std::int8_t>(value);
   }
+  NumberFormat format() const { return format_; }
   std::int64_t k() const { return k_; }
+  std::int64_t words() const { return (k_ + numbers_in_word(format_) - 1) / numbers_in_word(format_); }
   std::int64_t columns() const { return columns_; }
   std::int64_t panels() const { return (columns_ + width() - 1) / width(); }
   const float* panel(std::int64_t i) const { return values_.data() + offset(i); }
@@ -36,8 +45,9 @@ class PackedMatrix {
   std::size_t bytes() const { return static_cast<std::size_t>(values_.size()) * sizeof(float); }
 
  private:
-  std::int64_t offset(std::int64_t panel) const { return panel * width() * k_; }
+  std::int64_t offset(std::int64_t panel) const { return panel * width() * words(); }
 
+  NumberFormat format_ = NumberFormat::kFloat32;
   std::int64_t lanes_ = 1, k_ = 0, columns_ = 0;
   AlignedFloats values_;
 };

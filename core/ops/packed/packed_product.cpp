@@ -44,13 +44,14 @@ void multiply(const Task& task, const std::vector<Tile>& tiles, std::int64_t pan
                      width = vectors * kernels.lanes, columns = std::min(width, weights.columns() - column);
   const bool relu = epilogue.activation == FusedActivation::kRelu,
              plain = relu || epilogue.activation == FusedActivation::kNone, direct = plain && columns == width;
-  TileArgs args{nullptr, weights.panel(panel), weights.k(), epilogue.bias + column, buffer, width};
+  TileArgs args{nullptr, weights.panel(panel), weights.words(), epilogue.bias + column, buffer, width};
   if (direct) {
     args.y_stride = y.pixel_stride;
     args.residual_stride = y.residual_stride;
     args.residual_last = epilogue.place == ResidualPlace::kAfterActivation;
     args.relu = relu;
   }
+  if (epilogue.scale) args.scale = epilogue.scale + column;
   args.next_step = pixels.step();
   const std::int64_t block_rows = tiles.back().first + tiles.back().rows - tiles.front().first;
   for (const Tile& tile : tiles) {
@@ -76,8 +77,8 @@ void multiply(const Task& task, const std::vector<Tile>& tiles, std::int64_t pan
 
 /// Tiles by panels of weights.
 void run_part(const Task& task, const Part& part, const Part& panels, float* workspace) {
-  const std::int64_t k = line_floats(task.weights.k()), weights = k * task.weights.columns(),
-                     tile_floats = task.kernels.rows * k,
+  const std::int64_t words = row_words(task.kernels.format, task.weights.k()), weights = words * task.weights.columns(),
+                     tile_floats = task.kernels.rows * words,
                      block = std::max<std::int64_t>(
                          1, (weights > kSmallWeights ? kBlockFloats : kSmallBlockFloats) / tile_floats);
   std::vector<Tile> tiles;
@@ -93,7 +94,7 @@ void run_part(const Task& task, const Part& part, const Part& panels, float* wor
 }
 
 std::int64_t part_floats(const PackedKernels& kernels, std::int64_t k) {
-  return kBufferFloats + std::max(kBlockFloats, kernels.rows * line_floats(k));
+  return kBufferFloats + std::max(kBlockFloats, kernels.rows * row_words(kernels.format, k));
 }
 
 }  // namespace

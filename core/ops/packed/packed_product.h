@@ -12,6 +12,7 @@ struct Epilogue {
   const float* bias = nullptr;  ///< padded to whole panels (padded_bias)
   FusedActivation activation = FusedActivation::kNone;
   ResidualPlace place = ResidualPlace::kNone;
+  const float* scale = nullptr;  ///< of int8's columns, padded like the bias
 };
 
 /// Part of a range that is cut into `parts` of nearly the same length.

@@ -1,6 +1,7 @@
 #include "core/ops/packed/pixel_rows.h"
 
 #include <algorithm>
+#include <cstddef>
 
 namespace rtdetr {
 namespace {
@@ -8,11 +9,13 @@ namespace {
 struct RowWriter {
   const PackedKernels& kernels;
   float* row;
-  std::int64_t rows, k = 0;
+  std::int64_t rows;
+  ByteScale bytes;
+  std::int64_t k = 0;
 
   void add(const float* from, std::int64_t count) {
     if (count <= 0) return;
-    kernels.copy_run(from, count, row, k, rows);
+    kernels.copy_run({from, count, row, k, rows, bytes});
     k += count;
   }
 };
@@ -84,7 +87,7 @@ std::int64_t PixelGather::inner_run(const Window& w, std::int64_t first, std::in
 }
 
 void PixelGather::gather_window(const Window& w, float* row, std::int64_t rows) const {
-  RowWriter to{kernels_, row, rows};
+  RowWriter to{kernels_, row, rows, p_.bytes};
   for (std::int64_t t = 0; t < p_.kernel_h; ++t) {
     const std::int64_t line = w.row + t * p_.dilation;
     if (line < 0 || line >= p_.map.height) {
@@ -100,13 +103,27 @@ void PixelGather::gather(std::int64_t first, std::int64_t rows, float* panel) co
   for (std::int64_t r = 0; r < rows;) {
     const Window window = window_of(first + r);
     if (const std::int64_t run = inner_run(window, first + r, rows - r); run > 0) {
-      kernels_.copy_windows(
-          {at(window), step(), pieces_.data(), static_cast<std::int64_t>(pieces_.size()), panel, rows, r, run});
+      kernels_.copy_windows({at(window), step(), pieces_.data(), static_cast<std::int64_t>(pieces_.size()), panel, rows,
+                             r, run, p_.bytes});
       r += run;
     } else {
-      gather_window(window, panel + r * kChunk, rows);
+      gather_window(window, panel + r * chunk_words(kernels_.format), rows);
       ++r;
     }
+  }
+  clear_last_word(rows, panel);
+}
+
+/// What copying by vectors left behind K's end in a word that it fills in part: times zero it were not always zero.
+void PixelGather::clear_last_word(std::int64_t rows, float* panel) const {
+  const std::int64_t k = p_.kernel_h * p_.kernel_w * p_.channels, in_word = numbers_in_word(kernels_.format),
+                     words = chunk_words(kernels_.format);
+  if (k % in_word == 0) return;
+  float* chunk = panel + k / kChunk * rows * words;
+  for (std::int64_t r = 0; r < rows; ++r) {
+    auto* word = reinterpret_cast<std::byte*>(chunk + r * words + k % kChunk / in_word);
+    const std::int64_t bytes = 4 / in_word;
+    std::fill_n(word + k % in_word * bytes, (in_word - k % in_word) * bytes, std::byte{0});
   }
 }
 

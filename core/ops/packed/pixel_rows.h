@@ -14,6 +14,7 @@ struct PixelRows {
   std::int64_t channels = 0;
   std::int64_t kernel_h = 1, kernel_w = 1, stride = 1, padding = 0, dilation = 1;
   std::int64_t out_height = 1, out_width = 1;
+  ByteScale bytes = {};  ///< of int8 kernels
 
   std::int64_t count() const { return map.batch * out_height * out_width; }
   /// Of a window of one pixel: the whole batch as one line.
@@ -41,6 +42,7 @@ class PixelGather {
   const float* at(const Window& window) const;
   std::int64_t inner_run(const Window& window, std::int64_t first, std::int64_t rows) const;
   void gather_window(const Window& window, float* row, std::int64_t rows) const;
+  void clear_last_word(std::int64_t rows, float* panel) const;
 
   const PackedKernels& kernels_;
   PixelRows p_;

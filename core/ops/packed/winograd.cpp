@@ -37,12 +37,12 @@ struct WinogradConv::Map {
 WinogradConv::WinogradConv(const PackedKernels& kernels, std::int64_t in, std::int64_t out, std::int64_t padding,
                            const FilterView& filters, int outputs)
     : kernels_(&kernels),
-      transforms_(&winograd_kernels(outputs)),
+      transforms_(&winograd_kernels(outputs, kernels.format)),
       outputs_(outputs),
       in_(in),
       out_(out),
       padding_(padding),
-      filters_(kernels, in * 9, out, /*zero=*/false),
+      filters_(packed_kernels(), in * 9, out),
       zeros_(line_floats(in)) {
   constexpr std::int64_t kBlock = 8;  // channels; what is written stays in the first-level cache
   const std::int64_t blocks = (in + kBlock - 1) / kBlock;
@@ -69,18 +69,22 @@ void WinogradConv::pack(const FilterView& filters, std::int64_t panel, const Par
 
 /// Of a panel. The numbers of one channel lie in different sets of the first-level cache.
 std::int64_t WinogradConv::number_stride(std::int64_t panel) const {
-  return in_ * filters_.vectors(panel) * kernels_->lanes + kChunk;
+  return filter_words() * filters_.vectors(panel) * kernels_->lanes + kChunk;
+}
+
+/// Of a column of one of the A² products.
+std::int64_t WinogradConv::filter_words() const {
+  const std::int64_t in_word = numbers_in_word(kernels_->format);
+  return (in_ + in_word - 1) / in_word;
 }
 
 /// Whole row panels, and enough tiles for reading all weights to be worth while.
 std::int64_t WinogradConv::block_tiles() const {
   const std::int64_t rows = kernels_->rows, least = (kMaxRows + rows - 1) / rows * rows;
-  return std::max(least, kTransformedFloats / (numbers() * line_floats(in_)) / rows * rows);
+  return std::max(least, kTransformedFloats / (numbers() * depth()) / rows * rows);
 }
 
-std::int64_t WinogradConv::part_floats() const {
-  return block_tiles() * numbers() * (line_floats(in_) + filters_.width());
-}
+std::int64_t WinogradConv::part_floats() const { return block_tiles() * numbers() * (depth() + filters_.width()); }
 
 void WinogradConv::run(const PackedInput& x, const Epilogue& epilogue, const PackedOutput& y,
                        const PackedWorkspace& workspace) const {
@@ -95,7 +99,7 @@ void WinogradConv::run(const PackedInput& x, const Epilogue& epilogue, const Pac
       for (std::int64_t i = begin; i < end; ++i) work(i);
     });
   };
-  for_each_part([&](std::int64_t i) { transform_filters(part_of(in_, i, parts), u); });
+  for_each_part([&](std::int64_t i) { transform_filters(part_of(filter_words(), i, parts), u); });
   const bool by_tiles = map.tiles() >= 4 * parts * kernels_->rows || panels < parts;
   for_each_part([&](std::int64_t i) {
     run_part(map, by_tiles ? part_of(map.tiles(), i, parts) : Part{0, map.tiles()},
@@ -103,12 +107,14 @@ void WinogradConv::run(const PackedInput& x, const Epilogue& epilogue, const Pac
   });
 }
 
-/// Of some input channels.
-void WinogradConv::transform_filters(const Part& channels, float* u) const {
+/// Of the input channels of some words.
+void WinogradConv::transform_filters(const Part& words, float* u) const {
+  const std::int64_t in_word = numbers_in_word(kernels_->format), first = words.begin * in_word,
+                     count = std::min(words.end * in_word, in_) - first;
   for (std::int64_t panel = 0; panel < filters_.panels(); ++panel) {
     const std::int64_t vectors = filters_.vectors(panel), width = vectors * kernels_->lanes;
-    transforms_->filter({filters_.panel(panel) + channels.begin * 9 * width, channels.end - channels.begin, vectors,
-                         u + panel * panel_stride() + channels.begin * width, number_stride(panel)});
+    transforms_->filter({filters_.panel(panel) + first * 9 * width, count, vectors,
+                         u + panel * panel_stride() + words.begin * width, number_stride(panel)});
   }
 }
 
@@ -118,7 +124,7 @@ void WinogradConv::run_part(const Map& map, const Part& tiles, const Part& panel
     const Part part = part_of(count, b, blocks);
     return Part{tiles.begin + part.begin, tiles.begin + part.end};
   };
-  float *v = workspace, *sums = workspace + block_tiles() * numbers() * line_floats(in_);
+  float *v = workspace, *sums = workspace + block_tiles() * numbers() * depth();
   for (std::int64_t b = 0; b < blocks; ++b) {
     transform_block(map, block(b), v);
     for (std::int64_t p = panels.begin; p < panels.end; ++p) {
@@ -132,14 +138,14 @@ void WinogradConv::run_part(const Map& map, const Part& tiles, const Part& panel
 
 /// v: row panels of tiles, each [number][chunk][tile][16].
 void WinogradConv::transform_block(const Map& map, const Part& tiles, float* v) const {
-  const std::int64_t count = tiles.end - tiles.begin, size = outputs_ + 2, depth = line_floats(in_);
+  const std::int64_t count = tiles.end - tiles.begin, size = outputs_ + 2;
   const Panels panels{count, (count + kernels_->rows - 1) / kernels_->rows};
   WinogradInputArgs args;
   args.channels = in_;
   for (std::int64_t p = 0; p < panels.count; ++p) {
     const std::int64_t rows = panels.rows(p);
     args.chunk_stride = rows * kChunk;
-    args.number_stride = rows * depth;
+    args.number_stride = rows * line_floats(in_);
     for (std::int64_t r = 0; r < rows; ++r) {
       const std::int64_t tile = tiles.begin + panels.first(p) + r, top = map.row(tile) - padding_,
                          left = map.column(tile) - padding_;
@@ -149,7 +155,7 @@ void WinogradConv::transform_block(const Map& map, const Part& tiles, float* v) 
         const bool inside = row >= 0 && column >= 0 && row < map.x.height && column < map.x.width;
         args.pixel[i] = inside ? image + (row * map.x.width + column) * map.x.pixel_stride : zeros_.data();
       }
-      args.v = v + panels.first(p) * numbers() * depth + r * kChunk;
+      args.v = v + panels.first(p) * numbers() * depth() + r * chunk_words(kernels_->format);
       transforms_->input(args);
     }
   }
@@ -158,15 +164,14 @@ void WinogradConv::transform_block(const Map& map, const Part& tiles, float* v) 
 /// sums: [tile][number][columns of a panel]. Meanwhile what is new in the windows of the tiles `next` is fetched.
 void WinogradConv::multiply_block(const Map& map, const Part& tiles, std::int64_t panel, const Part& next,
                                   const float* v, float* sums) const {
-  const std::int64_t count = tiles.end - tiles.begin, depth = line_floats(in_), width = filters_.width(),
-                     vectors = filters_.vectors(panel);
+  const std::int64_t count = tiles.end - tiles.begin, width = filters_.width(), vectors = filters_.vectors(panel);
   const Panels panels{count, (count + kernels_->rows - 1) / kernels_->rows};
   const std::int64_t calls = numbers() * panels.count, lines = (next.end - next.begin) * outputs_;
-  TileArgs args{nullptr, nullptr, in_, nullptr, nullptr, numbers() * width};
+  TileArgs args{nullptr, nullptr, filter_words(), nullptr, nullptr, numbers() * width};
   args.next_step = map.x.pixel_stride;
   for (std::int64_t call = 0; call < calls; ++call) {
     const std::int64_t i = call / panels.count, p = call % panels.count, rows = panels.rows(p);
-    args.a = v + panels.first(p) * numbers() * depth + i * rows * depth;
+    args.a = v + panels.first(p) * numbers() * depth() + i * rows * depth();
     args.b = map.u + panel * panel_stride() + i * number_stride(panel);
     args.y = sums + (panels.first(p) * numbers() + i) * width;
     const Part share = part_of(lines, call, calls);

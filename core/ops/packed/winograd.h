@@ -15,7 +15,8 @@ namespace rtdetr {
 /// many.
 class WinogradConv {
  public:
-  /// @param filters  are copied  @param outputs  M: 2 or 4
+  /// @param kernels  of float32 or bf16: the format of what is transformed  @param filters  are copied
+  /// @param outputs  M: 2 or 4
   WinogradConv(const PackedKernels& kernels, std::int64_t in, std::int64_t out, std::int64_t padding,
                const FilterView& filters, int outputs);
 
@@ -28,12 +29,14 @@ class WinogradConv {
   struct Map;
   void pack(const FilterView& filters, std::int64_t panel, const Part& channels);
   std::int64_t numbers() const { return (outputs_ + 2) * (outputs_ + 2); }
+  std::int64_t depth() const { return row_words(kernels_->format, in_); }
+  std::int64_t filter_words() const;
   std::int64_t number_stride(std::int64_t panel) const;
   std::int64_t panel_stride() const { return numbers() * number_stride(0); }
   std::int64_t transformed_floats() const { return filters_.panels() * panel_stride(); }
   std::int64_t part_floats() const;
   std::int64_t block_tiles() const;
-  void transform_filters(const Part& channels, float* u) const;
+  void transform_filters(const Part& words, float* u) const;
   void run_part(const Map& map, const Part& tiles, const Part& panels, float* workspace) const;
   void transform_block(const Map& map, const Part& tiles, float* v) const;
   void multiply_block(const Map& map, const Part& tiles, std::int64_t panel, const Part& next, const float* v,

@@ -3,8 +3,9 @@
 // the transform needs no more operations. F(2×2, 3×3) has 0, ±1 and infinity.
 #include "core/ops/packed/winograd_kernels.h"
 
+#include "core/base/error.h"
 #include "core/ops/packed/packed_activation.h"
-#include "core/ops/packed/packed_shapes.h"
+#include "core/ops/packed/panel_numbers.h"
 
 namespace rtdetr {
 namespace {
@@ -69,29 +70,41 @@ RTDETR_INLINE void transform_filter(const V (&g)[3], V (&u)[4]) {
   u[3] = g[2];
 }
 
+/// Columns of one channel's filters transformed.
+template <typename S, int A>
+RTDETR_INLINE void transform_columns(const float* from, std::int64_t tap_stride, typename S::Vector (&half)[A][3]) {
+  for (int j = 0; j < 3; ++j) {
+    typename S::Vector g[3], u[A];
+#pragma GCC unroll 3
+    for (int i = 0; i < 3; ++i) g[i] = load_vector<typename S::Vector>(from + (i * 3 + j) * tap_stride);
+    transform_filter(g, u);
+#pragma GCC unroll 6
+    for (int i = 0; i < A; ++i) half[i][j] = u[i];
+  }
+}
+
+/// The channels of a word are transformed together.
 template <typename S, int M>
 RTDETR_INLINE void filter(const WinogradFilterArgs& args) {
-  constexpr int A = M + 2;
+  constexpr int A = M + 2, kTogether = static_cast<int>(numbers_in_word(S::kFormat));
   using Vector = typename S::Vector;
   const std::int64_t width = args.vectors * S::kLanes;
-  for (std::int64_t c = 0; c < args.channels; ++c) {
+  for (std::int64_t c = 0; c < args.channels; c += kTogether) {
     for (std::int64_t lane = 0; lane < width; lane += S::kLanes) {
-      const float* from = args.filters + c * 9 * width + lane;
-      Vector half[A][3];  // columns transformed
-      for (int j = 0; j < 3; ++j) {
-        Vector g[3], u[A];
-#pragma GCC unroll 3
-        for (int i = 0; i < 3; ++i) g[i] = load_vector<Vector>(from + (i * 3 + j) * width);
-        transform_filter(g, u);
-#pragma GCC unroll 6
-        for (int i = 0; i < A; ++i) half[i][j] = u[i];
-      }
-      float* to = args.u + c * width + lane;
+      Vector half[kTogether][A][3] = {};
+      for (int k = 0; k < std::min<std::int64_t>(kTogether, args.channels - c); ++k)
+        transform_columns<S>(args.filters + (c + k) * 9 * width + lane, width, half[k]);
+      float* to = args.u + c / kTogether * width + lane;
       for (int i = 0; i < A; ++i) {
-        Vector u[A];
-        transform_filter(half[i], u);
+        Vector u[kTogether][A];
+        for (int k = 0; k < kTogether; ++k) transform_filter(half[k][i], u[k]);
 #pragma GCC unroll 6
-        for (int j = 0; j < A; ++j, to += args.number_stride) store_vector(to, u[j]);
+        for (int j = 0; j < A; ++j, to += args.number_stride) {
+          if constexpr (kTogether == 1)
+            store_vector(to, u[0][j]);
+          else
+            S::put_pairs(to, u[0][j], u[1][j]);
+        }
       }
     }
   }
@@ -111,12 +124,12 @@ RTDETR_INLINE void input(const WinogradInputArgs& args) {
 #pragma GCC unroll 6
       for (int i = 0; i < A; ++i) half[i][j] = t[i];
     }
-    float* to = args.v + c / kChunk * args.chunk_stride + c % kChunk;
+    auto* to = reinterpret_cast<typename S::Number*>(args.v) + c / kChunk * args.chunk_stride + c % kChunk;
     for (int i = 0; i < A; ++i) {
       Vector t[A];
       transform_input(half[i], t);
 #pragma GCC unroll 6
-      for (int j = 0; j < A; ++j, to += args.number_stride) store_vector(to, t[j]);
+      for (int j = 0; j < A; ++j, to += args.number_stride) S::put(to, t[j]);
     }
   }
 }
@@ -155,23 +168,30 @@ RTDETR_INLINE void output(const WinogradOutputArgs& args) {
 }
 
 // One table per instruction set.
-#define RTDETR_WINOGRAD_KERNELS(Level, target)                                                              \
-  template <int M>                                                                                          \
-  struct Level##Winograd {                                                                                  \
-    target static void filter_(const WinogradFilterArgs& args) { filter<Level##Shape, M>(args); }           \
-    target static void input_(const WinogradInputArgs& args) { input<Level##Shape, M>(args); }              \
-    target static void output_(const WinogradOutputArgs& args) {                                            \
-      with_activation(args.activation,                                                                      \
-                      [&]<FusedActivation F>() RTDETR_ALWAYS_INLINE { output<Level##Shape, M, F>(args); }); \
-    }                                                                                                       \
-    static constexpr WinogradKernels table{filter_, input_, output_};                                       \
+#define RTDETR_WINOGRAD_KERNELS(Level, target)                                                                \
+  template <int M>                                                                                            \
+  struct Level##Winograd {                                                                                    \
+    target static void filter_(const WinogradFilterArgs& args) { filter<Level##Numbers, M>(args); }           \
+    target static void input_(const WinogradInputArgs& args) { input<Level##Numbers, M>(args); }              \
+    target static void output_(const WinogradOutputArgs& args) {                                              \
+      with_activation(args.activation,                                                                        \
+                      [&]<FusedActivation F>() RTDETR_ALWAYS_INLINE { output<Level##Numbers, M, F>(args); }); \
+    }                                                                                                         \
+    static constexpr WinogradKernels table{filter_, input_, output_};                                         \
   };
 
 RTDETR_FOR_EACH_CPU_LEVEL(RTDETR_WINOGRAD_KERNELS)
+#if defined(__x86_64__)
+RTDETR_WINOGRAD_KERNELS(BFloat16, RTDETR_TARGET_AVX512)
+#endif
 
 }  // namespace
 
-const WinogradKernels& winograd_kernels(int outputs) {
+const WinogradKernels& winograd_kernels(int outputs, NumberFormat format) {
+  RTDETR_CHECK(format != NumberFormat::kInt8 && can_multiply(format), "Winograd's products cannot be of that format");
+#if defined(__x86_64__)
+  if (format == NumberFormat::kBFloat16) return outputs == 2 ? BFloat16Winograd<2>::table : BFloat16Winograd<4>::table;
+#endif
   return outputs == 2 ? at_cpu_level(BaselineWinograd<2>::table, Avx2Winograd<2>::table, Avx512Winograd<2>::table)
                       : at_cpu_level(BaselineWinograd<4>::table, Avx2Winograd<4>::table, Avx512Winograd<4>::table);
 }

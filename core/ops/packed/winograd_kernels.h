@@ -14,7 +14,7 @@ constexpr int kMaxWinogradTile = 6;
 struct WinogradFilterArgs {
   const float* filters;  ///< [channels][9][vectors · lanes]
   std::int64_t channels, vectors;
-  float* u;                    ///< [channels][vectors · lanes] of the first of A² numbers
+  float* u;                    ///< [words][vectors · lanes] of the first of A² numbers
   std::int64_t number_stride;  ///< floats between them
 };
 
@@ -24,8 +24,8 @@ struct WinogradInputArgs {
   const float* pixel[kMaxWinogradTile * kMaxWinogradTile];
   std::int64_t channels;
   float* v;                    ///< first chunk of its row, of the first of A² row panels
-  std::int64_t chunk_stride;   ///< floats between a row's chunks
-  std::int64_t number_stride;  ///< floats between the row panels
+  std::int64_t chunk_stride;   ///< numbers of the format between a row's chunks
+  std::int64_t number_stride;  ///< and between the row panels
 };
 
 /// One tile of the output, some channels.
@@ -49,7 +49,7 @@ struct WinogradKernels {
   void (*output)(const WinogradOutputArgs&);
 };
 
-/// For the CPU level in use. @param outputs  M: 2 or 4
-const WinogradKernels& winograd_kernels(int outputs);
+/// For the CPU level in use. @param outputs  M: 2 or 4  @param format  of what is transformed: float32 or bf16
+const WinogradKernels& winograd_kernels(int outputs, NumberFormat format = NumberFormat::kFloat32);
 
 }  // namespace rtdetr

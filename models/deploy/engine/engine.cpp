@@ -19,6 +19,7 @@ constexpr std::size_t kMostIdle = 64;
 struct CpuEngine::State {
   ImageSize size;
   std::int64_t channels, decoder_layers;
+  NumberFormat format;
   EngineProgram program;
   std::mutex mutex;
   std::vector<std::unique_ptr<EngineArena>> idle;
@@ -65,13 +66,15 @@ CpuEngine::CpuEngine(std::unique_ptr<State> state) : state_(std::move(state)) {}
 CpuEngine::~CpuEngine() = default;
 
 std::shared_ptr<const CpuEngine> CpuEngine::prepare(DetectionModelImpl& model, const ImageSize& size,
-                                                    std::int64_t decoder_layers, Weights weights) {
+                                                    std::int64_t decoder_layers, Weights weights,
+                                                    const EngineNumbers& numbers) {
   const torch::NoGradGuard no_grad;
   std::unique_ptr<State> state;
   try {
     EngineGraph graph = make_engine_graph(model, size, decoder_layers);
     fuse_operations(graph);
-    state.reset(new State{size, model.spec().channels, decoder_layers, EngineProgram(graph), {}, {}});
+    choose_numbers(graph, numbers);
+    state.reset(new State{size, model.spec().channels, decoder_layers, numbers.format, EngineProgram(graph), {}, {}});
   } catch (const ModelError& error) {
     log::info("the model runs without the CPU engine: " + std::string(error.what()));
   } catch (const UnknownOperation& error) {
@@ -114,6 +117,7 @@ ModelOutput CpuEngine::run(const torch::Tensor& images, std::vector<StepTime>* t
 
 const ImageSize& CpuEngine::size() const { return state_->size; }
 std::int64_t CpuEngine::decoder_layers() const { return state_->decoder_layers; }
+NumberFormat CpuEngine::format() const { return state_->format; }
 std::int64_t CpuEngine::activation_bytes() const { return state_->program.plan_memory(at::get_num_threads()).bytes; }
 
 }  // namespace rtdetr

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/image/image_size.h"
+#include "models/deploy/engine/numbers.h"
 #include "models/graph/model.h"
 
 /// A model prepared for the CPU (docs/explanation/cpu_engine.md): its graph compiled for one input size, weights packed
@@ -26,9 +27,11 @@ class CpuEngine {
   };
   /// @param model           fused, float32, on the CPU; not read afterwards
   /// @param decoder_layers  as ForwardOptions'
+  /// @param numbers         can_multiply()
   /// @return                nullptr, with a line in the log, if the model has something that the engine does not know
   static std::shared_ptr<const CpuEngine> prepare(DetectionModelImpl& model, const ImageSize& size,
-                                                  std::int64_t decoder_layers = 0, Weights weights = Weights::kKept);
+                                                  std::int64_t decoder_layers = 0, Weights weights = Weights::kKept,
+                                                  const EngineNumbers& numbers = {});
   ~CpuEngine();
 
   /// The last layer's prediction and the selected tokens; nothing else is in the output. Several threads may call it at
@@ -37,6 +40,7 @@ class CpuEngine {
 
   const ImageSize& size() const;
   std::int64_t decoder_layers() const;    ///< as it was prepared for
+  NumberFormat format() const;            ///< asked for; some products are float32 all the same (numbers.h)
   std::int64_t activation_bytes() const;  ///< of one call at a time
 
  private:

@@ -8,6 +8,7 @@
 #include <torch/types.h>
 
 #include "core/image/image_size.h"
+#include "core/ops/packed/number_format.h"
 #include "models/graph/model.h"
 #include "models/layers/basic.h"
 #include "models/onnx/onnx_builder.h"
@@ -31,8 +32,10 @@ struct EngineNode {
   std::vector<int> outputs;  ///< values
   OnnxAttributes attributes;
   Activation activation = Activation::kNone;
-  int residual = -1;            ///< a value to add
-  bool residual_first = false;  ///< the activation is of the sum
+  int residual = -1;                             ///< a value to add
+  bool residual_first = false;                   ///< the activation is of the sum
+  NumberFormat format = NumberFormat::kFloat32;  ///< of a Conv or Linear (numbers.h)
+  ByteScale bytes = {};                          ///< int8: of its input
 
   std::int64_t integer(const std::string& attribute, std::int64_t fallback = 0) const;
   std::vector<std::int64_t> integers(const std::string& attribute) const;

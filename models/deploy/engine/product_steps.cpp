@@ -29,6 +29,10 @@ EngineOperation without_weights(EngineOperation& operation) {
   return kept;
 }
 
+std::string format_word(NumberFormat format) {
+  return format == NumberFormat::kBFloat16 ? " bf16" : format == NumberFormat::kInt8 ? " int8" : "";
+}
+
 class ProductStep : public EngineStep {
  public:
   using EngineStep::EngineStep;
@@ -63,7 +67,7 @@ class ConvStep : public ProductStep {
     static const char* const names[] = {"auto", "product", "winograd2", "winograd4", "depthwise"};
     const PackedConvOptions& o = conv_.options();
     return "Conv " + std::to_string(o.kernel_h) + "x" + std::to_string(o.kernel_w) + "/" + std::to_string(o.stride) +
-           " " + names[static_cast<int>(conv_.algorithm())];
+           " " + names[static_cast<int>(conv_.algorithm())] + format_word(conv_.format());
   }
 
  private:
@@ -86,6 +90,7 @@ class LinearStep : public ProductStep {
     for (const std::int64_t row : masked_.rows) std::ranges::copy(masked_.bias, y.data + row * y.pixel_stride);
   }
   std::int64_t workspace_floats(int threads) const override { return linear_.workspace_floats(in().rows(), threads); }
+  std::string kind() const override { return node().op + format_word(linear_.format()); }
   double operations() const override {
     return 2.0 * static_cast<double>(in().rows() * in().row_length() * out().row_length());
   }
@@ -111,6 +116,8 @@ EngineStepPtr make_conv(EngineOperation& operation, const std::vector<EngineBuff
   options.extra_padding = node.integer("extra_padding");
   options.activation = fused(node.activation);
   options.residual = residual_place(node);
+  options.format = node.format;
+  options.bytes = node.bytes;
   PackedConv conv(options, weight.const_data_ptr<float>(), bias.const_data_ptr<float>());
   return std::make_unique<ConvStep>(without_weights(operation), std::move(conv));
 }
@@ -128,8 +135,9 @@ MaskedRows masked_rows(const Tensor& mask, const Tensor& bias) {
 
 EngineStepPtr make_linear(EngineOperation& operation, const std::vector<EngineBuffer>& buffers) {
   const Tensor weight = constant(operation.inputs[1], buffers), bias = constant(operation.inputs[2], buffers);
-  const PackedLinearOptions options{weight.size(1), weight.size(0), fused(operation.node.activation),
-                                    residual_place(operation.node)};
+  const PackedLinearOptions options{
+      weight.size(1),        weight.size(0),      fused(operation.node.activation), residual_place(operation.node),
+      operation.node.format, operation.node.bytes};
   PackedLinear linear(options, weight.const_data_ptr<float>(), bias.const_data_ptr<float>());
   MaskedRows masked;
   if (operation.inputs.size() > 3) masked = masked_rows(constant(operation.inputs[3], buffers), bias);

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <cstdint>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -15,6 +17,7 @@
 using rtdetr::ConvAlgorithm;
 using rtdetr::CpuLevel;
 using rtdetr::FusedActivation;
+using rtdetr::NumberFormat;
 using rtdetr::PackedConvOptions;
 using rtdetr::ResidualPlace;
 using torch::Tensor;
@@ -93,18 +96,41 @@ Tensor run_conv(const rtdetr::PackedConv& conv, const Tensor& x, const Tensor& r
   return y;
 }
 
+/// Rounded as the format has it: what remains is the rounding of sums.
+ConvData as_multiplied(const PackedConvOptions& o, ConvData d) {
+  if (o.format == NumberFormat::kBFloat16) {
+    d.x = d.x.to(torch::kBFloat16).to(torch::kFloat);
+    d.weight = d.weight.to(torch::kBFloat16).to(torch::kFloat);
+  }
+  if (o.format == NumberFormat::kInt8) {
+    const Tensor unit = d.weight.abs().amax({1, 2, 3}, true) / 127;
+    d.weight = (d.weight / unit).round() * unit;
+    const float zero = static_cast<float>(o.bytes.zero);
+    d.x = ((d.x / o.bytes.step + zero).round().clamp(0, 255) - zero) * o.bytes.step;
+  }
+  return d;
+}
+
+/// Inputs that are near whole bytes, so that nobody rounds them otherwise; some are outside of the range.
+void set_bytes(PackedConvOptions& o, ConvData& d) {
+  if (o.format != NumberFormat::kInt8) return;
+  o.bytes = rtdetr::byte_scale(-1.5, 2.25);
+  d.x = ((d.x / o.bytes.step).round() + 0.2 * torch::rand_like(d.x)) * o.bytes.step;
+}
+
 double relative_error(const Tensor& y, const Tensor& want) {
   return ((y - want).abs().max() / want.abs().max()).item<double>();
 }
 
 /// Against float64: contiguous and as slices of wider maps, in one part and in two.
-void check_problem(const ConvCase& p) {
+void check_problem(ConvCase p) {
   at::set_num_threads(1);
   const rtdetr::PackedConv probe(p.options, torch::zeros({p.options.out * p.options.in * 64}).const_data_ptr<float>(),
                                  nullptr);
   const std::int64_t height = probe.output_height(p.height), width = probe.output_width(p.width);
-  const ConvData d = make_conv_data(p, height, width);
-  const Tensor want = conv_reference(p, d);
+  ConvData d = make_conv_data(p, height, width);
+  set_bytes(p.options, d);
+  const Tensor want = conv_reference(p, as_multiplied(p.options, d));
   REQUIRE(want.sizes() == torch::IntArrayRef({p.batch, height, width, p.options.out}));
   const rtdetr::PackedConv conv(p.options, d.weight.const_data_ptr<float>(), d.bias.const_data_ptr<float>());
   if (p.options.algorithm != ConvAlgorithm::kAuto) REQUIRE(conv.algorithm() == p.options.algorithm);
@@ -279,4 +305,95 @@ TEST_CASE("a packed convolution refuses what it cannot compute") {
   CHECK_THROWS_AS(
       run_conv(conv, torch::zeros({1, 2, 9, 48}), torch::zeros({1, 1, 4, 48}), torch::zeros({1, 1, 4, 48}), 1),
       rtdetr::InternalError);  // a map of two rows under a window of three
+}
+
+TEST_CASE("a packed convolution of narrow numbers equals float64's of the same, for any channels, kernel and stride") {
+  const auto format = GENERATE(NumberFormat::kBFloat16, NumberFormat::kInt8);
+  if (!rtdetr::can_multiply(format)) return;
+  const auto channels = GENERATE(std::pair{3, 32}, std::pair{17, 80}, std::pair{100, 17}, std::pair{31, 100});
+  ConvCase p{conv_options(channels.first, channels.second, GENERATE(1, 2, 3), GENERATE(1, 2)), 2, 11, 8};
+  p.options.algorithm = ConvAlgorithm::kProduct;
+  p.options.format = format;
+  CAPTURE(channels, p.options.kernel_h, p.options.stride, static_cast<int>(format));
+  check_problem(p);
+}
+
+TEST_CASE("a packed convolution of narrow numbers fuses activations and residuals, and knows groups and dilation") {
+  ConvCase p{conv_options(36, 40, 3), 1, 9, 7};
+  p.options.format = GENERATE(NumberFormat::kBFloat16, NumberFormat::kInt8);
+  if (!rtdetr::can_multiply(p.options.format)) return;
+  p.options.algorithm = ConvAlgorithm::kProduct;
+  p.options.activation = GENERATE(FusedActivation::kNone, FusedActivation::kRelu, FusedActivation::kSilu);
+  p.options.residual =
+      GENERATE(ResidualPlace::kNone, ResidualPlace::kBeforeActivation, ResidualPlace::kAfterActivation);
+  SECTION("plain") {}
+  SECTION("groups") { p.options.groups = 4; }
+  SECTION("dilation") { p.options.dilation = p.options.padding = 2; }
+  check_problem(p);
+}
+
+TEST_CASE("Winograd's products in bf16 are as exact as its transforms let them be") {
+  if (!rtdetr::can_multiply(NumberFormat::kBFloat16)) return;
+  const auto [algorithm, bound] =
+      GENERATE(table<ConvAlgorithm, double>({{ConvAlgorithm::kWinograd2, 0.01}, {ConvAlgorithm::kWinograd4, 0.03}}));
+  ConvCase p{conv_options(GENERATE(16, 17, 64), 80, 3), 2, 13, 10};
+  p.options.algorithm = algorithm;
+  p.options.format = NumberFormat::kBFloat16;
+  at::set_num_threads(1);
+  const ConvData d = make_conv_data(p, p.height, p.width);
+  const rtdetr::PackedConv conv(p.options, d.weight.const_data_ptr<float>(), d.bias.const_data_ptr<float>());
+  CHECK(conv.format() == NumberFormat::kBFloat16);
+  const Tensor want = conv_reference(p, d), plain = run_conv(conv, d.x, d.residual, torch::empty(want.sizes()), 1);
+  CHECK(relative_error(plain, want) < bound);
+  CHECK(torch::equal(run_conv(conv, d.x, d.residual, torch::empty(want.sizes()), 2), plain));
+}
+
+TEST_CASE("bytes hold the ends of their range, and zero exactly") {
+  const auto [low, high] = GENERATE(table<float, float>({{-1.5F, 2.5F}, {0.5F, 3.0F}, {-4.0F, -1.0F}, {0.0F, 0.0F}}));
+  const rtdetr::ByteScale bytes = rtdetr::byte_scale(low, high);
+  CHECK(bytes.step > 0);
+  CHECK((bytes.zero >= 0 && bytes.zero <= 255));
+  CHECK(static_cast<float>(255 - bytes.zero) * bytes.step >= high - bytes.step);
+  CHECK(static_cast<float>(-bytes.zero) * bytes.step <= low + bytes.step);
+}
+
+TEST_CASE("infinite and missing numbers become the nearest byte") {
+  if (!rtdetr::can_multiply(NumberFormat::kInt8)) return;
+  PackedConvOptions o = conv_options(16, 1, 1);
+  o.format = NumberFormat::kInt8;
+  o.bytes = rtdetr::byte_scale(-1, 1);
+  std::vector<float> weight(16, 0);
+  weight[0] = 1;
+  const rtdetr::PackedConv conv(o, weight.data(), nullptr);
+  const Tensor x = torch::zeros({1, 1, 4, 16});
+  const float infinite = std::numeric_limits<float>::infinity();
+  const std::vector<float> odd = {infinite, -infinite, 3e30F, std::nanf("")};
+  for (std::int64_t i = 0; i < 4; ++i) x[0][0][i][0] = odd[static_cast<std::size_t>(i)];
+  const Tensor y = run_conv(conv, x, torch::zeros({1, 1, 4, 1}), torch::empty({1, 1, 4, 1}), 1).flatten();
+  CHECK(y.allclose(torch::tensor({1.0F, -1.0F, 1.0F, -1.0F}), 0, 0.01));
+}
+
+TEST_CASE("a number becomes bf16 as LibTorch rounds it") {
+  torch::manual_seed(5);
+  const Tensor x = torch::randn({10000}) * torch::randn({10000}).mul(20).exp();
+  const Tensor want = x.to(torch::kBFloat16);
+  const auto* bits = reinterpret_cast<const std::uint16_t*>(want.const_data_ptr());
+  bool same = true;
+  for (std::int64_t i = 0; i < x.numel(); ++i) {
+    const float value = x.const_data_ptr<float>()[i];
+    if (std::abs(value) > 1.2e-38F) same = same && rtdetr::bfloat16_of(value) == bits[i];
+  }
+  CHECK(same);
+  CHECK(rtdetr::bfloat16_of(1e-40F) == 0);
+  CHECK(rtdetr::bfloat16_of(-1e-40F) == 0x8000);
+  CHECK((rtdetr::bfloat16_of(std::nanf("")) & 0x7fc0) == 0x7fc0);
+}
+
+TEST_CASE("narrow numbers are refused below the level that has their instructions") {
+  const LevelGuard level(CpuLevel::kAvx2);
+  PackedConvOptions o = conv_options(16, 16, 1);
+  const std::vector<float> weight(256);
+  o.format = GENERATE(NumberFormat::kBFloat16, NumberFormat::kInt8);
+  CHECK_FALSE(rtdetr::can_multiply(o.format));
+  CHECK_THROWS_AS(rtdetr::PackedConv(o, weight.data(), nullptr), rtdetr::InternalError);
 }

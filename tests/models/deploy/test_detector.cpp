@@ -7,6 +7,7 @@
 #include <limits>
 #include <thread>
 
+#include "core/base/cpu_level.h"
 #include "core/base/error.h"
 #include "core/base/precision.h"
 #include "core/image/picture.h"
@@ -92,13 +93,24 @@ TEST_CASE("a detector in a half type finds what it finds in float32, to that typ
   // Scores are near 0.01, their logits near -4.6: five steps of the type there.
   const auto [precision, tolerance] =
       GENERATE(table<Precision, double>({{Precision::kFloat16, 5.0 / 256}, {Precision::kBFloat16, 5.0 / 64}}));
-  const Detector half(whole, {.min_score = 0, .precision = precision});  // the same weights
+  const bool prepared = rtdetr::has_bfloat16_products();
+  const Detector half(whole, {.min_score = 0, .precision = precision, .engine = prepared});  // the same weights
   const auto found = half.detect(view(picture));
   REQUIRE(found.size() == expected.size());
   for (std::size_t i = 0; i < found.size(); ++i)
     CHECK(found[i].score == Approx(expected[i].score).epsilon(tolerance).margin(0));
   CHECK_FALSE(same(found, expected));
   CHECK(same(whole.detect(view(picture)), expected));
+}
+
+TEST_CASE("a detector refuses bf16 where the processor does not multiply it, and imitates it without its engine") {
+  const TemporaryFolder folder;
+  const auto file = save_tiny(folder);
+  rtdetr::set_cpu_level(rtdetr::CpuLevel::kAvx2);
+  CHECK_THROWS_WITH(Detector(file, {.precision = Precision::kBFloat16}),
+                    Contains("DetectorOptions.precision = bf16: this processor"));
+  CHECK_NOTHROW(Detector(file, {.precision = Precision::kBFloat16, .engine = false}));
+  rtdetr::set_cpu_level(rtdetr::best_cpu_level());
 }
 
 TEST_CASE("a device that is none, or not where the shared weights lie, is refused") {

@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 #include <thread>
 
+#include "models/deploy/engine/fusion.h"
 #include "models/deploy/output_comparison.h"
 #include "models/graph/model_files.h"
 #include "tests/models/every_row.h"
@@ -117,6 +118,43 @@ TEST_CASE("an engine may take the model's weights, and needs the model no more")
   for (const Tensor& parameter : model->parameters()) CHECK(parameter.numel() == 0);
   model = nullptr;
   CHECK(prediction_difference(expected, engine->run(engine_pictures(1))) < kEngineRounding);
+}
+
+TEST_CASE("an engine in bf16 computes what the model computes, to that type's precision") {
+  if (!can_multiply(NumberFormat::kBFloat16)) return;
+  const std::string decoder =
+      GENERATE("variant: v2", "variant: v1", "variant: ultralytics", "variant: v2, sampling: discrete");
+  INFO(decoder);
+  const torch::NoGradGuard no_grad;
+  DetectionModel model = prepared_model(test::small_yaml(decoder, 2000));  // all tokens
+  const auto engine = CpuEngine::prepare(*model, {64, 96}, 0, CpuEngine::Weights::kKept, {NumberFormat::kBFloat16});
+  REQUIRE(engine);
+  CHECK(engine->format() == NumberFormat::kBFloat16);
+  const ModelOutput whole = model->forward(engine_pictures(2)), half = engine->run(engine_pictures(2));
+  const RoundingCost cost = rounding_cost(ordered_output(whole.layers.back(), whole.topk_indices),
+                                          ordered_output(half.layers.back(), half.topk_indices));
+  CHECK(cost.other_queries == 0);
+  CHECK(cost.mean() < 0.01);
+  CHECK(cost.difference.max_abs > 1e-5);  // it is bf16
+}
+
+TEST_CASE("a bf16 engine multiplies in float32 what a picture, a box or a score is made of") {
+  const torch::NoGradGuard no_grad;
+  DetectionModel model = prepared_model(test::small_yaml("variant: v2"));
+  EngineGraph graph = make_engine_graph(*model, {64, 96}, 0);
+  fuse_operations(graph);
+  choose_numbers(graph, {NumberFormat::kBFloat16});
+  int narrow = 0;
+  for (const EngineNode& node : graph.nodes) {
+    if (node.op != "Conv" && node.op != "Linear") continue;
+    INFO(node.name);
+    const bool precise =
+        node.name.find("bbox_head") != std::string::npos || node.name.find("score_head") != std::string::npos ||
+        node.name.find("query_pos_head/layers.0") != std::string::npos || node.name.find("0.ConvNorm") == 0;
+    CHECK(node.format == (precise ? NumberFormat::kFloat32 : NumberFormat::kBFloat16));
+    narrow += node.format == NumberFormat::kBFloat16;
+  }
+  CHECK(narrow > 10);
 }
 
 TEST_CASE("there is no engine for a head that it does not know") {
