@@ -17,6 +17,7 @@ import time
 
 import cv2
 import torch
+import torchvision  # ultralytics takes its compiled suppression if it is loaded
 import ultralytics
 from ultralytics.utils.nms import non_max_suppression
 
@@ -64,7 +65,8 @@ def measure(model, files, size, rounds):
                "boxes_mean": round(statistics.mean(entering)), "boxes_max": max(entering),
                "nms_ms_median": round(statistics.median(ms), 3), "nms_ms_p95": round(percentile(ms, 0.95), 3),
                "nms_ms_max": round(max(ms), 3), "detections_mean": round(statistics.mean(leaving), 1),
-               "model_ms_median": round(statistics.median(model_ms), 2), "ultralytics": ultralytics.__version__}
+               "model_ms_median": round(statistics.median(model_ms), 2), "ultralytics": ultralytics.__version__,
+               "torchvision": torchvision.__version__}
 
 
 def main():
