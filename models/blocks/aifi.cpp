@@ -9,11 +9,20 @@
 
 namespace rtdetr {
 
+namespace {
+
+/// [D / 4], the fastest first.
+Tensor wave_frequencies(std::int64_t size, const torch::TensorOptions& options) {
+  return torch::pow(10000.0, torch::arange(size / 4, options) / (-size / 4.0));
+}
+
+}  // namespace
+
 Tensor position_table(std::int64_t height, std::int64_t width, std::int64_t size, PositionOrder order,
                       const torch::TensorOptions& options) {
   const auto type = options.dtype() == torch::kFloat64 ? torch::kFloat64 : torch::kFloat32;
   const torch::TensorOptions exact = options.dtype(type);
-  const Tensor frequency = torch::pow(10000.0, torch::arange(size / 4, exact) / (-size / 4.0));
+  const Tensor frequency = wave_frequencies(size, exact);
   const Tensor token = torch::arange(height * width, exact.dtype(torch::kInt64));
   const std::int64_t divisor = order == PositionOrder::kRowColumn ? width : height;
   const auto waves = [&](const Tensor& coordinate) {  // [H·W, D/2]
@@ -79,7 +88,31 @@ OnnxValue AifiImpl::emit_tokens(OnnxBuilder& graph, const OnnxValue& tokens, con
   return graph.emit("norm2", norm2_, emit_residual(graph, x, emit_mlp(graph, x)));
 }
 
+/// position_table() of a map of any size. [H·W, D]
+OnnxValue AifiImpl::emit_position(OnnxBuilder& graph, const OnnxMapSize& size) const {
+  const OnnxBuilder::Scope scope = graph.within("position");
+  const bool by_rows = options_.order == PositionOrder::kRowColumn;
+  const OnnxCells cells = onnx::cells_divided(graph, size, by_rows ? size.width : size.height);
+  const OnnxValue frequency = graph.precise_constant("frequency", wave_frequencies(options_.size, torch::kFloat64));
+  std::vector<OnnxValue> waves;
+  for (const OnnxValue& coordinate : {cells.quotients, cells.remainders}) {
+    const OnnxValue column = onnx::unsqueeze(graph, onnx::cast(graph, coordinate, graph.precise_type()), -1);
+    const OnnxValue angle = onnx::mul(graph, column, frequency);
+    for (const char* wave : {"Sin", "Cos"}) waves.push_back(onnx::unary(graph, wave, angle));
+  }
+  return onnx::cast(graph, onnx::concat(graph, waves, -1), graph.float_type());
+}
+
+OnnxValue AifiImpl::emit_of_any_size(OnnxBuilder& graph, const OnnxValue& x) const {
+  const OnnxMapSize size = onnx::map_size(graph, x);
+  const OnnxValue position = emit_position(graph, size);
+  const OnnxValue tokens = onnx::transpose(graph, onnx::reshape(graph, x, {0, 0, -1}), {0, 2, 1});
+  const OnnxValue encoded = onnx::transpose(graph, emit_tokens(graph, tokens, position), {0, 2, 1});
+  return onnx::reshape_to_map(graph, encoded, {0, 0}, size);
+}
+
 OnnxValue AifiImpl::emit(OnnxBuilder& graph, const OnnxValue& x) const {
+  if (onnx::is_free(x)) return emit_of_any_size(graph, x);
   const std::int64_t height = x.size(2), width = x.size(3);
   const Tensor table = position_table(height, width, options_.size, options_.order, torch::kFloat64);
   const OnnxValue tokens = onnx::transpose(graph, onnx::reshape(graph, x, {0, 0, -1}), {0, 2, 1});

@@ -8,6 +8,7 @@
 #include "models/layers/basic.h"
 #include "models/layers/block.h"
 #include "models/layers/recent_tables.h"
+#include "models/onnx/onnx_map_size.h"
 
 /// AIFI, attention-based intra-scale feature interaction (RT-DETR §4.2): transformer encoder layers over one map.
 namespace rtdetr {
@@ -46,6 +47,8 @@ class AifiImpl : public Block {
   Tensor encode(const Tensor& tokens, const Tensor& position);
   Tensor mlp(const Tensor& tokens);
   OnnxValue emit_tokens(OnnxBuilder& graph, const OnnxValue& tokens, const OnnxValue& position) const;
+  OnnxValue emit_position(OnnxBuilder& graph, const OnnxMapSize& size) const;
+  OnnxValue emit_of_any_size(OnnxBuilder& graph, const OnnxValue& x) const;
   OnnxValue emit_mlp(OnnxBuilder& graph, const OnnxValue& tokens) const;
   Tensor position_for(const Tensor& map);  ///< [1, H·W, D]
 

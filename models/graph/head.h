@@ -52,6 +52,8 @@ struct ForwardOptions {
   std::int64_t decoder_layers = 0;
   /// the heads of every layer rather than of the last one alone (evaluation per layer, one forward pass).
   bool all_layers = false;
+  /// Outside training: the tokens that become queries, [B, Q] as ModelOutput::topk_indices; undefined: the best.
+  Tensor tokens;
   MapProbe* probe = nullptr;  ///< filled by the model
 
   /// Every layer predicts, and the head may add queries of its own: there are targets to learn from.

@@ -131,7 +131,7 @@ std::vector<Tensor> DetectionModelImpl::Graph::run(const Tensor& images, MapProb
 
 OnnxPrediction DetectionModelImpl::Graph::emit(OnnxBuilder& builder, const OnnxValue& images,
                                                const OnnxHeadOptions& options) const {
-  check_images(images.shape);
+  if (images.size(2) != OnnxValue::kFree) check_images(images.shape);
   std::vector<OnnxValue> maps = {images};
   for (std::size_t r = 0; r < steps.size(); ++r) {
     const Step& step = steps[r];

@@ -6,6 +6,7 @@
 
 #include "core/ops/ms_deform_attn.h"
 #include "models/layers/basic.h"
+#include "models/layers/free_levels.h"
 #include "models/onnx/onnx_builder.h"
 
 namespace rtdetr {
@@ -24,6 +25,7 @@ struct OnnxSampling {
   std::vector<LevelShape> levels;
   OnnxValue first_rows;      ///< [B, 1, 1, 1] int64: image · S · M, where its rows of D/M values begin
   bool grid_sample = false;  ///< bilinear values by GridSample instead of Gather
+  OnnxFreeLevels free;       ///< in the place of `levels` where the sizes are free
 };
 
 /// Multi-scale deformable cross-attention (Deformable DETR §4.1): every query samples a few learnt points around its

@@ -35,12 +35,14 @@ struct SampledPoints {
     return graph.precise_constant(role, torch::stack(rows));
   }
   OnnxValue sizes() const {
+    if (!sampling.free.empty()) return sampling.free.point_sizes;
     return of_points("sizes", [&](std::size_t l) {
       return std::vector<double>{double(sampling.levels[l].width), double(sampling.levels[l].height)};
     });
   }
   /// Of the last column and row that may be sampled.
   OnnxValue last_cells() const {
+    if (!sampling.free.empty()) return sampling.free.last_cells;
     return of_points("last_cells", [&](std::size_t l) {
       const auto [height, width] = sampling.levels[l];
       const bool square = options.sampling == SamplingMethod::kDiscreteSquare;
@@ -48,9 +50,11 @@ struct SampledPoints {
     });
   }
   OnnxValue widths() const {
+    if (!sampling.free.empty()) return sampling.free.widths;
     return of_points("widths", [&](std::size_t l) { return std::vector<double>{double(sampling.levels[l].width)}; });
   }
   OnnxValue first_tokens() const {
+    if (!sampling.free.empty()) return sampling.free.first_tokens;
     return of_points("first_tokens", [&](std::size_t l) {
       double first = 0;
       for (std::size_t k = 0; k < l; ++k) first += double(sampling.levels[k].height * sampling.levels[k].width);
@@ -132,23 +136,43 @@ OnnxValue gathered(const SampledPoints& p, const SampledTokens& sampled) {
   return onnx::reshape(graph, onnx::matmul(graph, shares, onnx::gather(graph, table, rows)), {0, 0, dim});
 }
 
+/// What the product of the values gave each level. [B, H · W, D] each
+std::vector<OnnxValue> values_by_level(const SampledPoints& p, const OnnxValue& values) {
+  const OnnxFreeLevels& free = p.sampling.free;
+  if (free.empty()) {
+    std::vector<std::int64_t> cells;
+    for (const LevelShape& level : p.sampling.levels) cells.push_back(level.height * level.width);
+    return onnx::split(p.graph, values, cells, 1);
+  }
+  std::vector<OnnxValue> parts;
+  for (std::size_t l = 0; l < free.sizes.size(); ++l)
+    parts.push_back(onnx::slice_of_rows(p.graph, values, free.starts[l], free.starts[l + 1]));
+  return parts;
+}
+
+/// Level `l` as maps of the heads. @param values  [B, H · W, D]  @return  [B · M, D/M, H, W]
+OnnxValue map_of_heads(const SampledPoints& p, const OnnxValue& values, std::size_t l) {
+  const std::int64_t width_of_head = p.options.dim / p.options.heads;
+  const OnnxValue channels_first = onnx::transpose(p.graph, values, {0, 2, 1});
+  if (!p.sampling.free.empty())
+    return onnx::reshape_to_map(p.graph, channels_first, {-1, width_of_head}, p.sampling.free.sizes[l]);
+  const auto [height, width] = p.sampling.levels[l];
+  return onnx::reshape(p.graph, channels_first, {-1, width_of_head, height, width});
+}
+
 /// GridSample level by level. @return  [B, Q, D]
 OnnxValue grid_sampled(const SampledPoints& p) {
   OnnxBuilder& graph = p.graph;
   const std::int64_t heads = p.options.heads, dim = p.options.dim, queries = p.locations.size(1),
                      points = p.locations.size(3);
-  std::vector<std::int64_t> cells;
-  for (const LevelShape& level : p.sampling.levels) cells.push_back(level.height * level.width);
-  const auto values = onnx::split(graph, onnx::cast(graph, p.value, graph.precise_type()), cells, 1);
+  const auto values = values_by_level(p, onnx::cast(graph, p.value, graph.precise_type()));
   const OnnxValue grid = onnx::sub(graph, onnx::mul(graph, p.locations, p.number("two", 2)), p.number("one", 1));
   const OnnxValue by_head =
       onnx::reshape(graph, onnx::transpose(graph, grid, {0, 2, 1, 3, 4}), {-1, queries, points, 2});
   const auto grids = onnx::split(graph, by_head, p.options.points, 2);
   std::vector<OnnxValue> sampled;  // [B·M, D/M, Q, P_l] each
   for (std::size_t l = 0; l < values.size(); ++l) {
-    const auto [height, width] = p.sampling.levels[l];
-    const OnnxValue map =
-        onnx::reshape(graph, onnx::transpose(graph, values[l], {0, 2, 1}), {-1, dim / heads, height, width});
+    const OnnxValue map = map_of_heads(p, values[l], l);
     sampled.push_back(graph.node("GridSample", {map, grids[l]},
                                  {{OnnxValue::kBatch, dim / heads, queries, p.options.points[l]}, map.type},
                                  {{"mode", std::string("bilinear")},

@@ -16,11 +16,16 @@ namespace {
 /// Axes that follow the batch go by this name.
 constexpr const char* kBatchName = "N";
 
+/// @param axis  of a picture [B, C, H, W], if it is free
+OnnxDimension dimension(std::int64_t size, std::size_t axis) {
+  if (size == OnnxValue::kBatch) return kBatchName;
+  if (size == OnnxValue::kFree) return axis == 2 ? "height" : "width";
+  return size;
+}
+
 OnnxValueInfo value_info(const OnnxValue& value, const std::string& name) {
   OnnxValueInfo info{name, value.type, {}};
-  for (const std::int64_t size : value.shape) {
-    info.dims.push_back(size == OnnxValue::kBatch ? OnnxDimension(kBatchName) : OnnxDimension(size));
-  }
+  for (std::size_t axis = 0; axis < value.shape.size(); ++axis) info.dims.push_back(dimension(value.shape[axis], axis));
   return info;
 }
 

@@ -14,12 +14,14 @@
 #include "core/onnx/onnx_model.h"
 
 /// An ONNX graph grows node by node. Modules add theirs in `emit`, which stands beside `forward` and takes values where
-/// that takes tensors; onnx_ops.h has the operators. Every value's shape is known, but for axes that follow the batch.
+/// that takes tensors; onnx_ops.h has the operators. Every value's shape is known, but for axes that
+/// follow the batch, and those that follow height and width where a graph leaves these free.
 namespace rtdetr {
 
 /// A result of a node, an input of the graph, or a constant.
 struct OnnxValue {
   static constexpr std::int64_t kBatch = -1;  ///< in a shape: the batch size, or a multiple of it
+  static constexpr std::int64_t kFree = -2;   ///< what follows from a height and a width that callers choose
 
   std::string name;
   std::vector<std::int64_t> shape;
@@ -81,7 +83,7 @@ class OnnxBuilder {
     return module->emit(*this, inputs...);
   }
 
-  /// An input of the graph. Axes kBatch are called "N".
+  /// An input of the graph. Axes kBatch are called "N", axes kFree of a picture "height" and "width".
   OnnxValue input(const std::string& name, std::vector<std::int64_t> shape, OnnxType type);
   /// Makes `value` an output of the graph, called `name`, as nothing else may be.
   void output(const OnnxValue& value, const std::string& name);

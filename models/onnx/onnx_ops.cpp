@@ -13,6 +13,14 @@ namespace {
 
 using Shape = std::vector<std::int64_t>;
 
+bool is_free(std::int64_t size) { return size == OnnxValue::kFree; }
+
+/// What `change` makes of a size, if that is known.
+template <typename Change>
+std::int64_t changed(std::int64_t size, const Change& change) {
+  return is_free(size) ? size : change(size);
+}
+
 /// Of two sizes on one axis, 1 gives way.
 std::int64_t joined_size(std::int64_t a, std::int64_t b) {
   RTDETR_CHECK(a == b || a == 1 || b == 1, "sizes " + std::to_string(a) + " and " + std::to_string(b) + " do not fit");
@@ -32,8 +40,15 @@ OnnxValue elementwise(OnnxBuilder& graph, const std::string& op, const OnnxValue
   return graph.node(op, {a, b}, {joined_shape(a.shape, b.shape), a.type});
 }
 
+OnnxValue compared(OnnxBuilder& graph, const std::string& op, const OnnxValue& a, const OnnxValue& b) {
+  RTDETR_CHECK(a.type == b.type, op + " of two types: " + a.name + ", " + b.name);
+  return graph.node(op, {a, b}, {joined_shape(a.shape, b.shape), OnnxType::kBool});
+}
+
 std::int64_t window_cells(std::int64_t size, const OnnxWindow& window, std::int64_t padding) {
-  return (size + padding - window.dilation * (window.kernel - 1) - 1) / window.stride + 1;
+  return changed(size, [&](std::int64_t cells) {
+    return (cells + padding - window.dilation * (window.kernel - 1) - 1) / window.stride + 1;
+  });
 }
 
 Shape window_shape(const OnnxValue& x, std::int64_t channels, const OnnxWindow& w) {
@@ -51,9 +66,10 @@ OnnxAttributes window_attributes(const OnnxWindow& w) {
 
 std::int64_t from_front(const OnnxValue& x, std::int64_t axis) { return axis < 0 ? axis + x.rank() : axis; }
 
-/// The elements of a shape; kBatch if the batch is among them.
+/// The elements of a shape; kBatch if the batch is among them, else kFree if a free size is.
 std::int64_t elements(const Shape& shape) {
-  if (std::ranges::count(shape, OnnxValue::kBatch) > 0) return OnnxValue::kBatch;
+  for (const std::int64_t open : {OnnxValue::kBatch, OnnxValue::kFree})
+    if (std::ranges::count(shape, open) > 0) return open;
   std::int64_t product = 1;
   for (const std::int64_t size : shape) product *= size;
   return product;
@@ -84,8 +100,8 @@ Shape reshaped(const OnnxValue& x, const Shape& target) {
   if (open == target.end()) {
     RTDETR_CHECK(wanted == present, x.name + " does not have the elements to be reshaped");
   } else {
-    RTDETR_CHECK(present == OnnxValue::kBatch || present % wanted == 0, x.name + " cannot be reshaped");
-    shape[static_cast<std::size_t>(open - target.begin())] = present == OnnxValue::kBatch ? present : present / wanted;
+    RTDETR_CHECK(present < 0 || present % wanted == 0, x.name + " cannot be reshaped");
+    shape[static_cast<std::size_t>(open - target.begin())] = present < 0 ? present : present / wanted;
   }
   return shape;
 }
@@ -99,10 +115,11 @@ OnnxValue div(OnnxBuilder& graph, const OnnxValue& a, const OnnxValue& b) { retu
 OnnxValue max(OnnxBuilder& graph, const OnnxValue& a, const OnnxValue& b) { return elementwise(graph, "Max", a, b); }
 OnnxValue min(OnnxBuilder& graph, const OnnxValue& a, const OnnxValue& b) { return elementwise(graph, "Min", a, b); }
 
-OnnxValue equal(OnnxBuilder& graph, const OnnxValue& a, const OnnxValue& b) {
-  RTDETR_CHECK(a.type == b.type, "Equal of two types: " + a.name + ", " + b.name);
-  return graph.node("Equal", {a, b}, {joined_shape(a.shape, b.shape), OnnxType::kBool});
+OnnxValue equal(OnnxBuilder& graph, const OnnxValue& a, const OnnxValue& b) { return compared(graph, "Equal", a, b); }
+OnnxValue greater(OnnxBuilder& graph, const OnnxValue& a, const OnnxValue& b) {
+  return compared(graph, "Greater", a, b);
 }
+OnnxValue less(OnnxBuilder& graph, const OnnxValue& a, const OnnxValue& b) { return compared(graph, "Less", a, b); }
 
 OnnxValue unary(OnnxBuilder& graph, const std::string& op, const OnnxValue& x, OnnxAttributes attributes) {
   return graph.node(op, {x}, {x.shape, x.type}, std::move(attributes));
@@ -135,9 +152,11 @@ OnnxValue max_pool(OnnxBuilder& graph, const OnnxValue& x, const OnnxWindow& win
 
 OnnxValue halve(OnnxBuilder& graph, const OnnxValue& x) {
   const std::int64_t height = x.size(2), width = x.size(3);
+  const auto half = [](std::int64_t size) { return (size + 1) / 2; };
   OnnxAttributes attributes = {{"kernel_shape", Shape{2, 2}}, {"strides", Shape{2, 2}}};
-  if (height % 2 || width % 2) attributes["ceil_mode"] = std::int64_t{1};
-  const Shape shape = {x.size(0), x.size(1), (height + 1) / 2, (width + 1) / 2};
+  const bool may_be_odd = is_free(height) || height % 2 || width % 2;
+  if (may_be_odd) attributes["ceil_mode"] = std::int64_t{1};
+  const Shape shape = {x.size(0), x.size(1), changed(height, half), changed(width, half)};
   return graph.node("AveragePool", {x}, {shape, x.type}, std::move(attributes));
 }
 
@@ -145,16 +164,19 @@ OnnxValue upsample(OnnxBuilder& graph, const OnnxValue& x, std::int64_t factor) 
   // Scales are float32 whatever the graph's type is.
   const float scale = static_cast<float>(factor);
   const OnnxValue scales = graph.float32_constant("scales", torch::tensor({1.0F, 1.0F, scale, scale}));
-  return graph.node("Resize", {x, OnnxValue(), scales},
-                    {{x.size(0), x.size(1), x.size(2) * factor, x.size(3) * factor}, x.type},
+  const auto enlarged = [&](std::int64_t axis) {
+    return changed(x.size(axis), [&](auto size) { return size * factor; });
+  };
+  return graph.node("Resize", {x, OnnxValue(), scales}, {{x.size(0), x.size(1), enlarged(2), enlarged(3)}, x.type},
                     {{"mode", std::string("nearest")},
                      {"coordinate_transformation_mode", std::string("asymmetric")},
                      {"nearest_mode", std::string("floor")}});
 }
 
 OnnxValue pad_right_bottom(OnnxBuilder& graph, const OnnxValue& x) {
+  const auto padded = [&](std::int64_t axis) { return changed(x.size(axis), [](auto size) { return size + 1; }); };
   return graph.node("Pad", {x, graph.integers({0, 0, 0, 0, 0, 0, 1, 1})},
-                    {{x.size(0), x.size(1), x.size(2) + 1, x.size(3) + 1}, x.type});
+                    {{x.size(0), x.size(1), padded(2), padded(3)}, x.type});
 }
 
 OnnxValue matmul(OnnxBuilder& graph, const OnnxValue& a, const OnnxValue& b) {
@@ -207,7 +229,8 @@ OnnxValue concat(OnnxBuilder& graph, const std::vector<OnnxValue>& parts, std::i
   shape.at(along) = 0;
   for (const OnnxValue& part : parts) {
     RTDETR_CHECK(join(first, part, along), first.name + " and " + part.name + " differ in more than the axis to join");
-    shape[along] += part.shape[along];
+    const std::int64_t size = part.shape[along];
+    shape[along] = is_free(size) ? size : changed(shape[along], [&](auto sum) { return sum + size; });
   }
   return graph.node("Concat", parts, {shape, first.type}, {{"axis", axis}});
 }

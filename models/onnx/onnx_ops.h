@@ -24,6 +24,8 @@ OnnxValue max(OnnxBuilder& graph, const OnnxValue& a, const OnnxValue& b);
 OnnxValue min(OnnxBuilder& graph, const OnnxValue& a, const OnnxValue& b);
 /// Booleans.
 OnnxValue equal(OnnxBuilder& graph, const OnnxValue& a, const OnnxValue& b);
+OnnxValue greater(OnnxBuilder& graph, const OnnxValue& a, const OnnxValue& b);
+OnnxValue less(OnnxBuilder& graph, const OnnxValue& a, const OnnxValue& b);
 
 /// An operator of one input whose result looks like it: Relu, Sigmoid, Floor, Log, Erf, HardSwish, …
 OnnxValue unary(OnnxBuilder& graph, const std::string& op, const OnnxValue& x, OnnxAttributes attributes = {});

@@ -1,9 +1,12 @@
 // Writes models as ONNX for tests/interop/onnx_zoo.py, each with what our own program computes of two pictures:
-//   rtdetr_write_onnx FOLDER SIDE MODEL…     FOLDER/MODEL.onnx (outputs=raw) and FOLDER/MODEL.safetensors
+//   rtdetr_write_onnx FOLDER SIZES MODEL…    FOLDER/MODEL.onnx (outputs=raw) and FOLDER/MODEL.safetensors
+// SIZES: one, "320x320", or several, "320x320,256x384", of a file whose height and width are free; tensors are called
+// images, logits, boxes and tokens, followed by "/" and the size.
 #include <torch/torch.h>
 
 #include <cstdio>
 #include <filesystem>
+#include <sstream>
 
 #include "core/onnx/onnx_file.h"
 #include "core/tensor/tensor_file.h"
@@ -20,21 +23,33 @@ std::int64_t state_bytes(const torch::nn::Module& model) {
   return bytes;
 }
 
-void write(const std::filesystem::path& folder, std::int64_t side, const std::string& name) {
+std::vector<ImageSize> sizes_of(const std::string& words) {
+  std::vector<ImageSize> sizes;
+  std::istringstream list(words);
+  for (std::string word; std::getline(list, word, ',');)
+    sizes.push_back({std::stoll(word), std::stoll(word.substr(word.find('x') + 1))});
+  return sizes;
+}
+
+void write(const std::filesystem::path& folder, const std::vector<ImageSize>& sizes, const std::string& name) {
   const torch::NoGradGuard no_grad;
   DetectionModel model = build_model(load_model_spec(name));
   test::fill_by_rule(*model);
   model->fuse();
-  const Tensor images = test::images_by_key("onnx", {2, 3, side, side}).to(torch::kFloat32);
-  const ModelOutput output = model->forward(images);
-  const ImageSize size{static_cast<int>(side), static_cast<int>(side)};
-  const OnnxExport written = make_onnx_model(*model, {.size = size, .outputs = OnnxOutputs::kRaw});
+  TensorMap tensors;
+  for (const ImageSize& size : sizes) {
+    const Tensor images = test::images_by_key("onnx", {2, 3, size.height, size.width}).to(torch::kFloat32);
+    const ModelOutput output = model->forward(images);
+    const std::string end = "/" + std::to_string(size.height) + "x" + std::to_string(size.width);
+    tensors["images" + end] = images;
+    tensors["logits" + end] = output.layers.back().logits;
+    tensors["boxes" + end] = output.layers.back().boxes_cxcywh;
+    tensors["tokens" + end] = output.topk_indices;
+  }
+  const OnnxExport written =
+      make_onnx_model(*model, {.size = sizes.front(), .free_size = sizes.size() > 1, .outputs = OnnxOutputs::kRaw});
   write_onnx(folder / (name + ".onnx"), written.model);
-  save_tensors(folder / (name + ".safetensors"),
-               {{"images", images},
-                {"logits", output.layers.back().logits},
-                {"boxes", output.layers.back().boxes_cxcywh},
-                {"tokens", output.topk_indices}},
+  save_tensors(folder / (name + ".safetensors"), tensors,
                {{"tokens", written.tokens}, {"weights", std::to_string(state_bytes(*model))}});
 }
 
@@ -43,7 +58,7 @@ void write(const std::filesystem::path& folder, std::int64_t side, const std::st
 
 int main(int count, char** words) {
   try {
-    for (int k = 3; k < count; ++k) rtdetr::write(words[1], std::stoll(words[2]), words[k]);
+    for (int k = 3; k < count; ++k) rtdetr::write(words[1], rtdetr::sizes_of(words[2]), words[k]);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;

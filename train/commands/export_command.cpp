@@ -88,16 +88,27 @@ struct Export {
   const Settings& settings;
   OpenedModel original, fused;
   ImageSize size;
+  std::vector<ImageSize> sizes;       ///< to compare at, `size` first
   std::vector<torch::Tensor> inputs;  ///< to compare on
 
   bool is_rounded() const { return fused.info.number_type != Precision::kFloat32; }
   std::string type() const { return precision_name(fused.info.number_type); }
 };
 
+/// The sizes that the exported model is compared at. Another than its own, and not square, for one that takes any.
+std::vector<ImageSize> sizes_to_compare(const Settings& settings, const ImageSize& size, std::int64_t stride) {
+  if (!settings.dynamic) return {size};
+  return {size, {size.height + stride, size.width + 2 * stride}};
+}
+
 Export prepare(const Settings& settings) {
-  Export all{settings, open_model(settings), open_model(settings), {}, {}};
+  Export all{settings, open_model(settings), open_model(settings), {}, {}, {}};
   all.size = resolve_image_size(settings, all.original.size(), all.original.model->stride());
-  all.inputs = verification_inputs(settings, all.size, all.original.info.resampling);
+  all.sizes = sizes_to_compare(settings, all.size, all.original.model->stride());
+  for (const ImageSize& size : all.sizes) {
+    const auto inputs = verification_inputs(settings, size, all.original.info.resampling);
+    all.inputs.insert(all.inputs.end(), inputs.begin(), inputs.end());
+  }
   if (!all.fused.model->fused()) all.fused.model->fuse();
   ModelInfo& info = all.fused.info;
   info.height = all.size.height;
@@ -213,7 +224,7 @@ ExitCode run_export(const Settings& settings) {
   Export all = prepare(settings);
   StopSignals::leave_if_requested(kNothingWritten);
   if (settings.format == "onnx")
-    return export_onnx(settings, {all.original, all.fused, all.size, all.inputs, kTolerance});
+    return export_onnx(settings, {all.original, all.fused, all.sizes, all.inputs, kTolerance});
   WrittenFile written = write_verified(all);
   const std::optional<ExportPrecision> precision = precision_of(all, written.loaded.model);
   print_text(settings, text_of(all, written, precision));

@@ -23,17 +23,24 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// "64x96"
+std::string text_of(const ImageSize& size) { return std::to_string(size.height) + "x" + std::to_string(size.width); }
+
 /// What a reader has to do with a picture before the model sees it.
-std::string preprocessing(const OnnxSource& source) {
-  return "RGB, stretched to " + std::to_string(source.size.height) + " rows and " + std::to_string(source.size.width) +
-         " columns (" + word_of(source.fused.info.resampling, kResamplingWords) +
+std::string preprocessing(const Settings& settings, const OnnxSource& source) {
+  const std::string stride = std::to_string(source.fused.model->stride());
+  return "RGB, stretched to " + std::to_string(source.size().height) + " rows and " +
+         std::to_string(source.size().width) + " columns" +
+         (settings.dynamic ? ", or other multiples of " + stride : "") + " (" +
+         word_of(source.fused.info.resampling, kResamplingWords) +
          "'s bilinear), divided by 255, channels first, float32";
 }
 
 /// The entries of our own model files, and what an engine's user needs beside them.
 FileMetadata metadata_of(const Settings& settings, const OnnxSource& source) {
   FileMetadata metadata = to_metadata(describe_model(source.fused.model, source.fused.info));
-  metadata["preprocessing"] = preprocessing(source);
+  metadata["preprocessing"] = preprocessing(settings, source);
+  if (settings.dynamic) metadata["dynamic"] = "true";
   metadata["outputs"] = settings.outputs;
   if (source.original.is_checkpoint && !holds_foreign_model(settings.model))
     metadata["state_hash"] = state_hash(SafetensorsReader(settings.model));
@@ -42,7 +49,8 @@ FileMetadata metadata_of(const Settings& settings, const OnnxSource& source) {
 
 OnnxExport make_export(const Settings& settings, const OnnxSource& source, OnnxType type) {
   OnnxExportOptions options;
-  options.size = source.size;
+  options.size = source.size();
+  options.free_size = settings.dynamic;
   options.outputs = chosen("outputs", settings.outputs, kOnnxOutputsWords);
   options.grid_sample = settings.grid_sample;
   options.float_type = type;
@@ -95,6 +103,12 @@ WrittenOnnx write_verified(const Settings& settings, const OnnxSource& source, c
   return result;
 }
 
+std::string input_of(const Settings& settings, const OnnxSource& source) {
+  if (!settings.dynamic) return "input " + text_of(source.size());
+  return "height and width any multiples of " + std::to_string(source.fused.model->stride()) + ", compared at " +
+         text_of(source.sizes.front()) + " and " + text_of(source.sizes.back());
+}
+
 std::string text_of(const Settings& settings, const OnnxSource& source, const WrittenOnnx& written,
                     const std::optional<ExportPrecision>& precision) {
   const OnnxGraph& graph = written.read.model.graph;
@@ -102,11 +116,10 @@ std::string text_of(const Settings& settings, const OnnxSource& source, const Wr
   std::string text =
       settings.output + ": " + with_thousands(static_cast<long long>(fs::file_size(settings.output))) +
       " bytes, opset " + std::to_string(written.read.model.opset) + ", " + std::to_string(graph.nodes.size()) +
-      " nodes" + (half ? ", fp16, " : ", ") + names_of(graph.inputs) + " -> " + names_of(graph.outputs) + ", input " +
-      std::to_string(source.size.height) + "x" + std::to_string(source.size.width) +
-      ", any batch\nlargest difference to " + settings.model + (half ? " before rounding, on " : " on ") +
-      std::to_string(source.inputs.size()) + (settings.verify.empty() ? " seeded input: " : " pictures: ") +
-      format_double(written.difference.max_abs) + "\n";
+      " nodes" + (half ? ", fp16, " : ", ") + names_of(graph.inputs) + " -> " + names_of(graph.outputs) + ", " +
+      input_of(settings, source) + ", any batch\nlargest difference to " + settings.model +
+      (half ? " before rounding, on " : " on ") + std::to_string(source.inputs.size()) +
+      (settings.verify.empty() ? " seeded input: " : " pictures: ") + format_double(written.difference.max_abs) + "\n";
   if (half) text += rtdetr::text_of(written.rounding, settings.dtype);
   if (precision) text += rtdetr::text_of(*precision, settings);
   return text + "\nnext: docs/howto/export.md\n";
@@ -120,7 +133,8 @@ nlohmann::ordered_json document_of(const Settings& settings, const OnnxSource& s
                                   {"dtype", settings.dtype},
                                   {"bytes", fs::file_size(settings.output)},
                                   {"nodes", written.read.model.graph.nodes.size()},
-                                  {"imgsz", {source.size.height, source.size.width}},
+                                  {"imgsz", {source.size().height, source.size().width}},
+                                  {"dynamic", settings.dynamic},
                                   {"decoder_layers", source.fused.model->num_decoder_layers()},
                                   {"compared_inputs", source.inputs.size()},
                                   {"max_abs_diff", written.difference.max_abs},
@@ -131,15 +145,27 @@ nlohmann::ordered_json document_of(const Settings& settings, const OnnxSource& s
   return document;
 }
 
+/// A graph whose sizes are free selects as many queries at every size.
+void require_enough_tokens(const OnnxSource& source) {
+  const std::int64_t queries = source.original.model->head().num_queries();
+  if (queries == 0) return;
+  const torch::Tensor tokens = ordered_output_of(source.original.model, source.inputs.front()).tokens;
+  if (tokens.size(1) < queries)
+    throw ConfigError("dynamic=true: at " + text_of(source.size()) + " the model's maps have " +
+                      std::to_string(tokens.size(1)) + " cells, fewer than its " + std::to_string(queries) +
+                      " queries; use a larger imgsz=, or fewer num_queries=");
+}
+
 }  // namespace
 
 ExitCode export_onnx(const Settings& settings, OnnxSource source) {
+  if (settings.dynamic) require_enough_tokens(source);
   const bool half = settings.dtype == "fp16";
   const WrittenOnnx written =
       write_verified(settings, source, make_export(settings, source, half ? OnnxType::kFloat16 : OnnxType::kFloat));
   std::optional<ExportPrecision> precision;
   if (half)
-    precision = export_precision(settings, source.original, source.size,
+    precision = export_precision(settings, source.original, source.size(),
                                  onnx_predictor(written.read, compute_device(settings)));
   print_text(settings, text_of(settings, source, written, precision));
   print_json(settings, document_of(settings, source, written, precision));

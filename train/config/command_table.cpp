@@ -130,12 +130,9 @@ std::string absence_reason(const std::string& name) {
   constexpr const char* kNoSuppression = "each query is one detection, none is suppressed afterwards; conf= chooses";
   constexpr const char* kStretched = "pictures are stretched to imgsz=height,width, which may be any shape";
   constexpr const char* kDataDecides = "the classes are those of the data set; leave others out of its files";
-  constexpr const char* kFixedSize =
-      "the batch is free in every ONNX file, height and width are not, as anchors and position tables are made for "
-      "them; imgsz= chooses, and another size is another file (docs/decisions/0008-onnx-by-hand.md)";
   static const std::vector<std::pair<std::string, std::string>> reasons = {
       {"iou", kNoSuppression},   {"nms", kNoSuppression},   {"agnostic_nms", kNoSuppression}, {"rect", kStretched},
-      {"letterbox", kStretched}, {"classes", kDataDecides}, {"single_cls", kDataDecides},     {"dynamic", kFixedSize}};
+      {"letterbox", kStretched}, {"classes", kDataDecides}, {"single_cls", kDataDecides}};
   for (const auto& [foreign, reason] : reasons)
     if (foreign == name) return reason;
   return "";

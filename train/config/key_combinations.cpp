@@ -96,7 +96,7 @@ class Combinations {
               " is for format=safetensors and onnx, which are fused; format=" + s_.format +
               " is compared tensor by tensor");
     if (s_.format == "onnx") return check_onnx();
-    for (const char* key : {"outputs", "grid_sample"})
+    for (const char* key : {"outputs", "grid_sample", "dynamic"})
       if (s_.is_given(key)) problem(key + s_.origin_of(key) + " is for format=onnx alone");
     if (s_.format == "official-pth" && !s_.license.empty())
       problem("license=" + s_.license + s_.origin_of("license") +

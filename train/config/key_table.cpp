@@ -76,6 +76,10 @@ void add_output_keys(std::vector<Key>& keys) {
       "format=onnx: labels, boxes and scores as the official export; logits and pred_boxes; or Ultralytics' output0");
   s.flag("grid_sample", &Settings::grid_sample, kExport,
          "format=onnx: sample maps with GridSample instead of Gather, for engines with a good kernel");
+  s.flag(
+      "dynamic", &Settings::dynamic, kExport,
+      "format=onnx: height and width are free in the file, too, multiples of the model's stride (32); by default they "
+      "are imgsz=");
   s.choice(
       "dtype", &Settings::dtype, kExport, words_of(kPrecisionWords),
       "number type of the weights in the file; half types are half as large, and read back as float32. format=onnx: "

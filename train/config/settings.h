@@ -153,6 +153,7 @@ struct Settings {
   std::string format;                ///< export: safetensors, onnx, official-pth, hf; convert: coco, yolo
   std::string outputs = "official";  ///< export, onnx: official, raw, ultralytics
   bool grid_sample = false;          ///< export, onnx: GridSample instead of Gather
+  bool dynamic = false;              ///< export, onnx: height and width are free
   /// export: number type of the weights in the file; what its licence is called, empty = what the model's file says
   std::string dtype = "fp32", license;
   bool copy = false;  ///< convert: copies of the pictures instead of links

@@ -40,6 +40,12 @@ Values onnx_max(const OnnxCall& call) {
 Values onnx_equal(const OnnxCall& call) {
   return fold_inputs(call, [](const Tensor& a, const Tensor& b) { return a.eq(b); });
 }
+Values onnx_greater(const OnnxCall& call) {
+  return fold_inputs(call, [](const Tensor& a, const Tensor& b) { return a.gt(b); });
+}
+Values onnx_less(const OnnxCall& call) {
+  return fold_inputs(call, [](const Tensor& a, const Tensor& b) { return a.lt(b); });
+}
 
 /// The upper bound wins where the bounds cross.
 Values onnx_clip(const OnnxCall& call) {
@@ -56,6 +62,8 @@ Values onnx_clip(const OnnxCall& call) {
 
 Values onnx_identity(const OnnxCall& call) { return {call.input(0)}; }
 Values onnx_floor(const OnnxCall& call) { return {call.floating(0).floor()}; }
+Values onnx_cos(const OnnxCall& call) { return {call.floating(0).cos()}; }
+Values onnx_sin(const OnnxCall& call) { return {call.floating(0).sin()}; }
 Values onnx_log(const OnnxCall& call) { return {call.floating(0).log()}; }
 Values onnx_erf(const OnnxCall& call) { return {call.floating(0).erf()}; }
 Values onnx_sigmoid(const OnnxCall& call) { return {call.floating(0).sigmoid()}; }
@@ -77,13 +85,15 @@ Values onnx_cast(const OnnxCall& call) { return {call.input(0).to(call.type_of(c
 const std::vector<OnnxOperator>& elementwise_operators() {
   static const std::vector<OnnxOperator> kTable = {
       {"Add", 2, 2, {}, onnx_add},           {"Cast", 1, 1, {"to"}, onnx_cast},
-      {"Clip", 1, 3, {}, onnx_clip},         {"Div", 2, 2, {}, onnx_div},
-      {"Equal", 2, 2, {}, onnx_equal},       {"Erf", 1, 1, {}, onnx_erf},
-      {"Floor", 1, 1, {}, onnx_floor},       {"HardSwish", 1, 1, {}, onnx_hard_swish},
+      {"Clip", 1, 3, {}, onnx_clip},         {"Cos", 1, 1, {}, onnx_cos},
+      {"Div", 2, 2, {}, onnx_div},           {"Equal", 2, 2, {}, onnx_equal},
+      {"Erf", 1, 1, {}, onnx_erf},           {"Floor", 1, 1, {}, onnx_floor},
+      {"Greater", 2, 2, {}, onnx_greater},   {"HardSwish", 1, 1, {}, onnx_hard_swish},
       {"Identity", 1, 1, {}, onnx_identity}, {"LeakyRelu", 1, 1, {"alpha"}, onnx_leaky_relu},
-      {"Log", 1, 1, {}, onnx_log},           {"Max", 1, kAnyNumber, {}, onnx_max},
-      {"Min", 1, kAnyNumber, {}, onnx_min},  {"Mul", 2, 2, {}, onnx_mul},
-      {"Relu", 1, 1, {}, onnx_relu},         {"Sigmoid", 1, 1, {}, onnx_sigmoid},
+      {"Less", 2, 2, {}, onnx_less},         {"Log", 1, 1, {}, onnx_log},
+      {"Max", 1, kAnyNumber, {}, onnx_max},  {"Min", 1, kAnyNumber, {}, onnx_min},
+      {"Mul", 2, 2, {}, onnx_mul},           {"Relu", 1, 1, {}, onnx_relu},
+      {"Sigmoid", 1, 1, {}, onnx_sigmoid},   {"Sin", 1, 1, {}, onnx_sin},
       {"Sub", 2, 2, {}, onnx_sub},
   };
   return kTable;

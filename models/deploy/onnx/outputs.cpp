@@ -57,9 +57,10 @@ void ultralytics_output(OnnxBuilder& graph, const OnnxPrediction& found, std::in
 
 OnnxExport make_onnx_model(const DetectionModelImpl& model, const OnnxExportOptions& options) {
   OnnxBuilder graph(options.float_type);
+  const std::int64_t height = options.free_size ? OnnxValue::kFree : options.size.height,
+                     width = options.free_size ? OnnxValue::kFree : options.size.width;
   const OnnxValue pictures =
-      graph.input("images", {OnnxValue::kBatch, model.spec().channels, options.size.height, options.size.width},
-                  graph.precise_type());
+      graph.input("images", {OnnxValue::kBatch, model.spec().channels, height, width}, graph.precise_type());
   OnnxValue sizes;
   if (options.outputs == OnnxOutputs::kOfficial)
     sizes = graph.input("orig_target_sizes", {OnnxValue::kBatch, 2}, OnnxType::kInt64);

@@ -105,6 +105,26 @@ Values onnx_split(const OnnxCall& call) {
   return x.split_with_sizes(sizes, axis);
 }
 
+/// Ends count from the back where they are negative, and are brought into the axis. Steps are not known.
+Values onnx_slice(const OnnxCall& call) {
+  Tensor x = call.input(0);
+  const Integers begins = call.integers(std::size_t{1}), ends = call.integers(std::size_t{2});
+  Integers axes(begins.size());
+  std::iota(axes.begin(), axes.end(), 0);
+  if (call.has(3)) axes = call.integers(std::size_t{3});
+  call.check(ends.size() == begins.size() && axes.size() == begins.size(), "needs as many starts, ends and axes");
+  ordered_axes(call, axes, x.dim());  // refuses what is no axis
+  for (std::size_t k = 0; k < axes.size(); ++k) {
+    const auto size = x.size(axes[k]);
+    const auto within = [&](std::int64_t place) {
+      return std::clamp<std::int64_t>(place < 0 ? place + size : place, 0, size);
+    };
+    const auto begin = within(begins[k]);
+    x = x.narrow(axes[k], begin, std::max<std::int64_t>(within(ends[k]) - begin, 0));
+  }
+  return {x};
+}
+
 Values onnx_shape(const OnnxCall& call) {
   const Tensor& x = call.input(0);
   const auto within = [&](std::int64_t end) {
@@ -152,6 +172,7 @@ const std::vector<OnnxOperator>& shape_operators() {
       {"Range", 3, 3, {}, onnx_range},
       {"Reshape", 2, 2, {"allowzero"}, onnx_reshape},
       {"Shape", 1, 1, {"start", "end"}, onnx_shape},
+      {"Slice", 3, 4, {}, onnx_slice},
       {"Split", 1, 2, {"axis"}, onnx_split},
       {"Squeeze", 1, 2, {}, onnx_squeeze},
       {"Transpose", 1, 1, {"perm"}, onnx_transpose},

@@ -191,7 +191,7 @@ ModelOutput RTDETRDecoderImpl::forward(const std::vector<Tensor>& maps, const Fo
   const bool training = options.for_training();
   const auto run = training ? num_layers() : layers_to_run(options);
   const Memory memory = project(maps);
-  Queries queries = select(memory);
+  Queries queries = select(memory, options.tokens);
   if (training) prepend_denoising(queries, options);
   const std::unique_ptr<BoxPass> pass = refinement_->start(queries.reference_logits);
   std::vector<Prediction> predictions = decode(queries, memory, run, training || options.all_layers, *pass);
@@ -242,7 +242,8 @@ RTDETRDecoderImpl::Memory RTDETRDecoderImpl::project(const std::vector<Tensor>& 
   return memory;
 }
 
-RTDETRDecoderImpl::Queries RTDETRDecoderImpl::select(const Memory& memory) {
+/// @param chosen  [B, Q] instead of the best tokens, or undefined
+RTDETRDecoderImpl::Queries RTDETRDecoderImpl::select(const Memory& memory, const Tensor& chosen) {
   RECORD_USER_SCOPE("query selection");
   const auto box_type = memory.tokens.scalar_type() == torch::kDouble ? torch::kDouble : torch::kFloat;
   const Anchors anchors = anchors_.get(memory.levels, memory.tokens.options().dtype(box_type));
@@ -257,7 +258,7 @@ RTDETRDecoderImpl::Queries RTDETRDecoderImpl::select(const Memory& memory) {
     const torch::AutoGradMode record(false);
     features = encode_output(tokens);
     logits = enc_score_head_(features);
-    queries.indices = select_queries(logits, options_.num_queries, options_.selection);
+    queries.indices = chosen.defined() ? chosen : select_queries(logits, options_.num_queries, options_.selection);
   }
   if (again) {
     features = encode_output(gather_tokens(tokens, queries.indices));

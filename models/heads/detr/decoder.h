@@ -113,6 +113,7 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
   struct OnnxMemory {
     OnnxValue tokens;
     std::vector<LevelShape> levels;
+    OnnxFreeLevels free_levels;  ///< of a graph of free height and width, whose levels mean nothing
   };
   struct OnnxQueries {
     OnnxValue content;
@@ -131,7 +132,7 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
   void build_selection();
   Memory project(const std::vector<Tensor>& maps);
   Tensor encode_output(const Tensor& tokens) { return enc_output_norm_(within_float16(enc_output_proj_(tokens))); }
-  Queries select(const Memory& memory);
+  Queries select(const Memory& memory, const Tensor& chosen);
   void prepend_denoising(Queries& queries, const ForwardOptions& options);
   DenoisingQueries noisy_queries(const ForwardOptions& options, const DenoisingPairs& plan, std::int64_t slots,
                                  const Tensor& like) const;

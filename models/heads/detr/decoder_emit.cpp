@@ -3,23 +3,18 @@
 #include <torch/torch.h>
 
 #include "core/tensor/check.h"
+#include "models/heads/detr/anchors_emit.h"
 #include "models/heads/detr/decoder.h"
 #include "models/layers/basic.h"
 #include "models/onnx/onnx_ops.h"
 
 namespace rtdetr {
-namespace {
-
-/// A logit that stands for an infinite one: its sigmoid is 1 all the same, and it is a float16 number.
-constexpr double kLargestLogit = 1e4;
-
-}  // namespace
 
 OnnxPrediction RTDETRDecoderImpl::emit(OnnxBuilder& graph, const std::vector<OnnxValue>& maps,
                                        const OnnxHeadOptions& options) const {
   const OnnxMemory memory = emit_memory(graph, maps);
   OnnxQueries queries = emit_selection(graph, memory);
-  OnnxSampling sampling{memory.levels, {}, options.grid_sample};
+  OnnxSampling sampling{memory.levels, {}, options.grid_sample, memory.free_levels};
   if (!graph.native()) sampling.first_rows = emit_first_rows(graph, memory);
   const auto layers = static_cast<std::size_t>(layers_to_run({.decoder_layers = options.decoder_layers}));
   const std::unique_ptr<OnnxBoxPass> boxes = refinement_->start_emit(graph, queries.reference);
@@ -41,8 +36,12 @@ OnnxValue RTDETRDecoderImpl::emit_position(OnnxBuilder& graph, const OnnxValue& 
 
 /// Where each picture's rows of values begin.
 OnnxValue RTDETRDecoderImpl::emit_first_rows(OnnxBuilder& graph, const OnnxMemory& memory) const {
-  const std::int64_t rows = memory.tokens.size(1) * options_.heads;
-  const OnnxValue first = onnx::mul(graph, onnx::batch_numbers(graph, memory.tokens), graph.integer(rows));
+  const OnnxFreeLevels& free = memory.free_levels;
+  const auto rows = [&] {  // of a picture
+    if (free.empty()) return graph.integer(memory.tokens.size(1) * options_.heads);
+    return onnx::mul(graph, free.starts.back(), graph.integer(options_.heads));
+  };
+  const OnnxValue first = onnx::mul(graph, onnx::batch_numbers(graph, memory.tokens), rows());
   return onnx::reshape(graph, first, {-1, 1, 1, 1});
 }
 
@@ -51,21 +50,25 @@ RTDETRDecoderImpl::OnnxMemory RTDETRDecoderImpl::emit_memory(OnnxBuilder& graph,
   RTDETR_CHECK(maps.size() == options_.in_channels.size(), "the decoder was built for other maps");
   OnnxMemory memory;
   std::vector<OnnxValue> tokens;
+  std::vector<OnnxMapSize> sizes;
   OnnxValue previous;
   for (std::size_t level = 0; level < input_proj_.size(); ++level) {
     const OnnxBuilder::Scope scope = graph.within(indexed("input_proj", level));
     const OnnxValue in = level < maps.size() ? maps[level] : level == maps.size() ? maps.back() : previous;
     previous = input_proj_[level] ? input_proj_[level]->emit(graph, in) : in;
     memory.levels.push_back({previous.size(2), previous.size(3)});
+    if (onnx::is_free(previous)) sizes.push_back(onnx::map_size(graph, previous));
     tokens.push_back(onnx::transpose(graph, onnx::reshape(graph, previous, {0, 0, -1}), {0, 2, 1}));
   }
+  if (!sizes.empty()) memory.free_levels = emit_free_levels(graph, sizes, layers_.front()->sampling_options());
   memory.tokens = onnx::concat(graph, tokens, 1);
   return memory;
 }
 
 /// [B, Q] int64, best first.
 OnnxValue RTDETRDecoderImpl::emit_indices(OnnxBuilder& graph, const OnnxValue& logits) const {
-  const std::int64_t count = std::min(options_.num_queries, logits.size(1));
+  const std::int64_t tokens = logits.size(1);
+  const std::int64_t count = tokens < 0 ? options_.num_queries : std::min(options_.num_queries, tokens);
   if (graph.native())
     return graph.node("SelectedTokens", {logits}, {{logits.size(0), count}, OnnxType::kInt64},
                       {{"method", static_cast<std::int64_t>(options_.selection)}});
@@ -77,17 +80,24 @@ OnnxValue RTDETRDecoderImpl::emit_indices(OnnxBuilder& graph, const OnnxValue& l
 
 RTDETRDecoderImpl::OnnxQueries RTDETRDecoderImpl::emit_selection(OnnxBuilder& graph, const OnnxMemory& memory) const {
   const OnnxBuilder::Scope scope = graph.within("selection");
-  const Anchors anchors = make_anchors(memory.levels, options_.anchors, torch::kDouble);
+  OnnxAnchors anchors;
+  torch::Tensor known;  // logits, [S, 4]
+  if (memory.free_levels.empty()) {
+    const Anchors all = make_anchors(memory.levels, options_.anchors, torch::kDouble);
+    known = all.logits.squeeze(0).clamp(-kLargestLogit, kLargestLogit);
+    if (all.valid.defined()) anchors.valid = graph.constant("valid", all.valid.to(torch::kDouble));
+  } else {
+    anchors = emit_anchors(graph, memory.free_levels.sizes, options_.anchors);
+  }
   OnnxValue tokens = memory.tokens;
-  if (anchors.valid.defined())
-    tokens = onnx::mul(graph, tokens, graph.constant("valid", anchors.valid.to(torch::kDouble)));
+  if (!anchors.valid.name.empty()) tokens = onnx::mul(graph, tokens, anchors.valid);
   const OnnxValue projected = emit_within_float16(graph, graph.emit("enc_output.proj", enc_output_proj_, tokens));
   const OnnxValue features = graph.emit("enc_output.norm", enc_output_norm_, projected);
   const OnnxValue indices = emit_indices(graph, graph.emit("enc_score_head", enc_score_head_, features));
 
   const OnnxValue chosen = onnx::gather_rows(graph, features, indices);  // [B, Q, D]
-  const torch::Tensor finite = anchors.logits.squeeze(0).clamp(-kLargestLogit, kLargestLogit);
-  const OnnxValue start = onnx::gather(graph, graph.precise_constant("anchors", finite), indices);  // [B, Q, 4]
+  if (known.defined()) anchors.logits = graph.precise_constant("anchors", known);
+  const OnnxValue start = onnx::gather(graph, anchors.logits, indices);  // [B, Q, 4]
   const OnnxValue moved = graph.emit("enc_bbox_head", enc_bbox_head_, chosen);
   const OnnxValue logits = onnx::add(graph, onnx::cast(graph, moved, graph.precise_type()), start);
   const OnnxValue reference = onnx::unary(graph, "Sigmoid", logits);

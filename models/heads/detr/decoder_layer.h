@@ -39,6 +39,8 @@ class DecoderLayerImpl : public torch::nn::Module, public InitializesWeights {
 
   void init_weights(const WeightDraws& draws) override;
 
+  const DeformableAttentionOptions& sampling_options() const { return options_.attention; }
+
  private:
   DecoderLayerOptions options_;
   SelfAttention self_attn_{nullptr};

@@ -7,12 +7,19 @@
 namespace rtdetr {
 namespace {
 
-constexpr double kFinestSide = 0.05;               // of level 0's anchors, fraction of image
-constexpr double kLowest = 0.01, kHighest = 0.99;  // open interval of an official anchor's coordinates
+constexpr double kLeast = 1e-6;  // a coordinate whose logit is taken; the largest is as far from 1
 
 double logit(double x) { return std::log(x / (1 - x)); }
 
+double finite_logit(double x) { return logit(std::min(std::max(x, kLeast), 1 - kLeast)); }
+
 }  // namespace
+
+bool is_official(double coordinate) {
+  return coordinate > kLowestPercent / 100.0 && coordinate < kHighestPercent / 100.0;
+}
+
+double side_logit(double side) { return is_official(side) ? logit(side) : finite_logit(side); }
 
 Anchors make_anchors(const std::vector<LevelShape>& levels, const AnchorOptions& options,
                      const torch::TensorOptions& tensor_options) {
@@ -26,12 +33,10 @@ Anchors make_anchors(const std::vector<LevelShape>& levels, const AnchorOptions&
         const double box[4] = {(static_cast<double>(column) + 0.5) / static_cast<double>(level.width),
                                (static_cast<double>(row) + 0.5) / static_cast<double>(level.height), side, side};
         bool inside = true;
-        for (const double v : box) inside = inside && v > kLowest && v < kHighest;
+        for (const double v : box) inside = inside && is_official(v);
         const bool usable = inside || !options.official_border;
-        for (const double v : box) {
-          const double finite = std::min(std::max(v, 1e-6), 1 - 1e-6);
-          logits.push_back(usable ? logit(inside ? v : finite) : std::numeric_limits<double>::infinity());
-        }
+        const auto finite = [&](double v) { return inside ? logit(v) : finite_logit(v); };
+        for (const double v : box) logits.push_back(usable ? finite(v) : std::numeric_limits<double>::infinity());
         valid.push_back(usable);
         all_valid = all_valid && usable;
       }

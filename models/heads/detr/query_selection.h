@@ -11,6 +11,11 @@
 /// The encoder's tokens as proposals: their anchor boxes, and which of them become queries.
 namespace rtdetr {
 
+inline constexpr double kFinestSide = 0.05;                              ///< of level 0's anchors, fraction of image
+inline constexpr std::int64_t kLowestPercent = 1, kHighestPercent = 99;  ///< open interval of official coordinates
+bool is_official(double coordinate);                                     ///< whether it lies in there
+double side_logit(double side);                                          ///< of a level's anchors; finite
+
 struct AnchorOptions {
   /// Official: an anchor with a coordinate outside (0.01, 0.99) has an infinite logit and its token is set to zero
   /// before it is scored, yet it may still be selected (docs/reference/official_behaviour.md#queries). Fixed: every

@@ -19,7 +19,8 @@ namespace {
 using Catch::Contains;
 using test::small_yaml;
 
-constexpr double kExact = 1e-10;  // of a float64 graph: the operators' own rounding
+constexpr double kExact = 1e-10;       // of a float64 graph: the operators' own rounding
+constexpr double kBlankTokens = 1e-9;  // of one with blank tokens, where a norm's epsilon counts, a float32 in its node
 constexpr double kFloat32 = 2e-5;
 
 DetectionModel fused_model(const std::string& yaml, torch::ScalarType type) {
@@ -31,8 +32,8 @@ DetectionModel fused_model(const std::string& yaml, torch::ScalarType type) {
   return model;
 }
 
-Tensor pictures(std::int64_t batch, torch::ScalarType type) {
-  return test::images_by_key("onnx", {batch, 3, 64, 96}).to(type);
+Tensor pictures(std::int64_t batch, torch::ScalarType type, const ImageSize& size = {64, 96}) {
+  return test::images_by_key("onnx", {batch, 3, size.height, size.width}).to(type);
 }
 
 OnnxExportOptions options_of(OnnxOutputs outputs, torch::ScalarType type = torch::kFloat32) {
@@ -76,6 +77,46 @@ TEST_CASE("a graph computes what every kind of decoder computes, for any batch")
     CHECK(difference(found.at("logits"), expected.logits) < limit);
     CHECK(difference(found.at("pred_boxes"), expected.boxes_cxcywh) < limit);
   }
+}
+
+TEST_CASE("a graph of free height and width computes what the model computes, at every size") {
+  const std::string decoder =
+      GENERATE("variant: v2", "variant: v1", "variant: ultralytics", "variant: v2, points: [3, 1, 2]",
+               "variant: v2, points: [4, 2, 2, 1, 1, 1]", "variant: v2, select: one2many",
+               "variant: v2, learnt_init_query: true", "variant: v2, anchors: fixed", "variant: v2, sampling: discrete",
+               "variant: v2, sampling: discrete, discrete_clamp: fixed");
+  const auto type = GENERATE(torch::kFloat64, torch::kFloat32);
+  const bool grid_sample = GENERATE(false, true);
+  INFO(decoder << " in " << torch::toString(type) << (grid_sample ? " with GridSample" : ""));
+  const torch::NoGradGuard no_grad;
+  DetectionModel model = fused_model(small_yaml(decoder), type);
+  OnnxExportOptions options = options_of(OnnxOutputs::kRaw, type);
+  options.grid_sample = grid_sample;
+  options.free_size = true;
+  const OnnxModel graph = make_onnx_model(*model, options).model;
+  // Of 800 pixels a map has 50 cells, whose first is centred exactly on the official border.
+  for (const ImageSize& size : {ImageSize{64, 96}, ImageSize{96, 64}, ImageSize{32, 800}, ImageSize{832, 32}}) {
+    const Tensor images = pictures(2, type, size);
+    const Prediction expected = model->forward(images).layers.back();
+    const OnnxValues found = evaluate(graph, images);
+    const double limit = type == torch::kFloat64 ? kBlankTokens : kFloat32;
+    CHECK(difference(found.at("logits"), expected.logits) < limit);
+    CHECK(difference(found.at("pred_boxes"), expected.boxes_cxcywh) < limit);
+  }
+}
+
+TEST_CASE("a graph of free height and width names its axes, and refuses a picture of too few cells") {
+  DetectionModel model = fused_model(small_yaml("variant: v2", 50), torch::kFloat32);
+  OnnxExportOptions options = options_of(OnnxOutputs::kOfficial);
+  options.free_size = true;
+  const OnnxModel graph = make_onnx_model(*model, options).model;
+  const std::vector<OnnxDimension> picture{"N", std::int64_t{3}, "height", "width"}, labels{"N", std::int64_t{150}};
+  CHECK((graph.graph.inputs.front().dims == picture));
+  CHECK((graph.graph.outputs.front().dims == labels));
+  const Tensor sides = torch::full({1, 2}, 64, torch::kInt64);
+  CHECK(evaluate(graph, pictures(1, torch::kFloat32, {64, 64}), sides).at("labels").size(1) == 150);
+  CHECK_THROWS_WITH(evaluate(graph, pictures(1, torch::kFloat32, {32, 64}), sides),
+                    Contains("selection/TopK") && Contains("K must be one number up to the axis"));
 }
 
 TEST_CASE("a float16 graph computes the same to that type's precision, its boxes in float32") {
@@ -148,8 +189,11 @@ TEST_CASE(
     "a graph has only what engines take: no Where, no Einsum, the batch as 0 or -1, finite constants, K as a "
     "constant") {
   const std::string decoder = GENERATE("variant: v1", "variant: v2, sampling: discrete");
+  const bool free_size = GENERATE(false, true);
   const DetectionModel model = fused_model(small_yaml(decoder), torch::kFloat32);
-  const OnnxGraph graph = make_onnx_model(*model, options_of(OnnxOutputs::kOfficial)).model.graph;
+  OnnxExportOptions options = options_of(OnnxOutputs::kOfficial);
+  options.free_size = free_size;
+  const OnnxGraph graph = make_onnx_model(*model, options).model.graph;
   std::map<std::string, const OnnxTensor*> constants;
   for (const OnnxTensor& tensor : graph.initializers) {
     constants[tensor.name] = &tensor;
@@ -160,7 +204,7 @@ TEST_CASE(
     INFO(node.name);
     CHECK_FALSE(refused.contains(node.op));
     CHECK(std::isdigit(static_cast<unsigned char>(node.name.front())) != node.name.starts_with("outputs/"));
-    if (node.op == "TopK" || node.op == "Reshape" || node.op == "Unsqueeze" || node.op == "Split")
+    if (node.op == "TopK" || (node.op == "Reshape" && !free_size) || node.op == "Unsqueeze" || node.op == "Split")
       CHECK(constants.contains(node.inputs.at(1)));
     if (node.op == "Unsqueeze") CHECK(constants.at(node.inputs[1])->dims == std::vector<std::int64_t>{1});
   }

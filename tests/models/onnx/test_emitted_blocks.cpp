@@ -64,6 +64,33 @@ TEST_CASE("every module that a row can name writes what it computes, for any bat
   CHECK(y.shape.front() == OnnxValue::kBatch);
 }
 
+TEST_CASE("every module that a row can name writes what it computes, for any height and width", "[onnx]") {
+  const std::string row = GENERATE(from_range(test::every_row()));
+  INFO(row);
+  const torch::NoGradGuard no_grad;
+  DetectionModel model = model_with(row);
+  Block& block = row_one(model);
+  const std::size_t inputs = row.starts_with("[[") ? 2 : 1;
+
+  OnnxBuilder builder(OnnxType::kDouble);
+  const OnnxValue x = builder.input("x", {OnnxValue::kBatch, 8, OnnxValue::kFree, OnnxValue::kFree}, OnnxType::kDouble);
+  const OnnxValue y = block.emit_all(builder, std::vector<OnnxValue>(inputs, x));
+  CHECK(y.size(2) == OnnxValue::kFree);
+  CHECK(y.size(3) == OnnxValue::kFree);
+  builder.output(x, "z");  // and not y, whose sizes have no names
+  OnnxModel written;
+  written.graph = builder.finish("row");
+  const std::vector<std::string> wanted{y.name == "x" ? "z" : y.name};
+  const OnnxEvaluator evaluator(written, {.floats = torch::kFloat64});
+  for (const auto& [height, width] : std::vector<std::pair<std::int64_t, std::int64_t>>{{6, 10}, {10, 6}, {4, 4}}) {
+    const Tensor pictures = test::images_by_key("rows", {2, 8, height, width}) - 0.5;
+    const Tensor expected = block.forward_all(std::vector<Tensor>(inputs, pictures.clone()));
+    const Tensor found = evaluator.run({{"x", pictures}}, wanted).at(wanted.front());
+    REQUIRE(found.sizes() == expected.sizes());
+    CHECK((found - expected).abs().max().item<double>() < kExact);
+  }
+}
+
 TEST_CASE("equal constants are one, and names are given once", "[onnx]") {
   OnnxBuilder builder;
   OnnxValue x = builder.input("x", {OnnxValue::kBatch, 2}, OnnxType::kFloat);

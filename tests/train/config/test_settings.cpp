@@ -144,7 +144,7 @@ TEST_CASE("a mistake on the command line is answered with the argument and what 
       {"export model=m format=onnx output=m.safetensors", {"is written to a file ending in .onnx"}},
       {"export model=m format=safetensors output=m.safetensors outputs=raw", {"outputs", "is for format=onnx alone"}},
       {"export model=m format=onnx output=m.onnx dtype=bf16", {"dtype=bf16", "is written in fp32 or fp16"}},
-      {"export model=m format=onnx output=m.onnx dynamic=true", {"'dynamic'", "the batch is free", "imgsz="}},
+      {"export model=m format=safetensors output=m.safetensors dynamic=true", {"dynamic", "is for format=onnx alone"}},
       {"export model=m format=official-pth output=m.safetensors", {"is written to a file ending in .pth"}},
       {"export model=m format=official-pth output=m.pth verify=d.yaml", {"verify=d.yaml", "is for format=safetensors"}},
       {"export model=m format=hf output=m.safetensors", {"is a folder of three files"}},

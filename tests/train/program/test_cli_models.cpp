@@ -69,6 +69,28 @@ TEST_CASE("an exported ONNX file has the official inputs and outputs, and says w
     CHECK_THAT(entry.path().filename().string(), !Contains(".tmp-"));
 }
 
+TEST_CASE("an ONNX file of free height and width is compared at two sizes, and says what sizes it takes") {
+  const Scratch scratch;
+  const std::string yaml = scratch.write("tiny.yaml", kTinyModel), file = scratch.file("tiny.onnx");
+  const std::string to_file = "export model=" + yaml + " format=onnx dynamic=true output=" + file + " imgsz=";
+  for (const std::string more : {"", " grid_sample=true", " dtype=fp16", " outputs=raw"}) {
+    const json exported = document_of(run(scratch, to_file + "64,96 json=true" + more));
+    CHECK(exported["max_abs_diff"] < 1e-4);
+    CHECK(exported["dynamic"] == true);
+    CHECK(exported["compared_inputs"] == 2);
+  }
+  CHECK_THAT(run(scratch, to_file + "64,96").out,
+             Contains("height and width any multiples of 16, compared at 64x96 and 80x128"));
+  const OnnxModel model = read_onnx(file);
+  CHECK(model.metadata.at("dynamic") == "true");
+  CHECK_THAT(model.metadata.at("preprocessing"), Contains("64 rows and 96 columns, or other multiples of 16"));
+  CHECK(std::get<std::string>(model.graph.inputs.front().dims.at(2)) == "height");
+
+  const Result refused = run(scratch, to_file + "16");
+  CHECK(refused.code == 2);
+  CHECK_THAT(refused.err, Contains("at 16x16 the model's maps have 5 cells, fewer than its 10 queries"));
+}
+
 TEST_CASE("a file without the model's metadata is refused by who needs it, with what takes it") {
   const Scratch scratch;
   const std::string yaml = scratch.write("tiny.yaml", kTinyModel), model = scratch.file("tiny.safetensors");

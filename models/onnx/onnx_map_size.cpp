@@ -1,0 +1,48 @@
+#include "models/onnx/onnx_map_size.h"
+
+#include "core/base/error.h"
+#include "models/onnx/onnx_ops.h"
+
+namespace rtdetr::onnx {
+
+bool is_free(const OnnxValue& map) {
+  RTDETR_CHECK(map.rank() == 4, map.name + " is no map");
+  return map.size(2) == OnnxValue::kFree;
+}
+
+OnnxMapSize map_size(OnnxBuilder& graph, const OnnxValue& map) {
+  OnnxMapSize size;
+  size.sides =
+      graph.node("Shape", {map}, {{2}, OnnxType::kInt64}, {{"start", std::int64_t{2}}, {"end", std::int64_t{4}}});
+  size.height = gather(graph, size.sides, graph.integer(0));
+  size.width = gather(graph, size.sides, graph.integer(1));
+  size.cells = mul(graph, size.height, size.width);
+  return size;
+}
+
+OnnxCells cells_divided(OnnxBuilder& graph, const OnnxMapSize& size, const OnnxValue& side) {
+  const OnnxValue numbers =
+      graph.node("Range", {graph.integer(0), size.cells, graph.integer(1)}, {{OnnxValue::kFree}, OnnxType::kInt64});
+  const OnnxValue quotients = div(graph, numbers, side);
+  return {quotients, sub(graph, numbers, mul(graph, quotients, side))};
+}
+
+OnnxValue reshape_to_map(OnnxBuilder& graph, const OnnxValue& x, const std::vector<std::int64_t>& front,
+                         const OnnxMapSize& size) {
+  std::vector<std::int64_t> shape = front;
+  for (std::size_t axis = 0; axis < front.size(); ++axis) {
+    if (front[axis] == 0) shape[axis] = x.shape.at(axis);
+    if (front[axis] == -1) shape[axis] = OnnxValue::kBatch;
+  }
+  shape.insert(shape.end(), 2, OnnxValue::kFree);
+  const OnnxValue target = concat(graph, {graph.integers(front), size.sides}, 0);
+  return graph.node("Reshape", {x, target}, {shape, x.type});
+}
+
+OnnxValue slice_of_rows(OnnxBuilder& graph, const OnnxValue& x, const OnnxValue& begin, const OnnxValue& end) {
+  std::vector<std::int64_t> shape = x.shape;
+  shape.at(1) = OnnxValue::kFree;
+  return graph.node("Slice", {x, begin, end, graph.integers({1})}, {shape, x.type});
+}
+
+}  // namespace rtdetr::onnx
