@@ -36,6 +36,43 @@ OrderedOutput picked(const OrderedOutput& output, std::int64_t picture, const to
   return {{}, rows(output.scores), rows(output.boxes)};
 }
 
+/// The least logit with which a picture's tokens were selected: by their best class, or as pairs of token and class,
+/// where a token may come several times.
+double least_selected(const torch::Tensor& logits, const torch::Tensor& tokens) {
+  const auto [ascending, order] = tokens.sort();
+  const torch::Tensor before = torch::cat({ascending.narrow(0, 0, 1) - 1, ascending.narrow(0, 0, tokens.size(0) - 1)});
+  const torch::Tensor pairs = logits.index_select(0, order.index({ascending.ne(before)})).flatten();
+  const torch::Tensor taken = std::get<0>(pairs.topk(tokens.size(0)));
+  return std::min(logits.amax(-1).min().item<double>(), taken.min().item<double>());
+}
+
+/// How many tokens of `followed` no choice of equal scores would have.
+std::int64_t worse_tokens(const ModelOutput& own, const ModelOutput& followed, double tolerance) {
+  std::int64_t worse = 0;
+  for (std::int64_t picture = 0; picture < own.topk_indices.size(0); ++picture) {
+    const torch::Tensor logits = own.encoder.logits[picture];
+    const double least = least_selected(logits, own.topk_indices[picture]);
+    const double room = tolerance * logits.abs().max().item<double>();
+    worse += followed.encoder.logits[picture].amax(-1).lt(least - room).sum().item<std::int64_t>();
+  }
+  return worse;
+}
+
+ModelOutput evaluated(DetectionModel& model, const torch::Tensor& input, const torch::Tensor& tokens = {}) {
+  const torch::NoGradGuard no_grad;
+  model->eval();
+  ForwardOptions options;
+  if (tokens.defined()) options.tokens = tokens.to(input.device());
+  return model->forward(input, options);
+}
+
+OrderedOutput on_cpu(const ModelOutput& output) {
+  OrderedOutput ordered = ordered_output(output.layers.back(), output.topk_indices);
+  for (torch::Tensor* tensor : {&ordered.tokens, &ordered.scores, &ordered.boxes})
+    if (tensor->defined()) *tensor = tensor->cpu();
+  return ordered;
+}
+
 }  // namespace
 
 OrderedOutput ordered_output(const Prediction& last, const torch::Tensor& tokens) {
@@ -45,13 +82,16 @@ OrderedOutput ordered_output(const Prediction& last, const torch::Tensor& tokens
 }
 
 OrderedOutput ordered_output_of(DetectionModel& model, const torch::Tensor& input) {
-  const torch::NoGradGuard no_grad;
-  model->eval();
-  const ModelOutput output = model->forward(input);
-  OrderedOutput ordered = ordered_output(output.layers.back(), output.topk_indices);
-  for (torch::Tensor* tensor : {&ordered.tokens, &ordered.scores, &ordered.boxes})
-    if (tensor->defined()) *tensor = tensor->cpu();
-  return ordered;
+  return on_cpu(evaluated(model, input));
+}
+
+FollowedOutput followed_output(DetectionModel& model, const torch::Tensor& input, const torch::Tensor& tokens,
+                               double tolerance) {
+  const ModelOutput own = evaluated(model, input);
+  OrderedOutput ordered = on_cpu(own);
+  if (!tokens.defined() || !ordered.tokens.defined() || tokens.equal(ordered.tokens)) return {ordered, 0};
+  const ModelOutput followed = evaluated(model, input, tokens);
+  return {on_cpu(followed), worse_tokens(own, followed, tolerance)};
 }
 
 OutputDifference difference_of(const OrderedOutput& a, const OrderedOutput& b) {
@@ -67,14 +107,13 @@ OutputDifference worse_of(const OutputDifference& a, const OutputDifference& b) 
 }
 
 OutputDifference compare_outputs(DetectionModel& a, DetectionModel& b, const torch::Tensor& input) {
-  const OrderedOutput of_a = ordered_output_of(a, input), of_b = ordered_output_of(b, input);
-  if (!of_a.tokens.defined() || of_a.tokens.equal(of_b.tokens)) return difference_of(of_a, of_b);
-  a->to(torch::kFloat64);
-  b->to(torch::kFloat64);
-  const torch::Tensor precise = input.to(torch::kFloat64);
-  const OutputDifference difference = difference_of(ordered_output_of(a, precise), ordered_output_of(b, precise));
-  a->to(torch::kFloat32);
-  b->to(torch::kFloat32);
+  const OrderedOutput of_a = ordered_output_of(a, input);
+  return difference_of(of_a, followed_output(b, input, of_a.tokens, kEqualScores));
+}
+
+OutputDifference difference_of(const OrderedOutput& a, const FollowedOutput& b) {
+  OutputDifference difference = difference_of(a, b.output);
+  if (b.worse > 0) difference.max_abs = std::numeric_limits<double>::infinity();
   return difference;
 }
 

@@ -23,13 +23,29 @@ struct OrderedOutput {
 OrderedOutput ordered_output(const Prediction& last, const torch::Tensor& tokens);
 /// What the model predicts, in evaluation mode, on the CPU.
 OrderedOutput ordered_output_of(DetectionModel& model, const torch::Tensor& input);
+
+/// What the model predicts of the tokens that another selected.
+struct FollowedOutput {
+  OrderedOutput output;
+  /// Tokens that it scores below all that it selects itself. Of equal scores any choice is right: a flat picture has
+  /// many, and which of them are taken is up to the program that sorts.
+  std::int64_t worse = 0;
+};
+/// @param tokens     [B, Q] of OrderedOutput; undefined: its own are taken
+/// @param tolerance  of the largest logit, between scores that count as equal
+FollowedOutput followed_output(DetectionModel& model, const torch::Tensor& input, const torch::Tensor& tokens,
+                               double tolerance);
+inline constexpr double kEqualScores = 1e-4;  ///< that tolerance between two float32 programs
 /// Of outputs with the same tokens.
 OutputDifference difference_of(const OrderedOutput& a, const OrderedOutput& b);
+/// Infinite where the selection that `b` followed is worse than its own.
+OutputDifference difference_of(const OrderedOutput& a, const FollowedOutput& b);
 OutputDifference worse_of(const OutputDifference& a, const OutputDifference& b);
 
 /// Runs both models on `input` and compares the last decoder layer. Queries are told apart by the encoder token they
 /// come from, for rounding may swap two tokens of nearly equal score. Where it even changes which tokens are selected,
-/// the comparison is made in float64 instead (both models are float32 again afterwards).
+/// `b` follows the choice of `a`; the difference is infinite if its own would have been better by more than
+/// kEqualScores.
 /// @param input  [B, 3, H, W] float32
 OutputDifference compare_outputs(DetectionModel& a, DetectionModel& b, const torch::Tensor& input);
 
@@ -43,6 +59,7 @@ struct RoundingCost {
   /// How far a query moves on average; infinite if no query is left. One that is torn between two boxes may jump from
   /// one to the other, whatever the rounding; a fault moves them all.
   double mean() const;
+  bool most_are_others() const { return 2 * other_queries > queries; }
 };
 RoundingCost sum_of(const RoundingCost& a, const RoundingCost& b);
 RoundingCost compare_rounded(DetectionModel& original, DetectionModel& rounded, const torch::Tensor& input);

@@ -119,6 +119,51 @@ TEST_CASE("a float16 file tells what rounding costs, and a fault in it is told w
       Contains("in float16") && Contains("begins in row 4 (AIFI); nothing was written"));
 }
 
+namespace {
+
+/// small_model() in which a score head says the same of everything, as a picture without anything in it makes it do.
+DetectionModel indifferent_model(const std::string& score_head) {
+  DetectionModel model = small_model();
+  const torch::NoGradGuard no_grad;
+  for (auto& item : model->named_parameters())
+    if (item.key().find(score_head + ".weight") != std::string::npos) item.value().zero_();
+  return model;
+}
+
+OnnxExport exported(DetectionModel model, OnnxOutputs outputs) {
+  model->fuse();
+  return make_onnx_model(*model, {.size = {64, 96}, .outputs = outputs, .max_detections = 7});
+}
+
+}  // namespace
+
+TEST_CASE("of tokens and of detections that score alike a file may take others than the model") {
+  const auto [head, others] =
+      GENERATE(table<std::string, bool>({{"enc_score_head", true}, {"dec_score_head.1", false}}));
+  const OnnxOutputs outputs = GENERATE(OnnxOutputs::kOfficial, OnnxOutputs::kRaw, OnnxOutputs::kUltralytics);
+  INFO(head);
+  const OnnxExport written = exported(indifferent_model(head), outputs);
+  DetectionModel model = indifferent_model(head);
+  const Tensor input = one_picture().front();
+  const auto found =
+      OnnxEvaluator(written.model)
+          .run(outputs == OnnxOutputs::kOfficial
+                   ? OnnxValues{{"images", input}, {"orig_target_sizes", torch::ones({1, 2}, torch::kInt64)}}
+                   : OnnxValues{{"images", input}},
+               std::vector<std::string>{written.tokens});
+  const Tensor of_file = std::get<0>(found.at(written.tokens).sort(1));
+  CHECK(of_file.equal(ordered_output_of(model, input).tokens) != others);  // or the case would be none
+  CHECK(verify_onnx(model, written, {input}, kTolerance, "").max_abs < 1e-5);
+}
+
+TEST_CASE("tokens that score less than those that the model selects are told as a fault of the head's row") {
+  OnnxExport written = exported();
+  for (OnnxNode& node : written.model.graph.nodes)
+    if (node.name.ends_with("selection/TopK")) node.attributes["largest"] = std::int64_t{0};
+  CHECK_THROWS_WITH(verify_onnx(small_model(), written, one_picture(), kTolerance, "nothing was written"),
+                    Contains("differ from the model's by inf") && Contains("begins in row 5 (RTDETRDecoder)"));
+}
+
 TEST_CASE("detections that the head's prediction does not have are told as such") {
   OnnxExport written = exported();
   for (OnnxNode& node : written.model.graph.nodes) {
