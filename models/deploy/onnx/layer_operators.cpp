@@ -54,6 +54,13 @@ struct Windows {
   }
 };
 
+/// Products of half types are added up in float32 and rounded once, as engines do; LibTorch's own take a CPU many times
+/// as long.
+torch::ScalarType type_of_sums(const Tensor& x) {
+  const bool half = x.scalar_type() == torch::kFloat16 || x.scalar_type() == torch::kBFloat16;
+  return half ? torch::kFloat32 : x.scalar_type();
+}
+
 Values onnx_conv(const OnnxCall& call) {
   call.check_one_type();
   const Tensor &x = call.input(0), &weight = call.input(1);
@@ -61,9 +68,11 @@ Values onnx_conv(const OnnxCall& call) {
   const Integers kernel{weight.size(2), weight.size(3)};
   call.check(call.integers("kernel_shape", kernel) == kernel, "kernel_shape is not the kernel's");
   const Windows windows(call, kernel);
-  const std::optional<Tensor> bias = call.has(2) ? std::optional(call.input(2)) : std::nullopt;
-  return {torch::convolution(windows.padded(x, false, 0, 0), weight, bias, windows.stride, {0, 0}, windows.dilation,
-                             /*transposed=*/false, {0, 0}, call.integer("group", 1))};
+  const auto sums = type_of_sums(x);
+  const std::optional<Tensor> bias = call.has(2) ? std::optional(call.input(2).to(sums)) : std::nullopt;
+  return {torch::convolution(windows.padded(x.to(sums), false, 0, 0), weight.to(sums), bias, windows.stride, {0, 0},
+                             windows.dilation, /*transposed=*/false, {0, 0}, call.integer("group", 1))
+              .to(x.scalar_type())};
 }
 
 Values onnx_max_pool(const OnnxCall& call) {
@@ -85,7 +94,9 @@ Values onnx_average_pool(const OnnxCall& call) {
 
 Values onnx_mat_mul(const OnnxCall& call) {
   call.check_one_type();
-  return {torch::matmul(call.input(0), call.input(1))};
+  const Tensor& a = call.input(0);
+  const auto sums = type_of_sums(a);
+  return {torch::matmul(a.to(sums), call.input(1).to(sums)).to(a.scalar_type())};
 }
 
 Values onnx_softmax(const OnnxCall& call) {
