@@ -19,15 +19,24 @@ REPO = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM, FOLDER = sys.argv[1], pathlib.Path.cwd()
 PICTURE = REPO / "data/samples/bccd/images/BloodImage_00007.jpg"
 LIMIT = 1e-4  # of a score, and of the picture's longer side
-# Not R50: its norms are frozen, and fifty layers of drawn weights leave nothing of a picture.
-MODELS = ("rtdetr_r18vd", "rtdetrv2_r18vd", "rtdetrv2_r18vd_dsp")
+MODELS = sys.argv[2:] or ("rtdetr_r18vd", "rtdetrv2_r18vd", "rtdetrv2_r18vd_dsp", "rtdetr_r50vd", "rtdetrv2_r50vd")
+# R50's norms are frozen: nothing brings back a picture that fifty layers have made fainter and fainter, or what they have
+# blown up. He's gain passes it on; the last layer of each block adds a part to what went around the block.
+DEEP_GAIN, LAST_OF_BLOCK = 2**0.5, 0.4
 
 
 def rtdetr(*words):
     return json.loads(subprocess.run([PROGRAM, *words, "json=true"], check=True, capture_output=True).stdout)
 
 
-def spread_out(key, tensor, generator):
+def gain(name, key):
+    """Of a kernel."""
+    if "r50vd" not in name or not key.startswith("backbone."):
+        return 1
+    return DEEP_GAIN * (LAST_OF_BLOCK if "branch2c" in key else 1)
+
+
+def spread_out(name, key, tensor, generator):
     """Weights with which scores and boxes differ from token to token; initial ones give them all nearly alike."""
     if not tensor.is_floating_point() or key.endswith("num_points_scale"):
         return tensor
@@ -41,7 +50,7 @@ def spread_out(key, tensor, generator):
         return 0.5 * (u - 0.5) - 3
     if tensor.dim() == 1:
         return 0.75 + 0.5 * u if last.endswith("weight") else 0.1 * (u - 0.5)
-    bound = (3 / tensor[0].numel()) ** 0.5
+    bound = gain(name, key) * (3 / tensor[0].numel()) ** 0.5
     return (2 * u - 1) * (0.1 * bound if "bbox_head" in key and key.endswith("layers.2.weight") else bound)
 
 
@@ -56,7 +65,7 @@ def trained_file(name, seed):
     state = torch.load(pth, weights_only=True)["ema"]["module"]
     generator = torch.Generator().manual_seed(seed)
     kept = {key: value for key, value in state.items() if key not in ("decoder.anchors", "decoder.valid_mask")}
-    save_file({key: spread_out(key, value, generator).contiguous() for key, value in kept.items()}, file, metadata)
+    save_file({key: spread_out(name, key, value, generator).contiguous() for key, value in kept.items()}, file, metadata)
     return file
 
 
