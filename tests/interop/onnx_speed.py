@@ -1,6 +1,6 @@
 """Our ONNX files and those of the programs that published the models, with the same weights, timed in ONNX Runtime.
 
-    python3 tests/interop/onnx_speed.py build/release/rtdetr OFFICIAL
+    python3 tests/interop/onnx_speed.py build/release/rtdetr OFFICIAL [MODEL…]
 
 OFFICIAL: a checkout of github.com/lyuwenyu/RT-DETR, whose export_onnx.py is followed (torch.onnx's first exporter, opset
 16). Both sessions of a pair run in turns; the minimum of a side's processor times counts. Prints a table in Markdown and
@@ -101,7 +101,7 @@ def milliseconds(pair, threads):
 def main():
     print("| model | their file by | threads | theirs, ms | ours, ms | ours / theirs |\n|---|---|---|---|---|---|")
     slower = False
-    for name in (*OFFICIAL_CONFIGS, "rtdetr-l"):
+    for name in sys.argv[3:] or (*OFFICIAL_CONFIGS, "rtdetr-l"):
         official = name in OFFICIAL_CONFIGS
         pair = official_pair(name) if official else ultralytics_pair(name)
         for threads in (1, 2):
