@@ -126,7 +126,7 @@ def compare(arguments, model):
 
 def main():
     if sys.argv[1:2] == ["--serve"]:
-        return serve(sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))
+        return serve(sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]), sys.argv[6])
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build/release")
     parser.add_argument("--models", default="rtdetr_r18vd,rtdetr_r50vd,rtdetr-l")
