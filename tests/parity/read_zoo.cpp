@@ -23,7 +23,7 @@ namespace {
 constexpr double kFused = 1e-10, kFused32 = 1e-4;  // relative
 constexpr double kOnnx = 1e-8, kOnnx32 = 1e-4;     // of logits and boxes
 constexpr double kEngine = 1e-4;                   // of scores and boxes
-constexpr double kHalfEngine = 0.01;               // on average
+constexpr double kHalfEngine = 0.02;               // on average
 
 struct Size {
   std::int64_t parameters = 0;  ///< 80 classes
