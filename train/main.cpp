@@ -2,6 +2,8 @@
 #include <string>
 #include <vector>
 
+#include <unistd.h>
+
 #include "core/base/log.h"
 #include "core/base/text.h"
 #include "core/io/utf8.h"
@@ -64,6 +66,16 @@ int fail(const rtdetr::Error& error, bool json) {
   return static_cast<int>(error.code());
 }
 
+/// Ends the process as soon as everything is written. To return from main() takes LibTorch's registers apart, 80 ms of
+/// processor time that do nothing for anybody; sanitizers have their say there.
+int end(int code) {
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  std::fflush(nullptr);
+  ::_exit(code);
+#endif
+  return code;
+}
+
 }  // namespace
 
 /// The program behind train/front.cpp. The only place that catches everything.
@@ -73,10 +85,10 @@ int main(int argc, char** argv) {
   try {
     const rtdetr::Settings settings = rtdetr::parse_command_line(arguments);
     rtdetr::require_input_files(settings);
-    if (rtdetr::starts_ranks(settings)) return static_cast<int>(rtdetr::launch_job(settings, {argv, argv + argc}));
+    if (rtdetr::starts_ranks(settings)) return end(static_cast<int>(rtdetr::launch_job(settings, {argv, argv + argc})));
     rtdetr::apply_machine_settings(settings);
-    return static_cast<int>(run(settings));
+    return end(static_cast<int>(run(settings)));
   } catch (...) {
-    return fail(rtdetr::as_error(std::current_exception()), rtdetr::asks_for_json(arguments));
+    return end(fail(rtdetr::as_error(std::current_exception()), rtdetr::asks_for_json(arguments)));
   }
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
 #include "core/base/error.h"
 #include "core/base/hash.h"
@@ -16,7 +17,7 @@ namespace {
 
 constexpr std::size_t kLengthBytes = 8;
 constexpr std::uint64_t kLongestHeader = 100'000'000;
-constexpr std::size_t kChunk = std::size_t{4} << 20;
+constexpr std::size_t kCachedChunk = std::size_t{256} << 10;  // is hashed before it leaves the second-level cache
 
 /// Widest types first, then by name: every tensor is then aligned to its own type without gaps.
 std::vector<const TensorView*> in_payload_order(std::span<const TensorView> tensors) {
@@ -31,6 +32,11 @@ std::vector<const TensorView*> in_payload_order(std::span<const TensorView> tens
     return size_a != size_b ? size_a > size_b : a->name < b->name;
   });
   return order;
+}
+
+void check_size(const TensorEntry& entry, std::span<const std::byte> out) {
+  RTDETR_CHECK(out.size() == entry.bytes, "tensor '" + entry.name + "' has " + std::to_string(entry.bytes) +
+                                              " bytes, the buffer " + std::to_string(out.size()));
 }
 
 }  // namespace
@@ -75,6 +81,15 @@ struct SafetensorsReader::State {
   std::vector<std::size_t> by_name;  // indices of header.entries
 
   [[noreturn]] void refuse(const std::string& message) const { refuse_safetensors(file.name(), message); }
+
+  std::optional<std::string> stored_hash() const {
+    const auto stored = header.metadata.find(kPayloadHashKey);
+    return stored == header.metadata.end() ? std::nullopt : std::optional(stored->second);
+  }
+  void compare(const std::string& found, const std::string& stored) const {
+    if (found != stored)
+      throw CheckpointError("'" + file.name() + "' is damaged: its tensors do not match the hash stored with them");
+  }
 
   /// Says what a file is whose header cannot be one: it must begin with '{' after its length.
   void refuse_foreign() const {
@@ -132,26 +147,39 @@ const TensorEntry* SafetensorsReader::find(const std::string& name) const {
 }
 
 void SafetensorsReader::read(const TensorEntry& entry, std::span<std::byte> out) const {
-  RTDETR_CHECK(out.size() == entry.bytes, "tensor '" + entry.name + "' has " + std::to_string(entry.bytes) +
-                                              " bytes, the buffer " + std::to_string(out.size()));
+  check_size(entry, out);
   state_->file.read(state_->payload_at + entry.offset, out);
 }
 
-void SafetensorsReader::verify_payload() const {
-  const auto stored = metadata().find(kPayloadHashKey);
-  if (stored == metadata().end()) return;
+void SafetensorsReader::read_all(const std::function<std::span<std::byte>(const TensorEntry&)>& place) const {
+  const auto stored = state_->stored_hash();
   Sha256 hash;
-  std::vector<std::byte> chunk(kChunk);
+  for (const TensorEntry& entry : entries()) {
+    std::span<std::byte> out = place(entry);
+    check_size(entry, out);
+    for (std::uint64_t at = state_->payload_at + entry.offset; !out.empty();) {
+      const std::span<std::byte> part = out.first(std::min(kCachedChunk, out.size()));
+      state_->file.read(at, part);
+      if (stored) hash.update(part);
+      at += part.size();
+      out = out.subspan(part.size());
+    }
+  }
+  if (stored) state_->compare(hash.hex_digest(), *stored);
+}
+
+void SafetensorsReader::verify_payload() const {
+  const auto stored = state_->stored_hash();
+  if (!stored) return;
+  Sha256 hash;
+  std::vector<std::byte> chunk(kCachedChunk);
   for (std::uint64_t at = state_->payload_at; at < state_->file.size();) {
-    const std::size_t count = std::min<std::uint64_t>(kChunk, state_->file.size() - at);
+    const std::size_t count = std::min<std::uint64_t>(chunk.size(), state_->file.size() - at);
     state_->file.read(at, std::span(chunk).first(count));
     hash.update(std::span(chunk).first(count));
     at += count;
   }
-  if (hash.hex_digest() != stored->second) {
-    throw CheckpointError("'" + state_->file.name() +
-                          "' is damaged: its tensors do not match the hash stored with them");
-  }
+  state_->compare(hash.hex_digest(), *stored);
 }
 
 }  // namespace rtdetr

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -68,6 +69,9 @@ class SafetensorsReader {
   const TensorEntry* find(const std::string& name) const;
   /// Reads one tensor's bytes into `out` (exactly entry.bytes long).
   void read(const TensorEntry& entry, std::span<std::byte> out) const;
+  /// Reads all tensors, each to where `place` says, and compares them with the stored hash on the way.
+  /// @param place  exactly entry.bytes long  @throws CheckpointError  as verify_payload, when all are read
+  void read_all(const std::function<std::span<std::byte>(const TensorEntry&)>& place) const;
   /// Reads the payload once and compares it with the stored hash; without one there is nothing to compare.
   /// @throws CheckpointError  on a difference
   void verify_payload() const;

@@ -105,13 +105,12 @@ TensorMap load_tensors(const WeightsFile& file) {
 
 TensorFile load_tensors(const std::filesystem::path& file) {
   const SafetensorsReader reader(file);
-  reader.verify_payload();
   TensorFile result{{}, reader.metadata()};
-  for (const TensorEntry& entry : reader.entries()) {
-    torch::Tensor tensor = torch::empty(entry.shape, to_scalar_type(entry.type));
-    reader.read(entry, {static_cast<std::byte*>(tensor.data_ptr()), tensor.nbytes()});
-    result.tensors.emplace(entry.name, std::move(tensor));
-  }
+  reader.read_all([&](const TensorEntry& entry) -> std::span<std::byte> {
+    const torch::Tensor tensor = torch::empty(entry.shape, to_scalar_type(entry.type));
+    result.tensors.emplace(entry.name, tensor);
+    return {static_cast<std::byte*>(tensor.data_ptr()), tensor.nbytes()};
+  });
   return result;
 }
 

@@ -31,16 +31,17 @@ Tensor RepConvImpl::forward(const Tensor& x) {
 }
 
 /// A 1x1 kernel is the middle of a 3x3 one, and the identity is a 1x1 kernel that passes each channel on.
-FoldedKernel RepConvImpl::folded() const {
+FoldedKernel RepConvImpl::folded(std::int64_t first, std::int64_t count) const {
   const auto widen = [](const Tensor& kernel) { return torch::constant_pad_nd(kernel, {1, 1, 1, 1}); };
-  FoldedKernel sum = conv1_->folded();
-  const FoldedKernel point = conv2_->folded();
+  FoldedKernel sum = conv1_->folded(first, count);
+  const FoldedKernel point = conv2_->folded(first, count);
   sum.weight += widen(point.weight);
   sum.bias += point.bias;
   if (identity_) {
     const std::int64_t per_group = options_.in / options_.groups;
-    const Tensor unit = torch::eye(per_group, sum.weight.options()).repeat({options_.groups, 1});
-    const FoldedKernel pass = fold_norm(unit.view({options_.out, per_group, 1, 1}), {}, *identity_);
+    const Tensor unit =
+        torch::eye(per_group, sum.weight.options()).repeat({options_.groups, 1}).narrow(0, first, count);
+    const FoldedKernel pass = fold_norm(unit.view({count, per_group, 1, 1}), {}, *identity_, first);
     sum.weight += widen(pass.weight);
     sum.bias += pass.bias;
   }
@@ -60,7 +61,7 @@ void RepConvImpl::fuse() {
   ConvolutionOptions options = conv1_->options();
   conv_ = register_module("conv", Convolution(options));
   conv_->to(present.device(), present.scalar_type());
-  conv_->set_kernel(folded());
+  conv_->set_kernel([&](std::int64_t first, std::int64_t count) { return folded(first, count); });
   for (const char* name : {"conv1", "conv2"}) unregister_module(name);
   if (identity_) unregister_module("bn");
   conv1_ = conv2_ = nullptr;

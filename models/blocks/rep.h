@@ -30,7 +30,7 @@ class RepConvImpl : public Block, public Fusable {
   }
 
  private:
-  FoldedKernel folded() const;
+  FoldedKernel folded(std::int64_t first, std::int64_t count) const;
 
   RepConvOptions options_;
   ConvNormAct conv1_{nullptr}, conv2_{nullptr};

@@ -18,11 +18,12 @@ Tensor ConvolutionImpl::forward(const Tensor& x) {
   return conv2d(x, weight, bias, {o.stride, o.padding, o.dilation, o.groups});
 }
 
-void ConvolutionImpl::set_kernel(const FoldedKernel& kernel) {
+void ConvolutionImpl::set_kernel(const FoldPart& folded) {
   const torch::NoGradGuard no_grad;
-  weight.set_data(kernel.weight.to(weight.options()));
+  const FoldedKernel kernel = fold_by_parts(weight, folded);
+  weight.set_data(kernel.weight);
   if (!bias.defined()) bias = register_parameter("bias", torch::empty({options_.out}, weight.options()), false);
-  bias.set_data(kernel.bias.to(weight.options()));
+  bias.set_data(kernel.bias);
 }
 
 OnnxValue emit_conv(OnnxBuilder& graph, const OnnxValue& x, const FoldedKernel& kernel, const ConvolutionOptions& o,
@@ -66,9 +67,10 @@ Tensor ConvNormActImpl::forward_with(const Tensor& x, Activation activation) {
   return norm_ ? norm_->forward(y, activation) : activate(y, activation);
 }
 
-FoldedKernel ConvNormActImpl::folded() const {
-  if (norm_) return fold_norm(conv_->weight, conv_->bias, *norm_);
-  return {conv_->weight, conv_->bias};
+FoldedKernel ConvNormActImpl::folded(std::int64_t first, std::int64_t count) const {
+  const auto some = [&](const Tensor& all) { return all.defined() ? all.narrow(0, first, count) : all; };
+  if (norm_) return fold_norm(some(conv_->weight), some(conv_->bias), *norm_, first);
+  return {some(conv_->weight), some(conv_->bias)};
 }
 
 OnnxValue ConvNormActImpl::emit(OnnxBuilder& graph, const OnnxValue& x) const {
@@ -91,7 +93,7 @@ OnnxValue ConvNormActImpl::emit_affine(OnnxBuilder& graph, const OnnxValue& x) c
 
 void ConvNormActImpl::fuse() {
   if (!norm_) return;
-  conv_->set_kernel(folded());
+  conv_->set_kernel([&](std::int64_t first, std::int64_t count) { return folded(first, count); });
   unregister_module(norm_name_);
   norm_ = nullptr;
 }

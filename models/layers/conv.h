@@ -25,8 +25,8 @@ class ConvolutionImpl : public torch::nn::Module, public InitializesWeights {
   explicit ConvolutionImpl(const ConvolutionOptions& options);
   Tensor forward(const Tensor& x);
   void init_weights(const WeightDraws& draws) override { draws.fan_in_uniform(weight, "weight"); }
-  /// Takes over a folded kernel, in the present type and on the present device.
-  void set_kernel(const FoldedKernel& kernel);
+  /// Takes over a kernel that is folded into the present type, on the present device.
+  void set_kernel(const FoldPart& folded);
   const ConvolutionOptions& options() const { return options_; }
 
   Tensor weight, bias;
@@ -72,8 +72,9 @@ class ConvNormActImpl : public Block, public Fusable {
   OnnxValue emit(OnnxBuilder& graph, const OnnxValue& x) const override;
   void fuse() override;
   std::int64_t deployed_parameters(Deployment deployment) const override;
-  /// The kernel with the norm folded in, whether or not `fuse` has run.
-  FoldedKernel folded() const;
+  /// The kernel with the norm folded in, whether or not `fuse` has run; or some of its output channels.
+  FoldedKernel folded() const { return folded(0, options().out); }
+  FoldedKernel folded(std::int64_t first, std::int64_t count) const;
   const ConvolutionOptions& options() const { return conv_->options(); }
 
  private:

@@ -3,6 +3,7 @@
 #include "core/base/cpp20.h"
 
 #include <cstdint>
+#include <functional>
 
 #include <torch/nn.h>
 
@@ -17,9 +18,18 @@ struct FoldedKernel {
   torch::Tensor weight, bias;
 };
 
+/// Folds some output channels of a kernel: [first, first + count). Kernels are folded part by part, because float64
+/// copies of whole ones would be the most memory that loading a model takes.
+using FoldPart = std::function<FoldedKernel(std::int64_t first, std::int64_t count)>;
+/// All of them, in the type and on the device of `like`, which has the weight's shape: in its memory if nobody else has
+/// that. A part may read the same outputs of `like`.
+FoldedKernel fold_by_parts(const torch::Tensor& like, const FoldPart& part);
+
 /// w' = w·γ/√(σ² + eps), b' = β + (b − μ)·γ/√(σ² + eps), in float64.
-/// @param bias  may be undefined
-FoldedKernel fold_norm(const torch::Tensor& weight, const torch::Tensor& bias, const BatchNormImpl& norm);
+/// @param bias   may be undefined
+/// @param first  the norm's channel of the first output channel
+FoldedKernel fold_norm(const torch::Tensor& weight, const torch::Tensor& bias, const BatchNormImpl& norm,
+                       std::int64_t first = 0);
 
 /// What the references' own deployment does to a model, which their parameter tables count.
 enum class Deployment {

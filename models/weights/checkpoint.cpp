@@ -10,6 +10,7 @@
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "models/graph/model_files.h"
+#include "models/layers/fold_shapes.h"
 #include "models/layers/module_tree.h"
 #include "models/weights/foreign_model.h"
 #include "models/weights/number_type.h"
@@ -88,7 +89,10 @@ DetectionModel build_described(const ModelInfo& info, const std::string& origin,
   if (cut.decoder_layers > 0) options.decoder_layers = cut.decoder_layers;
   if (cut.num_queries > 0) options.num_queries = cut.num_queries;
   DetectionModel model = build_model(model_spec_of(info, origin), options);
-  if (info.fused) model->fuse();
+  if (info.fused) {
+    const FoldShapesAlone shapes;  // the weights come from the file
+    model->fuse();
+  }
   model->eval();
   return model;
 }

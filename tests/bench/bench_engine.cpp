@@ -95,14 +95,18 @@ EngineNumbers numbers_named(const char* name) {
   return {std::strcmp(name, "bf16") == 0 ? NumberFormat::kBFloat16 : NumberFormat::kFloat32};
 }
 
-double peak_mib() {
+double mib(std::int64_t bytes) { return static_cast<double>(bytes) / 1048576.0; }
+
+/// @param what  a line of the process's status
+double status_mib(const std::string& what) {
   std::ifstream status("/proc/self/status");
   std::string word;
   double kib = 0;
   while (status >> word)
-    if (word == "VmHWM:") status >> kib;
+    if (word == what) status >> kib;
   return kib / 1024;
 }
+double peak_mib() { return status_mib("VmHWM:"); }
 
 int serve(char** argv) {
   const int side = std::atoi(argv[3]);
@@ -127,8 +131,8 @@ int serve(char** argv) {
   engine->run(images);
   std::printf(
       "{\"load_s\": %.3f, \"load_processor_s\": %.3f, \"of_it_reading_s\": %.3f, \"peak_mib\": %.1f, "
-      "\"started_mib\": %.1f, \"loaded_mib\": %.1f, \"prepared_mib\": %.1f}\n",
-      load_s, prepared_s, loaded_s, peak_mib(), started_mib, loaded_mib, prepared_mib);
+      "\"started_mib\": %.1f, \"loaded_mib\": %.1f, \"prepared_mib\": %.1f, \"private_mib\": %.1f}\n",
+      load_s, prepared_s, loaded_s, peak_mib(), started_mib, loaded_mib, prepared_mib, status_mib("RssAnon:"));
   std::fflush(stdout);
   for (std::string line; std::getline(std::cin, line);) {
     Times turn;
@@ -151,8 +155,9 @@ int run(int argc, char** argv) {
   const EngineNumbers numbers = numbers_named(argc > 6 ? argv[6] : "fp32");
   const auto engine = CpuEngine::prepare(*model, {side, side}, layers, CpuEngine::Weights::kKept, numbers);
   if (!engine) return 1;
-  std::printf("prepared in %.0f ms, activations %.1f MiB\n", loading.milliseconds(),
-              static_cast<double>(engine->activation_bytes()) / 1048576.0);
+  const CpuEngine::Memory memory = engine->memory();
+  std::printf("prepared in %.0f ms; MiB: weights %.1f, a call %.1f, of which at one time %.1f\n",
+              loading.milliseconds(), mib(memory.weights), mib(memory.call), mib(memory.least_call));
   to_channels_last(*model);
   const Tensor images = torch::rand({1, 3, side, side}).contiguous(torch::MemoryFormat::ChannelsLast);
   ForwardOptions options;

@@ -1,33 +1,36 @@
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <new>
 
 namespace rtdetr {
 
-/// Floats that begin at a cache line, zero at first.
+/// Floats that begin at a cache line, zero at first. What nobody writes to may take no memory.
 class AlignedFloats {
  public:
   static constexpr std::size_t kAlignment = 64;
 
   AlignedFloats() = default;
   explicit AlignedFloats(std::int64_t size)
-      : size_(size), data_(new (std::align_val_t(kAlignment)) float[static_cast<std::size_t>(size)]) {
-    std::fill_n(data_.get(), size, 0.0F);
+      : size_(size), memory_(std::calloc(static_cast<std::size_t>(size) * sizeof(float) + kAlignment, 1)) {
+    if (!memory_) throw std::bad_alloc();
+    const std::size_t past = reinterpret_cast<std::uintptr_t>(memory_.get()) % kAlignment;
+    data_ = reinterpret_cast<float*>(static_cast<std::byte*>(memory_.get()) + (kAlignment - past));
   }
-  float* data() { return data_.get(); }
-  const float* data() const { return data_.get(); }
+  float* data() { return data_; }
+  const float* data() const { return data_; }
   std::int64_t size() const { return size_; }
 
  private:
   struct Free {
-    void operator()(float* p) const { ::operator delete[](p, std::align_val_t(kAlignment)); }
+    void operator()(void* p) const { std::free(p); }
   };
   std::int64_t size_ = 0;
-  std::unique_ptr<float[], Free> data_;
+  std::unique_ptr<void, Free> memory_;
+  float* data_ = nullptr;
 };
 
 /// Rounded up to whole cache lines.

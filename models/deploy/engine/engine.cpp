@@ -118,6 +118,9 @@ ModelOutput CpuEngine::run(const torch::Tensor& images, std::vector<StepTime>* t
 const ImageSize& CpuEngine::size() const { return state_->size; }
 std::int64_t CpuEngine::decoder_layers() const { return state_->decoder_layers; }
 NumberFormat CpuEngine::format() const { return state_->format; }
-std::int64_t CpuEngine::activation_bytes() const { return state_->program.plan_memory(at::get_num_threads()).bytes; }
+CpuEngine::Memory CpuEngine::memory() const {
+  const MemoryPlan plan = state_->program.plan_memory(at::get_num_threads());
+  return {state_->program.weight_bytes(), plan.bytes, plan.least_bytes};
+}
 
 }  // namespace rtdetr

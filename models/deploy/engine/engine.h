@@ -39,9 +39,15 @@ class CpuEngine {
   ModelOutput run(const torch::Tensor& images, std::vector<StepTime>* times = nullptr) const;
 
   const ImageSize& size() const;
-  std::int64_t decoder_layers() const;    ///< as it was prepared for
-  NumberFormat format() const;            ///< asked for; some products are float32 all the same (numbers.h)
-  std::int64_t activation_bytes() const;  ///< of one call at a time
+  std::int64_t decoder_layers() const;  ///< as it was prepared for
+  NumberFormat format() const;          ///< asked for; some products are float32 all the same (numbers.h)
+
+  struct Memory {
+    std::int64_t weights = 0;
+    std::int64_t call = 0;        ///< values and workspaces of one call at a time
+    std::int64_t least_call = 0;  ///< what lives at one time of it: no plan needs less
+  };
+  Memory memory() const;  ///< bytes
 
  private:
   struct State;

@@ -59,6 +59,7 @@ class ConvStep : public ProductStep {
   std::int64_t workspace_floats(int threads) const override {
     return conv_.workspace_floats(in().size(0), in().size(2), in().size(3), threads);
   }
+  std::int64_t weight_bytes() const override { return static_cast<std::int64_t>(conv_.packed_bytes()); }
   double operations() const override {
     const PackedConvOptions& o = conv_.options();
     return 2.0 * static_cast<double>(out().rows() * o.out * o.in / o.groups * o.kernel_h * o.kernel_w);
@@ -91,6 +92,7 @@ class LinearStep : public ProductStep {
   }
   std::int64_t workspace_floats(int threads) const override { return linear_.workspace_floats(in().rows(), threads); }
   std::string kind() const override { return node().op + format_word(linear_.format()); }
+  std::int64_t weight_bytes() const override { return static_cast<std::int64_t>(linear_.packed_bytes()); }
   double operations() const override {
     return 2.0 * static_cast<double>(in().rows() * in().row_length() * out().row_length());
   }

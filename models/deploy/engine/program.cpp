@@ -8,12 +8,14 @@
 
 #include <torch/torch.h>
 
+#include "core/base/give_back.h"
 #include "models/deploy/engine/fusion.h"
 
 namespace rtdetr {
 namespace {
 
 constexpr std::int64_t kAlignment = 64;
+constexpr std::int64_t kManyBytes = std::int64_t{8} << 20;  // of plain weights, to be given back when they are packed
 
 /// The steps at which a buffer holds something.
 struct Lifetime {
@@ -22,6 +24,7 @@ struct Lifetime {
     first = std::min(first, step);
     last = std::max(last, step);
   }
+  bool holds(std::int64_t step) const { return first <= step && step <= last; }
   bool meets(const Lifetime& other) const { return first <= other.last && other.first <= last; }
 };
 
@@ -89,13 +92,19 @@ void EngineProgram::pack() {
         kept[static_cast<std::size_t>(buffer)] = true;
     }
   }
+  std::int64_t freed = 0;
   for (auto& [step, operation] : unpacked_) {
     const std::vector<EngineView> packed(operation.inputs.begin() + 1, operation.inputs.end());
     steps_[step] = make_product_step(operation, buffers_);
     for (const EngineView& view : packed) {
       const auto b = static_cast<std::size_t>(view.buffer);
-      if (--readers[b] == 0 && !kept[b]) buffers_[b].constant = Tensor();
+      if (--readers[b] > 0 || kept[b]) continue;
+      buffers_[b].constant = Tensor();
+      freed += buffers_[b].bytes();
     }
+    if (freed < kManyBytes) continue;
+    give_back_freed_memory();
+    freed = 0;
   }
   unpacked_.clear();
   for (std::size_t k = 0; k < steps_.size(); ++k) steps_[k]->set_workspace(static_cast<int>(buffers_.size() + k));
@@ -104,6 +113,7 @@ void EngineProgram::pack() {
     Tensor& constant = buffers_[b].constant;
     if (constant.defined()) constant = lives[b].last >= 0 ? constant.contiguous().clone() : Tensor();
   }
+  give_back_freed_memory();
 }
 
 MemoryPlan EngineProgram::plan_memory(int threads) const {
@@ -132,7 +142,20 @@ MemoryPlan EngineProgram::plan_memory(int threads) const {
     plan.offsets[b] = lowest_gap(std::move(taken), bytes[b]);
     plan.bytes = std::max(plan.bytes, plan.offsets[b] + bytes[b]);
   }
+  for (std::size_t step = 0; step <= steps_.size(); ++step) {
+    std::int64_t live = 0;
+    for (std::size_t b = 0; b < lives.size(); ++b)
+      live += lives[b].holds(static_cast<std::int64_t>(step)) ? bytes[b] : 0;
+    plan.least_bytes = std::max(plan.least_bytes, live);
+  }
   return plan;
+}
+
+std::int64_t EngineProgram::weight_bytes() const {
+  std::int64_t bytes = 0;
+  for (const EngineStepPtr& step : steps_) bytes += step->weight_bytes();
+  for (const EngineBuffer& buffer : buffers_) bytes += buffer.constant.defined() ? buffer.bytes() : 0;
+  return bytes;
 }
 
 EngineArena::EngineArena(const EngineProgram& program, int threads) {

@@ -14,6 +14,7 @@ namespace rtdetr {
 struct MemoryPlan {
   std::vector<std::int64_t> offsets;  ///< in bytes, by buffer; -1: not in the block
   std::int64_t bytes = 0;
+  std::int64_t least_bytes = 0;  ///< that live at one time: no plan is smaller
 };
 
 /// The steps of a model at one size, with the values between them planned. Const once packed.
@@ -27,6 +28,9 @@ class EngineProgram {
 
   /// @param threads  what workspaces are for
   MemoryPlan plan_memory(int threads) const;
+
+  /// Of packed weights, and of the constants that steps read.
+  std::int64_t weight_bytes() const;
 
   const std::vector<EngineStepPtr>& steps() const { return steps_; }
   const std::vector<EngineBuffer>& buffers() const { return buffers_; }

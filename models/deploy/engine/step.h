@@ -34,7 +34,8 @@ class EngineStep {
   virtual ~EngineStep() = default;
   virtual void run(const EngineFrame& frame) const = 0;
   virtual std::int64_t workspace_floats(int /*threads*/) const { return 0; }
-  virtual double operations() const { return 0; }  ///< 2 per multiply-add, for profiles
+  virtual std::int64_t weight_bytes() const { return 0; }  ///< packed
+  virtual double operations() const { return 0; }          ///< 2 per multiply-add, for profiles
   /// What a profile calls this kind of step.
   virtual std::string kind() const { return operation_.node.op; }
 

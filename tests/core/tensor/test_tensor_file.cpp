@@ -81,6 +81,23 @@ TEST_CASE("a damaged payload is refused") {
   CHECK_THROWS_AS(load_tensors(folder / "absent.safetensors"), IoError);
 }
 
+TEST_CASE("damage anywhere in a tensor of several pieces is found while it is read") {
+  const test::TemporaryFolder folder;
+  const auto path = folder / "t.safetensors";
+  const TensorMap tensors{{"a", torch::arange(200000, torch::kFloat32)}, {"b", torch::ones({3})}};
+  save_tensors(path, tensors, {});
+  CHECK(torch::equal(load_tensors(path).tensors.at("a"), tensors.at("a")));
+  for (const int back : {700000, 300000, 1}) {
+    save_tensors(path, tensors, {});
+    {
+      std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+      file.seekp(-back, std::ios::end);
+      file.put('!');
+    }
+    CHECK_THROWS_WITH(load_tensors(path), Catch::Contains("damaged"));
+  }
+}
+
 TEST_CASE("element types map to each other in both directions") {
   for (const auto type : {torch::kBool, torch::kUInt8, torch::kInt8, torch::kInt16, torch::kInt32, torch::kInt64,
                           torch::kFloat16, torch::kBFloat16, torch::kFloat32, torch::kFloat64}) {

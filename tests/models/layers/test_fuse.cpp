@@ -39,6 +39,28 @@ TEST_CASE("a convolution takes in its BatchNorm") {
   for (const Tensor& parameter : block->parameters()) CHECK_FALSE(parameter.requires_grad());
 }
 
+TEST_CASE("a large kernel is folded part by part") {
+  ConvNormAct block(conv_unit(96, 80, 3, 1, Activation::kNone, {}));  // three parts
+  CHECK(fusing_difference(*block, picture(96)) < 1e-12);
+}
+
+TEST_CASE("a kernel is folded in its own memory, unless somebody else has that, too") {
+  ConvNormAct block(conv_unit(6, 10, 3, 2, Activation::kSilu, {}));
+  test::fill_by_rule(*block);
+  const auto weight = [&] { return block->named_parameters()["conv.weight"].detach(); };
+  const void* const before = weight().const_data_ptr();
+  SECTION("alone") {
+    fuse_modules(*block);
+    CHECK(weight().const_data_ptr() == before);
+  }
+  SECTION("shared") {
+    const Tensor shared = weight(), values = shared.clone();
+    fuse_modules(*block);
+    CHECK(weight().const_data_ptr() != before);
+    CHECK(torch::equal(shared, values));
+  }
+}
+
 TEST_CASE("a depthwise convolution takes in its BatchNorm") {
   ConvNormActOptions options = conv_unit(6, 6, 5, 1, Activation::kNone, {});
   options.conv.groups = 6;
