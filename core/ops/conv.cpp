@@ -82,12 +82,13 @@ Tensor filter_gradient(const Tensor& x, const Tensor& dy, const Tensor& weight, 
 class WinogradFunction : public torch::autograd::Function<WinogradFunction> {
  public:
   static Tensor forward(AutogradContext* ctx, const Tensor& x, const Tensor& weight, std::int64_t padding,
-                        std::int64_t outputs) {
+                        const WinogradTiles& tiles) {
     const Tensor filters = regular(weight);
     ctx->save_for_backward({x, filters});
     ctx->saved_data["padding"] = padding;
-    ctx->saved_data["outputs"] = outputs;
-    return convolved(x, filters_of(filters), weight.size(0), padding, static_cast<int>(outputs));
+    ctx->saved_data["outputs"] = std::int64_t{tiles.backward};
+    if (tiles.forward == 0) return torch::conv2d(x, weight, {}, 1, padding);
+    return convolved(x, filters_of(filters), weight.size(0), padding, tiles.forward);
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
@@ -119,14 +120,20 @@ torch::ScalarType computed_type(const Tensor& x) {
   return at::autocast::is_autocast_enabled(at::kCPU) ? at::autocast::get_autocast_dtype(at::kCPU) : x.scalar_type();
 }
 
-bool suits_winograd(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvWindow& window) {
+/// Whether a gradient is recorded for a map in channels-last memory on the CPU.
+bool learns(const Tensor& x, const Tensor& weight) {
+  return torch::GradMode::is_enabled() && (x.requires_grad() || weight.requires_grad()) && x.is_cpu() &&
+         weight.is_cpu() && weight.scalar_type() == torch::kFloat && x.dim() == 4 && x.numel() > 0 &&
+         x.is_contiguous(kChannelsLast);
+}
+
+bool has_kernel(const Tensor& weight, std::int64_t side) { return weight.size(2) == side && weight.size(3) == side; }
+
+bool suits_winograd(const Tensor& x, const Tensor& weight, const ConvWindow& window) {
   const auto type = computed_type(x);
-  return torch::GradMode::is_enabled() && (x.requires_grad() || weight.requires_grad()) && !bias.defined() &&
-         x.is_cpu() && (type == torch::kFloat || type == torch::kBFloat16) && x.scalar_type() != torch::kDouble &&
-         x.dim() == 4 && x.numel() > 0 && x.is_contiguous(kChannelsLast) && weight.is_cpu() &&
-         weight.scalar_type() == torch::kFloat && weight.size(2) == 3 && weight.size(3) == 3 && window.stride == 1 &&
-         window.dilation == 1 && window.groups == 1 && window.padding <= 2 && x.size(2) + 2 * window.padding >= 3 &&
-         x.size(3) + 2 * window.padding >= 3;
+  return (type == torch::kFloat || type == torch::kBFloat16) && x.scalar_type() != torch::kDouble &&
+         has_kernel(weight, 3) && window.stride == 1 && window.dilation == 1 && window.groups == 1 &&
+         window.padding <= 2 && x.size(2) + 2 * window.padding >= 3 && x.size(3) + 2 * window.padding >= 3;
 }
 
 }  // namespace
@@ -150,12 +157,12 @@ int winograd_outputs(const WinogradSize& s) {
   return by_four < by_two ? 4 : 2;
 }
 
-Tensor winograd_conv2d(const Tensor& x, const Tensor& weight, std::int64_t padding, int outputs) {
-  return WinogradFunction::apply(x, weight, padding, outputs);
+Tensor winograd_conv2d(const Tensor& x, const Tensor& weight, std::int64_t padding, const WinogradTiles& tiles) {
+  return WinogradFunction::apply(x, weight, padding, tiles);
 }
 
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvWindow& window) {
-  if (suits_winograd(x, weight, bias, window)) {
+  if (!bias.defined() && learns(x, weight) && suits_winograd(x, weight, window)) {
     const auto type = computed_type(x);
     const int outputs = winograd_outputs({.in = x.size(1),
                                           .out = weight.size(0),
@@ -163,7 +170,8 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
                                           .height = x.size(2),
                                           .width = x.size(3),
                                           .bfloat16 = type == torch::kBFloat16});
-    if (outputs > 0) return winograd_conv2d(x.to(type), weight, window.padding, outputs);
+    const int forward = type == torch::kFloat ? 0 : outputs;
+    if (outputs > 0) return winograd_conv2d(x.to(type), weight, window.padding, {forward, outputs});
   }
   return torch::conv2d(x, weight, bias, window.stride, window.padding, window.dilation, window.groups);
 }

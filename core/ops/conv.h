@@ -13,10 +13,11 @@ struct ConvWindow {
 };
 
 /// What torch::conv2d computes, faster in training. Where a gradient is recorded, 3×3 convolutions of stride 1 over
-/// float32 or bfloat16 maps in channels-last memory on the CPU go through Winograd's algorithm in both directions, if
-/// that is faster at their size (winograd_outputs). It computes in float32: under autocast to bfloat16 the maps are
-/// bfloat16, weights and their gradient are not rounded. Everything else (other types, devices and windows, maps that
-/// teach nobody) is handed to torch::conv2d. Differentiable once. Results do not depend on the number of threads.
+/// float32 or bfloat16 maps in channels-last memory on the CPU get their gradients by Winograd's algorithm, if that is
+/// faster at their size (winograd_outputs), bfloat16 maps their results, too. It computes in float32: under autocast to
+/// bfloat16 the maps are bfloat16, weights and their gradient are not rounded. Everything else (other types, devices
+/// and windows, maps that teach nobody) is handed to torch::conv2d. Differentiable once. Results do not depend on the
+/// number of threads.
 ///
 /// @param x       [B, C, H, W]
 /// @param weight  [D, C / groups, kernel, kernel]
@@ -34,11 +35,18 @@ struct WinogradSize {
 /// convolution is.
 int winograd_outputs(const WinogradSize& size);
 
-/// The convolution of stride 1 with tiles of that side, whatever it costs.
+/// Sides of the tiles: 2 or 4. A forward pass of 0 is LibTorch's: conv2d leaves that of float32 there, because deep
+/// models carry each change of rounding to their losses.
+struct WinogradTiles {
+  int forward = 0, backward = 4;
+};
+
+/// The convolution of stride 1 with such tiles, whatever it costs.
 /// @param x        [B, C, H, W] float32 or bfloat16 on the CPU, in channels-last memory, as are the result and the
 ///                 gradient of x; at least 3 pixels high and wide with the padding
 /// @param weight   [D, C, 3, 3] float32, as is its gradient
 /// @param padding  0, 1 or 2
-torch::Tensor winograd_conv2d(const torch::Tensor& x, const torch::Tensor& weight, std::int64_t padding, int outputs);
+torch::Tensor winograd_conv2d(const torch::Tensor& x, const torch::Tensor& weight, std::int64_t padding,
+                              const WinogradTiles& tiles);
 
 }  // namespace rtdetr

@@ -23,10 +23,19 @@ void SelfAttentionImpl::init_weights(const WeightDraws& draws) {
   WeightDraws::constant(out_proj->bias, 0);
 }
 
+/// [B, N, D] → [B, M, N, D/M]
+Tensor SelfAttentionImpl::split_heads(const Tensor& x) const {
+  return x.unflatten(2, {heads_, dim_ / heads_}).transpose(1, 2);
+}
+
+/// @return  [B, N, M, D/M]
+Tensor SelfAttentionImpl::attend(const Tensor& query, const Tensor& key, const Tensor& value,
+                                 const std::optional<Tensor>& bias) const {
+  return at::scaled_dot_product_attention(split_heads(query), split_heads(key), split_heads(value), bias)
+      .transpose(1, 2);
+}
+
 Tensor SelfAttentionImpl::forward(const Tensor& query_key, const Tensor& value, const Tensor& mask) {
-  const auto split_heads = [&](const Tensor& x) {  // [B, N, D] → [B, M, N, D/M]
-    return x.unflatten(2, {heads_, dim_ / heads_}).transpose(1, 2);
-  };
   // Split, not narrowed: the gradients of the parts then come back in one concatenation.
   const auto weights = in_proj_weight.split_with_sizes({2 * dim_, dim_}),
              biases = in_proj_bias.split_with_sizes({2 * dim_, dim_});
@@ -34,8 +43,16 @@ Tensor SelfAttentionImpl::forward(const Tensor& query_key, const Tensor& value, 
   const Tensor v = linear(value, weights[1], biases[1]);
   std::optional<Tensor> bias;
   if (mask.defined()) bias = mask.to(v.scalar_type());
-  const Tensor mixed = at::scaled_dot_product_attention(split_heads(qk[0]), split_heads(qk[1]), split_heads(v), bias);
-  return out_proj(mixed.transpose(1, 2).reshape({-1, query_key.size(1), dim_}));
+  const auto all = value.size(1), masked = bias ? bias->size(0) : all;
+  Tensor mixed;
+  if (masked == all) {
+    mixed = attend(qk[0], qk[1], v, bias);
+  } else {
+    const auto queries = qk[0].split_with_sizes({masked, all - masked}, 1);
+    const auto others = [&](const Tensor& x) { return x.narrow(1, masked, all - masked); };
+    mixed = torch::cat({attend(queries[0], qk[1], v, bias), attend(queries[1], others(qk[1]), others(v), {})}, 1);
+  }
+  return out_proj(mixed.reshape({-1, all, dim_}));
 }
 
 OnnxValue SelfAttentionImpl::emit(OnnxBuilder& graph, const OnnxValue& query_key, const OnnxValue& value) const {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include <torch/nn.h>
 
 #include "models/layers/basic.h"
@@ -16,7 +18,8 @@ class SelfAttentionImpl : public torch::nn::Module, public InitializesWeights {
 
   /// @param query_key  [B, N, D]
   /// @param value      [B, N, D]
-  /// @param mask       [N, N] added to the logits (0 or -inf), or undefined
+  /// @param mask       [M, N] added to the logits (0 or -inf) of the first M tokens, or undefined. The others see one
+  ///                   another, all of them, and none of the first
   /// @return           [B, N, D]
   Tensor forward(const Tensor& query_key, const Tensor& value, const Tensor& mask = {});
   /// Without a mask. The scale is part of the queries' weights.
@@ -29,6 +32,9 @@ class SelfAttentionImpl : public torch::nn::Module, public InitializesWeights {
   Linear out_proj{nullptr};
 
  private:
+  Tensor split_heads(const Tensor& x) const;
+  Tensor attend(const Tensor& query, const Tensor& key, const Tensor& value, const std::optional<Tensor>& bias) const;
+
   std::int64_t dim_, heads_;
 };
 TORCH_MODULE(SelfAttention);

@@ -4,8 +4,9 @@
 //   python train_bench.py --model official_r18vd --batch 4 --size 320 >peers.jsonl
 //   build/release/tests/bench/rtdetr_bench_train rtdetr_r18vd 4 320 peers=peers.jsonl
 //
-// Without words it says which it takes. Every variant is a model of its own and a line: a precision, alone or followed
-// by _deterministic; tf32 is fp32 whose products a GPU may round so.
+// Without words it says which it takes. level=avx2 is of our own kernels; LibTorch's and the peers' have
+// ONEDNN_MAX_CPU_ISA=AVX2 and ATEN_CPU_CAPABILITY=avx2. Every variant is a model of its own and a line: a precision,
+// alone or followed by _deterministic; tf32 is fp32 whose products a GPU may round so.
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -17,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/cpu_level.h"
 #include "core/base/text.h"
 #include "core/ops/autocast.h"
 #include "core/ops/device.h"
@@ -84,8 +86,8 @@ Times take_steps(bench::StepBench& bench, const Batch& batch, int steps, torch::
 struct Options {
   std::string model;
   std::int64_t batch = 0, side = 0;
-  std::map<std::string, std::string> keys{
-      {"variants", "fp32"}, {"steps", "6"}, {"threads", "2"}, {"device", "cpu"}, {"peers", ""}};
+  std::map<std::string, std::string> keys{{"variants", "fp32"}, {"steps", "6"}, {"threads", "2"},
+                                          {"device", "cpu"},    {"level", ""},  {"peers", ""}};
 };
 
 /// @return  whether the words say what to do
@@ -138,7 +140,8 @@ int main(int argc, char** argv) {
   if (!read({argv + 1, argv + argc}, options)) {
     std::fprintf(
         stderr,
-        "usage: rtdetr_bench_train MODEL BATCH SIZE [variants=fp32] [steps=6] [threads=2] [device=cpu] [peers=FILE]\n"
+        "usage: rtdetr_bench_train MODEL BATCH SIZE [variants=fp32] [steps=6] [threads=2] [device=cpu] [level=avx2] "
+        "[peers=FILE]\n"
         "variants, with commas between: tf32, %s, each also with _deterministic\n",
         join(words_of(kPrecisionWords), ", ").c_str());
     return 2;
@@ -146,6 +149,7 @@ int main(int argc, char** argv) {
   try {
     const torch::Device device = test::device_named(options.keys.at("device"));
     at::set_num_threads(std::stoi(options.keys.at("threads")));
+    if (options.keys.at("level") == "avx2") set_cpu_level(CpuLevel::kAvx2);
     keep_freed_memory();
     for (const std::string& name : split(options.keys.at("variants"), ',')) measure(options, variant_of(name), device);
   } catch (const std::exception& error) {

@@ -77,9 +77,11 @@ void measure(const Shape& s, std::int64_t batch, int rounds, torch::ScalarType t
   for (int round = 0; round < rounds; ++round) {
     parts[0] = parts_of(torchs, x, weight, dy, best[0]);
     for (int outputs : {2, 4})
-      parts[static_cast<std::size_t>(outputs / 2)] =
-          parts_of([&](const Tensor& a, const Tensor& w) { return winograd_conv2d(a, w, 1, outputs); }, x, weight, dy,
-                   best[static_cast<std::size_t>(outputs / 2)]);
+      parts[static_cast<std::size_t>(outputs / 2)] = parts_of(
+          [&](const Tensor& a, const Tensor& w) {
+            return winograd_conv2d(a, w, 1, {outputs, outputs});
+          },
+          x, weight, dy, best[static_cast<std::size_t>(outputs / 2)]);
   }
   for (std::size_t p = 0; p < 3; ++p) {
     std::printf("| %6.2f F2 %4.2f F4 %4.2f ", best[0][p], best[1][p] / best[0][p], best[2][p] / best[0][p]);

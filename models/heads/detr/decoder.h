@@ -102,7 +102,7 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
   struct Queries {
     Tensor content;           ///< [B, N, D]
     Tensor reference_logits;  ///< [B, N, 4], no gradient
-    Tensor mask;              ///< [N, N] to add to attention logits; undefined without denoising
+    Tensor mask;              ///< of self-attention (models/layers/attention.h); undefined without denoising
     Tensor indices;           ///< [B, Q]
     Prediction encoder;
     DenoisingPairs denoising;

@@ -29,7 +29,7 @@ class DecoderLayerImpl : public torch::nn::Module, public InitializesWeights {
   /// @param position   [B, N, D] embedding of `reference`
   /// @param reference  [B, N, 4] cxcywh, fraction of image
   /// @param memory     [B, S, D]
-  /// @param mask       [N, N] added to the self-attention's logits, or undefined
+  /// @param mask       of the self-attention (models/layers/attention.h), or undefined
   /// @return           [B, N, D]
   torch::Tensor forward(torch::Tensor content, const torch::Tensor& position, const torch::Tensor& reference,
                         const torch::Tensor& memory, const std::vector<LevelShape>& levels, const torch::Tensor& mask);
