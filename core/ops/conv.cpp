@@ -9,8 +9,10 @@
 #include <ATen/autocast_mode.h>
 #include <torch/torch.h>
 
+#include "core/base/cpu_level.h"
 #include "core/ops/packed/winograd.h"
 #include "core/ops/packed/winograd_gradient.h"
+#include "core/tensor/check.h"
 
 namespace rtdetr {
 namespace {
@@ -92,6 +94,7 @@ class WinogradFunction : public torch::autograd::Function<WinogradFunction> {
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
+    RTDETR_CHECK(!torch::GradMode::is_enabled(), "a convolution's gradient is not differentiable (create_graph)");
     const auto saved = ctx->get_saved_variables();
     const Tensor &x = saved[0], &weight = saved[1], dy = grads[0].contiguous(kChannelsLast);
     const std::int64_t padding = ctx->saved_data["padding"].toInt();
@@ -104,7 +107,7 @@ class WinogradFunction : public torch::autograd::Function<WinogradFunction> {
   }
 };
 
-/// Whether the processor multiplies matrices of bfloat16 by units of their own (AMX), at 16 times the rate of float32.
+/// Whether the processor multiplies matrices of bfloat16 by units of their own (AMX).
 bool has_matrix_units() {
 #if defined(__x86_64__)
   constexpr unsigned kAmxBf16 = 1U << 22;
@@ -115,25 +118,35 @@ bool has_matrix_units() {
 #endif
 }
 
+/// How many times float32's rate this processor's direct convolutions of bfloat16 reach.
+double bfloat16_gain() {
+  static const double gain = has_matrix_units() ? 16 : has_bfloat16_products() ? 2 : 1;
+  return gain;
+}
+
+bool autocasts() { return at::autocast::is_autocast_enabled(at::kCPU); }
+
 /// The type in which a convolution of `x` is computed.
 torch::ScalarType computed_type(const Tensor& x) {
-  return at::autocast::is_autocast_enabled(at::kCPU) ? at::autocast::get_autocast_dtype(at::kCPU) : x.scalar_type();
+  return autocasts() ? at::autocast::get_autocast_dtype(at::kCPU) : x.scalar_type();
 }
 
 /// Whether a gradient is recorded for a map in channels-last memory on the CPU.
 bool learns(const Tensor& x, const Tensor& weight) {
   return torch::GradMode::is_enabled() && (x.requires_grad() || weight.requires_grad()) && x.is_cpu() &&
-         weight.is_cpu() && weight.scalar_type() == torch::kFloat && x.dim() == 4 && x.numel() > 0 &&
-         x.is_contiguous(kChannelsLast);
+         weight.is_cpu() && weight.scalar_type() == torch::kFloat && weight.dim() == 4 && x.dim() == 4 &&
+         x.numel() > 0 && x.is_contiguous(kChannelsLast);
 }
 
 bool has_kernel(const Tensor& weight, std::int64_t side) { return weight.size(2) == side && weight.size(3) == side; }
 
 bool suits_winograd(const Tensor& x, const Tensor& weight, const ConvWindow& window) {
-  const auto type = computed_type(x);
-  return (type == torch::kFloat || type == torch::kBFloat16) && x.scalar_type() != torch::kDouble &&
-         has_kernel(weight, 3) && window.stride == 1 && window.dilation == 1 && window.groups == 1 &&
-         window.padding <= 2 && x.size(2) + 2 * window.padding >= 3 && x.size(3) + 2 * window.padding >= 3;
+  const auto type = computed_type(x), given = x.scalar_type();
+  const bool is_cast = given != type && given != torch::kDouble;  // by autocast; torch refuses other mixtures
+  return (type == torch::kFloat || (type == torch::kBFloat16 && autocasts())) && (given == type || is_cast) &&
+         has_kernel(weight, 3) && weight.size(1) == x.size(1) && window.stride == 1 && window.dilation == 1 &&
+         window.groups == 1 && window.padding <= 2 && x.size(2) + 2 * window.padding >= 3 &&
+         x.size(3) + 2 * window.padding >= 3;
 }
 
 }  // namespace
@@ -148,8 +161,7 @@ int winograd_outputs(const WinogradSize& s) {
                channels = 1 / static_cast<double>(s.in) + 1 / static_cast<double>(s.out);
     return numbers * (tiles * (1 + kTransforms * channels) + kFilters);
   };
-  // Vector units multiply bfloat16 at twice the rate of float32, if they do at all.
-  const double gain = !s.bfloat16 ? 1 : has_matrix_units() ? 16 : 2;
+  const double gain = s.bfloat16 ? bfloat16_gain() : 1;
   constexpr double kWorthwhile = 0.8;
   const double direct = kWorthwhile * 9 * static_cast<double>(s.batch * s.height * s.width) / gain;
   const double by_two = cost(2), by_four = cost(4);
@@ -158,6 +170,12 @@ int winograd_outputs(const WinogradSize& s) {
 }
 
 Tensor winograd_conv2d(const Tensor& x, const Tensor& weight, std::int64_t padding, const WinogradTiles& tiles) {
+  check_shape(x, {-1, -1, -1, -1}, "x");
+  check_shape(weight, {-1, x.size(1), 3, 3}, "weight");
+  RTDETR_CHECK(x.numel() > 0 && x.is_contiguous(kChannelsLast) && weight.scalar_type() == torch::kFloat &&
+                   (x.scalar_type() == torch::kFloat || x.scalar_type() == torch::kBFloat16) && padding >= 0 &&
+                   padding <= 2 && std::min(x.size(2), x.size(3)) + 2 * padding >= 3,
+               "a convolution by Winograd's algorithm is given a map or a padding that it does not take");
   return WinogradFunction::apply(x, weight, padding, tiles);
 }
 
@@ -167,8 +185,8 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
     const int outputs = winograd_outputs({.in = x.size(1),
                                           .out = weight.size(0),
                                           .batch = x.size(0),
-                                          .height = x.size(2),
-                                          .width = x.size(3),
+                                          .height = x.size(2) + 2 * window.padding - 2,
+                                          .width = x.size(3) + 2 * window.padding - 2,
                                           .bfloat16 = type == torch::kBFloat16});
     const int forward = type == torch::kFloat ? 0 : outputs;
     if (outputs > 0) return winograd_conv2d(x.to(type), weight, window.padding, {forward, outputs});

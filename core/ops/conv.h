@@ -16,18 +16,20 @@ struct ConvWindow {
 /// float32 or bfloat16 maps in channels-last memory on the CPU get their gradients by Winograd's algorithm, if that is
 /// faster at their size (winograd_outputs), bfloat16 maps their results, too. It computes in float32: under autocast to
 /// bfloat16 the maps are bfloat16, weights and their gradient are not rounded. Everything else (other types, devices
-/// and windows, maps that teach nobody) is handed to torch::conv2d. Differentiable once. Results do not depend on the
-/// number of threads.
+/// and windows, maps that teach nobody) is handed to torch::conv2d. What goes through Winograd's algorithm has the same
+/// bits with any number of threads; whether it does depends on the size, so a smaller batch may differ in last digits,
+/// and for bfloat16 on the processor. Differentiable once.
 ///
 /// @param x       [B, C, H, W]
 /// @param weight  [D, C / groups, kernel, kernel]
 /// @param bias    [D], or undefined
 /// @return        [B, D, H', W']
+/// @throws InternalError  from a backward pass with create_graph
 torch::Tensor conv2d(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias,
                      const ConvWindow& window);
 
 struct WinogradSize {
-  std::int64_t in = 0, out = 0, batch = 1, height = 0, width = 0;
+  std::int64_t in = 0, out = 0, batch = 1, height = 0, width = 0;  ///< of the output
   bool bfloat16 = false;  ///< of the maps, and of the direct convolution that is compared with
 };
 

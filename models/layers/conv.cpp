@@ -15,7 +15,7 @@ ConvolutionImpl::ConvolutionImpl(const ConvolutionOptions& options) : options_(o
 
 Tensor ConvolutionImpl::forward(const Tensor& x) {
   const ConvolutionOptions& o = options_;
-  return conv2d(x, weight, bias, {o.stride, o.padding, o.dilation, o.groups});
+  return conv2d(x, weight, bias, ConvWindow{o.stride, o.padding, o.dilation, o.groups});
 }
 
 void ConvolutionImpl::set_kernel(const FoldPart& folded) {

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "core/base/cpu_level.h"
+#include "core/base/error.h"
 #include "core/ops/autocast.h"
 #include "core/ops/conv.h"
 
@@ -12,6 +13,11 @@ using torch::Tensor;
 namespace {
 
 constexpr auto kLast = torch::MemoryFormat::ChannelsLast;
+
+struct AtCpuLevel {
+  explicit AtCpuLevel(rtdetr::CpuLevel level) { rtdetr::set_cpu_level(level); }
+  ~AtCpuLevel() { rtdetr::set_cpu_level(rtdetr::best_cpu_level()); }
+};
 
 struct ConvRun {
   Tensor y, x, weight;  ///< output and gradients
@@ -64,7 +70,8 @@ const std::vector<ConvShape> kConvShapes{{1, 16, 16, 8, 8, 1},  {2, 16, 32, 20, 
 TEST_CASE("a convolution by Winograd equals the direct one in float64, forward and backward, at any size") {
   at::set_num_threads(1);
   const auto level = GENERATE(rtdetr::CpuLevel::kBaseline, rtdetr::CpuLevel::kAvx2, rtdetr::CpuLevel::kAvx512);
-  rtdetr::set_cpu_level(level);
+  if (level > rtdetr::best_cpu_level()) return;
+  const AtCpuLevel at(level);
   const int outputs = GENERATE(2, 4);
   for (const ConvShape& s : kConvShapes) {
     CAPTURE(outputs, s.batch, s.in, s.out, s.height, s.width, s.padding);
@@ -80,7 +87,6 @@ TEST_CASE("a convolution by Winograd equals the direct one in float64, forward a
       CHECK(ours.weight.strides() == problem.weight.strides());
     }
   }
-  rtdetr::set_cpu_level(rtdetr::best_cpu_level());
 }
 
 TEST_CASE("a convolution of bfloat16 maps by Winograd rounds its results alone") {
@@ -123,8 +129,34 @@ TEST_CASE("a convolution gives only the gradients that are asked for") {
   const Tensor x = problem.x.clone().set_requires_grad(true), weight = problem.weight.clone().set_requires_grad(true);
   rtdetr::conv2d(x, problem.weight, {}, {.padding = 1}).backward(problem.upstream);
   CHECK(conv_error(x.grad(), exact.x) < 1e-5);
-  rtdetr::conv2d(problem.x, weight, {}, {.padding = 1}).backward(problem.upstream.expand_as(problem.upstream));
+  CHECK_FALSE(problem.weight.grad().defined());
+  rtdetr::conv2d(problem.x, weight, {}, {.padding = 1}).backward(problem.upstream);
   CHECK(conv_error(weight.grad(), exact.weight) < 1e-5);
+}
+
+TEST_CASE("a convolution takes the gradient of a sum, which has no strides") {
+  at::set_num_threads(1);
+  const ConvProblem problem({2, 32, 32, 20, 20, 1});
+  const ConvRun ours = run_conv(problem.x, problem.weight, torch::ones({2, 32, 20, 20}), [](auto& x, auto& w) {
+    return winograd_conv2d(x, w, 1, {4, 4});
+  });
+  const Tensor x = problem.x.clone().set_requires_grad(true), weight = problem.weight.clone().set_requires_grad(true);
+  rtdetr::conv2d(x, weight, {}, {.padding = 1}).sum().backward();
+  CHECK(torch::equal(x.grad(), ours.x));
+  CHECK(torch::equal(weight.grad(), ours.weight));
+}
+
+TEST_CASE("a convolution refuses a second derivative, and other channels than its filters have") {
+  at::set_num_threads(1);
+  const ConvProblem problem({2, 32, 32, 20, 20, 1});
+  const Tensor weight = problem.weight.clone().set_requires_grad(true);
+  const Tensor y = rtdetr::conv2d(problem.x, weight, {}, {.padding = 1});
+  CHECK_THROWS_WITH(torch::autograd::grad({y.sum()}, {weight}, {}, /*retain_graph=*/true, /*create_graph=*/true),
+                    Catch::Contains("not differentiable"));
+  const Tensor fewer = problem.x.narrow(1, 0, 16).contiguous(kLast);
+  CHECK_THROWS_WITH(rtdetr::conv2d(fewer, weight, {}, {.padding = 1}), Catch::Contains("channels"));
+  CHECK_THROWS_AS(winograd_conv2d(fewer, weight, 1, {4, 4}), rtdetr::InternalError);
+  CHECK_THROWS_AS(winograd_conv2d(problem.x.contiguous(), weight, 1, {4, 4}), rtdetr::InternalError);
 }
 
 TEST_CASE("a convolution under autocast keeps its weights' gradient in float32") {
