@@ -71,14 +71,16 @@ std::string what_it_is(const WeightsFile& file) {
 }  // namespace
 
 ForeignPlace locate_model(const WeightsFile& file, const std::string& origin) {
-  if (const std::string other = words_for_other_decoder(file); !other.empty())
-    throw CheckpointError(origin + ": " + other);
   std::optional<ForeignPlace> found;
   for (const WeightTensor& tensor : file.tensors()) {
     if (!tensor.name.ends_with(kScores)) continue;
     const auto place = place_of_scores(tensor.name);
     if (place && (!found || (place->prefix.starts_with("ema.") && !found->prefix.starts_with("ema.")))) found = place;
   }
+  if (found && found->family == Family::kHuggingFace && !words_for_other_decoder(file).empty())
+    throw CheckpointError(origin +
+                          ": weights of D-FINE under the names of Hugging Face, which are not read; take the "
+                          ".pth of the official code");
   if (found) return *found;
   const std::string kind = what_it_is(file);
   if (!kind.empty()) throw CheckpointError(origin + ": " + kind);
@@ -104,7 +106,8 @@ WeightReading reading_at(const WeightsFile& file, const ForeignPlace& place, con
 
 std::string words_for_other_decoder(const WeightsFile& file) {
   if (!any_name_has(file, "pre_bbox_head") && !any_name_has(file, "lqe_layers")) return "";
-  return "weights of D-FINE or DEIM, whose decoder is another one; they cannot be taken over";
+  return "weights of D-FINE or DEIM, whose decoder is another one; they are taken into a model of D-FINE alone "
+         "(model=dfine-n and others)";
 }
 
 std::vector<std::string> other_contents(const WeightsFile& file, const ForeignPlace& place) {

@@ -26,7 +26,7 @@ ForeignPlace locate_model(const WeightsFile& file, const std::string& origin);
 /// @throws CheckpointError  as plan_keys
 WeightReading reading_at(const WeightsFile& file, const ForeignPlace& place, const std::string& origin);
 
-/// The decoder of the file's model refines boxes in another way than ours: D-FINE's or DEIM's, which is then the
+/// The decoder of the file's model refines boxes in another way than RT-DETR's: D-FINE's or DEIM's, which is then the
 /// answer. Empty if it is not so.
 std::string words_for_other_decoder(const WeightsFile& file);
 

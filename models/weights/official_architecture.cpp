@@ -7,7 +7,9 @@
 #include "core/io/yaml_writer.h"
 #include "models/graph/model_files.h"
 #include "models/weights/architecture.h"
+#include "models/weights/dfine_architecture.h"
 #include "models/weights/official_rows.h"
+#include "models/weights/weight_reading.h"
 #include "models/weights/zoo.h"
 
 /// A YAML of the same family is taken, and every number in it that weights show is set to what they show. If that is
@@ -98,6 +100,7 @@ std::string layers_and_classes(const OfficialDecoder& decoder) {
 OfficialArchitecture official_architecture(const ShapeMap& shape_map, const OfficialHints& hints,
                                            const std::string& origin) {
   const OfficialShapes shapes(shape_map, origin);
+  if (is_dfine(shapes)) return dfine_architecture(shapes, classes_of_scores(shape_of_scores(shape_map), origin));
   const std::string base = base_model(shapes);
   DecoderFacts facts = decoder_of(shapes, hints);
   const FrozenNorms norms = shapes.backbone_norms();

@@ -1,0 +1,16 @@
+#pragma once
+
+#include "models/weights/official_architecture.h"
+#include "models/weights/official_rows.h"
+
+namespace rtdetr {
+
+/// Whether weights with the official keys are D-FINE's, or DEIM's on D-FINE.
+bool is_dfine(const OfficialShapes& shapes);
+
+/// The zoo's model of D-FINE whose backbone they have, with their number of classes.
+/// @param classes  of their scores
+/// @throws CheckpointError  for another backbone
+OfficialArchitecture dfine_architecture(const OfficialShapes& shapes, std::int64_t classes);
+
+}  // namespace rtdetr
