@@ -5,6 +5,9 @@
 
 namespace rtdetr {
 
+/// The corners by which boxes overlap. @param boxes_cxcywh  [..., 4]  @return  [..., 4] xyxy
+Tensor overlap_corners(const Tensor& boxes_cxcywh, const CriterionOptions& options);
+
 /// Box losses of matched pairs, pair by pair.
 struct BoxLoss {
   Tensor l1;       ///< [M] sum of |difference| over cx, cy, w, h

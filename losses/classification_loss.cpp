@@ -31,7 +31,7 @@ Background background_of(const CriterionOptions& options) {
     case ClassLoss::kVarifocal:
       return {options.vfl_alpha, options.vfl_gamma, options.vfl_weight_gradient};
     case ClassLoss::kMal:
-      return {1, options.mal_gamma, false};
+      return {options.mal_alpha, options.mal_gamma, false};
     case ClassLoss::kFocal:
       return {1 - options.focal_alpha, options.focal_gamma, true};
     case ClassLoss::kBce:

@@ -7,9 +7,10 @@
 #include <array>
 
 #include "core/tensor/check.h"
-#include "core/tensor/upload.h"
-#include "losses/box_loss.h"
-#include "losses/classification_loss.h"
+#include "core/tensor/distribution_box.h"
+#include "losses/distribution_loss.h"
+#include "losses/joint_pairs.h"
+#include "losses/pair_rows.h"
 
 namespace rtdetr {
 namespace {
@@ -20,14 +21,6 @@ using Matches = std::vector<std::vector<Match>>;  // sets × images
 struct OutputSets {
   Tensor logits;  ///< [S, B, Q, C]
   Tensor boxes;   ///< [S, B, Q, 4]
-};
-
-/// Pairs of all sets, set by set, as rows of flattened tensors; and what the sums over a set are divided by.
-struct PairRows {
-  Tensor predicted;  ///< [M] into S·B·Q
-  Tensor wanted;     ///< [M] into the batch's N targets
-  Tensor divisor;    ///< [S]
-  std::vector<std::int64_t> per_set;
 };
 
 torch::ScalarType loss_type(const Prediction& prediction) {
@@ -43,37 +36,6 @@ OutputSets stack_sets(const std::vector<Prediction>& predictions, torch::ScalarT
     boxes.push_back(prediction.boxes_cxcywh.to(type));
   }
   return {torch::stack(logits), torch::stack(boxes)};
-}
-
-PairRows rows_of_pairs(const Matches& matches, std::int64_t queries, const BatchTargets& targets,
-                       const std::vector<double>& normalizer, const torch::TensorOptions& options) {
-  std::vector<std::int64_t> numbers, wanted, per_set;
-  std::int64_t first_row = 0;
-  for (const std::vector<Match>& images : matches) {
-    const std::size_t before = numbers.size();
-    for (std::size_t image = 0; image < images.size(); ++image) {
-      for (const std::int64_t query : images[image].queries) numbers.push_back(first_row + query);
-      for (const std::int64_t target : images[image].targets) wanted.push_back(targets.offsets[image] + target);
-      first_row += queries;
-    }
-    per_set.push_back(static_cast<std::int64_t>(numbers.size() - before));
-  }
-  const auto pairs = static_cast<std::int64_t>(numbers.size());
-  numbers.insert(numbers.end(), wanted.begin(), wanted.end());
-  const std::vector<Tensor> there =
-      upload({torch::tensor(numbers, torch::kInt64), torch::tensor(normalizer, options.device(torch::kCPU))},
-             options.device());
-  return {there[0].slice(0, 0, pairs), there[0].slice(0, pairs), there[1], std::move(per_set)};
-}
-
-/// [M] → [S]
-Tensor sum_per_set(const Tensor& values, const std::vector<std::int64_t>& per_set) {
-  const auto sets = static_cast<std::int64_t>(per_set.size());
-  const bool equal = std::equal(per_set.begin() + 1, per_set.end(), per_set.begin());
-  if (equal) return values.view({sets, per_set[0]}).sum(1);
-  std::vector<Tensor> sums;
-  for (const Tensor& part : values.split_with_sizes(per_set)) sums.push_back(part.sum());
-  return torch::stack(sums);
 }
 
 std::int64_t count_pairs(const std::vector<Match>& images) {
@@ -110,18 +72,23 @@ Matches denoising_matches(const DenoisingPairs& pairs, std::size_t layers, const
   return Matches(layers, images);
 }
 
-/// Values of all terms under construction: class, box, GIoU of one output set after the other.
+/// Values of all terms under construction: class, box, GIoU of one output set after the other, and what its
+/// distributions add.
 struct Terms {
   CriterionOptions::Naming naming;
   std::string class_name;
   std::vector<std::string> names;
-  std::vector<Tensor> values;  ///< [3] each
+  std::vector<Tensor> values;  ///< [3] or [1] each
 
   void add(const std::string& suffix, const Tensor& three) {
     names.push_back(class_name + suffix);
     names.push_back("loss_bbox" + suffix);
     names.push_back("loss_giou" + suffix);
     values.push_back(three);
+  }
+  void add_one(const std::string& name, const Tensor& value) {
+    names.push_back(name);
+    values.push_back(value.view({1}));
   }
 };
 
@@ -133,8 +100,8 @@ std::string class_term_name(const CriterionOptions& options) {
   return "loss_" + word_of(is_soft ? ClassLoss::kBce : options.class_loss, kClassLossWords);
 }
 
-/// @param losses  [3, S], decoder layers first to last, then the encoder if `with_encoder`
-void add_matching_terms(Terms& terms, const Tensor& losses, std::int64_t layers, bool with_encoder) {
+/// @param losses  [3, S], decoder layers first to last, then the initial boxes and the encoder, if these are sets
+void add_matching_terms(Terms& terms, const Tensor& losses, std::int64_t layers, bool with_initial) {
   const std::vector<Tensor> set = losses.unbind(1);
   terms.add("", set[layers - 1]);
   if (terms.naming == CriterionOptions::Naming::kUltralytics) {
@@ -142,17 +109,43 @@ void add_matching_terms(Terms& terms, const Tensor& losses, std::int64_t layers,
     return;
   }
   for (std::int64_t i = 0; i + 1 < layers; ++i) terms.add("_aux_" + std::to_string(i), set[i]);
-  if (with_encoder) terms.add("_enc_0", set[layers]);
+  if (with_initial) terms.add("_pre", set[layers]);
+  const std::size_t encoder = static_cast<std::size_t>(layers) + (with_initial ? 1 : 0);
+  if (encoder < set.size()) terms.add("_enc_0", set[encoder]);
 }
 
-void add_denoising_terms(Terms& terms, const Tensor& losses) {
+/// @param losses  [3, S], decoder layers first to last, then the initial boxes, if they are a set
+void add_denoising_terms(Terms& terms, const Tensor& losses, std::size_t layers) {
   const std::vector<Tensor> layer = losses.unbind(1);
   if (terms.naming == CriterionOptions::Naming::kUltralytics) {
     terms.add("_dn", layer.back());
     terms.add("_aux_dn", losses.sum(1) - layer.back());
     return;
   }
-  for (std::size_t i = 0; i < layer.size(); ++i) terms.add("_dn_" + std::to_string(i), layer[i]);
+  for (std::size_t i = 0; i < layers; ++i) terms.add("_dn_" + std::to_string(i), layer[i]);
+  if (layers < layer.size()) terms.add("_dn_pre", layer[layers]);
+}
+
+/// Queries of a pass: those in front are denoising queries, those at the end are matched.
+struct QueryRange {
+  std::int64_t first = 0, count = 0;
+  Tensor of(const Tensor& all) const { return all.narrow(1, first, count); }  ///< of [B, N, …]
+};
+
+/// What D-FINE's head hands out besides its predictions; nullptr if its losses are not asked for.
+const DistributionExtras* distributions_of(const ModelOutput& output, const CriterionOptions& options) {
+  if (options.loss_fgl == 0 && options.loss_ddf == 0 && !options.initial_set) return nullptr;
+  const auto* extras = dynamic_cast<const DistributionExtras*>(output.extras.get());
+  RTDETR_CHECK(extras && extras->corners.size() >= output.layers.size(),
+               "losses of distributions of a head that has none");
+  return extras;
+}
+
+/// @return  nothing if the initial boxes are no set, or have no scores as the first layer has not predicted
+std::vector<Prediction> initial_set(const DistributionExtras* extras, const QueryRange& range,
+                                    const CriterionOptions& options) {
+  if (!extras || !options.initial_set || !extras->initial.logits.defined()) return {};
+  return {{range.of(extras->initial.logits), range.of(extras->initial.boxes_cxcywh)}};
 }
 
 Matches match_sets(const OutputSets& sets, const BatchTargets& targets, std::int64_t layers,
@@ -179,6 +172,14 @@ CriterionOptions CriterionOptions::for_part_of_batch(double boxes_of_all) const 
   return part;
 }
 
+CriterionOptions CriterionOptions::dfine() {
+  CriterionOptions options;
+  options.loss_fgl = 0.15;
+  options.loss_ddf = 1.5;
+  options.joint_pairs = options.initial_set = options.clamp_sides = true;
+  return options;
+}
+
 CriterionOptions CriterionOptions::ultralytics() {
   CriterionOptions options;
   options.vfl_alpha = 0.25;
@@ -192,64 +193,148 @@ CriterionOptions CriterionOptions::ultralytics() {
   return options;
 }
 
-Tensor losses_of_matches(const Tensor& logits, const Tensor& boxes, const BatchTargets& targets, const Matches& matches,
-                         const std::vector<double>& normalizer, const CriterionOptions& options) {
-  const std::int64_t sets = logits.size(0), queries = logits.size(2), classes = logits.size(3);
-  check_shape(logits, {static_cast<std::int64_t>(matches.size()), targets.batch(), queries, classes}, "logits");
-  check_shape(boxes, {sets, targets.batch(), queries, 4}, "boxes");
-  const PairRows pairs = rows_of_pairs(matches, queries, targets, normalizer, logits.options());
-  const BoxLoss box = box_loss(boxes.flatten(0, 2).index_select(0, pairs.predicted),
-                               targets.boxes_cxcywh.index_select(0, pairs.wanted), options);
+namespace {
 
-  CriterionOptions used = options;
-  if (options.focal_when_empty && pairs.predicted.size(0) == 0) used.class_loss = ClassLoss::kFocal;
-  const Tensor cells = pairs.predicted * classes + targets.labels.index_select(0, pairs.wanted);
-  const Tensor class_sums = classification_loss(logits.flatten(1, 2), cells, box.quality, used);
+/// One call of compute_losses.
+class LossPass {
+ public:
+  LossPass(const ModelOutput& output, std::span<const Target> targets, double num_boxes,
+           const CriterionOptions& options)
+      : output_(output),
+        options_(options),
+        extras_(distributions_of(output, options)),
+        type_(loss_type(output.layers.back())),
+        layers_(static_cast<std::int64_t>(output.layers.size())),
+        num_boxes_(num_boxes),
+        terms_{options.naming, class_term_name(options), {}, {}} {
+    add_matching(targets);
+    if (!output.denoising.empty() && output.denoising_pairs.queries > 0) add_denoising();
+  }
 
-  const Tensor class_terms = used.class_loss == ClassLoss::kSoftBce ? class_sums / std::max<std::int64_t>(queries, 1)
-                                                                    : class_sums / pairs.divisor;
-  return torch::stack({class_terms * options.loss_class,
-                       sum_per_set(box.l1, pairs.per_set) / pairs.divisor * options.loss_bbox,
-                       sum_per_set(box.giou, pairs.per_set) / pairs.divisor * options.loss_giou});  // [3, S]
-}
+  CriterionResult result() {
+    result_.values = torch::cat(terms_.values);
+    result_.total = result_.values.sum();
+    const std::vector<Tensor> values = result_.values.unbind();
+    for (std::size_t i = 0; i < values.size(); ++i) result_.terms.push_back({terms_.names[i], values[i]});
+    return std::move(result_);
+  }
+
+ private:
+  void add_matching(std::span<const Target> targets) {
+    std::vector<Prediction> predictions = output_.layers;
+    const std::int64_t queries = predictions.back().logits.size(1);
+    const QueryRange range{extras_ ? extras_->initial.boxes_cxcywh.size(1) - queries : 0, queries};
+    for (Prediction& set : initial_set(extras_, range, options_)) predictions.push_back(std::move(set));
+    const bool with_initial = static_cast<std::int64_t>(predictions.size()) > layers_;
+    std::vector<std::int64_t> repeats(predictions.size(), 1);
+    if (output_.encoder.logits.defined()) {
+      predictions.push_back(output_.encoder);
+      repeats.push_back(options_.one_to_many);
+    }
+    const OutputSets sets = stack_sets(predictions, type_);
+    batch_ = collect_targets(targets, sets.boxes, sets.logits.size(3));
+    SetPairs pairs{match_sets(sets, batch_, layers_, repeats, options_), {}};
+    pairs.normalizer = normalizers(pairs.matches, num_boxes_, {repeats.begin(), repeats.end()}, options_);
+    const SetPairs joint = options_.joint_pairs ? joint_of(pairs.matches) : SetPairs{};
+    add_matching_terms(
+        terms_,
+        losses_of_matches(sets.logits, sets.boxes, batch_, pairs, options_, options_.joint_pairs ? &joint : nullptr),
+        layers_, with_initial);
+    if (extras_) add_matching_distributions(range, sets, joint);
+    result_.matches = std::move(pairs.matches);
+  }
+
+  /// The joint pairs, the same for each set. As a part of a batch may not know the others' pairs, it takes them to have
+  /// as many for a box as it has.
+  SetPairs joint_of(const Matches& matches) {
+    result_.joint = joint_pairs(matches);
+    const auto boxes = static_cast<double>(batch_.offsets.back());
+    const double pairs = static_cast<double>(count_pairs(result_.joint));
+    const double divisor = boxes > 0 ? pairs * std::max(num_boxes_, 1e-9) / boxes : 1;
+    return {Matches(matches.size(), result_.joint), std::vector<double>(matches.size(), divisor)};
+  }
+
+  void add_matching_distributions(const QueryRange& range, const OutputSets& sets, const SetPairs& joint) {
+    RTDETR_CHECK(options_.joint_pairs, "losses of distributions take the joint pairs");
+    balance_ = ddf_balance(count_pairs(result_.joint), sets.logits.size(1) * range.count);
+    std::vector<std::string> suffixes;
+    for (std::int64_t k = 0; k + 1 < layers_; ++k) suffixes.push_back("_aux_" + std::to_string(k));
+    suffixes.emplace_back();
+    add_distributions(range, sets, joint, suffixes);
+  }
+
+  void add_denoising() {
+    const QueryRange range{0, output_.denoising_pairs.queries};
+    std::vector<Prediction> predictions = output_.denoising;
+    for (Prediction& set : initial_set(extras_, range, options_)) predictions.push_back(std::move(set));
+    const OutputSets sets = stack_sets(predictions, type_);
+    SetPairs pairs{denoising_matches(output_.denoising_pairs, predictions.size(), batch_), {}};
+    const std::vector<double> groups(predictions.size(), static_cast<double>(output_.denoising_pairs.groups));
+    pairs.normalizer = normalizers(pairs.matches, num_boxes_, groups, options_);
+    add_denoising_terms(terms_, losses_of_matches(sets.logits, sets.boxes, batch_, pairs, options_),
+                        output_.denoising.size());
+    if (!extras_) return;
+    std::vector<std::string> suffixes;
+    for (std::int64_t k = 0; k < layers_; ++k) suffixes.push_back("_dn_" + std::to_string(k));
+    add_distributions(range, sets, pairs, suffixes);
+  }
+
+  /// FGL and DDF of the decoder layers that have predicted, which are the first of the sets. In denoising, too, DDF's
+  /// balance is the matching queries', as the reference has it.
+  /// @param pairs  the same for all layers
+  void add_distributions(const QueryRange& range, const OutputSets& sets, const SetPairs& pairs,
+                         const std::vector<std::string>& suffixes) {
+    const DistributionLoss losses =
+        distribution_loss(distributions_in(range, sets, pairs.matches.front()), balance_, options_);
+    const Tensor fgl = losses.fgl * (options_.loss_fgl / pairs.normalizer.front());
+    const Tensor ddf = losses.ddf * (options_.loss_ddf * share_of_batch());
+    for (std::int64_t k = 0; k < layers_; ++k) {
+      terms_.add_one("loss_fgl" + suffixes[k], fgl[k]);
+      if (k + 1 < layers_) terms_.add_one("loss_ddf" + suffixes[k], ddf[k]);
+    }
+  }
+
+  DistributionSets distributions_in(const QueryRange& range, const OutputSets& sets,
+                                    const std::vector<Match>& pairs) const {
+    const std::size_t idle = extras_->corners.size() - static_cast<std::size_t>(layers_);  // those that do not predict
+    std::vector<Tensor> corners;
+    for (std::size_t k = idle; k < extras_->corners.size(); ++k)
+      corners.push_back(range.of(extras_->corners[k]).to(type_).flatten(0, 1));
+    const PairRows rows = rows_of_pairs({pairs}, range.count, batch_, {1}, sets.boxes.options());
+    return {.options = extras_->options,
+            .corners = torch::stack(corners),
+            .logits = sets.logits[layers_ - 1].flatten(0, 1),
+            .boxes = sets.boxes.narrow(0, 0, layers_).flatten(1, 2),
+            .reference = range.of(extras_->initial.boxes_cxcywh.detach()).to(type_).flatten(0, 1),
+            .rows = rows.predicted,
+            .wanted = batch_.boxes_cxcywh.index_select(0, rows.wanted)};
+  }
+
+  /// DDF is a mean; of a part of a batch it counts as much as the part has of the boxes.
+  double share_of_batch() const {
+    const auto boxes = static_cast<double>(batch_.offsets.back());
+    return boxes > 0 || num_boxes_ > 1 ? boxes / num_boxes_ : 1;
+  }
+
+  const ModelOutput& output_;
+  const CriterionOptions& options_;
+  const DistributionExtras* extras_;
+  torch::ScalarType type_;
+  std::int64_t layers_;
+  double num_boxes_;
+  Terms terms_;
+  BatchTargets batch_;
+  DdfBalance balance_;
+  CriterionResult result_;
+};
+
+}  // namespace
 
 CriterionResult compute_losses(const ModelOutput& output, std::span<const Target> targets, double num_boxes,
                                const CriterionOptions& options) {
   RTDETR_CHECK(!output.layers.empty(), "no decoder layer to compute a loss of");
   RECORD_USER_SCOPE("losses");
-  const auto layers = static_cast<std::int64_t>(output.layers.size());
-  const torch::ScalarType type = loss_type(output.layers.back());
-  const bool with_encoder = output.encoder.logits.defined();
-
-  std::vector<Prediction> predictions = output.layers;
-  std::vector<std::int64_t> repeats(layers, 1);
-  if (with_encoder) {
-    predictions.push_back(output.encoder);
-    repeats.push_back(options.one_to_many);
-  }
-  const OutputSets sets = stack_sets(predictions, type);
-  const BatchTargets batch = collect_targets(targets, sets.boxes, sets.logits.size(3));
-  Matches matches = match_sets(sets, batch, layers, repeats, options);
-  const std::vector<double> divided_by = normalizers(matches, num_boxes, {repeats.begin(), repeats.end()}, options);
-
-  Terms terms{options.naming, class_term_name(options), {}, {}};
-  add_matching_terms(terms, losses_of_matches(sets.logits, sets.boxes, batch, matches, divided_by, options), layers,
-                     with_encoder);
-  if (!output.denoising.empty() && output.denoising_pairs.queries > 0) {
-    const OutputSets noisy = stack_sets(output.denoising, type);
-    const Matches pairs = denoising_matches(output.denoising_pairs, output.denoising.size(), batch);
-    const std::vector<double> groups(pairs.size(), static_cast<double>(output.denoising_pairs.groups));
-    add_denoising_terms(terms, losses_of_matches(noisy.logits, noisy.boxes, batch, pairs,
-                                                 normalizers(pairs, num_boxes, groups, options), options));
-  }
-
-  CriterionResult result;
-  result.values = torch::cat(terms.values);
-  result.total = result.values.sum();
-  const std::vector<Tensor> values = result.values.unbind();
-  for (std::size_t i = 0; i < values.size(); ++i) result.terms.push_back({terms.names[i], values[i]});
-  result.matches = std::move(matches);
-  return result;
+  return LossPass(output, targets, num_boxes, options).result();
 }
 
 }  // namespace rtdetr

@@ -19,7 +19,9 @@ struct CriterionResult {
   Tensor total;                 ///< scalar: the sum of all terms
   std::vector<LossTerm> terms;  ///< always the same names for the same outputs, empty batches included
   Tensor values;                ///< [terms] the same numbers in one tensor, so that one copy brings all to the host
-  std::vector<std::vector<Match>> matches;  ///< per decoder layer, first to last, then of the encoder; per image
+  /// Per decoder layer, first to last, then of the initial boxes and of the encoder, where these are sets; per image.
+  std::vector<std::vector<Match>> matches;
+  std::vector<Match> joint;  ///< CriterionOptions::joint_pairs, per image; else empty
 };
 
 /// What the class term of the last decoder layer can be called.
@@ -35,20 +37,25 @@ std::vector<std::string> class_term_names();
 ///
 /// @param targets    B entries; an image may have no box, and so may all
 /// @param num_boxes  boxes of the whole global batch, at least 1, divided by the number of processes; 0 is taken for 1
-/// @return           terms by output set: decoder layers (last first), encoder if there is one, denoising if there is
+/// @return           terms by output set: decoder layers (last first), initial boxes and encoder if they are sets,
+///                   denoising if there is
 /// @throws DataError if a label is outside the predicted classes
 /// @note  computed in the predictions' float type, half types raised to float32; never NaN on finite input; the host
 ///        waits for a device once (matching)
 CriterionResult compute_losses(const ModelOutput& output, std::span<const Target> targets, double num_boxes,
                                const CriterionOptions& options = {});
 
+/// Pairs of S output sets, S × B, and S numbers by which their sums are divided.
+struct SetPairs {
+  std::vector<std::vector<Match>> matches;
+  std::vector<double> normalizer;
+};
+
 /// Loss sums of S output sets with given pairs: what compute_losses does after matching.
 ///
-/// @param matches     S × B
-/// @param normalizer  S numbers; the sums are divided by them
-/// @return            [3, S]: class, box and GIoU terms, weighted
-Tensor losses_of_matches(const Tensor& logits, const Tensor& boxes, const BatchTargets& targets,
-                         const std::vector<std::vector<Match>>& matches, const std::vector<double>& normalizer,
-                         const CriterionOptions& options);
+/// @param box_pairs  of box and GIoU terms, where these are not those of the class term
+/// @return           [3, S]: class, box and GIoU terms, weighted
+Tensor losses_of_matches(const Tensor& logits, const Tensor& boxes, const BatchTargets& targets, const SetPairs& pairs,
+                         const CriterionOptions& options, const SetPairs* box_pairs = nullptr);
 
 }  // namespace rtdetr

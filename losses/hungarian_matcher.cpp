@@ -8,6 +8,7 @@
 
 #include "core/tensor/box_ops.h"
 #include "core/tensor/check.h"
+#include "losses/box_loss.h"
 #include "losses/linear_assignment.h"
 
 namespace rtdetr {
@@ -63,7 +64,7 @@ Tensor matching_costs(const Tensor& logits, const Tensor& boxes, const BatchTarg
   check_shape(boxes, {logits.size(0), logits.size(1), logits.size(2), 4}, "boxes");
   const Tensor distance =
       (boxes_of_images(boxes, targets) - beside_queries(targets.boxes_cxcywh)).abs_().sum(-1);  // [N, S, Q]
-  const Tensor giou = paired_iou(boxes_of_images(cxcywh_to_xyxy(boxes), targets),
+  const Tensor giou = paired_iou(boxes_of_images(overlap_corners(boxes, options), targets),
                                  beside_queries(cxcywh_to_xyxy(targets.boxes_cxcywh)), options.iou_epsilon)
                           .giou;
   const Tensor costs = class_costs(logits, targets, options) * options.cost_class + distance * options.cost_bbox -

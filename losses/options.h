@@ -10,7 +10,8 @@ namespace rtdetr {
 /// How a query's class scores are compared with its target; letters: p = sigmoid(logit), q = IoU of the matched pair.
 enum class ClassLoss {
   kVarifocal,  ///< matched: q·BCE(logit, q); others: vfl_alpha·p^vfl_gamma·BCE(logit, 0) (VarifocalNet; RT-DETR's)
-  kMal,        ///< matched: BCE(logit, q^mal_gamma); others: p^mal_gamma·BCE(logit, 0) (DEIM, arXiv 2412.04234 §3.2)
+  kMal,        ///< matched: BCE(logit, q^mal_gamma); others: mal_alpha·p^mal_gamma·BCE(logit, 0) (DEIM, arXiv
+               ///< 2412.04234 §3.2)
   kFocal,      ///< sigmoid focal loss, matched focal_alpha, others 1 - focal_alpha (RetinaNet)
   kBce,        ///< BCE with 1 for matched
   kSoftBce,    ///< BCE with q for matched, divided by the queries instead of the boxes (Ultralytics without its `fl`)
@@ -28,7 +29,7 @@ struct CriterionOptions {
   ClassLoss class_loss = ClassLoss::kVarifocal;
   double vfl_alpha = 0.75, vfl_gamma = 2;
   double focal_alpha = 0.25, focal_gamma = 2;
-  double mal_gamma = 1.5;
+  double mal_gamma = 1.5, mal_alpha = 1;
   /// Lets the gradient flow through the varifocal weight p^gamma too (Ultralytics; official: weight is a constant).
   bool vfl_weight_gradient = false;
   /// A batch without matched pairs takes the focal loss instead (Ultralytics).
@@ -39,6 +40,13 @@ struct CriterionOptions {
   enum class BoxWeight { kNone, kIou, kGiou } box_weight = BoxWeight::kNone;
   /// What sums are divided by: `num_boxes` of the call, or the pairs matched in this process (Ultralytics).
   enum class Normalizer { kNumBoxes, kMatchedPairs } normalizer = Normalizer::kNumBoxes;
+
+  // D-FINE's (docs/reference/official_behaviour.md#d-fine); its head alone has what they speak of.
+  double loss_fgl = 0, loss_ddf = 0;  ///< weights of the losses of distributions; both 0: there are none
+  double ddf_temperature = 5;
+  bool joint_pairs = false;  ///< box terms and distributions learn from the pairs of all sets (joint_pairs.h)
+  bool initial_set = false;  ///< the boxes from which distributions start are a set of their own
+  bool clamp_sides = false;  ///< negative sides count as 0 in IoU and GIoU, in costs too
 
   /// Auxiliary decoder layers take the last layer's pairs (RT-DETRv2's `share_matched_indices`).
   bool share_matches = false;
@@ -58,11 +66,15 @@ struct CriterionOptions {
 
   /// The numbers of Ultralytics 8.4 (docs/reference/official_behaviour.md#ultralytics-loss).
   static CriterionOptions ultralytics();
+  /// The numbers of D-FINE; with ClassLoss::kMal those of DEIM.
+  static CriterionOptions dfine();
   /// Whose loss.
-  enum class Variant { kOfficial, kUltralytics };
+  enum class Variant { kOfficial, kUltralytics, kDfine };
 };
-inline constexpr std::array<Choice<CriterionOptions::Variant>, 2> kCriterionWords{
-    {{"official", CriterionOptions::Variant::kOfficial}, {"ultralytics", CriterionOptions::Variant::kUltralytics}}};
+inline constexpr std::array<Choice<CriterionOptions::Variant>, 3> kCriterionWords{
+    {{"official", CriterionOptions::Variant::kOfficial},
+     {"ultralytics", CriterionOptions::Variant::kUltralytics},
+     {"dfine", CriterionOptions::Variant::kDfine}}};
 inline constexpr std::array<Choice<CriterionOptions::BoxWeight>, 3> kBoxWeightWords{
     {{"none", CriterionOptions::BoxWeight::kNone},
      {"iou", CriterionOptions::BoxWeight::kIou},

@@ -76,8 +76,22 @@ std::string model_file_of(const std::string& fixture_model) {
   const std::string origin = match[1], rest = match[2];
   if (origin == "v1") return "rtdetr_" + rest + ".yaml";
   if (origin == "v2") return "rtdetrv2_" + rest + ".yaml";
-  if (origin == "dfine") return "dfine-" + rest + ".yaml";
+  if (origin == "dfine" || origin == "deim") return "dfine-" + rest + ".yaml";
   return rest + ".yaml";
+}
+
+ModelSpec spec_of(const std::string& fixture_model, const std::string& decoder_options) {
+  ModelSpec spec = load_model_spec(model_file_of(fixture_model));
+  const bool deim = fixture_model.starts_with("deim_");
+  const std::string more =
+      (decoder_options.empty() ? "" : ", " + decoder_options) + std::string(deim ? ", act: silu, mlp_act: silu" : "");
+  if (more.empty()) return spec;
+  const std::string known = deim || fixture_model.starts_with("dfine_") ? "{variant: dfine" : "{variant: v1";
+  const std::size_t place = spec.text.find(known);
+  REQUIRE(place != std::string::npos);
+  std::string text = spec.text;
+  text.insert(place + known.size(), more);
+  return parse_model_spec(text, spec.origin);
 }
 
 bool samples_discretely(const std::string& model) { return model.find("_dsp") != std::string::npos; }
@@ -85,7 +99,7 @@ bool samples_discretely(const std::string& model) { return model.find("_dsp") !=
 DetectionModel build_fixture_model(const std::string& fixture_model) {
   BuildOptions options;
   options.initial_weights = false;
-  DetectionModel model = build_model(load_model_spec(model_file_of(fixture_model)), options);
+  DetectionModel model = build_model(spec_of(fixture_model), options);
   model->to(torch::kFloat64);
   fill_by_rule(*model);
   model->eval();

@@ -30,9 +30,13 @@ Fixture load_fixture(const std::string& stem);
 /// The fixture's model, "v1_r18vd": its JSON's name; of D-FINE's, which say what they are too, "dfine_n".
 std::string model_of(const Fixture& fixture);
 
-/// Model file of a fixture: "v1_r18vd" → rtdetr_r18vd.yaml, "v2_r18vd" → rtdetrv2_r18vd.yaml, "dfine_n" → dfine-n.yaml,
-/// "ultralytics_X" → X.yaml.
+/// Model file of a fixture: "v1_r18vd" → rtdetr_r18vd.yaml, "v2_r18vd" → rtdetrv2_r18vd.yaml, "dfine_n" and "deim_n" →
+/// dfine-n.yaml, "ultralytics_X" → X.yaml.
 std::string model_file_of(const std::string& fixture_model);
+
+/// The model's YAML, with options added to its decoder's, such as "denoising: 0"; of "deim_…" D-FINE's with DEIM's
+/// activations.
+ModelSpec spec_of(const std::string& fixture_model, const std::string& decoder_options = "");
 
 /// Whether the fixture model or model file of this name samples whole cells.
 bool samples_discretely(const std::string& model);

@@ -35,7 +35,8 @@ struct Inputs {
   }
   /// [3]: class, bbox, giou
   Tensor losses(double num_boxes, const CriterionOptions& options) const {
-    return losses_of_matches(logits.unsqueeze(0), boxes.unsqueeze(0), targets, matches, {num_boxes}, options).view({3});
+    return losses_of_matches(logits.unsqueeze(0), boxes.unsqueeze(0), targets, {matches, {num_boxes}}, options)
+        .view({3});
   }
 };
 

@@ -1,4 +1,4 @@
-// Twenty training steps: forward, losses, backward, clipping, AdamW over the recipe's groups, EMA.
+// Twenty training steps, of D-FINE eight: forward, losses, backward, clipping, AdamW over the recipe's groups, EMA.
 #include <torch/torch.h>
 
 #include <catch2/catch.hpp>
@@ -17,18 +17,18 @@ namespace rtdetr::test {
 namespace {
 
 constexpr double kTotal = 1e-8, kWeights = 1e-7;  // relative; training is chaotic, see the fixture's `sensitivity`
+constexpr double kDfineTotal = 1e-9, kDfineLate = 1e-6;  // to step 3 and behind it
+
+double limit_of(const std::string& model, int step) {
+  if (!model.starts_with("dfine_")) return kTotal;
+  return step <= 3 ? kDfineTotal : kDfineLate;
+}
 
 /// The fixture's model: no denoising queries, so that no draw is needed.
 DetectionModel build(const std::string& name) {
   BuildOptions options;
   options.initial_weights = false;
-  const ModelSpec spec = load_model_spec(model_file_of(name));
-  std::string text = spec.text;
-  const std::string known = "{variant: v1";
-  const std::size_t place = text.find(known);
-  REQUIRE(place != std::string::npos);
-  text.insert(place + known.size(), ", denoising: 0");
-  DetectionModel model = build_model(parse_model_spec(text, spec.origin), options);
+  DetectionModel model = build_model(spec_of(name, "denoising: 0"), options);
   model->to(torch::kFloat64);
   fill_by_rule(*model);
   return model;
@@ -75,9 +75,9 @@ torch::Tensor without_noise(const torch::Tensor& values, const std::vector<std::
 
 }  // namespace
 
-TEST_CASE("twenty steps of training follow the reference's", "[trajectory]") {
+TEST_CASE("steps of training follow the reference's", "[trajectory]") {
   const Fixture fixture = load_fixture();
-  const std::string name = fixture.json["name"];
+  const std::string name = model_of(fixture);
   const std::vector<std::string> words{
       "train", "cfg=" + std::string(RTDETR_SOURCE_DIR) + "/configs/recipes/" + model_file_of(name), "data=unused.yaml"};
   const Settings settings = parse_command_line(words);
@@ -86,22 +86,31 @@ TEST_CASE("twenty steps of training follow the reference's", "[trajectory]") {
   Ema ema(*model, *average, ema_options(settings));
   const std::vector<Target> targets = targets_of(fixture);
   const auto images = images_by_key(fixture.json["input"]["key"], fixture.json["input"]["shape"]);
-  const CriterionOptions criterion = criterion_options(settings);
+  Settings settled = settings;
+  settle_criterion(model->head().criteria(), settled);
+  const CriterionOptions criterion = criterion_options(settled);
 
   model->train();
   for (const auto& expected : fixture.json["steps"]) {
-    const std::string step = "step " + std::to_string(expected["step"].get<int>());
+    const int number = expected["step"];
+    const std::string step = "step " + std::to_string(number);
+    const double limit = limit_of(name, number);
     const ModelOutput output = model->forward(images, {.targets = targets});
     const CriterionResult losses = compute_losses(output, targets, count(targets), criterion);
-    check_number(step + " total", losses.total.item<double>(), expected["total"], kTotal);
+    check_number(step + " total", losses.total.item<double>(), expected["total"], limit);
+    for (const LossTerm& term : losses.terms) {
+      if (name.starts_with("dfine_"))
+        check_number(step + " " + term.name, term.value.item<double>(), expected["losses"][term.name], limit);
+    }
     optimizer.zero_grad();
     losses.total.backward();
     const torch::Tensor norm = optimizer.gradient_norm();
-    check_number(step + " norm", norm.item<double>(), expected["grad_norm_before_clip"], kTotal);
+    check_number(step + " norm", norm.item<double>(), expected["grad_norm_before_clip"], limit);
     clip_gradients(optimizer, norm, settings.clip_norm);
     optimizer.step(1);
     ema.update();
   }
+  if (name.starts_with("dfine_")) return;  // by then it is chaotic: an input changed by 1e-9 moves the loss by 2e-3
   const std::vector<std::string> names = fixture.json["state_names"];
   check_relative("weights", without_noise(norms(*model, names), names),
                  without_noise(fixture.tensor("final.norm"), names), kWeights);

@@ -135,8 +135,8 @@ void add_model_keys(std::vector<Key>& keys) {
 void add_loss_keys(std::vector<Key>& keys) {
   Section s(keys, "loss");
   s.choice("criterion", &Settings::criterion, kTrain, criterion_words(),
-           "whose loss: the official code's, or Ultralytics' (its constants, its divisor, its focal loss for batches "
-           "without boxes); auto = the one that the model's decoder was published with");
+           "whose loss: the official code's, Ultralytics' (its constants, its divisor, its focal loss for batches "
+           "without boxes), or D-FINE's; auto = the one that the model's decoder was published with");
   s.number("loss_class", &Settings::loss_class, kTrain, 0, 1000, "", "1", "weight of the classification loss");
   s.number("loss_bbox", &Settings::loss_bbox, kTrain, 0, 1000, "", "5", "weight of the L1 loss");
   s.number("loss_giou", &Settings::loss_giou, kTrain, 0, 1000, "", "2", "weight of the GIoU loss");
@@ -154,6 +154,12 @@ void add_loss_keys(std::vector<Key>& keys) {
   s.number("focal_alpha", &Settings::focal_alpha, kTrain, 0, 1, "", "0.25", "focal: weight of the matched queries");
   s.number("focal_gamma", &Settings::focal_gamma, kTrain, 0, 10, "", "2", "focal: focusing exponent");
   s.number("mal_gamma", &Settings::mal_gamma, kTrain, 0, 10, "", "1.5", "mal: exponent of overlap and score");
+  s.number("mal_alpha", &Settings::mal_alpha, kTrain, 0, 10, "", "1", "mal: weight of the unmatched queries");
+  s.number("loss_fgl", &Settings::loss_fgl, kTrain, 0, 1000, "", "0.15",
+           "D-FINE: weight of the loss that leads distributions to their boxes; criterion=dfine brings 0.15");
+  s.number("loss_ddf", &Settings::loss_ddf, kTrain, 0, 1000, "", "1.5",
+           "D-FINE: weight of the loss by which the last layer's distributions teach the others; criterion=dfine "
+           "brings 1.5");
   s.choice("box_weight", &Settings::box_weight, kTrain, words_of(kBoxWeightWords),
            "a pair's overlap by which its GIoU loss is weighed (RT-DETRv2's boxes_weight_format)");
   s.flag("share_matches", &Settings::share_matches, kTrain,

@@ -28,17 +28,28 @@ constexpr CriterionNumber kCriterionNumbers[] = {
     {"vfl_gamma", &Settings::vfl_gamma, &CriterionOptions::vfl_gamma},
     {"focal_alpha", &Settings::focal_alpha, &CriterionOptions::focal_alpha},
     {"focal_gamma", &Settings::focal_gamma, &CriterionOptions::focal_gamma},
-    {"mal_gamma", &Settings::mal_gamma, &CriterionOptions::mal_gamma}};
+    {"mal_gamma", &Settings::mal_gamma, &CriterionOptions::mal_gamma},
+    {"mal_alpha", &Settings::mal_alpha, &CriterionOptions::mal_alpha},
+    {"loss_fgl", &Settings::loss_fgl, &CriterionOptions::loss_fgl},
+    {"loss_ddf", &Settings::loss_ddf, &CriterionOptions::loss_ddf}};
 
-bool is_ultralytics(const std::string& criterion) {
-  return criterion != kCriterionOfModel &&
-         chosen("criterion", criterion, kCriterionWords) == CriterionOptions::Variant::kUltralytics;
+CriterionOptions::Variant variant_of(const std::string& criterion) {
+  return criterion == kCriterionOfModel ? CriterionOptions::Variant::kOfficial
+                                        : chosen("criterion", criterion, kCriterionWords);
 }
 
 }  // namespace
 
 CriterionOptions published_criterion(const std::string& word) {
-  return is_ultralytics(word) ? CriterionOptions::ultralytics() : CriterionOptions{};
+  switch (variant_of(word)) {
+    case CriterionOptions::Variant::kUltralytics:
+      return CriterionOptions::ultralytics();
+    case CriterionOptions::Variant::kDfine:
+      return CriterionOptions::dfine();
+    case CriterionOptions::Variant::kOfficial:
+      break;
+  }
+  return {};
 }
 
 BuildOptions build_options(const Settings& settings, std::int64_t num_classes) {
@@ -67,7 +78,8 @@ CriterionOptions criterion_options(const Settings& settings) {
   CriterionOptions criterion = published_criterion(settings.criterion);
   for (const CriterionNumber& number : kCriterionNumbers) criterion.*number.option = settings.*number.setting;
   criterion.class_loss = chosen("class_loss", settings.class_loss, kClassLossWords);
-  if (criterion.class_loss == ClassLoss::kBce && is_ultralytics(settings.criterion))
+  if (criterion.class_loss == ClassLoss::kBce &&
+      variant_of(settings.criterion) == CriterionOptions::Variant::kUltralytics)
     criterion.class_loss = ClassLoss::kSoftBce;
   criterion.box_weight = chosen("box_weight", settings.box_weight, kBoxWeightWords);
   criterion.share_matches = settings.share_matches;

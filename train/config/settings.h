@@ -129,14 +129,15 @@ struct Settings {
   std::string freeze;  ///< train: parameters whose name it is found in are not trained; empty = all are
 
   // loss (defaults = CriterionOptions; another criterion brings its own, see settle_criterion)
-  std::string criterion = kCriterionOfModel;  ///< official, ultralytics
+  std::string criterion = kCriterionOfModel;  ///< official, ultralytics, dfine
   double loss_class = 1, loss_bbox = 5, loss_giou = 2;
   double cost_class = 2, cost_bbox = 5, cost_giou = 2;
   double cost_alpha = 0.25, cost_gamma = 2;
   double vfl_alpha = 0.75, vfl_gamma = 2;
   std::string class_loss = "vfl";
   double focal_alpha = 0.25, focal_gamma = 2;
-  double mal_gamma = 1.5;
+  double mal_gamma = 1.5, mal_alpha = 1;
+  double loss_fgl = 0, loss_ddf = 0;
   std::string box_weight = "none";
   bool share_matches = false;
   std::int64_t one_to_many = 0;  ///< extra matches per box for the encoder's queries; 0 = off

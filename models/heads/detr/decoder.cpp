@@ -174,6 +174,7 @@ Deployment RTDETRDecoderImpl::deployment() const {
 }
 
 std::vector<std::string> RTDETRDecoderImpl::criteria() const {
+  if (options_.boxes == DecoderOptions::Boxes::kDistributions) return {"dfine"};
   std::vector<std::string> words{"official", "ultralytics"};
   if (options_.keys == DecoderOptions::Keys::kUltralytics) std::swap(words[0], words[1]);
   return words;

@@ -58,6 +58,22 @@ TEST_CASE("a decoder's variant says with which loss it was published") {
   CHECK(criteria_of("v1") == official);
   CHECK(criteria_of("v2") == official);
   CHECK(criteria_of("ultralytics") == theirs);
+  CHECK(criteria_of("dfine") == std::vector<std::string>{"dfine"});
+}
+
+TEST_CASE("D-FINE's decoder is v2's with distributions, a gate and no projections, and its numbers arrive") {
+  const DecoderOptions plain = options_of("variant: dfine");
+  CHECK(plain.boxes == DecoderOptions::Boxes::kDistributions);
+  CHECK(plain.gate);
+  CHECK_FALSE(plain.attention_projections);
+  CHECK(plain.denoising.mirror);
+  CHECK(plain.distribution.corners() == 132);
+  const DecoderOptions other = options_of("variant: dfine, reg_max: 16, reg_scale: 8, up: 0.25, mlp_act: silu");
+  CHECK(other.distribution.bins() == 17);
+  CHECK(other.distribution.scale == 8);
+  CHECK(other.distribution.reach == 0.25);
+  CHECK(other.head_activation == Activation::kSilu);
+  CHECK_THROWS_WITH(options_of("variant: dfine, reg_max: 15"), Catch::Contains("reg_max must be even"));
 }
 
 }  // namespace rtdetr

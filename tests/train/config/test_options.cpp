@@ -36,7 +36,8 @@ std::string text_of(const CriterionOptions& o) {
   return written(o.cost_class, o.cost_bbox, o.cost_giou, o.cost_alpha, o.cost_gamma, o.loss_class, o.loss_bbox,
                  o.loss_giou, static_cast<int>(o.class_loss), o.vfl_alpha, o.vfl_gamma, o.focal_alpha, o.focal_gamma,
                  o.mal_gamma, o.vfl_weight_gradient, o.focal_when_empty, o.iou_epsilon, static_cast<int>(o.box_weight),
-                 static_cast<int>(o.normalizer), o.share_matches, o.one_to_many, static_cast<int>(o.naming));
+                 static_cast<int>(o.normalizer), o.share_matches, o.one_to_many, static_cast<int>(o.naming),
+                 o.mal_alpha, o.loss_fgl, o.loss_ddf, o.ddf_temperature, o.joint_pairs, o.initial_set, o.clamp_sides);
 }
 
 std::string text_of(const LrSchedule& o) {
@@ -174,6 +175,7 @@ TEST_CASE("each model is trained with the loss that it was published with") {
     INFO(model);
     CHECK(criterion_of(model) == "official");
   }
+  CHECK(criterion_of("dfine-n.yaml") == "dfine");
 }
 
 TEST_CASE("criterion=auto is the model's own, and what is given stays") {
@@ -190,6 +192,11 @@ TEST_CASE("criterion=auto is the model's own, and what is given stays") {
   CriterionOptions expected = CriterionOptions::ultralytics();
   expected.vfl_alpha = 0.5;
   CHECK(text_of(criterion_options(settings)) == text_of(expected));
+
+  settings = defaults();
+  settle_criterion({"dfine"}, settings);
+  CHECK(text_of(criterion_options(settings)) == text_of(CriterionOptions::dfine()));
+  CHECK(settings.origin_of("loss_ddf") == " (criterion=dfine)");
 
   settings = defaults();
   settings.criterion = "official";
@@ -211,7 +218,7 @@ TEST_CASE("a criterion that does not train the head is refused, with those that 
 }
 
 TEST_CASE("every criterion that a decoder names is one that the program knows") {
-  for (const char* model : {"rtdetr-l.yaml", "rtdetr-n.yaml"}) {
+  for (const char* model : {"rtdetr-l.yaml", "rtdetr-n.yaml", "dfine-n.yaml"}) {
     const DetectionModel built = build_model(load_model_spec(model, ""), {.shapes_only = true});
     for (const std::string& word : built->head().criteria()) CHECK_NOTHROW(chosen("criterion", word, kCriterionWords));
   }
