@@ -15,8 +15,8 @@ namespace rtdetr {
 
 struct DistributionOptions {
   std::int64_t steps = 32;  ///< `reg_max`, even: a distribution has one bin more
-  double reach = 0.5;       ///< `up`: the inner values end at reach · scale, the outermost are twice as far
-  double scale = 4;         ///< `reg_scale`: a deviation of half of it is half the reference's side
+  double reach = 0.5;       ///< `up`: inner bins end at so many sides of the reference, the outermost at twice that
+  double scale = 4;         ///< `reg_scale`: parts of a side that deviations count; more are denser around 0
 
   std::int64_t bins() const { return steps + 1; }
   std::int64_t corners() const { return 4 * bins(); }  ///< logits of a box
@@ -31,7 +31,7 @@ Tensor shares_of_bins(const Tensor& corners, const DistributionOptions& options)
 
 /// @param shares  [..., 4, bins]
 /// @param values  [bins], of the shares' type
-/// @return        [..., 4] mean deviations
+/// @return        [..., 4] mean deviations, not rounded under autocast
 Tensor mean_deviations(const Tensor& shares, const Tensor& values);
 
 /// The box whose sides deviate so from the reference's; a side can become negative, and the box can leave the picture.
@@ -46,13 +46,14 @@ struct DistributionTargets {
   Tensor upper_share;  ///< [M, 4] of the bin above it; the lower one has the rest
 };
 
-/// @param reference  [M, 4] cxcywh
-/// @param wanted     [M, 4] xyxy
-/// @param values     [bins] of deviations_of_bins, in the type and on the device of the boxes
+/// @param reference    [M, 4] cxcywh
+/// @param wanted_xyxy  [M, 4]
+/// @param values       [bins] of deviations_of_bins, in the type and on the device of the boxes
 DistributionTargets distribution_targets(const Tensor& reference, const Tensor& wanted_xyxy, const Tensor& values,
                                          double scale);
 
-/// What a head that refines distributions hands its criterion: N queries, denoising ones in front.
+/// What a head that refines distributions hands its criterion. N queries: K denoising ones, the slots that pad them,
+/// the Q others.
 struct DistributionExtras : HeadExtras {
   DistributionOptions options;
   std::vector<Tensor> corners;  ///< L layers of [B, N, 4 · bins] logits

@@ -49,6 +49,8 @@ void add_decoder_obstacles(const DecoderOptions& o, std::vector<std::string>& ob
     obstacles.emplace_back(
         "its sampling is discrete, which is there for RT-DETRv2 with discrete_clamp: official alone");
   if (o.activation != Activation::kRelu) obstacles.emplace_back("its decoder's activation is not relu");
+  if (o.head_activation != Activation::kRelu)
+    obstacles.emplace_back("mlp_act is not relu, the only activation there of the perceptrons of positions and boxes");
 }
 
 ordered_json backbone_config(const HuggingFaceNumbers& n) {
@@ -173,8 +175,10 @@ std::vector<std::string> hugging_face_obstacles(const DetectionModel& model) {
   if (model->fused())
     obstacles.emplace_back("it is fused, which is not undone; take the checkpoint that it was exported from");
   const RTDETRDecoderImpl* decoder = decoder_in(model);
-  if (!decoder || decoder->options().keys == Keys::kUltralytics) {
-    obstacles.emplace_back("its decoder is not official RT-DETR's v1 or v2, the only ones that transformers has");
+  const bool distributions = decoder && decoder->options().boxes != DecoderOptions::Boxes::kLogits;
+  if (!decoder || distributions || decoder->options().keys == Keys::kUltralytics) {
+    obstacles.emplace_back(
+        "its decoder is not official RT-DETR's v1 or v2, the only ones that transformers has with these backbones");
     return obstacles;
   }
   hugging_face_numbers(model, obstacles);

@@ -67,6 +67,14 @@ void add_other_eps(const DetectionModel& model, std::vector<std::string>& obstac
                       "export format=safetensors");
 }
 
+/// D-FINE's code has the option; RT-DETR's has ReLU alone.
+void add_other_activation(const DecoderOptions& options, std::vector<std::string>& obstacles) {
+  if (options.boxes == DecoderOptions::Boxes::kDistributions || options.head_activation == Activation::kRelu) return;
+  obstacles.emplace_back(
+      "mlp_act is not relu, the only activation that this code's perceptrons of positions and boxes have; train with "
+      "mlp_act: relu in the model's YAML, or export format=safetensors");
+}
+
 std::vector<LevelShape> levels_for(const DetectionModel& model, const ImageSize& size) {
   ModelMistakes none(model->spec().origin);
   const GraphPlan plan = plan_graph(model->spec(), {}, none);
@@ -91,13 +99,15 @@ std::vector<std::string> official_obstacles(const DetectionModel& model) {
   const RTDETRDecoderImpl* decoder = decoder_of(model);
   if (!decoder || decoder->options().keys == Keys::kUltralytics) {
     obstacles.emplace_back(
-        "its decoder is not official RT-DETR's v1 or v2 but as Ultralytics writes it; its safetensors file has "
+        "its decoder is not official RT-DETR's v1 or v2, or D-FINE's, but as Ultralytics writes it; its safetensors "
+        "file has "
         "Ultralytics' names, so that in Python model.load_state_dict(safetensors.torch.load_file(file)) takes it");
     return obstacles;
   }
   add_other_keys(model, obstacles);
   add_other_arguments(model, obstacles);
   add_other_eps(model, obstacles);
+  add_other_activation(decoder->options(), obstacles);
   return obstacles;
 }
 

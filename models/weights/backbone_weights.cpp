@@ -89,13 +89,18 @@ WeightReading read_backbone(const WeightsFile& file, const std::vector<Route>& r
   return best_reading(file, ways, [&](const std::string& key) { return !is_counter(key) && backbone.contains(key); });
 }
 
-void refuse_scaled_blocks(const WeightsFile& file, const std::string& origin) {
+bool is_learnt_affine(const std::string& name) { return name.find(".lab.") != std::string::npos; }
+
+/// D-FINE's n, s and m have these blocks; other models would leave the scales out unseen.
+void refuse_scaled_blocks(const WeightsFile& file, const TensorMap& backbone, const std::string& origin) {
+  if (std::any_of(backbone.begin(), backbone.end(), [](const auto& entry) { return is_learnt_affine(entry.first); }))
+    return;
   for (const WeightTensor& tensor : file.tensors())
-    if (tensor.name.find(".lab.") != std::string::npos)
-      throw CheckpointError(
-          origin + ": timm's hgnetv2_b0 to b3 ('" + printable(tensor.name) +
-          "'): their blocks have a learnable scale that ours lack; nothing was taken. hgnetv2_b4, b5 and "
-          "b6 are the backbones of HGNetv2-L, X and H");
+    if (is_learnt_affine(tensor.name))
+      throw CheckpointError(origin + ": hgnetv2_b0 to b3 ('" + printable(tensor.name) +
+                            "'): their blocks have a learnable scale that this model's lack; nothing was taken. "
+                            "dfine-n and -s have b0, dfine-m has b2; hgnetv2_b4, b5 and b6 are the backbones of "
+                            "HGNetv2-L, X and H");
 }
 
 std::string first_names(const std::vector<std::string>& names) {
@@ -142,8 +147,8 @@ BackboneReport take_backbone_weights(DetectionModelImpl& model, const std::strin
   const std::unique_ptr<WeightsFile> opened = open_weights(file);
   if (has_model_info(opened->metadata()))
     throw CheckpointError(file + ": is a model file of rtdetr; give it as weights=, which takes its backbone too");
-  refuse_scaled_blocks(*opened, file);
   const TensorMap backbone = backbone_of(model);
+  refuse_scaled_blocks(*opened, backbone, file);
   const std::vector<Route> routes = all_routes();
   WeightReading reading = read_backbone(*opened, routes, backbone, file);
   if (reading.fit <= 0)

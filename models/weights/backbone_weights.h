@@ -25,9 +25,8 @@ struct BackboneReport {
 /// Gives the model's backbone the weights of an ImageNet classifier: as the official code stores them, torchvision's
 /// ResNet (PResNet's variant b; rtdetr-resnet50 and 101), timm's ResNet-D and HGNetv2 (B4, B5, B6), or the backbone of
 /// an official detector. Which it is, is told by the names. All of the backbone is taken, or nothing.
-/// @throws CheckpointError  naming what is missing or of another shape; for timm's hgnetv2_b0 to b3, whose blocks have
-/// a
-///                          scale that ours lack; a model file of ours (weights= takes that); IoError
+/// @throws CheckpointError  naming what is missing or of another shape; for hgnetv2_b0 to b3, whose blocks have
+///                          a scale, if the model's have none; a model file of ours (weights= takes that); IoError
 BackboneReport take_backbone_weights(DetectionModelImpl& model, const std::string& file);
 /// "resnet50d.pth: the backbone's 265 entries are taken over, read as timm ResNet-D; …".
 std::string describe(const BackboneReport& report, const std::string& file);

@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include <array>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -12,6 +13,7 @@
 #include "models/graph/model_files.h"
 #include "models/layers/fold_shapes.h"
 #include "models/layers/module_tree.h"
+#include "models/layers/state_constants.h"
 #include "models/weights/foreign_model.h"
 #include "models/weights/number_type.h"
 
@@ -202,32 +204,41 @@ ModelInfo to_model_info(const FileMetadata& metadata, const std::filesystem::pat
 
 namespace {
 
-/// The module's state, which `tensors` fit. @throws CheckpointError  as load_state
+/// What a file's tensor lacks to be the module's, after its key; "" if it fits. Of a constant the number alone counts.
+std::string misfit_of(const torch::Tensor& source, const torch::Tensor& target, const double* constant) {
+  if (constant != nullptr) return says_constant(source, *constant) ? "" : other_constant(source, *constant);
+  const bool kinds_match = source.is_floating_point() == target.is_floating_point();
+  if (source.sizes() == target.sizes() && kinds_match) return "";
+  return c10::str(source.scalar_type(), source.sizes(), " instead of ", target.scalar_type(), target.sizes());
+}
+
+/// The module's state but for its constants, which `tensors` fit. @throws CheckpointError  as load_state
 std::vector<std::pair<std::string, torch::Tensor>> fitting_state(const torch::nn::Module& module,
                                                                  const TensorMap& tensors, const std::string& origin) {
-  std::vector<std::string> missing, unexpected, misfit;
+  std::vector<std::string> missing, unexpected, misfit, others;
   std::set<std::string> wanted;
-  const auto state = named_state(module);
-  for (const auto& [key, target] : state) {
+  std::vector<std::pair<std::string, torch::Tensor>> state;
+  const std::map<std::string, double> constants = constants_of(module);
+  for (const auto& [key, target] : named_state(module)) {
     wanted.insert(key);
     const auto found = tensors.find(key);
     if (found == tensors.end()) {
       missing.push_back(key);
       continue;
     }
-    const torch::Tensor& source = found->second;
-    const bool kinds_match = source.is_floating_point() == target.is_floating_point();
-    if (source.sizes() != target.sizes() || !kinds_match)
-      misfit.push_back(
-          key + " " +
-          c10::str(source.scalar_type(), source.sizes(), " instead of ", target.scalar_type(), target.sizes()));
+    const auto constant = constants.find(key);
+    const double* const value = constant == constants.end() ? nullptr : &constant->second;
+    const std::string text = misfit_of(found->second, target, value);
+    if (!text.empty()) (value ? others : misfit).push_back(key + " " + text);
+    if (!value) state.emplace_back(key, target);
   }
   for (const auto& [key, tensor] : tensors) {
     if (!wanted.contains(key)) unexpected.push_back(key);
   }
-  if (!missing.empty() || !unexpected.empty() || !misfit.empty())
+  if (!missing.empty() || !unexpected.empty() || !misfit.empty() || !others.empty())
     throw CheckpointError(origin + " does not fit the model:" + list_keys("missing", missing) +
-                          list_keys("unexpected", unexpected) + list_keys("of another shape or type", misfit));
+                          list_keys("unexpected", unexpected) + list_keys("of another shape or type", misfit) +
+                          list_keys("numbers of the decoder's row, which must say the file's", others));
   return state;
 }
 

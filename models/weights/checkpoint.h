@@ -82,9 +82,11 @@ LoadedModel load_model(const std::filesystem::path& file, const ModelCut& cut = 
 void save_model(const std::filesystem::path& file, const DetectionModel& model, const ModelInfo& info,
                 const FileMetadata& extra = {}, const AtomicWriteOptions& options = {});
 
-/// Copies `tensors` into the module's parameters and buffers. Floating types may differ, and are converted.
+/// Copies `tensors` into the module's parameters and buffers. Floating types may differ, and are converted. Constants
+/// (models/layers/state_constants.h) may be of any type and are compared.
 /// @param origin  what messages call the source
-/// @throws CheckpointError  listing missing, unexpected and mis-shaped keys; the module is unchanged then
+/// @throws CheckpointError  listing missing, unexpected and mis-shaped keys, and other constants; the module is
+/// unchanged then
 void load_state(torch::nn::Module& module, const TensorMap& tensors, const std::string& origin);
 
 }  // namespace rtdetr

@@ -15,6 +15,7 @@
 #include "core/weights/weights_file.h"
 #include "models/graph/model_files.h"
 #include "models/layers/module_tree.h"
+#include "models/layers/state_constants.h"
 #include "models/weights/checkpoint.h"
 #include "models/weights/config_differences.h"
 #include "models/weights/foreign_weights.h"
@@ -93,6 +94,14 @@ class Transfer {
     return {fate, key, c10::str(source->second.sizes(), " in the file, ", target.sizes(), " here")};
   }
 
+  /// A constant keeps its value, whatever the file's.
+  TransferredEntry compare(const std::string& key, double value) const {
+    const auto source = weights_.find(key);
+    if (source == weights_.end()) return {Fate::kMissing, key, ""};
+    if (says_constant(source->second, value)) return {Fate::kWhole, key, ""};
+    return {Fate::kMisfit, key, other_constant(source->second, value)};
+  }
+
  private:
   Fate fill_from(const torch::Tensor& source, const std::string& key, const torch::Tensor& target) const {
     const bool same_rows =
@@ -155,14 +164,19 @@ TransferReport transfer_weights(DetectionModelImpl& model, const std::vector<std
   const torch::NoGradGuard no_grad;
   const Transfer transfer(weights, from_classes, to_classes);
   const ModelParts parts_of_model(model);
+  const std::map<std::string, double> constants = constants_of(model);
   TransferReport report;
   report.classes = transfer.common_classes();
   std::set<std::string> known;
   for (const auto& [key, value] : named_state(model)) {
     known.insert(key);
     const ModelPart part = parts_of_model.of(key);
-    report.entries.push_back(is_wanted(part, parts) ? transfer.fill(key, value.detach())
-                                                    : TransferredEntry{Fate::kLeftOut, key, ""});
+    const auto constant = constants.find(key);
+    if (!is_wanted(part, parts))
+      report.entries.push_back({Fate::kLeftOut, key, ""});
+    else
+      report.entries.push_back(constant != constants.end() ? transfer.compare(key, constant->second)
+                                                           : transfer.fill(key, value.detach()));
     report.entries.back().part = part;
   }
   for (const auto& [key, tensor] : weights) {

@@ -18,12 +18,12 @@ struct TransferredEntry {
     kFirstRows,  ///< learnt queries of another number, or classes without names beside padding: as many as both have
     kNoClass,    ///< keeps its initial values: it has a row per class, and no class is on both sides
     kMissing,    ///< keeps them: the file has none of this name
-    kMisfit,     ///< keeps them: the file's has another shape
+    kMisfit,     ///< keeps them: the file's has another shape, or is another constant
     kLeftOut,    ///< keeps them: its part was not wanted
     kUnused,     ///< of the file, and the model has none of this name
   } fate = Fate::kWhole;
   std::string key;
-  std::string shapes;  ///< of a misfit: "[80, 256] in the file, [3, 256] here"
+  std::string shapes;  ///< of a misfit: "[80, 256] in the file, [3, 256] here", or "8 instead of 4"
   ModelPart part = ModelPart::kElsewhere;
 };
 

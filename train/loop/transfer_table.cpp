@@ -44,7 +44,7 @@ const char* words_for(Fate fate) {
     case Fate::kMissing:
       return "not in the file";
     case Fate::kMisfit:
-      return "of another shape";
+      return "of another shape or constant";
     case Fate::kLeftOut:
       return "left out by weights_parts";
     case Fate::kFirstRows:

@@ -49,10 +49,10 @@ class LogitRefinement::Pass : public BoxPass {
   Tensor refined_;    ///< the layer before's boxes, with a gradient; undefined before the first
 };
 
-LogitRefinement::LogitRefinement(torch::nn::Module& head, std::int64_t layers, std::int64_t dim, std::int64_t classes) {
-  for (std::int64_t k = 0; k < layers; ++k) {
-    score_heads_.emplace_back(dim, classes);
-    bbox_heads_.emplace_back(dim, dim, 4, kBoxHeadLayers);
+LogitRefinement::LogitRefinement(torch::nn::Module& head, const LogitRefinementOptions& o) {
+  for (std::int64_t k = 0; k < o.layers; ++k) {
+    score_heads_.emplace_back(o.dim, o.classes);
+    bbox_heads_.emplace_back(o.dim, o.dim, 4, kBoxHeadLayers, o.head_activation);
     register_at(head, indexed("dec_score_head", k), score_heads_.back().ptr());
     register_at(head, indexed("dec_bbox_head", k), bbox_heads_.back().ptr());
   }

@@ -11,6 +11,7 @@
 #include "core/tensor/detection.h"
 #include "models/layers/basic.h"
 #include "models/layers/mlp.h"
+#include "models/layers/state_constants.h"
 #include "models/onnx/onnx_builder.h"
 
 /// The step from box k to box k + 1: how a decoder layer's output becomes scores and boxes, and where the next layer
@@ -85,15 +86,22 @@ class BoxRefinement {
   virtual void init_weights(double prior) = 0;
   /// Drops what layers from the count-th on need.
   virtual void keep_layers(torch::nn::Module& head, std::size_t count) = 0;
+  /// Of the state, relative to the head.
+  virtual std::vector<StateConstant> constants() const { return {}; }
   /// Parameters that the reference's own deployment drops of a model that is not fused yet.
   virtual std::int64_t idle_parameters() const { return 0; }
+};
+
+struct LogitRefinementOptions {
+  std::int64_t layers = 6, dim = 256, classes = 80;
+  Activation head_activation = Activation::kRelu;  ///< of the perceptrons that move boxes
 };
 
 /// RT-DETR's: a perceptron a layer moves the box of the layer before in the space of its logits. Keys dec_score_head.k
 /// and dec_bbox_head.k.
 class LogitRefinement : public BoxRefinement {
  public:
-  LogitRefinement(torch::nn::Module& head, std::int64_t layers, std::int64_t dim, std::int64_t classes);
+  LogitRefinement(torch::nn::Module& head, const LogitRefinementOptions& options);
 
   std::unique_ptr<BoxPass> start(const Tensor& reference_logits) const override;
   std::unique_ptr<OnnxBoxPass> start_emit(OnnxBuilder& graph, const OnnxValue& reference) const override;

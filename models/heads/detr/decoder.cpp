@@ -99,8 +99,10 @@ void RTDETRDecoderImpl::build_layers() {
 
 std::unique_ptr<BoxRefinement> RTDETRDecoderImpl::make_refinement() {
   const DecoderOptions& o = options_;
-  if (o.boxes == DecoderOptions::Boxes::kLogits)
-    return std::make_unique<LogitRefinement>(*this, o.layers, o.dim, o.num_classes);
+  if (o.boxes == DecoderOptions::Boxes::kLogits) {
+    const LogitRefinementOptions options{o.layers, o.dim, o.num_classes, o.head_activation};
+    return std::make_unique<LogitRefinement>(*this, options);
+  }
   DistributionRefinementOptions options{o.layers, o.dim, o.num_classes, o.distribution};
   options.head_activation = o.head_activation;
   options.quality_activation = o.activation;

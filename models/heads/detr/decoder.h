@@ -65,7 +65,7 @@ struct DecoderOptions {
 
 /// RT-DETR's decoder (arXiv 2304.08069 §4.3, 2407.17140): the encoder's best tokens become queries, and each layer
 /// refines their boxes. One class for v1, v2, Ultralytics and D-FINE; see DecoderOptions for the differences.
-class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable {
+class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable, public HoldsConstants {
  public:
   explicit RTDETRDecoderImpl(DecoderOptions options);
 
@@ -89,6 +89,7 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
   double spared_operations(std::int64_t tokens) const override;
 
   void init_weights(const WeightDraws& draws) override;
+  std::vector<StateConstant> constants() const override { return refinement_->constants(); }
 
   /// Drops what only training needs: the denoising embedding and the layers that do not run outside it.
   void fuse() override;

@@ -62,7 +62,9 @@ void apply_named_options(const Arguments& args, DecoderOptions& o) {
   if (chosen("padding", "zero")) o.denoising.padding = DenoisingOptions::Padding::kZero;
   if (chosen("empty_batch", "none")) o.denoising.empty_batch = DenoisingOptions::EmptyBatch::kNone;
   if (!args.is_none("clamp_output")) o.clamp_output = args.flag("clamp_output");
-  o.distribution = {args.integer("reg_max"), args.number("up"), args.number("reg_scale")};
+  if (!args.is_none("reg_max")) o.distribution.steps = args.integer("reg_max");
+  if (!args.is_none("reg_scale")) o.distribution.scale = args.number("reg_scale");
+  if (!args.is_none("up")) o.distribution.reach = args.number("up");
   o.head_activation = activation_from_name(args.text("mlp_act"));
   if (!args.is_none("logit_eps")) o.denoising.logit_epsilon = args.number("logit_eps");
 }
@@ -89,6 +91,16 @@ DecoderOptions decoder_options(const RowContext& row) {
   return o;
 }
 
+void check_distributions(const Arguments& args) {
+  for (const char* const name : {"reg_max", "reg_scale", "up"}) {
+    if (args.text("variant") != "dfine" && !args.is_none(name))
+      refuse(std::string(name) + " is of the distributions that variant: dfine has; variant " + args.text("variant") +
+             " has none, so leave it out");
+  }
+  if (!args.is_none("reg_max") && args.integer("reg_max") % 2 != 0)
+    refuse("reg_max must be even, found " + std::to_string(args.integer("reg_max")));
+}
+
 void check_decoder(const RowContext& row) {
   const Arguments& args = row.args;
   if (args.integer("hd") % args.integer("nh") != 0)
@@ -102,8 +114,7 @@ void check_decoder(const RowContext& row) {
   if (layers < 1 || layers > args.integer("ndl"))
     refuse("eval_idx must name one of the " + std::to_string(args.integer("ndl")) + " layers, found " +
            std::to_string(args.integer("eval_idx")));
-  if (args.integer("reg_max") % 2 != 0)
-    refuse("reg_max must be even, found " + std::to_string(args.integer("reg_max")));
+  check_distributions(args);
   if (args.number("dropout") != 0) refuse("dropout must be 0: the published recipes use none");
 }
 
@@ -139,8 +150,7 @@ std::vector<ArgumentSpec> positional_arguments() {
           .fallback(ArgumentValue(false))};
 }
 
-std::vector<ArgumentSpec> named_options() {
-  const ArgumentValue by_variant = std::monostate{};
+std::vector<ArgumentSpec> query_options() {
   return {text_argument("variant", "whose keys and details: the options below change single ones",
                         {"ultralytics", "v1", "v2", "dfine"})
               .fallback(ArgumentValue("ultralytics"))
@@ -166,42 +176,54 @@ std::vector<ArgumentSpec> named_options() {
               .named_only(),
           text_argument("prior", "initial score bias: fixed -4.595, or scaled by nc / 80", {"fixed", "ultralytics"})
               .fallback(ArgumentValue("fixed"))
-              .named_only(),
-          text_argument("padding", "denoising slots without a box: an embedded class, or zeros", {"class", "zero"})
+              .named_only()};
+}
+
+std::vector<ArgumentSpec> training_options() {
+  const ArgumentValue by_variant = std::monostate{};
+  return {text_argument("padding", "denoising slots without a box: an embedded class, or zeros", {"class", "zero"})
               .fallback(by_variant)
               .named_only(),
           text_argument("empty_batch", "a batch without boxes: one dummy denoising group, or none", {"dummy", "none"})
               .fallback(ArgumentValue("dummy"))
               .named_only(),
-          flag_argument("clamp_output", "clamp layers to float16's range before the last norm (v1)")
-              .fallback(by_variant)
-              .named_only(),
           number_argument("logit_eps", "of the denoising boxes' inverse sigmoid")
               .fallback(by_variant)
               .range(1e-12, 0.1)
-              .named_only(),
-          activation_argument("mlp_act", "activation of the perceptrons of positions and boxes")
-              .fallback("relu")
-              .named_only(),
-          integer_argument("reg_max", "steps of the sides' distributions, even (dfine)")
-              .fallback(32)
-              .range(4, 1024)
-              .named_only(),
-          number_argument("reg_scale", "how far these reach, in sides of the reference (dfine)")
-              .fallback(ArgumentValue(4.0))
-              .range(0.1, 64)
-              .named_only(),
-          number_argument("up", "where their inner values end, in reg_scale (dfine)")
-              .fallback(ArgumentValue(0.5))
-              .range(0.01, 4)
               .named_only()};
+}
+
+std::vector<ArgumentSpec> box_options() {
+  const ArgumentValue by_variant = std::monostate{};
+  return {
+      flag_argument("clamp_output", "clamp layers to float16's range before the last norm (v1)")
+          .fallback(by_variant)
+          .named_only(),
+      activation_argument("mlp_act", "activation of the perceptrons of positions and boxes")
+          .fallback("relu")
+          .named_only(),
+      integer_argument("reg_max", "steps of the sides' distributions, even; of dfine alone, 32")
+          .fallback(by_variant)
+          .range(4, 1024)
+          .named_only(),
+      number_argument("reg_scale",
+                      "parts of the reference's side in which deviations count; more are denser around 0 (dfine, 4)")
+          .fallback(by_variant)
+          .range(0.1, 64)
+          .named_only(),
+      number_argument("up", "inner bins end at so many sides, the outermost at twice that (dfine, 0.5)")
+          .fallback(by_variant)
+          .range(0.01, 4)
+          .named_only()};
 }
 
 }  // namespace
 
 void register_decoder_blocks(Registry& registry) {
   std::vector<ArgumentSpec> arguments = positional_arguments();
-  for (ArgumentSpec& option : named_options()) arguments.push_back(std::move(option));
+  for (const auto options : {query_options, training_options, box_options}) {
+    for (ArgumentSpec& option : options()) arguments.push_back(std::move(option));
+  }
   registry.add(
       {.name = "RTDETRDecoder",
        .summary = "query selection and decoder of RT-DETR v1, v2, Ultralytics and D-FINE; the last row",

@@ -38,7 +38,7 @@ class DistributionRefinement::Pass : public BoxPass {
     if (!wanted) return std::nullopt;
     Linear score_head = heads_.score_heads_[k];
     LocationQuality quality = heads_.quality_[k];
-    const Tensor logits = score_head(content);
+    const Tensor logits = k == 0 ? extras_->initial.logits : score_head(content);
     return Prediction{logits + quality(shares, logits.scalar_type()), boxes};
   }
 
@@ -158,6 +158,15 @@ void DistributionRefinement::keep_layers(torch::nn::Module& head, std::size_t co
   score_heads_.resize(count, nullptr);
   bbox_heads_.resize(count, nullptr);
   quality_.resize(count, nullptr);
+}
+
+std::vector<StateConstant> DistributionRefinement::constants() const {
+  std::vector<StateConstant> all;
+  for (const char* const prefix : {"", "decoder."}) {
+    all.push_back({prefix + std::string("up"), distribution_.reach});
+    all.push_back({prefix + std::string("reg_scale"), distribution_.scale});
+  }
+  return all;
 }
 
 std::int64_t DistributionRefinement::idle_parameters() const {

@@ -28,6 +28,7 @@ class DistributionRefinement : public BoxRefinement {
   std::unique_ptr<OnnxBoxPass> start_emit(OnnxBuilder& graph, const OnnxValue& reference) const override;
   void init_weights(double prior) override;
   void keep_layers(torch::nn::Module& head, std::size_t count) override;
+  std::vector<StateConstant> constants() const override;
   std::int64_t idle_parameters() const override;  ///< score heads and quality of all layers but the last
 
  private:

@@ -119,6 +119,8 @@ TEST_CASE("what the official code cannot hold is said with what to do: fused, an
              Contains("has anchors: fixed") && Contains("official alone"));
   CHECK_THAT(said(model_of(replaced(v2, "norm_eps: 1.0e-5", "norm_eps: 1.0e-3"))),
              Contains("norm_eps is 0.001") && Contains("norm_eps: 1.0e-5 in the model's YAML"));
+  CHECK_THAT(said(model_of(replaced(v2, "variant: v2", "variant: v2, mlp_act: silu"))),
+             Contains("mlp_act is not relu"));
 }
 
 }  // namespace rtdetr

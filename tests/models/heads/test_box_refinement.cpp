@@ -15,7 +15,8 @@ constexpr std::int64_t kLayers = 3, kWidth = 4, kClassCount = 2;
 
 /// What the refinement registers its modules under.
 struct Bearer : torch::nn::Module {
-  Bearer() : refinement(*this, kLayers, kWidth, kClassCount) {
+  explicit Bearer(Activation activation = Activation::kRelu)
+      : refinement(*this, {kLayers, kWidth, kClassCount, activation}) {
     initialize_weights(*this, 3);
     refinement.init_weights(-4.0);
   }
@@ -81,6 +82,18 @@ TEST_CASE("boxes and where layers look are float32 in a half pass") {
     CHECK(torch::allclose(still->boxes_cxcywh, start_logits().sigmoid()));
     CHECK(pass->reference().scalar_type() == torch::kFloat32);
   }
+}
+
+TEST_CASE("the perceptrons that move boxes run the activation they are built with") {
+  const torch::NoGradGuard no_grad;
+  std::vector<Tensor> boxes;
+  for (const Activation activation : {Activation::kRelu, Activation::kSilu}) {
+    Bearer head(activation);  // of the same weights
+    head.named_parameters()["dec_bbox_head.0.layers.2.weight"].fill_(0.5);
+    const auto pass = head.refinement.start(start_logits());
+    boxes.push_back(pass->advance(0, torch::ones({1, 1, kWidth}), true)->boxes_cxcywh);
+  }
+  CHECK_FALSE(torch::allclose(boxes[0], boxes[1]));
 }
 
 TEST_CASE("layers that are dropped take their heads with them") {

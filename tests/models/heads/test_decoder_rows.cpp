@@ -74,6 +74,11 @@ TEST_CASE("D-FINE's decoder is v2's with distributions, a gate and no projection
   CHECK(other.distribution.reach == 0.25);
   CHECK(other.head_activation == Activation::kSilu);
   CHECK_THROWS_WITH(options_of("variant: dfine, reg_max: 15"), Catch::Contains("reg_max must be even"));
+  for (const std::string other_variant : {"v1", "v2", "ultralytics"}) {
+    for (const std::string option : {"reg_max: 32", "reg_scale: 4", "up: 0.5"})
+      CHECK_THROWS_WITH(options_of("variant: " + other_variant + ", " + option),
+                        Catch::Contains("variant " + other_variant + " has none"));
+  }
 }
 
 }  // namespace rtdetr

@@ -7,6 +7,7 @@
 #include "models/graph/model.h"
 #include "models/graph/model_files.h"
 #include "models/layers/block.h"
+#include "models/layers/conv.h"
 #include "models/onnx/onnx_ops.h"
 #include "tests/models/every_row.h"
 #include "tests/support/fill.h"
@@ -89,6 +90,29 @@ TEST_CASE("every module that a row can name writes what it computes, for any hei
     REQUIRE(found.sizes() == expected.sizes());
     CHECK((found - expected).abs().max().item<double>() < kExact);
   }
+}
+
+TEST_CASE("a learnt scale and bias behind an activation are written for every sign of the scale", "[onnx]") {
+  const double scale = GENERATE(-0.75, 0.0, 1.25);
+  const auto activation = GENERATE(Activation::kRelu, Activation::kSilu);
+  INFO(scale);
+  const torch::NoGradGuard no_grad;
+  ConvNormActOptions options = conv_unit(8, 6, 3, 1, activation, {});
+  options.affine = true;
+  ConvNormAct unit(options);
+  unit->to(torch::kFloat64);
+  test::fill_by_rule(*unit);
+  unit->eval();
+  auto parameters = unit->named_parameters();
+  parameters["lab.scale"].fill_(scale);
+  parameters["lab.bias"].fill_(-0.3);
+
+  OnnxBuilder builder(OnnxType::kDouble);
+  const OnnxValue x = builder.input("x", {OnnxValue::kBatch, 8, 6, 10}, OnnxType::kDouble);
+  const OnnxValue y = unit->emit(builder, x);
+  const Tensor pictures = test::images_by_key("affine", {2, 8, 6, 10}) - 0.5;
+  const Tensor difference = evaluated(builder, y, pictures) - unit->forward(pictures);
+  CHECK(difference.abs().max().item<double>() < kExact);
 }
 
 TEST_CASE("equal constants are one, and names are given once", "[onnx]") {

@@ -203,6 +203,26 @@ TEST_CASE("torchvision's ResNet-50 gives rtdetr-resnet50 initial values, and tha
   }
 }
 
+TEST_CASE("a backbone with learnt scales gives them to a model whose blocks have them") {
+  DetectionModel model = unset_model("dfine-n.yaml");
+  TensorMap tensors;
+  for (const auto& [key, value] : named_state(*model)) {
+    if (!key.starts_with("backbone.") || key.ends_with("num_batches_tracked")) continue;
+    tensors.emplace(key.substr(std::string("backbone.").size()),
+                    test::value_by_key(key, value.sizes().vec()).to(torch::kFloat32));
+  }
+  const BackboneReport report = take(model, tensors);
+  CHECK(report.read_as == "the official storage's");
+  int scales = 0;
+  for (const auto& [key, value] : named_state(*model)) {
+    if (key.find(".lab.") == std::string::npos) continue;
+    INFO(key);
+    CHECK(torch::equal(value.detach(), tensors.at(key.substr(std::string("backbone.").size()))));
+    ++scales;
+  }
+  CHECK(scales > 0);
+}
+
 TEST_CASE("files that are no backbone of this model are refused, and nothing is taken") {
   BuildOptions options;
   options.seed = 3;

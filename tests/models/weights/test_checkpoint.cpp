@@ -243,3 +243,20 @@ TEST_CASE("a half file whose tensors were changed is refused by its hash") {
   stream.close();
   CHECK_THROWS_WITH(rtdetr::load_model(file), Catch::Contains("its tensors do not match the hash stored with them"));
 }
+
+TEST_CASE("a file's constants may be of any type, but must be the numbers that the model's YAML says") {
+  std::string text = rtdetr::test::kTinyModel;
+  text.replace(text.find("variant: v2"), std::string("variant: v2").size(), "variant: dfine");
+  rtdetr::DetectionModel model = rtdetr::build_model(rtdetr::parse_model_spec(text, "tiny.yaml"));
+  rtdetr::TensorMap tensors;
+  for (const auto& [key, tensor] : rtdetr::named_state(*model)) tensors.emplace(key, tensor.detach().clone());
+  tensors["decoder.reg_scale"] = torch::full({1}, 4.0F);
+  tensors["decoder.decoder.up"] = torch::full({1}, 0.5, torch::kBFloat16);
+  rtdetr::load_state(*model, tensors, "a.pth");
+  tensors["decoder.reg_scale"] = torch::full({1}, 8, torch::kInt64);
+  CHECK_THROWS_WITH(rtdetr::load_state(*model, tensors, "a.pth"),
+                    Catch::Contains("decoder.reg_scale 8 instead of 4") && Catch::Contains("must say the file's"));
+  for (const auto& [key, tensor] : rtdetr::named_state(*model)) {
+    if (key.ends_with("reg_scale")) CHECK(tensor.item<double>() == 4);
+  }
+}

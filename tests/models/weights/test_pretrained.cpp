@@ -210,6 +210,20 @@ TEST_CASE("of learnt queries of another number the first are taken, and the sele
   CHECK(report.count(Fate::kWhole) == report.of_model());
 }
 
+TEST_CASE("constants of distributions are compared and keep the model's values") {
+  DetectionModel target = tiny_with("variant: v2", "variant: dfine", 1);
+  TensorMap weights = state_of(tiny_with("variant: v2", "variant: dfine", 2));
+  const std::string key = "decoder.reg_scale";
+  weights[key] = torch::full({1}, 4.0F);  // another type, the same number
+  TransferReport report = transfer_weights(*target, kClasses, weights, kClasses);
+  CHECK(report.taken() == report.of_model());
+  weights[key] = torch::full({1}, 4.5F);
+  report = transfer_weights(*target, kClasses, weights, kClasses);
+  CHECK(fate_of(report, key) == Fate::kMisfit);
+  CHECK(report.count(Fate::kMisfit) == 1);
+  CHECK(state_of(target).at(key).item<double>() == 4);
+}
+
 TEST_CASE("another decoder depth takes the layers that both have, and knows how many the file has") {
   DetectionModel three = tiny_model(1), two = tiny_with("layers: 3", "layers: 2", 2);
   TransferReport report = transfer_weights(*two, kClasses, state_of(three), kClasses);

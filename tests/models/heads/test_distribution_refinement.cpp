@@ -1,0 +1,70 @@
+#include "models/heads/detr/distribution_refinement.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+
+#include "core/ops/autocast.h"
+#include "models/layers/init.h"
+#include "models/layers/module_tree.h"
+
+namespace rtdetr {
+namespace {
+
+constexpr std::int64_t kWidth = 4;
+
+DistributionRefinementOptions small_options() {
+  DistributionRefinementOptions options;
+  options.layers = 2;
+  options.dim = kWidth;
+  options.classes = 2;
+  return options;
+}
+
+/// What the refinement registers its modules under.
+struct Bearer : torch::nn::Module {
+  Bearer() : refinement(*this, small_options()) {
+    initialize_weights(*this, 3);
+    refinement.init_weights(-4.0);
+  }
+  DistributionRefinement refinement;
+};
+
+Tensor start_logits() { return torch::tensor({0.5F, -0.25F, -1.0F, 1.0F}).view({1, 1, 4}); }
+
+Tensor boxes_of(const Bearer& head) {
+  const auto pass = head.refinement.start(start_logits());
+  return pass->advance(0, torch::zeros({1, 1, kWidth}), true)->boxes_cxcywh;
+}
+
+}  // namespace
+
+TEST_CASE("a distribution gives the same box in a half pass as in a whole one") {
+  const auto precision = GENERATE(Precision::kBFloat16, Precision::kFloat16);
+  const torch::NoGradGuard no_grad;
+  Bearer head;
+  head.named_parameters()["dec_bbox_head.0.layers.2.bias"].slice(0, 20, 24).fill_(2);  // exact in every type
+  const Tensor whole = boxes_of(head);
+  CHECK_FALSE(torch::allclose(whole, start_logits().sigmoid()));
+  const AutocastScope autocast(precision, torch::kCPU);
+  const Tensor half = boxes_of(head);
+  CHECK(half.scalar_type() == torch::kFloat32);
+  CHECK(torch::allclose(half, whole, /*rtol=*/1e-5, /*atol=*/1e-6));
+}
+
+TEST_CASE("the numbers of the distributions are constants under both of their keys") {
+  const Bearer head;
+  const auto constants = head.refinement.constants();
+  REQUIRE(constants.size() == 4);
+  const auto state = named_state(head);
+  for (const StateConstant& constant : constants) {
+    INFO(constant.key);
+    const bool found = std::any_of(state.begin(), state.end(), [&](const auto& entry) {
+      return entry.first == constant.key && says_constant(entry.second, constant.value);
+    });
+    CHECK(found);
+  }
+}
+
+}  // namespace rtdetr
