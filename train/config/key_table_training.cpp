@@ -165,7 +165,7 @@ void add_loss_keys(std::vector<Key>& keys) {
   s.flag("share_matches", &Settings::share_matches, kTrain,
          "all decoder layers take the last one's pairs (RT-DETRv2's share_matched_indices)");
   s.number("one_to_many", &Settings::one_to_many, kTrain, 0, 100, "matches", "0",
-           "additional matches per box for the encoder's queries; some help small data sets");
+           "additional matches per box for the encoder's queries; some help small data sets; not with criterion=dfine");
 }
 
 }  // namespace

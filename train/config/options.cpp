@@ -38,6 +38,25 @@ CriterionOptions::Variant variant_of(const std::string& criterion) {
                                         : chosen("criterion", criterion, kCriterionWords);
 }
 
+/// What only D-FINE's criterion has, and what it alone has not.
+/// @param settings  with the weights that the criterion brings
+void refuse_of_other_criteria(const Settings& settings) {
+  const bool is_dfine = variant_of(settings.criterion) == CriterionOptions::Variant::kDfine;
+  if (is_dfine && settings.one_to_many > 1)
+    throw ConfigError("one_to_many=" + std::to_string(settings.one_to_many) + settings.origin_of("one_to_many") +
+                      ": in criterion=dfine every output set learns from the pairs of all, the encoder's too, so that "
+                      "these cannot have more alone; set one_to_many=0");
+  for (const CriterionNumber& number : kCriterionNumbers) {
+    const bool of_distributions =
+        number.option == &CriterionOptions::loss_fgl || number.option == &CriterionOptions::loss_ddf;
+    if (is_dfine || !of_distributions || settings.*number.setting == 0) continue;
+    throw ConfigError(std::string(number.key) + "=" + format_short(settings.*number.setting) +
+                      settings.origin_of(number.key) +
+                      ": a loss of distributions, which criterion=" + settings.criterion +
+                      " has not, only criterion=dfine; leave " + number.key + " away or set it to 0");
+  }
+}
+
 }  // namespace
 
 CriterionOptions published_criterion(const std::string& word) {
@@ -72,6 +91,7 @@ void settle_criterion(const std::vector<std::string>& of_head, Settings& setting
     settings.*number.setting = set.*number.option;
     settings.given[number.key] = "criterion=" + settings.criterion;
   }
+  refuse_of_other_criteria(settings);
 }
 
 CriterionOptions criterion_options(const Settings& settings) {

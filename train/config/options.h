@@ -25,7 +25,8 @@ CriterionOptions published_criterion(const std::string& word);
 /// Replaces criterion=auto by what the model was published with, and what that set says of a weight or constant that
 /// was not given. After it the settings alone decide the loss.
 /// @param of_head  Head::criteria()
-/// @throws ConfigError  for a criterion that does not train the head
+/// @throws ConfigError  for a criterion that does not train the head, and for what was given that it does not know:
+///                      losses of distributions without D-FINE's, one_to_many with it
 void settle_criterion(const std::vector<std::string>& of_head, Settings& settings);
 /// @param settings  criterion=auto stands for official
 CriterionOptions criterion_options(const Settings& settings);

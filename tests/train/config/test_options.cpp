@@ -217,6 +217,47 @@ TEST_CASE("a criterion that does not train the head is refused, with those that 
   CHECK(settings.criterion == "official");
 }
 
+TEST_CASE("what the criterion does not know is refused, with the place where it was given") {
+  struct Refusal {
+    std::vector<std::string> of_head;
+    std::string key, value;
+    std::vector<std::string> says;
+  };
+  const std::vector<Refusal> refusals{
+      {{"official"}, "loss_fgl", "0.15", {"loss_fgl=0.15 (args.yaml:7)", "criterion=official has not", "set it to 0"}},
+      {{"ultralytics", "official"}, "loss_ddf", "1.5", {"loss_ddf=1.5 (args.yaml:7)", "criterion=ultralytics has not"}},
+      {{"dfine"}, "one_to_many", "4", {"one_to_many=4 (args.yaml:7)", "criterion=dfine", "set one_to_many=0"}}};
+  for (const Refusal& refusal : refusals) {
+    INFO(refusal.key);
+    const Key* key = find_key(refusal.key, Command::kTrain);
+    REQUIRE(key != nullptr);
+    Settings settings = with(*key, refusal.value);
+    settings.given[refusal.key] = "args.yaml:7";
+    for (const std::string& text : refusal.says)
+      CHECK_THROWS_WITH(settle_criterion(refusal.of_head, settings), Catch::Contains(text));
+    CHECK_THROWS_AS(settle_criterion(refusal.of_head, settings), ConfigError);
+  }
+}
+
+TEST_CASE("losses of distributions that weigh nothing, and one match per box, suit every criterion") {
+  for (const std::string criterion : {"official", "ultralytics", "dfine"}) {
+    Settings settings = defaults();
+    settings.loss_fgl = settings.loss_ddf = 0;
+    settings.one_to_many = 1;
+    for (const char* key : {"loss_fgl", "loss_ddf", "one_to_many"}) settings.given[key] = "command line";
+    CHECK_NOTHROW(settle_criterion({criterion}, settings));
+  }
+}
+
+TEST_CASE("arguments of a D-FINE run are refused for another model, under the other criterion's name too") {
+  Settings settings = defaults();
+  settle_criterion({"dfine"}, settings);
+  for (const char* key : {"criterion", "loss_fgl", "loss_ddf"}) settings.given[key] = "args.yaml:7";
+  CHECK_THROWS_WITH(settle_criterion({"official"}, settings), Catch::Contains("criterion=dfine (args.yaml:7)"));
+  settings.criterion = "official";
+  CHECK_THROWS_WITH(settle_criterion({"official"}, settings), Catch::Contains("loss_fgl=0.15 (args.yaml:7)"));
+}
+
 TEST_CASE("every criterion that a decoder names is one that the program knows") {
   for (const char* model : {"rtdetr-l.yaml", "rtdetr-n.yaml", "dfine-n.yaml"}) {
     const DetectionModel built = build_model(load_model_spec(model, ""), {.shapes_only = true});
