@@ -81,12 +81,31 @@ Architecture recognised_file(const std::filesystem::path& path) {
 }  // namespace
 
 TEST_CASE("every model that comes along is recognised by the names and shapes of its own weights") {
-  const std::vector<std::string> names = {
-      "rtdetr_r18vd",       "rtdetr_r34vd",       "rtdetr_r50vd_m",     "rtdetr_r50vd",       "rtdetr_r101vd",
-      "rtdetrv2_r18vd",     "rtdetrv2_r18vd_sp1", "rtdetrv2_r18vd_sp2", "rtdetrv2_r18vd_sp3", "rtdetrv2_r34vd",
-      "rtdetrv2_r50vd_m",   "rtdetrv2_r50vd",     "rtdetrv2_r101vd",    "rtdetrv2_hgnetv2_l", "rtdetrv2_hgnetv2_x",
-      "rtdetrv2_hgnetv2_h", "rtdetr-l",           "rtdetr-x",           "rtdetr-resnet50",    "rtdetr-resnet101",
-      "dfine-n",            "dfine-s",            "dfine-m",            "dfine-l",            "dfine-x"};
+  const std::vector<std::string> names = {"rtdetr_r18vd",
+                                          "rtdetr_r34vd",
+                                          "rtdetr_r50vd_m",
+                                          "rtdetr_r50vd",
+                                          "rtdetr_r101vd",
+                                          "rtdetrv2_r18vd",
+                                          "rtdetrv2_r18vd_sp1",
+                                          "rtdetrv2_r18vd_sp2",
+                                          "rtdetrv2_r18vd_sp3",
+                                          "rtdetrv2_r34vd",
+                                          "rtdetrv2_r50vd_m",
+                                          "rtdetrv2_r50vd",
+                                          "rtdetrv2_r101vd",
+                                          "rtdetrv2_hgnetv2_l",
+                                          "rtdetrv2_hgnetv2_x",
+                                          "rtdetrv2_hgnetv2_h",
+                                          "rtdetr-l",
+                                          "rtdetr-x",
+                                          "rtdetr-resnet50",
+                                          "rtdetr-resnet101",
+                                          "dfine-n",
+                                          "dfine-s",
+                                          "dfine-m",
+                                          "dfine-l",
+                                          "dfine-x"};
   for (const std::string& name : names) {
     INFO(name);
     const Architecture found = recognised(shapes_of_model(name));
