@@ -12,30 +12,30 @@
 namespace rtdetr {
 namespace {
 
-constexpr std::int64_t kWidth = 4;
+constexpr std::int64_t kDepth = 4;
 
-DistributionRefinementOptions small_options() {
+DistributionRefinementOptions two_layers() {
   DistributionRefinementOptions options;
   options.layers = 2;
-  options.dim = kWidth;
+  options.dim = kDepth;
   options.classes = 2;
   return options;
 }
 
 /// What the refinement registers its modules under.
-struct Bearer : torch::nn::Module {
-  Bearer() : refinement(*this, small_options()) {
+struct RefinementBearer : torch::nn::Module {
+  RefinementBearer() : refinement(*this, two_layers()) {
     initialize_weights(*this, 3);
     refinement.init_weights(-4.0);
   }
   DistributionRefinement refinement;
 };
 
-Tensor start_logits() { return torch::tensor({0.5F, -0.25F, -1.0F, 1.0F}).view({1, 1, 4}); }
+Tensor first_logits() { return torch::tensor({0.5F, -0.25F, -1.0F, 1.0F}).view({1, 1, 4}); }
 
-Tensor boxes_of(const Bearer& head) {
-  const auto pass = head.refinement.start(start_logits());
-  return pass->advance(0, torch::zeros({1, 1, kWidth}), true)->boxes_cxcywh;
+Tensor first_boxes(const RefinementBearer& head) {
+  const auto pass = head.refinement.start(first_logits());
+  return pass->advance(0, torch::zeros({1, 1, kDepth}), true)->boxes_cxcywh;
 }
 
 }  // namespace
@@ -43,18 +43,18 @@ Tensor boxes_of(const Bearer& head) {
 TEST_CASE("a distribution gives the same box in a half pass as in a whole one") {
   const auto precision = GENERATE(Precision::kBFloat16, Precision::kFloat16);
   const torch::NoGradGuard no_grad;
-  Bearer head;
+  RefinementBearer head;
   head.named_parameters()["dec_bbox_head.0.layers.2.bias"].slice(0, 20, 24).fill_(2);  // exact in every type
-  const Tensor whole = boxes_of(head);
-  CHECK_FALSE(torch::allclose(whole, start_logits().sigmoid()));
+  const Tensor whole = first_boxes(head);
+  CHECK_FALSE(torch::allclose(whole, first_logits().sigmoid()));
   const AutocastScope autocast(precision, torch::kCPU);
-  const Tensor half = boxes_of(head);
+  const Tensor half = first_boxes(head);
   CHECK(half.scalar_type() == torch::kFloat32);
   CHECK(torch::allclose(half, whole, /*rtol=*/1e-5, /*atol=*/1e-6));
 }
 
 TEST_CASE("the numbers of the distributions are constants under both of their keys") {
-  const Bearer head;
+  const RefinementBearer head;
   const auto constants = head.refinement.constants();
   REQUIRE(constants.size() == 4);
   const auto state = named_state(head);
