@@ -86,9 +86,12 @@ TEST_CASE("an ONNX file of free height and width is compared at two sizes, and s
   CHECK_THAT(model.metadata.at("preprocessing"), Contains("64 rows and 96 columns, or other multiples of 16"));
   CHECK(std::get<std::string>(model.graph.inputs.front().dims.at(2)) == "height");
 
-  const Result refused = run(scratch, to_file + "16");
+  std::string many = kTinyModel;
+  many.replace(many.find("16, 10,"), 7, "16, 25,");
+  const Result refused = run(scratch, "export model=" + scratch.write("many.yaml", many) +
+                                          " format=onnx dynamic=true output=" + file + " imgsz=32");
   CHECK(refused.code == 2);
-  CHECK_THAT(refused.err, Contains("at 16x16 the model's maps have 5 cells, fewer than its 10 queries"));
+  CHECK_THAT(refused.err, Contains("at 32x32 the model's maps have 20 cells, fewer than its 25 queries"));
 }
 
 TEST_CASE("a file without the model's metadata is refused by who needs it, with what takes it") {
