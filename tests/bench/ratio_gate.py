@@ -6,7 +6,7 @@ usage: ratio_gate.py [--build build/release] [--rounds 5] [--threads 1] [--only 
 
 Each benchmark times ours and a peer in turns inside one process and is run --rounds times, all of them in turns. A
 case's ratio is the shortest time of ours divided by the peer's shortest; its noise is how far the rounds' own ratios
-lie apart. It has become slower if its ratio exceeds the recorded one by more than both noises together, and by 5 % at
+lie apart. It has become slower if its ratio exceeds the recorded one by more than both noises together, and by 15 % at
 least: then it is named, and the exit status is 1. --record writes the table instead, and a line for each case says what
 it was before. --with-engines adds ONNX Runtime and OpenVINO (infer_peers.py; pip install onnxruntime openvino).
 
@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 
-LEAST_NOISE = 0.05
+LEAST_NOISE = 0.15
 
 
 def processor():
