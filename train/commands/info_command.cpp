@@ -102,7 +102,10 @@ ExitCode run_info(const Settings& settings) {
     text += "step " + with_thousands(opened.info.step) + ", epoch " + with_thousands(opened.info.epoch) + "\n";
     text += "state " + hash + "\n\nnext: rtdetr predict model=" + shell_word(settings.model) + " source=photos/\n";
   } else {
-    text += "\nnext: rtdetr train cfg=small-data model=" + shell_word(settings.model) + " data=bccd\n";
+    const bool pairs_jointly =
+        opened.model->head().criteria().front() == "dfine";  // and takes no more of the encoder's
+    text += "\nnext: rtdetr train cfg=small-data model=" + shell_word(settings.model) + " data=bccd" +
+            (pairs_jointly ? " one_to_many=0" : "") + "\n";
   }
   print_text(settings, text);
   print_json(settings, document);
