@@ -61,7 +61,8 @@ struct CriterionOptions {
 
   /// The same loss for a part of a batch, so that the terms of all parts add up to those of the whole: no part divides
   /// by its own pairs, which all boxes together have as many of, or takes another loss for want of boxes that others
-  /// have.
+  /// have. Not so of D-FINE's: it divides by joint pairs and DDF by means of its own, so the sum is a mean of the parts
+  /// by their boxes (docs/reference/official_behaviour.md).
   CriterionOptions for_part_of_batch(double boxes_of_all) const;
 
   /// The numbers of Ultralytics 8.4 (docs/reference/official_behaviour.md#ultralytics-loss).

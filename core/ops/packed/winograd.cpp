@@ -24,8 +24,8 @@ struct WinogradConv::Map {
   const PackedInput& x;
   const Epilogue& epilogue;
   const PackedOutput& y;
-  const float* u;                               ///< the transformed filters: panels of [number][in][columns]
-  std::int64_t height, width;                   ///< of the output
+  const float* u;              ///< the transformed filters: panels of [number][words][columns], gaps behind numbers
+  std::int64_t height, width;  ///< of the output
   std::int64_t tiles_down, tiles_across, side;  ///< side of a tile's output
 
   std::int64_t tiles() const { return x.batch * tiles_down * tiles_across; }

@@ -22,7 +22,8 @@ struct EngineNumbers {
 /// Gives each Conv and Linear of a fused graph its numbers: those asked for, but float32
 ///
 /// * where fewer than 16 channels come in: pictures and boxes, whose steps would be too coarse, in little work;
-/// * in linear layers behind which only linear layers stand before a score is compared or a box moved.
+/// * in linear layers behind which only linear layers stand before a score is compared or a box moved. Of D-FINE's box
+///   heads, whose distributions come between, the last layer is not among them.
 void choose_numbers(EngineGraph& graph, const EngineNumbers& numbers);
 
 }  // namespace rtdetr
