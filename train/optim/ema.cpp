@@ -1,6 +1,7 @@
 #include "train/optim/ema.h"
 
 #include <cmath>
+#include <set>
 
 #include <torch/torch.h>
 
@@ -20,12 +21,13 @@ Ema::Ema(const torch::nn::Module& live, const torch::nn::Module& average, const 
   const auto from = named_state(live);
   const auto to = named_state(average);
   RTDETR_CHECK(from.size() == to.size(), "the average has other keys than the model");
+  std::set<const void*> seen;  // a tensor that the state lists several times is averaged once
   for (std::size_t i = 0; i < from.size(); ++i) {
     RTDETR_CHECK(from[i].first == to[i].first,
                  "the average has " + to[i].first + " where the model has " + from[i].first);
     torch::Tensor target = to[i].second.detach();
     target.copy_(from[i].second);
-    if (!target.is_floating_point()) continue;
+    if (!target.is_floating_point() || !seen.insert(target.const_data_ptr()).second) continue;
     live_.push_back(from[i].second.detach());
     average_.push_back(target);
   }

@@ -30,6 +30,19 @@ TEST_CASE("BatchNorm statistics are averaged, its counter stays") {
   CHECK(average->num_batches_tracked.item<std::int64_t>() == 0);
 }
 
+TEST_CASE("a tensor under two keys is averaged once") {
+  torch::nn::Linear live(2, 2), average(2, 2);
+  for (auto* const linear : {&live, &average}) (*linear)->register_buffer("again", (*linear)->weight);
+  Ema ema(*live, *average, {.decay = 0.9, .ramp = 0});
+  const auto before = average->weight.detach().clone();
+  {
+    torch::NoGradGuard no_grad;
+    live->weight.add_(1);
+  }
+  ema.update();
+  CHECK(torch::allclose(average->weight, before + 0.1, 1e-6, 1e-6));
+}
+
 TEST_CASE("a decay of 0 keeps the average equal to the model") {
   torch::nn::Linear live(2, 2), average(2, 2);
   Ema ema(*live, *average, {.decay = 0});
