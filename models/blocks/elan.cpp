@@ -24,6 +24,7 @@ RepElanImpl::RepElanImpl(const RepElanOptions& o) : half_(o.hidden / 2) {
     CspRepOptions options{.in = in, .out = o.inner, .inner = o.inner, .layers = o.layers, .activation = o.activation};
     options.norm = o.norm;
     options.official_keys = true;
+    options.split = o.split;
     CspRep block(options);
     register_at(*this, name, block.ptr());
     return block;
@@ -66,27 +67,33 @@ ScDownImpl::ScDownImpl(std::int64_t in, std::int64_t out, std::int64_t kernel, s
 }
 
 void register_elan_blocks(Registry& registry) {
-  registry.add({.name = "RepNCSPELAN4",
-                .summary = "fusion block of D-FINE; repeats = layers of its two inner blocks (the official keys)",
-                .arguments = {out_argument(), integer_argument("c3", "hidden channels, even").range(2, kMaxChannels),
-                              integer_argument("c4", "channels of the inner blocks").range(1, kMaxChannels),
-                              activation_argument("act", "activation").fallback("silu")},
-                .repeats = Repeats::kInner,
-                .output = [](const RowContext& row) -> FeatureMap {
-                  if (row.args.integer("c3") % 2 != 0) refuse("argument 'c3': expected an even number of channels");
-                  return {row.args.integer("out"), row.input().stride};
-                },
-                .build = [](const RowContext& row) -> BlockPtr {
-                  RepElanOptions options;
-                  options.in = row.input().channels;
-                  options.out = row.args.integer("out");
-                  options.hidden = row.args.integer("c3");
-                  options.inner = row.args.integer("c4");
-                  options.layers = row.repeats;
-                  options.activation = activation_from_name(row.args.text("act"));
-                  options.norm = norm_options(row);
-                  return RepElan(options).ptr();
-                }});
+  registry.add(
+      {.name = "RepNCSPELAN4",
+       .summary = "fusion block of D-FINE; repeats = layers of its two inner blocks (the official keys)",
+       .arguments = {out_argument(), integer_argument("c3", "hidden channels, even").range(2, kMaxChannels),
+                     integer_argument("c4", "channels of the inner blocks").range(1, kMaxChannels),
+                     activation_argument("act", "activation").fallback("silu"),
+                     text_argument("csp", "split: each inner block begins with one convolution, not two (DEIMv2)",
+                                   {"pair", "split"})
+                         .fallback("pair")
+                         .named_only()},
+       .repeats = Repeats::kInner,
+       .output = [](const RowContext& row) -> FeatureMap {
+         if (row.args.integer("c3") % 2 != 0) refuse("argument 'c3': expected an even number of channels");
+         return {row.args.integer("out"), row.input().stride};
+       },
+       .build = [](const RowContext& row) -> BlockPtr {
+         RepElanOptions options;
+         options.in = row.input().channels;
+         options.out = row.args.integer("out");
+         options.hidden = row.args.integer("c3");
+         options.inner = row.args.integer("c4");
+         options.layers = row.repeats;
+         options.activation = activation_from_name(row.args.text("act"));
+         options.norm = norm_options(row);
+         options.split = row.args.text("csp") == "split";
+         return RepElan(options).ptr();
+       }});
   registry.add({.name = "SCDown",
                 .summary = "1x1 convolution, then a depthwise one with a stride, no activation (the official keys)",
                 .arguments = {out_argument(), integer_argument("k", "kernel size").fallback(3).range(1, 63),

@@ -13,6 +13,7 @@ struct RepElanOptions {
   std::int64_t layers = 3;  ///< RepVGG layers in each
   Activation activation = Activation::kSilu;
   BatchNormOptions norm;
+  bool split = false;  ///< DEIMv2's inner blocks, see CspRepOptions
 };
 
 /// out = cv4([h1, h2, cv2(h2), cv3(cv2(h2))]), [h1, h2] = cv1(x). Keys cv1, cv2.0 (CspRep), cv2.1, cv3.0, cv3.1, cv4.

@@ -16,6 +16,20 @@ class Concat : public Block {
   }
 };
 
+class Add : public Block {
+ public:
+  Tensor forward_all(const std::vector<Tensor>& inputs) override {
+    Tensor sum = inputs[0];
+    for (std::size_t k = 1; k < inputs.size(); ++k) sum = sum + inputs[k];
+    return sum;
+  }
+  OnnxValue emit_all(OnnxBuilder& graph, const std::vector<OnnxValue>& inputs) const override {
+    OnnxValue sum = inputs[0];
+    for (std::size_t k = 1; k < inputs.size(); ++k) sum = onnx::add(graph, sum, inputs[k]);
+    return sum;
+  }
+};
+
 class Identity : public Block {
  public:
   Tensor forward(const Tensor& x) override { return x; }
@@ -48,16 +62,30 @@ class MaxPool : public Block {
   std::int64_t kernel_, stride_, padding_;
 };
 
-FeatureMap concat_output(const RowContext& row) {
-  FeatureMap out = {0, row.input().stride};
+void check_one_size(const RowContext& row) {
   for (const FeatureMap& map : row.inputs) {
-    if (map.stride != out.stride) {
-      refuse("expected maps of one size, found strides " + std::to_string(out.stride) + " and " +
+    if (map.stride != row.input().stride)
+      refuse("expected maps of one size, found strides " + std::to_string(row.input().stride) + " and " +
              std::to_string(map.stride));
-    }
-    out.channels += map.channels;
   }
+}
+
+FeatureMap concat_output(const RowContext& row) {
+  check_one_size(row);
+  FeatureMap out = {0, row.input().stride};
+  for (const FeatureMap& map : row.inputs) out.channels += map.channels;
   return out;
+}
+
+FeatureMap add_output(const RowContext& row) {
+  check_one_size(row);
+  if (row.inputs.size() < 2) refuse("expected at least two maps, [from, from]");
+  for (const FeatureMap& map : row.inputs) {
+    if (map.channels != row.input().channels)
+      refuse("expected maps of as many channels, found " + std::to_string(row.input().channels) + " and " +
+             std::to_string(map.channels));
+  }
+  return row.input();
 }
 
 FeatureMap upsample_output(const RowContext& row) {
@@ -90,6 +118,11 @@ void register_plain_blocks(Registry& registry) {
                 .many_inputs = true,
                 .output = concat_output,
                 .build = [](const RowContext&) -> BlockPtr { return std::make_shared<Concat>(); }});
+  registry.add({.name = "Add",
+                .summary = "the sum of maps of one size and as many channels",
+                .many_inputs = true,
+                .output = add_output,
+                .build = [](const RowContext&) -> BlockPtr { return std::make_shared<Add>(); }});
   registry.add(
       {.name = "nn.Upsample",
        .summary = "enlarges a map by repeating cells",

@@ -68,14 +68,14 @@ void RepConvImpl::fuse() {
   identity_ = nullptr;
 }
 
-CspRepImpl::CspRepImpl(const CspRepOptions& o) {
+CspRepImpl::CspRepImpl(const CspRepOptions& o) : inner_(o.inner) {
   const auto add = [&](const char* name, std::int64_t in, std::int64_t out) {
     ConvNormActOptions unit = conv_unit(in, out, 1, 1, o.activation, o.norm);
     if (o.official_keys) unit.norm_name = "norm";
     return register_module(name, ConvNormAct(unit));
   };
-  first_ = add(o.official_keys ? "conv1" : "cv1", o.in, o.inner);
-  second_ = add(o.official_keys ? "conv2" : "cv2", o.in, o.inner);
+  first_ = add(o.official_keys ? "conv1" : "cv1", o.in, o.split ? 2 * o.inner : o.inner);
+  if (!o.split) second_ = add(o.official_keys ? "conv2" : "cv2", o.in, o.inner);
   for (std::int64_t k = 0; k < o.layers; ++k) {
     RepConvOptions rep{.in = o.inner, .out = o.inner, .activation = o.activation, .norm = o.norm};
     if (o.official_keys) rep.norm_name = "norm";
@@ -86,16 +86,21 @@ CspRepImpl::CspRepImpl(const CspRepOptions& o) {
 }
 
 Tensor CspRepImpl::forward(const Tensor& x) {
-  Tensor y = first_->forward(x);
+  Tensor y = first_->forward(x), added;
+  if (!second_) added = y.narrow(1, 0, inner_), y = y.narrow(1, inner_, inner_);
   for (RepConv& layer : layers_) y = layer->forward(y);
-  y = y + second_->forward(x);
+  y = y + (second_ ? second_->forward(x) : added);
   return last_ ? last_->forward(y) : y;
 }
 
 OnnxValue CspRepImpl::emit(OnnxBuilder& graph, const OnnxValue& x) const {
-  OnnxValue y = graph.emit("cv1", first_, x);
+  OnnxValue y = graph.emit("cv1", first_, x), added;
+  if (!second_) {
+    const auto halves = onnx::split(graph, y, {inner_, inner_}, 1);
+    added = halves[0], y = halves[1];
+  }
   for (std::size_t k = 0; k < layers_.size(); ++k) y = graph.emit("m." + std::to_string(k), layers_[k], y);
-  y = onnx::add(graph, y, graph.emit("cv2", second_, x));
+  y = onnx::add(graph, y, second_ ? graph.emit("cv2", second_, x) : added);
   return last_ ? graph.emit("cv3", last_, y) : y;
 }
 

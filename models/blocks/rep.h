@@ -46,6 +46,7 @@ struct CspRepOptions {
   Activation activation = Activation::kSilu;
   BatchNormOptions norm;
   bool official_keys = false;  ///< conv1, conv2, bottlenecks, conv3 instead of cv1, cv2, m, cv3
+  bool split = false;          ///< first and second are one convolution (DEIMv2), second's half in front
 };
 
 /// y = last(RepConv…(first(x)) + second(x)): a sum, not a concatenation. `last` only where inner ≠ out.
@@ -56,7 +57,9 @@ class CspRepImpl : public Block {
   OnnxValue emit(OnnxBuilder& graph, const OnnxValue& x) const override;
 
  private:
-  ConvNormAct first_{nullptr}, second_{nullptr}, last_{nullptr};
+  std::int64_t inner_;
+  ConvNormAct first_{nullptr}, last_{nullptr};
+  ConvNormAct second_{nullptr};  ///< empty where first_ puts out both halves
   std::vector<RepConv> layers_;
 };
 TORCH_MODULE(CspRep);

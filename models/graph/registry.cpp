@@ -10,6 +10,7 @@ void register_hgnet_blocks(Registry& registry);      // blocks/hgnet.cpp
 void register_rep_blocks(Registry& registry);        // blocks/rep.cpp
 void register_csp_blocks(Registry& registry);        // blocks/csp.cpp
 void register_elan_blocks(Registry& registry);       // blocks/elan.cpp
+void register_pooling_blocks(Registry& registry);    // blocks/pooling.cpp
 void register_presnet_blocks(Registry& registry);    // blocks/presnet.cpp
 void register_resnet_blocks(Registry& registry);     // blocks/resnet.cpp
 void register_attention_blocks(Registry& registry);  // blocks/aifi.cpp
@@ -26,6 +27,7 @@ Registry make_registry() {
   register_rep_blocks(registry);
   register_csp_blocks(registry);
   register_elan_blocks(registry);
+  register_pooling_blocks(registry);
   register_presnet_blocks(registry);
   register_resnet_blocks(registry);
   register_attention_blocks(registry);

@@ -37,6 +37,13 @@ void register_at(torch::nn::Module& parent, const std::string& path, std::shared
   register_at(*next, path.substr(dot + 1), std::move(module));
 }
 
+std::shared_ptr<torch::nn::Module> same_tensors(const torch::nn::Module& module) {
+  auto copy = std::make_shared<Container>();
+  for (const auto& item : module.named_parameters(/*recurse=*/false)) copy->register_buffer(item.key(), item.value());
+  for (const auto& child : module.named_children()) copy->register_module(child.key(), same_tensors(*child.value()));
+  return copy;
+}
+
 std::vector<std::pair<std::string, torch::Tensor>> named_state(const torch::nn::Module& module) {
   std::vector<std::pair<std::string, torch::Tensor>> state;
   append_state(module, "", state);

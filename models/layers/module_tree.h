@@ -17,6 +17,10 @@ namespace rtdetr {
 /// dots in a module's own name. @throws InternalError  if the path is taken
 void register_at(torch::nn::Module& parent, const std::string& path, std::shared_ptr<torch::nn::Module> module);
 
+/// A module whose buffers are the parameters of `module`, the very tensors, under the same keys: for a state that lists
+/// a module several times. Parameters remain counted, averaged and trained once.
+std::shared_ptr<torch::nn::Module> same_tensors(const torch::nn::Module& module);
+
 /// Parameters and buffers by key: what a checkpoint's weights are. Order: registration.
 std::vector<std::pair<std::string, torch::Tensor>> named_state(const torch::nn::Module& module);
 

@@ -150,6 +150,16 @@ OnnxValue max_pool(OnnxBuilder& graph, const OnnxValue& x, const OnnxWindow& win
   return graph.node("MaxPool", {x}, {window_shape(x, x.size(1), window), x.type}, window_attributes(window));
 }
 
+OnnxValue average_pool(OnnxBuilder& graph, const OnnxValue& x, const OnnxWindow& window) {
+  OnnxAttributes attributes = window_attributes(window);
+  attributes["count_include_pad"] = std::int64_t{1};
+  return graph.node("AveragePool", {x}, {window_shape(x, x.size(1), window), x.type}, std::move(attributes));
+}
+
+OnnxValue global_mean(OnnxBuilder& graph, const OnnxValue& x) {
+  return graph.node("GlobalAveragePool", {x}, {{x.size(0), x.size(1), 1, 1}, x.type});
+}
+
 OnnxValue halve(OnnxBuilder& graph, const OnnxValue& x) {
   const std::int64_t height = x.size(2), width = x.size(3);
   const auto half = [](std::int64_t size) { return (size + 1) / 2; };
@@ -202,6 +212,20 @@ OnnxValue layer_norm(OnnxBuilder& graph, const OnnxValue& x, const torch::Tensor
                      double eps) {
   return graph.node("LayerNormalization", {x, graph.constant("weight", weight), graph.constant("bias", bias)},
                     {x.shape, x.type}, {{"axis", std::int64_t{-1}}, {"epsilon", static_cast<float>(eps)}});
+}
+
+OnnxValue rms_norm(OnnxBuilder& graph, const OnnxValue& x, const torch::Tensor& scale, double eps) {
+  const OnnxAttributes attributes = {{"epsilon", static_cast<float>(eps)}};
+  if (graph.native())
+    return graph.node("RmsNormalization", {x, graph.constant("scale", scale)}, {x.shape, x.type}, attributes);
+  const OnnxValue precise = cast(graph, x, graph.precise_type());
+  Shape one_each = x.shape;
+  one_each.back() = 1;
+  const OnnxValue squares = graph.node("ReduceMean", {mul(graph, precise, precise)}, {one_each, precise.type},
+                                       {{"axes", Shape{-1}}, {"keepdims", std::int64_t{1}}});
+  const OnnxValue least = graph.precise_constant("eps", torch::scalar_tensor(eps, torch::kDouble));
+  const OnnxValue length = unary(graph, "Sqrt", add(graph, squares, least));
+  return mul(graph, cast(graph, div(graph, precise, length), x.type), graph.constant("scale", scale));
 }
 
 OnnxValue gelu(OnnxBuilder& graph, const OnnxValue& x) {

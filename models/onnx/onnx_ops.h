@@ -43,6 +43,10 @@ OnnxValue conv(OnnxBuilder& graph, const OnnxValue& x, const torch::Tensor& weig
                const OnnxWindow& window, std::int64_t groups);
 /// Padding never wins.
 OnnxValue max_pool(OnnxBuilder& graph, const OnnxValue& x, const OnnxWindow& window);
+/// Padding is zeros, and counts.
+OnnxValue average_pool(OnnxBuilder& graph, const OnnxValue& x, const OnnxWindow& window);
+/// Of each channel of a map: [B, C, 1, 1].
+OnnxValue global_mean(OnnxBuilder& graph, const OnnxValue& x);
 /// Of 2x2 cells, what is left over at an odd edge averaged alone.
 OnnxValue halve(OnnxBuilder& graph, const OnnxValue& x);
 /// Repeats each cell `factor` times in both directions.
@@ -57,6 +61,9 @@ OnnxValue linear(OnnxBuilder& graph, const OnnxValue& x, const torch::Tensor& we
 /// Over the last axis.
 OnnxValue layer_norm(OnnxBuilder& graph, const OnnxValue& x, const torch::Tensor& weight, const torch::Tensor& bias,
                      double eps);
+/// Over the last axis: x · scale / √(mean(x²) + eps), the mean in float32 in a graph of half types; one
+/// RmsNormalization of the native dialect.
+OnnxValue rms_norm(OnnxBuilder& graph, const OnnxValue& x, const torch::Tensor& scale, double eps);
 OnnxValue gelu(OnnxBuilder& graph, const OnnxValue& x);  ///< the exact one; one Gelu of the native dialect
 
 /// @param target  sizes; 0 = as in `x`, -1 = what is left. A batch axis may only be one of those two.

@@ -65,28 +65,35 @@ Fixture load_fixture(const std::string& stem) {
 }
 
 std::string model_of(const Fixture& fixture) {
-  static const std::regex kKind("^(dfine|deim)_(?:forward|train|trajectory)_");
+  static const std::regex kKind("^(dfine|deim_v2|deim)_(?:forward|train|trajectory)_");
   return std::regex_replace(fixture.json["name"].get<std::string>(), kKind, "$1_");
 }
 
+std::string origin_of(const std::string& fixture_model) {
+  if (fixture_model.starts_with("deim_v2_")) return "deimv2";
+  return fixture_model.substr(0, fixture_model.find('_'));
+}
+
 std::string model_file_of(const std::string& fixture_model) {
-  static const std::regex kForm("([^_]+)_(.*?)(_\\d+x\\d+)?");  // origin, model, input size
+  static const std::regex kForm("(deim_v2|[^_]+)_(.*?)(_\\d+x\\d+)?");  // origin, model, input size
   std::smatch match;
   REQUIRE(std::regex_match(fixture_model, match, kForm));
-  const std::string origin = match[1], rest = match[2];
+  const std::string origin = origin_of(fixture_model), rest = match[2];
   if (origin == "v1") return "rtdetr_" + rest + ".yaml";
   if (origin == "v2") return "rtdetrv2_" + rest + ".yaml";
   if (origin == "dfine" || origin == "deim") return "dfine-" + rest + ".yaml";
+  if (origin == "deimv2") return "deimv2-" + rest + ".yaml";
   return rest + ".yaml";
 }
 
 ModelSpec spec_of(const std::string& fixture_model, const std::string& decoder_options) {
   ModelSpec spec = load_model_spec(model_file_of(fixture_model));
-  const bool deim = fixture_model.starts_with("deim_");
+  const std::string origin = origin_of(fixture_model);
+  const bool deim = origin == "deim";
   const std::string more =
       (decoder_options.empty() ? "" : ", " + decoder_options) + std::string(deim ? ", act: silu, mlp_act: silu" : "");
   if (more.empty()) return spec;
-  const std::string known = deim || fixture_model.starts_with("dfine_") ? "{variant: dfine" : "{variant: v1";
+  const std::string known = "{variant: " + (deim ? "dfine" : origin == "dfine" || origin == "deimv2" ? origin : "v1");
   const std::size_t place = spec.text.find(known);
   REQUIRE(place != std::string::npos);
   std::string text = spec.text;

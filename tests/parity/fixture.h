@@ -27,11 +27,15 @@ Fixture load_fixture();
 /// Another one, e.g. the inputs that several files share.
 Fixture load_fixture(const std::string& stem);
 
-/// The fixture's model, "v1_r18vd": its JSON's name; of D-FINE's, which say what they are too, "dfine_n".
+/// The fixture's model, "v1_r18vd": its JSON's name; of D-FINE's, which say what they are too, "dfine_n"; of DEIMv2's
+/// "deim_v2_n".
 std::string model_of(const Fixture& fixture);
 
+/// Whose model that is: "v1", "v2", "ultralytics", "dfine", "deim" or "deimv2".
+std::string origin_of(const std::string& fixture_model);
+
 /// Model file of a fixture: "v1_r18vd" → rtdetr_r18vd.yaml, "v2_r18vd" → rtdetrv2_r18vd.yaml, "dfine_n" and "deim_n" →
-/// dfine-n.yaml, "ultralytics_X" → X.yaml.
+/// dfine-n.yaml, "deim_v2_n" → deimv2-n.yaml, "ultralytics_X" → X.yaml.
 std::string model_file_of(const std::string& fixture_model);
 
 /// The model's YAML, with options added to its decoder's, such as "denoising: 0"; of "deim_…" D-FINE's with DEIM's

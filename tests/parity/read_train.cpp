@@ -37,11 +37,12 @@ constexpr double kDdf32 = 1e-3, kDdfOfTotal32 = 1e-7;        ///< of the term, o
 constexpr double kDfineGradient32 = 2e-2, kAffine32 = 1e-3;  ///< of a parameter's norm, of the norm of all
 constexpr std::int64_t kMostBoxes = 1000;                    ///< of an image: a pair of query and box as one number
 
-std::string origin_of(const std::string& model) { return model.substr(0, model.find('_')); }
-
 bool is_deep(const Fixture& fixture) { return model_of(fixture) == "ultralytics_rtdetr-l"; }
 
-bool has_distributions(const std::string& model) { return origin_of(model) == "dfine" || origin_of(model) == "deim"; }
+bool has_distributions(const std::string& model) {
+  const std::string origin = origin_of(model);
+  return origin == "dfine" || origin == "deim" || origin == "deimv2";
+}
 
 /// v1, D-FINE and Ultralytics make no denoising queries for a batch without boxes; our models of that name do, unless
 /// told.

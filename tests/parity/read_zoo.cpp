@@ -28,7 +28,9 @@ constexpr double kHalfEngine = 0.02;               // on average
 struct Size {
   std::int64_t parameters = 0;  ///< 80 classes
   std::int64_t deployed = 0;    ///< of the reference's own deployed model
-  double gflops = 0;            ///< of that one at 640 x 640, two per multiply-add; 0 = not known
+  double gflops = 0;            ///< of that one at `pixels`², two per multiply-add; 0 = not known
+  std::int64_t pixels = 640;
+  double grain = 0.01;  ///< to which the figure is rounded
 };
 
 /// Two linear layers of three decoder layers, 256 inputs and a bias, 8 heads: an offset of two and a weight.
@@ -41,7 +43,8 @@ Size r18vd_with_points(const Size& r18vd, std::int64_t points) {
   return {r18vd.parameters - fewer, r18vd.deployed - fewer, 0};
 }
 
-/// As counted by running the official code (v1 and v2 with the same points are equal), Ultralytics 8.4.190 and D-FINE.
+/// As counted by running the official code (v1 and v2 with the same points are equal), Ultralytics 8.4.190, D-FINE and
+/// DEIMv2.
 const std::map<std::string, Size>& published_sizes() {
   static const Size kR18{20184464, 19962512, 60.06}, kR34{31441668, 31219716, 92.08}, kR50m{36593772, 36371820, 99.18},
       kR50{42891372, 42074988, 133.13}, kR101{76556268, 74752236, 250.93}, kL{32925036, 32108652, 107.03},
@@ -77,6 +80,10 @@ const std::map<std::string, Size>& published_sizes() {
       {"dfine-m", {19590064, 19227453, 56.50}},
       {"dfine-l", {31244152, 30703459, 90.89}},
       {"dfine-x", {62621560, 61580899, 202.28}},
+      {"deimv2-atto", {508985, 488975, 0.749, 320, 0.001}},
+      {"deimv2-femto", {983945, 954535, 1.647, 416, 0.001}},
+      {"deimv2-pico", {1539539, 1505213, 5.094, 640, 0.001}},
+      {"deimv2-n", {3600421, 3561159, 6.797, 640, 0.001}},
   };
   return kSizes;
 }
@@ -199,8 +206,8 @@ TEST_CASE("a model is as large as published", "[zoo]") {
   check_none("deployed parameters", std::abs(count_deployed_parameters(*model) - published.deployed));
   if (published.gflops == 0) return;
   model->fuse();
-  const double gflops = count_gflops(model, 640, 640);
-  check_number("GFLOPs", std::round(gflops * 100) / 100, published.gflops, 1e-12);
+  const double gflops = count_gflops(model, published.pixels, published.pixels);
+  check_number("GFLOPs", std::round(gflops / published.grain) * published.grain, published.gflops, 1e-12);
 }
 
 TEST_CASE("a fused model gives the same", "[zoo]") {

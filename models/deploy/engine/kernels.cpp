@@ -42,6 +42,15 @@ RTDETR_SIMD void normalize_row(const float* x, const float* weight, const float*
   for (std::int64_t i = 0; i < length; ++i) to[i] = (x[i] - mean) * scale * weight[i] + bias[i];
 }
 
+RTDETR_SIMD void rms_normalize_row(const float* x, const float* scale, float eps, float* to, std::int64_t length) {
+  float squares = 0;
+#pragma omp simd reduction(+ : squares)
+  for (std::int64_t i = 0; i < length; ++i) squares += x[i] * x[i];
+  const float unit = 1 / std::sqrt(squares / static_cast<float>(length) + eps);
+#pragma omp simd
+  for (std::int64_t i = 0; i < length; ++i) to[i] = x[i] * unit * scale[i];
+}
+
 RTDETR_SIMD float largest_of_row(const float* x, std::int64_t length) {
   float largest = x[0];
 #pragma omp simd reduction(max : largest)

@@ -15,6 +15,8 @@ void max_row(const float* a, float* to, std::int64_t length);
 void add_scaled_row(const float* a, float scale, float* to, std::int64_t length);
 /// to = (x − mean) / √(variance + eps) · weight + bias
 void normalize_row(const float* x, const float* weight, const float* bias, float eps, float* to, std::int64_t length);
+/// to = x / √(mean of x² + eps) · scale
+void rms_normalize_row(const float* x, const float* scale, float eps, float* to, std::int64_t length);
 float largest_of_row(const float* x, std::int64_t length);
 
 }  // namespace rtdetr

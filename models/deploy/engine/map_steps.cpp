@@ -64,7 +64,7 @@ class MaxPoolStep : public PoolStep {
   }
 };
 
-/// The mean of the cells that lie on the map.
+/// The mean of the cells that lie on the map, or of all with zeros around it.
 class AveragePoolStep : public PoolStep {
  public:
   using PoolStep::PoolStep;
@@ -75,7 +75,8 @@ class AveragePoolStep : public PoolStep {
     float* to = frame.at<float>(out()) + (y * out().size(3) + x) * out().row_stride();
     const Range rows = range(y, in().size(2)), columns = range(x, in().size(3));
     std::int64_t left = (rows.last - rows.first) * (columns.last - columns.first);
-    const float share = 1 / static_cast<float>(left);
+    const bool count_padding = node().integer("count_include_pad") != 0;
+    const float share = 1 / static_cast<float>(count_padding ? window_.kernel * window_.kernel : left);
     std::fill_n(to, channels, 0.0F);
     for (std::int64_t row = rows.first; row < rows.last; ++row) {
       for (std::int64_t column = columns.first; column < columns.last; ++column)

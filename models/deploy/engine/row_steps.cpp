@@ -33,6 +33,26 @@ class LayerNormStep : public EngineStep {
   float eps_;
 };
 
+class RmsNormStep : public EngineStep {
+ public:
+  RmsNormStep(EngineOperation operation, Tensor scale)
+      : EngineStep(std::move(operation)),
+        scale_(std::move(scale)),
+        eps_(static_cast<float>(node().number("epsilon"))) {}
+  void run(const EngineFrame& frame) const override {
+    const float *x = frame.at<float>(in()), *scale = scale_.const_data_ptr<float>();
+    float* to = frame.at<float>(out());
+    at::parallel_for(0, in().rows(), kRowsAtLeast, [&](std::int64_t first, std::int64_t last) {
+      for (std::int64_t row = first; row < last; ++row)
+        rms_normalize_row(x + row * in().row_stride(), scale, eps_, to + row * out().row_stride(), in().row_length());
+    });
+  }
+
+ private:
+  Tensor scale_;
+  float eps_;
+};
+
 /// The second may be a constant of the same rows.
 class SumStep : public EngineStep {
  public:
@@ -59,7 +79,8 @@ bool same_order(const EngineView& a, const EngineView& b) { return a.shape == b.
 
 EngineStepPtr make_row_step(EngineOperation& operation, const std::vector<EngineBuffer>& buffers) {
   const std::string& op = operation.node.op;
-  if ((op != "LayerNormalization" && op != "Add") || !takes_rows(operation)) return nullptr;
+  const bool layer_norm = op == "LayerNormalization", rms_norm = op == "RmsNormalization";
+  if ((!layer_norm && !rms_norm && op != "Add") || !takes_rows(operation)) return nullptr;
   if (!same_order(operation.inputs[0], operation.outputs[0])) return nullptr;
   if (op == "Add") {
     if (!same_order(operation.inputs[0], operation.inputs[1])) return nullptr;
@@ -68,10 +89,12 @@ EngineStepPtr make_row_step(EngineOperation& operation, const std::vector<Engine
   const auto constant = [&](std::size_t k) {
     return buffers[static_cast<std::size_t>(operation.inputs[k].buffer)].constant;
   };
-  if (!constant(1).defined() || !constant(2).defined()) return nullptr;
-  const Tensor weight = constant(1).contiguous().clone(), bias = constant(2).contiguous().clone();
+  if (!constant(1).defined() || (layer_norm && !constant(2).defined())) return nullptr;
+  const Tensor weight = constant(1).contiguous().clone();
+  const Tensor bias = layer_norm ? constant(2).contiguous().clone() : Tensor();
   EngineOperation kept = std::move(operation);
   kept.inputs.resize(1);
+  if (rms_norm) return std::make_unique<RmsNormStep>(std::move(kept), weight);
   return std::make_unique<LayerNormStep>(std::move(kept), weight, bias);
 }
 

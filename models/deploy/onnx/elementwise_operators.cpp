@@ -65,6 +65,7 @@ Values onnx_floor(const OnnxCall& call) { return {call.floating(0).floor()}; }
 Values onnx_cos(const OnnxCall& call) { return {call.floating(0).cos()}; }
 Values onnx_sin(const OnnxCall& call) { return {call.floating(0).sin()}; }
 Values onnx_log(const OnnxCall& call) { return {call.floating(0).log()}; }
+Values onnx_sqrt(const OnnxCall& call) { return {call.floating(0).sqrt()}; }
 Values onnx_erf(const OnnxCall& call) { return {call.floating(0).erf()}; }
 Values onnx_sigmoid(const OnnxCall& call) { return {call.floating(0).sigmoid()}; }
 Values onnx_relu(const OnnxCall& call) { return {call.input(0).relu()}; }
@@ -94,7 +95,7 @@ const std::vector<OnnxOperator>& elementwise_operators() {
       {"Max", 1, kAnyNumber, {}, onnx_max},  {"Min", 1, kAnyNumber, {}, onnx_min},
       {"Mul", 2, 2, {}, onnx_mul},           {"Relu", 1, 1, {}, onnx_relu},
       {"Sigmoid", 1, 1, {}, onnx_sigmoid},   {"Sin", 1, 1, {}, onnx_sin},
-      {"Sub", 2, 2, {}, onnx_sub},
+      {"Sqrt", 1, 1, {}, onnx_sqrt},         {"Sub", 2, 2, {}, onnx_sub},
   };
   return kTable;
 }

@@ -92,6 +92,11 @@ Values onnx_average_pool(const OnnxCall& call) {
   return {mean(windows.padded(x, ceil_mode, 0, 0)) / mean(windows.padded(ones, ceil_mode, count_padding ? 1 : 0, 0))};
 }
 
+Values onnx_global_average_pool(const OnnxCall& call) {
+  call.check(call.floating(0).dim() == 4, "is known for maps [N, C, H, W] only");
+  return {call.input(0).mean({2, 3}, /*keepdim=*/true)};
+}
+
 Values onnx_mat_mul(const OnnxCall& call) {
   call.check_one_type();
   const Tensor& a = call.input(0);
@@ -154,6 +159,7 @@ const std::vector<OnnxOperator>& layer_operators() {
        {"auto_pad", "ceil_mode", "count_include_pad", "kernel_shape", "pads", "strides"},
        onnx_average_pool},
       {"Conv", 2, 3, {"auto_pad", "dilations", "group", "kernel_shape", "pads", "strides"}, onnx_conv},
+      {"GlobalAveragePool", 1, 1, {}, onnx_global_average_pool},
       {"GridSample", 2, 2, {"align_corners", "mode", "padding_mode"}, onnx_grid_sample},
       {"LayerNormalization", 2, 3, {"axis", "epsilon", "stash_type"}, onnx_layer_normalization},
       {"MatMul", 2, 2, {}, onnx_mat_mul},

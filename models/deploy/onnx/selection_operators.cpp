@@ -80,6 +80,12 @@ Values onnx_reduce_max(const OnnxCall& call) {
   return {x.amax(call.integers("axes", {}), call.integer("keepdims", 1) != 0)};
 }
 
+/// Without axes: over all.
+Values onnx_reduce_mean(const OnnxCall& call) {
+  const Tensor& x = call.floating(0);
+  return {x.mean(call.integers("axes", {}), call.integer("keepdims", 1) != 0)};
+}
+
 }  // namespace
 
 const std::vector<OnnxOperator>& selection_operators() {
@@ -88,6 +94,7 @@ const std::vector<OnnxOperator>& selection_operators() {
       {"GatherElements", 2, 2, {"axis"}, onnx_gather_elements},
       {"GatherND", 2, 2, {"batch_dims"}, onnx_gather_nd},
       {"ReduceMax", 1, 1, {"axes", "keepdims"}, onnx_reduce_max},
+      {"ReduceMean", 1, 1, {"axes", "keepdims"}, onnx_reduce_mean},
       {"TopK", 2, 2, {"axis", "largest", "sorted"}, onnx_top_k},
   };
   return kTable;

@@ -152,10 +152,10 @@ Tensor RTDETRDecoderImpl::embed_position(const Tensor& reference, torch::ScalarT
 std::vector<Prediction> RTDETRDecoderImpl::decode(const Queries& queries, const Memory& memory, std::int64_t layers,
                                                   bool every_layer, BoxPass& boxes) {
   std::vector<Prediction> predictions;
-  Tensor content = queries.content;
+  Tensor content = queries.content, position;
   for (std::int64_t k = 0; k < layers; ++k) {
     const Tensor reference = boxes.reference();  // [B, N, 4]
-    const Tensor position = embed_position(reference, memory.tokens.scalar_type());
+    if (k == 0 || !options_.one_position) position = embed_position(reference, memory.tokens.scalar_type());
     content = layers_[k]->forward(content, position, reference, memory.tokens, memory.levels, queries.mask);
     const bool wanted = every_layer || k + 1 == layers;
     if (auto prediction = boxes.advance(k, content, wanted)) predictions.push_back(*std::move(prediction));

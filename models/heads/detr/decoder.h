@@ -55,6 +55,14 @@ struct DecoderOptions {
   bool identity_projection = false;                ///< a map that has `dim` channels is taken as it is
   double position_limit = 0;                       ///< positions are clamped to ± this; 0 = they are not
 
+  // DEIMv2's.
+  TokenNormKind token_norm = TokenNormKind::kLayer;  ///< of the layers
+  bool swish_ffn = false;                            ///< see DecoderLayerOptions
+  bool one_position = false;   ///< of the first boxes, by three linear layers, for every layer; not two for each
+  bool encoder_output = true;  ///< linear layer and norm in front of query selection
+  bool equal_heads = false;    ///< see DistributionRefinementOptions
+  bool shared_boxes = false;   ///< see DistributionRefinementOptions
+
   /// Names of the pairs (input projection; encoder output) in the state.
   enum class Keys {
     kV1,           ///< input_proj.k.{conv,norm}; enc_output.{0,1}
@@ -64,7 +72,7 @@ struct DecoderOptions {
 };
 
 /// RT-DETR's decoder (arXiv 2304.08069 §4.3, 2407.17140): the encoder's best tokens become queries, and each layer
-/// refines their boxes. One class for v1, v2, Ultralytics and D-FINE; see DecoderOptions for the differences.
+/// refines their boxes. One class for v1, v2, Ultralytics, D-FINE and DEIMv2; see DecoderOptions for the differences.
 class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable, public HoldsConstants {
  public:
   explicit RTDETRDecoderImpl(DecoderOptions options);
@@ -125,6 +133,7 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
   OnnxMemory emit_memory(OnnxBuilder& graph, const std::vector<OnnxValue>& maps) const;
   OnnxQueries emit_selection(OnnxBuilder& graph, const OnnxMemory& memory) const;
   OnnxValue emit_position(OnnxBuilder& graph, const OnnxValue& reference) const;
+  OnnxValue emit_encoder_output(OnnxBuilder& graph, const OnnxValue& tokens) const;
   OnnxValue emit_indices(OnnxBuilder& graph, const OnnxValue& logits) const;
 
   void build_input_projections();
@@ -132,7 +141,9 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
   void build_layers();
   void build_selection();
   Memory project(const std::vector<Tensor>& maps);
-  Tensor encode_output(const Tensor& tokens) { return enc_output_norm_(within_float16(enc_output_proj_(tokens))); }
+  Tensor encode_output(const Tensor& tokens) {
+    return options_.encoder_output ? enc_output_norm_(within_float16(enc_output_proj_(tokens))) : tokens;
+  }
   Queries select(const Memory& memory, const Tensor& chosen);
   void prepend_denoising(Queries& queries, const ForwardOptions& options);
   DenoisingQueries noisy_queries(const ForwardOptions& options, const DenoisingPairs& plan, std::int64_t slots,
@@ -151,7 +162,7 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
   Tensor denoising_classes_;             ///< [C or C + 1, D] embedding of denoising queries; undefined without them
   Tensor learnt_queries_;                ///< [Q, D], or undefined
   Mlp query_pos_head_{nullptr}, enc_bbox_head_{nullptr};
-  Linear enc_output_proj_{nullptr}, enc_score_head_{nullptr};
+  Linear enc_output_proj_{nullptr}, enc_score_head_{nullptr};  ///< the former and its norm empty without encoder_output
   LayerNorm enc_output_norm_{nullptr};
   std::vector<DecoderLayer> layers_;
   std::unique_ptr<BoxRefinement> refinement_;

@@ -72,6 +72,8 @@ void RTDETRDecoderImpl::build_layers() {
   layer.attention.points_scale_buffer = options_.points_scale_buffer;
   layer.ffn_dim = options_.ffn_dim;
   layer.activation = options_.activation;
+  layer.swish = options_.swish_ffn;
+  layer.norm = options_.token_norm;
   layer.gate = options_.gate;
   layer.clamp_output = options_.clamp_output;
   layer.xavier_ffn = options_.xavier_ffn;
@@ -80,7 +82,9 @@ void RTDETRDecoderImpl::build_layers() {
     register_at(*this, indexed("decoder.layers", k), layers_.back().ptr());
   }
   refinement_ = make_refinement();
-  query_pos_head_ = register_module("query_pos_head", Mlp(4, 2 * dim, dim, 2, options_.head_activation));
+  const auto hidden = options_.one_position ? dim : 2 * dim;
+  const int depth = options_.one_position ? 3 : 2;
+  query_pos_head_ = register_module("query_pos_head", Mlp(4, hidden, dim, depth, options_.head_activation));
 }
 
 std::unique_ptr<BoxRefinement> RTDETRDecoderImpl::make_refinement() {
@@ -92,16 +96,20 @@ std::unique_ptr<BoxRefinement> RTDETRDecoderImpl::make_refinement() {
   DistributionRefinementOptions options{o.layers, o.dim, o.num_classes, o.distribution};
   options.head_activation = o.head_activation;
   options.quality_activation = o.activation;
+  options.equal_heads = o.equal_heads;
+  options.shared_boxes = o.shared_boxes;
   return std::make_unique<DistributionRefinement>(*this, options);
 }
 
 void RTDETRDecoderImpl::build_selection() {
   const auto dim = options_.dim;
   const bool named = options_.keys == DecoderOptions::Keys::kV2;
-  enc_output_proj_ = Linear(dim, dim);
-  enc_output_norm_ = LayerNorm(dim);
-  register_at(*this, named ? "enc_output.proj" : "enc_output.0", enc_output_proj_.ptr());
-  register_at(*this, named ? "enc_output.norm" : "enc_output.1", enc_output_norm_.ptr());
+  if (options_.encoder_output) {
+    enc_output_proj_ = Linear(dim, dim);
+    enc_output_norm_ = LayerNorm(dim);
+    register_at(*this, named ? "enc_output.proj" : "enc_output.0", enc_output_proj_.ptr());
+    register_at(*this, named ? "enc_output.norm" : "enc_output.1", enc_output_norm_.ptr());
+  }
   enc_score_head_ = register_module("enc_score_head", Linear(dim, options_.num_classes));
   enc_bbox_head_ = register_module("enc_bbox_head", Mlp(dim, dim, 4, kBoxHeadLayers, options_.head_activation));
   if (options_.learnt_queries) learnt_queries_ = add_table(*this, "tgt_embed", options_.num_queries, dim);
@@ -119,7 +127,7 @@ void RTDETRDecoderImpl::init_weights(const WeightDraws& draws) {
   for (std::size_t k = 1; k < layers_.size(); ++k)
     copy_state(*layers_[0], *layers_[k]);  // the references deep-copy one layer
   refinement_->init_weights(prior);
-  draws.xavier_uniform(enc_output_proj_->weight, "enc_output.weight");
+  if (enc_output_proj_) draws.xavier_uniform(enc_output_proj_->weight, "enc_output.weight");
   for (std::size_t k = 0; k < query_pos_head_->layers.size(); ++k)
     draws.xavier_uniform(query_pos_head_->layers[k]->weight, indexed("query_pos_head.layers", k));
   if (learnt_queries_.defined()) draws.xavier_uniform(learnt_queries_, "tgt_embed.weight");

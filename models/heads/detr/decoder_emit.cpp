@@ -18,8 +18,9 @@ OnnxPrediction RTDETRDecoderImpl::emit(OnnxBuilder& graph, const std::vector<Onn
   if (!graph.native()) sampling.first_rows = emit_first_rows(graph, memory);
   const auto layers = static_cast<std::size_t>(layers_to_run({.decoder_layers = options.decoder_layers}));
   const std::unique_ptr<OnnxBoxPass> boxes = refinement_->start_emit(graph, queries.reference);
+  OnnxValue position;
   for (std::size_t k = 0; k < layers; ++k) {
-    const OnnxValue position = emit_position(graph, boxes->reference());
+    if (k == 0 || !options_.one_position) position = emit_position(graph, boxes->reference());
     queries.content = graph.emit(indexed("decoder.layers", k), layers_[k], queries.content, position,
                                  boxes->reference(), memory.tokens, sampling);
     boxes->advance(graph, k, queries.content);
@@ -78,6 +79,12 @@ OnnxValue RTDETRDecoderImpl::emit_indices(OnnxBuilder& graph, const OnnxValue& l
   return onnx::div(graph, pairs, graph.integer(options_.num_classes));
 }
 
+OnnxValue RTDETRDecoderImpl::emit_encoder_output(OnnxBuilder& graph, const OnnxValue& tokens) const {
+  if (!options_.encoder_output) return tokens;
+  const OnnxValue projected = emit_within_float16(graph, graph.emit("enc_output.proj", enc_output_proj_, tokens));
+  return graph.emit("enc_output.norm", enc_output_norm_, projected);
+}
+
 RTDETRDecoderImpl::OnnxQueries RTDETRDecoderImpl::emit_selection(OnnxBuilder& graph, const OnnxMemory& memory) const {
   const OnnxBuilder::Scope scope = graph.within("selection");
   OnnxAnchors anchors;
@@ -91,8 +98,7 @@ RTDETRDecoderImpl::OnnxQueries RTDETRDecoderImpl::emit_selection(OnnxBuilder& gr
   }
   OnnxValue tokens = memory.tokens;
   if (!anchors.valid.name.empty()) tokens = onnx::mul(graph, tokens, anchors.valid);
-  const OnnxValue projected = emit_within_float16(graph, graph.emit("enc_output.proj", enc_output_proj_, tokens));
-  const OnnxValue features = graph.emit("enc_output.norm", enc_output_norm_, projected);
+  const OnnxValue features = emit_encoder_output(graph, tokens);
   const OnnxValue indices = emit_indices(graph, graph.emit("enc_score_head", enc_score_head_, features));
 
   const OnnxValue chosen = onnx::gather_rows(graph, features, indices);  // [B, Q, D]

@@ -10,19 +10,23 @@ namespace rtdetr {
 DecoderLayerImpl::DecoderLayerImpl(DecoderLayerOptions options) : options_(std::move(options)) {
   const auto dim = options_.attention.dim;
   self_attn_ = register_module("self_attn", SelfAttention(dim, options_.attention.heads));
-  norm1_ = register_module("norm1", LayerNorm(dim));
+  norm1_ = TokenNorm(*this, "norm1", dim, options_.norm);
   cross_attn_ = register_module("cross_attn", DeformableAttention(options_.attention));
   if (options_.gate)
-    gateway_ = register_module("gateway", Gateway(dim));
+    gateway_ = register_module("gateway", Gateway(dim, options_.norm));
   else
-    norm2_ = register_module("norm2", LayerNorm(dim));
-  linear1_ = register_module("linear1", Linear(dim, options_.ffn_dim));
-  linear2_ = register_module("linear2", Linear(options_.ffn_dim, dim));
-  norm3_ = register_module("norm3", LayerNorm(dim));
+    norm2_ = TokenNorm(*this, "norm2", dim, options_.norm);
+  if (options_.swish) {
+    swish_ffn_ = register_module("swish_ffn", SwishFeedForward(dim, options_.ffn_dim / 2));
+  } else {
+    linear1_ = register_module("linear1", Linear(dim, options_.ffn_dim));
+    linear2_ = register_module("linear2", Linear(options_.ffn_dim, dim));
+  }
+  norm3_ = TokenNorm(*this, "norm3", dim, options_.norm);
 }
 
 void DecoderLayerImpl::init_weights(const WeightDraws& draws) {
-  if (!options_.xavier_ffn) return;
+  if (!options_.xavier_ffn || options_.swish) return;
   draws.xavier_uniform(linear1_->weight, "linear1.weight");
   draws.xavier_uniform(linear2_->weight, "linear2.weight");
 }
@@ -33,11 +37,16 @@ torch::Tensor DecoderLayerImpl::forward(torch::Tensor content, const torch::Tens
   content = norm1_(residual(content, self_attn_(content + position, content, mask)));
   const torch::Tensor seen = cross_attn_(content + position, reference, memory, levels);
   content = options_.gate ? gateway_(content, seen) : norm2_(residual(content, seen));
-  const bool relu = options_.activation == Activation::kRelu;
-  const torch::Tensor hidden = linear1_->forward(content, relu);
-  content = residual(content, linear2_(relu ? hidden : activate(within_float16(hidden), options_.activation)));
+  content = residual(content, feed_forward(content));
   if (options_.clamp_output) content = content.clamp(-kFloat16Max, kFloat16Max);
   return norm3_(content);
+}
+
+torch::Tensor DecoderLayerImpl::feed_forward(const torch::Tensor& content) {
+  if (options_.swish) return swish_ffn_(content);
+  const bool relu = options_.activation == Activation::kRelu;
+  const torch::Tensor hidden = linear1_->forward(content, relu);
+  return linear2_(relu ? hidden : activate(within_float16(hidden), options_.activation));
 }
 
 OnnxValue DecoderLayerImpl::emit(OnnxBuilder& graph, const OnnxValue& content, const OnnxValue& position,
@@ -45,16 +54,20 @@ OnnxValue DecoderLayerImpl::emit(OnnxBuilder& graph, const OnnxValue& content, c
                                  const OnnxSampling& sampling) const {
   const OnnxValue placed = onnx::add(graph, content, position);
   const OnnxValue mixed = graph.emit("self_attn", self_attn_, placed, content);
-  const OnnxValue told = graph.emit("norm1", norm1_, emit_residual(graph, content, mixed));
+  const OnnxValue told = norm1_.emit(graph, emit_residual(graph, content, mixed));
   const OnnxValue seen =
       graph.emit("cross_attn", cross_attn_, onnx::add(graph, told, position), reference, memory, sampling);
   const OnnxValue informed = options_.gate ? graph.emit("gateway", gateway_, told, seen)
-                                           : graph.emit("norm2", norm2_, emit_residual(graph, told, seen));
-  const OnnxValue hidden = emit_within_float16(graph, graph.emit("linear1", linear1_, informed));
-  const OnnxValue active = emit_activation(graph, hidden, options_.activation);
+                                           : norm2_.emit(graph, emit_residual(graph, told, seen));
   // clamp_output asks for no more than this: float32's numbers stay far below the limit.
-  const OnnxValue result = emit_residual(graph, informed, graph.emit("linear2", linear2_, active));
-  return graph.emit("norm3", norm3_, result);
+  const OnnxValue result = emit_residual(graph, informed, emit_feed_forward(graph, informed));
+  return norm3_.emit(graph, result);
+}
+
+OnnxValue DecoderLayerImpl::emit_feed_forward(OnnxBuilder& graph, const OnnxValue& content) const {
+  if (options_.swish) return graph.emit("swish_ffn", swish_ffn_, content);
+  const OnnxValue hidden = emit_within_float16(graph, graph.emit("linear1", linear1_, content));
+  return graph.emit("linear2", linear2_, emit_activation(graph, hidden, options_.activation));
 }
 
 }  // namespace rtdetr

@@ -4,17 +4,21 @@
 
 #include <torch/nn.h>
 
+#include "models/heads/detr/feed_forward.h"
 #include "models/heads/detr/gateway.h"
 #include "models/layers/attention.h"
 #include "models/layers/basic.h"
 #include "models/layers/deformable_attention.h"
+#include "models/layers/token_norm.h"
 
 namespace rtdetr {
 
 struct DecoderLayerOptions {
   DeformableAttentionOptions attention;  ///< dim and heads also serve the self-attention
   std::int64_t ffn_dim = 1024;
-  Activation activation = Activation::kRelu;
+  Activation activation = Activation::kRelu;  ///< of the feed-forward part, unless `swish`
+  bool swish = false;  ///< a SwishFeedForward (DEIMv2) of half `ffn_dim` instead of linear1 and linear2
+  TokenNormKind norm = TokenNormKind::kLayer;
   bool gate = false;          ///< a Gateway (D-FINE) instead of residual and norm2 behind the cross-attention
   bool clamp_output = false;  ///< v1: ±65504 before the last norm, float16's range
   bool xavier_ffn = false;    ///< v2's initial weights of the feed-forward part
@@ -42,11 +46,15 @@ class DecoderLayerImpl : public torch::nn::Module, public InitializesWeights {
   const DeformableAttentionOptions& sampling_options() const { return options_.attention; }
 
  private:
+  torch::Tensor feed_forward(const torch::Tensor& content);
+  OnnxValue emit_feed_forward(OnnxBuilder& graph, const OnnxValue& content) const;
+
   DecoderLayerOptions options_;
   SelfAttention self_attn_{nullptr};
   DeformableAttention cross_attn_{nullptr};
   Linear linear1_{nullptr}, linear2_{nullptr};
-  LayerNorm norm1_{nullptr}, norm2_{nullptr}, norm3_{nullptr};
+  SwishFeedForward swish_ffn_{nullptr};  ///< in their place
+  TokenNorm norm1_, norm2_, norm3_;
   Gateway gateway_{nullptr};  ///< in norm2's place
 };
 TORCH_MODULE(DecoderLayer);

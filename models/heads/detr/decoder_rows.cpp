@@ -19,10 +19,26 @@ void become_dfine(DecoderOptions& o) {
   o.denoising.mirror = true;
 }
 
+/// DEIMv2's is D-FINE's but for these.
+void become_deimv2(DecoderOptions& o) {
+  become_dfine(o);
+  o.token_norm = TokenNormKind::kRms;
+  o.swish_ffn = true;
+  o.one_position = true;
+  o.encoder_output = false;
+  o.equal_heads = true;
+}
+
+bool has_distributions(const Arguments& args) {
+  return args.text("variant") == "dfine" || args.text("variant") == "deimv2";
+}
+
 DecoderOptions variant_options(const std::string& variant) {
   DecoderOptions o;  // RT-DETRv2
   if (variant == "dfine") {
     become_dfine(o);
+  } else if (variant == "deimv2") {
+    become_deimv2(o);
   } else if (variant == "v1") {
     o.keys = DecoderOptions::Keys::kV1;
     o.clamp_output = true;
@@ -62,6 +78,8 @@ void apply_named_options(const Arguments& args, DecoderOptions& o) {
   if (chosen("padding", "zero")) o.denoising.padding = DenoisingOptions::Padding::kZero;
   if (chosen("empty_batch", "none")) o.denoising.empty_batch = DenoisingOptions::EmptyBatch::kNone;
   if (!args.is_none("clamp_output")) o.clamp_output = args.flag("clamp_output");
+  if (!args.is_none("gate")) o.gate = args.flag("gate");
+  if (!args.is_none("share_boxes")) o.shared_boxes = args.flag("share_boxes");
   if (!args.is_none("reg_max")) o.distribution.steps = args.integer("reg_max");
   if (!args.is_none("reg_scale")) o.distribution.scale = args.number("reg_scale");
   if (!args.is_none("up")) o.distribution.reach = args.number("up");
@@ -92,10 +110,10 @@ DecoderOptions decoder_options(const RowContext& row) {
 }
 
 void check_distributions(const Arguments& args) {
-  for (const char* const name : {"reg_max", "reg_scale", "up"}) {
-    if (args.text("variant") != "dfine" && !args.is_none(name))
-      refuse(std::string(name) + " is of the distributions that variant: dfine has; variant " + args.text("variant") +
-             " has none, so leave it out");
+  for (const char* const name : {"reg_max", "reg_scale", "up", "gate", "share_boxes"}) {
+    if (!has_distributions(args) && !args.is_none(name))
+      refuse(std::string(name) + " is of the decoders with distributions, variant: dfine or deimv2; variant " +
+             args.text("variant") + " has none, so leave it out");
   }
   if (!args.is_none("reg_max") && args.integer("reg_max") % 2 != 0)
     refuse("reg_max must be even, found " + std::to_string(args.integer("reg_max")));
@@ -152,7 +170,7 @@ std::vector<ArgumentSpec> positional_arguments() {
 
 std::vector<ArgumentSpec> query_options() {
   return {text_argument("variant", "whose keys and details: the options below change single ones",
-                        {"ultralytics", "v1", "v2", "dfine"})
+                        {"ultralytics", "v1", "v2", "dfine", "deimv2"})
               .fallback(ArgumentValue("ultralytics"))
               .named_only(),
           integer_argument("levels", "levels; more than maps adds stride-2 ones")
@@ -202,7 +220,13 @@ std::vector<ArgumentSpec> box_options() {
       activation_argument("mlp_act", "activation of the perceptrons of positions and boxes")
           .fallback("relu")
           .named_only(),
-      integer_argument("reg_max", "steps of the sides' distributions, even; of dfine alone, 32")
+      flag_argument("gate", "dfine, deimv2: a gate behind the attention into the maps (true), or a sum and a norm")
+          .fallback(by_variant)
+          .named_only(),
+      flag_argument("share_boxes", "dfine, deimv2: one perceptron moves the boxes of all layers (false)")
+          .fallback(by_variant)
+          .named_only(),
+      integer_argument("reg_max", "steps of the sides' distributions, even; of dfine and deimv2 alone, 32")
           .fallback(by_variant)
           .range(4, 1024)
           .named_only(),
@@ -226,7 +250,7 @@ void register_decoder_blocks(Registry& registry) {
   }
   registry.add(
       {.name = "RTDETRDecoder",
-       .summary = "query selection and decoder of RT-DETR v1, v2, Ultralytics and D-FINE; the last row",
+       .summary = "query selection and decoder of RT-DETR v1, v2, Ultralytics, D-FINE and DEIMv2; the last row",
        .arguments = std::move(arguments),
        .many_inputs = true,
        .build_head = [](const RowContext& row) -> HeadPtr { return RTDETRDecoder(decoder_options(row)).ptr(); },

@@ -119,13 +119,12 @@ void register_constant(torch::nn::Module& head, torch::nn::Module& decoder, cons
 }  // namespace
 
 DistributionRefinement::DistributionRefinement(torch::nn::Module& head, const DistributionRefinementOptions& o)
-    : distribution_(o.distribution), bins_(deviations_of_bins(o.distribution)) {
+    : distribution_(o.distribution), equal_heads_(o.equal_heads), bins_(deviations_of_bins(o.distribution)) {
   for (std::int64_t k = 0; k < o.layers; ++k) {
     score_heads_.emplace_back(o.dim, o.classes);
-    bbox_heads_.emplace_back(o.dim, o.dim, distribution_.corners(), kBoxHeadLayers, o.head_activation);
     quality_.emplace_back(o.quality_activation);
     register_at(head, indexed("dec_score_head", k), score_heads_.back().ptr());
-    register_at(head, indexed("dec_bbox_head", k), bbox_heads_.back().ptr());
+    add_bbox_head(head, static_cast<std::size_t>(k), o);
     register_at(head, indexed("decoder.lqe_layers", k), quality_.back().ptr());
   }
   initial_head_ = Mlp(o.dim, o.dim, 4, kBoxHeadLayers, o.head_activation);
@@ -133,6 +132,18 @@ DistributionRefinement::DistributionRefinement(torch::nn::Module& head, const Di
   torch::nn::Module& decoder = *head.named_children()["decoder"];
   register_constant(head, decoder, "up", distribution_.reach);
   register_constant(head, decoder, "reg_scale", distribution_.scale);
+}
+
+void DistributionRefinement::add_bbox_head(torch::nn::Module& head, std::size_t k,
+                                           const DistributionRefinementOptions& o) {
+  const std::string name = indexed("dec_bbox_head", k);
+  if (k > 0 && o.shared_boxes) {
+    bbox_heads_.push_back(bbox_heads_.front());
+    register_at(head, name, same_tensors(*bbox_heads_.front()));
+    return;
+  }
+  bbox_heads_.emplace_back(o.dim, o.dim, distribution_.corners(), kBoxHeadLayers, o.head_activation);
+  register_at(head, name, bbox_heads_.back().ptr());
 }
 
 std::unique_ptr<BoxPass> DistributionRefinement::start(const Tensor& reference_logits) const {
@@ -148,6 +159,9 @@ void DistributionRefinement::init_weights(double prior) {
   for (std::size_t k = 0; k < score_heads_.size(); ++k) {
     WeightDraws::constant(score_heads_[k]->bias, prior);
     start_at_zero(bbox_heads_[k]->layers.back());
+    if (k == 0 || !equal_heads_) continue;
+    copy_state(*score_heads_.front(), *score_heads_[k]);
+    copy_state(*bbox_heads_.front(), *bbox_heads_[k]);
   }
 }
 

@@ -14,6 +14,8 @@ struct DistributionRefinementOptions {
   DistributionOptions distribution;
   Activation head_activation = Activation::kRelu;     ///< of the perceptrons that move boxes
   Activation quality_activation = Activation::kRelu;  ///< of LocationQuality
+  bool equal_heads = false;   ///< the heads of all layers start with the first's weights (DEIMv2)
+  bool shared_boxes = false;  ///< one perceptron moves the boxes of all layers: the same tensors under each one's keys
 };
 
 /// D-FINE's (arXiv 2410.13842 §4.1, "fine-grained distribution refinement"): the first layer moves the selected box as
@@ -35,11 +37,14 @@ class DistributionRefinement : public BoxRefinement {
   class Pass;
   class OnnxPass;
 
+  void add_bbox_head(torch::nn::Module& head, std::size_t k, const DistributionRefinementOptions& options);
+
   DistributionOptions distribution_;
+  bool equal_heads_;
   Tensor bins_;                                        ///< [bins] float64, on the CPU
   mutable RecentTables<std::int64_t, Tensor> tables_;  ///< the same, of the type and on the device of a pass
   std::vector<Linear> score_heads_;
-  std::vector<Mlp> bbox_heads_;
+  std::vector<Mlp> bbox_heads_;  ///< all the same one, if shared
   std::vector<LocationQuality> quality_;
   Mlp initial_head_{nullptr};
 };

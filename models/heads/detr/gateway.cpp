@@ -7,9 +7,9 @@
 
 namespace rtdetr {
 
-GatewayImpl::GatewayImpl(std::int64_t dim) : dim_(dim) {
+GatewayImpl::GatewayImpl(std::int64_t dim, TokenNormKind norm) : dim_(dim) {
   gate_ = register_module("gate", Linear(2 * dim, 2 * dim));
-  norm_ = register_module("norm", LayerNorm(dim));
+  norm_ = TokenNorm(*this, "norm", dim, norm);
 }
 
 Tensor GatewayImpl::forward(const Tensor& x, const Tensor& seen) {
@@ -30,7 +30,7 @@ OnnxValue GatewayImpl::emit(OnnxBuilder& graph, const OnnxValue& x, const OnnxVa
   const OnnxValue wide = emit_gates(graph, x, seen);
   const auto gates = onnx::split(graph, onnx::unary(graph, "Sigmoid", wide), {dim_, dim_}, -1);
   const OnnxValue kept = onnx::mul(graph, gates[0], x), taken = onnx::mul(graph, gates[1], seen);
-  return graph.emit("norm", norm_, emit_residual(graph, kept, taken));
+  return norm_.emit(graph, emit_residual(graph, kept, taken));
 }
 
 void GatewayImpl::init_weights(const WeightDraws&) {

@@ -3,6 +3,7 @@
 #include <torch/nn.h>
 
 #include "models/layers/basic.h"
+#include "models/layers/token_norm.h"
 
 namespace rtdetr {
 
@@ -10,7 +11,7 @@ namespace rtdetr {
 /// gating"): norm(g1 · x + g2 · seen), [g1, g2] = sigmoid(gate [x, seen]). Keys gate, norm.
 class GatewayImpl : public torch::nn::Module, public InitializesWeights {
  public:
-  explicit GatewayImpl(std::int64_t dim);
+  explicit GatewayImpl(std::int64_t dim, TokenNormKind norm = TokenNormKind::kLayer);
   /// @param x, seen  [B, N, D]
   Tensor forward(const Tensor& x, const Tensor& seen);
   OnnxValue emit(OnnxBuilder& graph, const OnnxValue& x, const OnnxValue& seen) const;
@@ -21,7 +22,7 @@ class GatewayImpl : public torch::nn::Module, public InitializesWeights {
 
   std::int64_t dim_;
   Linear gate_{nullptr};
-  LayerNorm norm_{nullptr};
+  TokenNorm norm_;
 };
 TORCH_MODULE(Gateway);
 

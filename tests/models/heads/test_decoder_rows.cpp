@@ -59,6 +59,7 @@ TEST_CASE("a decoder's variant says with which loss it was published") {
   CHECK(criteria_of("v2") == official);
   CHECK(criteria_of("ultralytics") == theirs);
   CHECK(criteria_of("dfine") == std::vector<std::string>{"dfine"});
+  CHECK(criteria_of("deimv2") == std::vector<std::string>{"dfine"});
 }
 
 TEST_CASE("D-FINE's decoder is v2's with distributions, a gate and no projections, and its numbers arrive") {
@@ -75,10 +76,28 @@ TEST_CASE("D-FINE's decoder is v2's with distributions, a gate and no projection
   CHECK(other.head_activation == Activation::kSilu);
   CHECK_THROWS_WITH(options_of("variant: dfine, reg_max: 15"), Catch::Contains("reg_max must be even"));
   for (const std::string other_variant : {"v1", "v2", "ultralytics"}) {
-    for (const std::string option : {"reg_max: 32", "reg_scale: 4", "up: 0.5"})
+    for (const std::string option : {"reg_max: 32", "reg_scale: 4", "up: 0.5", "gate: true", "share_boxes: true"})
       CHECK_THROWS_WITH(options_of("variant: " + other_variant + ", " + option),
                         Catch::Contains("variant " + other_variant + " has none"));
   }
+}
+
+TEST_CASE(
+    "DEIMv2's decoder is D-FINE's with RMS norms, SwiGLU and one position; gate and boxes of its own are options") {
+  const DecoderOptions plain = options_of("variant: deimv2");
+  CHECK(plain.boxes == DecoderOptions::Boxes::kDistributions);
+  CHECK(plain.denoising.mirror);
+  CHECK(plain.token_norm == TokenNormKind::kRms);
+  CHECK(plain.swish_ffn);
+  CHECK(plain.one_position);
+  CHECK_FALSE(plain.encoder_output);
+  CHECK(plain.equal_heads);
+  CHECK(plain.gate);
+  CHECK_FALSE(plain.shared_boxes);
+  const DecoderOptions other = options_of("variant: deimv2, gate: false, share_boxes: true, reg_max: 16");
+  CHECK_FALSE(other.gate);
+  CHECK(other.shared_boxes);
+  CHECK(other.distribution.bins() == 17);
 }
 
 }  // namespace rtdetr
