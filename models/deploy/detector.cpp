@@ -178,8 +178,8 @@ void Detector::State::prepare(const State& other) {
   if (wanted) {
     const bool taken = options.final_form && other.is_beginning;
     plain->is_there = !taken;  // whatever happens while they are packed
-    engine = CpuEngine::prepare(*model, size, options.decoder_layers,
-                                taken ? CpuEngine::Weights::kTaken : CpuEngine::Weights::kKept, numbers);
+    engine = CpuEngine::prepare(*model, size,
+                                {.decoder_layers = options.decoder_layers, .take_weights = taken, .numbers = numbers});
     if (!engine) {
       plain->is_there = true;
       plain->unknown_forms.insert(form);

@@ -73,17 +73,24 @@ struct HeadLayer {
   std::string name;  ///< of tables
 };
 
-/// A head's last prediction in an ONNX graph.
-struct OnnxPrediction {
+/// What a head predicts at one of its layers() in an ONNX graph.
+struct OnnxLayer {
   OnnxValue logits;        ///< [B, Q, C] before the sigmoid
   OnnxValue boxes_cxcywh;  ///< [B, Q, 4] fraction of the image, after the sigmoid
-  OnnxValue tokens;        ///< [B, Q] int64 of ModelOutput::topk_indices; without a name where nothing is selected
+};
+
+/// A head's predictions in an ONNX graph.
+struct OnnxPrediction {
+  OnnxLayer last;
+  OnnxValue tokens;                ///< [B, Q] int64 of ModelOutput::topk_indices; without a name: nothing is selected
+  std::vector<OnnxLayer> earlier;  ///< with all_layers: of layers() but the last, in their order
 };
 
 /// What a graph may be written for.
 struct OnnxHeadOptions {
   bool grid_sample = false;         ///< sample maps with GridSample instead of Gather
   std::int64_t decoder_layers = 0;  ///< as ForwardOptions'
+  bool all_layers = false;          ///< as ForwardOptions'
 };
 
 /// The last row: maps in, predictions out. Same duties as Block. Whatever distinguishes one detector family's end from
@@ -100,6 +107,8 @@ class Head : public torch::nn::Module {
 
   /// Decoder layers; 1 for a head without a decoder.
   virtual std::int64_t num_layers() const = 0;
+  /// Those that run outside training unless others are asked for, and that a fused model has; the rest only learn.
+  virtual std::int64_t usual_layers() const { return num_layers(); }
   /// Predictions per picture that are chosen among the maps' tokens; 0 for a head that chooses none.
   virtual std::int64_t num_queries() const { return 0; }
   /// Whether each of them has a learnt part, of which there are no more.

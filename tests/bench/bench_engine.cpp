@@ -121,7 +121,7 @@ int serve(char** argv) {
     LoadedModel loaded = load_model(argv[2]);
     loaded.model->fuse();
     loaded_s = bench::processor_seconds() - processor, loaded_mib = peak_mib();
-    engine = CpuEngine::prepare(*loaded.model, {side, side}, 0, CpuEngine::Weights::kTaken, numbers_named(argv[6]));
+    engine = CpuEngine::prepare(*loaded.model, {side, side}, {.take_weights = true, .numbers = numbers_named(argv[6])});
   }
   if (!engine) return 1;
   const double load_s = loading.seconds(), prepared_s = bench::processor_seconds() - processor,
@@ -153,7 +153,7 @@ int run(int argc, char** argv) {
   model->fuse();
   const Stopwatch loading;
   const EngineNumbers numbers = numbers_named(argc > 6 ? argv[6] : "fp32");
-  const auto engine = CpuEngine::prepare(*model, {side, side}, layers, CpuEngine::Weights::kKept, numbers);
+  const auto engine = CpuEngine::prepare(*model, {side, side}, {.decoder_layers = layers, .numbers = numbers});
   if (!engine) return 1;
   const CpuEngine::Memory memory = engine->memory();
   std::printf("prepared in %.0f ms; MiB: weights %.1f, a call %.1f, of which at one time %.1f\n",

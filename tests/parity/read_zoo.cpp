@@ -186,7 +186,7 @@ void check_half_engine(double limit) {
   DetectionModel model = filled(current_model(), torch::kFloat32);
   model->fuse();
   const Tensor images = images_by_key("images", {1, 3, 320, 320}).to(torch::kFloat32);
-  const auto engine = CpuEngine::prepare(*model, {320, 320}, 0, CpuEngine::Weights::kKept, {NumberFormat::kBFloat16});
+  const auto engine = CpuEngine::prepare(*model, {320, 320}, {.numbers = {NumberFormat::kBFloat16}});
   REQUIRE(engine);
   const ModelOutput whole = model->forward(images), half = engine->run(images);
   const RoundingCost cost = rounding_cost(ordered_output(whole.layers.back(), whole.topk_indices),

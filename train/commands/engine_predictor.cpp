@@ -7,14 +7,25 @@
 
 namespace rtdetr {
 
-Predictor engine_predictor(const Settings& settings, OpenedModel& opened, const ImageSize& size, Precision precision,
-                           std::int64_t decoder_layers) {
-  if (precision != Precision::kBFloat16 || !compute_device(settings).is_cpu() || settings.engine == "off") return {};
-  if (!opened.model->fused()) opened.model->fuse();
-  const auto engine =
-      CpuEngine::prepare(*opened.model, size, decoder_layers, CpuEngine::Weights::kKept, {NumberFormat::kBFloat16});
+Predictor engine_predictor(const Settings& settings, DetectionModel& model, const ImageSize& size,
+                           Precision precision) {
+  const auto format = precision == Precision::kBFloat16 ? NumberFormat::kBFloat16 : NumberFormat::kFloat32;
+  if (precision == Precision::kFloat16 || !can_multiply(format)) return {};
+  if (settings.engine == "off" || !compute_device(settings).is_cpu()) return {};
+  if (!model->fused()) {
+    if (model->head().usual_layers() < model->num_decoder_layers()) return {};
+    model->fuse();
+  }
+  const auto engine = CpuEngine::prepare(*model, size, {.all_layers = true, .numbers = {format}});
   if (!engine) return {};
-  return [engine](const torch::Tensor& images) { return engine->run(images).layers.back(); };
+  Predictor predictor;
+  predictor.run = [engine](const torch::Tensor& images) { return engine->run(images); };
+  predictor.layer_ms = [engine](const torch::Tensor& picture) {
+    std::vector<CpuEngine::StepTime> times;
+    engine->run(picture, &times);
+    return engine->layer_ms(times);
+  };
+  return predictor;
 }
 
 }  // namespace rtdetr

@@ -176,8 +176,9 @@ WrittenFile write_verified(Export& all) {
 
 std::optional<ExportPrecision> precision_of(Export& all, DetectionModel& written) {
   if (!all.is_rounded()) return std::nullopt;
-  return export_precision(all.settings, all.original, all.size,
-                          [&](const torch::Tensor& images) { return written->forward(images).layers.back(); });
+  return export_precision(
+      all.settings, all.original, all.size,
+      {.run = [&](const torch::Tensor& images) { return written->forward(images); }, .last_alone = true});
 }
 
 std::string text_of(const Export& all, const WrittenFile& written, const std::optional<ExportPrecision>& precision) {

@@ -164,9 +164,17 @@ ExitCode export_onnx(const Settings& settings, OnnxSource source) {
   const WrittenOnnx written =
       write_verified(settings, source, make_export(settings, source, half ? OnnxType::kFloat16 : OnnxType::kFloat));
   std::optional<ExportPrecision> precision;
-  if (half)
+  if (half) {
+    const auto predict = onnx_predictor(written.read, compute_device(settings));
     precision = export_precision(settings, source.original, source.size(),
-                                 onnx_predictor(written.read, compute_device(settings)));
+                                 {.run =
+                                      [&](const torch::Tensor& images) {
+                                        ModelOutput output;
+                                        output.layers.push_back(predict(images));
+                                        return output;
+                                      },
+                                  .last_alone = true});
+  }
   print_text(settings, text_of(settings, source, written, precision));
   print_json(settings, document_of(settings, source, written, precision));
   return ExitCode::kOk;

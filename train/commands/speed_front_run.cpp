@@ -102,26 +102,13 @@ class FrontRun {
     }
   }
 
-  /// The layers of every depth with their AP: of the plain model from one pass over the data set, of an engine from one
-  /// for each depth.
+  /// The layers of every depth with their AP.
   std::vector<Evaluation::Layer> layers_at(OpenedModel& opened, const ImageSize& size, Precision precision) {
-    std::vector<Evaluation::Layer> layers;
-    for (const HeadLayer& layer : opened.model->head().layers()) {
-      if (layer.number == 0) continue;  // no pass can end there
-      const Predictor predictor = engine_predictor(settings_, opened, size, precision, layer.number);
-      if (!predictor) return evaluate_at(opened, size, precision, {}).layers;
-      layers.push_back({.layer = layer, .metric = evaluate_at(opened, size, precision, predictor).last()});
-      if (layers.size() > 1) ++passes_;
-    }
-    return layers;
-  }
-
-  Evaluation evaluate_at(OpenedModel& opened, const ImageSize& size, Precision precision, const Predictor& predictor) {
     EvaluatorOptions options{.height = size.height, .width = size.width};
     options.batch = 1;
     options.device = device_;
     options.precision = precision;
-    options.predictor = predictor;
+    options.predictor = engine_predictor(settings_, opened.model, size, precision);
     options.resampling = opened.info.resampling;
     options.workers = static_cast<int>(settings_.workers);
     options.threads = std::max(1, at::get_num_threads());
@@ -130,7 +117,7 @@ class FrontRun {
     if (!settings_.quiet) options.progress = [&](std::int64_t done) { progress.show(done); };
     Evaluation evaluation = *evaluate(opened.model, dataset_, options);
     log::end_progress();
-    return evaluation;
+    return std::move(evaluation.layers);
   }
 
   /// The points of every depth, timed in turns; their detectors' memory is given back.

@@ -10,6 +10,7 @@
 #include "models/layers/module_tree.h"
 #include "models/weights/checkpoint.h"
 #include "train/commands/commands.h"
+#include "train/commands/engine_predictor.h"
 #include "train/commands/train_display.h"
 #include "train/loop/decision.h"
 #include "train/loop/experiment.h"
@@ -53,18 +54,21 @@ std::optional<RunFolder> folder_to_continue(const Settings& settings, ProcessGro
 }
 
 /// best.safetensors evaluated once more, by the main process with the time of every layer.
-std::optional<Evaluation> final_evaluation(Experiment& experiment, const RunFolder& folder, ProcessGroup& group) {
+std::optional<Evaluation> final_evaluation(const Settings& settings, Experiment& experiment, const RunFolder& folder,
+                                           ProcessGroup& group) {
   std::int64_t is_there = experiment.val && std::filesystem::exists(folder.best()) ? 1 : 0;
   group.broadcast(std::span(&is_there, 1));  // the others may look before the main process has written it
   if (!is_there) return std::nullopt;
   DetectionModel model = load_model(folder.best()).model;
   to_channels_last(*model);
   model->to(experiment.device);
-  const EvaluatorOptions options = evaluator_options(experiment);
+  EvaluatorOptions options = evaluator_options(experiment);
+  options.criterion = std::nullopt;
   const auto cancelled = [&] { return agree({.stop = StopSignals::requested()}, group).stop; };
   auto evaluation = evaluate(model, *experiment.val, options, cancelled, group);
   if (!evaluation || !group.is_main()) return evaluation;
-  model->fuse();
+  options.predictor = engine_predictor(settings, model, {options.height, options.width}, options.precision);
+  if (!model->fused()) model->fuse();
   add_times(*evaluation, model, options);
   return evaluation;
 }
@@ -113,7 +117,7 @@ nlohmann::ordered_json outcome_json(const RunFolder& folder, const RunOutcome& o
 
 void report(const Settings& settings, Experiment& experiment, const RunFolder& folder, const RunOutcome& outcome,
             ProcessGroup& group) {
-  const std::optional<Evaluation> evaluation = final_evaluation(experiment, folder, group);
+  const std::optional<Evaluation> evaluation = final_evaluation(settings, experiment, folder, group);
   if (!group.is_main()) return;
   nlohmann::ordered_json document = outcome_json(folder, outcome);
   if (evaluation) {

@@ -47,7 +47,7 @@ Evaluation evaluate_model(const Settings& settings, OpenedModel& opened, const D
   options.precision = precision;
   options.workers = static_cast<int>(settings.workers);
   options.threads = std::max(1, at::get_num_threads());
-  options.predictor = engine_predictor(settings, opened, size, precision);
+  options.predictor = engine_predictor(settings, opened.model, size, precision);
   to_channels_last(*opened.model);
   const WorkProgress progress(std::ssize(dataset.pictures));
   if (group.is_main() && !settings.quiet) options.progress = [&](std::int64_t done) { progress.show(done); };

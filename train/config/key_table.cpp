@@ -175,8 +175,7 @@ void add_machine_keys(std::vector<Key>& keys) {
       "engine", &Settings::engine, kPredict | kVal | kBenchmark, {"auto", "off"},
       "auto = on the CPU in float32 or bf16 the model is prepared for it first: its operations joined, its weights "
       "in the order in which they are read, its memory planned; off = the plain model. The same detections, but "
-      "for rounding. val: in bf16 it is what predict runs that is evaluated, the last layer alone; in float32 the "
-      "plain model, for its layers' sake");
+      "for rounding");
   s.flag("tf32", &Settings::tf32, kWorkers,
          "on a card, products and convolutions of float32 may round their factors to 10 bits: true, because that takes "
          "half the time and is finer than bf16, with which models train as well; false = float32 to the last bit, to "

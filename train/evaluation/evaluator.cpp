@@ -84,15 +84,17 @@ torch::Tensor timed_picture(const EvaluatorOptions& options) {
 
 std::vector<HeadLayer> evaluated_layers(const Head& head, const EvaluatorOptions& options) {
   const std::vector<HeadLayer> layers = head.layers();
-  return options.predictor ? std::vector<HeadLayer>{layers.back()} : layers;
+  return options.predictor.last_alone ? std::vector<HeadLayer>{layers.back()} : layers;
 }
 
 /// Every layer of the model, or the last one as the predictor has it.
 ModelOutput predict(DetectionModel& model, const torch::Tensor& images, const EvaluatorOptions& options) {
   if (!options.predictor) return pass(model, images, {.all_layers = true}, options);
-  ModelOutput output;
-  output.layers.resize(static_cast<std::size_t>(model->head().layers().back().number));
-  output.layers.back() = options.predictor(images);
+  ModelOutput output = options.predictor.run(images);
+  if (!options.predictor.last_alone) return output;
+  std::vector<Prediction> layers(static_cast<std::size_t>(model->head().layers().back().number));
+  layers.back() = output.layers.back();
+  output.layers = std::move(layers);
   return output;
 }
 
@@ -138,16 +140,26 @@ namespace {
 
 constexpr int kTimedRuns = 10;
 
-double time_predictor(const EvaluatorOptions& options) {
+/// By the layers that it predicts.
+std::vector<double> time_predictor(const EvaluatorOptions& options) {
   torch::NoGradGuard no_grad;
   const torch::Tensor picture = timed_picture(options);
-  std::vector<double> times;
+  std::vector<std::vector<double>> times;
   for (int run = -1; run < kTimedRuns; ++run) {  // run -1 warms up
     const double begin = seconds_now();
-    options.predictor(picture);
-    if (run >= 0) times.push_back((seconds_now() - begin) * 1e3);
+    std::vector<double> ms;
+    if (options.predictor.layer_ms) {
+      ms = options.predictor.layer_ms(picture);
+    } else {
+      options.predictor.run(picture);
+      ms = {(seconds_now() - begin) * 1e3};
+    }
+    times.resize(ms.size());
+    for (std::size_t i = 0; run >= 0 && i < ms.size(); ++i) times[i].push_back(ms[i]);
   }
-  return median(times);
+  std::vector<double> medians;
+  for (std::vector<double>& of_layer : times) medians.push_back(median(std::move(of_layer)));
+  return medians;
 }
 
 }  // namespace
@@ -175,12 +187,13 @@ std::vector<double> time_layers(DetectionModel& model, const EvaluatorOptions& o
 }
 
 void add_times(Evaluation& evaluation, DetectionModel& model, const EvaluatorOptions& options) {
-  if (options.predictor) {
-    evaluation.layers.back().ms = time_predictor(options);
-    return;
+  const std::vector<double> ms = options.predictor ? time_predictor(options) : time_layers(model, options);
+  const std::vector<HeadLayer> timed = evaluated_layers(model->head(), options);
+  for (Evaluation::Layer& evaluated : evaluation.layers) {
+    const auto same = [&](const HeadLayer& layer) { return layer.number == evaluated.layer.number; };
+    const auto found = std::ranges::find_if(timed, same);
+    if (found != timed.end()) evaluated.ms = ms.at(static_cast<std::size_t>(found - timed.begin()));
   }
-  const std::vector<double> ms = time_layers(model, options);
-  for (std::size_t i = 0; i < evaluation.layers.size(); ++i) evaluation.layers[i].ms = ms[i];
 }
 
 }  // namespace rtdetr

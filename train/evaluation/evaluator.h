@@ -17,8 +17,18 @@
 
 namespace rtdetr {
 
-/// What predicts in a model's place, such as a file of another format. @param images  [B, 3, H, W]
-using Predictor = std::function<Prediction(const torch::Tensor& images)>;
+/// What predicts in a model's place, such as an engine or a file of another format.
+struct Predictor {
+  /// @param images  [B, 3, H, W]
+  /// @return        as of a pass with all_layers, or with `last_alone` one prediction, the last layer's
+  std::function<ModelOutput(const torch::Tensor& images)> run;
+  bool last_alone = false;
+  /// Runs on one picture. @return  milliseconds of a pass that ends at each of the head's layers, in their order.
+  /// Empty: `run` is timed as a whole.
+  std::function<std::vector<double>(const torch::Tensor& picture)> layer_ms = {};
+
+  explicit operator bool() const { return static_cast<bool>(run); }
+};
 
 struct EvaluatorOptions {
   std::int64_t height = 640, width = 640;
@@ -31,8 +41,7 @@ struct EvaluatorOptions {
   /// With these, the loss terms of the head's layers are averaged over the pictures as well.
   std::optional<CriterionOptions> criterion;
   std::function<void(std::int64_t pictures)> progress = {};  ///< called after each batch with how many are done
-  /// With one, its predictions are evaluated as the last of the head's layers, and no other.
-  Predictor predictor = {};
+  Predictor predictor = {};                                  ///< with one, its predictions are evaluated
 };
 
 /// What one pass over a data set yields.
@@ -72,8 +81,8 @@ std::optional<Evaluation> evaluate(DetectionModel& model, const Dataset& dataset
 /// @param options  height, width, device and precision
 std::vector<double> time_layers(DetectionModel& model, const EvaluatorOptions& options, int runs = 10);
 
-/// Puts these times into the layers, or the predictor's into the last. Fuse the model first: that is what people
-/// deploy.
+/// Puts these times, or the predictor's, into the layers; those that a fused model does not have stay without one. Fuse
+/// the model first: that is what people deploy.
 void add_times(Evaluation& evaluation, DetectionModel& model, const EvaluatorOptions& options);
 
 }  // namespace rtdetr

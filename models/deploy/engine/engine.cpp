@@ -19,6 +19,7 @@ constexpr std::size_t kMostIdle = 64;
 struct CpuEngine::State {
   ImageSize size;
   std::int64_t channels, decoder_layers;
+  std::vector<std::int64_t> numbers;  ///< HeadLayer's, of the layers that are handed out
   NumberFormat format;
   EngineProgram program;
   std::mutex mutex;
@@ -46,6 +47,15 @@ struct CpuEngine::State {
 
 namespace {
 
+/// HeadLayer's, of the layers that an engine hands out: the last, or the first `count`.
+std::vector<std::int64_t> layer_numbers(const Head& head, std::size_t count) {
+  const std::vector<HeadLayer> layers = head.layers();
+  if (count == 1) return {layers.back().number};
+  std::vector<std::int64_t> numbers;
+  for (std::size_t k = 0; k < count; ++k) numbers.push_back(layers.at(k).number);
+  return numbers;
+}
+
 void run_steps(const EngineProgram& program, const EngineFrame& frame) {
   for (const EngineStepPtr& step : program.steps()) step->run(frame);
 }
@@ -66,22 +76,29 @@ CpuEngine::CpuEngine(std::unique_ptr<State> state) : state_(std::move(state)) {}
 CpuEngine::~CpuEngine() = default;
 
 std::shared_ptr<const CpuEngine> CpuEngine::prepare(DetectionModelImpl& model, const ImageSize& size,
-                                                    std::int64_t decoder_layers, Weights weights,
-                                                    const EngineNumbers& numbers) {
+                                                    const CpuEngineOptions& options) {
   const torch::NoGradGuard no_grad;
   std::unique_ptr<State> state;
   try {
-    EngineGraph graph = make_engine_graph(model, size, decoder_layers);
+    EngineGraph graph =
+        make_engine_graph(model, size, {.decoder_layers = options.decoder_layers, .all_layers = options.all_layers});
     fuse_operations(graph);
-    choose_numbers(graph, numbers);
-    state.reset(new State{size, model.spec().channels, decoder_layers, numbers.format, EngineProgram(graph), {}, {}});
+    choose_numbers(graph, options.numbers);
+    state.reset(new State{size,
+                          model.spec().channels,
+                          options.decoder_layers,
+                          layer_numbers(model.head(), graph.layers.size()),
+                          options.numbers.format,
+                          EngineProgram(graph),
+                          {},
+                          {}});
   } catch (const ModelError& error) {
     log::info("the model runs without the CPU engine: " + std::string(error.what()));
   } catch (const UnknownOperation& error) {
     log::info("the model runs without the CPU engine, which does not know " + std::string(error.what()));
   }
   if (!state) return nullptr;
-  if (weights == Weights::kTaken) {
+  if (options.take_weights) {
     for (Tensor& parameter : model.parameters()) parameter.set_data(torch::empty({0}, parameter.options()));
   }
   state->program.pack();
@@ -97,22 +114,43 @@ ModelOutput CpuEngine::run(const torch::Tensor& images, std::vector<StepTime>* t
                "the engine was prepared for pictures of another size, type or number of channels");
   const Tensor pictures = images.contiguous(torch::MemoryFormat::ChannelsLast);
   std::unique_ptr<EngineArena> arena = state.take();
-  std::vector<Tensor> logits, boxes, tokens;
+  std::vector<std::vector<Tensor>> logits(state.numbers.size()), boxes(state.numbers.size());
+  std::vector<Tensor> tokens;
   for (std::int64_t b = 0; b < pictures.size(0); ++b) {
     const EngineFrame& frame = arena->frame_for(pictures.const_data_ptr<float>() + b * pictures.stride(0));
     if (times)
       run_timed(program, frame, *times);
     else
       run_steps(program, frame);
-    logits.push_back(frame.tensor(program.logits()).clone());
-    boxes.push_back(frame.tensor(program.boxes()).clone());
+    for (std::size_t k = 0; k < logits.size(); ++k) {
+      logits[k].push_back(frame.tensor(program.layers()[k].logits).clone());
+      boxes[k].push_back(frame.tensor(program.layers()[k].boxes).clone());
+    }
     if (program.tokens().buffer >= 0) tokens.push_back(frame.tensor(program.tokens(), torch::kLong).clone());
   }
   state.give_back(std::move(arena));
   ModelOutput output;
-  output.layers.push_back({torch::cat(logits), torch::cat(boxes)});
+  for (std::size_t k = 0; k < logits.size(); ++k) {
+    Prediction prediction{torch::cat(logits[k]), torch::cat(boxes[k])};
+    if (state.numbers[k] == 0)
+      output.encoder = std::move(prediction);
+    else
+      output.layers.push_back(std::move(prediction));
+  }
   if (!tokens.empty()) output.topk_indices = torch::cat(tokens);
   return output;
+}
+
+std::vector<double> CpuEngine::layer_ms(const std::vector<StepTime>& times) const {
+  std::vector<double> ms;
+  for (const EngineLayerViews& layer : state_->program.layers()) {
+    const std::vector<bool> leads_there = state_->program.steps_to(layer);
+    RTDETR_CHECK(times.size() == leads_there.size(), "the times are of another engine's steps");
+    double sum = 0;
+    for (std::size_t k = 0; k < times.size(); ++k) sum += leads_there[k] ? times[k].ms : 0;
+    ms.push_back(sum);
+  }
+  return ms;
 }
 
 const ImageSize& CpuEngine::size() const { return state_->size; }

@@ -13,6 +13,14 @@
 /// in the order in which kernels read them, memory planned. Computes what the plain model does, but for rounding.
 namespace rtdetr {
 
+struct CpuEngineOptions {
+  std::int64_t decoder_layers = 0;  ///< as ForwardOptions'
+  bool all_layers = false;          ///< run() hands out what the head predicts at every layer
+  /// The model's parameters are empty afterwards: a weight's memory is given back as soon as it is packed.
+  bool take_weights = false;
+  EngineNumbers numbers = {};  ///< can_multiply()
+};
+
 class CpuEngine {
  public:
   /// What one step of a run took.
@@ -21,22 +29,20 @@ class CpuEngine {
     double ms = 0, gflop = 0;
   };
 
-  enum class Weights {
-    kKept,   ///< the model stays as it is
-    kTaken,  ///< the model's parameters are empty afterwards: a weight's memory is given back as soon as it is packed
-  };
-  /// @param model           fused, float32, on the CPU; not read afterwards
-  /// @param decoder_layers  as ForwardOptions'
-  /// @param numbers         can_multiply()
-  /// @return                nullptr, with a line in the log, if the model has something that the engine does not know
+  /// @param model  fused, float32, on the CPU; not read afterwards
+  /// @return       nullptr, with a line in the log, if the model has something that the engine does not know
   static std::shared_ptr<const CpuEngine> prepare(DetectionModelImpl& model, const ImageSize& size,
-                                                  std::int64_t decoder_layers = 0, Weights weights = Weights::kKept,
-                                                  const EngineNumbers& numbers = {});
+                                                  const CpuEngineOptions& options = {});
   ~CpuEngine();
 
-  /// The last layer's prediction and the selected tokens; nothing else is in the output. Several threads may call it at
-  /// once. @param images  [B, 3, H, W] of the engine's size, float32; computed one after the other
+  /// The selected tokens and the last layer's prediction, or with all_layers every one; nothing else is in the output.
+  /// Several threads may call it at once.
+  /// @param images  [B, 3, H, W] of the engine's size, float32; computed one after the other
   ModelOutput run(const torch::Tensor& images, std::vector<StepTime>* times = nullptr) const;
+
+  /// What a pass that ends at each of the layers takes that run() hands out, in their order: the milliseconds of the
+  /// steps that lead there.
+  std::vector<double> layer_ms(const std::vector<StepTime>& times) const;
 
   const ImageSize& size() const;
   std::int64_t decoder_layers() const;  ///< as it was prepared for

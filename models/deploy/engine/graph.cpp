@@ -60,6 +60,16 @@ double EngineNode::number(const std::string& attribute) const {
   return value ? static_cast<double>(*value) : 0;
 }
 
+std::vector<int> EngineGraph::outputs() const {
+  std::vector<int> all;
+  for (const Layer& layer : layers) {
+    all.push_back(layer.logits);
+    all.push_back(layer.boxes);
+  }
+  if (tokens >= 0) all.push_back(tokens);
+  return all;
+}
+
 std::vector<int> EngineGraph::producers() const {
   std::vector<int> producer(values.size(), -1);
   for (std::size_t k = 0; k < nodes.size(); ++k) {
@@ -77,7 +87,7 @@ std::vector<int> EngineGraph::readers() const {
     for (const int input : node.inputs) read(input);
     read(node.residual);
   }
-  for (const int output : {logits, boxes, tokens}) read(output);
+  for (const int output : outputs()) read(output);
   return count;
 }
 
@@ -100,13 +110,11 @@ void EngineGraph::drop_idle_nodes() {
   nodes = std::move(kept);
 }
 
-EngineGraph make_engine_graph(const DetectionModelImpl& model, const ImageSize& size, std::int64_t decoder_layers) {
+EngineGraph make_engine_graph(const DetectionModelImpl& model, const ImageSize& size, const OnnxHeadOptions& what) {
   OnnxBuilder builder(OnnxType::kFloat, OnnxDialect::kNative);
   const OnnxValue images =
       builder.input("images", {1, model.spec().channels, size.height, size.width}, OnnxType::kFloat);
-  OnnxHeadOptions options;
-  options.decoder_layers = decoder_layers;
-  const OnnxPrediction found = model.emit(builder, images, options);
+  const OnnxPrediction found = model.emit(builder, images, what);
   NativeGraph native = builder.finish_native();
   Numbering numbering(native);
   EngineGraph graph;
@@ -114,8 +122,9 @@ EngineGraph make_engine_graph(const DetectionModelImpl& model, const ImageSize& 
     graph.nodes.push_back(
         {node.op, node.name, numbering.of(node.inputs), numbering.of(node.outputs), std::move(node.attributes)});
   graph.images = numbering.of(images.name);
-  graph.logits = numbering.of(found.logits.name);
-  graph.boxes = numbering.of(found.boxes_cxcywh.name);
+  for (const OnnxLayer& layer : found.earlier)
+    graph.layers.push_back({numbering.of(layer.logits.name), numbering.of(layer.boxes_cxcywh.name)});
+  graph.layers.push_back({numbering.of(found.last.logits.name), numbering.of(found.last.boxes_cxcywh.name)});
   graph.tokens = numbering.of(found.tokens.name);
   graph.values = std::move(numbering.values);
   graph.drop_idle_nodes();

@@ -45,13 +45,17 @@ struct EngineNode {
 struct EngineGraph {
   std::vector<EngineNode> nodes;  ///< each after those whose outputs it takes
   std::vector<EngineValue> values;
-  int images = -1;                           ///< [1, 3, H, W]
-  int logits = -1, boxes = -1, tokens = -1;  ///< of the last layer; tokens -1: nothing is selected
+  int images = -1;  ///< [1, 3, H, W]
+  struct Layer {
+    int logits = -1, boxes = -1;
+  };
+  std::vector<Layer> layers;  ///< the head's that are handed out, the last at the end
+  int tokens = -1;            ///< -1: nothing is selected
 
   const EngineValue& value(int index) const { return values[static_cast<std::size_t>(index)]; }
   bool is_constant(int index) const { return index >= 0 && value(index).constant.defined(); }
-  /// Whether the caller reads it.
-  bool is_output(int index) const { return index == logits || index == boxes || index == tokens; }
+  /// The values that the caller reads.
+  std::vector<int> outputs() const;
   /// The node that puts a value out, -1: none. By value.
   std::vector<int> producers() const;
   /// How often a value is read, by nodes and by the caller. By value.
@@ -61,8 +65,8 @@ struct EngineGraph {
 };
 
 /// The graph of a fused model, native dialect, batch 1.
-/// @param decoder_layers  as ForwardOptions'
-/// @throws ModelError     naming the row whose module has no ONNX form
-EngineGraph make_engine_graph(const DetectionModelImpl& model, const ImageSize& size, std::int64_t decoder_layers);
+/// @param what         its decoder_layers and all_layers
+/// @throws ModelError  naming the row whose module has no ONNX form
+EngineGraph make_engine_graph(const DetectionModelImpl& model, const ImageSize& size, const OnnxHeadOptions& what);
 
 }  // namespace rtdetr

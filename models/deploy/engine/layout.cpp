@@ -90,8 +90,8 @@ class LayoutPlanner {
       if (graph_.nodes[k].op == "Concat") place_parts(graph_.nodes[k]);
     }
     for (const EngineNode& node : graph_.nodes) add(node);
-    layout_.logits = output(graph_.logits);
-    layout_.boxes = output(graph_.boxes);
+    for (const EngineGraph::Layer& layer : graph_.layers)
+      layout_.layers.push_back({output(layer.logits), output(layer.boxes)});
     layout_.tokens = output(graph_.tokens);
     return std::move(layout_);
   }

@@ -52,10 +52,16 @@ struct EngineOperation {
   EngineView residual;
 };
 
+/// What a head predicts at one of its layers.
+struct EngineLayerViews {
+  EngineView logits, boxes;
+};
+
 struct EngineLayout {
   std::vector<EngineOperation> operations;
   std::vector<EngineBuffer> buffers;
-  EngineView logits, boxes, tokens;
+  std::vector<EngineLayerViews> layers;  ///< as the graph's
+  EngineView tokens;
 };
 
 EngineLayout plan_layout(const EngineGraph& graph);

@@ -17,7 +17,8 @@ bool passes_on(const std::string& op) {
 
 /// Values that become a score or a box by linear layers alone.
 std::set<int> precise_values(const EngineGraph& graph) {
-  std::set<int> precise = {graph.logits, graph.boxes};
+  std::set<int> precise;
+  for (const EngineGraph::Layer& layer : graph.layers) precise.insert({layer.logits, layer.boxes});
   for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
     const bool decides = node->op == "MovedBoxes" || node->op == "Sigmoid" || node->op == "SelectedTokens";
     const bool is_one = std::ranges::any_of(node->outputs, [&](int value) { return precise.contains(value); });

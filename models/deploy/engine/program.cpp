@@ -65,8 +65,7 @@ std::span<const EngineView> weights_of(const EngineOperation& product) { return 
 EngineProgram::EngineProgram(const EngineGraph& graph) {
   EngineLayout layout = plan_layout(graph);
   buffers_ = std::move(layout.buffers);
-  logits_ = std::move(layout.logits);
-  boxes_ = std::move(layout.boxes);
+  layers_ = std::move(layout.layers);
   tokens_ = std::move(layout.tokens);
   for (EngineOperation& operation : layout.operations) {
     if (is_packed_product(operation, buffers_)) {
@@ -114,6 +113,25 @@ void EngineProgram::pack() {
     if (constant.defined()) constant = lives[b].last >= 0 ? constant.contiguous().clone() : Tensor();
   }
   give_back_freed_memory();
+}
+
+std::vector<bool> EngineProgram::steps_to(const EngineLayerViews& layer) const {
+  std::vector<bool> wanted(buffers_.size(), false), leads_there(steps_.size(), false);
+  const auto want = [&](const EngineView& view) {
+    if (view.buffer >= 0) wanted[static_cast<std::size_t>(view.buffer)] = true;
+  };
+  want(layer.logits);
+  want(layer.boxes);
+  for (std::size_t k = steps_.size(); k-- > 0;) {
+    const EngineOperation& operation = steps_[k]->operation();
+    leads_there[k] = std::ranges::any_of(operation.outputs, [&](const EngineView& view) {
+      return view.buffer >= 0 && wanted[static_cast<std::size_t>(view.buffer)];
+    });
+    if (!leads_there[k]) continue;
+    std::ranges::for_each(operation.inputs, want);
+    want(operation.residual);
+  }
+  return leads_there;
 }
 
 MemoryPlan EngineProgram::plan_memory(int threads) const {

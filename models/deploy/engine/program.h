@@ -32,17 +32,20 @@ class EngineProgram {
   /// Of packed weights, and of the constants that steps read.
   std::int64_t weight_bytes() const;
 
+  /// Which steps what is predicted at a layer depends on. By step.
+  std::vector<bool> steps_to(const EngineLayerViews& layer) const;
+
   const std::vector<EngineStepPtr>& steps() const { return steps_; }
   const std::vector<EngineBuffer>& buffers() const { return buffers_; }
-  const EngineView& logits() const { return logits_; }
-  const EngineView& boxes() const { return boxes_; }
+  const std::vector<EngineLayerViews>& layers() const { return layers_; }  ///< as the graph's
   const EngineView& tokens() const { return tokens_; }
 
  private:
   std::vector<EngineBuffer> buffers_;  ///< then one workspace for each step
   std::vector<EngineStepPtr> steps_;
   std::vector<std::pair<std::size_t, EngineOperation>> unpacked_;  ///< products, by the number of their step
-  EngineView logits_, boxes_, tokens_;
+  std::vector<EngineLayerViews> layers_;
+  EngineView tokens_;
 };
 
 /// The memory of one call at a time.

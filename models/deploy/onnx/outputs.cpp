@@ -35,8 +35,8 @@ OnnxValue corners_of(OnnxBuilder& graph, const OnnxValue& boxes) {
 }
 
 void official_outputs(OnnxBuilder& graph, const OnnxPrediction& found, const OnnxValue& sizes, std::int64_t most) {
-  const OnnxPairs pairs = best_pairs_of(graph, found.logits, most);
-  const OnnxValue corners = onnx::gather_rows(graph, corners_of(graph, found.boxes_cxcywh), pairs.queries);
+  const OnnxPairs pairs = best_pairs_of(graph, found.last.logits, most);
+  const OnnxValue corners = onnx::gather_rows(graph, corners_of(graph, found.last.boxes_cxcywh), pairs.queries);
   const OnnxValue sides = onnx::cast(graph, sizes, graph.precise_type());
   const OnnxValue pixels = onnx::unsqueeze(graph, onnx::concat(graph, {sides, sides}, 1), 1);  // [B, 1, 4]
   graph.output(pairs.labels, "labels");
@@ -45,8 +45,8 @@ void official_outputs(OnnxBuilder& graph, const OnnxPrediction& found, const Onn
 }
 
 void ultralytics_output(OnnxBuilder& graph, const OnnxPrediction& found, std::int64_t most) {
-  const OnnxPairs pairs = best_pairs_of(graph, found.logits, most);
-  const OnnxValue boxes = onnx::gather_rows(graph, found.boxes_cxcywh, pairs.queries);
+  const OnnxPairs pairs = best_pairs_of(graph, found.last.logits, most);
+  const OnnxValue boxes = onnx::gather_rows(graph, found.last.boxes_cxcywh, pairs.queries);
   const OnnxValue labels = onnx::cast(graph, pairs.labels, graph.precise_type());
   const OnnxValue table =
       onnx::concat(graph, {boxes, onnx::unsqueeze(graph, pairs.scores, -1), onnx::unsqueeze(graph, labels, -1)}, -1);
@@ -73,8 +73,8 @@ OnnxExport make_onnx_model(const DetectionModelImpl& model, const OnnxExportOpti
         official_outputs(graph, found, sizes, options.max_detections);
         break;
       case OnnxOutputs::kRaw:
-        graph.output(onnx::cast(graph, found.logits, graph.precise_type()), "logits");
-        graph.output(found.boxes_cxcywh, "pred_boxes");
+        graph.output(onnx::cast(graph, found.last.logits, graph.precise_type()), "logits");
+        graph.output(found.last.boxes_cxcywh, "pred_boxes");
         break;
       case OnnxOutputs::kUltralytics:
         ultralytics_output(graph, found, options.max_detections);
@@ -83,8 +83,8 @@ OnnxExport make_onnx_model(const DetectionModelImpl& model, const OnnxExportOpti
   }
   const bool raw = options.outputs == OnnxOutputs::kRaw;  // whose outputs bear other names
   OnnxExport result;
-  result.logits = raw ? "logits" : found.logits.name;
-  result.boxes = raw ? "pred_boxes" : found.boxes_cxcywh.name;
+  result.logits = raw ? "logits" : found.last.logits.name;
+  result.boxes = raw ? "pred_boxes" : found.last.boxes_cxcywh.name;
   result.tokens = found.tokens.name;
   result.model.graph = graph.finish(model.spec().name);
   return result;

@@ -86,6 +86,7 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
                       const OnnxHeadOptions& options) const override;
 
   std::int64_t num_layers() const override { return static_cast<std::int64_t>(layers_.size()); }
+  std::int64_t usual_layers() const override { return options_.eval_layers; }
   std::int64_t num_queries() const override { return options_.num_queries; }
   bool has_learnt_queries() const override { return options_.learnt_queries; }
   std::vector<HeadLayer> layers() const override;  ///< the encoder's selection, then the decoder's
@@ -128,6 +129,7 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
     OnnxValue content;
     OnnxValue reference;  ///< boxes after the sigmoid
     OnnxValue indices;
+    OnnxValue token_logits;  ///< [B, S, C], of all tokens
   };
   OnnxValue emit_first_rows(OnnxBuilder& graph, const OnnxMemory& memory) const;
   OnnxMemory emit_memory(OnnxBuilder& graph, const std::vector<OnnxValue>& maps) const;

@@ -14,9 +14,14 @@ OnnxPrediction RTDETRDecoderImpl::emit(OnnxBuilder& graph, const std::vector<Onn
                                        const OnnxHeadOptions& options) const {
   const OnnxMemory memory = emit_memory(graph, maps);
   OnnxQueries queries = emit_selection(graph, memory);
+  OnnxPrediction prediction;
+  prediction.tokens = queries.indices;
+  if (options.all_layers)
+    prediction.earlier.push_back({onnx::gather_rows(graph, queries.token_logits, queries.indices), queries.reference});
   OnnxSampling sampling{memory.levels, {}, options.grid_sample, memory.free_levels};
   if (!graph.native()) sampling.first_rows = emit_first_rows(graph, memory);
-  const auto layers = static_cast<std::size_t>(layers_to_run({.decoder_layers = options.decoder_layers}));
+  const auto layers = static_cast<std::size_t>(
+      layers_to_run({.decoder_layers = options.decoder_layers, .all_layers = options.all_layers}));
   const std::unique_ptr<OnnxBoxPass> boxes = refinement_->start_emit(graph, queries.reference);
   OnnxValue position;
   for (std::size_t k = 0; k < layers; ++k) {
@@ -24,8 +29,14 @@ OnnxPrediction RTDETRDecoderImpl::emit(OnnxBuilder& graph, const std::vector<Onn
     queries.content = graph.emit(indexed("decoder.layers", k), layers_[k], queries.content, position,
                                  boxes->reference(), memory.tokens, sampling);
     boxes->advance(graph, k, queries.content);
+    if (!options.all_layers && k + 1 < layers) continue;
+    OnnxLayer layer{boxes->scores(graph, k, queries.content), boxes->reference()};
+    if (k + 1 < layers)
+      prediction.earlier.push_back(std::move(layer));
+    else
+      prediction.last = std::move(layer);
   }
-  return {boxes->scores(graph, layers - 1, queries.content), boxes->reference(), queries.indices};
+  return prediction;
 }
 
 OnnxValue RTDETRDecoderImpl::emit_position(OnnxBuilder& graph, const OnnxValue& reference) const {
@@ -99,7 +110,8 @@ RTDETRDecoderImpl::OnnxQueries RTDETRDecoderImpl::emit_selection(OnnxBuilder& gr
   OnnxValue tokens = memory.tokens;
   if (!anchors.valid.name.empty()) tokens = onnx::mul(graph, tokens, anchors.valid);
   const OnnxValue features = emit_encoder_output(graph, tokens);
-  const OnnxValue indices = emit_indices(graph, graph.emit("enc_score_head", enc_score_head_, features));
+  const OnnxValue scores = graph.emit("enc_score_head", enc_score_head_, features);
+  const OnnxValue indices = emit_indices(graph, scores);
 
   const OnnxValue chosen = onnx::gather_rows(graph, features, indices);  // [B, Q, D]
   if (known.defined()) anchors.logits = graph.precise_constant("anchors", known);
@@ -107,10 +119,10 @@ RTDETRDecoderImpl::OnnxQueries RTDETRDecoderImpl::emit_selection(OnnxBuilder& gr
   const OnnxValue moved = graph.emit("enc_bbox_head", enc_bbox_head_, chosen);
   const OnnxValue logits = onnx::add(graph, onnx::cast(graph, moved, graph.precise_type()), start);
   const OnnxValue reference = onnx::unary(graph, "Sigmoid", logits);
-  if (!learnt_queries_.defined()) return {chosen, reference, indices};
+  if (!learnt_queries_.defined()) return {chosen, reference, indices, scores};
   const torch::Tensor learnt =
       learnt_queries_.narrow(0, 0, indices.size(1)).unsqueeze(0);  // [1, Q, D], of every picture
-  return {graph.constant("tgt_embed", learnt), reference, indices};
+  return {graph.constant("tgt_embed", learnt), reference, indices, scores};
 }
 
 }  // namespace rtdetr

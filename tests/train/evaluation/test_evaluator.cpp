@@ -67,16 +67,17 @@ TEST_CASE("what predicts in the model's place is evaluated as its last layer, an
   EvaluatorOptions options = evaluator_options(experiment);
   options.criterion = std::nullopt;
   const Evaluation of_model = *evaluate(experiment.model, *experiment.val, options);
-  options.predictor = [&](const Tensor& images) { return experiment.model->forward(images).layers.back(); };
+  options.predictor = {.run = [&](const Tensor& images) { return experiment.model->forward(images); },
+                       .last_alone = true};
   const Evaluation same = *evaluate(experiment.model, *experiment.val, options);
   REQUIRE(same.layers.size() == 1);
   CHECK(same.layers[0].layer.number == of_model.layers.back().layer.number);
   CHECK(same.last().ap() == of_model.last().ap());
   REQUIRE(same.detections.size() == of_model.detections.size());
   CHECK(same.detections.front().score == of_model.detections.front().score);
-  options.predictor = [&](const Tensor& images) {
-    Prediction nothing = experiment.model->forward(images).layers.back();
-    nothing.boxes_cxcywh = torch::zeros_like(nothing.boxes_cxcywh);
+  options.predictor.run = [&](const Tensor& images) {
+    ModelOutput nothing = experiment.model->forward(images);
+    nothing.layers.back().boxes_cxcywh.zero_();
     return nothing;
   };
   CHECK(evaluate(experiment.model, *experiment.val, options)->last().ap() == 0);
@@ -278,6 +279,25 @@ TEST_CASE("an evaluation that is cancelled has no result") {
   const TemporaryFolder temp;
   Experiment experiment = prepare_experiment(make_micro_run(temp.path()));
   CHECK_FALSE(evaluate(experiment.model, *experiment.val, evaluator_options(experiment), [] { return true; }));
+}
+
+TEST_CASE("layers that a fused model does not have keep their AP and get no time") {
+  at::set_num_threads(1);
+  const TemporaryFolder temp;
+  Settings settings = make_micro_run(temp.path());
+  Experiment experiment = prepare_experiment(settings);
+  std::string text = experiment.model->spec().text;
+  const std::size_t at = text.find("layers: 2");
+  REQUIRE(at != std::string::npos);
+  text.insert(at, "eval_idx: 0, ");
+  DetectionModel model = build_model(parse_model_spec(text, "cut.yaml"));
+  CHECK(model->head().usual_layers() == 1);
+  Evaluation evaluation = *evaluate(model, *experiment.val, {.height = 64, .width = 64});
+  REQUIRE(evaluation.layers.size() == 3);
+  model->fuse();
+  add_times(evaluation, model, {.height = 64, .width = 64});
+  CHECK(evaluation.layers[1].ms > 0);
+  CHECK(evaluation.layers[2].ms == -1);
 }
 
 TEST_CASE("times of the layers grow from the encoder on") {

@@ -83,11 +83,37 @@ TEST_CASE("an engine of fewer decoder layers computes what the model computes wi
   const auto layers = GENERATE(1, 2, 3);
   ForwardOptions options;
   options.decoder_layers = layers;
-  const auto engine = CpuEngine::prepare(*model, {64, 96}, layers);
+  const auto engine = CpuEngine::prepare(*model, {64, 96}, {.decoder_layers = layers});
   REQUIRE(engine);
   CHECK(engine->decoder_layers() == layers);
   CHECK(prediction_difference(model->forward(engine_pictures(1), options), engine->run(engine_pictures(1))) <
         kEngineRounding);
+}
+
+TEST_CASE("an engine of all layers computes what the head predicts at each of them") {
+  const std::string decoder =
+      GENERATE("variant: v2", "variant: v1, eval_idx: 1", "variant: ultralytics", "variant: dfine");
+  const auto layers = GENERATE(0, 1);
+  INFO(decoder << ", decoder_layers = " << layers);
+  const torch::NoGradGuard no_grad;
+  DetectionModel model = prepared_model(test::small_yaml(decoder));
+  const auto engine = CpuEngine::prepare(*model, {64, 96}, {.decoder_layers = layers, .all_layers = true});
+  REQUIRE(engine);
+  std::vector<CpuEngine::StepTime> times;
+  ModelOutput found = engine->run(engine_pictures(2), &times),
+              expected = model->forward(engine_pictures(2), {.decoder_layers = layers, .all_layers = true});
+  REQUIRE(found.layers.size() == expected.layers.size());
+  const std::vector<double> ms = engine->layer_ms(times);
+  REQUIRE(ms.size() == found.layers.size() + 1);
+  found.layers.push_back(found.encoder);
+  expected.layers.push_back(expected.encoder);
+  for (std::size_t k = 0; k < ms.size(); ++k) {
+    INFO("layer " << k);
+    CHECK(prediction_difference(expected, found) < kEngineRounding);
+    found.layers.pop_back();
+    expected.layers.pop_back();
+    if (k > 0) CHECK(ms[k] > ms[k - 1]);
+  }
 }
 
 TEST_CASE("several threads get from one engine what one thread gets, whatever their number of threads") {
@@ -113,7 +139,7 @@ TEST_CASE("an engine may take the model's weights, and needs the model no more")
   const torch::NoGradGuard no_grad;
   DetectionModel model = prepared_model(test::small_yaml("variant: v2"));
   const ModelOutput expected = model->forward(engine_pictures(1));
-  const auto engine = CpuEngine::prepare(*model, {64, 96}, 0, CpuEngine::Weights::kTaken);
+  const auto engine = CpuEngine::prepare(*model, {64, 96}, {.take_weights = true});
   REQUIRE(engine);
   for (const Tensor& parameter : model->parameters()) CHECK(parameter.numel() == 0);
   model = nullptr;
@@ -127,7 +153,7 @@ TEST_CASE("an engine in bf16 computes what the model computes, to that type's pr
   INFO(decoder);
   const torch::NoGradGuard no_grad;
   DetectionModel model = prepared_model(test::small_yaml(decoder, 2000));  // all tokens
-  const auto engine = CpuEngine::prepare(*model, {64, 96}, 0, CpuEngine::Weights::kKept, {NumberFormat::kBFloat16});
+  const auto engine = CpuEngine::prepare(*model, {64, 96}, {.numbers = {NumberFormat::kBFloat16}});
   REQUIRE(engine);
   CHECK(engine->format() == NumberFormat::kBFloat16);
   const ModelOutput whole = model->forward(engine_pictures(2)), half = engine->run(engine_pictures(2));
@@ -141,7 +167,7 @@ TEST_CASE("an engine in bf16 computes what the model computes, to that type's pr
 TEST_CASE("a bf16 engine multiplies in float32 what a picture, a box or a score is made of") {
   const torch::NoGradGuard no_grad;
   DetectionModel model = prepared_model(test::small_yaml("variant: v2"));
-  EngineGraph graph = make_engine_graph(*model, {64, 96}, 0);
+  EngineGraph graph = make_engine_graph(*model, {64, 96}, {});
   fuse_operations(graph);
   choose_numbers(graph, {NumberFormat::kBFloat16});
   int narrow = 0;
@@ -161,7 +187,7 @@ TEST_CASE("there is no engine for a head that it does not know") {
   test::TwoLayerHead::offer();
   DetectionModel model = build_model(parse_model_spec(test::TwoLayerHead::kYaml, "two.yaml"));
   model->fuse();
-  CHECK_FALSE(CpuEngine::prepare(*model, {64, 96}, 0, CpuEngine::Weights::kTaken));
+  CHECK_FALSE(CpuEngine::prepare(*model, {64, 96}, {.take_weights = true}));
   for (const Tensor& parameter : model->parameters()) CHECK(parameter.numel() > 0);
 }
 

@@ -14,7 +14,7 @@ namespace {
 EngineGraph graph_of(const std::string& yaml, const ImageSize& size = {64, 96}) {
   DetectionModel model = build_model(parse_model_spec(yaml, "small.yaml"));
   model->fuse();
-  return make_engine_graph(*model, size, 0);
+  return make_engine_graph(*model, size, {});
 }
 
 /// A row on a map of 8 channels, in front of a decoder.
