@@ -6,6 +6,7 @@
 #include "train/process/launched_rank.h"
 #include "train/process/stop_signal.h"
 #include "train/report/run_pictures.h"
+#include "train/report/tensorboard_file.h"
 
 namespace rtdetr {
 
@@ -41,7 +42,9 @@ void TrainPictures::on_batches(std::span<const Batch> batches, const StepPositio
 }
 
 void TrainPictures::on_record(const EpochRecord&) {
-  draw_or_warn([&] { write_results_picture(folder_.path() / "results.csv", folder_.path() / "results.png"); });
+  const std::filesystem::path table = folder_.path() / "results.csv";
+  draw_or_warn([&] { write_results_picture(table, folder_.path() / "results.png"); });
+  draw_or_warn([&] { update_tensorboard_file(read_results(table), folder_.path() / kTensorBoardName); });
 }
 
 bool StopOnSignal::should_stop() { return StopSignals::requested(); }
