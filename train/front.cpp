@@ -13,6 +13,8 @@
 #include "train/commands/help_text.h"
 #include "train/commands/version_text.h"
 #include "train/config/command_table.h"
+#include "train/config/completion.h"
+#include "train/config/spelling.h"
 #include "train/process/short_spins.h"
 #include "train/process/standard_streams.h"
 
@@ -41,6 +43,7 @@ std::optional<std::string> help(const std::vector<std::string>& topics) {
 /// What the program says to these words, if it can be said here.
 std::optional<std::string> answer(const std::vector<std::string>& words) {
   if (words.empty()) return help({});
+  if (words.size() == 2 && words[0] == rtdetr::kCompletion) return help({words[0] + " " + words[1]});
   const bool alone = words.size() == 1;
   if (alone && (words[0] == "version" || words[0] == "--version" || words[0] == "-V")) return rtdetr::version_text();
   if (is_help_word(words[0])) return help({words.begin() + 1, words.end()});
@@ -53,7 +56,8 @@ bool write(const std::string& text) {
 }
 
 /// Commands that run a model long, with several threads.
-bool computes(const std::vector<std::string>& words) {
+bool computes(const std::vector<std::string>& typed) {
+  const std::vector<std::string> words = rtdetr::with_command_first(typed);
   const rtdetr::CommandInfo* info = words.empty() ? nullptr : rtdetr::find_command(words[0]);
   return info && (info->command == Command::kTrain || info->command == Command::kVal ||
                   info->command == Command::kPredict || info->command == Command::kBenchmark);

@@ -33,6 +33,13 @@ install(TARGETS rtdetr rtdetr_base rtdetr_ops rtdetr_io rtdetr_core rtdetr_data 
 install(TARGETS rtdetr_worker RUNTIME DESTINATION ${_private})
 install(EXPORT rtdetrTargets NAMESPACE rtdetr:: DESTINATION ${_package})
 
+# What the program says of itself (train/CMakeLists.txt), where shells and man look for it.
+set(_told ${PROJECT_BINARY_DIR}/told)
+install(FILES ${_told}/rtdetr.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES ${_told}/rtdetr DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+install(FILES ${_told}/_rtdetr DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+install(FILES ${_told}/rtdetr.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+
 # The plug-in's own libraries (libtorch_cuda, cuDNN, …) take gigabytes and stay where they are, or are put beside LibTorch.
 if(TARGET rtdetr_cuda)
   set_target_properties(rtdetr_cuda PROPERTIES

@@ -8,6 +8,7 @@
 #include "train/commands/help_text.h"
 #include "train/commands/module_help.h"
 #include "train/config/command_table.h"
+#include "train/config/completion.h"
 #include "train/config/keys.h"
 #include "train/report/output.h"
 
@@ -73,6 +74,9 @@ Topic explain(const std::string& topic) {
   const std::vector<std::string> modules = module_names();
   if (topic == "models" || topic == "modules") return text_topic(topic, modules_overview());
   if (std::find(modules.begin(), modules.end(), topic) != modules.end()) return text_topic(topic, module_help(topic));
+  if (topic.starts_with(kCompletion))
+    throw ConfigError("argument '" + topic +
+                      "': there are completions for bash, zsh and fish; e.g. rtdetr completion bash");
   std::vector<std::string> words = modules;
   for (const CommandInfo& info : all_commands()) words.push_back(info.name);
   for (const Key& key : all_keys()) words.push_back(key.name);

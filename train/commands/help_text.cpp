@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "core/base/text.h"
+#include "train/config/completion.h"
+#include "train/config/manual_page.h"
 #include "train/config/reference_page.h"
 #include "train/report/text_layout.h"
 
@@ -57,6 +59,14 @@ std::string key_help(const Key& key) {
   return text + wrapped(join(defaults, ", "), 12, help_width()) + "\n";
 }
 
+std::string completion_help() {
+  return "rtdetr completion SHELL: a script with which a shell completes commands, keys and values\n\n"
+         "  bash  source <(rtdetr completion bash)                                      in ~/.bashrc\n"
+         "  zsh   source <(rtdetr completion zsh)                                       in ~/.zshrc, after compinit\n"
+         "  fish  rtdetr completion fish > ~/.config/fish/completions/rtdetr.fish\n\n"
+         "An installation has them where these shells look.\n";
+}
+
 }  // namespace
 
 Settings defaults_of(Command command) {
@@ -90,7 +100,8 @@ std::string help_overview() {
   return text +
          "\n'rtdetr help COMMAND' lists a command's keys, 'rtdetr help KEY' explains one,\n"
          "'rtdetr help models' lists the modules of model YAMLs,\n"
-         "'rtdetr help reference' everything as Markdown.\n"
+         "'rtdetr help reference' everything as Markdown, 'rtdetr help man' as a page for man,\n"
+         "'rtdetr completion bash' (zsh, fish) is a script that completes commands and keys.\n"
          "json=true on any command: stdout is one JSON document.\n"
          "exit codes: 0 ok, 2 usage, 3 data, 4 model file, 5 I/O, 6 diverged, 7 peer,\n"
          "8 memory, 70 internal, 75 stopped and saved\n";
@@ -99,6 +110,10 @@ std::string help_overview() {
 std::optional<std::string> help_of_word(const std::string& word) {
   if (const CommandInfo* info = find_command(word)) return command_help(*info);
   if (word == "reference") return reference_page();
+  if (word == "man") return manual_page();
+  if (word == kCompletion) return completion_help();
+  for (const std::string& shell : completed_shells())
+    if (word == kCompletion + (" " + shell)) return completion_script(shell);
   std::vector<std::string> texts;
   for (const Key* key : rows_of(word)) texts.push_back(key_help(*key));
   return texts.empty() ? std::nullopt : std::optional(join(texts, "\n"));

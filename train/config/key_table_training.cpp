@@ -129,7 +129,8 @@ void add_model_keys(std::vector<Key>& keys) {
   s.number("decoder_layers", &Settings::decoder_layers, kModelUsers, 0, 64, "layers", "3",
            "use only the first layers of the decoder; 0 = all");
   s.add("freeze", &Settings::freeze, kTrain, "", "backbone",
-        "regular expression: parameters whose name contains a match are not trained");
+        "regular expression: parameters whose name contains a match are not trained; or a number: so many rows of the "
+        "model's YAML from the first on");
 }
 
 void add_loss_keys(std::vector<Key>& keys) {

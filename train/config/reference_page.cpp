@@ -48,7 +48,8 @@ std::string reference_page() {
       "    rtdetr COMMAND key=value …\n\n"
       "Values come from the program's defaults, then the recipe (`cfg=FILE.yaml`), then the command line; the last one "
       "wins.\nPaths in a recipe are relative to the recipe. `true` may be written yes, on or 1, `false` no, off or 0. "
-      "Exit codes: [exit_codes.md](exit_codes.md).\n";
+      "A key may also be written `--key=value` or `--key value`, a true one `--key`. Exit codes: "
+      "[exit_codes.md](exit_codes.md).\n";
   for (const CommandInfo& info : all_commands()) text += section_of(info);
   return text;
 }

@@ -10,10 +10,12 @@
 #include "core/io/yaml.h"
 #include "models/graph/model_files.h"
 #include "train/config/command_table.h"
+#include "train/config/completion.h"
 #include "train/config/continued_run.h"
 #include "train/config/key_combinations.h"
 #include "train/config/keys.h"
 #include "train/config/param_group_reader.h"
+#include "train/config/spelling.h"
 
 /// How a command line becomes Settings: the command's defaults, then cfg=FILE, then the keys of the command line. What
 /// is wrong is collected, so that one run shows every mistake.
@@ -43,12 +45,6 @@ std::string commands_with(const std::string& key) {
   return join(names, ", ");
 }
 
-struct KeyValue {
-  std::string key;
-  std::string value;
-  std::string argument;  ///< as typed
-};
-
 class Parser {
  public:
   explicit Parser(Command command) { apply_command_defaults(command, settings_); }
@@ -72,6 +68,8 @@ class Parser {
   const CommandInfo& command() const { return info_of(settings_.command); }
 
   std::vector<KeyValue> split_arguments(std::span<const std::string> arguments);
+  /// The value of `--key` without '=': the word behind it, or true. Takes the word off `rest`; empty if there is none.
+  std::optional<std::string> value_behind(const std::string& name, std::span<const std::string>& rest) const;
   /// Says what a word without '=' should have been; true if the next word was meant to be its value.
   bool explain_word(const std::string& word, const std::string* next);
   const Key* known_key(const std::string& name, const std::string& where);
@@ -93,22 +91,44 @@ class Parser {
 std::vector<KeyValue> Parser::split_arguments(std::span<const std::string> arguments) {
   std::vector<KeyValue> pairs;
   std::set<std::string> seen;
-  for (std::size_t i = 0; i < arguments.size(); ++i) {
-    std::string_view word = arguments[i];
-    while (word.starts_with('-')) word.remove_prefix(1);
+  for (std::span<const std::string> rest = arguments; !rest.empty();) {
+    const std::string& typed = rest.front();
+    rest = rest.subspan(1);
+    const std::size_t begin = std::min(typed.find_first_not_of('-'), typed.size());
+    const std::string word = typed.substr(begin);
     const std::size_t equals = word.find('=');
-    if (equals == std::string_view::npos || equals == 0) {
-      const std::string* next = i + 1 < arguments.size() ? &arguments[i + 1] : nullptr;
-      if (explain_word(std::string(word), next)) ++i;
+    KeyValue pair{word.substr(0, equals), "", typed};
+    if (begin > 0) std::ranges::replace(pair.key, '-', '_');
+    if (equals != std::string::npos && equals > 0) {
+      pair.value = word.substr(equals + 1);
+    } else if (const auto value = begin > 0 ? value_behind(pair.key, rest) : std::nullopt) {
+      pair.value = *value;
+      if (!value->empty()) pair.argument += " " + *value;
+    } else {
+      if (explain_word(word, rest.empty() ? nullptr : &rest.front())) rest = rest.subspan(1);
       continue;
     }
-    const KeyValue pair{std::string(word.substr(0, equals)), std::string(word.substr(equals + 1)), arguments[i]};
+    translate_key(pair);
     if (!seen.insert(pair.key).second)
       problem("argument '" + pair.argument + "'", "'" + pair.key + "' is given twice; keep one");
     else
       pairs.push_back(pair);
   }
   return pairs;
+}
+
+std::optional<std::string> Parser::value_behind(const std::string& name, std::span<const std::string>& rest) const {
+  KeyValue pair{name, "true", ""};
+  translate_key(pair);
+  const Key* key = find_key(pair.key, settings_.command);
+  if (!key) return std::nullopt;
+  const bool flag = pair.value != "true" || std::holds_alternative<bool Settings::*>(key->field);
+  const bool there = !rest.empty() && !rest.front().empty() && !rest.front().starts_with("--");
+  if (flag && !(there && truth_of(rest.front()))) return "true";
+  if (!there || rest.front().starts_with('=')) return std::nullopt;
+  const std::string value = rest.front();
+  rest = rest.subspan(1);
+  return value;
 }
 
 bool Parser::explain_word(const std::string& word, const std::string* next) {
@@ -265,6 +285,12 @@ Settings help_about(std::vector<std::string> topics) {
   return settings;
 }
 
+/// `rtdetr completion bash` is a text of help.
+Settings help_about_completion(std::span<const std::string> shells) {
+  if (shells.size() != 1) throw ConfigError("completion needs one shell: rtdetr completion bash, zsh or fish");
+  return help_about({kCompletion + (" " + shells.front())});
+}
+
 [[noreturn]] void refuse_first_word(const std::string& word) {
   if (word.find('=') != std::string::npos)
     throw ConfigError("argument '" + word + "': the command comes first, e.g. rtdetr train " + word);
@@ -274,10 +300,13 @@ Settings help_about(std::vector<std::string> topics) {
 
 }  // namespace
 
-Settings parse_command_line(std::span<const std::string> arguments) {
+Settings parse_command_line(std::span<const std::string> typed) {
+  const std::vector<std::string> words = with_command_first(typed);
+  const std::span<const std::string> arguments = words;
   if (arguments.empty()) return help_about({});
   const std::string& first = arguments.front();
   if (is_help_word(first)) return help_about({arguments.begin() + 1, arguments.end()});
+  if (first == kCompletion) return help_about_completion(arguments.subspan(1));
   const CommandInfo* info = find_command(first == "--version" || first == "-V" ? "version" : first);
   if (!info) refuse_first_word(first);
   if (std::any_of(arguments.begin() + 1, arguments.end(), is_help_word)) {

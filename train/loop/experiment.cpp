@@ -72,7 +72,8 @@ void build_models(Experiment& experiment) {
   }
   std::tie(experiment.model, experiment.average) =
       build_with_average(spec_to_train(settings), build_options(settings, classes));
-  if (!settings.freeze.empty()) experiment.frozen = freeze_parameters(*experiment.model, settings.freeze);
+  if (!settings.freeze.empty())
+    experiment.frozen = freeze_parameters(*experiment.model, freeze_pattern(*experiment.model, settings.freeze));
   if (!settings.backbone_weights.empty()) begin_with_backbone(experiment);
   if (!settings.weights.empty()) begin_with_weights(experiment);
   for (DetectionModel* model : {&experiment.model, &experiment.average}) (*model)->to(experiment.device);

@@ -6,6 +6,7 @@
 
 #include "models/layers/module_tree.h"
 #include "train/loop/experiment.h"
+#include "train/optim/freeze.h"
 #include "train/process/machine.h"
 
 namespace rtdetr {
@@ -82,7 +83,7 @@ TrainOptions train_options(const Experiment& experiment) {
           .adamw = adamw_options(settings),
           .ema = ema_options(settings),
           .lr0 = settings.lr0,
-          .freeze = settings.freeze,
+          .freeze = freeze_pattern(*experiment.model, settings.freeze),
           .transforms = training_transforms(experiment),
           .loader = training_loader_options(experiment),
           .strong_until = settings.strong_until,

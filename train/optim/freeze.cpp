@@ -6,9 +6,24 @@
 #include <torch/torch.h>
 
 #include "core/base/error.h"
+#include "core/base/text.h"
 #include "train/optim/name_pattern.h"
 
 namespace rtdetr {
+
+std::string freeze_pattern(const DetectionModelImpl& model, const std::string& freeze) {
+  const auto count = parse_integer(freeze);
+  if (!count) return freeze;
+  const std::vector<DetectionModelImpl::Row> rows = model.rows();
+  if (*count < 1 || *count >= std::ssize(rows))
+    throw ConfigError("freeze=" + freeze +
+                      ": a number freezes so many rows of the model's YAML from the first on, 1 to " +
+                      std::to_string(rows.size() - 1));
+  std::string pattern;
+  for (std::size_t k = 0; k < static_cast<std::size_t>(*count); ++k)
+    pattern += (k == 0 ? "^(" : "|") + std::regex_replace(rows[k].path, std::regex("\\."), "\\.");
+  return pattern + ")\\.";
+}
 
 std::int64_t freeze_parameters(torch::nn::Module& module, const std::string& pattern) {
   const std::regex names = name_pattern("freeze", pattern);

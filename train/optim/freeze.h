@@ -5,9 +5,15 @@
 
 #include <torch/nn.h>
 
+#include "models/graph/model.h"
+
 namespace rtdetr {
 
-/// freeze=: parameters whose name contains a match of `pattern` (an ECMAScript regular expression, searched) are not
+/// freeze=: a regular expression as it is, a number N as one that matches the first N rows of the model's YAML.
+/// @throws ConfigError  if the model has no more rows
+std::string freeze_pattern(const DetectionModelImpl& model, const std::string& freeze);
+
+/// Parameters whose name contains a match of `pattern` (an ECMAScript regular expression, searched) are not
 /// trained any more; they belong to no parameter group and keep their bits.
 /// @return  how many parameters were frozen, by number of elements
 /// @throws ConfigError  if it is no regular expression, or no name matches

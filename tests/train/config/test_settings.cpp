@@ -74,6 +74,38 @@ TEST_CASE("keys of the command line fill the typed settings") {
   CHECK_FALSE(s.is_given("batch"));
 }
 
+TEST_CASE("keys may be written as options, and a flag without its value is true") {
+  const Settings s =
+      parse(kTrainLine + "--epochs 3 --lr0=1e-3 --warmup-steps 7 --val false --sync-bn --imgsz 320,640 --seed 5");
+  CHECK(s.epochs == 3);
+  CHECK(s.lr0 == 1e-3);
+  CHECK(s.warmup_steps == 7);
+  CHECK_FALSE(s.val);
+  CHECK(s.sync_bn);
+  CHECK(s.imgsz == ImageSize{320, 640});
+  CHECK(s.seed == 5);
+  CHECK_THAT(error_of(kTrainLine + "--epochs"), Contains("a value is missing; write epochs="));
+  CHECK_THAT(error_of(kTrainLine + "--epochs --seed 5"), Contains("a value is missing; write epochs="));
+  CHECK_THAT(error_of(kTrainLine + "--epochs 3 epochs=4"), Contains("'epochs' is given twice"));
+  CHECK_THAT(error_of(kTrainLine + "--epochs many"), Contains("argument '--epochs many': epochs must be"));
+  CHECK_THAT(error_of(kTrainLine + "--epoch 3"), Contains("did you mean 'epochs'?"));
+}
+
+TEST_CASE("another program's words for the same are taken") {
+  const Settings s = parse("detect " + kTrainLine + "batch_size=4 lr=0.5 cos_lr=True fliplr=0.25 --num-workers 3");
+  CHECK(s.command == Command::kTrain);
+  CHECK(s.batch == 4);
+  CHECK(s.lr0 == 0.5);
+  CHECK(s.schedule == "cosine");
+  CHECK(s.flip == 0.25);
+  CHECK(s.workers == 3);
+  CHECK(parse("task=detect mode=val model=m.yaml data=d.yaml").command == Command::kVal);
+  CHECK(parse(kTrainLine + "--cos_lr False").schedule == "linear");
+  CHECK_THAT(error_of(kTrainLine + "cos_lr=true schedule=linear"), Contains("'schedule' is given twice"));
+  CHECK_THAT(error_of(kTrainLine + "batch_size=none"), Contains("argument 'batch_size=none': batch must be"));
+  CHECK_THAT(error_of("mode=segment"), Contains("unknown command 'segment'"));
+}
+
 TEST_CASE("one number for imgsz is a square") {
   CHECK(parse("info model=m.yaml imgsz=320").imgsz == ImageSize{320, 320});
 }
@@ -108,7 +140,7 @@ TEST_CASE("a mistake on the command line is answered with the argument and what 
       {"trian model=m", {"unknown command 'trian'; did you mean 'train'?"}},
       {"epochs=3", {"the command comes first"}},
       {"train model=m data=d epoches=3", {"argument 'epoches=3'", "unknown key 'epoches'; did you mean 'epochs'?"}},
-      {"train model=m data=d batch_size=3", {"unknown key 'batch_size'; here it is batch"}},
+      {"train model=m data=d gpus=3", {"unknown key 'gpus'; here it is device"}},
       {"train model=m data=d zzzzzzzz=3", {"unknown key 'zzzzzzzz'", "'rtdetr help train' lists the keys"}},
       {"train model=m data=d conf=0.5", {"'conf' is a key of val, predict, not of train"}},
       {"train model=m data=d epochs=3 epochs=4", {"argument 'epochs=4'", "given twice"}},

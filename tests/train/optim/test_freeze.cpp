@@ -20,7 +20,7 @@ TEST_CASE("what freeze= names keeps its bits, statistics included; the rest is t
   Settings settings = make_micro_run(temp.path());
   settings.epochs = 1;
   settings.val = false;
-  settings.freeze = "^model\\.[0-4]\\.";
+  settings.freeze = GENERATE("^model\\.[0-4]\\.", "5");
   Experiment experiment = prepare_experiment(settings);
   TensorMap before;
   for (const auto& item : experiment.model->named_parameters()) before[item.key()] = item.value().clone();
@@ -48,6 +48,8 @@ TEST_CASE("freeze= that matches nothing, everything, or is no pattern is refused
   CHECK_THROWS_WITH(prepare_experiment(settings), Catch::Contains("no parameter's name contains 'backbonee'"));
   settings.freeze = ".";
   CHECK_THROWS_WITH(prepare_experiment(settings), Catch::Contains("nothing is left to train"));
+  settings.freeze = "100";
+  CHECK_THROWS_WITH(prepare_experiment(settings), Catch::Contains("rows of the model's YAML"));
   settings.freeze = "(";
   CHECK_THROWS_AS(prepare_experiment(settings), ConfigError);
 }

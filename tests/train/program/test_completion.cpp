@@ -1,0 +1,93 @@
+// Completion scripts, in the shell that is everywhere, and the page for man.
+#include <set>
+#include <string>
+#include <vector>
+
+#include <catch2/catch.hpp>
+
+#include "core/base/text.h"
+#include "tests/train/program/command_line.h"
+#include "train/config/keys.h"
+
+namespace rtdetr::test {
+
+using Catch::Matchers::Contains;
+using Catch::Matchers::StartsWith;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// What bash offers when the tab key is hit behind `line`.
+std::set<std::string> offered(const Scratch& scratch, const std::string& line, const std::string& breaks = " =:") {
+  std::string words;
+  for (const std::string& word : split(line, ' ')) words += " '" + word + "'";
+  const std::string script = scratch.write(
+      "complete.bash",
+      "compopt() { :; }\nsource <('" RTDETR_PROGRAM "' completion bash)\ncomplete -p rtdetr >&2\ncd '" +
+          scratch.path.string() + "'\nCOMP_WORDBREAKS='" + breaks + "'\nCOMP_LINE='" + line +
+          "'\nCOMP_POINT=${#COMP_LINE}\nCOMP_WORDS=(" + words + ")\n_rtdetr\nprintf '%s\\n' \"${COMPREPLY[@]}\"\n");
+  const std::string out = scratch.file("offered"), err = scratch.file("complained");
+  const int status = std::system(("bash '" + script + "' >'" + out + "' 2>'" + err + "'").c_str());
+  CHECK(status == 0);
+  CHECK(read(err) == "complete -F _rtdetr rtdetr\n");
+  std::set<std::string> found;
+  for (const std::string& word : split(read(out), '\n'))
+    if (!word.empty()) found.insert(word);
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("bash completes commands, keys, and what a key accepts") {
+  const Scratch scratch;
+  scratch.write("best.safetensors", "");
+  CHECK(offered(scratch, "rtdetr tr") == std::set<std::string>{"train"});
+  CHECK(offered(scratch, "rtdetr ").size() == all_commands().size() + 1);
+  CHECK(offered(scratch, "rtdetr train warmup_s") == std::set<std::string>{"warmup_steps="});
+  CHECK(offered(scratch, "rtdetr train --warmup_s") == std::set<std::string>{"--warmup_steps="});
+  CHECK(offered(scratch, "rtdetr train epochs=3 schedule=c") == std::set<std::string>{"constant", "cosine"});
+  CHECK(offered(scratch, "rtdetr train schedule=c", " ") ==
+        std::set<std::string>{"schedule=constant", "schedule=cosine"});
+  CHECK(offered(scratch, "rtdetr train sync_bn=").contains("true"));
+  CHECK(offered(scratch, "rtdetr val model=bes") == std::set<std::string>{"best.safetensors"});
+  CHECK(offered(scratch, "rtdetr val model=rtdetr_r50vd_").contains("rtdetr_r50vd_m"));
+  CHECK(offered(scratch, "rtdetr train cfg=small-") == std::set<std::string>{"small-data"});
+  CHECK(offered(scratch, "rtdetr train data=bccd_") == std::set<std::string>{"bccd_overfit8"});
+  CHECK(offered(scratch, "rtdetr help mod") == std::set<std::string>{"models"});
+  CHECK(offered(scratch, "rtdetr completion f") == std::set<std::string>{"fish"});
+  std::set<std::string> keys;
+  for (const Key* key : keys_of(Command::kExport)) keys.insert(key->name + "=");
+  CHECK(offered(scratch, "rtdetr export ") == keys);
+}
+
+TEST_CASE("every shell's script has every command and key") {
+  const Scratch scratch;
+  for (const char* shell : {"bash", "zsh", "fish"}) {
+    INFO(shell);
+    const Result script = run(scratch, std::string("completion ") + shell);
+    REQUIRE(script.code == 0);
+    for (const CommandInfo& info : all_commands()) {
+      CHECK_THAT(script.out, Contains(info.name));
+      for (const Key* key : keys_of(info.command)) CHECK_THAT(script.out, Contains(key->name));
+    }
+  }
+  CHECK(run(scratch, "completion tcsh").code == 2);
+  CHECK_THAT(run(scratch, "completion tcsh").err, Contains("bash, zsh and fish"));
+  CHECK(run(scratch, "completion").code == 2);
+  CHECK_THAT(run(scratch, "help completion").out, Contains("source <(rtdetr completion bash)"));
+}
+
+TEST_CASE("the page for man has every command and key, and no line that troff takes for a request of its own") {
+  const Scratch scratch;
+  const Result page = run(scratch, "help man");
+  REQUIRE(page.code == 0);
+  CHECK_THAT(page.out, StartsWith(".TH RTDETR 1 "));
+  for (const Key& key : all_keys()) CHECK_THAT(page.out, Contains("\\fB" + key.name + "\\fR="));
+  const std::set<std::string> requests = {".TH", ".SH", ".SS", ".TP", ".nf", ".fi", ".EX", ".EE"};
+  for (const std::string& line : split(page.out, '\n')) {
+    if (line.starts_with('.')) CHECK(requests.contains(line.substr(0, 3)));
+    CHECK_FALSE(line.starts_with('\''));
+  }
+}
+
+}  // namespace rtdetr::test

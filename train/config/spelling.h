@@ -1,0 +1,24 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// What other programs taught people to type, as this program's own words.
+namespace rtdetr {
+
+/// Ultralytics' command lines name a task, and may write the command as a setting: a leading "detect" or "task=detect"
+/// is left out, for there is no other task, and "mode=train" in front becomes "train".
+std::vector<std::string> with_command_first(std::span<const std::string> words);
+
+struct KeyValue {
+  std::string key;
+  std::string value;
+  std::string argument;  ///< as typed
+};
+
+/// A key of another program that means the same becomes ours: lr=0.1 is lr0=0.1, cos_lr=true is schedule=cosine.
+void translate_key(KeyValue& pair);
+
+}  // namespace rtdetr
