@@ -24,7 +24,8 @@ using nlohmann::json;
 
 constexpr const char* kFormat = "rtdetr";
 constexpr std::int64_t kFormatVersion = 1;
-constexpr std::size_t kListedKeys = 8;  // of each kind of mistake in a message
+constexpr std::int64_t kLongestSide = 16384;  // of the input, as of imgsz=
+constexpr std::size_t kListedKeys = 8;        // of each kind of mistake in a message
 
 /// Reads entries and says which one is wrong.
 class MetadataReader {
@@ -128,6 +129,9 @@ TensorMap cut_to(const torch::nn::Module& module, const TensorMap& tensors) {
 ModelSpec model_spec_of(const ModelInfo& info, const std::string& origin) {
   ModelSpec spec = parse_model_spec(info.model_yaml, origin + " (model_yaml)");
   spec.name = info.model_name;
+  if (spec.num_classes != info.num_classes)
+    throw CheckpointError(origin + " is damaged: its metadata have " + std::to_string(info.num_classes) +
+                          " classes, its model " + std::to_string(spec.num_classes));
   return spec;
 }
 
@@ -186,7 +190,8 @@ ModelInfo to_model_info(const FileMetadata& metadata, const std::filesystem::pat
   info.names = read.list<std::string>("names", "texts");
   info.category_ids = read.list<std::int64_t>("category_ids", "integers");
   const auto size = read.list<std::int64_t>("imgsz", "two integers");
-  if (size.size() != 2 || size[0] < 1 || size[1] < 1) read.fail_entry("imgsz", "[height, width]");
+  const auto is_side = [](std::int64_t side) { return side >= 1 && side <= kLongestSide; };
+  if (size.size() != 2 || !is_side(size[0]) || !is_side(size[1])) read.fail_entry("imgsz", "[height, width]");
   info.height = size[0];
   info.width = size[1];
   info.resampling = read.choice_or("resample", kResamplingWords, Resampling::kPillowBilinear);

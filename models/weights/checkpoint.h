@@ -48,7 +48,7 @@ bool has_model_info(const FileMetadata& metadata);
 ModelInfo to_model_info(const FileMetadata& metadata, const std::filesystem::path& file);
 
 /// The YAML that a file holds, parsed. @param origin  what messages call the file
-/// @throws ModelError
+/// @throws ModelError; CheckpointError  if it has another number of classes than the metadata
 ModelSpec model_spec_of(const ModelInfo& info, const std::string& origin);
 
 struct LoadedModel {

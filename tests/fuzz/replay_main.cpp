@@ -1,6 +1,9 @@
-// Gives every file of a target's seeds/, regress/ and more_seeds to the target once: the test form of a fuzz program.
+// Gives every file of a target's seeds/, regress/ and more_seeds to the target: the test form of a fuzz program. Each
+// file whole, then cut short and with a bit flipped, at places spread evenly over it: the same in every run.
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -9,6 +12,33 @@
 #include <vector>
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
+
+namespace {
+
+using Bytes = std::vector<std::uint8_t>;
+
+constexpr std::size_t kCuts = 24, kFlips = 48;
+
+std::size_t give(const Bytes& bytes) {
+  LLVMFuzzerTestOneInput(bytes.data(), bytes.size());
+  return 1;
+}
+
+/// @return  how many inputs were given
+std::size_t replay(const Bytes& whole) {
+  std::size_t given = give(whole);
+  const std::size_t size = whole.size(), cuts = std::min(kCuts, size), flips = std::min(kFlips, size);
+  for (std::size_t i = 0; i < cuts; ++i)
+    given += give(Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(i * size / cuts)));
+  for (std::size_t i = 0; i < flips; ++i) {
+    Bytes flipped = whole;
+    flipped[i * size / flips] ^= static_cast<std::uint8_t>(1U << (i % 8));
+    given += give(flipped);
+  }
+  return given;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   namespace fs = std::filesystem;
@@ -29,11 +59,9 @@ int main(int argc, char** argv) {
       std::printf("%s\n", file.c_str());
       std::fflush(stdout);  // the last name is that of the file that broke it
       std::ifstream stream(file, std::ios::binary);
-      const std::vector<char> bytes{std::istreambuf_iterator<char>(stream), {}};
-      LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
-      ++replayed;
+      replayed += replay(Bytes{std::istreambuf_iterator<char>(stream), {}});
     }
   }
-  std::printf("%zu files\n", replayed);
+  std::printf("%zu inputs\n", replayed);
   return replayed > 0 ? 0 : 1;
 }

@@ -172,9 +172,23 @@ TEST_CASE("metadata that is missing or damaged is refused by name") {
   refuses("names", "[\"a\", \"b\"]", "2 names");
   refuses("names", "not json", "JSON array of texts");
   refuses("imgsz", "[640]", "[height, width]");
+  refuses("imgsz", "[640, 4611686018427387904]", "[height, width]");
   refuses("best_confidence", "high", "a number from 0 to 1");
   refuses("resample", "nearest", "is not pillow or opencv but 'nearest'");
   refuses("num_classes", "three", "an integer");
+}
+
+TEST_CASE("metadata that name fewer classes than the file's model has are refused") {
+  const TemporaryFolder folder;
+  const auto file = folder / "m.safetensors";
+  rtdetr::save_model(file, rtdetr::test::tiny_model(), tiny_info());
+  damage(file, [](rtdetr::TensorFile& content) {
+    content.metadata["num_classes"] = "2";
+    content.metadata["names"] = "[\"red\", \"white\"]";
+    content.metadata["category_ids"] = "[1, 2]";
+  });
+  CHECK_THROWS_WITH(rtdetr::load_model(file), Catch::Contains("its metadata have 2 classes") &&
+                                                  Catch::Contains("its model 3") && Catch::Contains("m.safetensors"));
 }
 
 TEST_CASE("a file in a half type is half as large, keeps its type and licence, and each number is rounded once") {
