@@ -4,6 +4,7 @@
 
 #include <catch2/catch.hpp>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
@@ -105,7 +106,8 @@ TEST_CASE("every model that comes along is recognised by the names and shapes of
                                           "dfine-s",
                                           "dfine-m",
                                           "dfine-l",
-                                          "dfine-x"};
+                                          "dfine-x",
+                                          "deimv2-n"};
   for (const std::string& name : names) {
     INFO(name);
     const Architecture found = recognised(shapes_of_model(name));
@@ -114,6 +116,21 @@ TEST_CASE("every model that comes along is recognised by the names and shapes of
     CHECK_THAT(found.sentence, Contains("80 classes") && Contains(name + ".yaml"));
     CHECK(found.names == coco_names());
     CHECK_THAT(assumed_by(found), Contains("300 queries"));
+  }
+}
+
+TEST_CASE("DEIMv2's small sizes are told by their width, and have as many queries as their files say") {
+  const std::map<std::string, std::string> queries{
+      {"deimv2-atto", "100 queries"}, {"deimv2-femto", "150 queries"}, {"deimv2-pico", "200 queries"}};
+  for (const auto& [name, assumed] : queries) {
+    INFO(name);
+    ShapeMap shapes = shapes_of_model(name);
+    const Architecture found = recognised(shapes);
+    CHECK(found.spec.text == load_model_spec(name).text);
+    CHECK_THAT(found.sentence, Contains("DEIMv2") && Contains(name + ".yaml"));
+    CHECK_THAT(assumed_by(found), Contains(assumed) && !Contains("act: silu"));
+    shapes.erase("backbone.stages.0.blocks.0.aggregation.0.conv.weight");
+    CHECK_THROWS_WITH(recognised(shapes), Contains("vision transformers"));
   }
 }
 
