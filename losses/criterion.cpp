@@ -172,6 +172,12 @@ CriterionOptions CriterionOptions::for_part_of_batch(double boxes_of_all) const 
   return part;
 }
 
+CriterionOptions CriterionOptions::at_epoch(std::int64_t epoch) const {
+  CriterionOptions present = *this;
+  present.overlap_costs = overlap_costs || (overlap_costs_from > 0 && epoch >= overlap_costs_from);
+  return present;
+}
+
 CriterionOptions CriterionOptions::dfine() {
   CriterionOptions options;
   options.loss_fgl = 0.15;
@@ -240,7 +246,7 @@ class LossPass {
         terms_,
         losses_of_matches(sets.logits, sets.boxes, batch_, pairs, options_, options_.joint_pairs ? &joint : nullptr),
         layers_, with_initial);
-    if (extras_) add_matching_distributions(range, sets, joint);
+    if (teaches_distributions()) add_matching_distributions(range, sets, joint);
     result_.matches = std::move(pairs.matches);
   }
 
@@ -253,6 +259,8 @@ class LossPass {
     const double divisor = boxes > 0 ? pairs * std::max(num_boxes_, 1e-9) / boxes : 1;
     return {Matches(matches.size(), result_.joint), std::vector<double>(matches.size(), divisor)};
   }
+
+  bool teaches_distributions() const { return extras_ && (options_.loss_fgl != 0 || options_.loss_ddf != 0); }
 
   void add_matching_distributions(const QueryRange& range, const OutputSets& sets, const SetPairs& joint) {
     RTDETR_CHECK(options_.joint_pairs, "losses of distributions take the joint pairs");
@@ -273,7 +281,7 @@ class LossPass {
     pairs.normalizer = normalizers(pairs.matches, num_boxes_, groups, options_);
     add_denoising_terms(terms_, losses_of_matches(sets.logits, sets.boxes, batch_, pairs, options_),
                         output_.denoising.size());
-    if (!extras_) return;
+    if (!teaches_distributions()) return;
     std::vector<std::string> suffixes;
     for (std::int64_t k = 0; k < layers_; ++k) suffixes.push_back("_dn_" + std::to_string(k));
     add_distributions(range, sets, pairs, suffixes);

@@ -16,9 +16,14 @@ namespace {
 
 using torch::indexing::Slice;
 
+/// Of each target's class: [S, B, Q, C] → [N, S, Q].
+Tensor scores_of_labels(const Tensor& logits, const BatchTargets& targets) {
+  return torch::sigmoid(logits.index({Slice(), targets.images, Slice(), targets.labels}));
+}
+
 /// Focal cost of saying "yes" minus that of saying "no", of each target's class.
 Tensor class_costs(const Tensor& logits, const BatchTargets& targets, const CriterionOptions& options) {
-  const Tensor p = torch::sigmoid(logits.index({Slice(), targets.images, Slice(), targets.labels}));  // [N, S, Q]
+  const Tensor p = scores_of_labels(logits, targets);
   const Tensor rest = 1 - p;
   const Tensor yes = rest.pow(options.cost_gamma) * (p + 1e-8).log_();
   const Tensor no = p.pow(options.cost_gamma) * (rest + 1e-8).log_();
@@ -62,13 +67,13 @@ Tensor matching_costs(const Tensor& logits, const Tensor& boxes, const BatchTarg
   const torch::NoGradGuard no_grad;
   check_shape(logits, {-1, targets.batch(), -1, -1}, "logits");
   check_shape(boxes, {logits.size(0), logits.size(1), logits.size(2), 4}, "boxes");
+  const IouPair overlap = paired_iou(boxes_of_images(overlap_corners(boxes, options), targets),
+                                     beside_queries(cxcywh_to_xyxy(targets.boxes_cxcywh)), options.iou_epsilon);
+  if (options.overlap_costs) return (-scores_of_labels(logits, targets) * overlap.iou.pow(4)).transpose(0, 1);
   const Tensor distance =
       (boxes_of_images(boxes, targets) - beside_queries(targets.boxes_cxcywh)).abs_().sum(-1);  // [N, S, Q]
-  const Tensor giou = paired_iou(boxes_of_images(overlap_corners(boxes, options), targets),
-                                 beside_queries(cxcywh_to_xyxy(targets.boxes_cxcywh)), options.iou_epsilon)
-                          .giou;
   const Tensor costs = class_costs(logits, targets, options) * options.cost_class + distance * options.cost_bbox -
-                       giou * options.cost_giou;
+                       overlap.giou * options.cost_giou;
   return costs.transpose(0, 1);
 }
 

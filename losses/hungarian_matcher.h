@@ -16,7 +16,8 @@ struct Match {
 };
 
 /// Cost of giving a target to a query: cost_class · (focal cost of the target's class) + cost_bbox · L1 of the boxes
-/// − cost_giou · GIoU (docs/reference/official_behaviour.md#matching). Only pairs of one image are computed.
+/// − cost_giou · GIoU (docs/reference/official_behaviour.md#matching); or −p · IoU⁴, see
+/// CriterionOptions::overlap_costs. Only pairs of one image are computed.
 ///
 /// @param logits  [S, B, Q, C] float32 or float64, S = output sets
 /// @param boxes   [S, B, Q, 4] cxcywh, fraction of the image

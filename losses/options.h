@@ -48,6 +48,11 @@ struct CriterionOptions {
   bool initial_set = false;  ///< the boxes from which distributions start are a set of their own
   bool clamp_sides = false;  ///< negative sides count as 0 in IoU and GIoU, in costs too
 
+  /// The cost of a pair is -p · IoU⁴ and nothing else (DEIMv2's matching from a late epoch on): the query that is best
+  /// as the evaluation counts gets the target. Pairs that do not overlap cost nothing, all alike.
+  bool overlap_costs = false;
+  std::int64_t overlap_costs_from = 0;  ///< epoch of a run in which that begins; 0 = it does not, see at_epoch
+
   /// Auxiliary decoder layers take the last layer's pairs (RT-DETRv2's `share_matched_indices`).
   bool share_matches = false;
   /// Each target may be matched to this many of the encoder's selected queries, its terms divided by as much. Above 1
@@ -64,6 +69,9 @@ struct CriterionOptions {
   /// have. Not so of D-FINE's: it divides by joint pairs and DDF by means of its own, so the sum is a mean of the parts
   /// by their boxes (docs/reference/official_behaviour.md).
   CriterionOptions for_part_of_batch(double boxes_of_all) const;
+
+  /// As a run has it in this epoch, counted from 0.
+  CriterionOptions at_epoch(std::int64_t epoch) const;
 
   /// The numbers of Ultralytics 8.4 (docs/reference/official_behaviour.md#ultralytics-loss).
   static CriterionOptions ultralytics();

@@ -103,6 +103,22 @@ TEST_CASE("permuted queries are matched to the same targets") {
   CHECK(target_of_query == target_of_permuted);
 }
 
+TEST_CASE("costs of overlap are the score times the fourth power of the IoU, whatever the other weights are") {
+  const Tensor boxes = torch::tensor({0.5F, 0.5F, 0.4F, 0.4F,  // the target
+                                      0.5F, 0.4F, 0.4F, 0.2F,  // its upper half
+                                      0.1F, 0.1F, 0.1F, 0.1F})
+                           .view({1, 1, 3, 4});
+  const Tensor logits = torch::tensor({-2.0F, 1.0F, 3.0F}).view({1, 1, 3, 1}).repeat({1, 1, 1, 2});
+  const std::vector<Target> targets{{torch::tensor({1}, torch::kInt64), boxes[0][0].slice(0, 0, 1)}};
+  const BatchTargets batch = collect_targets(targets, boxes[0], 2);
+  CriterionOptions options;
+  options.overlap_costs = true;
+  options.cost_bbox = 100;
+  const Tensor costs = matching_costs(logits, boxes, batch, options);
+  const Tensor expected = -logits.select(-1, 1).sigmoid() * torch::tensor({1.0F, 0.0625F, 0.0F});
+  CHECK(torch::allclose(costs, expected, 1e-5, 1e-6));
+}
+
 TEST_CASE("repeated targets get as many queries each, as far as the queries go") {
   Draws draws(6);
   const Tensor logits = draws.logits({1, 1, 20, 6}), boxes = draws.boxes({1, 1, 20});

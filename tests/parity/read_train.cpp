@@ -88,7 +88,11 @@ CriterionOptions criterion_of(const std::string& model) {
   if (origin_of(model) == "ultralytics") return CriterionOptions::ultralytics();
   if (!has_distributions(model)) return {};
   CriterionOptions options = CriterionOptions::dfine();
-  if (origin_of(model) == "deim") options.class_loss = ClassLoss::kMal;
+  if (origin_of(model) != "dfine") options.class_loss = ClassLoss::kMal;
+  if (model == "deim_v2_atto") {  // the tiny sizes learn neither distributions nor from joint pairs
+    options.loss_fgl = options.loss_ddf = 0;
+    options.joint_pairs = false;
+  }
   return options;
 }
 

@@ -163,6 +163,13 @@ void add_loss_keys(std::vector<Key>& keys) {
            "brings 1.5");
   s.choice("box_weight", &Settings::box_weight, kTrain, words_of(kBoxWeightWords),
            "a pair's overlap by which its GIoU loss is weighed (RT-DETRv2's boxes_weight_format)");
+  s.choice(
+      "box_pairs", &Settings::box_pairs, kTrain, {"auto", "joint", "own"},
+      "D-FINE: the pairs that box losses learn from, those that any output set has found or each set's own (DEIMv2's "
+      "tiny sizes, without loss_fgl and loss_ddf); auto = joint with criterion=dfine, else own");
+  s.number("overlap_costs_from", &Settings::overlap_costs_from, kTrain, 0, 1000000, "epoch", "136",
+           "matcher: from this epoch on a pair's cost is its score times the fourth power of its IoU, negative, and "
+           "nothing else (DEIMv2); 0 = never");
   s.flag("share_matches", &Settings::share_matches, kTrain,
          "all decoder layers take the last one's pairs (RT-DETRv2's share_matched_indices)");
   s.number("one_to_many", &Settings::one_to_many, kTrain, 0, 100, "matches", "0",

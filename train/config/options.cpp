@@ -46,6 +46,14 @@ void refuse_of_other_criteria(const Settings& settings) {
     throw ConfigError("one_to_many=" + std::to_string(settings.one_to_many) + settings.origin_of("one_to_many") +
                       ": in criterion=dfine every output set learns from the pairs of all, the encoder's too, so that "
                       "these cannot have more alone; set one_to_many=0");
+  if (!is_dfine && settings.box_pairs == "joint")
+    throw ConfigError("box_pairs=joint" + settings.origin_of("box_pairs") + ": criterion=" + settings.criterion +
+                      " has no joint pairs, only criterion=dfine");
+  if (settings.box_pairs == "own" && (settings.loss_fgl != 0 || settings.loss_ddf != 0))
+    throw ConfigError(
+        "box_pairs=own" + settings.origin_of("box_pairs") +
+        ": losses of distributions learn from the joint pairs; set loss_fgl=0 loss_ddf=0 as DEIMv2's tiny "
+        "sizes do, or leave box_pairs away");
   for (const CriterionNumber& number : kCriterionNumbers) {
     const bool of_distributions =
         number.option == &CriterionOptions::loss_fgl || number.option == &CriterionOptions::loss_ddf;
@@ -102,6 +110,8 @@ CriterionOptions criterion_options(const Settings& settings) {
       variant_of(settings.criterion) == CriterionOptions::Variant::kUltralytics)
     criterion.class_loss = ClassLoss::kSoftBce;
   criterion.box_weight = chosen("box_weight", settings.box_weight, kBoxWeightWords);
+  if (settings.box_pairs == "own") criterion.joint_pairs = false;
+  criterion.overlap_costs_from = settings.overlap_costs_from;
   criterion.share_matches = settings.share_matches;
   criterion.one_to_many = std::max<std::int64_t>(1, settings.one_to_many);
   return criterion;

@@ -139,6 +139,8 @@ struct Settings {
   double mal_gamma = 1.5, mal_alpha = 1;
   double loss_fgl = 0, loss_ddf = 0;
   std::string box_weight = "none";
+  std::string box_pairs = "auto";       ///< auto: the criterion's
+  std::int64_t overlap_costs_from = 0;  ///< epoch; 0 = never
   bool share_matches = false;
   std::int64_t one_to_many = 0;  ///< extra matches per box for the encoder's queries; 0 = off
 

@@ -141,7 +141,8 @@ StepReport TrainStep::run(std::span<const Batch> batches, const StepPosition& po
     forward.generator = at::make_generator<at::CPUGeneratorImpl>(noise_seed(options_.seed, position.epoch, index));
     forward.repeat_shapes = !options_.device.is_cpu();
     forward.share = {group_.rank(), group_.size(), boxes.largest[i]};
-    const CriterionResult result = losses_of(batches[i], boxes, i, forward);
+    const CriterionResult result =
+        losses_of(batches[i], boxes, i, forward, options_.criterion.at_epoch(position.epoch));
     numbers.add(result);
     const torch::Tensor total = scale_ ? scale_->scaled(result.total) : result.total;
     RECORD_USER_SCOPE("backward");
@@ -202,8 +203,8 @@ TrainStep::JointBoxes TrainStep::count_jointly(std::span<const Batch> batches) {
 /// With gradients averaged over the processes, the divisor is a process' share of the joint boxes. The reference takes
 /// at least 1 for each process, which makes a batch with fewer boxes than processes count less.
 CriterionResult TrainStep::losses_of(const Batch& batch, const JointBoxes& boxes, std::size_t index,
-                                     const ForwardOptions& options) {
-  const bool by_batch = options_.criterion.normalizer == CriterionOptions::Normalizer::kMatchedPairs;
+                                     const ForwardOptions& options, const CriterionOptions& whole) {
+  const bool by_batch = whole.normalizer == CriterionOptions::Normalizer::kMatchedPairs;
   const double num_boxes =
       std::max(1.0, by_batch ? boxes.of_batch[index] : boxes.of_step) / static_cast<double>(group_.size());
   const auto [images, targets] = mover_.take(batch);
@@ -214,7 +215,6 @@ CriterionResult TrainStep::losses_of(const Batch& batch, const JointBoxes& boxes
     const AutocastScope autocast(options_.precision, options_.device);
     output = model_->forward(images.to(type_), forward);
   }
-  const CriterionOptions& whole = options_.criterion;
   return compute_losses(output, targets, num_boxes,
                         group_.size() == 1 ? whole : whole.for_part_of_batch(boxes.of_batch[index]));
 }

@@ -90,7 +90,7 @@ class TrainStep {
   };
   JointBoxes count_jointly(std::span<const Batch> batches);
   CriterionResult losses_of(const Batch& batch, const JointBoxes& boxes, std::size_t index,
-                            const ForwardOptions& options);
+                            const ForwardOptions& options, const CriterionOptions& whole);
   void average_statistics();
   void remember_statistics();
   void take_back_statistics();

@@ -37,7 +37,8 @@ std::string text_of(const CriterionOptions& o) {
                  o.loss_giou, static_cast<int>(o.class_loss), o.vfl_alpha, o.vfl_gamma, o.focal_alpha, o.focal_gamma,
                  o.mal_gamma, o.vfl_weight_gradient, o.focal_when_empty, o.iou_epsilon, static_cast<int>(o.box_weight),
                  static_cast<int>(o.normalizer), o.share_matches, o.one_to_many, static_cast<int>(o.naming),
-                 o.mal_alpha, o.loss_fgl, o.loss_ddf, o.ddf_temperature, o.joint_pairs, o.initial_set, o.clamp_sides);
+                 o.mal_alpha, o.loss_fgl, o.loss_ddf, o.ddf_temperature, o.joint_pairs, o.initial_set, o.clamp_sides,
+                 o.overlap_costs, o.overlap_costs_from);
 }
 
 std::string text_of(const LrSchedule& o) {
@@ -139,7 +140,8 @@ TEST_CASE("a trainer without keys has the keys' defaults, but for the length of 
 }
 
 TEST_CASE("every word that help names reaches an option of its own") {
-  const std::set<std::string> elsewhere{"optimizer", "criterion", "weights_parts"};  // one word; see the next tests
+  const std::set<std::string> elsewhere{"optimizer", "criterion", "weights_parts",
+                                        "box_pairs"};  // one word; see the next tests
   for (const Key* key : keys_of(Command::kTrain)) {
     if (key->choices.empty() || elsewhere.contains(key->name)) continue;
     INFO(key->name);
@@ -151,9 +153,9 @@ TEST_CASE("every word that help names reaches an option of its own") {
 
 TEST_CASE("every key of loss, augmentation, schedule and loader reaches an option") {
   const std::set<std::string> sections{"loss", "augmentation", "optimizer and schedule"};
-  const std::set<std::string> read_elsewhere{"optimizer",         "lr0",       "weight_decay", "clip_norm",
-                                             "accumulate",        "sync_bn",   "param_groups", "strong_until",
-                                             "multi_scale_until", "milestones"};
+  const std::set<std::string> read_elsewhere{"optimizer",         "lr0",        "weight_decay", "clip_norm",
+                                             "accumulate",        "sync_bn",    "param_groups", "strong_until",
+                                             "multi_scale_until", "milestones", "box_pairs"};
   const std::set<std::string> of_loader{"workers", "prefetch", "batch", "seed", "max_bad", "cache_mib"};
   int tried = 0;
   for (const Key* key : keys_of(Command::kTrain)) {
@@ -237,6 +239,26 @@ TEST_CASE("what the criterion does not know is refused, with the place where it 
       CHECK_THROWS_WITH(settle_criterion(refusal.of_head, settings), Catch::Contains(text));
     CHECK_THROWS_AS(settle_criterion(refusal.of_head, settings), ConfigError);
   }
+}
+
+TEST_CASE("the pairs of box losses are the criterion's unless told, and own ones teach no distributions") {
+  Settings settings = defaults();
+  settings.box_pairs = "own";
+  settings.given["box_pairs"] = "args.yaml:7";
+  CHECK_THROWS_WITH(settle_criterion({"dfine"}, settings),
+                    Catch::Contains("box_pairs=own (args.yaml:7)") && Catch::Contains("set loss_fgl=0 loss_ddf=0"));
+  settings.given["loss_fgl"] = settings.given["loss_ddf"] = "args.yaml:8";
+  settle_criterion({"dfine"}, settings);
+  CHECK_FALSE(criterion_options(settings).joint_pairs);
+  CHECK(criterion_options(settings).initial_set);
+  for (const std::string words : {"auto", "joint"}) {
+    settings.box_pairs = words;
+    settle_criterion({"dfine"}, settings);
+    CHECK(criterion_options(settings).joint_pairs);
+  }
+  settings = defaults();
+  settings.box_pairs = "joint";
+  CHECK_THROWS_WITH(settle_criterion({"official"}, settings), Catch::Contains("only criterion=dfine"));
 }
 
 TEST_CASE("losses of distributions that weigh nothing, and one match per box, suit every criterion") {

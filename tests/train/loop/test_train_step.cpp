@@ -29,6 +29,7 @@ TrainOptions options_on(const Experiment& experiment, torch::Device device, Prec
   options.step.precision = precision;
   options.step.device = device;
   options.step.criterion = {};
+  options.step.criterion.overlap_costs_from = experiment.settings.overlap_costs_from;
   return options;
 }
 
@@ -123,6 +124,22 @@ TEST_CASE("a step changes weights, moments and average") {
     if (name.starts_with("adamw.step.")) CHECK(tensor.item<float>() == 1);
   }
   CHECK_FALSE(torch::equal(bench.state.capture().at("ema.model.0.conv.weight"), before.at("ema.model.0.conv.weight")));
+}
+
+TEST_CASE("a run's costs become those of overlap in the epoch that its options say") {
+  at::set_num_threads(1);
+  const TemporaryFolder temp;
+  Settings settings = make_micro_run(temp.path());
+  const auto loss_in = [&settings](std::int64_t epoch, std::int64_t from) {
+    settings.overlap_costs_from = from;
+    Bench bench(settings);
+    StepPosition position;
+    position.epoch = epoch;
+    return bench.step.run(bench.batches(4, 1), position, 1).loss;
+  };
+  CHECK(loss_in(1, 2) == loss_in(1, 0));
+  CHECK(loss_in(2, 2) == loss_in(2, 1));
+  CHECK(loss_in(2, 2) != loss_in(2, 0));
 }
 
 TEST_CASE("a number that is not finite in a pixel, a label, a weight or a gradient changes nothing") {
