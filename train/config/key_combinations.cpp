@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <utility>
 
 #include "core/base/device_choice.h"
 #include "core/base/error.h"
+#include "core/base/text.h"
 #include "train/config/command_table.h"
 #include "train/config/run_length.h"
 
@@ -28,6 +30,7 @@ class Combinations {
       problem("schedule=multistep" + s_.origin_of("schedule") + " needs milestones=, e.g. milestones=40,55");
     if (!std::is_sorted(s_.milestones.begin(), s_.milestones.end()))
       problem("milestones" + s_.origin_of("milestones") + " must ascend");
+    check_flat_cosine();
     if (s_.command == Command::kTrain && !model_is_runs && extension_of(s_.model) == ".safetensors") check_model_file();
   }
 
@@ -66,6 +69,14 @@ class Combinations {
   void problem(const std::string& text) { problems.push_back(text); }
   void exclude(const char* a, const char* b, const char* why) {
     if (s_.is_given(a) && s_.is_given(b)) problem(std::string(a) + " and " + b + " exclude each other: " + why);
+  }
+  /// A run that the clock alone ends has no epochs to count.
+  void check_flat_cosine() {
+    if (s_.schedule != "flat_cosine" || s_.time <= 0 || s_.is_given("epochs")) return;
+    for (const auto& [key, at] : {std::pair{"flat_until", s_.flat_until}, {"tail_from", s_.tail_from}})
+      if (at > 1)
+        problem(key + ("=" + format_short(at)) + s_.origin_of(key) +
+                " is an epoch, and time= alone ends this run; give a share of the run, up to 1, or epochs= too");
   }
   /// Of which train takes the YAML, if it is said what becomes of the weights.
   void check_model_file() {

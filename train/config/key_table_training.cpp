@@ -67,7 +67,8 @@ void add_optimizer_keys(std::vector<Key>& keys) {
   Section s(keys, "optimizer and schedule");
   s.choice("optimizer", &Settings::optimizer, kTrain, {"adamw"}, "how the weights are updated");
   s.above("lr0", &Settings::lr0, kTrain, 0, 10, "", "0.0001", "learning rate");
-  s.number("lrf", &Settings::lrf, kTrain, 0, 1, "share of lr0", "0.01", "learning rate at the end (linear, cosine)");
+  s.number("lrf", &Settings::lrf, kTrain, 0, 1, "share of lr0", "0.01",
+           "learning rate at the end (linear, cosine, flat_cosine)");
   s.number("hold", &Settings::hold, kTrain, 0, 1, "share of the run", "0.5",
            "linear, cosine: how long the learning rate stays at lr0 before it falls");
   s.choice("schedule", &Settings::schedule, kTrain, words_of(kScheduleWords), "learning rate after the warm-up");
@@ -82,8 +83,15 @@ void add_optimizer_keys(std::vector<Key>& keys) {
   s.number("clip_norm", &Settings::clip_norm, kTrain, 0, kNone, "", "0.1",
            "largest norm of all gradients together; 0 = no limit");
   s.flag("sync_bn", &Settings::sync_bn, kTrain,
+  s.number("flat_until", &Settings::flat_until, kTrain, 0, 1000000, "share of the run, or epoch", "64",
+           "flat_cosine: the learning rate falls from there, along half a cosine; up to 1 a share of the run, above 1 "
+           "an epoch");
+  s.number("tail_from", &Settings::tail_from, kTrain, 0, 1000000, "share of the run, or epoch", "120",
+           "flat_cosine: it has fallen to lrf there");
          "several processes: BatchNorm over the pictures of all of them, as one process has it; false = each its own, "
          "which waits less");
+  s.choice("warmup", &Settings::warmup, kTrain, words_of(kWarmupWords),
+           "how it rises: evenly, or with the square of the steps (DEIM)");
   s.number("accumulate", &Settings::accumulate, kTrain, 1, 65536, "batches", "1", "batches per optimizer step");
   s.number("ema_decay", &Settings::ema_decay, kTrain, 0, 0.99999999, "", "0.9999",
            "of the averaged weights, which are evaluated and exported; 0 = no average");

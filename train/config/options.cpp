@@ -127,7 +127,10 @@ LrSchedule lr_schedule(const Settings& settings) {
           .hold = settings.hold,
           .milestones = settings.milestones,
           .gamma = settings.gamma,
-          .warmup_steps = settings.warmup_steps};
+          .flat_until = settings.flat_until,
+          .tail_from = settings.tail_from,
+          .warmup_steps = settings.warmup_steps,
+          .warmup = chosen("warmup", settings.warmup, kWarmupWords)};
 }
 
 LoaderOptions loader_options(const Settings& settings) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "core/base/error.h"
 #include "core/base/text.h"
@@ -20,6 +21,8 @@ class LengthFitter {
     fit_warm_up();
     fit_switch_off("strong_until", settings_.strong_until);
     fit_switch_off("multi_scale_until", settings_.multi_scale_until);
+    for (const auto& [key, at] : {std::pair{"flat_until", settings_.flat_until}, {"tail_from", settings_.tail_from}})
+      fit_place(key, at);
     fit_milestones();
     return std::move(fitted_);
   }
@@ -57,6 +60,12 @@ class LengthFitter {
     }
     if (until < 1 && length_.epochs >= kFewestEpochs) until = std::min(until, 1 - kBeforeEnd / length_.epochs);
     add(key, format_double(std::round(1000 * until) / 1000));
+  }
+
+  /// A place of the recipe that is an epoch becomes a share of the run.
+  void fit_place(const std::string& key, double at) {
+    if (at <= 1 || is_typed(settings_, key) || !settings_.is_given("epochs")) return;
+    add(key, format_double(std::round(1000 * std::min(1.0, at / static_cast<double>(settings_.epochs))) / 1000));
   }
 
   void fit_milestones() {

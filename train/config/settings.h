@@ -89,13 +89,16 @@ struct Settings {
   // optimizer and schedule
   std::string optimizer = "adamw";
   double lr0 = 1e-4;  ///< of every parameter to which param_groups give no other: recipes slow the backbone there
-  double lrf = 0.01;  ///< final learning rate as a share of lr0 (linear, cosine)
+  double lrf = 0.01;  ///< final learning rate as a share of lr0 (linear, cosine, flat_cosine)
   double hold = 0;    ///< share of the run before it falls (linear, cosine)
   double weight_decay = 1e-4;
   double beta1 = 0.9;
   double beta2 = 0.999;
-  std::int64_t warmup_steps = 2000;          ///< linear from 1/warmup_steps
-  std::string schedule = "constant";         ///< constant, linear, cosine, multistep
+  double flat_until = 0.5;  ///< flat_cosine: see switch_off_reached; from there it falls
+  double tail_from = 0.9;   ///< flat_cosine: see switch_off_reached; from there it is lrf · lr0
+  std::int64_t warmup_steps = 2000;
+  std::string warmup = "linear";             ///< linear from 1/warmup_steps, or quadratic
+  std::string schedule = "constant";         ///< constant, linear, cosine, multistep, flat_cosine
   std::vector<std::int64_t> milestones;      ///< multistep: epochs
   double gamma = 0.1;                        ///< multistep: factor at each milestone
   double clip_norm = 0.1;                    ///< 0 = no clipping

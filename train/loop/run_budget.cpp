@@ -48,7 +48,10 @@ double RunBudget::progress(const RunPosition& at) const {
 }
 
 double RunBudget::lr_factor(const RunPosition& at) const {
-  return options_.schedule.factor({.step = at.steps, .epoch = at.epoch, .progress = progress(at)});
+  const auto epochs = static_cast<double>(options_.epochs);
+  const double step_share = counts_time() ? 0 : 1 / (epochs * static_cast<double>(steps_per_epoch()));
+  return options_.schedule.factor(
+      {.step = at.steps, .epoch = at.epoch, .progress = progress(at), .epochs = epochs, .step_share = step_share});
 }
 
 bool RunBudget::steps_are_due(const RunPosition& at) const {

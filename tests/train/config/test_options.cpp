@@ -42,7 +42,8 @@ std::string text_of(const CriterionOptions& o) {
 }
 
 std::string text_of(const LrSchedule& o) {
-  std::string text = written(static_cast<int>(o.shape), o.final_factor, o.hold, o.gamma, o.warmup_steps);
+  std::string text = written(static_cast<int>(o.shape), o.final_factor, o.hold, o.gamma, o.warmup_steps, o.flat_until,
+                             o.tail_from, static_cast<int>(o.warmup));
   for (const std::int64_t epoch : o.milestones) text += written(epoch);
   return text;
 }

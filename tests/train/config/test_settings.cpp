@@ -205,6 +205,8 @@ TEST_CASE("a mistake on the command line is answered with the argument and what 
       {"val model=m data=d device=0,1", {"device=0,1 (command line): val uses one GPU"}},
       {"train model=m data=d schedule=multistep", {"needs milestones="}},
       {"train model=m data=d milestones=5,2", {"must ascend"}},
+      {"train model=m data=d schedule=flat_cosine time=1 flat_until=29", {"flat_until=29 (command line) is an epoch"}},
+      {"train model=m data=d warmup=cubic", {"linear", "quadratic"}},
       {"train model=m data=d param_groups=x", {"param_groups is written in a recipe"}},
       {"train model=m data=d cfg=/nonexistent.yaml", {"cfg=/nonexistent.yaml", "there is no such file"}},
       {"train model=m data=d cfg=smal-data", {"did you mean 'small-data.yaml'?"}},

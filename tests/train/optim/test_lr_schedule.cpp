@@ -30,6 +30,35 @@ TEST_CASE("the rate is held for a share of the run before it falls") {
   CHECK(schedule.factor({.progress = 1}) == Approx(0.1));
 }
 
+TEST_CASE("DEIM's schedule is flat, falls along half a cosine, and has a tail; in shares or in epochs") {
+  LrSchedule schedule{.shape = LrSchedule::Shape::kFlatCosine,
+                      .final_factor = 0.5,
+                      .flat_until = 0.4,
+                      .tail_from = 0.8,
+                      .warmup_steps = 0};
+  for (int in_epochs = 0; in_epochs < 2; ++in_epochs) {
+    CHECK(schedule.factor({.progress = 0.4, .epochs = 10}) == 1);
+    CHECK(schedule.factor({.progress = 0.6, .epochs = 10}) == Approx(0.75));
+    CHECK(schedule.factor({.progress = 0.8, .epochs = 10}) == 0.5);
+    CHECK(schedule.factor({.progress = 1, .epochs = 10}) == 0.5);
+    CHECK(schedule.factor({.progress = 0.61, .epochs = 10, .step_share = 0.01}) == Approx(0.75));
+    schedule.flat_until = 4;
+    schedule.tail_from = 8;
+  }
+  schedule.flat_until = 20;  // later than the run's end
+  CHECK(schedule.factor({.progress = 1, .epochs = 10}) == 1);
+}
+
+TEST_CASE("a quadratic warm-up lags one step behind, as the reference's") {
+  const LrSchedule schedule{.warmup_steps = 4, .warmup = LrSchedule::Warmup::kQuadratic};
+  CHECK(schedule.factor({.step = 0}) == 1.0 / 500);
+  CHECK(schedule.factor({.step = 1}) == 0);
+  CHECK(schedule.factor({.step = 3}) == 0.25);
+  CHECK(schedule.factor({.step = 5}) == 1);
+  CHECK(schedule.factor({.step = 100}) == 1);
+  CHECK(LrSchedule{.warmup_steps = 0, .warmup = LrSchedule::Warmup::kQuadratic}.factor({}) == 1);
+}
+
 TEST_CASE("multistep multiplies by gamma at each milestone epoch") {
   const LrSchedule schedule{
       .shape = LrSchedule::Shape::kMultiStep, .milestones = {2, 4}, .gamma = 0.1, .warmup_steps = 0};
