@@ -14,6 +14,7 @@ enum class RandomPurpose : std::uint32_t {
   kMultiScale = 4,
   kDenoising = 5,
   kSubstitute = 6,
+  kMixup = 7,
 };
 
 /// The function behind every stream: ten rounds of Philox 4x32 turn a counter and a key into four random words.

@@ -7,6 +7,7 @@
 #include "core/base/error.h"
 #include "data/transforms/mixup.h"
 #include "data/transforms/mosaic.h"
+#include "data/transforms/turned_mosaic.h"
 
 namespace rtdetr {
 
@@ -37,8 +38,11 @@ void BatchMaker::deal_out(BatchDraft& draft, std::int64_t number) const {
   draft.batch.size = (shared + options_.world - 1) / options_.world;
   for (std::int64_t i = 0; i < draft.batch.size; ++i) {
     const std::int64_t place = i * options_.world + options_.rank;
-    const std::int64_t picture = place < shared ? first + place : (place - shared) % pictures;
-    draft.pictures.push_back(order_[static_cast<std::size_t>(picture)]);
+    const auto picture_at = [&](std::int64_t at) {
+      return order_[static_cast<std::size_t>(at < shared ? first + at : (at - shared) % pictures)];
+    };
+    draft.pictures.push_back(picture_at(place));
+    draft.neighbours.push_back(picture_at(place > 0 ? place - 1 : shared - 1));
     draft.batch.repeated += place >= shared;
   }
 }
@@ -51,6 +55,7 @@ BatchDraft BatchMaker::begin(std::int64_t epoch, std::int64_t number) {
   const FrameSize frame = draw_frame_size(transforms_, options_.seed, epoch, number);
   BatchDraft draft;
   draft.epoch = epoch;
+  draft.share = draw_batch_share(transforms_, options_.seed, epoch, number);
   deal_out(draft, number);
   const auto size = static_cast<std::size_t>(draft.batch.size);
   draft.bad.resize(size);
@@ -97,25 +102,42 @@ void BatchMaker::draw(BatchDraft& draft, std::int64_t position, std::int64_t pic
   for (std::size_t tile = 1; tile < samples.size(); ++tile) {
     samples[tile] = read(draft, position, static_cast<std::int64_t>(random.below(dataset_.pictures.size())));
   }
-  draw_mosaic(samples, transforms_, draft.epoch, frame, random, chw, target);
+  const auto& draw_kind = transforms_.mosaic_kind == BlendKind::kDeim ? draw_turned_mosaic : draw_mosaic;
+  draw_kind(samples, transforms_, draft.epoch, frame, random, chw, target);
+}
+
+Random BatchMaker::random_of(const BatchDraft& draft, std::int64_t picture) const {
+  return {options_.seed, RandomPurpose::kAugmentation, static_cast<std::uint64_t>(draft.epoch),
+          static_cast<std::uint64_t>(picture)};
+}
+
+void BatchMaker::blend(BatchDraft& draft, std::int64_t position, std::int64_t other, std::optional<double> share,
+                       Random& random) {
+  const auto i = static_cast<std::size_t>(position);
+  const std::size_t size = 3 * static_cast<std::size_t>(draft.batch.height * draft.batch.width);
+  thread_local std::vector<float> pixels;
+  pixels.resize(size);
+  Batch::Image target;
+  draw(draft, position, other, random, pixels.data(), target);
+  mix(draft.batch.images.data() + i * size, pixels.data(), size, share ? *share : draw_mixup_share(random),
+      draft.batch.targets[i], target);
 }
 
 void BatchMaker::fill(BatchDraft& draft, std::int64_t position) {
   const auto i = static_cast<std::size_t>(position);
   Batch& batch = draft.batch;
   try {
-    Random random(options_.seed, RandomPurpose::kAugmentation, static_cast<std::uint64_t>(draft.epoch),
-                  static_cast<std::uint64_t>(draft.pictures[i]));
+    Random random = random_of(draft, draft.pictures[i]);
     const std::size_t size = 3 * static_cast<std::size_t>(batch.height * batch.width);
-    float* chw = batch.images.data() + i * size;
-    draw(draft, position, draft.pictures[i], random, chw, batch.targets[i]);
-    if (!chance_of_mixup(transforms_, draft.epoch, random)) return;
-    thread_local std::vector<float> other;
-    other.resize(size);
-    Batch::Image other_target;
-    const auto second = static_cast<std::int64_t>(random.below(dataset_.pictures.size()));
-    draw(draft, position, second, random, other.data(), other_target);
-    mix(chw, other.data(), size, draw_mixup_share(random), batch.targets[i], other_target);
+    draw(draft, position, draft.pictures[i], random, batch.images.data() + i * size, batch.targets[i]);
+    if (draft.share < 1) {
+      // The neighbour as its own position draws it, so that no position waits for another one.
+      Random of_neighbour = random_of(draft, draft.neighbours[i]);
+      blend(draft, position, draft.neighbours[i], draft.share, of_neighbour);
+    } else if (chance_of_mixup(transforms_, draft.epoch, random)) {
+      const auto second = static_cast<std::int64_t>(random.below(dataset_.pictures.size()));
+      blend(draft, position, second, std::nullopt, random);
+    }
   } catch (const Error& error) {
     const auto& file = dataset_.pictures[static_cast<std::size_t>(draft.pictures[i])].file;
     draft.errors[i] = std::make_exception_ptr(Error(error.code(), file.string() + ": " + error.what()));

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -36,6 +37,8 @@ struct BatchDraft {
   std::int64_t epoch = 0;
   Batch batch;
   std::vector<std::int64_t> pictures;        ///< by position: the picture it shows
+  std::vector<std::int64_t> neighbours;      ///< by position: the one before it in the batch of all ranks
+  double share = 1;                          ///< of that picture, the rest is its neighbour's (draw_batch_share)
   std::vector<std::vector<BadPicture>> bad;  ///< by position: pictures that could not be read
   std::vector<std::vector<OddPicture>> odd;  ///< by position: pictures that a decoder warned of
   std::vector<std::exception_ptr> errors;    ///< by position: anything else
@@ -61,6 +64,11 @@ class BatchMaker {
   /// Writes one augmented picture, or a mosaic of four that begins with it.
   void draw(BatchDraft& draft, std::int64_t position, std::int64_t picture, Random& random, float* chw,
             Batch::Image& target);
+  /// Blends another picture into a position.
+  /// @param share  of the picture that is there; nullopt: drawn as Ultralytics does, after the other picture
+  void blend(BatchDraft& draft, std::int64_t position, std::int64_t other, std::optional<double> share, Random& random);
+  /// Of the augmentation of one picture in this draft's epoch.
+  Random random_of(const BatchDraft& draft, std::int64_t picture) const;
   std::shared_ptr<const Sample> read(BatchDraft& draft, std::int64_t position, std::int64_t picture);
 
   const Dataset& dataset_;

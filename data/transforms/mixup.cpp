@@ -5,7 +5,7 @@
 namespace rtdetr {
 
 bool chance_of_mixup(const TransformOptions& options, std::int64_t epoch, Random& random) {
-  return options.augment && options.mixup > 0 && is_before(epoch, options.mosaic_until_epoch) &&
+  return options.mixup > 0 && options.mixup_kind == BlendKind::kUltralytics && may_blend(options, epoch) &&
          random.chance(options.mixup);
 }
 
@@ -19,6 +19,12 @@ double draw_mixup_share(Random& random) {
   };
   const double first = gamma(), second = gamma();
   return first / (first + second);
+}
+
+double draw_batch_share(const TransformOptions& options, std::uint64_t seed, std::int64_t epoch, std::int64_t batch) {
+  if (options.mixup <= 0 || options.mixup_kind != BlendKind::kDeim || !may_blend(options, epoch)) return 1;
+  Random random(seed, RandomPurpose::kMixup, static_cast<std::uint64_t>(epoch), static_cast<std::uint64_t>(batch));
+  return random.chance(options.mixup) ? std::round(random.uniform(0.45, 0.55) * 1e6) / 1e6 : 1;
 }
 
 void mix(float* chw, const float* other, std::size_t size, double share, Batch::Image& target,

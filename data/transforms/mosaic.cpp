@@ -91,8 +91,7 @@ void fill(const ChwView& out, float value) {
 }  // namespace
 
 bool chance_of_mosaic(const TransformOptions& options, std::int64_t epoch, Random& random) {
-  return options.augment && options.mosaic > 0 && is_before(epoch, options.mosaic_until_epoch) &&
-         random.chance(options.mosaic);
+  return options.mosaic > 0 && may_blend(options, epoch) && random.chance(options.mosaic);
 }
 
 void draw_mosaic(const MosaicSamples& samples, const TransformOptions& options, std::int64_t epoch, FrameSize frame,
@@ -102,7 +101,7 @@ void draw_mosaic(const MosaicSamples& samples, const TransformOptions& options, 
   const AxisPlan down = draw_axis(frame.height, scale, options.mosaic_translate, random);
   GeometricOptions shapes = options;
   shapes.zoom_out = shapes.iou_crop = 0;
-  const double photometric = is_before(epoch, options.strong_until_epoch) ? options.photometric : 0.0;
+  const double photometric = is_strong(options, epoch) ? options.photometric : 0.0;
   const ChwView out = ChwView::whole(chw, static_cast<int>(frame.width), static_cast<int>(frame.height));
   fill(out, kGround);
   std::vector<LabelledBox> kept;

@@ -105,7 +105,7 @@ void transform(const Sample& sample, const TransformOptions& options, std::int64
   Geometry geometry{false, PictureWindow::whole(picture)};
   Photometric photometric;
   if (options.augment) {
-    const bool strong = is_before(epoch, options.strong_until_epoch);
+    const bool strong = is_strong(options, epoch);
     GeometricOptions shapes = options;
     if (!strong) shapes.zoom_out = shapes.iou_crop = 0.0;
     photometric = draw_photometric(strong ? options.photometric : 0.0, random);

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
+#include "core/base/choices.h"
 #include "core/base/random.h"
 #include "core/image/image_size.h"
 #include "core/image/resize.h"
@@ -10,6 +12,11 @@
 #include "data/transforms/geometric.h"
 
 namespace rtdetr {
+
+/// Whose mosaic, or whose mixup.
+enum class BlendKind { kUltralytics, kDeim };
+inline constexpr std::array<Choice<BlendKind>, 2> kBlendKindWords{
+    {{"ultralytics", BlendKind::kUltralytics}, {"deim", BlendKind::kDeim}}};
 
 /// The official training augmentation (docs/reference/official_behaviour.md#augmentation) and its switch-off;
 /// evaluation is `augment = false`. The shape options (zoom_out, zoom_out_max, iou_crop, flip, flip_vertical, rotate90)
@@ -20,13 +27,17 @@ struct TransformOptions : GeometricOptions {
   std::int64_t height = 640, width = 640;
   std::int64_t stride = kUsualStride;  ///< sides of multi-scale pictures are multiples of it
   Resampling resampling = Resampling::kPillowBilinear;
-  double photometric = 0.5;              ///< probability of each operation of RandomPhotometricDistort
-  double mosaic = 0.0;                   ///< probability of four pictures as one (mosaic.h); then no zoom-out, no crop
-  double mosaic_scale = 0.5;             ///< the mosaic is seen at 1 - this to 1 + this
-  double mosaic_translate = 0.1;         ///< and shifted by up to this share of a side
-  double mixup = 0.0;                    ///< probability of a second picture blended in (mixup.h)
-  std::int64_t mosaic_until_epoch = -1;  ///< from this epoch on no mosaic and no mixup; -1 = never off
-  std::int64_t strong_until_epoch = -1;  ///< from this epoch on no photometric, zoom-out, crop; -1 = never off
+  double photometric = 0.5;                         ///< probability of each operation of RandomPhotometricDistort
+  double mosaic = 0.0;                              ///< probability of four pictures as one; then no zoom-out, no crop
+  BlendKind mosaic_kind = BlendKind::kUltralytics;  ///< mosaic.h, turned_mosaic.h
+  double mosaic_scale = 0.5;                        ///< the mosaic is seen at 1 - this to 1 + this
+  double mosaic_translate = 0.1;                    ///< and shifted by up to this share of a side
+  double mixup = 0.0;                               ///< probability of a second picture blended in (mixup.h)
+  BlendKind mixup_kind = BlendKind::kUltralytics;
+  std::int64_t mosaic_from_epoch = 0;    ///< before this epoch no mosaic and no mixup
+  std::int64_t mosaic_until_epoch = -1;  ///< from this epoch on neither; -1 = never off
+  std::int64_t strong_from_epoch = 0;    ///< before this epoch no photometric, zoom-out, crop
+  std::int64_t strong_until_epoch = -1;  ///< from this epoch on none; -1 = never off
   /// Sides drawn per batch (empty = off), equally likely; a list may repeat one. For a size that is not square they
   /// are the longer side, and the shorter one follows in proportion, to the nearest multiple of the stride.
   std::vector<std::int64_t> multi_scale;
@@ -38,6 +49,15 @@ struct TransformOptions : GeometricOptions {
 
 /// Whether an epoch comes before `end`; -1 never comes.
 inline bool is_before(std::int64_t epoch, std::int64_t end) { return end < 0 || epoch < end; }
+
+/// Whether photometric distortion, zoom-out and crop may be drawn.
+inline bool is_strong(const TransformOptions& options, std::int64_t epoch) {
+  return epoch >= options.strong_from_epoch && is_before(epoch, options.strong_until_epoch);
+}
+/// Whether mosaic and mixup may be.
+inline bool may_blend(const TransformOptions& options, std::int64_t epoch) {
+  return options.augment && epoch >= options.mosaic_from_epoch && is_before(epoch, options.mosaic_until_epoch);
+}
 
 /// @throws ConfigError  naming the option outside its range
 void check_transform_options(const TransformOptions& options);

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "core/base/choices.h"
+#include "data/transforms/transforms.h"
 #include "losses/options.h"
 #include "train/config/key_section.h"
 #include "train/optim/lr_schedule.h"
@@ -124,6 +125,14 @@ void add_augmentation_keys(std::vector<Key>& keys) {
   s.number(
       "strong_until", &Settings::strong_until, kTrain, 0, 1000000, "share of the run, or epoch", "0.9",
       "photometric, zoom_out, iou_crop, mosaic and mixup stop there: up to 1 a share of the run, above 1 an epoch");
+  s.choice(
+      "mosaic_kind", &Settings::mosaic_kind, kTrain, words_of(kBlendKindWords),
+      "Ultralytics' mosaic: tiles of imgsz that meet at a drawn point; or DEIM's: tiles whose shorter side is half "
+      "of imgsz, turned together by up to 10 degrees");
+  s.choice(
+      "mixup_kind", &Settings::mixup_kind, kTrain, words_of(kBlendKindWords),
+      "Ultralytics' mixup: drawn for each picture, with any other; or DEIM's: drawn for each batch, whose pictures "
+      "are blended with their neighbours");
   s.number("multi_scale_until", &Settings::multi_scale_until, kTrain, 0, 1000000, "share of the run, or epoch", "0.9",
            "multi_scale stops there, in the same way");
 }

@@ -160,7 +160,9 @@ TransformOptions training_transforms(const Settings& settings, const ImageSize& 
   transforms.mosaic = settings.mosaic;
   transforms.mosaic_scale = settings.mosaic_scale;
   transforms.mosaic_translate = settings.mosaic_translate;
+  transforms.mosaic_kind = chosen("mosaic_kind", settings.mosaic_kind, kBlendKindWords);
   transforms.mixup = settings.mixup;
+  transforms.mixup_kind = chosen("mixup_kind", settings.mixup_kind, kBlendKindWords);
   transforms.multi_scale = multi_scale_sides(std::max(size.height, size.width), settings.multi_scale, stride);
   transforms.multi_scale_nearest = settings.multi_scale_nearest;
   return transforms;

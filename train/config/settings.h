@@ -120,6 +120,7 @@ struct Settings {
   double mosaic_scale = 0.5;
   double mosaic_translate = 0.1;
   double mixup = 0;
+  std::string mosaic_kind = "ultralytics", mixup_kind = "ultralytics";  ///< or deim
   double multi_scale = 0.25;         ///< share by which the side varies; see multi_scale_sides. 0 = off
   bool multi_scale_nearest = false;  ///< in two steps, as the official code
   double strong_until = 1;           ///< see switch_off_reached: photometric, zoom-out, crop, mosaic, mixup stop there

@@ -332,6 +332,65 @@ TEST_CASE("the ranks' batches are disjoint and together those of one process, to
   for (const std::int64_t world : {2, 3, 5}) CHECK(epoch_of_world(dataset, small_evaluation(), options, world) == all);
 }
 
+TEST_CASE("the ranks' batches are those of one process with DEIM's mosaic and mixup, too") {
+  const Dataset dataset = make_dataset(23);
+  TransformOptions transforms = small_training();
+  transforms.mosaic = transforms.mixup = 0.5;
+  transforms.mosaic_kind = transforms.mixup_kind = BlendKind::kDeim;
+  for (const std::int64_t batch_size : {12, 3}) {
+    LoaderOptions options = loading(2);
+    options.batch_size = batch_size;
+    const auto alone = epoch_of_world(dataset, transforms, options, 1);
+    options.threads = 0;
+    CHECK(epoch_of_world(dataset, transforms, options, 1) == alone);
+    CHECK(epoch_of_world(dataset, transforms, options, 3) == alone);
+  }
+}
+
+TEST_CASE("DEIM's mixup blends all pictures of a batch with the one before them, or none") {
+  const Dataset dataset = make_dataset(60);
+  const auto level = [](std::int64_t index) { return static_cast<float>(index) / 255.0f; };
+  const SampleSource source = [](std::int64_t index) {
+    Sample sample;
+    const auto grey = static_cast<std::uint8_t>(index);
+    sample.picture = test::rectangle_picture(16, 16, {grey, grey, grey}, 0, 0, 0, 0, {});
+    sample.picture_index = index;
+    sample.original_width = sample.original_height = 16;
+    sample.boxes.push_back({{2, 2, 9, 9}, static_cast<std::int32_t>(index)});
+    return sample;
+  };
+  TransformOptions transforms;
+  transforms.height = transforms.width = 16;
+  transforms.photometric = transforms.zoom_out = transforms.iou_crop = 0;
+  transforms.mixup = 0.5;
+  transforms.mixup_kind = BlendKind::kDeim;
+  Loader loader(dataset, transforms, loading(2), source);  // batches of 4
+  loader.start(0);
+  int blended = 0, number = 0;
+  std::set<double> shares;
+  for (; const auto batch = loader.next(); ++number) {
+    const double share = draw_batch_share(transforms, loading(2).seed, 0, number);
+    blended += share < 1;
+    if (share < 1) shares.insert(share);
+    const std::size_t floats = batch->images.size() / static_cast<std::size_t>(batch->size);
+    for (std::size_t i = 0; i < batch->targets.size(); ++i) {
+      const Batch::Image& before = batch->targets[i > 0 ? i - 1 : batch->targets.size() - 1];
+      const std::int64_t own = batch->targets[i].picture_index, other = before.picture_index;
+      const auto expected =
+          static_cast<float>(share) * level(own) + static_cast<float>(1 - share) * level(share < 1 ? other : own);
+      CHECK(batch->images.data()[i * floats] == Approx(expected).margin(1e-6));
+      CHECK(batch->targets[i].labels ==
+            (share < 1 ? std::vector<std::int64_t>{own, other} : std::vector<std::int64_t>{own}));
+    }
+  }
+  CHECK(number == 15);
+  CHECK(blended > 2);
+  CHECK(blended < 13);
+  CHECK(shares.size() == static_cast<std::size_t>(blended));
+  CHECK(*shares.begin() >= 0.45);
+  CHECK(*shares.rbegin() <= 0.55);
+}
+
 TEST_CASE("for 1 to 17 pictures on 1 to 4 ranks every rank has as many batches of as many pictures") {
   for (std::int64_t count = 1; count <= 17; ++count) {
     const Dataset dataset = make_dataset(count);

@@ -52,7 +52,7 @@ std::string text_of(const LrSchedule& o) {
 std::string text_of(const TransformOptions& o) {
   return written(o.height, o.width, o.stride, static_cast<int>(o.resampling), o.photometric, o.zoom_out, o.zoom_out_max,
                  o.iou_crop, o.flip, o.flip_vertical, o.rotate90, o.mosaic, o.mosaic_scale, o.mosaic_translate, o.mixup,
-                 o.multi_scale_nearest);
+                 o.multi_scale_nearest, static_cast<int>(o.mosaic_kind), static_cast<int>(o.mixup_kind));
 }
 
 /// Of one process.
