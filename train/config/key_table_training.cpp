@@ -76,28 +76,29 @@ void add_optimizer_keys(std::vector<Key>& keys) {
   s.number("milestones", &Settings::milestones, kTrain, 1, 1000000, "epochs", "40,55",
            "multistep: where the learning rate is multiplied by gamma");
   s.above("gamma", &Settings::gamma, kTrain, 0, 1, "", "0.1", "multistep: factor at each milestone");
+  s.number("flat_until", &Settings::flat_until, kTrain, 0, 1000000, "share of the run, or epoch", "64",
+           "flat_cosine: the learning rate falls from there, along half a cosine; up to 1 a share of the run, above 1 "
+           "an epoch");
+  s.number("tail_from", &Settings::tail_from, kTrain, 0, 1000000, "share of the run, or epoch", "120",
+           "flat_cosine: it has fallen to lrf there");
   s.number("warmup_steps", &Settings::warmup_steps, kTrain, 0, 1e9, "steps", "2000",
            "steps over which the learning rate rises from 0");
+  s.choice("warmup", &Settings::warmup, kTrain, words_of(kWarmupWords),
+           "how it rises: evenly, or with the square of the steps (DEIM)");
   s.number("weight_decay", &Settings::weight_decay, kTrain, 0, 1, "", "0.0001", "decoupled weight decay");
   s.number("beta1", &Settings::beta1, kTrain, 0, 0.999999, "", "0.9", "decay of the mean of the gradients");
   s.number("beta2", &Settings::beta2, kTrain, 0, 0.99999999, "", "0.999", "decay of the mean of their squares");
   s.number("clip_norm", &Settings::clip_norm, kTrain, 0, kNone, "", "0.1",
            "largest norm of all gradients together; 0 = no limit");
   s.flag("sync_bn", &Settings::sync_bn, kTrain,
-  s.number("flat_until", &Settings::flat_until, kTrain, 0, 1000000, "share of the run, or epoch", "64",
-           "flat_cosine: the learning rate falls from there, along half a cosine; up to 1 a share of the run, above 1 "
-           "an epoch");
-  s.number("tail_from", &Settings::tail_from, kTrain, 0, 1000000, "share of the run, or epoch", "120",
-           "flat_cosine: it has fallen to lrf there");
          "several processes: BatchNorm over the pictures of all of them, as one process has it; false = each its own, "
          "which waits less");
-  s.choice("warmup", &Settings::warmup, kTrain, words_of(kWarmupWords),
-           "how it rises: evenly, or with the square of the steps (DEIM)");
   s.number("accumulate", &Settings::accumulate, kTrain, 1, 65536, "batches", "1", "batches per optimizer step");
   s.number("ema_decay", &Settings::ema_decay, kTrain, 0, 0.99999999, "", "0.9999",
            "of the averaged weights, which are evaluated and exported; 0 = no average");
-  s.above("ema_ramp", &Settings::ema_ramp, kTrain, 0, 1e9, "steps", "2000",
-          "the average's decay at step t is ema_decay · (1 − exp(−t / ema_ramp))");
+  s.number(
+      "ema_ramp", &Settings::ema_ramp, kTrain, 0, 1e9, "steps", "2000",
+      "the average's decay at step t is ema_decay · (1 − exp(−t / ema_ramp)); 0 = ema_decay from the first step on");
   s.add("param_groups", &Settings::param_groups, kTrain, "", "[{match: backbone, lr_scale: 0.1}]",
         "recipe only: list of {match: regular expression, lr_scale: or lr:, weight_decay:}");
 }
@@ -117,14 +118,6 @@ void add_augmentation_keys(std::vector<Key>& keys) {
   s.number("mosaic_translate", &Settings::mosaic_translate, kTrain, 0, 0.5, "share of a side", "0.1",
            "a mosaic is shifted by up to this much");
   s.number("mixup", &Settings::mixup, kTrain, 0, 1, "probability", "0", "two pictures blended, with the boxes of both");
-  s.number("multi_scale", &Settings::multi_scale, kTrain, 0, 0.75, "share of imgsz", "0.25",
-           "vary the input size per batch by up to this share; 0 = off");
-  s.flag("multi_scale_nearest", &Settings::multi_scale_nearest, kTrain,
-         "to imgsz first and from there with nearest neighbours, as the official code; otherwise straight to the drawn "
-         "size");
-  s.number(
-      "strong_until", &Settings::strong_until, kTrain, 0, 1000000, "share of the run, or epoch", "0.9",
-      "photometric, zoom_out, iou_crop, mosaic and mixup stop there: up to 1 a share of the run, above 1 an epoch");
   s.choice(
       "mosaic_kind", &Settings::mosaic_kind, kTrain, words_of(kBlendKindWords),
       "Ultralytics' mosaic: tiles of imgsz that meet at a drawn point; or DEIM's: tiles whose shorter side is half "
@@ -133,6 +126,23 @@ void add_augmentation_keys(std::vector<Key>& keys) {
       "mixup_kind", &Settings::mixup_kind, kTrain, words_of(kBlendKindWords),
       "Ultralytics' mixup: drawn for each picture, with any other; or DEIM's: drawn for each batch, whose pictures "
       "are blended with their neighbours");
+  s.number("multi_scale", &Settings::multi_scale, kTrain, 0, 0.75, "share of imgsz", "0.25",
+           "vary the input size per batch by up to this share; 0 = off");
+  s.number("multi_scale_repeat", &Settings::multi_scale_repeat, kTrain, 0, 1000, "times", "20",
+           "how often imgsz itself stands in the list that the size is drawn from; the others stand there once");
+  s.flag("multi_scale_nearest", &Settings::multi_scale_nearest, kTrain,
+         "to imgsz first and from there with nearest neighbours, as the official code; otherwise straight to the drawn "
+         "size");
+  s.number(
+      "strong_from", &Settings::strong_from, kTrain, 0, 1000000, "share of the run, or epoch", "4",
+      "photometric, zoom_out, iou_crop, mosaic and mixup begin there: up to 1 a share of the run, above 1 an epoch");
+  s.number(
+      "strong_until", &Settings::strong_until, kTrain, 0, 1000000, "share of the run, or epoch", "0.9",
+      "photometric, zoom_out, iou_crop, mosaic and mixup stop there: up to 1 a share of the run, above 1 an epoch");
+  s.number("mosaic_from", &Settings::mosaic_from, kTrain, 0, 1000000, "share of the run, or epoch", "4",
+           "mosaic and mixup begin there, in the same way, but not before strong_from");
+  s.number("mosaic_until", &Settings::mosaic_until, kTrain, 0, 1000000, "share of the run, or epoch", "64",
+           "mosaic and mixup stop there, or with strong_until");
   s.number("multi_scale_until", &Settings::multi_scale_until, kTrain, 0, 1000000, "share of the run, or epoch", "0.9",
            "multi_scale stops there, in the same way");
 }

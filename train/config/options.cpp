@@ -163,7 +163,8 @@ TransformOptions training_transforms(const Settings& settings, const ImageSize& 
   transforms.mosaic_kind = chosen("mosaic_kind", settings.mosaic_kind, kBlendKindWords);
   transforms.mixup = settings.mixup;
   transforms.mixup_kind = chosen("mixup_kind", settings.mixup_kind, kBlendKindWords);
-  transforms.multi_scale = multi_scale_sides(std::max(size.height, size.width), settings.multi_scale, stride);
+  transforms.multi_scale =
+      multi_scale_sides(std::max(size.height, size.width), settings.multi_scale, stride, settings.multi_scale_repeat);
   transforms.multi_scale_nearest = settings.multi_scale_nearest;
   return transforms;
 }

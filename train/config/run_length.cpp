@@ -21,7 +21,11 @@ class LengthFitter {
     fit_warm_up();
     fit_switch_off("strong_until", settings_.strong_until);
     fit_switch_off("multi_scale_until", settings_.multi_scale_until);
-    for (const auto& [key, at] : {std::pair{"flat_until", settings_.flat_until}, {"tail_from", settings_.tail_from}})
+    for (const auto& [key, at] : {std::pair{"strong_from", settings_.strong_from},
+                                  {"mosaic_from", settings_.mosaic_from},
+                                  {"mosaic_until", settings_.mosaic_until},
+                                  {"flat_until", settings_.flat_until},
+                                  {"tail_from", settings_.tail_from}})
       fit_place(key, at);
     fit_milestones();
     return std::move(fitted_);

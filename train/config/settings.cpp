@@ -109,15 +109,15 @@ ImageSize resolve_image_size(const Settings& settings, std::optional<ImageSize> 
                     typed(nearest_multiple(size.height, stride), nearest_multiple(size.width, stride)));
 }
 
-std::vector<std::int64_t> multi_scale_sides(std::int64_t side, double share, std::int64_t stride) {
+std::vector<std::int64_t> multi_scale_sides(std::int64_t side, double share, std::int64_t stride, std::int64_t repeat) {
   if (share <= 0) return {};
   const double units = static_cast<double>(side) / static_cast<double>(stride);
   const auto first = std::max<std::int64_t>(1, std::llround(units * (1 - share)));
   const auto last = std::llround(units * (1 + share));
   std::vector<std::int64_t> sides;
   for (std::int64_t unit = first; unit <= last; ++unit) {
-    const int weight = unit * stride == side ? 3 : 1;
-    sides.insert(sides.end(), weight, unit * stride);
+    const std::int64_t times = unit * stride == side ? repeat : 1;
+    sides.insert(sides.end(), static_cast<std::size_t>(times), unit * stride);
   }
   return sides;
 }

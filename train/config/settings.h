@@ -75,14 +75,14 @@ struct Settings {
   std::int64_t save_steps = 0;   ///< the same in steps, whichever comes first; 0 = by time only
   std::int64_t save_period = 0;  ///< also keep epoch-N.safetensors every so many epochs; 0 = never
   bool val = true;
-  std::int64_t val_every = 1;  ///< epochs between two validations; the last epoch is always validated
-  std::int64_t val_steps = 0;  ///< the same in steps, inside epochs too, instead of val_every; 0 = by epochs
-  std::int64_t patience = 0;   ///< epochs without a better AP after which the run ends; 0 = never
-  bool check_space = true;     ///< a run for whose checkpoints there is no room does not start
-  double max_bad = 0.001;      ///< share of missing or unreadable pictures above which the run stops
-  std::int64_t cache_mib = 0;  ///< memory for decoded pictures; 0 = none
-  bool check = false;          ///< only show the resolved plan
-  bool plots = true;           ///< pictures of what goes in and comes out, in the run folder
+  std::int64_t val_every = 1;     ///< epochs between two validations; the last epoch is always validated
+  std::int64_t val_steps = 0;     ///< the same in steps, inside epochs too, instead of val_every; 0 = by epochs
+  std::int64_t patience = 0;      ///< epochs without a better AP after which the run ends; 0 = never
+  bool check_space = true;        ///< a run for whose checkpoints there is no room does not start
+  double max_bad = 0.001;         ///< share of missing or unreadable pictures above which the run stops
+  std::int64_t cache_mib = 0;     ///< memory for decoded pictures; 0 = none
+  bool check = false;             ///< only show the resolved plan
+  bool plots = true;              ///< pictures of what goes in and comes out, in the run folder
   /// Largest picture that is decoded: see PictureLimits.
   std::int64_t max_pixels = 64'000'000;
 
@@ -121,10 +121,13 @@ struct Settings {
   double mosaic_translate = 0.1;
   double mixup = 0;
   std::string mosaic_kind = "ultralytics", mixup_kind = "ultralytics";  ///< or deim
-  double multi_scale = 0.25;         ///< share by which the side varies; see multi_scale_sides. 0 = off
-  bool multi_scale_nearest = false;  ///< in two steps, as the official code
-  double strong_until = 1;           ///< see switch_off_reached: photometric, zoom-out, crop, mosaic, mixup stop there
-  double multi_scale_until = 1;      ///< see switch_off_reached
+  double multi_scale = 0.25;            ///< share by which the side varies; see multi_scale_sides. 0 = off
+  std::int64_t multi_scale_repeat = 3;  ///< how often the side itself is among them
+  bool multi_scale_nearest = false;     ///< in two steps, as the official code
+  // epochs or shares of the run, see switch_off_reached
+  double strong_from = 0, strong_until = 1;  ///< photometric, zoom-out, crop, mosaic and mixup are between these
+  double mosaic_from = 0, mosaic_until = 1;  ///< mosaic and mixup are between these, too
+  double multi_scale_until = 1;
 
   // model, 0 = the file's own value
   std::int64_t nc = 0;
@@ -199,7 +202,8 @@ std::string settings_to_yaml(const Settings& settings);
 ImageSize resolve_image_size(const Settings& settings, std::optional<ImageSize> of_model, std::int64_t stride);
 
 /// Sides that multi_scale stands for: multiples of `stride` from (1 − share) to (1 + share) times `side`, the side
-/// itself three times, as the official list 480 … 800 for 640 and 0.25. Empty when share is 0.
-std::vector<std::int64_t> multi_scale_sides(std::int64_t side, double share, std::int64_t stride);
+/// itself `repeat` times, as the official lists 480 … 800 for 640 and 0.25. Empty when share is 0.
+std::vector<std::int64_t> multi_scale_sides(std::int64_t side, double share, std::int64_t stride,
+                                            std::int64_t repeat = 3);
 
 }  // namespace rtdetr

@@ -62,6 +62,14 @@ TrainOptions train_options(const TrainInput& input, const ImageSize& size, std::
   return options;
 }
 
+WindowOptions window_options(const Settings& settings) {
+  return {.strong_from = settings.strong_from,
+          .strong_until = settings.strong_until,
+          .mosaic_from = settings.mosaic_from,
+          .mosaic_until = settings.mosaic_until,
+          .multi_scale_until = settings.multi_scale_until};
+}
+
 TrainInput train_input(const Experiment& experiment) {
   return {.model = experiment.model,
           .average = experiment.average,
@@ -86,8 +94,7 @@ TrainOptions train_options(const Experiment& experiment) {
           .freeze = freeze_pattern(*experiment.model, settings.freeze),
           .transforms = training_transforms(experiment),
           .loader = training_loader_options(experiment),
-          .strong_until = settings.strong_until,
-          .multi_scale_until = settings.multi_scale_until,
+          .windows = window_options(settings),
           .evaluation = evaluator_options(experiment),
           .save = {.save_every = settings.save_every,
                    .save_steps = settings.save_steps,

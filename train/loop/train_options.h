@@ -11,6 +11,7 @@
 #include "data/transforms/transforms.h"
 #include "models/graph/model.h"
 #include "train/evaluation/evaluator.h"
+#include "train/loop/augmentation_windows.h"
 #include "train/loop/run_budget.h"
 #include "train/loop/train_step.h"
 #include "train/optim/ema.h"
@@ -46,8 +47,8 @@ struct TrainOptions {
   double lr0 = 1e-4;   ///< the rate that log.jsonl tells: at a factor of 1 of the schedule; each group has its own
   std::string freeze;  ///< normalisation layers whose parameters it matches hold their statistics (freeze.h)
   TransformOptions transforms;
-  LoaderOptions loader;                            ///< but rank and world, which are the process group's
-  double strong_until = 1, multi_scale_until = 1;  ///< see switch_off_reached
+  LoaderOptions loader;  ///< but rank and world, which are the process group's
+  WindowOptions windows;
   EvaluatorOptions evaluation;
   SaveOptions save;
   std::string command;  ///< that started the run, for its log
@@ -67,6 +68,9 @@ TrainInput train_input(const ModelSpec& spec, const Dataset& train, const Datase
 /// The defaults, and what several of them must agree on: size of the pictures, batch, seed, the model's stride, the
 /// groups' rate, and the loss that the model was published with. The budget is still to be set.
 TrainOptions train_options(const TrainInput& input, const ImageSize& size, std::int64_t batch, std::uint64_t seed = 0);
+
+struct Settings;
+WindowOptions window_options(const Settings& settings);
 
 // The same of what settings and files decide.
 struct Experiment;

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "core/base/error.h"
-#include "core/base/log.h"
 #include "train/evaluation/batch_mover.h"
 
 namespace rtdetr {
@@ -32,29 +31,12 @@ void require_equal_shares(std::int64_t batch, const ProcessGroup& group) {
 TrainingData::TrainingData(const Dataset& dataset, const TrainOptions& options, const ProcessGroup& group)
     : transforms_(options.transforms),
       accumulate_(options.accumulate),
-      strong_until_(options.strong_until),
-      multi_scale_until_(options.multi_scale_until),
+      windows_(options.windows),
       loader_(dataset, options.transforms, of_this_process(options, group)) {}
 
-void TrainingData::register_state(StateRegistry& registry) {
-  registry.add("run.strong_off", &strong_off_);
-  registry.add("run.multi_scale_off", &multi_scale_off_);
-}
-
 void TrainingData::start(const RunPosition& at, double progress) {
-  const auto ends_here = [&](std::int64_t off, double until) {
-    return at.next_batch == 0 && off < 0 && switch_off_reached(until, at.epoch, progress);
-  };
-  const bool strong = ends_here(strong_off_, strong_until_);
-  const bool scale = ends_here(multi_scale_off_, multi_scale_until_);
-  if (strong) strong_off_ = at.epoch;
-  if (scale) multi_scale_off_ = at.epoch;
-  if (strong) log::info("strong augmentation is off from epoch " + std::to_string(at.epoch + 1) + " on");
-  if (scale) log::info("multi-scale is off from epoch " + std::to_string(at.epoch + 1) + " on");
-  if (!started_ || strong || scale) {
-    transforms_.strong_until_epoch = strong_off_;
-    transforms_.mosaic_until_epoch = strong_off_;
-    transforms_.multi_scale_until_epoch = multi_scale_off_;
+  if (windows_.begin_epoch(at, progress) || !started_) {
+    windows_.set(transforms_);
     loader_.set_transforms(transforms_);
   }
   started_ = true;

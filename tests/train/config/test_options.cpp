@@ -120,8 +120,10 @@ TEST_CASE("a trainer without keys has the keys' defaults, but for the length of 
   CHECK(options.accumulate == settings.accumulate);
   CHECK(options.lr0 == settings.lr0);
   CHECK(options.freeze == settings.freeze);
-  CHECK(options.strong_until == settings.strong_until);
-  CHECK(options.multi_scale_until == settings.multi_scale_until);
+  const auto text_of_windows = [](const WindowOptions& o) {
+    return written(o.strong_from, o.strong_until, o.mosaic_from, o.mosaic_until, o.multi_scale_until);
+  };
+  CHECK(text_of_windows(options.windows) == text_of_windows(window_options(settings)));
   CHECK(options.budget.hours == settings.time);
   CHECK(options.budget.patience == settings.patience);
   CHECK(options.budget.val_every == settings.val_every);
@@ -156,7 +158,8 @@ TEST_CASE("every key of loss, augmentation, schedule and loader reaches an optio
   const std::set<std::string> sections{"loss", "augmentation", "optimizer and schedule"};
   const std::set<std::string> read_elsewhere{"optimizer",         "lr0",        "weight_decay", "clip_norm",
                                              "accumulate",        "sync_bn",    "param_groups", "strong_until",
-                                             "multi_scale_until", "milestones", "box_pairs"};
+                                             "multi_scale_until", "milestones", "box_pairs", "strong_from",
+                                             "mosaic_from", "mosaic_until"};
   const std::set<std::string> of_loader{"workers", "prefetch", "batch", "seed", "max_bad", "cache_mib"};
   int tried = 0;
   for (const Key* key : keys_of(Command::kTrain)) {

@@ -109,6 +109,25 @@ TEST_CASE("switch-offs and milestones of a recipe in epochs become their share o
   CHECK(fitted.at("strong_until") == "0.975");
 }
 
+TEST_CASE("what else a recipe says in epochs becomes its share of a run by the clock, too") {
+  Settings settings = recipe();
+  settings.epochs = 58;
+  settings.strong_from = settings.mosaic_from = 4;
+  settings.mosaic_until = settings.flat_until = 29;
+  settings.tail_from = settings.strong_until = 50;
+  const auto fitted = changes(settings, kQuarterHour);
+  CHECK(fitted.at("strong_from") == "0.069");
+  CHECK(fitted.at("mosaic_from") == "0.069");
+  CHECK(fitted.at("mosaic_until") == "0.5");
+  CHECK(fitted.at("flat_until") == "0.5");
+  CHECK(fitted.at("tail_from") == "0.862");
+  settings.flat_until = 7800;  // never
+  CHECK(changes(settings, kQuarterHour).at("flat_until") == "1");
+  settings.given["mosaic_until"] = "command line";
+  CHECK_FALSE(changes(settings, kQuarterHour).contains("mosaic_until"));
+  CHECK_FALSE(changes(settings, {.steps = 3500, .epochs = 58, .by_clock = false}).contains("flat_until"));
+}
+
 TEST_CASE("a run by epochs keeps its numbers and validates at least five times, as far as there are epochs") {
   Settings settings = recipe();
   settings.val_every = 100;
