@@ -59,6 +59,13 @@ void add_run_keys(std::vector<Key>& keys) {
            "the same in steps, inside epochs too, and then instead of val_every; 0 = by epochs, or what suits a run "
            "by time= of fewer than five")
       .on_resume = kMayChange;
+  s.number("last_stage", &Settings::last_stage, kTrain, 0, 1000000, "share of the run, or epoch", "120",
+           "the run goes on from its best weights there (D-FINE, DEIM: with strong_until): weights, averages and the "
+           "optimizer's state; up to 1 a share of the run, above 1 an epoch; 1 = nowhere");
+  s.flag(
+      "last_stage_retry", &Settings::last_stage_retry, kTrain,
+      "after last_stage, go back to those weights after each validation that is no better than the best since the run "
+      "last went back (D-FINE, DEIM); these epochs are then selected by what they are validated on");
   s.number("patience", &Settings::patience, kTrain, 0, 1000000, "epochs", "20",
            "end the run after so many epochs without a better AP; 0 = never")
       .on_resume = kMayChange;

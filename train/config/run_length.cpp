@@ -21,6 +21,7 @@ class LengthFitter {
     fit_warm_up();
     fit_switch_off("strong_until", settings_.strong_until);
     fit_switch_off("multi_scale_until", settings_.multi_scale_until);
+    fit_switch_off("last_stage", settings_.last_stage);
     for (const auto& [key, at] : {std::pair{"strong_from", settings_.strong_from},
                                   {"mosaic_from", settings_.mosaic_from},
                                   {"mosaic_until", settings_.mosaic_until},

@@ -79,6 +79,8 @@ struct Settings {
   std::int64_t val_steps = 0;     ///< the same in steps, inside epochs too, instead of val_every; 0 = by epochs
   std::int64_t patience = 0;      ///< epochs without a better AP after which the run ends; 0 = never
   bool check_space = true;        ///< a run for whose checkpoints there is no room does not start
+  double last_stage = 1;          ///< see switch_off_reached: the run goes on from its best weights there; 1 = nowhere
+  bool last_stage_retry = false;  ///< and again after each epoch that is no better
   double max_bad = 0.001;         ///< share of missing or unreadable pictures above which the run stops
   std::int64_t cache_mib = 0;     ///< memory for decoded pictures; 0 = none
   bool check = false;             ///< only show the resolved plan

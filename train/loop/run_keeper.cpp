@@ -8,6 +8,7 @@
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/base/text.h"
+#include "train/run/run_checkpoint.h"
 
 namespace rtdetr {
 
@@ -57,6 +58,12 @@ void RunKeeper::save(const RunState& state) {
 void RunKeeper::keep_best(const DetectionModel& model, const ModelInfo& info) {
   if (is_main_) saver_.keep_best(model, info);
 }
+
+void RunKeeper::keep_best_state(const StateRegistry& trained) {
+  if (is_main_) save_best_state(folder_, trained);
+}
+
+void RunKeeper::restore_best_state(StateRegistry& trained) const { rtdetr::restore_best_state(folder_, trained); }
 
 bool RunKeeper::keeps_epoch(std::int64_t epoch) const {
   return options_.save_period > 0 && (epoch + 1) % options_.save_period == 0;

@@ -13,6 +13,7 @@
 #include "train/run/run_folder.h"
 #include "train/run/run_log.h"
 #include "train/run/run_saver.h"
+#include "train/run/state_registry.h"
 
 namespace rtdetr {
 
@@ -44,6 +45,10 @@ class RunKeeper {
   /// @throws IoError
   void save(const RunState& state);
   void keep_best(const DetectionModel& model, const ModelInfo& info);
+  /// What a last stage begins with. @throws IoError
+  void keep_best_state(const StateRegistry& trained);
+  /// Puts it back, on every process. @throws IoError; CheckpointError
+  void restore_best_state(StateRegistry& trained) const;
   /// epoch-N.safetensors, where save_period wants it. What cannot be written is a warning.
   void keep_epoch(const DetectionModel& model, const ModelInfo& info);
   bool keeps_epoch(std::int64_t epoch) const;

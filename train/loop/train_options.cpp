@@ -95,6 +95,7 @@ TrainOptions train_options(const Experiment& experiment) {
           .transforms = training_transforms(experiment),
           .loader = training_loader_options(experiment),
           .windows = window_options(settings),
+          .last_stage = {.from = settings.last_stage, .retry = settings.last_stage_retry},
           .evaluation = evaluator_options(experiment),
           .save = {.save_every = settings.save_every,
                    .save_steps = settings.save_steps,

@@ -12,6 +12,7 @@
 #include "models/graph/model.h"
 #include "train/evaluation/evaluator.h"
 #include "train/loop/augmentation_windows.h"
+#include "train/loop/last_stage.h"
 #include "train/loop/run_budget.h"
 #include "train/loop/train_step.h"
 #include "train/optim/ema.h"
@@ -49,6 +50,7 @@ struct TrainOptions {
   TransformOptions transforms;
   LoaderOptions loader;  ///< but rank and world, which are the process group's
   WindowOptions windows;
+  LastStageOptions last_stage;
   EvaluatorOptions evaluation;
   SaveOptions save;
   std::string command;  ///< that started the run, for its log

@@ -42,11 +42,14 @@ Trainer::Trainer(const TrainInput& input, const TrainOptions& options, const Run
       data_(*input.train, options, group),
       budget_(options.budget, data_.batches_per_epoch(), options.accumulate),
       state_(input, options, group),
-      keeper_(folder, options.save, group.is_main()) {
+      trained_(state_.registry),
+      keeper_(folder, options.save, group.is_main()),
+      last_stage_(options.last_stage) {
   StateRegistry& registry = state_.registry;
   skips_.register_state(registry);
   data_.register_state(registry);
   losses_.register_state(registry);
+  last_stage_.register_state(registry);
   registry.add("run.epoch", &position_.epoch);
   registry.add("run.next_batch", &position_.next_batch);
   registry.add("run.steps", &position_.steps);
@@ -82,7 +85,7 @@ RunOutcome Trainer::fit() {
 RunOutcome Trainer::run_to_the_end() {
   begin();
   while (!finished()) {
-    data_.start(position_, budget_.progress(position_));
+    begin_epoch();
     while (!budget_.epoch_is_over(position_)) {
       if (!validate_inside_epoch()) return stop();
       if (train_one_step().stop) return stop();
@@ -108,6 +111,20 @@ void Trainer::begin() {
                                                 {"fitted", options_.facts.fitted}});
   keeper_.require_room(state_.registry.entries());
   compare_ranks();
+}
+
+void Trainer::begin_epoch() {
+  const double progress = budget_.progress(position_);
+  if (last_stage_.goes_back(position_, progress, best_ap_)) go_back_to_best();
+  data_.start(position_, progress);
+}
+
+void Trainer::go_back_to_best() {
+  agree({}, group_);  // what the main process has written is there for all
+  keeper_.restore_best_state(trained_);
+  compared_.reset();
+  keeper_.log("last_stage", {{"epoch", position_.epoch}, {"returns", last_stage_.returns()}, {"ap", best_ap_}});
+  log::info("epoch " + std::to_string(position_.epoch + 1) + " goes on from the best weights before the last stage");
 }
 
 Decision Trainer::train_one_step() {
@@ -194,6 +211,7 @@ std::optional<Evaluation> Trainer::validate(bool inside) {
   position_.validated_step = position_.steps;
   for (TrainObserver* observer : observers_) observer->on_validation(epoch_so_far(&*evaluation, inside));
   keep_if_best(*evaluation);
+  last_stage_.note(evaluation->last().ap());
   return evaluation;
 }
 
@@ -203,6 +221,7 @@ void Trainer::keep_if_best(const Evaluation& evaluation) {
   best_ap_ = ap;
   position_.best_epoch = position_.epoch;
   keep_best();
+  if (last_stage_.is_wanted() && !last_stage_.has_begun()) keeper_.keep_best_state(trained_);
 }
 
 void Trainer::keep_best() {

@@ -10,6 +10,7 @@
 #include "core/ops/device_memory.h"
 #include "train/loop/decision.h"
 #include "train/loop/epoch_losses.h"
+#include "train/loop/last_stage.h"
 #include "train/loop/run_budget.h"
 #include "train/loop/run_keeper.h"
 #include "train/loop/skip_monitor.h"
@@ -20,6 +21,7 @@
 #include "train/run/host_copy.h"
 #include "train/run/run_checkpoint.h"
 #include "train/run/run_folder.h"
+#include "train/run/state_registry.h"
 
 namespace rtdetr {
 
@@ -80,6 +82,8 @@ class Trainer {
  private:
   RunOutcome run_to_the_end();
   void begin();
+  void begin_epoch();  ///< or goes on with one
+  void go_back_to_best();
   Decision train_one_step();
   bool validate_inside_epoch();  ///< where val_steps says so; false: interrupted
   bool end_epoch();              ///< false: interrupted
@@ -108,6 +112,7 @@ class Trainer {
   TrainingData data_;
   RunBudget budget_;
   TrainState state_;
+  StateRegistry trained_;  ///< of that what training changes, and no more: weights, averages, moments
   RunKeeper keeper_;
   HostCopy host_copy_;
   LoadLimit limit_{"batch= half as large with accumulate= twice as large takes the same steps in less memory"};
@@ -119,6 +124,7 @@ class Trainer {
   RunPosition position_;
   SkipMonitor skips_;
   EpochLosses losses_;
+  LastStage last_stage_;
   double best_ap_ = -1;
   std::optional<double> confidence_;  ///< where F1 was best when the averaged weights were last validated
 };

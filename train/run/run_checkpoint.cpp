@@ -115,6 +115,15 @@ std::optional<RunCheckpoint> load_run(const RunFolder& folder) {
   return previous;
 }
 
+void save_best_state(const RunFolder& folder, const StateRegistry& trained) {
+  save_tensors(folder.best_state(), trained.capture(), {});
+}
+
+void restore_best_state(const RunFolder& folder, StateRegistry& trained) {
+  const std::filesystem::path file = folder.best_state();
+  trained.restore(load_tensors(file).tensors, file.string());
+}
+
 void check_identity(const RunIdentity& saved, const RunIdentity& wanted, const std::filesystem::path& file) {
   for (const auto& [key, value] : wanted) {
     const auto found = saved.find(key);

@@ -8,6 +8,7 @@
 
 #include "core/tensor/tensor_file.h"
 #include "train/run/run_folder.h"
+#include "train/run/state_registry.h"
 
 namespace rtdetr {
 
@@ -56,6 +57,11 @@ RunFacts read_run_facts(const std::filesystem::path& file);
 /// for what is not there yet.
 /// @throws IoError  when there is no room for two, or for the next one of a run that is continued
 void require_space(const RunFolder& folder, const TensorMap& state);
+
+/// Writes best-state.safetensors: what training changes, without where the run stands. @throws IoError
+void save_best_state(const RunFolder& folder, const StateRegistry& trained);
+/// Puts it back. @throws IoError; CheckpointError  if it is another run's
+void restore_best_state(const RunFolder& folder, StateRegistry& trained);
 
 /// What a state takes as a file, without its header.
 std::uintmax_t bytes_of(const TensorMap& state);

@@ -31,6 +31,8 @@ class RunFolder {
   std::filesystem::path last() const { return path_ / "last.safetensors"; }
   std::filesystem::path previous() const { return path_ / "last-1.safetensors"; }
   std::filesystem::path best() const { return path_ / "best.safetensors"; }
+  /// What training goes on with from the best weights, in a run with a last stage.
+  std::filesystem::path best_state() const { return path_ / "best-state.safetensors"; }
 
  private:
   RunFolder() = default;

@@ -124,6 +124,8 @@ TEST_CASE("a trainer without keys has the keys' defaults, but for the length of 
     return written(o.strong_from, o.strong_until, o.mosaic_from, o.mosaic_until, o.multi_scale_until);
   };
   CHECK(text_of_windows(options.windows) == text_of_windows(window_options(settings)));
+  CHECK(options.last_stage.from == settings.last_stage);
+  CHECK(options.last_stage.retry == settings.last_stage_retry);
   CHECK(options.budget.hours == settings.time);
   CHECK(options.budget.patience == settings.patience);
   CHECK(options.budget.val_every == settings.val_every);

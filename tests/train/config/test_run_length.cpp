@@ -114,13 +114,14 @@ TEST_CASE("what else a recipe says in epochs becomes its share of a run by the c
   settings.epochs = 58;
   settings.strong_from = settings.mosaic_from = 4;
   settings.mosaic_until = settings.flat_until = 29;
-  settings.tail_from = settings.strong_until = 50;
+  settings.tail_from = settings.last_stage = settings.strong_until = 50;
   const auto fitted = changes(settings, kQuarterHour);
   CHECK(fitted.at("strong_from") == "0.069");
   CHECK(fitted.at("mosaic_from") == "0.069");
   CHECK(fitted.at("mosaic_until") == "0.5");
   CHECK(fitted.at("flat_until") == "0.5");
   CHECK(fitted.at("tail_from") == "0.862");
+  CHECK(fitted.at("last_stage") == fitted.at("strong_until"));
   settings.flat_until = 7800;  // never
   CHECK(changes(settings, kQuarterHour).at("flat_until") == "1");
   settings.given["mosaic_until"] = "command line";

@@ -118,6 +118,54 @@ TEST_CASE("validations inside epochs leave the training as it is, and are there 
   CHECK(differences(by_epochs, expected).empty());
 }
 
+TEST_CASE("a last stage goes on from the best weights, their average and their moments") {
+  const TemporaryFolder temp;
+  Settings settings = make_micro_run(temp.path());
+  settings.epochs = 5;
+  settings.lr0 = 1e-30;  // every epoch has the AP of the first, which stays the best
+  const auto updates = [&](const std::string& name) {
+    const TensorMap state = saved_state(settings, name);
+    CHECK(state.at("run.steps").item<std::int64_t>() == 30);
+    for (const auto& [key, tensor] : state)
+      if (key.starts_with("adamw.step.")) CHECK(tensor.item<double>() == state.at("ema_updates").item<double>());
+    return state.at("ema_updates").item<std::int64_t>();
+  };
+  train_here(settings, "plain");
+  CHECK(updates("plain") == 30);
+  settings.last_stage = 2;
+  train_here(settings, "once");
+  CHECK(updates("once") == 24);  // the first epoch and the last three
+  settings.last_stage_retry = true;
+  train_here(settings, "retry");
+  CHECK(updates("retry") == 18);  // back after the third as well; the fourth counts as its best, and the fifth ends it
+  CHECK(saved_state(settings, "retry").at("run.last_stage_returns").item<std::int64_t>() == 2);
+  const TensorMap best = load_tensors(temp / "runs/once/best-state.safetensors").tensors;
+  CHECK(best.at("ema_updates").item<std::int64_t>() == 6);
+  CHECK_FALSE(std::filesystem::exists(temp / "runs/plain/best-state.safetensors"));
+}
+
+TEST_CASE("a run of DEIM's kind that is stopped anywhere and continued ends in the same bits") {
+  const TemporaryFolder temp;
+  Settings settings = make_micro_run(temp.path());
+  settings.epochs = 4;
+  settings.schedule = "flat_cosine";
+  settings.warmup = "quadratic";
+  settings.flat_until = 0.3;
+  settings.tail_from = 0.7;
+  settings.lrf = 0.5;
+  settings.mosaic = settings.mixup = 0.5;
+  settings.mosaic_kind = settings.mixup_kind = "deim";
+  settings.strong_from = 0.2;
+  settings.mosaic_from = 0.2;
+  settings.mosaic_until = 0.5;
+  settings.strong_until = settings.last_stage = 2;
+  settings.last_stage_retry = true;
+  settings.lr0 = 1e-3;
+  REQUIRE(train_here(settings, "whole").end == RunOutcome::End::kFinished);
+  // 12 asks an epoch: inside epochs and validations, and at the ends of epochs, where windows open and close
+  check_stops(settings, {4, 11, 12, 20, 23, 24, 29, 35, 36, 41});
+}
+
 TEST_CASE("a run with gradient accumulation, stopped after every step, ends in the same bits") {
   const TemporaryFolder temp;
   Settings settings = make_micro_run(temp.path());
