@@ -81,23 +81,20 @@ std::string model_file_of(const std::string& fixture_model) {
   const std::string origin = origin_of(fixture_model), rest = match[2];
   if (origin == "v1") return "rtdetr_" + rest + ".yaml";
   if (origin == "v2") return "rtdetrv2_" + rest + ".yaml";
-  if (origin == "dfine" || origin == "deim") return "dfine-" + rest + ".yaml";
+  if (origin == "dfine" || origin == "deim") return origin + "-" + rest + ".yaml";
   if (origin == "deimv2") return "deimv2-" + rest + ".yaml";
   return rest + ".yaml";
 }
 
 ModelSpec spec_of(const std::string& fixture_model, const std::string& decoder_options) {
   ModelSpec spec = load_model_spec(model_file_of(fixture_model));
+  if (decoder_options.empty()) return spec;
   const std::string origin = origin_of(fixture_model);
-  const bool deim = origin == "deim";
-  const std::string more =
-      (decoder_options.empty() ? "" : ", " + decoder_options) + std::string(deim ? ", act: silu, mlp_act: silu" : "");
-  if (more.empty()) return spec;
-  const std::string known = "{variant: " + (deim ? "dfine" : origin == "dfine" || origin == "deimv2" ? origin : "v1");
+  const std::string known = "{variant: " + (origin == "deim" ? "dfine" : origin == "dfine" || origin == "deimv2" ? origin : "v1");
   const std::size_t place = spec.text.find(known);
   REQUIRE(place != std::string::npos);
   std::string text = spec.text;
-  text.insert(place + known.size(), more);
+  text.insert(place + known.size(), ", " + decoder_options);
   return parse_model_spec(text, spec.origin);
 }
 

@@ -43,12 +43,20 @@ Size r18vd_with_points(const Size& r18vd, std::int64_t points) {
   return {r18vd.parameters - fewer, r18vd.deployed - fewer, 0};
 }
 
+/// D-FINE's l and x as DEIM trains them: the backbone's BatchNorm, whose numbers dfine_state_dict_l and _x list among
+/// the buffers, are parameters.
+Size with_trained_norms(const Size& dfine, std::int64_t numbers) {
+  return {dfine.parameters + numbers, dfine.deployed + numbers, dfine.gflops};
+}
+
 /// As counted by running the official code (v1 and v2 with the same points are equal), Ultralytics 8.4.190, D-FINE and
 /// DEIMv2.
 const std::map<std::string, Size>& published_sizes() {
   static const Size kR18{20184464, 19962512, 60.06}, kR34{31441668, 31219716, 92.08}, kR50m{36593772, 36371820, 99.18},
       kR50{42891372, 42074988, 133.13}, kR101{76556268, 74752236, 250.93}, kL{32925036, 32108652, 107.03},
-      kX{67374188, 65570156, 226.32}, kH{125584348, 122399452, 475.54};
+      kX{67374188, 65570156, 226.32}, kH{125584348, 122399452, 475.54}, kDfineN{3782693, 3743431, 7.09},
+      kDfineS{10321877, 10216755, 25.06}, kDfineM{19590064, 19227453, 56.50}, kDfineL{31244152, 30703459, 90.89},
+      kDfineX{62621560, 61580899, 202.28};
   static const std::map<std::string, Size> kSizes{
       {"rtdetr_r18vd", kR18},
       {"rtdetr_r34vd", kR34},
@@ -75,11 +83,16 @@ const std::map<std::string, Size>& published_sizes() {
       {"rtdetr-resnet50", {42925132, 42099084, 0}},
       {"rtdetr-resnet101", {61917260, 61065100, 0}},
       {"yolov8-rtdetr", {9643868, 9639436, 0}},
-      {"dfine-n", {3782693, 3743431, 7.09}},
-      {"dfine-s", {10321877, 10216755, 25.06}},
-      {"dfine-m", {19590064, 19227453, 56.50}},
-      {"dfine-l", {31244152, 30703459, 90.89}},
-      {"dfine-x", {62621560, 61580899, 202.28}},
+      {"dfine-n", kDfineN},
+      {"dfine-s", kDfineS},
+      {"dfine-m", kDfineM},
+      {"dfine-l", kDfineL},
+      {"dfine-x", kDfineX},
+      {"deim-n", kDfineN},
+      {"deim-s", kDfineS},
+      {"deim-m", kDfineM},
+      {"deim-l", with_trained_norms(kDfineL, 45696)},
+      {"deim-x", with_trained_norms(kDfineX, 93920)},
       {"deimv2-atto", {508985, 488975, 0.749, 320, 0.001}},
       {"deimv2-femto", {983945, 954535, 1.647, 416, 0.001}},
       {"deimv2-pico", {1539539, 1505213, 5.094, 640, 0.001}},
