@@ -90,7 +90,8 @@ ModelSpec spec_of(const std::string& fixture_model, const std::string& decoder_o
   ModelSpec spec = load_model_spec(model_file_of(fixture_model));
   if (decoder_options.empty()) return spec;
   const std::string origin = origin_of(fixture_model);
-  const std::string known = "{variant: " + (origin == "deim" ? "dfine" : origin == "dfine" || origin == "deimv2" ? origin : "v1");
+  const bool own = origin == "dfine" || origin == "deimv2";
+  const std::string known = "{variant: " + (own ? origin : std::string(origin == "deim" ? "dfine" : "v1"));
   const std::size_t place = spec.text.find(known);
   REQUIRE(place != std::string::npos);
   std::string text = spec.text;

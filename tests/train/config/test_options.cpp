@@ -158,10 +158,10 @@ TEST_CASE("every word that help names reaches an option of its own") {
 
 TEST_CASE("every key of loss, augmentation, schedule and loader reaches an option") {
   const std::set<std::string> sections{"loss", "augmentation", "optimizer and schedule"};
-  const std::set<std::string> read_elsewhere{"optimizer",         "lr0",        "weight_decay", "clip_norm",
-                                             "accumulate",        "sync_bn",    "param_groups", "strong_until",
-                                             "multi_scale_until", "milestones", "box_pairs", "strong_from",
-                                             "mosaic_from", "mosaic_until"};
+  const std::set<std::string> read_elsewhere{"optimizer",         "lr0",         "weight_decay", "clip_norm",
+                                             "accumulate",        "sync_bn",     "param_groups", "strong_until",
+                                             "multi_scale_until", "milestones",  "box_pairs",    "strong_from",
+                                             "mosaic_from",       "mosaic_until"};
   const std::set<std::string> of_loader{"workers", "prefetch", "batch", "seed", "max_bad", "cache_mib"};
   int tried = 0;
   for (const Key* key : keys_of(Command::kTrain)) {
