@@ -10,9 +10,17 @@
 #include "core/tensor/distribution_box.h"
 #include "losses/distribution_loss.h"
 #include "losses/joint_pairs.h"
+#include "losses/loss_terms.h"
 #include "losses/pair_rows.h"
 
 namespace rtdetr {
+
+std::int64_t count_pairs(const std::vector<Match>& images) {
+  std::int64_t pairs = 0;
+  for (const Match& match : images) pairs += static_cast<std::int64_t>(match.queries.size());
+  return pairs;
+}
+
 namespace {
 
 using Matches = std::vector<std::vector<Match>>;  // sets × images
@@ -36,12 +44,6 @@ OutputSets stack_sets(const std::vector<Prediction>& predictions, torch::ScalarT
     boxes.push_back(prediction.boxes_cxcywh.to(type));
   }
   return {torch::stack(logits), torch::stack(boxes)};
-}
-
-std::int64_t count_pairs(const std::vector<Match>& images) {
-  std::int64_t pairs = 0;
-  for (const Match& match : images) pairs += static_cast<std::int64_t>(match.queries.size());
-  return pairs;
 }
 
 std::vector<double> normalizers(const Matches& matches, double num_boxes, const std::vector<double>& repeats,
@@ -72,60 +74,6 @@ Matches denoising_matches(const DenoisingPairs& pairs, std::size_t layers, const
   return Matches(layers, images);
 }
 
-/// Values of all terms under construction: class, box, GIoU of one output set after the other, and what its
-/// distributions add.
-struct Terms {
-  CriterionOptions::Naming naming;
-  std::string class_name;
-  std::vector<std::string> names;
-  std::vector<Tensor> values;  ///< [3] or [1] each
-
-  void add(const std::string& suffix, const Tensor& three) {
-    names.push_back(class_name + suffix);
-    names.push_back("loss_bbox" + suffix);
-    names.push_back("loss_giou" + suffix);
-    values.push_back(three);
-  }
-  void add_one(const std::string& name, const Tensor& value) {
-    names.push_back(name);
-    values.push_back(value.view({1}));
-  }
-};
-
-constexpr const char* kAnyClassTerm = "loss_class";  // Ultralytics', whichever loss it is
-
-std::string class_term_name(const CriterionOptions& options) {
-  if (options.naming == CriterionOptions::Naming::kUltralytics) return kAnyClassTerm;
-  const bool is_soft = options.class_loss == ClassLoss::kSoftBce;
-  return "loss_" + word_of(is_soft ? ClassLoss::kBce : options.class_loss, kClassLossWords);
-}
-
-/// @param losses  [3, S], decoder layers first to last, then the initial boxes and the encoder, if these are sets
-void add_matching_terms(Terms& terms, const Tensor& losses, std::int64_t layers, bool with_initial) {
-  const std::vector<Tensor> set = losses.unbind(1);
-  terms.add("", set[layers - 1]);
-  if (terms.naming == CriterionOptions::Naming::kUltralytics) {
-    terms.add("_aux", losses.sum(1) - set[layers - 1]);
-    return;
-  }
-  for (std::int64_t i = 0; i + 1 < layers; ++i) terms.add("_aux_" + std::to_string(i), set[i]);
-  if (with_initial) terms.add("_pre", set[layers]);
-  const std::size_t encoder = static_cast<std::size_t>(layers) + (with_initial ? 1 : 0);
-  if (encoder < set.size()) terms.add("_enc_0", set[encoder]);
-}
-
-/// @param losses  [3, S], decoder layers first to last, then the initial boxes, if they are a set
-void add_denoising_terms(Terms& terms, const Tensor& losses, std::size_t layers) {
-  const std::vector<Tensor> layer = losses.unbind(1);
-  if (terms.naming == CriterionOptions::Naming::kUltralytics) {
-    terms.add("_dn", layer.back());
-    terms.add("_aux_dn", losses.sum(1) - layer.back());
-    return;
-  }
-  for (std::size_t i = 0; i < layers; ++i) terms.add("_dn_" + std::to_string(i), layer[i]);
-  if (layers < layer.size()) terms.add("_dn_pre", layer[layers]);
-}
-
 /// Queries of a pass: those in front are denoising queries, those at the end are matched.
 struct QueryRange {
   std::int64_t first = 0, count = 0;
@@ -136,7 +84,7 @@ struct QueryRange {
 const DistributionExtras* distributions_of(const ModelOutput& output, const CriterionOptions& options) {
   if (options.loss_fgl == 0 && options.loss_ddf == 0 && !options.initial_set) return nullptr;
   const auto* extras = dynamic_cast<const DistributionExtras*>(output.extras.get());
-  RTDETR_CHECK(extras && extras->corners.size() >= output.layers.size(),
+  RTDETR_CHECK(extras && extras->corners.size() == output.layers.size(),
                "losses of distributions of a head that has none");
   return extras;
 }
@@ -157,71 +105,27 @@ Matches match_sets(const OutputSets& sets, const BatchTargets& targets, std::int
   return matches;
 }
 
-}  // namespace
-
-std::vector<std::string> class_term_names() {
-  std::vector<std::string> names{kAnyClassTerm};
-  for (const std::string& word : words_of(kClassLossWords)) names.push_back("loss_" + word);
-  return names;
-}
-
-CriterionOptions CriterionOptions::for_part_of_batch(double boxes_of_all) const {
-  CriterionOptions part = *this;
-  part.normalizer = Normalizer::kNumBoxes;
-  part.focal_when_empty = focal_when_empty && boxes_of_all == 0;
-  return part;
-}
-
-CriterionOptions CriterionOptions::at_epoch(std::int64_t epoch) const {
-  CriterionOptions present = *this;
-  present.overlap_costs = overlap_costs || (overlap_costs_from > 0 && epoch >= overlap_costs_from);
-  return present;
-}
-
-CriterionOptions CriterionOptions::dfine() {
-  CriterionOptions options;
-  options.loss_fgl = 0.15;
-  options.loss_ddf = 1.5;
-  options.joint_pairs = options.initial_set = options.clamp_sides = true;
-  return options;
-}
-
-CriterionOptions CriterionOptions::ultralytics() {
-  CriterionOptions options;
-  options.vfl_alpha = 0.25;
-  options.vfl_gamma = 1.5;
-  options.focal_gamma = 1.5;
-  options.vfl_weight_gradient = true;
-  options.focal_when_empty = true;
-  options.iou_epsilon = 1e-7;
-  options.normalizer = Normalizer::kMatchedPairs;
-  options.naming = Naming::kUltralytics;
-  return options;
-}
-
-namespace {
-
 /// One call of compute_losses.
 class LossPass {
  public:
-  LossPass(const ModelOutput& output, std::span<const Target> targets, double num_boxes,
+  LossPass(const ModelOutput& output, std::span<const Target> targets, const WholeStep& whole,
            const CriterionOptions& options)
       : output_(output),
         options_(options),
         extras_(distributions_of(output, options)),
         type_(loss_type(output.layers.back())),
         layers_(static_cast<std::int64_t>(output.layers.size())),
-        num_boxes_(num_boxes),
-        terms_{options.naming, class_term_name(options), {}, {}} {
+        whole_(whole),
+        terms_(options) {
     add_matching(targets);
     if (!output.denoising.empty() && output.denoising_pairs.queries > 0) add_denoising();
   }
 
   CriterionResult result() {
-    result_.values = torch::cat(terms_.values);
+    result_.values = terms_.values();
     result_.total = result_.values.sum();
     const std::vector<Tensor> values = result_.values.unbind();
-    for (std::size_t i = 0; i < values.size(); ++i) result_.terms.push_back({terms_.names[i], values[i]});
+    for (std::size_t i = 0; i < values.size(); ++i) result_.terms.push_back({terms_.names()[i], values[i]});
     return std::move(result_);
   }
 
@@ -240,35 +144,33 @@ class LossPass {
     const OutputSets sets = stack_sets(predictions, type_);
     batch_ = collect_targets(targets, sets.boxes, sets.logits.size(3));
     SetPairs pairs{match_sets(sets, batch_, layers_, repeats, options_), {}};
-    pairs.normalizer = normalizers(pairs.matches, num_boxes_, {repeats.begin(), repeats.end()}, options_);
+    pairs.normalizer = normalizers(pairs.matches, whole_.num_boxes, {repeats.begin(), repeats.end()}, options_);
     const SetPairs joint = options_.joint_pairs ? joint_of(pairs.matches) : SetPairs{};
-    add_matching_terms(
-        terms_,
+    terms_.add_matching(
         losses_of_matches(sets.logits, sets.boxes, batch_, pairs, options_, options_.joint_pairs ? &joint : nullptr),
         layers_, with_initial);
     if (teaches_distributions()) add_matching_distributions(range, sets, joint);
     result_.matches = std::move(pairs.matches);
   }
 
-  /// The joint pairs, the same for each set. As a part of a batch may not know the others' pairs, it takes them to have
-  /// as many for a box as it has.
+  /// The joint pairs, the same for each set.
   SetPairs joint_of(const Matches& matches) {
     result_.joint = joint_pairs(matches);
-    const auto boxes = static_cast<double>(batch_.offsets.back());
-    const double pairs = static_cast<double>(count_pairs(result_.joint));
-    const double divisor = boxes > 0 ? pairs * std::max(num_boxes_, 1e-9) / boxes : 1;
-    return {Matches(matches.size(), result_.joint), std::vector<double>(matches.size(), divisor)};
+    const auto own = static_cast<double>(count_pairs(result_.joint));
+    all_joint_ = whole_.joint_pairs ? whole_.joint_pairs(own) : own;
+    return {Matches(matches.size(), result_.joint),
+            std::vector<double>(matches.size(), all_joint_ > 0 ? all_joint_ : 1)};
   }
 
   bool teaches_distributions() const { return extras_ && (options_.loss_fgl != 0 || options_.loss_ddf != 0); }
 
   void add_matching_distributions(const QueryRange& range, const OutputSets& sets, const SetPairs& joint) {
     RTDETR_CHECK(options_.joint_pairs, "losses of distributions take the joint pairs");
-    balance_ = ddf_balance(count_pairs(result_.joint), sets.logits.size(1) * range.count);
+    balance_ = count_queries(all_joint_, range.count);
     std::vector<std::string> suffixes;
     for (std::int64_t k = 0; k + 1 < layers_; ++k) suffixes.push_back("_aux_" + std::to_string(k));
     suffixes.emplace_back();
-    add_distributions(range, sets, joint, suffixes);
+    add_distributions(range, sets, joint, balance_, suffixes);
   }
 
   void add_denoising() {
@@ -278,36 +180,43 @@ class LossPass {
     const OutputSets sets = stack_sets(predictions, type_);
     SetPairs pairs{denoising_matches(output_.denoising_pairs, predictions.size(), batch_), {}};
     const std::vector<double> groups(predictions.size(), static_cast<double>(output_.denoising_pairs.groups));
-    pairs.normalizer = normalizers(pairs.matches, num_boxes_, groups, options_);
-    add_denoising_terms(terms_, losses_of_matches(sets.logits, sets.boxes, batch_, pairs, options_),
-                        output_.denoising.size());
+    pairs.normalizer = normalizers(pairs.matches, whole_.num_boxes, groups, options_);
+    terms_.add_denoising(losses_of_matches(sets.logits, sets.boxes, batch_, pairs, options_), output_.denoising.size());
     if (!teaches_distributions()) return;
     std::vector<std::string> suffixes;
     for (std::int64_t k = 0; k < layers_; ++k) suffixes.push_back("_dn_" + std::to_string(k));
-    add_distributions(range, sets, pairs, suffixes);
+    // A dummy group is there for the graph alone: it teaches nothing.
+    const QueryCounts counts = whole_.has_boxes ? count_queries(pairs.normalizer.front(), range.count) : QueryCounts{};
+    add_distributions(range, sets, pairs, counts, suffixes);
+  }
+
+  /// @param paired  of the whole step
+  /// @param each    queries of a picture
+  QueryCounts count_queries(double paired, std::int64_t each) const {
+    const double all = whole_.pictures * static_cast<double>(each);
+    return {paired, std::max(0.0, all - paired)};  // shares of processes are rounded
   }
 
   /// FGL and DDF of the decoder layers that have predicted, which are the first of the sets. In denoising, too, DDF's
   /// balance is the matching queries', as the reference has it.
-  /// @param pairs  the same for all layers
+  /// @param pairs   the same for all layers
+  /// @param counts  of queries like these in the whole step
   void add_distributions(const QueryRange& range, const OutputSets& sets, const SetPairs& pairs,
-                         const std::vector<std::string>& suffixes) {
+                         const QueryCounts& counts, const std::vector<std::string>& suffixes) {
     const DistributionLoss losses =
-        distribution_loss(distributions_in(range, sets, pairs.matches.front()), balance_, options_);
+        distribution_loss(distributions_in(range, sets, pairs.matches.front()), counts, balance_, options_);
     const Tensor fgl = losses.fgl * (options_.loss_fgl / pairs.normalizer.front());
-    const Tensor ddf = losses.ddf * (options_.loss_ddf * share_of_batch());
+    const Tensor ddf = losses.ddf * options_.loss_ddf;
     for (std::int64_t k = 0; k < layers_; ++k) {
-      terms_.add_one("loss_fgl" + suffixes[k], fgl[k]);
-      if (k + 1 < layers_) terms_.add_one("loss_ddf" + suffixes[k], ddf[k]);
+      terms_.add("loss_fgl" + suffixes[k], fgl[k]);
+      if (k + 1 < layers_) terms_.add("loss_ddf" + suffixes[k], ddf[k]);
     }
   }
 
   DistributionSets distributions_in(const QueryRange& range, const OutputSets& sets,
                                     const std::vector<Match>& pairs) const {
-    const std::size_t idle = extras_->corners.size() - static_cast<std::size_t>(layers_);  // those that do not predict
     std::vector<Tensor> corners;
-    for (std::size_t k = idle; k < extras_->corners.size(); ++k)
-      corners.push_back(range.of(extras_->corners[k]).to(type_).flatten(0, 1));
+    for (const Tensor& layer : extras_->corners) corners.push_back(range.of(layer).to(type_).flatten(0, 1));
     const PairRows rows = rows_of_pairs({pairs}, range.count, batch_, {1}, sets.boxes.options());
     return {.options = extras_->options,
             .corners = torch::stack(corners),
@@ -318,31 +227,33 @@ class LossPass {
             .wanted = batch_.boxes_cxcywh.index_select(0, rows.wanted)};
   }
 
-  /// DDF is a mean; of a part of a batch it counts as much as the part has of the boxes.
-  double share_of_batch() const {
-    const auto boxes = static_cast<double>(batch_.offsets.back());
-    return boxes > 0 || num_boxes_ > 1 ? boxes / num_boxes_ : 1;
-  }
-
   const ModelOutput& output_;
   const CriterionOptions& options_;
   const DistributionExtras* extras_;
   torch::ScalarType type_;
   std::int64_t layers_;
-  double num_boxes_;
-  Terms terms_;
+  const WholeStep& whole_;
+  LossTerms terms_;
   BatchTargets batch_;
-  DdfBalance balance_;
+  double all_joint_ = 0;  ///< joint pairs of the whole step
+  QueryCounts balance_;   ///< its matching queries
   CriterionResult result_;
 };
 
 }  // namespace
 
-CriterionResult compute_losses(const ModelOutput& output, std::span<const Target> targets, double num_boxes,
+CriterionResult compute_losses(const ModelOutput& output, std::span<const Target> targets, const WholeStep& whole,
                                const CriterionOptions& options) {
   RTDETR_CHECK(!output.layers.empty(), "no decoder layer to compute a loss of");
   RECORD_USER_SCOPE("losses");
-  return LossPass(output, targets, num_boxes, options).result();
+  return LossPass(output, targets, whole, options).result();
+}
+
+CriterionResult compute_losses(const ModelOutput& output, std::span<const Target> targets, double num_boxes,
+                               const CriterionOptions& options) {
+  const bool has_boxes =
+      std::any_of(targets.begin(), targets.end(), [](const Target& t) { return t.labels.size(0) > 0; });
+  return compute_losses(output, targets, {num_boxes, static_cast<double>(targets.size()), has_boxes, {}}, options);
 }
 
 }  // namespace rtdetr

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -24,6 +26,19 @@ struct CriterionResult {
   std::vector<Match> joint;  ///< CriterionOptions::joint_pairs, per image; else empty
 };
 
+/// The pictures that a step learns from, of which a call of compute_losses may have a part: several processes have one
+/// each, and batches that are accumulated. Where gradients are averaged over processes, its numbers are divided by
+/// theirs: each has its share.
+struct WholeStep {
+  double num_boxes = 1;   ///< boxes, at least 1 of all processes together; 0 is taken for 1
+  double pictures = 1;    ///< D-FINE's: DDF takes means over their queries
+  bool has_boxes = true;  ///< whether a picture of this batch, whichever process has it, has any; else the denoising
+                          ///< group is a dummy
+  /// D-FINE's: from this part's joint pairs to those of all, which only the matching of all parts can tell; without,
+  /// this part is all. Called once in each call of compute_losses under CriterionOptions::joint_pairs.
+  std::function<double(double)> joint_pairs;
+};
+
 /// What the class term of the last decoder layer can be called.
 std::vector<std::string> class_term_names();
 
@@ -35,15 +50,20 @@ std::vector<std::string> class_term_names();
 /// term. It adds nothing to the divisor, and its denoising slots are padding, background too. So terms and graph are
 /// the same with boxes and without; for a batch without any, see DenoisingOptions::empty_batch.
 ///
-/// @param targets    B entries; an image may have no box, and so may all
-/// @param num_boxes  boxes of the whole global batch, at least 1, divided by the number of processes; 0 is taken for 1
-/// @return           terms by output set: decoder layers (last first), initial boxes and encoder if they are sets,
-///                   denoising if there is
+/// @param targets  B entries; an image may have no box, and so may all
+/// @param whole    what sums are divided by, so that the terms of all parts add up to those of the whole
+/// @return         terms by output set: decoder layers (last first), initial boxes and encoder if they are sets,
+///                 denoising if there is
 /// @throws DataError if a label is outside the predicted classes
 /// @note  computed in the predictions' float type, half types raised to float32; never NaN on finite input; the host
 ///        waits for a device once (matching)
+CriterionResult compute_losses(const ModelOutput& output, std::span<const Target> targets, const WholeStep& whole,
+                               const CriterionOptions& options = {});
+/// Of pictures that are all there are.
 CriterionResult compute_losses(const ModelOutput& output, std::span<const Target> targets, double num_boxes,
                                const CriterionOptions& options = {});
+
+std::int64_t count_pairs(const std::vector<Match>& images);
 
 /// Pairs of S output sets, S × B, and S numbers by which their sums are divided.
 struct SetPairs {

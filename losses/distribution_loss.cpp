@@ -34,31 +34,37 @@ Tensor localisation(const DistributionSets& sets, const Tensor& iou) {
   return (-(found * shares).sum({-2, -1}) * iou).sum(1);
 }
 
+/// What a sum over the paired queries' sides, and one over the others', counts in DDF.
+struct DdfWeights {
+  double paired = 0, others = 0;
+};
+DdfWeights ddf_weights(const QueryCounts& counts, const QueryCounts& balance) {
+  const double paired = std::sqrt(balance.paired), others = std::sqrt(balance.others);
+  const auto weight = [&](double root, double queries) {
+    return queries > 0 ? root / (paired + others) / (4 * queries) : 0;
+  };
+  return {weight(paired, counts.paired), weight(others, counts.others)};
+}
+
 /// [L - 1]
-Tensor distillation(const DistributionSets& sets, const Tensor& iou, const DdfBalance& balance, double temperature) {
-  const std::int64_t students = sets.corners.size(0) - 1, queries = sets.corners.size(1), pairs = sets.rows.size(0);
+Tensor distillation(const DistributionSets& sets, const Tensor& iou, const DdfWeights& weights, double temperature) {
+  const std::int64_t students = sets.corners.size(0) - 1;
   const Tensor teacher = log_shares(sets.corners[students].detach(), sets, temperature);
   const Tensor learnt = log_shares(sets.corners.narrow(0, 0, students), sets, temperature);  // [L - 1, R, 4, bins]
   const Tensor divergence = (teacher.exp() * (teacher - learnt)).sum({-2, -1}) * (temperature * temperature);
   const Tensor sure = sets.logits.detach().amax(-1).sigmoid().expand({students, -1});
   const Tensor own = iou.narrow(0, 0, students);
   const Tensor paired = (divergence.index_select(1, sets.rows) * own).sum(1);
-  const Tensor all_by_score = (divergence * sure.index_fill(1, sets.rows, 0)).sum(1);
-  const auto mean = [](const Tensor& sum, std::int64_t rows) { return sum / (4.0 * std::max<double>(1, rows)); };
-  return (mean(paired, pairs) * balance.paired + mean(all_by_score, queries - pairs) * balance.others) /
-         (balance.paired + balance.others);
+  const Tensor others = (divergence * sure.index_fill(1, sets.rows, 0)).sum(1);
+  return paired * weights.paired + others * weights.others;
 }
 
 }  // namespace
 
-DdfBalance ddf_balance(std::int64_t pairs, std::int64_t queries) {
-  return {std::sqrt(static_cast<double>(pairs)), std::sqrt(static_cast<double>(queries - pairs))};
-}
-
-DistributionLoss distribution_loss(const DistributionSets& sets, const DdfBalance& balance,
+DistributionLoss distribution_loss(const DistributionSets& sets, const QueryCounts& counts, const QueryCounts& balance,
                                    const CriterionOptions& options) {
   const Tensor iou = overlaps(sets, options);
-  return {localisation(sets, iou), distillation(sets, iou, balance, options.ddf_temperature)};
+  return {localisation(sets, iou), distillation(sets, iou, ddf_weights(counts, balance), options.ddf_temperature)};
 }
 
 }  // namespace rtdetr

@@ -16,11 +16,10 @@ struct DistributionSets {
   Tensor wanted;     ///< [M, 4] cxcywh, their targets
 };
 
-/// How much paired and other queries count in DDF: the roots of their numbers.
-struct DdfBalance {
+/// Queries of all pictures that a step learns from (WholeStep), of which a call may see a part.
+struct QueryCounts {
   double paired = 0, others = 0;
 };
-DdfBalance ddf_balance(std::int64_t pairs, std::int64_t queries);
 
 struct DistributionLoss {
   Tensor fgl;  ///< [L] fine-grained localisation: sum over pairs and sides of IoU · cross-entropy towards the two bins
@@ -30,7 +29,11 @@ struct DistributionLoss {
 
 /// D-FINE's losses of distributions (arXiv 2410.13842 §4.2), not weighted; docs/reference/official_behaviour.md#d-fine.
 /// Differentiable in `corners` alone; the last layer teaches and does not learn from DDF.
-DistributionLoss distribution_loss(const DistributionSets& sets, const DdfBalance& balance,
+///
+/// @param counts   of queries like these: DDF is a mean over the paired ones and a mean over the others; of none it is
+/// 0
+/// @param balance  the two means are joined in the ratio of the roots of these numbers
+DistributionLoss distribution_loss(const DistributionSets& sets, const QueryCounts& counts, const QueryCounts& balance,
                                    const CriterionOptions& options);
 
 }  // namespace rtdetr

@@ -66,8 +66,7 @@ struct CriterionOptions {
 
   /// The same loss for a part of a batch, so that the terms of all parts add up to those of the whole: no part divides
   /// by its own pairs, which all boxes together have as many of, or takes another loss for want of boxes that others
-  /// have. Not so of D-FINE's: it divides by joint pairs and DDF by means of its own, so the sum is a mean of the parts
-  /// by their boxes (docs/reference/official_behaviour.md).
+  /// have.
   CriterionOptions for_part_of_batch(double boxes_of_all) const;
 
   /// As a run has it in this epoch, counted from 0.

@@ -56,7 +56,7 @@ DistributionTargets distribution_targets(const Tensor& reference, const Tensor& 
 /// the Q others.
 struct DistributionExtras : HeadExtras {
   DistributionOptions options;
-  std::vector<Tensor> corners;  ///< L layers of [B, N, 4 · bins] logits
+  std::vector<Tensor> corners;  ///< of each layer that predicts, [B, N, 4 · bins] logits
   Prediction initial;  ///< [B, N, …] from which all layers start; logits undefined if the first did not predict
 };
 

@@ -39,6 +39,11 @@ std::vector<Match> all_pairs(const BatchTargets& targets) {
   return pairs;
 }
 
+QueryCounts queries_of(const std::vector<Match>& pairs) {
+  const auto paired = static_cast<double>(count_pairs(pairs));
+  return {paired, kLossImages * kLossQueries - paired};
+}
+
 BatchTargets targets_in(const Fixture& fixture) {
   std::vector<Target> targets;
   for (std::int64_t image = 0; image < kLossImages; ++image) {
@@ -126,10 +131,9 @@ void check_distributions_of(const Fixture& fixture, const std::string& name, con
   sets.rows = torch::tensor(rows, torch::kInt64);
   sets.wanted = targets.boxes_cxcywh.index_select(0, torch::tensor(wanted, torch::kInt64));
   const std::string balanced = name.starts_with("dn") ? "go" : "";  // of the call before
-  std::int64_t pairs = 0;
-  for (const Match& match : balanced.empty() ? test.pairs : pairs_of(fixture, balanced)) pairs += match.queries.size();
-  const DistributionLoss loss =
-      distribution_loss(sets, ddf_balance(pairs, kLossImages * kLossQueries), CriterionOptions::dfine());
+  const DistributionLoss loss = distribution_loss(
+      sets, queries_of(test.pairs), queries_of(balanced.empty() ? test.pairs : pairs_of(fixture, balanced)),
+      CriterionOptions::dfine());
   const Tensor fgl = loss.fgl[0] / test.divisor, ddf = test.teacher ? loss.ddf[0] : torch::zeros_like(fgl);
   check_term(terms, "loss_fgl", fgl, name);
   check_term(terms, "loss_ddf", ddf, name);

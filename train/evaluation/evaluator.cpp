@@ -115,14 +115,17 @@ std::optional<Evaluation> evaluate(DetectionModel& model, const Dataset& dataset
     if (cancelled && cancelled()) return std::nullopt;
     const WholeBatch whole = whole_of(*batch, group);
     evaluation.pictures += static_cast<std::int64_t>(whole.pictures);
-    if (batch->size == 0) continue;
+    if (batch->size == 0) {
+      if (options.criterion) LossMeans::add_none(*options.criterion, group);
+      continue;
+    }
     const BatchTensors tensors = batches.take(*batch);
     const PictureLoad load{batch->size, batch->height, batch->width};
     limit.run(load, [&] {
       const ModelOutput output = predict(model, tensors.images, options);
       batches.look_ahead();
       collect(model->head(), layers, output, *batch, dataset, findings);
-      if (options.criterion) losses.add(output, tensors.targets, whole, *options.criterion);
+      if (options.criterion) losses.add(output, tensors.targets, whole, *options.criterion, group);
     });
     if (options.progress) options.progress(evaluation.pictures);
   }

@@ -24,9 +24,12 @@ WholeBatch whole_of(const Batch& part, ProcessGroup& group);
 /// has pictures.
 class LossMeans {
  public:
+  /// Of each batch all processes come here or to add_none().
   /// @param targets  of the part of the batch that this process has
   void add(const ModelOutput& output, std::span<const Target> targets, const WholeBatch& whole,
-           const CriterionOptions& criterion);
+           const CriterionOptions& criterion, ProcessGroup& group);
+  /// Of a batch of which this process has no picture.
+  static void add_none(const CriterionOptions& criterion, ProcessGroup& group);
   /// All processes come here, those without a picture too. @param pictures  of all of them
   std::vector<std::pair<std::string, double>> means(std::int64_t pictures, ProcessGroup& group) const;
 

@@ -134,15 +134,17 @@ StepReport TrainStep::run(std::span<const Batch> batches, const StepPosition& po
   StepNumbers numbers;
   remember_statistics();
   optimizer_.zero_grad();
-  const JointBoxes boxes = count_jointly(batches);
+  const CriterionOptions criterion = options_.criterion.at_epoch(position.epoch);
+  JointCounts counts = count_jointly(batches);
+  if (options_.criterion.joint_pairs && batches.size() > 1) counts.pairs = count_joint_pairs(batches, criterion);
   for (std::size_t i = 0; i < batches.size(); ++i) {
     const std::int64_t index = position.first_batch + static_cast<std::int64_t>(i);
-    ForwardOptions forward;
-    forward.generator = at::make_generator<at::CPUGeneratorImpl>(noise_seed(options_.seed, position.epoch, index));
-    forward.repeat_shapes = !options_.device.is_cpu();
-    forward.share = {group_.rank(), group_.size(), boxes.largest[i]};
-    const CriterionResult result =
-        losses_of(batches[i], boxes, i, forward, options_.criterion.at_epoch(position.epoch));
+    ForwardOptions forward_options;
+    forward_options.generator =
+        at::make_generator<at::CPUGeneratorImpl>(noise_seed(options_.seed, position.epoch, index));
+    forward_options.repeat_shapes = !options_.device.is_cpu();
+    forward_options.share = {group_.rank(), group_.size(), counts.largest[i]};
+    const CriterionResult result = losses_of(batches[i], counts, i, forward_options, criterion);
     numbers.add(result);
     const torch::Tensor total = scale_ ? scale_->scaled(result.total) : result.total;
     RECORD_USER_SCOPE("backward");
@@ -182,41 +184,76 @@ void TrainStep::register_state(StateRegistry& registry) {
   if (scale_) scale_->register_state(registry);
 }
 
-/// A sum brings every process the largest counts of all: each writes its own beside the others', behind its boxes.
-TrainStep::JointBoxes TrainStep::count_jointly(std::span<const Batch> batches) {
+/// A sum brings every process the largest counts of all: each writes its own beside the others', behind its boxes and
+/// pictures.
+TrainStep::JointCounts TrainStep::count_jointly(std::span<const Batch> batches) {
   const auto size = static_cast<std::size_t>(group_.size()), rank = static_cast<std::size_t>(group_.rank());
-  std::vector<std::int64_t> counts((1 + size) * batches.size());
+  std::vector<std::int64_t> counts((2 + size) * batches.size());
   for (std::size_t i = 0; i < batches.size(); ++i) {
-    counts[i * (1 + size)] = count_boxes(batches.subspan(i, 1));
-    counts[i * (1 + size) + 1 + rank] = largest_count(batches[i]);
+    std::int64_t* const own = counts.data() + i * (2 + size);
+    own[0] = count_boxes(batches.subspan(i, 1));
+    own[1] = batches[i].size;
+    own[2 + rank] = largest_count(batches[i]);
   }
   group_.all_reduce(std::span(counts), Reduction::kSum);
-  JointBoxes boxes;
-  for (auto first = counts.begin(); first != counts.end(); first += static_cast<std::ptrdiff_t>(1 + size)) {
-    boxes.of_batch.push_back(static_cast<double>(*first));
-    boxes.of_step += boxes.of_batch.back();
-    boxes.largest.push_back(*std::max_element(first + 1, first + static_cast<std::ptrdiff_t>(1 + size)));
+  JointCounts joint;
+  for (auto first = counts.begin(); first != counts.end(); first += static_cast<std::ptrdiff_t>(2 + size)) {
+    joint.of_batch.push_back(static_cast<double>(*first));
+    joint.boxes += joint.of_batch.back();
+    joint.pictures += static_cast<double>(first[1]);
+    joint.largest.push_back(*std::max_element(first + 2, first + static_cast<std::ptrdiff_t>(2 + size)));
   }
-  return boxes;
+  return joint;
 }
 
-/// With gradients averaged over the processes, the divisor is a process' share of the joint boxes. The reference takes
-/// at least 1 for each process, which makes a batch with fewer boxes than processes count less.
-CriterionResult TrainStep::losses_of(const Batch& batch, const JointBoxes& boxes, std::size_t index,
-                                     const ForwardOptions& options, const CriterionOptions& whole) {
-  const bool by_batch = whole.normalizer == CriterionOptions::Normalizer::kMatchedPairs;
-  const double num_boxes =
-      std::max(1.0, by_batch ? boxes.of_batch[index] : boxes.of_step) / static_cast<double>(group_.size());
-  const auto [images, targets] = mover_.take(batch);
-  ForwardOptions forward = options;
-  forward.targets = targets;
-  ModelOutput output;
-  {
-    const AutocastScope autocast(options_.precision, options_.device);
-    output = model_->forward(images.to(type_), forward);
+double TrainStep::sum_of_all(double own) {
+  group_.all_reduce(std::span(&own, 1), Reduction::kSum);
+  return own;
+}
+
+/// The losses of the first batch need a number that the matching of the last one brings. Without denoising queries,
+/// which no other query sees.
+double TrainStep::count_joint_pairs(std::span<const Batch> batches, const CriterionOptions& criterion) {
+  RECORD_USER_SCOPE("joint pairs");
+  const torch::NoGradGuard no_grad;
+  double pairs = 0;
+  for (const Batch& batch : batches) {
+    const auto [images, targets] = mover_.take(batch);
+    const ModelOutput output = forward(images, {.all_layers = true});
+    pairs += static_cast<double>(count_pairs(compute_losses(output, targets, 1, criterion).joint));
   }
-  return compute_losses(output, targets, num_boxes,
-                        group_.size() == 1 ? whole : whole.for_part_of_batch(boxes.of_batch[index]));
+  take_back_statistics();
+  return sum_of_all(pairs);
+}
+
+/// With gradients averaged over the processes, a divisor is a process' share of the joint number. The reference takes
+/// at least 1 box for each process, which makes a batch with fewer boxes than processes count less.
+WholeStep TrainStep::whole_step(const JointCounts& counts, std::size_t index) {
+  const bool by_batch = options_.criterion.normalizer == CriterionOptions::Normalizer::kMatchedPairs;
+  const auto processes = static_cast<double>(group_.size());
+  WholeStep whole;
+  whole.num_boxes = std::max(1.0, by_batch ? counts.of_batch[index] : counts.boxes) / processes;
+  whole.pictures = counts.pictures / processes;
+  whole.has_boxes = counts.of_batch[index] > 0;
+  whole.joint_pairs = [this, known = counts.pairs, processes](double own) {
+    return (known ? *known : sum_of_all(own)) / processes;
+  };
+  return whole;
+}
+
+ModelOutput TrainStep::forward(const torch::Tensor& images, const ForwardOptions& options) {
+  const AutocastScope autocast(options_.precision, options_.device);
+  return model_->forward(images.to(type_), options);
+}
+
+CriterionResult TrainStep::losses_of(const Batch& batch, const JointCounts& counts, std::size_t index,
+                                     const ForwardOptions& options, const CriterionOptions& criterion) {
+  const auto [images, targets] = mover_.take(batch);
+  ForwardOptions with_targets = options;
+  with_targets.targets = targets;
+  const ModelOutput output = forward(images, with_targets);
+  return compute_losses(output, targets, whole_step(counts, index),
+                        group_.size() == 1 ? criterion : criterion.for_part_of_batch(counts.of_batch[index]));
 }
 
 /// Every process has measured its own pictures; all go on with the same numbers.

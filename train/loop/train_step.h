@@ -60,7 +60,9 @@ struct StepReport {
 /// Several processes that deal out each batch picture by picture (loader_options.h) take the step that one alone would
 /// take: divided by the boxes of all, with the noise of the joint batch, and averaged gradients. What remains is
 /// BatchNorm, whose batch is every process' own unless `sync_bn` joins them; its running statistics are averaged then.
-/// A step has one collective before it, one for each bucket of gradients, and one or two behind it.
+/// A step has one collective before it, one for each bucket of gradients, and one or two behind it; under joint pairs
+/// (CriterionOptions) one more, of their number. Accumulated batches that divide by these go forward twice, the first
+/// time to find them.
 class TrainStep {
  public:
   /// Model, optimizer, average and group outlive this object.
@@ -83,14 +85,19 @@ class TrainStep {
 
  private:
   /// What all processes need to know of each other's pictures.
-  struct JointBoxes {
-    double of_step = 0;                 ///< boxes of all batches
-    std::vector<double> of_batch;       ///< of each
+  struct JointCounts {
+    double pictures = 0, boxes = 0;     ///< of all batches
+    std::vector<double> of_batch;       ///< boxes of each
     std::vector<std::int64_t> largest;  ///< of each batch: boxes of the picture with the most
+    std::optional<double> pairs;        ///< joint pairs of all batches, where these were counted
   };
-  JointBoxes count_jointly(std::span<const Batch> batches);
-  CriterionResult losses_of(const Batch& batch, const JointBoxes& boxes, std::size_t index,
-                            const ForwardOptions& options, const CriterionOptions& whole);
+  JointCounts count_jointly(std::span<const Batch> batches);
+  double count_joint_pairs(std::span<const Batch> batches, const CriterionOptions& criterion);
+  double sum_of_all(double own);
+  WholeStep whole_step(const JointCounts& counts, std::size_t index);
+  ModelOutput forward(const torch::Tensor& images, const ForwardOptions& options);
+  CriterionResult losses_of(const Batch& batch, const JointCounts& counts, std::size_t index,
+                            const ForwardOptions& options, const CriterionOptions& criterion);
   void average_statistics();
   void remember_statistics();
   void take_back_statistics();

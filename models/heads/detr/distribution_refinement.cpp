@@ -34,8 +34,8 @@ class DistributionRefinement::Pass : public BoxPass {
     const Tensor shares = shares_of_bins(corners_, heads_.distribution_);
     const Tensor boxes = deviated_boxes(start_, mean_deviations(shares, bins_), heads_.distribution_.scale);
     reference_ = boxes.detach();
-    extras_->corners.push_back(corners_);
     if (!wanted) return std::nullopt;
+    extras_->corners.push_back(corners_);
     Linear score_head = heads_.score_heads_[k];
     LocationQuality quality = heads_.quality_[k];
     const Tensor logits = k == 0 ? extras_->initial.logits : score_head(content);

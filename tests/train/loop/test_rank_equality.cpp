@@ -137,6 +137,7 @@ struct Equality {
   bool over_gloo = false;  ///< as processes talk, gradients in buckets; else by memory that the threads share
   bool augment = false;    ///< batches of several sizes, too
   double tolerance = 1e-10;
+  bool noisy_files = false;  ///< the pictures have noise of their own
   std::string model_change;  ///< in the model's text: "denoising: 10" becomes this
   /// Changes the joint batch before a step, by step and place in it.
   std::function<void(int, std::int64_t, Batch::Image&)> change;
@@ -164,7 +165,7 @@ void apply(const Equality& test, int step, std::vector<Batch>& batches, const Pr
 }
 
 Settings settings_of(const Equality& test, const std::filesystem::path& folder) {
-  Settings settings = test::make_micro_run(folder);
+  Settings settings = test::make_micro_run(folder, {.noise = test.noisy_files});
   if (test.model_change.empty()) return settings;
   std::string text = read_text_file(folder / "micro.yaml");
   const std::string usual = "denoising: 10";
@@ -277,6 +278,12 @@ TensorMap last_state(const Settings& settings, const std::string& name) {
   return load_tensors(std::filesystem::path(settings.project) / name / "last.safetensors").tensors;
 }
 
+void use_running_statistics(const DetectionModel& model) {
+  for (const auto& module : model->modules()) {
+    if (module->named_buffers(/*recurse=*/false).contains("running_mean")) module->eval();
+  }
+}
+
 /// Empties the pictures whose bit is set.
 void empty(unsigned pattern, std::int64_t place, Batch::Image& image) {
   if ((pattern >> place & 1) == 0) return;
@@ -320,6 +327,45 @@ TEST_CASE(
   };
   for (const char* variant : {"denoising: 10, variant: v1", "denoising: 10, variant: ultralytics"})
     expect_equal({.batch = 8, .steps = 8, .model_change = variant, .change = change});
+}
+
+TEST_CASE("so have ranks of a model that refines distributions: joint pairs and means are of all pictures") {
+  const char* const dfine = "denoising: 10, variant: dfine";
+  expect_equal({.steps = 30, .model_change = dfine});
+  expect_equal({.ranks = 3, .batch = 6, .steps = 6, .over_gloo = true, .model_change = dfine});
+  expect_equal({.accumulate = 3, .steps = 6, .model_change = dfine});
+  const auto change = [](int step, std::int64_t place, Batch::Image& image) {
+    empty(static_cast<unsigned>(step), place, image);
+  };
+  expect_equal({.batch = 4, .steps = 16, .model_change = dfine, .change = change});
+}
+
+TEST_CASE("k batches of n pictures give the gradients of one batch of k n, those of distributions too") {
+  const int threads = at::get_num_threads();
+  at::set_num_threads(1);
+  const char* const variant = GENERATE("v2", "dfine");
+  CAPTURE(variant);
+  const test::TemporaryFolder temp;
+  const std::string change = "denoising: 0, variant: " + std::string(variant);
+  const Settings settings = settings_of({.noisy_files = true, .model_change = change}, temp.path());
+  Half whole(settings, 8, false, world_of_one()), parts(settings, 2, false, world_of_one());
+  for (const DetectionModel& model : {whole.experiment.model, parts.experiment.model})
+    use_running_statistics(model);  // a batch's own statistics are another function of the batch size
+  for (int step = 0; step < 3; ++step) {
+    CAPTURE(step);
+    parts.state.restore(whole.copy_of_state(), "the whole batches' run");
+    const TensorMap before = whole.copy_of_state();
+    const StepReport wanted = whole.step.run(whole.batches(1), {.epoch = 0, .first_batch = step}, 1);
+    const StepReport found = parts.step.run(parts.batches(4), {.epoch = 0, .first_batch = step}, 1);
+    CHECK(relative(wanted.loss, found.loss) <= 1e-10);
+    for (std::size_t i = 0; i < wanted.terms.size(); ++i) {
+      CAPTURE(wanted.terms[i].first);
+      CHECK(std::abs(wanted.terms[i].second - found.terms[i].second) <= 1e-10 * wanted.loss);
+    }
+    CHECK(largest_difference(gradients_between(before, whole.copy_of_state()),
+                             gradients_between(before, parts.copy_of_state())) <= 1e-10);
+  }
+  at::set_num_threads(threads);
 }
 
 TEST_CASE("a run that goes on from its checkpoint with another number of processes is the same run") {
