@@ -28,6 +28,22 @@ std::string type_text(torch::ScalarType type) {
 /// Computed by our decoder, neither stored nor required.
 bool is_computed(const std::string& key) { return key == "decoder.anchors" || key == "decoder.valid_mask"; }
 
+/// Of a decoder layer behind the first `layers`.
+bool is_behind(std::int64_t layers, const std::string& key) {
+  for (const std::string list : {".decoder.layers.", ".dec_score_head.", ".dec_bbox_head.", ".decoder.lqe_layers."}) {
+    const std::size_t at = key.find(list);
+    if (at != std::string::npos) return std::stoll(key.substr(at + list.size())) >= layers;
+  }
+  return false;
+}
+
+Entries entries_of(const DetectionModel& model) {
+  Entries entries;
+  for (const auto& [key, tensor] : named_state(*model))
+    entries.insert(entry_text(key, tensor.sizes().vec(), type_text(tensor.scalar_type())));
+  return entries;
+}
+
 Entries difference(const Entries& one, const Entries& other) {
   Entries result;
   for (const std::string& entry : one) {
@@ -45,12 +61,10 @@ TEST_CASE("state has the reference's keys, shapes, types and parameter count", "
   options.initial_weights = false;
   DetectionModel model = build_model(load_model_spec(model_file_of(name)), options);
 
-  Entries expected, actual;
+  const Entries actual = entries_of(model);
+  Entries expected;
   for (const auto& entry : fixture.json["state_dict"]) {
     if (!is_computed(entry[0])) expected.insert(entry_text(entry[0], entry[1], entry[2]));
-  }
-  for (const auto& [key, tensor] : named_state(*model)) {
-    actual.insert(entry_text(key, tensor.sizes().vec(), type_text(tensor.scalar_type())));
   }
   CHECK(difference(expected, actual) == Entries{});
   CHECK(difference(actual, expected) == Entries{});
@@ -69,6 +83,27 @@ TEST_CASE("state has the reference's keys, shapes, types and parameter count", "
   const std::int64_t deployed =
       deploy["parameters"].get<std::int64_t>() - deploy["denoising_embedding"].get<std::int64_t>();
   check_none("deployed parameters", std::abs(count_deployed_parameters(*model) - deployed));
+}
+
+TEST_CASE("a model built with k decoder layers has the reference's entries but those of later layers", "[state_dict]") {
+  const Fixture fixture = load_fixture();
+  const std::string kind = "state_dict_", name = std::string(fixture.stem).erase(fixture.stem.find(kind), kind.size());
+  constexpr std::int64_t kLayers = 2;
+  Entries expected;
+  std::int64_t cut = 0;
+  for (const auto& entry : fixture.json["state_dict"]) {
+    if (is_behind(kLayers, entry[0]))
+      ++cut;
+    else if (!is_computed(entry[0]))
+      expected.insert(entry_text(entry[0], entry[1], entry[2]));
+  }
+  CHECK(cut > 0);
+  BuildOptions options;
+  options.initial_weights = false;
+  options.decoder_layers = kLayers;
+  const Entries actual = entries_of(build_model(load_model_spec(model_file_of(name)), options));
+  CHECK(difference(expected, actual) == Entries{});
+  CHECK(difference(actual, expected) == Entries{});
 }
 
 }  // namespace rtdetr::test

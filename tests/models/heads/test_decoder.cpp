@@ -4,12 +4,14 @@
 
 #include "core/base/error.h"
 #include "core/ops/autocast.h"
+#include "core/tensor/distribution_box.h"
 #include "models/heads/detr/decoder.h"
 #include "models/heads/detr/decoder_layer.h"
 #include "models/layers/init.h"
 
 using rtdetr::AutocastScope;
 using rtdetr::DecoderOptions;
+using rtdetr::DistributionExtras;
 using rtdetr::ForwardOptions;
 using rtdetr::ModelOutput;
 using rtdetr::Precision;
@@ -30,6 +32,16 @@ DecoderOptions small_options() {
   options.layers = 3;
   options.ffn_dim = 24;
   options.denoising.count = 6;
+  return options;
+}
+
+/// D-FINE's decoder.
+DecoderOptions distribution_options() {
+  DecoderOptions options = small_options();
+  options.boxes = DecoderOptions::Boxes::kDistributions;
+  options.gate = options.clamp_output = options.denoising.mirror = true;
+  options.attention_projections = false;
+  options.position_limit = 10;
   return options;
 }
 
@@ -85,7 +97,7 @@ std::vector<std::string> without_gradient(RTDETRDecoder& decoder) {
 }  // namespace
 
 TEST_CASE("the decoder cut at layer k gives what layer k gives in a whole pass") {
-  RTDETRDecoder decoder = build(small_options());
+  RTDETRDecoder decoder = build(GENERATE(small_options(), distribution_options()));
   const torch::NoGradGuard no_grad;
   const auto maps = make_maps(2);
   ForwardOptions all;
@@ -101,6 +113,36 @@ TEST_CASE("the decoder cut at layer k gives what layer k gives in a whole pass")
     CHECK(torch::equal(output.layers[0].boxes_cxcywh, whole.layers[k - 1].boxes_cxcywh));
   }
   CHECK(torch::equal(decoder->forward(maps, {}).layers[0].logits, whole.layers[2].logits));
+}
+
+TEST_CASE("a decoder that refines distributions keeps those of the layers that predict, and no others") {
+  RTDETRDecoder decoder = build(distribution_options());
+  const auto maps = make_maps(2);
+  const auto kept = [&](const ForwardOptions& options) {
+    const ModelOutput output = decoder->forward(maps, options);
+    return dynamic_cast<const DistributionExtras&>(*output.extras).corners.size();
+  };
+  CHECK(kept({}) == 1);
+  CHECK(kept({.decoder_layers = 2}) == 1);
+  CHECK(kept({.all_layers = true}) == 3);
+  const std::vector<Target> targets{target({0.5, 0.5, 0.2, 0.2}), target({})};
+  const ModelOutput output = train_pass(decoder, maps, targets);
+  CHECK(dynamic_cast<const DistributionExtras&>(*output.extras).corners.size() == 3);
+}
+
+TEST_CASE("layers behind eval_idx train; after that they do not run, and fusing leaves them out") {
+  DecoderOptions options = GENERATE(small_options(), distribution_options());
+  options.eval_layers = 2;
+  RTDETRDecoder decoder = build(options);
+  const auto maps = make_maps(2);
+  CHECK(train_pass(decoder, maps, {target({0.5, 0.5, 0.2, 0.2}), target({})}).layers.size() == 3);
+  const torch::NoGradGuard no_grad;
+  const Prediction second = decoder->forward(maps, {.decoder_layers = 2}).layers.back();
+  CHECK(torch::equal(decoder->forward(maps, {}).layers.back().boxes_cxcywh, second.boxes_cxcywh));
+  CHECK(decoder->forward(maps, {.all_layers = true}).layers.size() == 3);  // each is evaluated all the same
+  decoder->fuse();
+  CHECK(decoder->num_layers() == 2);
+  CHECK(torch::equal(decoder->forward(maps, {}).layers.back().logits, second.logits));
 }
 
 TEST_CASE("queries that make shapes repeat change no prediction and no gradient") {
