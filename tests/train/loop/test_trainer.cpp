@@ -97,6 +97,19 @@ TEST_CASE("a run that is stopped anywhere and continued ends in the same bits") 
   check_stops(settings, {0, 1, 3, 5, 6, 8, 11, 12, 15, 24, 29, 35});
 }
 
+TEST_CASE("D-FINE-N stopped in the middle of 100 steps and continued ends in the same bits") {
+  const TemporaryFolder temp;
+  Settings settings = make_micro_run(temp.path(), {.pictures = 20});
+  settings.model = "dfine-n";
+  settings.epochs = 20;
+  settings.val = false;
+  const RunOutcome whole = train_here(settings, "whole");
+  REQUIRE(whole.end == RunOutcome::End::kFinished);
+  REQUIRE(whole.steps == 100);
+  CHECK_THAT(step_lines(settings, "whole").back(), Catch::Contains("ddf"));  // all losses are its own
+  check_stops(settings, {52});
+}
+
 TEST_CASE("validations inside epochs leave the training as it is, and are there once however the run is stopped") {
   const TemporaryFolder temp;
   Settings settings = make_micro_run(temp.path());
