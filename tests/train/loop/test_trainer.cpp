@@ -106,7 +106,6 @@ TEST_CASE("D-FINE-N stopped in the middle of 100 steps and continued ends in the
   const RunOutcome whole = train_here(settings, "whole");
   REQUIRE(whole.end == RunOutcome::End::kFinished);
   REQUIRE(whole.steps == 100);
-  CHECK_THAT(step_lines(settings, "whole").back(), Catch::Contains("ddf"));  // all losses are its own
   check_stops(settings, {52});
 }
 
