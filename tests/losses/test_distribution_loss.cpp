@@ -16,23 +16,23 @@ namespace {
 using test::difference;
 using test::Draws;
 
-constexpr std::int64_t kQueries = 12, kClassCount = 4, kGroups = 2;
+constexpr std::int64_t kMatching = 12, kLabels = 4, kGroups = 2;
 constexpr int kLayers = 3;
 
 /// What a head that refines distributions yields in training: denoising queries of two groups in front of the others.
-ModelOutput some_output(Draws& draws, const std::vector<Target>& targets) {
+ModelOutput refined_output(Draws& draws, const std::vector<Target>& targets) {
   const auto batch = static_cast<std::int64_t>(targets.size());
   std::int64_t most = 1;
   for (const Target& target : targets) most = std::max(most, target.labels.size(0));
-  const std::int64_t noisy = 2 * kGroups * most, all = noisy + kQueries;
+  const std::int64_t noisy = 2 * kGroups * most, all = noisy + kMatching;
   ModelOutput output;
-  output.encoder = draws.prediction(batch, kQueries, kClassCount);
+  output.encoder = draws.prediction(batch, kMatching, kLabels);
   output.denoising_pairs = {.positive_slots = {}, .groups = kGroups, .queries = noisy};
   auto extras = std::make_shared<DistributionExtras>();
-  extras->initial = draws.prediction(batch, all, kClassCount);
+  extras->initial = draws.prediction(batch, all, kLabels);
   for (int layer = 0; layer < kLayers; ++layer) {
-    output.layers.push_back(draws.prediction(batch, kQueries, kClassCount));
-    output.denoising.push_back(draws.prediction(batch, noisy, kClassCount));
+    output.layers.push_back(draws.prediction(batch, kMatching, kLabels));
+    output.denoising.push_back(draws.prediction(batch, noisy, kLabels));
     extras->corners.push_back(draws.uniform({batch, all, extras->options.corners()}) * 6 - 3);
   }
   output.extras = extras;
@@ -66,12 +66,11 @@ ModelOutput part_of(const ModelOutput& whole, std::int64_t first, std::int64_t c
   return part;
 }
 
-std::vector<Target> some_targets(Draws& draws) {
-  return {draws.target(3, kClassCount), draws.target(0, kClassCount), draws.target(5, kClassCount),
-          draws.target(1, kClassCount)};
+std::vector<Target> four_pictures(Draws& draws) {
+  return {draws.target(3, kLabels), draws.target(0, kLabels), draws.target(5, kLabels), draws.target(1, kLabels)};
 }
 
-std::vector<std::string> names_of(const CriterionResult& result) {
+std::vector<std::string> terms_of(const CriterionResult& result) {
   std::vector<std::string> names;
   for (const LossTerm& term : result.terms) names.push_back(term.name);
   return names;
@@ -81,8 +80,8 @@ std::vector<std::string> names_of(const CriterionResult& result) {
 
 TEST_CASE("the terms of a batch's parts add up to those of the whole: divisors and means are of all pictures") {
   Draws draws(1);
-  const std::vector<Target> targets = some_targets(draws);
-  const ModelOutput output = some_output(draws, targets);
+  const std::vector<Target> targets = four_pictures(draws);
+  const ModelOutput output = refined_output(draws, targets);
   const CriterionOptions options = CriterionOptions::dfine();
   const CriterionResult whole = compute_losses(output, targets, 9, options);
   const auto pairs = static_cast<double>(count_pairs(whole.joint));
@@ -92,18 +91,18 @@ TEST_CASE("the terms of a batch's parts add up to those of the whole: divisors a
     const CriterionResult b =
         compute_losses(part_of(output, first, 4 - first), std::span(targets).subspan(first), step, options);
     CHECK(static_cast<double>(count_pairs(a.joint) + count_pairs(b.joint)) == pairs);
-    REQUIRE(names_of(a) == names_of(whole));
+    REQUIRE(terms_of(a) == terms_of(whole));
     CHECK(difference(a.values + b.values, whole.values) < 1e-12);
   }
 }
 
 TEST_CASE("a batch without a box has the same terms; its dummy group's distributions learn nothing, the others do") {
   Draws draws(2);
-  const std::vector<Target> targets = some_targets(draws), empty(4, draws.target(0, kClassCount));
+  const std::vector<Target> targets = four_pictures(draws), empty(4, draws.target(0, kLabels));
   const CriterionOptions options = CriterionOptions::dfine();
-  const CriterionResult full = compute_losses(some_output(draws, targets), targets, 9, options);
-  const CriterionResult none = compute_losses(some_output(draws, empty), empty, 0, options);
-  CHECK(names_of(none) == names_of(full));
+  const CriterionResult full = compute_losses(refined_output(draws, targets), targets, 9, options);
+  const CriterionResult none = compute_losses(refined_output(draws, empty), empty, 0, options);
+  CHECK(terms_of(none) == terms_of(full));
   int dummies = 0;
   for (std::size_t i = 0; i < none.terms.size(); ++i) {
     const std::string& name = none.terms[i].name;
@@ -122,13 +121,13 @@ TEST_CASE("losses of distributions have gradients for the distributions alone, D
   Draws draws(3);
   DistributionSets sets;
   const auto leaf = [](const Tensor& values) { return values.clone().set_requires_grad(true); };
-  sets.corners = leaf(draws.uniform({kLayers, kQueries, sets.options.corners()}) * 6 - 3);
-  sets.logits = leaf(draws.logits({kQueries, kClassCount}));
-  sets.boxes = leaf(draws.boxes({kLayers, kQueries}));
-  sets.reference = leaf(draws.boxes({kQueries}));
+  sets.corners = leaf(draws.uniform({kLayers, kMatching, sets.options.corners()}) * 6 - 3);
+  sets.logits = leaf(draws.logits({kMatching, kLabels}));
+  sets.boxes = leaf(draws.boxes({kLayers, kMatching}));
+  sets.reference = leaf(draws.boxes({kMatching}));
   sets.rows = torch::tensor({1, 4, 5}, torch::kInt64);
   sets.wanted = draws.boxes({3});
-  const QueryCounts counts{3, kQueries - 3};
+  const QueryCounts counts{3, kMatching - 3};
   const DistributionLoss loss = distribution_loss(sets, counts, counts, CriterionOptions::dfine());
   (loss.ddf.sum() + 0 * loss.fgl.sum()).backward();
   CHECK(sets.corners.grad()[kLayers - 1].abs().max().item<double>() == 0);
@@ -140,8 +139,8 @@ TEST_CASE("losses of distributions have gradients for the distributions alone, D
 
 TEST_CASE("a distribution that is not a number is seen in the total") {
   Draws draws(4);
-  const std::vector<Target> targets = some_targets(draws);
-  const ModelOutput output = some_output(draws, targets);
+  const std::vector<Target> targets = four_pictures(draws);
+  const ModelOutput output = refined_output(draws, targets);
   const auto& extras = dynamic_cast<const DistributionExtras&>(*output.extras);
   for (const Tensor& corners : extras.corners) {
     const Tensor good = corners.clone();

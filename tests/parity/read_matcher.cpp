@@ -26,7 +26,7 @@ Tensor logits_of(const Fixture& inputs, int i, std::int64_t queries, std::int64_
 Tensor as_tensor(const std::vector<std::int64_t>& values) { return torch::tensor(values, torch::kInt64); }
 
 /// Whose costs the file has; DEIMv2's are those of its last epochs.
-CriterionOptions options_of(const Fixture& fixture) {
+CriterionOptions costs_of(const Fixture& fixture) {
   if (fixture.stem.ends_with("ultralytics")) return CriterionOptions::ultralytics();
   CriterionOptions options;
   options.overlap_costs = options.clamp_sides = fixture.stem.starts_with("deim_v2");
@@ -36,7 +36,7 @@ CriterionOptions options_of(const Fixture& fixture) {
 void check_problem(const Fixture& inputs, const Fixture& fixture, const nlohmann::json& problem) {
   const int i = problem["i"].get<int>();
   const std::string name = problem_name(i);
-  const CriterionOptions options = options_of(fixture);
+  const CriterionOptions options = costs_of(fixture);
   const bool ultralytics = fixture.stem.ends_with("ultralytics");
   const double offset = ultralytics ? options.cost_giou : 0;  // of each pair: 1 - GIoU instead of -GIoU
 

@@ -253,6 +253,7 @@ TEST_CASE("the pairs of box losses are the criterion's unless told, and own ones
   settings.given["box_pairs"] = "args.yaml:7";
   CHECK_THROWS_WITH(settle_criterion({"dfine"}, settings),
                     Catch::Contains("box_pairs=own (args.yaml:7)") && Catch::Contains("set loss_fgl=0 loss_ddf=0"));
+  settings.loss_fgl = settings.loss_ddf = 0;
   settings.given["loss_fgl"] = settings.given["loss_ddf"] = "args.yaml:8";
   settle_criterion({"dfine"}, settings);
   CHECK_FALSE(criterion_options(settings).joint_pairs);
