@@ -63,6 +63,16 @@ void begin_with_weights(Experiment& experiment) {
   log::info("what the model begins with, by its entries:\n" + transfer_table(report, experiment.model));
 }
 
+}  // namespace
+
+std::string frozen_names(const Experiment& experiment) {
+  std::vector<std::string> rows;
+  for (const DetectionModelImpl::Row& row : experiment.model->rows()) rows.push_back(row.path);
+  return freeze_pattern(experiment.settings.freeze, rows);
+}
+
+namespace {
+
 void build_models(Experiment& experiment) {
   const Settings& settings = experiment.settings;
   const auto classes = static_cast<std::int64_t>(experiment.train.classes.names.size());
@@ -72,8 +82,7 @@ void build_models(Experiment& experiment) {
   }
   std::tie(experiment.model, experiment.average) =
       build_with_average(spec_to_train(settings), build_options(settings, classes));
-  if (!settings.freeze.empty())
-    experiment.frozen = freeze_parameters(*experiment.model, freeze_pattern(*experiment.model, settings.freeze));
+  if (!settings.freeze.empty()) experiment.frozen = freeze_parameters(*experiment.model, frozen_names(experiment));
   if (!settings.backbone_weights.empty()) begin_with_backbone(experiment);
   if (!settings.weights.empty()) begin_with_weights(experiment);
   for (DetectionModel* model : {&experiment.model, &experiment.average}) (*model)->to(experiment.device);

@@ -42,6 +42,9 @@ Experiment prepare_experiment(const Settings& settings);
 /// The same for a run that is continued: weights= is not read, the file may be gone.
 Experiment prepare_to_continue(Settings settings);
 
+/// What freeze= says of this model's parameters, as freeze_parameters takes it.
+std::string frozen_names(const Experiment& experiment);
+
 /// By the recipe's param_groups, or else by shape (param_groups.h). Frozen parameters are in no group.
 std::vector<ParameterGroup> make_groups(const Settings& settings, const DetectionModel& model);
 TransformOptions training_transforms(const Experiment& experiment);

@@ -6,7 +6,6 @@
 
 #include "models/layers/module_tree.h"
 #include "train/loop/experiment.h"
-#include "train/optim/freeze.h"
 #include "train/process/machine.h"
 
 namespace rtdetr {
@@ -91,7 +90,7 @@ TrainOptions train_options(const Experiment& experiment) {
           .adamw = adamw_options(settings),
           .ema = ema_options(settings),
           .lr0 = settings.lr0,
-          .freeze = freeze_pattern(*experiment.model, settings.freeze),
+          .freeze = frozen_names(experiment),
           .transforms = training_transforms(experiment),
           .loader = training_loader_options(experiment),
           .windows = window_options(settings),

@@ -11,17 +11,16 @@
 
 namespace rtdetr {
 
-std::string freeze_pattern(const DetectionModelImpl& model, const std::string& freeze) {
+std::string freeze_pattern(const std::string& freeze, std::span<const std::string> rows) {
   const auto count = parse_integer(freeze);
   if (!count) return freeze;
-  const std::vector<DetectionModelImpl::Row> rows = model.rows();
   if (*count < 1 || *count >= std::ssize(rows))
     throw ConfigError("freeze=" + freeze +
                       ": a number freezes so many rows of the model's YAML from the first on, 1 to " +
                       std::to_string(rows.size() - 1));
   std::string pattern;
   for (std::size_t k = 0; k < static_cast<std::size_t>(*count); ++k)
-    pattern += (k == 0 ? "^(" : "|") + std::regex_replace(rows[k].path, std::regex("\\."), "\\.");
+    pattern += (k == 0 ? "^(" : "|") + std::regex_replace(rows[k], std::regex("\\."), "\\.");
   return pattern + ")\\.";
 }
 

@@ -1,17 +1,17 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include <torch/nn.h>
 
-#include "models/graph/model.h"
-
 namespace rtdetr {
 
 /// freeze=: a regular expression as it is, a number N as one that matches the first N rows of the model's YAML.
-/// @throws ConfigError  if the model has no more rows
-std::string freeze_pattern(const DetectionModelImpl& model, const std::string& freeze);
+/// @param rows          their paths
+/// @throws ConfigError  if the model has no more
+std::string freeze_pattern(const std::string& freeze, std::span<const std::string> rows);
 
 /// Parameters whose name contains a match of `pattern` (an ECMAScript regular expression, searched) are not
 /// trained any more; they belong to no parameter group and keep their bits.

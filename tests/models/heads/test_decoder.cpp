@@ -52,7 +52,9 @@ RTDETRDecoder build(const DecoderOptions& options) {
   rtdetr::initialize_weights(*decoder, 3);
   torch::manual_seed(5);
   const torch::NoGradGuard no_grad;
-  for (Tensor& parameter : decoder->parameters()) parameter.add_(torch::randn_like(parameter), 0.05);
+  for (Tensor& parameter : decoder->parameters()) {
+    if (parameter.is_floating_point()) parameter.add_(torch::randn_like(parameter), 0.05);  // the others are constants
+  }
   decoder->to(torch::kFloat64);
   decoder->eval();
   return decoder;
