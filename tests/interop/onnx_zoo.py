@@ -18,7 +18,7 @@ from scipy.optimize import linear_sum_assignment
 REPO = pathlib.Path(__file__).resolve().parents[2]
 WRITER = pathlib.Path(sys.argv[1]).parent / "tests/parity/rtdetr_write_onnx"
 SIZE, FREE_SIZES = "320x320", "320x320,256x384,640x640"
-FREE = ("rtdetr-l", "rtdetr-n", "rtdetr_r18vd", "rtdetr_r50vd", "rtdetrv2_r18vd", "rtdetrv2_r18vd_dsp")
+FREE = ("dfine-n", "rtdetr-l", "rtdetr-n", "rtdetr_r18vd", "rtdetr_r50vd", "rtdetrv2_r18vd", "rtdetrv2_r18vd_dsp")
 LIMIT = 1e-4  # of a score, and of a side of the picture
 JUMPS = 0.01  # rows that may be beyond it in a model that samples single cells: over a cell's edge lies another value
 ROOM = 1.02  # a file to its weights
