@@ -11,6 +11,7 @@
 #include "core/io/file.h"
 #include "models/graph/model_files.h"
 #include "models/layers/module_tree.h"
+#include "tests/support/compared_runs.h"
 #include "tests/support/file_size_limit.h"
 #include "tests/support/micro_run.h"
 #include "tests/support/stop_when.h"
@@ -23,63 +24,15 @@
 
 namespace rtdetr {
 
+using test::check_stops;
+using test::differences;
 using test::FileSizeLimit;
 using test::make_micro_run;
+using test::saved_state;
+using test::step_lines;
+using test::table_without_time;
 using test::TemporaryFolder;
 using test::train_here;
-
-namespace {
-
-TensorMap saved_state(const Settings& settings, const std::string& name) {
-  return load_tensors(std::filesystem::path(settings.project) / name / "last.safetensors").tensors;
-}
-
-/// Names of entries whose bytes differ.
-std::vector<std::string> differences(const TensorMap& a, const TensorMap& b) {
-  std::vector<std::string> names;
-  if (a.size() != b.size()) names.push_back("number of entries");
-  for (const auto& [name, tensor] : a) {
-    if (!b.contains(name) || !torch::equal(tensor, b.at(name))) names.push_back(name);
-  }
-  return names;
-}
-
-/// Lines of log.jsonl about steps.
-std::vector<std::string> step_lines(const Settings& settings, const std::string& name) {
-  std::vector<std::string> lines;
-  for (const std::string& line :
-       split(read_text_file(std::filesystem::path(settings.project) / name / "log.jsonl"), '\n')) {
-    if (line.find(R"("event":"step")") != std::string::npos) lines.push_back(line);
-  }
-  return lines;
-}
-
-/// results.csv without the column that holds seconds.
-std::string table_without_time(const Settings& settings, const std::string& name) {
-  std::string text;
-  for (const std::string& line :
-       split(read_text_file(std::filesystem::path(settings.project) / name / "results.csv"), '\n')) {
-    const auto first = line.find(',');
-    if (first != std::string::npos) text += line.substr(0, first) + line.substr(line.find(',', first + 1)) + "\n";
-  }
-  return text;
-}
-
-/// Runs that are stopped at one of `asks` and continued end in the state, steps and table of the run "whole".
-void check_stops(const Settings& settings, std::initializer_list<int> asks) {
-  const TensorMap expected = saved_state(settings, "whole");
-  for (const int ask : asks) {
-    CAPTURE(ask);
-    const std::string name = "stopped-" + std::to_string(ask);
-    REQUIRE(train_here(settings, name, ask).end == RunOutcome::End::kStopped);
-    REQUIRE(train_here(settings, name).end == RunOutcome::End::kFinished);
-    CHECK(differences(saved_state(settings, name), expected).empty());
-    CHECK(step_lines(settings, name) == step_lines(settings, "whole"));
-    CHECK(table_without_time(settings, name) == table_without_time(settings, "whole"));
-  }
-}
-
-}  // namespace
 
 TEST_CASE("a run that is stopped anywhere and continued ends in the same bits") {
   const TemporaryFolder temp;
@@ -95,18 +48,6 @@ TEST_CASE("a run that is stopped anywhere and continued ends in the same bits") 
   // 18 steps and 3 × 6 validated batches: first step, mid-epoch, last step, validation, between epochs and so at the
   // learning rate's drops, at the ends of strong augmentation and of multi-scale, last epoch
   check_stops(settings, {0, 1, 3, 5, 6, 8, 11, 12, 15, 24, 29, 35});
-}
-
-TEST_CASE("D-FINE-N stopped in the middle of 100 steps and continued ends in the same bits") {
-  const TemporaryFolder temp;
-  Settings settings = make_micro_run(temp.path(), {.pictures = 20});
-  settings.model = "dfine-n";
-  settings.epochs = 20;
-  settings.val = false;
-  const RunOutcome whole = train_here(settings, "whole");
-  REQUIRE(whole.end == RunOutcome::End::kFinished);
-  REQUIRE(whole.steps == 100);
-  check_stops(settings, {52});
 }
 
 TEST_CASE("validations inside epochs leave the training as it is, and are there once however the run is stopped") {
