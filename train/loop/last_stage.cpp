@@ -1,7 +1,5 @@
 #include "train/loop/last_stage.h"
 
-#include "core/base/log.h"
-
 namespace rtdetr {
 
 void LastStage::register_state(StateRegistry& registry) {
@@ -14,11 +12,10 @@ void LastStage::register_state(StateRegistry& registry) {
 
 bool LastStage::goes_back(const RunPosition& at, double progress, double best_ap) {
   if (at.next_batch != 0) return false;
-  if (!has_begun() && switch_off_reached(options_.from, at.epoch, progress)) {
+  if (!has_begun() && best_ap >= 0 && switch_off_reached(options_.from, at.epoch, progress)) {
     begun_ = at.epoch;
     best_ap_ = best_ap;
-    go_back_ = best_ap >= 0 ? 1 : 0;
-    if (best_ap < 0) log::warning("last_stage: the run was not validated yet and has no best weights to go back to");
+    go_back_ = 1;
   }
   if (go_back_ == 0) return false;
   go_back_ = 0;
@@ -26,8 +23,13 @@ bool LastStage::goes_back(const RunPosition& at, double progress, double best_ap
   return true;
 }
 
+bool LastStage::may_go_back(double best_ap) const {
+  if (!is_wanted() || best_ap < 0) return false;
+  return !has_begun() || options_.retry || go_back_ != 0;
+}
+
 void LastStage::note(double ap) {
-  if (!has_begun() || go_back_ != 0) return;
+  if (!has_begun() || go_back_ != 0 || ap < 0) return;
   if (ap > best_ap_) {
     best_ap_ = ap;
   } else if (options_.retry) {

@@ -26,12 +26,15 @@ class LastStage {
   bool has_begun() const { return begun_ >= 0; }
   /// Adds its state, if it is wanted.
   void register_state(StateRegistry& registry);
-  /// Asked before each epoch, and only there.
+  /// Asked before each epoch, and only there. The stage does not begin before there is something to go back to.
   /// @param progress  of the run
-  /// @param best_ap   of the run so far; below 0 = never validated
+  /// @param best_ap   of the run so far; below 0 = never validated, or there was nothing to find
   /// @return          whether the run goes back to its best weights before this epoch
   bool goes_back(const RunPosition& at, double progress, double best_ap);
-  /// A validation's AP.
+  /// Whether goes_back may be true later on, without another validation before the stage.
+  /// @param best_ap  as above
+  bool may_go_back(double best_ap) const;
+  /// A validation's AP; below 0 compares with nothing.
   void note(double ap);
   std::int64_t returns() const { return returns_; }
 

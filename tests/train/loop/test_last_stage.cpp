@@ -44,6 +44,26 @@ TEST_CASE("a run that was not validated has nothing to go back to") {
   CHECK(returns_of({.from = 2, .retry = true}, {-1, -1, -1, -1}).empty());
 }
 
+TEST_CASE("a last stage waits for the first validation that found something") {
+  CHECK(returns_of({.from = 2, .retry = true}, {-1, -1, -1, 0.4, 0.3, 0.2}) == std::vector<std::int64_t>{4, 5});
+  CHECK(returns_of({.from = 0}, {0.4, 0.3, 0.2}) == std::vector<std::int64_t>{1});
+  LastStage stage({.from = 2, .retry = true});
+  REQUIRE(stage.goes_back({.epoch = 2}, 0.5, 0.4));
+  stage.note(-1);  // no box in the validation data
+  CHECK_FALSE(stage.goes_back({.epoch = 3}, 0.75, 0.4));
+}
+
+TEST_CASE("a last stage tells whether the best weights may still be needed") {
+  LastStage once({.from = 2}), again({.from = 2, .retry = true});
+  CHECK_FALSE(LastStage({}).may_go_back(0.4));
+  CHECK_FALSE(once.may_go_back(-1));
+  CHECK(once.may_go_back(0.4));
+  REQUIRE(once.goes_back({.epoch = 2}, 0.5, 0.4));
+  REQUIRE(again.goes_back({.epoch = 2}, 0.5, 0.4));
+  CHECK_FALSE(once.may_go_back(0.4));
+  CHECK(again.may_go_back(0.4));
+}
+
 TEST_CASE("a run that is continued inside an epoch does not go back there") {
   LastStage stage({.from = 2});
   CHECK_FALSE(stage.goes_back({.epoch = 2, .next_batch = 3}, 0.5, 0.4));
