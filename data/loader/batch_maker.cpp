@@ -131,6 +131,7 @@ void BatchMaker::fill(BatchDraft& draft, std::int64_t position) {
     const std::size_t size = 3 * static_cast<std::size_t>(batch.height * batch.width);
     draw(draft, position, draft.pictures[i], random, batch.images.data() + i * size, batch.targets[i]);
     if (draft.share < 1) {
+      if (draft.neighbours[i] == draft.pictures[i]) return;  // alone in its batch
       // The neighbour as its own position draws it, so that no position waits for another one.
       Random of_neighbour = random_of(draft, draft.neighbours[i]);
       blend(draft, position, draft.neighbours[i], draft.share, of_neighbour);

@@ -391,6 +391,26 @@ TEST_CASE("DEIM's mixup blends all pictures of a batch with the one before them,
   CHECK(*shares.rbegin() <= 0.55);
 }
 
+TEST_CASE("a picture that is alone in its batch is not blended with itself") {
+  const Dataset dataset = make_dataset(5);
+  TransformOptions transforms = small_training();
+  transforms.mixup_kind = BlendKind::kDeim;
+  LoaderOptions options = loading(0);
+  options.batch_size = 2;  // the fifth is alone
+  const auto last_of = [&](double mixup) {
+    transforms.mixup = mixup;
+    Loader loader(dataset, transforms, options);
+    loader.start(0);
+    std::optional<Batch> last;
+    while (auto batch = loader.next()) last = std::move(batch);
+    REQUIRE(last);
+    REQUIRE(last->size == 1);
+    return std::pair(last->targets[0].labels,
+                     std::vector<float>(last->images.data(), last->images.data() + last->images.size()));
+  };
+  CHECK(last_of(1) == last_of(0));
+}
+
 TEST_CASE("for 1 to 17 pictures on 1 to 4 ranks every rank has as many batches of as many pictures") {
   for (std::int64_t count = 1; count <= 17; ++count) {
     const Dataset dataset = make_dataset(count);
