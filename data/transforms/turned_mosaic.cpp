@@ -14,8 +14,9 @@ namespace rtdetr {
 namespace {
 
 constexpr double kMostDegrees = 10;
-/// A tile is at most so many times as long as it is wide: what no photograph reaches bounds the canvas.
-constexpr int kLongestTile = 16;
+/// A tile is at most so many times as long as it is wide, a longer one is squeezed: one lying and one standing strip
+/// make a canvas of so many tiles by so many.
+constexpr int kLongestTile = 4;
 
 struct Point {
   double x = 0, y = 0;

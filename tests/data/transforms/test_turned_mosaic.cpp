@@ -163,6 +163,19 @@ TEST_CASE("how a canvas is turned stays within DEIM's bounds and fills them") {
   CHECK(high.shift_y == 48);
 }
 
+TEST_CASE("a lying and a standing strip make a canvas of eight tiles by eight") {
+  const auto lying = tile_of(test::noise_picture(320, 20, 1), {}, 0);
+  const auto standing = tile_of(test::noise_picture(20, 320, 1), {}, 0);
+  const auto square = tile_of(test::noise_picture(30, 30, 1), {{{0, 0, 30, 30}, 1}}, 0);
+  float widest = 0;
+  for (std::uint64_t index = 0; index < 30; ++index) {
+    const auto boxes = draw_turned({square, lying, standing, square}, turned_options(), index).target.boxes_cxcywh;
+    for (std::size_t i = 2; i < boxes.size(); i += 4) widest = std::max(widest, boxes[i]);
+  }
+  CHECK(widest > 0.1f);  // a square tile is an eighth, up to 1.5 times as large and a little turned
+  CHECK(widest < 0.22f);
+}
+
 TEST_CASE("a picture that is very long does not make an endless canvas") {
   const auto strip = tile_of(test::noise_picture(20000, 2, 1), {{{0, 0, 20000, 2}, 1}}, 0);
   const TurnedResult result = draw_turned({strip, strip, strip, strip}, turned_options(), 0);
