@@ -66,8 +66,10 @@ std::string describe(const RunCost& cost, const Experiment& experiment) {
     text += line("threads    ", advice);
   }
   if (!cost.fitted.empty()) text += line("settings   ", describe(cost.fitted, cost.length));
-  return text + line("disk       ", "3 x " + megabytes(static_cast<double>(cost.checkpoint_mib)) +
-                                        " for last, last-1 and the one being written");
+  const bool with_best = experiment.settings.last_stage != 1;
+  return text + line("disk       ", (with_best ? "4 x " : "3 x ") +
+                                        megabytes(static_cast<double>(cost.checkpoint_mib)) + " for last, last-1" +
+                                        (with_best ? ", best-state" : "") + " and the one being written");
 }
 
 nlohmann::ordered_json to_json(const RunCost& cost, const Experiment& experiment) {

@@ -25,8 +25,8 @@ void RunKeeper::open(const std::optional<LogPosition>& position) {
   if (is_main_) position ? log_.emplace(folder_, *position) : log_.emplace(folder_);
 }
 
-void RunKeeper::require_room(const TensorMap& state) const {
-  if (is_main_ && options_.check_space) require_space(folder_, state);
+void RunKeeper::require_room(const TensorMap& state, bool with_best) const {
+  if (is_main_ && options_.check_space) require_space(folder_, state, with_best);
 }
 
 void RunKeeper::log(const std::string& event, const nlohmann::ordered_json& members) {
@@ -60,10 +60,29 @@ void RunKeeper::keep_best(const DetectionModel& model, const ModelInfo& info) {
 }
 
 void RunKeeper::keep_best_state(const StateRegistry& trained) {
-  if (is_main_) save_best_state(folder_, trained);
+  if (is_main_) saver_.keep_best_state(trained.capture());
 }
 
-void RunKeeper::restore_best_state(StateRegistry& trained) const { rtdetr::restore_best_state(folder_, trained); }
+void RunKeeper::settle_best_state() {
+  if (is_main_) saver_.settle_best_state();
+}
+
+std::optional<TensorMap> RunKeeper::read_best_state() const {
+  try {
+    return load_tensors(best_state()).tensors;
+  } catch (const CheckpointError& error) {
+    log::warning(error.what());
+  } catch (const IoError& error) {
+    log::warning(error.what());
+  }
+  return std::nullopt;
+}
+
+void RunKeeper::look_for_best_state() const {
+  if (!is_main_ || std::filesystem::exists(best_state())) return;
+  log::warning(best_state().string() + ": not there; last_stage cannot go back to those weights unless better ones " +
+               "come before it; put the file of the run that is continued there");
+}
 
 bool RunKeeper::keeps_epoch(std::int64_t epoch) const {
   return options_.save_period > 0 && (epoch + 1) % options_.save_period == 0;

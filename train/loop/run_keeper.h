@@ -28,8 +28,9 @@ class RunKeeper {
   void begin_with(const std::filesystem::path& file, const RunPosition& at);
   /// A fresh record, or with a position the earlier one from there on. @throws IoError
   void open(const std::optional<LogPosition>& position);
+  /// @param with_best  keep_best_state will be asked for, too
   /// @throws IoError  when there is no room for states like this one and options do not say that it is well
-  void require_room(const TensorMap& state) const;
+  void require_room(const TensorMap& state, bool with_best) const;
   /// One line of log.jsonl.
   void log(const std::string& event, const nlohmann::ordered_json& members);
   /// A row of results.csv and a line of log.jsonl.
@@ -45,10 +46,15 @@ class RunKeeper {
   /// @throws IoError
   void save(const RunState& state);
   void keep_best(const DetectionModel& model, const ModelInfo& info);
-  /// What a last stage begins with. @throws IoError
+  /// What a last stage begins with, written now or with the next save.
   void keep_best_state(const StateRegistry& trained);
-  /// Puts it back, on every process. @throws IoError; CheckpointError
-  void restore_best_state(StateRegistry& trained) const;
+  /// It is on the disk then. @throws IoError
+  void settle_best_state();
+  /// Reads it, on every process. nullopt with a warning, if it is missing or damaged.
+  std::optional<TensorMap> read_best_state() const;
+  /// Warns if it is missing.
+  void look_for_best_state() const;
+  std::filesystem::path best_state() const { return folder_.best_state(); }
   /// epoch-N.safetensors, where save_period wants it. What cannot be written is a warning.
   void keep_epoch(const DetectionModel& model, const ModelInfo& info);
   bool keeps_epoch(std::int64_t epoch) const;

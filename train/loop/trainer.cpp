@@ -65,6 +65,7 @@ void Trainer::resume(const RunCheckpoint& checkpoint) {
   confidence_ = checkpoint.best_confidence;
   losses_.set_names(checkpoint.facts.loss_terms);
   resumed_ = true;
+  if (last_stage_.may_go_back(best_ap_)) keeper_.look_for_best_state();
   log::info("continuing " + checkpoint.file.string() + " in epoch " + std::to_string(position_.epoch + 1) +
             " at batch " + std::to_string(position_.next_batch) + ", " + counted(position_.steps, "step") + " done");
 }
@@ -109,7 +110,7 @@ void Trainer::begin() {
                                                 {"steps_done", position_.steps},
                                                 {"precision", precision_name(options_.step.precision)},
                                                 {"fitted", options_.facts.fitted}});
-  keeper_.require_room(state_.registry.entries());
+  keeper_.require_room(state_.registry.entries(), last_stage_.is_wanted());
   compare_ranks();
 }
 
@@ -120,10 +121,18 @@ void Trainer::begin_epoch() {
 }
 
 void Trainer::go_back_to_best() {
+  keeper_.settle_best_state();
   agree({}, group_);  // what the main process has written is there for all
-  keeper_.restore_best_state(trained_);
+  const std::optional<TensorMap> best = keeper_.read_best_state();
+  if (!agree({.finite = best.has_value()}, group_).finite) {
+    log::warning("epoch " + std::to_string(position_.epoch + 1) +
+                 " goes on from the weights as they are: the best before the last stage cannot be read");
+    return;
+  }
+  trained_.restore(*best, keeper_.best_state().string());
   compared_.reset();
-  keeper_.log("last_stage", {{"epoch", position_.epoch}, {"returns", last_stage_.returns()}, {"ap", best_ap_}});
+  keeper_.log("last_stage",
+              {{"epoch", position_.epoch}, {"batch", 0}, {"returns", last_stage_.returns()}, {"ap", best_ap_}});
   log::info("epoch " + std::to_string(position_.epoch + 1) + " goes on from the best weights before the last stage");
 }
 

@@ -80,9 +80,10 @@ std::uintmax_t bytes_of(const TensorMap& state) {
   return bytes;
 }
 
-void require_space(const RunFolder& folder, const TensorMap& state) {
+void require_space(const RunFolder& folder, const TensorMap& state, bool with_best) {
   constexpr std::uintmax_t kMiB = 1 << 20, kAtOnce = 3, kLeast = 2;
-  std::uintmax_t missing = kAtOnce;
+  const std::uintmax_t best = with_best && !std::filesystem::exists(folder.best_state()) ? 1 : 0;
+  std::uintmax_t missing = kAtOnce + best;
   for (const auto& file : {folder.last(), folder.previous()}) missing -= std::filesystem::exists(file) ? 1 : 0;
   std::error_code error;
   const auto space = std::filesystem::space(folder.path(), error);
@@ -91,7 +92,7 @@ void require_space(const RunFolder& folder, const TensorMap& state) {
   const std::string text = "the disk of " + folder.path().string() + " has " + std::to_string(space.available / kMiB) +
                            " MiB free; this run's checkpoints need " + std::to_string(missing * bytes / kMiB + 1) +
                            " MiB more";
-  if (space.available < std::min(missing, kLeast) * bytes)
+  if (space.available < std::min(missing, kLeast + best) * bytes)
     throw IoError(text + "; nothing was started; make room, choose another project=, or check_space=false");
   log::warning(text);
 }
@@ -113,15 +114,6 @@ std::optional<RunCheckpoint> load_run(const RunFolder& folder) {
   RunCheckpoint previous = load_run_file(folder.previous());
   log::warning("continuing from " + folder.previous().string() + ", the one before");
   return previous;
-}
-
-void save_best_state(const RunFolder& folder, const StateRegistry& trained) {
-  save_tensors(folder.best_state(), trained.capture(), {});
-}
-
-void restore_best_state(const RunFolder& folder, StateRegistry& trained) {
-  const std::filesystem::path file = folder.best_state();
-  trained.restore(load_tensors(file).tensors, file.string());
 }
 
 void check_identity(const RunIdentity& saved, const RunIdentity& wanted, const std::filesystem::path& file) {

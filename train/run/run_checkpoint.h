@@ -55,13 +55,9 @@ RunFacts read_run_facts(const std::filesystem::path& file);
 
 /// A run keeps its state as last and last-1 and writes a third beside them. Warns when the folder's disk has no room
 /// for what is not there yet.
-/// @throws IoError  when there is no room for two, or for the next one of a run that is continued
-void require_space(const RunFolder& folder, const TensorMap& state);
-
-/// Writes best-state.safetensors: what training changes, without where the run stands. @throws IoError
-void save_best_state(const RunFolder& folder, const StateRegistry& trained);
-/// Puts it back. @throws IoError; CheckpointError  if it is another run's
-void restore_best_state(const RunFolder& folder, StateRegistry& trained);
+/// @param with_best  best-state.safetensors comes beside them; it is counted as a state
+/// @throws IoError  when there is no room for two and the best, or for the next one of a run that is continued
+void require_space(const RunFolder& folder, const TensorMap& state, bool with_best);
 
 /// What a state takes as a file, without its header.
 std::uintmax_t bytes_of(const TensorMap& state);

@@ -56,6 +56,7 @@ void RunSaver::save(const RunState& state, RunLog& log) {
 void RunSaver::write(const RunState& state) {
   if (unsaved_best_) save_tensors(folder_.best(), unsaved_best_->tensors, unsaved_best_->metadata);
   unsaved_best_.reset();
+  write_unsaved_best_state();
   save_run(folder_, state.tensors, state.facts, state.model_metadata);
 }
 
@@ -113,6 +114,28 @@ void RunSaver::keep_best(const DetectionModel& model, const ModelInfo& info) {
     unsaved_best_ = std::move(weights);
     log::warning(std::string("the best weights wait in memory for the next save: ") + error.what());
   }
+}
+
+void RunSaver::keep_best_state(const TensorMap& trained) {
+  settle();
+  unsaved_best_state_.reset();
+  try {
+    save_tensors(folder_.best_state(), trained, {});
+  } catch (const IoError& error) {
+    unsaved_best_state_.emplace();
+    for (const auto& [name, tensor] : trained) unsaved_best_state_->emplace(name, tensor.clone());
+    log::warning(std::string("the best weights' state waits in memory for the next save: ") + error.what());
+  }
+}
+
+void RunSaver::settle_best_state() {
+  settle();
+  write_unsaved_best_state();
+}
+
+void RunSaver::write_unsaved_best_state() {
+  if (unsaved_best_state_) save_tensors(folder_.best_state(), *unsaved_best_state_, {});
+  unsaved_best_state_.reset();
 }
 
 std::string RunSaver::last_durable() const {

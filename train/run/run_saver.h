@@ -47,6 +47,11 @@ class RunSaver {
   bool has_settled();
   /// Writes best.safetensors, now or with the next save.
   void keep_best(const DetectionModel& model, const ModelInfo& info);
+  /// Writes best-state.safetensors, now or with the next save.
+  /// @param trained  on the host, see StateRegistry::capture
+  void keep_best_state(const TensorMap& trained);
+  /// Writes it if it still waits. @throws IoError
+  void settle_best_state();
 
   /// "last durable step 40: runs/train/exp/last.safetensors", or that there is none.
   std::string last_durable() const;
@@ -54,6 +59,7 @@ class RunSaver {
 
  private:
   void write(const RunState& state);
+  void write_unsaved_best_state();
   void book(std::int64_t step);
   /// Makes a warning of a failure. @throws IoError  the third time in a row
   void attempt(const std::function<void()>& work);
@@ -65,6 +71,7 @@ class RunSaver {
 
   const RunFolder& folder_;
   std::optional<Weights> unsaved_best_;
+  std::optional<TensorMap> unsaved_best_state_;
   int failed_saves_ = 0;  ///< in a row
   std::filesystem::path durable_file_;
   std::int64_t durable_step_ = 0;

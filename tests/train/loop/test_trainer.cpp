@@ -97,6 +97,33 @@ TEST_CASE("a last stage goes on from the best weights, their average and their m
   CHECK_FALSE(std::filesystem::exists(temp / "runs/plain/best-state.safetensors"));
 }
 
+TEST_CASE("a last stage that the run begins with goes back after the first validation") {
+  const TemporaryFolder temp;
+  Settings settings = make_micro_run(temp.path());
+  settings.epochs = 3;
+  settings.lr0 = 1e-30;  // as above
+  settings.last_stage = 0;
+  settings.last_stage_retry = true;
+  train_here(settings, "early");
+  const TensorMap state = saved_state(settings, "early");
+  CHECK(state.at("run.last_stage_returns").item<std::int64_t>() == 1);
+  CHECK(state.at("ema_updates").item<std::int64_t>() == 12);  // the first epoch and the last
+}
+
+TEST_CASE("a continued run without its best state goes on from the weights as they are") {
+  const TemporaryFolder temp;
+  Settings settings = make_micro_run(temp.path());
+  settings.epochs = 3;
+  settings.lr0 = 1e-30;  // as above
+  settings.last_stage = 2;
+  REQUIRE(train_here(settings, "lost", 20).end == RunOutcome::End::kStopped);
+  const auto best_state = temp / "runs/lost/best-state.safetensors";
+  SECTION("missing") { REQUIRE(std::filesystem::remove(best_state)); }
+  SECTION("damaged") { std::filesystem::resize_file(best_state, 1000); }
+  REQUIRE(train_here(settings, "lost").end == RunOutcome::End::kFinished);
+  CHECK(saved_state(settings, "lost").at("ema_updates").item<std::int64_t>() == 18);
+}
+
 TEST_CASE("a run of DEIM's kind that is stopped anywhere and continued ends in the same bits") {
   const TemporaryFolder temp;
   Settings settings = make_micro_run(temp.path());
@@ -115,6 +142,7 @@ TEST_CASE("a run of DEIM's kind that is stopped anywhere and continued ends in t
   settings.last_stage_retry = true;
   settings.lr0 = 1e-3;
   REQUIRE(train_here(settings, "whole").end == RunOutcome::End::kFinished);
+  CHECK(saved_state(settings, "whole").at("run.last_stage_returns").item<std::int64_t>() >= 1);
   // 12 asks an epoch: inside epochs and validations, and at the ends of epochs, where windows open and close
   check_stops(settings, {4, 11, 12, 20, 23, 24, 29, 35, 36, 41});
 }

@@ -77,6 +77,26 @@ TEST_CASE("a save that fails beside the run counts among those in a row, and its
   CHECK_FALSE(saver.has_saved());
 }
 
+TEST_CASE("a best state that cannot be written waits for the next save, as it was") {
+  const TemporaryFolder temp;
+  const RunFolder folder(temp / "exp");
+  RunLog log(folder);
+  RunSaver saver(folder);
+  const torch::Tensor weights = torch::ones({50'000});
+  {
+    const FileSizeLimit limit(50'000);
+    saver.keep_best_state({{"weights", weights}});
+    CHECK_THROWS_AS(saver.settle_best_state(), IoError);
+  }
+  weights.fill_(2);  // training goes on
+  CHECK_FALSE(std::filesystem::exists(folder.best_state()));
+  SECTION("the next save") {
+    saver.save({.tensors = {{"weights", weights}}, .arrive = {}, .facts = {}, .model_metadata = {}, .step = 7}, log);
+  }
+  SECTION("the run goes back before that") { saver.settle_best_state(); }
+  CHECK(torch::equal(load_tensors(folder.best_state()).tensors.at("weights"), torch::ones({50'000})));
+}
+
 TEST_CASE("a state that is not finite is never written") {
   const TemporaryFolder temp;
   const RunFolder folder(temp / "exp");
