@@ -31,6 +31,7 @@ class Combinations {
     if (!std::is_sorted(s_.milestones.begin(), s_.milestones.end()))
       problem("milestones" + s_.origin_of("milestones") + " must ascend");
     check_flat_cosine();
+    check_places();
     if (s_.command == Command::kTrain && !model_is_runs && extension_of(s_.model) == ".safetensors") check_model_file();
   }
 
@@ -77,6 +78,28 @@ class Combinations {
       if (at > 1)
         problem(key + ("=" + format_short(at)) + s_.origin_of(key) +
                 " is an epoch, and time= alone ends this run; give a share of the run, up to 1, or epochs= too");
+  }
+  /// Two places are compared where both are shares or both are epochs. A rate that stays (lrf=1) has no order of them.
+  void require_order(const char* first, double begin, const char* second, double end, bool may_meet, const char* why) {
+    if ((begin > 1) != (end > 1) || begin < end || (may_meet && begin == end)) return;
+    problem(first + ("=" + format_short(begin)) + s_.origin_of(first) + " is not before " + second + "=" +
+            format_short(end) + s_.origin_of(second) + ": " + why);
+  }
+  void check_places() {
+    if (s_.schedule == "flat_cosine" && s_.lrf != 1)
+      require_order("flat_until", s_.flat_until, "tail_from", s_.tail_from, true,
+                    "the learning rate falls between them");
+    if (s_.strong_from > 0)
+      require_order("strong_from", s_.strong_from, "strong_until", s_.strong_until, false,
+                    "there would be no strong augmentation");
+    if (s_.mosaic_from > 0)
+      require_order("mosaic_from", s_.mosaic_from, "mosaic_until", s_.mosaic_until, false,
+                    "there would be no mosaic and no mixup");
+    if (s_.last_stage_retry && !s_.is_given("last_stage"))
+      problem("last_stage_retry=true" + s_.origin_of("last_stage_retry") +
+              " needs last_stage=, where the stage begins");
+    if (s_.last_stage != 1 && is_typed(s_, "last_stage") && !s_.val)
+      problem("last_stage" + s_.origin_of("last_stage") + " goes back to the best weights, and val=false finds none");
   }
   /// Of which train takes the YAML, if it is said what becomes of the weights.
   void check_model_file() {

@@ -67,10 +67,15 @@ class LengthFitter {
     add(key, format_double(std::round(1000 * until) / 1000));
   }
 
-  /// A place of the recipe that is an epoch becomes a share of the run.
+  /// A place of the recipe that is an epoch becomes a share of the run. Augmentation begins with the run where that is
+  /// within its first epoch, and mosaic has at least one.
   void fit_place(const std::string& key, double at) {
     if (at <= 1 || is_typed(settings_, key) || !settings_.is_given("epochs")) return;
-    add(key, format_double(std::round(1000 * std::min(1.0, at / static_cast<double>(settings_.epochs))) / 1000));
+    double share = std::min(1.0, at / static_cast<double>(settings_.epochs));
+    const bool in_first_epoch = share * length_.epochs < 1;
+    if (in_first_epoch && key.ends_with("_from")) share = 0;
+    if (in_first_epoch && key == "mosaic_until") share = std::min(1.0, 1 / length_.epochs);
+    add(key, format_double(std::round(1000 * share) / 1000));
   }
 
   void fit_milestones() {
@@ -125,6 +130,24 @@ std::string describe(const std::vector<FittedValue>& fitted, const RunLength& le
   return "fitted to " + std::string(length.by_clock ? "about " : "") + counted(std::llround(length.steps), "step") +
          " (" + fixed(length.epochs, length.by_clock ? 1 : 0) + " epochs): " + join(changes, ", ") +
          "; what is typed on the command line is left as it is";
+}
+
+std::vector<std::string> unreached_places(const Settings& settings) {
+  std::vector<std::string> places;
+  const auto note = [&](const std::string& key, double at) {
+    if (at > 1 && at >= static_cast<double>(settings.epochs)) places.push_back(key + "=" + format_short(at));
+  };
+  if (settings.schedule == "flat_cosine" && settings.lrf != 1) {
+    note("flat_until", settings.flat_until);
+    note("tail_from", settings.tail_from);
+  }
+  note("strong_from", settings.strong_from);
+  note("strong_until", settings.strong_until);
+  note("mosaic_from", settings.mosaic_from);
+  note("mosaic_until", settings.mosaic_until);
+  note("multi_scale_until", settings.multi_scale_until);
+  note("last_stage", settings.last_stage);
+  return places;
 }
 
 bool is_typed(const Settings& settings, const std::string& key) {

@@ -41,6 +41,9 @@ void set_fitted(const std::map<std::string, std::string>& fitted, Settings& sett
 /// "fitted to about 71 steps (6.0 epochs): warmup_steps 200 -> 7, val_every 10 -> 1; …". "" if there is nothing.
 std::string describe(const std::vector<FittedValue>& fitted, const RunLength& length);
 
+/// Places that are epochs which a run by epochs does not reach, each as "flat_until=64".
+std::vector<std::string> unreached_places(const Settings& settings);
+
 /// The key was given on the command line itself, not by a recipe; or on that of the run that is continued.
 bool is_typed(const Settings& settings, const std::string& key);
 

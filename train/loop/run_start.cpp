@@ -67,6 +67,10 @@ RunLength fit_new_run(Experiment& experiment, ProcessGroup& group) {
   const std::vector<FittedValue> fitted = fit_to_length(settings, length);
   experiment.fitted = set_fitted(fitted, settings);
   if (!fitted.empty()) log::info(describe(fitted, length));
+  const std::vector<std::string> unreached = unreached_places(settings);
+  if (!length.by_clock && is_typed(settings, "epochs") && !unreached.empty())
+    log::warning("epochs=" + std::to_string(settings.epochs) + " ends the run before " + join(unreached, ", ") +
+                 ", which count in epochs; give them to the run's length, or as shares of it, up to 1");
   return length;
 }
 

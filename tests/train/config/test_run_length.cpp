@@ -129,6 +129,32 @@ TEST_CASE("what else a recipe says in epochs becomes its share of a run by the c
   CHECK_FALSE(changes(settings, {.steps = 3500, .epochs = 58, .by_clock = false}).contains("flat_until"));
 }
 
+TEST_CASE("a run of one or two epochs by the clock has augmentation all the same") {
+  Settings settings = recipe();
+  settings.epochs = 132;
+  settings.strong_from = settings.mosaic_from = 4;
+  settings.mosaic_until = 64;
+  settings.strong_until = 120;
+  for (const auto& [epochs, mosaic_until] : {std::pair{1.0, "1"}, {2.0, "0.5"}}) {
+    const auto fitted = changes(settings, {.steps = 50, .epochs = epochs, .by_clock = true});
+    CHECK(fitted.at("strong_from") == "0");
+    CHECK(fitted.at("mosaic_from") == "0");
+    CHECK(fitted.at("mosaic_until") == mosaic_until);
+  }
+}
+
+TEST_CASE("places that a run by epochs does not reach are named") {
+  Settings settings = recipe();
+  settings.schedule = "flat_cosine";
+  settings.lrf = 0.5;
+  settings.flat_until = 64;
+  settings.tail_from = 40;
+  settings.last_stage = 39;
+  CHECK(unreached_places(settings) == std::vector<std::string>{"flat_until=64", "tail_from=40"});
+  settings.lrf = 1;  // the rate stays
+  CHECK(unreached_places(settings).empty());
+}
+
 TEST_CASE("a run by epochs keeps its numbers and validates at least five times, as far as there are epochs") {
   Settings settings = recipe();
   settings.val_every = 100;
