@@ -108,11 +108,10 @@ _rtdetr() {
            return "words='" + without_file(values) + "'" + (has_file(values) ? " files=1" : "");
          }) +
          R"(  esac
-  local IFS=$'\n'
-  COMPREPLY=($(compgen -W "${words// /$'\n'}" -- "$value"))
+  COMPREPLY=($(compgen -W "$words" -- "$value"))
   if [[ $files ]]; then
     compopt -o filenames
-    COMPREPLY+=($(compgen -f -- "$value"))
+    mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$value")
   fi
   # Where '=' does not part words, what is replaced has the key in front.
   if [[ $COMP_WORDBREAKS != *=* ]]; then COMPREPLY=("${COMPREPLY[@]/#/$dashes$key=}"); fi

@@ -41,10 +41,26 @@ YamlNode value_node(const Key& key, const Settings& settings) {
   return list;
 }
 
+/// Words json=… and cfg=…, however they were typed; the others as they are.
+std::vector<std::string> plainly_written(std::span<const std::string> arguments) {
+  constexpr std::string_view kConfig = "config=";
+  std::vector<std::string> words;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    std::string word = arguments[i].substr(std::min(arguments[i].find_first_not_of('-'), arguments[i].size()));
+    const bool more = i + 1 < arguments.size();
+    if (arguments[i].starts_with("--")) {
+      if (word == "json") word += more && truth_of(arguments[i + 1]) ? "=" + arguments[++i] : "=true";
+      if ((word == "cfg" || word == "config") && more) word = "cfg=" + arguments[++i];
+    }
+    if (word.starts_with(kConfig)) word.replace(0, kConfig.size(), "cfg=");
+    words.push_back(std::move(word));
+  }
+  return words;
+}
+
 /// The value of a word json=…; nullopt for any other word or value.
 std::optional<bool> json_word(std::string_view word) {
   constexpr std::string_view kName = "json=";
-  while (word.starts_with('-')) word.remove_prefix(1);
   if (!word.starts_with(kName)) return std::nullopt;
   Settings settings;
   if (!set_value(*find_key("json"), std::string(word.substr(kName.size())), settings).empty()) return std::nullopt;
@@ -53,8 +69,7 @@ std::optional<bool> json_word(std::string_view word) {
 
 bool recipe_asks_for_json(std::span<const std::string> arguments) {
   constexpr std::string_view kName = "cfg=";
-  for (std::string_view word : arguments) {
-    while (word.starts_with('-')) word.remove_prefix(1);
+  for (const std::string_view word : arguments) {
     if (!word.starts_with(kName)) continue;
     try {
       const YamlDocument recipe = load_yaml(word.substr(kName.size()));
@@ -92,9 +107,10 @@ std::string settings_to_yaml(const Settings& settings) {
 }
 
 bool asks_for_json(std::span<const std::string> arguments) {
-  for (const std::string& word : arguments)
+  const std::vector<std::string> words = plainly_written(arguments);
+  for (const std::string& word : words)
     if (const auto value = json_word(word)) return *value;
-  return recipe_asks_for_json(arguments);
+  return recipe_asks_for_json(words);
 }
 
 ImageSize resolve_image_size(const Settings& settings, std::optional<ImageSize> of_model, std::int64_t stride) {

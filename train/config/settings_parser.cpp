@@ -117,14 +117,24 @@ std::vector<KeyValue> Parser::split_arguments(std::span<const std::string> argum
   return pairs;
 }
 
+/// Whether a word is a setting of its own, so that it is no value of the option before it.
+bool sets_key(const std::string& word) {
+  const std::size_t begin = std::min(word.find_first_not_of('-'), word.size());
+  KeyValue pair{word.substr(begin, word.find('=') - begin), "", word};
+  translate_key(pair);
+  return word.find('=') != std::string::npos && find_key(pair.key);
+}
+
 std::optional<std::string> Parser::value_behind(const std::string& name, std::span<const std::string>& rest) const {
   KeyValue pair{name, "true", ""};
   translate_key(pair);
   const Key* key = find_key(pair.key, settings_.command);
   if (!key) return std::nullopt;
   const bool flag = pair.value != "true" || std::holds_alternative<bool Settings::*>(key->field);
-  const bool there = !rest.empty() && !rest.front().empty() && !rest.front().starts_with("--");
+  const bool there =
+      !rest.empty() && !rest.front().empty() && !rest.front().starts_with("--") && !sets_key(rest.front());
   if (flag && !(there && truth_of(rest.front()))) return "true";
+  if (!there && pair.key == "resume") return "true";
   if (!there || rest.front().starts_with('=')) return std::nullopt;
   const std::string value = rest.front();
   rest = rest.subspan(1);

@@ -93,7 +93,7 @@ double begin_of(const std::string& present, const ResultsTable& table) {
   if (present.size() >= first_record(0).size()) {
     double begin = 0;
     std::memcpy(&begin, present.data() + kTimeInFile, sizeof begin);
-    return begin;
+    if (present.starts_with(first_record(begin))) return begin;
   }
   const std::vector<double>* times = table.find("time");
   return seconds_since_epoch() - (times != nullptr ? times->back() : 0);

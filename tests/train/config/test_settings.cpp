@@ -86,6 +86,14 @@ TEST_CASE("keys may be written as options, and a flag without its value is true"
   CHECK(s.seed == 5);
   CHECK_THAT(error_of(kTrainLine + "--epochs"), Contains("a value is missing; write epochs="));
   CHECK_THAT(error_of(kTrainLine + "--epochs --seed 5"), Contains("a value is missing; write epochs="));
+  CHECK_THAT(error_of(kTrainLine + "--name lr0=0.01"), Contains("a value is missing; write name="));
+  CHECK(parse("train --resume model=m.yaml data=d.yaml").resume == "auto");
+  CHECK(parse(kTrainLine + "--resume").resume == "auto");
+  for (const char* words : {"--json", "--json yes", "--json=true", "-json=on"}) {
+    const std::vector<std::string> typed = split(words, ' ');
+    CHECK(asks_for_json(typed));
+  }
+  CHECK_FALSE(asks_for_json(split("--json false --name json", ' ')));
   CHECK_THAT(error_of(kTrainLine + "--epochs 3 epochs=4"), Contains("'epochs' is given twice"));
   CHECK_THAT(error_of(kTrainLine + "--epochs many"), Contains("argument '--epochs many': epochs must be"));
   CHECK_THAT(error_of(kTrainLine + "--epoch 3"), Contains("did you mean 'epochs'?"));
