@@ -60,9 +60,9 @@ std::string key_help(const Key& key) {
 }
 
 std::string completion_help() {
-  return "rtdetr completion SHELL: a script with which a shell completes commands, keys and values\n\n"
-         "  bash  source <(rtdetr completion bash)                                      in ~/.bashrc\n"
-         "  zsh   source <(rtdetr completion zsh)                                       in ~/.zshrc, after compinit\n"
+  return "rtdetr completion SHELL: a script for completing commands, keys and values\n\n"
+         "  bash  source <(rtdetr completion bash), in ~/.bashrc\n"
+         "  zsh   source <(rtdetr completion zsh), in ~/.zshrc after compinit\n"
          "  fish  rtdetr completion fish > ~/.config/fish/completions/rtdetr.fish\n\n"
          "An installation has them where these shells look.\n";
 }
@@ -100,8 +100,8 @@ std::string help_overview() {
   return text +
          "\n'rtdetr help COMMAND' lists a command's keys, 'rtdetr help KEY' explains one,\n"
          "'rtdetr help models' lists the modules of model YAMLs,\n"
-         "'rtdetr help reference' everything as Markdown, 'rtdetr help man' as a page for man,\n"
-         "'rtdetr completion bash' (zsh, fish) is a script that completes commands and keys.\n"
+         "'rtdetr help reference' everything as Markdown, 'rtdetr help man' for man,\n"
+         "'rtdetr completion bash' (zsh, fish) completes commands and keys in that shell.\n"
          "json=true on any command: stdout is one JSON document.\n"
          "exit codes: 0 ok, 2 usage, 3 data, 4 model file, 5 I/O, 6 diverged, 7 peer,\n"
          "8 memory, 70 internal, 75 stopped and saved\n";

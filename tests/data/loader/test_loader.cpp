@@ -349,18 +349,25 @@ TEST_CASE("the ranks' batches are those of one process with DEIM's mosaic and mi
   }
 }
 
+namespace {
+
+/// A picture as grey as its number says, with a box of that class.
+Sample grey_sample(std::int64_t index) {
+  Sample sample;
+  const auto grey = static_cast<std::uint8_t>(index);
+  sample.picture = test::rectangle_picture(16, 16, {grey, grey, grey}, 0, 0, 0, 0, {});
+  sample.picture_index = index;
+  sample.original_width = sample.original_height = 16;
+  sample.boxes.push_back({{2, 2, 9, 9}, static_cast<std::int32_t>(index)});
+  return sample;
+}
+
+}  // namespace
+
 TEST_CASE("DEIM's mixup blends all pictures of a batch with the one before them, or none") {
   const Dataset dataset = make_dataset(60);
   const auto level = [](std::int64_t index) { return static_cast<float>(index) / 255.0f; };
-  const SampleSource source = [](std::int64_t index) {
-    Sample sample;
-    const auto grey = static_cast<std::uint8_t>(index);
-    sample.picture = test::rectangle_picture(16, 16, {grey, grey, grey}, 0, 0, 0, 0, {});
-    sample.picture_index = index;
-    sample.original_width = sample.original_height = 16;
-    sample.boxes.push_back({{2, 2, 9, 9}, static_cast<std::int32_t>(index)});
-    return sample;
-  };
+  const SampleSource source = grey_sample;
   TransformOptions transforms;
   transforms.height = transforms.width = 16;
   transforms.photometric = transforms.zoom_out = transforms.iou_crop = 0;
@@ -399,9 +406,10 @@ TEST_CASE("a picture that is alone in its batch is not blended with itself") {
   transforms.mixup_kind = BlendKind::kDeim;
   LoaderOptions options = loading(0);
   options.batch_size = 2;  // the fifth is alone
+  options.drop_last = false;
   const auto last_of = [&](double mixup) {
     transforms.mixup = mixup;
-    Loader loader(dataset, transforms, options);
+    Loader loader(dataset, transforms, options, grey_sample);
     loader.start(0);
     std::optional<Batch> last;
     while (auto batch = loader.next()) last = std::move(batch);
