@@ -55,24 +55,7 @@ Result run(const Sample& sample, const TransformOptions& options, std::uint64_t 
   return result;
 }
 
-/// Extent of the pixels where red outweighs blue, xyxy; nothing red: all zero.
-std::array<double, 4> red_extent(const Result& result, int width, int height) {
-  double x0 = width, y0 = height, x1 = 0, y1 = 0;
-  for (int y = 0; y < height; ++y) {
-    for (int x = 0; x < width; ++x) {
-      const std::size_t i = static_cast<std::size_t>(y) * width + x;
-      const std::size_t plane = static_cast<std::size_t>(width) * height;
-      if (result.chw[i] <= 0.5f || result.chw[2 * plane + i] >= 0.5f) continue;
-      x0 = std::min<double>(x0, x);
-      y0 = std::min<double>(y0, y);
-      x1 = std::max<double>(x1, x + 1);
-      y1 = std::max<double>(y1, y + 1);
-    }
-  }
-  return x0 < x1 ? std::array<double, 4>{x0, y0, x1, y1} : std::array<double, 4>{};
-}
-
-std::array<double, 4> target_pixels(const Result& result, int width, int height) {
+std::array<double, 4> target_pixels(const Result& result, float width, float height) {
   const auto& box = result.target.boxes_cxcywh;
   return {(box[0] - box[2] / 2) * width, (box[1] - box[3] / 2) * height, (box[0] + box[2] / 2) * width,
           (box[1] + box[3] / 2) * height};
@@ -142,7 +125,8 @@ TEST_CASE("boxes follow their pixels through zoom-out, crop, mirrors and turns")
     INFO("draw " << index);
     // A crop keeps the box's centre, and the rectangle is large: it never shrinks below a pixel.
     REQUIRE(result.target.labels == std::vector<std::int64_t>{7});
-    const auto found = red_extent(result, 128, 96), box = target_pixels(result, 128, 96);
+    const std::array<float, 4> found = test::red_extent(result.chw, 128, 96);
+    const std::array<double, 4> box = target_pixels(result, 128, 96);
     for (int i = 0; i < 4; ++i) REQUIRE(found[i] == Approx(box[i]).margin(1.01));
     ++seen;
   }
@@ -157,10 +141,11 @@ TEST_CASE("mirrors and quarter turns reach all eight orientations") {
   // Wide, off both middles: every orientation puts it elsewhere.
   const Sample sample =
       make_sample(rectangle_picture(64, 64, {0, 90, 255}, 4, 8, 28, 16, {255, 90, 0}), {{{4, 8, 28, 16}, 0}});
-  std::set<std::array<double, 4>> places;
+  std::set<std::array<float, 4>> places;
   for (std::uint64_t index = 0; index < 200; ++index) {
     const Result result = run(sample, options, index);
-    const auto found = red_extent(result, 64, 64), box = target_pixels(result, 64, 64);
+    const std::array<float, 4> found = test::red_extent(result.chw, 64, 64);
+    const std::array<double, 4> box = target_pixels(result, 64, 64);
     for (int i = 0; i < 4; ++i) REQUIRE(found[i] == Approx(box[i]).margin(1e-4));
     places.insert(found);
   }

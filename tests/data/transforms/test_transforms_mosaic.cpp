@@ -46,21 +46,6 @@ MosaicResult draw(const MosaicSamples& samples, const TransformOptions& options,
   return result;
 }
 
-/// Extent of the pixels where red outweighs blue, xyxy.
-std::array<float, 4> red_extent(const MosaicResult& result) {
-  std::array<float, 4> extent{kWidth, kHeight, 0, 0};
-  for (int y = 0; y < kHeight; ++y) {
-    for (int x = 0; x < kWidth; ++x) {
-      if (result.at(0, x, y) <= 0.5f || result.at(2, x, y) >= 0.5f) continue;
-      extent[0] = std::min(extent[0], static_cast<float>(x));
-      extent[1] = std::min(extent[1], static_cast<float>(y));
-      extent[2] = std::max(extent[2], static_cast<float>(x + 1));
-      extent[3] = std::max(extent[3], static_cast<float>(y + 1));
-    }
-  }
-  return extent;
-}
-
 }  // namespace
 
 TEST_CASE("boxes follow their pixels into every tile of a mosaic") {
@@ -77,7 +62,7 @@ TEST_CASE("boxes follow their pixels into every tile of a mosaic") {
                           : sample_of(test::rectangle_picture(50, 70, blue, 0, 0, 0, 0, red), {}, 0);
     }
     const MosaicResult result = draw(samples, options, index);
-    const auto found = red_extent(result);
+    const auto found = test::red_extent(result.chw, kWidth, kHeight);
     INFO("draw " << index);
     if (result.target.labels.empty()) {
       // At the largest scale the rectangle has 67 x 74 pixels; one that is dropped shows a tenth or less of them.

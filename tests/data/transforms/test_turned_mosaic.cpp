@@ -48,21 +48,6 @@ TurnedResult draw_turned(const MosaicSamples& samples, const TransformOptions& o
   return result;
 }
 
-/// Extent of the pixels where red outweighs blue, xyxy.
-std::array<float, 4> red_extent_of(const TurnedResult& result) {
-  std::array<float, 4> extent{kFrame, kFrame, 0, 0};
-  for (int y = 0; y < kFrame; ++y) {
-    for (int x = 0; x < kFrame; ++x) {
-      if (result.at(0, x, y) <= 0.5f || result.at(2, x, y) >= 0.5f) continue;
-      extent[0] = std::min(extent[0], static_cast<float>(x));
-      extent[1] = std::min(extent[1], static_cast<float>(y));
-      extent[2] = std::max(extent[2], static_cast<float>(x + 1));
-      extent[3] = std::max(extent[3], static_cast<float>(y + 1));
-    }
-  }
-  return extent;
-}
-
 }  // namespace
 
 TEST_CASE("boxes follow their pixels into every corner of a turned mosaic") {
@@ -77,7 +62,7 @@ TEST_CASE("boxes follow their pixels into every corner of a turned mosaic") {
                           : tile_of(test::rectangle_picture(50, 70, blue, 0, 0, 0, 0, red), {}, 0);
     }
     const TurnedResult result = draw_turned(samples, turned_options(), index);
-    const auto found = red_extent_of(result);
+    const auto found = test::red_extent(result.chw, kFrame, kFrame);
     INFO("draw " << index);
     if (result.target.labels.empty()) {
       CHECK(found[2] - found[0] < 3);
