@@ -132,19 +132,16 @@ void check_fused_rows(const std::string& what, const Tensor& actual, const Tenso
   check_rows(what, actual / scale, expected / scale, limit, discrete);
 }
 
-/// Fuses and compares every layer's rows; in float32 they are put in the order of their tokens.
-void check_fusion(torch::Dtype type, double limit) {
-  const torch::NoGradGuard no_grad;
-  DetectionModel model = filled(current_model(), type);
-  Tensor images = images_by_key("images", {1, 3, 320, 320}).to(type);
-  if (type == torch::kFloat32) images = images.contiguous(torch::MemoryFormat::ChannelsLast);
+/// Fuses the model and compares every layer's rows; in float32 they are put in the order of their tokens.
+void check_fusion(DetectionModel& model, const Tensor& images, double limit) {
+  const bool single = images.scalar_type() == torch::kFloat32;
   const ModelOutput before = all_layers(model, images);
   model->fuse();
   REQUIRE(model->fused());
   const ModelOutput after = all_layers(model, images);
   const Tensor rows = rows_of_tokens(after.topk_indices, before.topk_indices);
-  const std::string kind = type == torch::kFloat32 ? "fused float32 " : "fused ";
-  const bool discrete = type == torch::kFloat32 && samples_discretely(current_model());
+  const std::string kind = single ? "fused float32 " : "fused ";
+  const bool discrete = single && samples_discretely(current_model());
   REQUIRE(after.layers.size() == static_cast<std::size_t>(model->num_decoder_layers()));
   for (std::size_t k = 0; k < after.layers.size(); ++k) {  // fusing drops the layers that are not used
     const Prediction &b = before.layers[k], &a = after.layers[k];
@@ -155,14 +152,10 @@ void check_fusion(torch::Dtype type, double limit) {
   }
 }
 
-/// Evaluates the model's ONNX graph, and compares its prediction in the order of its tokens.
-void check_onnx(torch::Dtype type, double limit) {
-  const torch::NoGradGuard no_grad;
-  DetectionModel model = filled(current_model(), type);
-  model->fuse();
-  const Tensor images = images_by_key("images", {1, 3, 320, 320}).to(type);
-  const ModelOutput output = model->forward(images);
-  const bool single = type == torch::kFloat32, discrete = single && samples_discretely(current_model());
+/// Evaluates the fused model's ONNX graph, and compares its prediction with `output` in the order of its tokens.
+void check_onnx(const DetectionModel& model, const Tensor& images, const ModelOutput& output, double limit) {
+  const bool single = images.scalar_type() == torch::kFloat32;
+  const bool discrete = single && samples_discretely(current_model());
   const OnnxExport written = make_onnx_model(
       *model,
       {.size = {320, 320}, .outputs = OnnxOutputs::kRaw, .float_type = single ? OnnxType::kFloat : OnnxType::kDouble});
@@ -176,15 +169,11 @@ void check_onnx(torch::Dtype type, double limit) {
              limit, discrete);
 }
 
-/// Runs the model's engine, and compares its prediction in the order of its tokens.
-void check_engine(double limit) {
-  const torch::NoGradGuard no_grad;
-  DetectionModel model = filled(current_model(), torch::kFloat32);
-  model->fuse();
-  const Tensor images = images_by_key("images", {1, 3, 320, 320}).to(torch::kFloat32);
+/// Runs the fused model's engine, and compares its prediction with `output` in the order of its tokens.
+void check_engine(DetectionModel& model, const Tensor& images, const ModelOutput& output, double limit) {
   const auto engine = CpuEngine::prepare(*model, {320, 320});
   REQUIRE(engine);
-  const ModelOutput output = model->forward(images), found = engine->run(images);
+  const ModelOutput found = engine->run(images);
   const Tensor rows = rows_of_tokens(found.topk_indices, output.topk_indices);
   const Prediction &a = found.layers.back(), &b = output.layers.back();
   const bool discrete = samples_discretely(current_model());
@@ -193,16 +182,12 @@ void check_engine(double limit) {
 }
 
 /// Queries of the same tokens on average, in bf16: one that is torn between two boxes may jump.
-void check_half_engine(double limit) {
+void check_half_engine(DetectionModel& model, const Tensor& images, const ModelOutput& output, double limit) {
   if (!can_multiply(NumberFormat::kBFloat16)) return;
-  const torch::NoGradGuard no_grad;
-  DetectionModel model = filled(current_model(), torch::kFloat32);
-  model->fuse();
-  const Tensor images = images_by_key("images", {1, 3, 320, 320}).to(torch::kFloat32);
   const auto engine = CpuEngine::prepare(*model, {320, 320}, {.numbers = {NumberFormat::kBFloat16}});
   REQUIRE(engine);
-  const ModelOutput whole = model->forward(images), half = engine->run(images);
-  const RoundingCost cost = rounding_cost(ordered_output(whole.layers.back(), whole.topk_indices),
+  const ModelOutput half = engine->run(images);
+  const RoundingCost cost = rounding_cost(ordered_output(output.layers.back(), output.topk_indices),
                                           ordered_output(half.layers.back(), half.topk_indices));
   check_number("engine in bf16, a query's mean difference", cost.mean(), 0, limit);
 }
@@ -223,19 +208,23 @@ TEST_CASE("a model is as large as published", "[zoo]") {
   check_number("GFLOPs", std::round(gflops / published.grain) * published.grain, published.gflops, 1e-12);
 }
 
-TEST_CASE("a fused model gives the same", "[zoo]") {
-  check_fusion(torch::kFloat64, kFused);
-  check_fusion(torch::kFloat32, kFused32);
+TEST_CASE("a fused model and its ONNX graph give the same", "[zoo]") {
+  const torch::NoGradGuard no_grad;
+  DetectionModel model = filled(current_model(), torch::kFloat64);
+  const Tensor images = images_by_key("images", {1, 3, 320, 320});
+  check_fusion(model, images, kFused);
+  check_onnx(model, images, model->forward(images), kOnnx);
 }
 
-TEST_CASE("a model's ONNX graph gives the same", "[zoo]") {
-  check_onnx(torch::kFloat64, kOnnx);
-  check_onnx(torch::kFloat32, kOnnx32);
-}
-
-TEST_CASE("a model's CPU engine gives the same", "[zoo]") {
-  check_engine(kEngine);
-  check_half_engine(kHalfEngine);
+TEST_CASE("a fused model, its ONNX graph and its CPU engine give the same in float32", "[zoo]") {
+  const torch::NoGradGuard no_grad;
+  DetectionModel model = filled(current_model(), torch::kFloat32);
+  const Tensor images = images_by_key("images", {1, 3, 320, 320}).to(torch::kFloat32);
+  check_fusion(model, images.contiguous(torch::MemoryFormat::ChannelsLast), kFused32);
+  const ModelOutput output = model->forward(images);
+  check_onnx(model, images, output, kOnnx32);
+  check_engine(model, images, output, kEngine);
+  check_half_engine(model, images, output, kHalfEngine);
 }
 
 }  // namespace rtdetr::test

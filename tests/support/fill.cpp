@@ -25,16 +25,22 @@ double uniform_at(std::uint64_t seed, std::uint64_t index) {
   return static_cast<double>(z >> 40) / 16777216.0;
 }
 
+/// value_of(u) of every number of uniform_by_key(key, shape)
+template <class Function>
+torch::Tensor by_key(const std::string& key, const std::vector<std::int64_t>& shape, Function value_of) {
+  torch::Tensor values = torch::empty(shape, torch::kFloat64);
+  double* out = values.data_ptr<double>();
+  const std::uint64_t seed = seed_of(key);
+  for (std::int64_t i = 0; i < values.numel(); ++i) out[i] = value_of(uniform_at(seed, static_cast<std::uint64_t>(i)));
+  return values;
+}
+
 bool contains(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
 
 }  // namespace
 
 torch::Tensor uniform_by_key(const std::string& key, const std::vector<std::int64_t>& shape) {
-  torch::Tensor values = torch::empty(shape, torch::kFloat64);
-  double* out = values.data_ptr<double>();
-  const std::uint64_t seed = seed_of(key);
-  for (std::int64_t i = 0; i < values.numel(); ++i) out[i] = uniform_at(seed, static_cast<std::uint64_t>(i));
-  return values;
+  return by_key(key, shape, [](double u) { return u; });
 }
 
 torch::Tensor value_by_key(const std::string& key, const std::vector<std::int64_t>& shape) {
@@ -44,18 +50,21 @@ torch::Tensor value_by_key(const std::string& key, const std::vector<std::int64_
   if (kComputed.contains(last)) return {};
   if (last == "num_batches_tracked") return torch::zeros(shape, torch::kFloat64);
 
-  const torch::Tensor u = uniform_by_key(key, shape);
-  const torch::Tensor spread = 2 * u - 1;  // [-1, 1)
-  if (last == "running_var") return 0.5 + u;
-  if (last == "running_mean") return (u - 0.5) * 0.2;
-  if (key.ends_with("sampling_offsets.bias")) return spread * 2;
-  if (contains(key, "score_head") && last == "bias") return (u - 0.5) * 0.5 - 3;
-  if (shape.size() == 1 && (last.ends_with("weight") || last == "scale")) return 0.75 + 0.5 * u;
-  if (shape.size() == 1 && last.ends_with("bias")) return (u - 0.5) * 0.1;
-  if (key.ends_with("denoising_class_embed.weight")) return spread * std::sqrt(3.0);
-  const double bound = std::sqrt(3.0 * static_cast<double>(shape[0]) / static_cast<double>(u.numel()));
+  const auto filled = [&](auto value_of) { return by_key(key, shape, value_of); };
+  const auto spread = [&](double bound) { return filled([=](double u) { return (2 * u - 1) * bound; }); };
+  if (last == "running_var") return filled([](double u) { return 0.5 + u; });
+  if (last == "running_mean") return filled([](double u) { return (u - 0.5) * 0.2; });
+  if (key.ends_with("sampling_offsets.bias")) return spread(2);
+  if (contains(key, "score_head") && last == "bias") return filled([](double u) { return (u - 0.5) * 0.5 - 3; });
+  if (shape.size() == 1 && (last.ends_with("weight") || last == "scale")) {
+    return filled([](double u) { return 0.75 + 0.5 * u; });
+  }
+  if (shape.size() == 1 && last.ends_with("bias")) return filled([](double u) { return (u - 0.5) * 0.1; });
+  if (key.ends_with("denoising_class_embed.weight")) return spread(std::sqrt(3.0));
+  const double count = static_cast<double>(c10::multiply_integers(shape));
+  const double bound = std::sqrt(3.0 * static_cast<double>(shape[0]) / count);
   const bool last_box_layer = contains(key, "bbox_head") && key.ends_with("layers.2.weight");
-  return spread * (last_box_layer ? 0.1 * bound : bound);
+  return spread(last_box_layer ? 0.1 * bound : bound);
 }
 
 void fill_by_rule(torch::nn::Module& model) {
