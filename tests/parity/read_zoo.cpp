@@ -25,6 +25,9 @@ constexpr double kOnnx = 1e-8, kOnnx32 = 1e-4;     // of logits and boxes
 constexpr double kEngine = 1e-4;                   // of scores and boxes
 constexpr double kHalfEngine = 0.02;               // on average
 
+constexpr std::int64_t kSide = 160;  // 525 tokens for 300 queries
+constexpr ImageSize kInput{kSide, kSide};
+
 struct Size {
   std::int64_t parameters = 0;  ///< 80 classes
   std::int64_t deployed = 0;    ///< of the reference's own deployed model
@@ -158,7 +161,7 @@ void check_onnx(const DetectionModel& model, const Tensor& images, const ModelOu
   const bool discrete = single && samples_discretely(current_model());
   const OnnxExport written = make_onnx_model(
       *model,
-      {.size = {320, 320}, .outputs = OnnxOutputs::kRaw, .float_type = single ? OnnxType::kFloat : OnnxType::kDouble});
+      {.size = kInput, .outputs = OnnxOutputs::kRaw, .float_type = single ? OnnxType::kFloat : OnnxType::kDouble});
   const std::vector<std::string> wanted{written.logits, written.boxes, written.tokens};
   const OnnxValues found = OnnxEvaluator(written.model).run({{"images", images}}, wanted);
   const Tensor rows = rows_of_tokens(found.at(written.tokens), output.topk_indices);
@@ -171,7 +174,7 @@ void check_onnx(const DetectionModel& model, const Tensor& images, const ModelOu
 
 /// Runs the fused model's engine, and compares its prediction with `output` in the order of its tokens.
 void check_engine(DetectionModel& model, const Tensor& images, const ModelOutput& output, double limit) {
-  const auto engine = CpuEngine::prepare(*model, {320, 320});
+  const auto engine = CpuEngine::prepare(*model, kInput);
   REQUIRE(engine);
   const ModelOutput found = engine->run(images);
   const Tensor rows = rows_of_tokens(found.topk_indices, output.topk_indices);
@@ -184,7 +187,7 @@ void check_engine(DetectionModel& model, const Tensor& images, const ModelOutput
 /// Queries of the same tokens on average, in bf16: one that is torn between two boxes may jump.
 void check_half_engine(DetectionModel& model, const Tensor& images, const ModelOutput& output, double limit) {
   if (!can_multiply(NumberFormat::kBFloat16)) return;
-  const auto engine = CpuEngine::prepare(*model, {320, 320}, {.numbers = {NumberFormat::kBFloat16}});
+  const auto engine = CpuEngine::prepare(*model, kInput, {.numbers = {NumberFormat::kBFloat16}});
   REQUIRE(engine);
   const ModelOutput half = engine->run(images);
   const RoundingCost cost = rounding_cost(ordered_output(output.layers.back(), output.topk_indices),
@@ -211,7 +214,7 @@ TEST_CASE("a model is as large as published", "[zoo]") {
 TEST_CASE("a fused model and its ONNX graph give the same", "[zoo]") {
   const torch::NoGradGuard no_grad;
   DetectionModel model = filled(current_model(), torch::kFloat64);
-  const Tensor images = images_by_key("images", {1, 3, 320, 320});
+  const Tensor images = images_by_key("images", {1, 3, kSide, kSide});
   check_fusion(model, images, kFused);
   check_onnx(model, images, model->forward(images), kOnnx);
 }
@@ -219,7 +222,7 @@ TEST_CASE("a fused model and its ONNX graph give the same", "[zoo]") {
 TEST_CASE("a fused model, its ONNX graph and its CPU engine give the same in float32", "[zoo]") {
   const torch::NoGradGuard no_grad;
   DetectionModel model = filled(current_model(), torch::kFloat32);
-  const Tensor images = images_by_key("images", {1, 3, 320, 320}).to(torch::kFloat32);
+  const Tensor images = images_by_key("images", {1, 3, kSide, kSide}).to(torch::kFloat32);
   check_fusion(model, images.contiguous(torch::MemoryFormat::ChannelsLast), kFused32);
   const ModelOutput output = model->forward(images);
   check_onnx(model, images, output, kOnnx32);
