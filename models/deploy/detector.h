@@ -29,7 +29,7 @@ struct Detection {
 
 struct DetectorOptions {
   /// Smallest score of a detection, [0, 1]. Absent: Detector::best_score() of the model file, or 0.5 where it has none.
-  std::optional<float> min_score;
+  std::optional<float> min_score = std::nullopt;
   int max_detections = 300;   ///< per picture, at least 1
   int decoder_layers = 0;     ///< run only the first k: faster, a little less accurate; 0 = the model's usual depth
   int height = 0, width = 0;  ///< input size, multiples of the model's stride; 0 = the size it was trained with
@@ -41,7 +41,7 @@ struct DetectorOptions {
   Precision precision = Precision::kFloat32;
   int threads = 0;  ///< of each call of this detector; 0 = what the process has set (OMP_NUM_THREADS)
   /// How pictures are brought to the input size. Absent: as those that the model was trained on.
-  std::optional<Resampling> resampling;
+  std::optional<Resampling> resampling = std::nullopt;
   /// On the CPU in float32 or bf16, run the model prepared for it (docs/explanation/cpu_engine.md): the same
   /// detections, but for rounding, in less time. bf16 needs a processor that multiplies it (AVX512_BF16). False: the
   /// plain model.
