@@ -10,8 +10,8 @@ install(CODE [[
   # As Debian's package of that library has it.
   function(install_copyright_of library)
     get_filename_component(file "${library}" REALPATH)
-    get_filename_component(name "${file}" NAME)
-    execute_process(COMMAND dpkg-query --search "*/${name}" OUTPUT_VARIABLE owner RESULT_VARIABLE code ERROR_QUIET)
+    string(REGEX MATCH "/[^/]+/[^/]+$" end "${file}")  # above that, /lib may be /usr/lib
+    execute_process(COMMAND dpkg-query --search "*${end}" OUTPUT_VARIABLE owner RESULT_VARIABLE code ERROR_QUIET)
     string(REGEX REPLACE ":.*" "" package "${owner}")
     if(code OR NOT EXISTS "/usr/share/doc/${package}/copyright")
       message(FATAL_ERROR "no licence was found of ${library}, which the tarball brings")
@@ -19,7 +19,7 @@ install(CODE [[
     file(INSTALL "/usr/share/doc/${package}/copyright" DESTINATION "${CMAKE_INSTALL_PREFIX}/${licences}/${package}")
   endfunction()
   file(GET_RUNTIME_DEPENDENCIES EXECUTABLES ${programs} LIBRARIES ${libraries} RESOLVED_DEPENDENCIES_VAR found
-       UNRESOLVED_DEPENDENCIES_VAR unresolved PRE_EXCLUDE_REGEXES "^ld-linux" "^lib(c|m|dl|rt|pthread|resolv|mvec)\\.so")
+       UNRESOLVED_DEPENDENCIES_VAR unresolved PRE_EXCLUDE_REGEXES "^ld-linux" "^lib(c|m|dl|rt|pthread|resolv|mvec|util)\\.so")
   if(unresolved)
     message(FATAL_ERROR "libraries that the program needs were not found: ${unresolved}")
   endif()
