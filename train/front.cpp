@@ -14,6 +14,7 @@
 #include "train/commands/version_text.h"
 #include "train/config/command_table.h"
 #include "train/config/completion.h"
+#include "train/config/licences_text.h"
 #include "train/config/spelling.h"
 #include "train/process/short_spins.h"
 #include "train/process/standard_streams.h"
@@ -46,6 +47,7 @@ std::optional<std::string> answer(const std::vector<std::string>& words) {
   if (words.size() == 2 && words[0] == rtdetr::kCompletion) return help({words[0] + " " + words[1]});
   const bool alone = words.size() == 1;
   if (alone && (words[0] == "version" || words[0] == "--version" || words[0] == "-V")) return rtdetr::version_text();
+  if (alone && words[0] == rtdetr::kLicences) return help(words);
   if (is_help_word(words[0])) return help({words.begin() + 1, words.end()});
   if (words.size() == 2 && rtdetr::find_command(words[0]) && is_help_word(words[1])) return help({words[0]});
   return std::nullopt;

@@ -9,6 +9,7 @@
 #include "core/base/simd.h"
 #include "core/image/resize_axis.h"
 #include "core/image/resize_passes.h"
+#include "core/image/rgb_rows.h"
 
 // Cutting, mirroring and padding only change which source pixel a weight of the resize belongs to, so they are folded
 // into the tables of weights (resize_axis.h) and cost nothing. Pillow runs one pass along the rows and one down the
@@ -28,19 +29,12 @@ void blacken(const ChwView& out, int y, int begin, int end) {
 
 /// Columns first. Their rows are computed as the row pass asks for them and kept, as planes of bytes, in a ring of as
 /// many rows as one output row may need.
-void resize_width_first(const RgbView& picture, const ResizeAxis& columns, const ResizeAxis& rows, bool upwards,
+void resize_width_first(const ImageView& picture, const ResizeAxis& columns, const ResizeAxis& rows, bool upwards,
                         const ChwView& out) {
   const ColumnPass pass(columns);
   const std::size_t plane = static_cast<std::size_t>(out.width);
   std::vector<std::uint8_t> ring(static_cast<std::size_t>(rows.stride) * 3 * plane), rgbx(4 * plane);
-  const auto row_bytes = static_cast<std::size_t>(picture.row_bytes());
-  std::vector<std::uint8_t> padded(row_bytes + ColumnPass::kReadAhead);
-  const auto readable_row = [&](int y) -> const std::uint8_t* {
-    const std::ptrdiff_t bytes_after = picture.row(picture.height - 1) - picture.row(y);
-    if (bytes_after >= ColumnPass::kReadAhead) return picture.row(y);
-    std::memcpy(padded.data(), picture.row(y), row_bytes);
-    return padded.data();
-  };
+  RgbRows source_rows(picture, 1, ColumnPass::kReadAhead);
   std::vector<const std::uint8_t*> taps(rows.stride);
   int computed = 0;  // rows below this one are in the ring, as far as they are still needed
   for (int i = 0; i < out.height; ++i) {
@@ -52,7 +46,7 @@ void resize_width_first(const RgbView& picture, const ResizeAxis& columns, const
     }
     for (int source = std::max(first, computed); source < first + count; ++source) {
       std::uint8_t* bytes = ring.data() + static_cast<std::size_t>(source % rows.stride) * 3 * plane;
-      pass.run(readable_row(source), rgbx.data(), bytes, bytes + plane, bytes + 2 * plane);
+      pass.run(source_rows.row(source), rgbx.data(), bytes, bytes + plane, bytes + 2 * plane);
     }
     computed = std::max(computed, first + count);
     for (int c = 0; c < 3; ++c) {
@@ -66,12 +60,13 @@ void resize_width_first(const RgbView& picture, const ResizeAxis& columns, const
 }
 
 /// Rows first: each output row is summed from the visible part of the picture's rows, then goes through the columns.
-void resize_height_first(const RgbView& picture, const ResizeAxis& columns, const ResizeAxis& rows,
+void resize_height_first(const ImageView& picture, const ResizeAxis& columns, const ResizeAxis& rows,
                          const ChwView& out) {
   const ColumnPass pass(columns);
   std::vector<std::uint8_t> bytes(static_cast<std::size_t>(picture.width) * 3 + ColumnPass::kReadAhead);
   std::vector<std::uint8_t> rgbx(static_cast<std::size_t>(out.width) * 4);
   std::vector<const std::uint8_t*> taps(rows.stride);
+  RgbRows source_rows(picture, rows.stride, 0);
   int from = picture.width, to = 0;  // the columns that are seen
   for (int x = columns.begin; x < columns.end; ++x) {
     from = std::min(from, columns.first[x]);
@@ -83,7 +78,7 @@ void resize_height_first(const RgbView& picture, const ResizeAxis& columns, cons
       blacken(out, y, out.width, out.width);
       continue;
     }
-    for (int j = 0; j < count; ++j) taps[j] = picture.row(rows.first[y] + j);
+    for (int j = 0; j < count; ++j) taps[j] = source_rows.row(rows.first[y] + j);
     resize_rows(taps.data(), rows.weights_of(y), count, 3 * from, 3 * to, bytes.data());
     pass.run(bytes.data(), rgbx.data());
     split_planes(rgbx.data(), columns.begin, columns.end, out.row(0, y), out.row(1, y), out.row(2, y));
@@ -91,7 +86,7 @@ void resize_height_first(const RgbView& picture, const ResizeAxis& columns, cons
   }
 }
 
-void resize_pillow(const RgbView& picture, const PictureWindow& window, const ChwView& out) {
+void resize_pillow(const ImageView& picture, const PictureWindow& window, const ChwView& out) {
   const ResizeAxis columns = make_resize_axis(window.x, window.width, picture.width, out.width, window.flip_x);
   const ResizeAxis rows = make_resize_axis(window.y, window.height, picture.height, out.height, window.flip_y);
   if (pillow_resizes_height_first(window.width, window.height, out.width, out.height)) {
@@ -130,7 +125,7 @@ void to_chw_float(const Picture& picture, float* out) {
 void resize_to_chw_float(const RgbView& picture, const PictureWindow& window, Resampling method, const ChwView& out) {
   check_sizes(window, out.width, out.height);
   if (method == Resampling::kPillowBilinear) {
-    resize_pillow(picture, window, out);
+    resize_pillow(ImageView::of(picture), window, out);
   } else {
     to_chw_float(resize(cut(picture, window), out.width, out.height, method), out);
   }
@@ -139,6 +134,17 @@ void resize_to_chw_float(const RgbView& picture, const PictureWindow& window, Re
 void resize_to_chw_float(const RgbView& picture, const PictureWindow& window, int width, int height, Resampling method,
                          float* out) {
   resize_to_chw_float(picture, window, method, ChwView::whole(out, width, height));
+}
+
+void resize_to_chw_float(const ImageView& picture, int width, int height, Resampling method, float* out) {
+  const PictureWindow whole{0, 0, picture.width, picture.height};
+  const ChwView target = ChwView::whole(out, width, height);
+  if (method == Resampling::kPillowBilinear) {
+    check_sizes(whole, width, height);
+    resize_pillow(picture, whole, target);
+  } else {
+    resize_to_chw_float(to_rgb(picture), whole, method, target);
+  }
 }
 
 Picture cut(const RgbView& picture, const PictureWindow& window) {

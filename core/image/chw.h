@@ -2,6 +2,7 @@
 
 #include <cstddef>
 
+#include "core/image/image_view.h"
 #include "core/image/picture.h"
 #include "core/image/resize.h"
 
@@ -47,6 +48,10 @@ void resize_to_chw_float(const RgbView& picture, const PictureWindow& window, in
                          float* out);
 /// The same into a part of a larger picture. @param out  its size is the target
 void resize_to_chw_float(const RgbView& picture, const PictureWindow& window, Resampling method, const ChwView& out);
+
+/// The same of a whole picture in any format. kPillowBilinear turns its rows to RGB as it comes to them; kOpencvLinear
+/// goes through a copy in RGB.
+void resize_to_chw_float(const ImageView& picture, int width, int height, Resampling method, float* out);
 
 /// The window as a picture of its own, mirrored, not resized.
 Picture cut(const RgbView& picture, const PictureWindow& window);

@@ -9,14 +9,10 @@
 #include <string>
 #include <vector>
 
+#include "core/image/picture_size.h"
 #include "core/image/rgb_view.h"
 
 namespace rtdetr {
-
-struct PictureSize {
-  int width = 0;
-  int height = 0;
-};
 
 /// A picture in memory: RGB bytes, rows top to bottom, [height][width][3], no padding.
 struct Picture {

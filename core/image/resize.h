@@ -6,14 +6,9 @@
 
 #include "core/base/choices.h"
 #include "core/image/picture.h"
+#include "core/image/resampling.h"
 
 namespace rtdetr {
-
-enum class Resampling {
-  kPillowBilinear,  ///< antialiased when shrinking; the official pipeline. Bit-exact with Pillow 13
-                    ///< (docs/reference/official_behaviour.md#resize)
-  kOpencvLinear,    ///< no antialias; Ultralytics' pipeline
-};
 
 inline constexpr std::array<Choice<Resampling>, 2> kResamplingWords{
     {{"pillow", Resampling::kPillowBilinear}, {"opencv", Resampling::kOpencvLinear}}};

@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "core/base/own_file.h"
 #include "core/base/text.h"
 
 namespace rtdetr {
@@ -19,6 +20,8 @@ std::vector<fs::path> shipped_folders(const std::string& kind) {
     folders.push_back(program.parent_path().parent_path() / "share/rtdetr/configs" / kind);
     folders.push_back((program.parent_path() / RTDETR_CONFIGS_OF_WORKER / kind).lexically_normal());
   }
+  if (const fs::path library = folder_of_own_library(); !library.empty())
+    folders.push_back((library / "rtdetr" / RTDETR_CONFIGS_OF_WORKER / kind).lexically_normal());
   folders.push_back(fs::path(RTDETR_INSTALLED_CONFIGS) / kind);
   return folders;
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/base/error.h"
+#include "core/base/own_file.h"
 
 namespace rtdetr {
 namespace {
@@ -22,7 +23,11 @@ std::vector<std::filesystem::path> candidates() {
   if (const char* named = std::getenv("RTDETR_CUDA_PLUGIN")) return {named};
   std::error_code ignored;
   const auto folder = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
-  return {folder / kFileName, folder.parent_path() / RTDETR_PLUGIN_FOLDER / kFileName};
+  std::vector<std::filesystem::path> files = {folder / kFileName,
+                                              folder.parent_path() / RTDETR_PLUGIN_FOLDER / kFileName};
+  if (const auto library = folder_of_own_library(); !library.empty())
+    files.insert(files.end(), {library / kFileName, library / "rtdetr" / kFileName});
+  return files;
 }
 
 std::filesystem::path find_plugin() {

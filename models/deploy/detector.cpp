@@ -13,6 +13,7 @@
 #include "core/base/precision.h"
 #include "core/base/short_waits.h"
 #include "core/base/text.h"
+#include "core/image/image_view.h"
 #include "core/image/picture.h"
 #include "core/ops/autocast.h"
 #include "core/ops/compute_threads.h"
@@ -103,16 +104,25 @@ DeviceChoice choice_of(const DetectorOptions& options) {
   return device_choice(options.device, " (DetectorOptions.device)");
 }
 
-void check_picture(const RgbView& view, std::size_t index, std::size_t count) {
-  const std::ptrdiff_t row_bytes = view.row_bytes();
+/// What is wrong with a stride; "" if nothing is.
+std::string wrong_stride(const char* name, std::ptrdiff_t stride, std::ptrdiff_t row_bytes) {
+  if (stride == 0 || stride >= row_bytes) return "";
+  return std::string("has a ") + name + " of " + std::to_string(stride) + " bytes, less than the " +
+         std::to_string(row_bytes) + " of a row; 0 stands for rows without padding";
+}
+
+void check_picture(const ImageView& view, std::size_t index, std::size_t count) {
   std::string wrong;
   if (view.width <= 0 || view.height <= 0)
     wrong = "has no pixel";
   else if (!view.data)
     wrong = "has no data";
-  else if (view.stride != 0 && view.stride < row_bytes)
-    wrong = "has a stride of " + std::to_string(view.stride) + " bytes, less than the " + std::to_string(row_bytes) +
-            " of a row; 0 stands for rows without padding";
+  else if (view.format < PixelFormat::kRgb || view.format > PixelFormat::kNv12Bt709)
+    wrong = "has the format " + std::to_string(static_cast<int>(view.format)) + ", which is none";
+  else
+    wrong = wrong_stride("stride", view.stride, view.row_bytes());
+  if (wrong.empty() && view.is_nv12())
+    wrong = wrong_stride("chroma stride", view.chroma_stride, view.chroma_row_bytes());
   if (wrong.empty()) return;
   const std::string which = count == 1 ? "the picture" : "picture " + std::to_string(index) + " of the batch";
   throw DataError("cannot detect: " + which + " (" + std::to_string(view.width) + " x " + std::to_string(view.height) +
@@ -234,6 +244,12 @@ Detector& Detector::operator=(Detector&&) noexcept = default;
 Detector::~Detector() = default;
 
 std::vector<std::vector<Detection>> Detector::detect(std::span<const RgbView> pictures, DetectionTimes* times) const {
+  std::vector<ImageView> views;
+  for (const RgbView& picture : pictures) views.push_back(ImageView::of(picture));
+  return detect(std::span<const ImageView>(views), times);
+}
+
+std::vector<std::vector<Detection>> Detector::detect(std::span<const ImageView> pictures, DetectionTimes* times) const {
   for (std::size_t i = 0; i < pictures.size(); ++i) check_picture(pictures[i], i, pictures.size());
   if (pictures.empty()) return {};
   const State& s = *state_;
@@ -251,7 +267,7 @@ std::vector<std::vector<Detection>> Detector::detect(std::span<const RgbView> pi
   measured.model_ms = watch.lap();
 
   std::vector<PictureSize> sizes;
-  for (const RgbView& view : pictures)
+  for (const ImageView& view : pictures)
     sizes.push_back(view.full_width > 0 ? PictureSize{view.full_width, view.full_height}
                                         : PictureSize{view.width, view.height});
   std::vector<std::vector<Detection>> result;
@@ -263,7 +279,10 @@ std::vector<std::vector<Detection>> Detector::detect(std::span<const RgbView> pi
   return result;
 }
 
-std::vector<Detection> Detector::detect(const RgbView& picture) const { return detect(std::span(&picture, 1)).front(); }
+std::vector<Detection> Detector::detect(const RgbView& picture) const { return detect(ImageView::of(picture)); }
+std::vector<Detection> Detector::detect(const ImageView& picture) const {
+  return detect(std::span(&picture, 1)).front();
+}
 
 std::vector<Detection> Detector::detect_file(const std::filesystem::path& file) const {
   const Picture picture = read_picture(file, {.max_pixels = state_->options.max_pixels}, enough_pixels());

@@ -10,15 +10,16 @@
 #include <string>
 #include <vector>
 
+#include "core/base/precision_type.h"
+#include "core/image/image_view.h"
+#include "core/image/picture_size.h"
+#include "core/image/resampling.h"
 #include "core/image/rgb_view.h"
 
 /// The inference API: a model file in, pictures in, boxes out. Needs no header of LibTorch or OpenCV.
 namespace rtdetr {
 
-enum class Resampling;  // core/image/resize.h
-enum class Precision;   // core/base/precision.h
-struct PictureSize;     // core/image/picture.h
-struct LoadedModel;     // models/weights/checkpoint.h
+struct LoadedModel;  // models/weights/checkpoint.h
 
 struct Detection {
   float x0 = 0, y0 = 0, x1 = 0, y1 = 0;  ///< corners, pixels of the picture, inside it
@@ -28,7 +29,7 @@ struct Detection {
 
 struct DetectorOptions {
   /// Smallest score of a detection, [0, 1]. Absent: Detector::best_score() of the model file, or 0.5 where it has none.
-  std::optional<float> min_score;
+  std::optional<float> min_score = std::nullopt;
   int max_detections = 300;   ///< per picture, at least 1
   int decoder_layers = 0;     ///< run only the first k: faster, a little less accurate; 0 = the model's usual depth
   int height = 0, width = 0;  ///< input size, multiples of the model's stride; 0 = the size it was trained with
@@ -37,10 +38,10 @@ struct DetectorOptions {
   std::string device = "cpu";
   /// Number type of the model's products and convolutions, float32 unless said: bf16 or fp16 are faster where the
   /// device is made for them. Boxes and scores come in float32 all the same.
-  Precision precision{};
+  Precision precision = Precision::kFloat32;
   int threads = 0;  ///< of each call of this detector; 0 = what the process has set (OMP_NUM_THREADS)
   /// How pictures are brought to the input size. Absent: as those that the model was trained on.
-  std::optional<Resampling> resampling;
+  std::optional<Resampling> resampling = std::nullopt;
   /// On the CPU in float32 or bf16, run the model prepared for it (docs/explanation/cpu_engine.md): the same
   /// detections, but for rounding, in less time. bf16 needs a processor that multiplies it (AVX512_BF16). False: the
   /// plain model.
@@ -74,8 +75,7 @@ struct DetectionTimes {
 class Detector {
  public:
   /// @throws rtdetr::Error  (a std::runtime_error) if the file cannot be read or used, or an option does not fit it;
-  /// all
-  ///                        options are named that are out of range
+  ///                        all options are named that are out of range
   explicit Detector(const std::filesystem::path& model_file, const DetectorOptions& options = {});
   /// A model that is open already; it is fused if it was not, and empty after final_form. @throws as above
   explicit Detector(LoadedModel loaded, const DetectorOptions& options = {});
@@ -90,10 +90,14 @@ class Detector {
   Detector& operator=(Detector&&) noexcept;
   ~Detector();
 
-  /// Best first. @throws rtdetr::Error  for a picture without data or of no size, or whose rows overlap
+  /// Best first. The picture is neither copied nor kept; of formats other than RGB a few rows are converted at a time.
+  /// @throws rtdetr::Error  for a picture without data or of no size, or whose rows overlap
   std::vector<Detection> detect(const RgbView& picture) const;
+  std::vector<Detection> detect(const ImageView& picture) const;
   /// An entry per picture. One pass, but for the engine, which takes one picture after the other.
   std::vector<std::vector<Detection>> detect(std::span<const RgbView> pictures, DetectionTimes* times = nullptr) const;
+  std::vector<std::vector<Detection>> detect(std::span<const ImageView> pictures,
+                                             DetectionTimes* times = nullptr) const;
   /// Reads a JPEG, PNG, WebP, BMP or TIFF file.
   std::vector<Detection> detect_file(const std::filesystem::path& picture) const;
 

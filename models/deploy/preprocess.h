@@ -5,9 +5,9 @@
 #include <torch/types.h>
 
 #include "core/image/image_size.h"
+#include "core/image/image_view.h"
 #include "core/image/picture.h"
 #include "core/image/resize.h"
-#include "models/deploy/detector.h"
 
 namespace rtdetr {
 
@@ -16,8 +16,8 @@ namespace rtdetr {
 /// @return            [B, 3, H, W] float32, channels last
 torch::Tensor preprocess(std::span<const Picture> pictures, const ImageSize& size, Resampling resampling);
 
-/// The same of pictures in the caller's memory, which are not copied.
-/// @param pictures  of at least one pixel each, rows that do not overlap
-torch::Tensor preprocess(std::span<const RgbView> pictures, const ImageSize& size, Resampling resampling);
+/// The same of pictures in the caller's memory, of which no more is copied than resize_to_chw_float (core/image/chw.h)
+/// does. @param pictures  of at least one pixel each, rows that do not overlap
+torch::Tensor preprocess(std::span<const ImageView> pictures, const ImageSize& size, Resampling resampling);
 
 }  // namespace rtdetr

@@ -1,13 +1,11 @@
-# cmake --install puts the headers of the LibTorch that was built with, and of its libraries those that the program
-# needs to run, below lib/rtdetr/libtorch: found by a path relative to the program, so that neither the builder's cache
-# nor its owner matter later. The folders keep their places to each other, by which the libraries find theirs.
-# Gives RTDETR_INSTALLED_LIBTORCH, the folder with include/ and lib/ below lib/rtdetr.
+# cmake --install puts those libraries of the LibTorch that was built with which the program needs to run below
+# lib/rtdetr/libtorch: found by a path relative to the program, so that neither the builder's cache nor its owner matter
+# later. The folders keep their places to each other, by which the libraries find theirs.
+# Gives RTDETR_INSTALLED_LIBTORCH, the folder with lib/ below lib/rtdetr.
 get_filename_component(_base "${LibTorch_DIR_ROOT}" DIRECTORY)
 get_filename_component(_name "${LibTorch_DIR_ROOT}" NAME)
 set(RTDETR_INSTALLED_LIBTORCH libtorch/${_name})
 
-install(DIRECTORY "${LibTorch_DIR_ROOT}/include" DESTINATION ${CMAKE_INSTALL_LIBDIR}/rtdetr/${RTDETR_INSTALLED_LIBTORCH}
-        MESSAGE_NEVER)
 file(GLOB _licences "${_base}/*.dist-info/licenses/*" "${LibTorch_DIR_ROOT}/LICENSE*")
 foreach(_licence IN LISTS _licences)
   file(RELATIVE_PATH _folder "${_base}" "${_licence}")

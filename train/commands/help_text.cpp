@@ -4,6 +4,7 @@
 
 #include "core/base/text.h"
 #include "train/config/completion.h"
+#include "train/config/licences_text.h"
 #include "train/config/manual_page.h"
 #include "train/config/reference_page.h"
 #include "train/report/text_layout.h"
@@ -101,7 +102,8 @@ std::string help_overview() {
          "\n'rtdetr help COMMAND' lists a command's keys, 'rtdetr help KEY' explains one,\n"
          "'rtdetr help models' lists the modules of model YAMLs,\n"
          "'rtdetr help reference' everything as Markdown, 'rtdetr help man' for man,\n"
-         "'rtdetr completion bash' (zsh, fish) completes commands and keys in that shell.\n"
+         "'rtdetr completion bash' (zsh, fish) completes commands and keys in that shell,\n"
+         "'rtdetr licences' has the licences of all that it is made with.\n"
          "json=true on any command: stdout is one JSON document.\n"
          "exit codes: 0 ok, 2 usage, 3 data, 4 model file, 5 I/O, 6 diverged, 7 peer,\n"
          "8 memory, 70 internal, 75 stopped and saved\n";
@@ -111,6 +113,7 @@ std::optional<std::string> help_of_word(const std::string& word) {
   if (const CommandInfo* info = find_command(word)) return command_help(*info);
   if (word == "reference") return reference_page();
   if (word == "man") return manual_page();
+  if (word == kLicences) return licences_text();
   if (word == kCompletion) return completion_help();
   for (const std::string& shell : completed_shells())
     if (word == kCompletion + (" " + shell)) return completion_script(shell);

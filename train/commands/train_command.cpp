@@ -6,7 +6,6 @@
 
 #include "core/base/log.h"
 #include "core/base/text.h"
-#include "core/io/file.h"
 #include "models/layers/module_tree.h"
 #include "models/weights/checkpoint.h"
 #include "train/commands/commands.h"
@@ -15,6 +14,7 @@
 #include "train/loop/decision.h"
 #include "train/loop/experiment.h"
 #include "train/loop/run_cost.h"
+#include "train/loop/run_opening.h"
 #include "train/loop/run_start.h"
 #include "train/loop/run_summary.h"
 #include "train/loop/trainer.h"
@@ -32,26 +32,6 @@
 
 namespace rtdetr {
 namespace {
-
-/// resume= names a checkpoint rather than a folder, or none.
-bool names_a_file(const Settings& settings) {
-  return settings.resume != "auto" && std::filesystem::is_regular_file(settings.resume);
-}
-
-/// resume=auto: the named folder. resume=FILE: the folder of that checkpoint.
-RunFolder folder_of_resume(const Settings& settings) {
-  if (settings.resume == "auto") return RunFolder(std::filesystem::path(settings.project) / settings.name);
-  if (names_a_file(settings)) return RunFolder(std::filesystem::absolute(settings.resume).parent_path());
-  if (std::filesystem::is_directory(settings.resume)) return RunFolder(settings.resume);
-  throw ConfigError("resume=" + settings.resume + settings.origin_of("resume") +
-                    ": no such file; auto continues the run in project/name");
-}
-
-/// Locked before anything slow.
-std::optional<RunFolder> folder_to_continue(const Settings& settings, ProcessGroup& group) {
-  if (settings.resume == "false") return std::nullopt;
-  return open_together(group, [&] { return folder_of_resume(settings); });
-}
 
 /// best.safetensors evaluated once more, by the main process with the time of every layer.
 std::optional<Evaluation> final_evaluation(const Settings& settings, Experiment& experiment, const RunFolder& folder,
@@ -129,20 +109,6 @@ void report(const Settings& settings, Experiment& experiment, const RunFolder& f
   print_json(settings, document);
 }
 
-/// As given, but for what the model decides: another model under the same args.yaml is trained with the same loss.
-Settings with_criterion_of(const Experiment& experiment, Settings settings) {
-  settle_criterion(experiment.model->head().criteria(), settings);
-  return settings;
-}
-
-/// args.yaml: what was given, so that it repeats or continues the run, and what this run made of it.
-std::string arguments_text(const Settings& settings, const Experiment& experiment) {
-  std::string text = settings_to_yaml(with_criterion_of(experiment, settings));
-  for (const auto& [key, value] : experiment.fitted)
-    text += "# fitted to the length of this run: " + key + ": " + value + "\n";
-  return text;
-}
-
 /// check=true: everything a run resolves and three steps of it, but no folder.
 ExitCode show_plan(const Settings& settings) {
   Experiment experiment = prepare_experiment(settings);
@@ -167,7 +133,7 @@ std::string describe_sharing(const Experiment& experiment, std::int64_t processe
 /// What goes on before the first step: the arguments into the folder, the plan to people.
 void begin_run(const Settings& settings, const Experiment& experiment, const RunFolder& folder,
                const std::optional<RunLength>& length, std::int64_t processes) {
-  write_text_atomically(folder.path() / "args.yaml", arguments_text(settings, experiment));
+  write_arguments(settings, experiment, folder);
   log::info(describe(experiment));
   if (processes > 1) log::info(describe_sharing(experiment, processes));
   if (length) warn_about_short_run(experiment, *length);
@@ -214,31 +180,19 @@ ExitCode run_train(const Settings& settings, ProcessGroup& group) {
   using Second = StopSignals::Second;
   const StopSignals signals(is_launched_rank() ? Second::kIsTheSame : Second::kLeaves);
   outlive_closed_pipes();
-  std::optional<RunFolder> folder = folder_to_continue(settings, group);
-  std::optional<RunCheckpoint> checkpoint;
-  if (folder) checkpoint = names_a_file(settings) ? load_run_file(settings.resume) : load_run(*folder);
-  Experiment experiment = checkpoint ? prepare_to_continue(settings) : prepare_experiment(settings);
-  require_equal_shares(training_loader_options(experiment).batch_size, group);
-  std::optional<RunLength> length;
-  if (checkpoint) {
-    take_over(experiment, *checkpoint);
-  } else {
-    length = fit_new_run(experiment, group);
-  }
-  const auto fresh = [&] { return RunFolder::create(settings.project, settings.name, settings.exist_ok); };
-  if (!folder) folder.emplace(open_together(group, fresh));
-  if (group.is_main()) log::set_spare_file(folder->path() / "output.txt");
-  Trainer trainer(train_input(experiment), train_options(experiment), *folder, group);
-  TrainDisplay display(experiment.train, *folder);
-  if (checkpoint) go_on(trainer, *checkpoint, experiment.settings, *folder);
-  group.is_main() ? display.watch(trainer, settings.plots, how_to_go_on(settings, *folder))
+  OpenedRun run = open_run(settings, group);
+  if (group.is_main()) log::set_spare_file(run.folder.path() / "output.txt");
+  Trainer trainer(train_input(run.experiment), train_options(run.experiment), run.folder, group);
+  TrainDisplay display(run.experiment.train, run.folder);
+  if (run.checkpoint) go_on(trainer, *run.checkpoint, run.experiment.settings, run.folder);
+  group.is_main() ? display.watch(trainer, settings.plots, how_to_go_on(settings, run.folder))
                   : display.watch_silently(trainer);
-  if (group.is_main() && !trainer.finished()) begin_run(settings, experiment, *folder, length, group.size());
+  if (group.is_main() && !trainer.finished()) begin_run(settings, run.experiment, run.folder, run.length, group.size());
   try {
-    return run_to_its_end(settings, experiment, *folder, trainer, group);
+    return run_to_its_end(settings, run.experiment, run.folder, trainer, group);
   } catch (...) {
     if (!group.is_main()) throw;  // what is on the disk, the main process knows
-    fail_run(settings, *folder, trainer, as_error(std::current_exception()));
+    fail_run(settings, run.folder, trainer, as_error(std::current_exception()));
   }
 }
 

@@ -14,6 +14,7 @@
 #include "train/config/continued_run.h"
 #include "train/config/key_combinations.h"
 #include "train/config/keys.h"
+#include "train/config/licences_text.h"
 #include "train/config/param_group_reader.h"
 #include "train/config/spelling.h"
 
@@ -316,6 +317,7 @@ Settings parse_command_line(std::span<const std::string> typed) {
   if (arguments.empty()) return help_about({});
   const std::string& first = arguments.front();
   if (is_help_word(first)) return help_about({arguments.begin() + 1, arguments.end()});
+  if (first == kLicences) return help_about({arguments.begin(), arguments.end()});
   if (first == kCompletion) return help_about_completion(arguments.subspan(1));
   const CommandInfo* info = find_command(first == "--version" || first == "-V" ? "version" : first);
   if (!info) refuse_first_word(first);

@@ -10,8 +10,10 @@
 #include "core/base/cpu_level.h"
 #include "core/base/error.h"
 #include "core/base/precision.h"
+#include "core/image/image_view.h"
 #include "core/image/picture.h"
 #include "core/image/resize.h"
+#include "core/image/rgb_rows.h"
 #include "models/weights/checkpoint.h"
 #include "tests/models/tiny_model.h"
 #include "tests/support/devices.h"
@@ -20,7 +22,9 @@
 using Catch::Contains;
 using rtdetr::Detection;
 using rtdetr::Detector;
+using rtdetr::ImageView;
 using rtdetr::Picture;
+using rtdetr::PixelFormat;
 using rtdetr::Precision;
 using rtdetr::RgbView;
 using rtdetr::test::TemporaryFolder;
@@ -165,6 +169,27 @@ TEST_CASE("rows may be padded") {
   CHECK(same(detector.detect(view(picture)), detector.detect(RgbView{padded.data(), 50, 40, 160})));
 }
 
+TEST_CASE("in a picture of any format a detector finds what it finds in that picture's RGB") {
+  const TemporaryFolder folder;
+  const Detector detector(save_tiny(folder), {.min_score = 0});
+  const Picture picture = gradient_picture(50, 40);
+  std::vector<std::uint8_t> bgra;
+  for (std::size_t i = 0; i < picture.rgb.size(); i += 3)
+    bgra.insert(bgra.end(), {picture.rgb[i + 2], picture.rgb[i + 1], picture.rgb[i], 77});
+  const ImageView reordered{bgra.data(), 50, 40, 0, PixelFormat::kBgra};
+  CHECK(same(detector.detect(reordered), detector.detect(view(picture))));
+
+  const std::vector<std::uint8_t> video(50 * 60, 128);  // grey, whichever way it is read
+  const ImageView nv12{video.data(), 50, 40, 0, PixelFormat::kNv12};
+  const Picture decoded = rtdetr::to_rgb(nv12);
+  CHECK(same(detector.detect(nv12), detector.detect(view(decoded))));
+  const auto both = detector.detect(std::vector<ImageView>{reordered, nv12});
+  const auto in_rgb = detector.detect(std::vector<RgbView>{view(picture), view(decoded)});
+  REQUIRE(both.size() == 2);
+  CHECK(same(both[0], in_rgb[0]));
+  CHECK(same(both[1], in_rgb[1]));
+}
+
 TEST_CASE("a batch gives each picture its detections, a file the same as its pixels") {
   const TemporaryFolder folder;
   const Detector detector(save_tiny(folder), {.min_score = 0, .max_detections = 3});
@@ -251,6 +276,10 @@ TEST_CASE("pictures that cannot be are refused") {
   CHECK(refusal({data, 50, 40, 150}) == "accepted");
   const std::vector<RgbView> batch = {view(picture), {data, 50, 40, 3}};
   CHECK_THROWS_WITH(detector.detect(batch), Contains("picture 1 of the batch"));
+  CHECK_THROWS_WITH(detector.detect(ImageView{data, 50, 40, 0, static_cast<PixelFormat>(7)}), Contains("format 7"));
+  CHECK_THROWS_WITH(detector.detect(ImageView{data, 40, 20, 100, PixelFormat::kBgra}), Contains("the 160 of a row"));
+  CHECK_THROWS_WITH(detector.detect(ImageView{data, 41, 20, 41, PixelFormat::kNv12, data, 41}),
+                    Contains("chroma stride of 41 bytes, less than the 42 of a row"));
 }
 
 TEST_CASE("several threads get from one detector and its copies what one thread gets") {

@@ -34,6 +34,8 @@ TEST_CASE("version and help answer on stdout with code 0") {
   CHECK_THAT(run(scratch, "train --help").out, Contains("steps over which the learning rate rises"));
   CHECK_THAT(run(scratch, "help models").out, Contains("AIFI"));
   CHECK_THAT(run(scratch, "help AIFI").out, StartsWith("AIFI: "));
+  CHECK_THAT(run(scratch, "licences").out, StartsWith("# What rtdetr is made with") && Contains("| [nettle]") &&
+                                               Contains("Apache License") && Contains("END OF TERMS AND CONDITIONS"));
   CHECK(document_of(run(scratch, "help json=true"))["commands"].size() >= 10);
 }
 
@@ -48,7 +50,7 @@ TEST_CASE("version, and help that is in its tables, are told without loading Lib
     return loaded.find("libtorch_cpu.so") != std::string::npos;
   };
   for (const char* words : {"", "version", "--version", "help", "--help", "help train", "val --help", "help imgsz conf",
-                            "help reference"}) {
+                            "help reference", "licences"}) {
     INFO(words);
     CHECK_FALSE(loads_libtorch(words));
   }

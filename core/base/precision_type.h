@@ -1,0 +1,8 @@
+#pragma once
+
+namespace rtdetr {
+
+/// Number type of a model's forward and backward pass; weights, boxes, losses and the optimizer stay float32.
+enum class Precision { kFloat32, kBFloat16, kFloat16 };
+
+}  // namespace rtdetr

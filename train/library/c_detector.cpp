@@ -1,0 +1,112 @@
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "core/base/error.h"
+#include "core/image/image_view.h"
+#include "models/deploy/detector.h"
+#include "train/library/c_error.h"
+#include "train/library/detector_settings.h"
+#include "train/library/rtdetr.h"
+
+struct rtdetr_detector {
+  rtdetr::Detector detector;
+};
+
+struct rtdetr_detections {
+  std::vector<std::vector<rtdetr_detection>> of_image;
+};
+
+namespace {
+
+rtdetr::ImageView view_of(const rtdetr_image& image) {
+  rtdetr::ImageView view;
+  view.data = image.data;
+  view.width = image.width;
+  view.height = image.height;
+  view.stride = image.stride;
+  view.format = static_cast<rtdetr::PixelFormat>(image.format);
+  view.chroma = image.chroma;
+  view.chroma_stride = image.chroma_stride;
+  return view;
+}
+
+static_assert(RTDETR_RGB == static_cast<int>(rtdetr::PixelFormat::kRgb));
+static_assert(RTDETR_BGR == static_cast<int>(rtdetr::PixelFormat::kBgr));
+static_assert(RTDETR_RGBA == static_cast<int>(rtdetr::PixelFormat::kRgba));
+static_assert(RTDETR_BGRA == static_cast<int>(rtdetr::PixelFormat::kBgra));
+static_assert(RTDETR_GRAY == static_cast<int>(rtdetr::PixelFormat::kGray));
+static_assert(RTDETR_NV12 == static_cast<int>(rtdetr::PixelFormat::kNv12));
+static_assert(RTDETR_NV12_BT709 == static_cast<int>(rtdetr::PixelFormat::kNv12Bt709));
+
+std::vector<rtdetr_detection> in_c(const std::vector<rtdetr::Detection>& found) {
+  std::vector<rtdetr_detection> result;
+  result.reserve(found.size());
+  for (const rtdetr::Detection& d : found) result.push_back({d.x0, d.y0, d.x1, d.y1, d.score, d.label});
+  return result;
+}
+
+}  // namespace
+
+extern "C" {
+
+rtdetr_detector* rtdetr_open(const char* model_file, const char* const* settings, rtdetr_error** error) {
+  return rtdetr::guarded(error, [&] {
+    rtdetr::require_given(model_file, "rtdetr_open: model_file");
+    return new rtdetr_detector{rtdetr::Detector(model_file, rtdetr::detector_options(rtdetr::words_of(settings)))};
+  });
+}
+
+rtdetr_detector* rtdetr_share(const rtdetr_detector* detector, const char* const* settings, rtdetr_error** error) {
+  return rtdetr::guarded(error, [&] {
+    rtdetr::require_given(detector, "rtdetr_share: detector");
+    return new rtdetr_detector{
+        rtdetr::Detector(detector->detector, rtdetr::detector_options(rtdetr::words_of(settings)))};
+  });
+}
+
+void rtdetr_close(rtdetr_detector* detector) { delete detector; }
+
+size_t rtdetr_class_count(const rtdetr_detector* detector) { return detector->detector.names().size(); }
+const char* rtdetr_class_name(const rtdetr_detector* detector, size_t label) {
+  const std::vector<std::string>& names = detector->detector.names();
+  return label < names.size() ? names[label].c_str() : nullptr;
+}
+int32_t rtdetr_input_width(const rtdetr_detector* detector) { return detector->detector.input_width(); }
+int32_t rtdetr_input_height(const rtdetr_detector* detector) { return detector->detector.input_height(); }
+
+rtdetr_detections* rtdetr_detect(const rtdetr_detector* detector, const rtdetr_image* images, size_t image_count,
+                                 rtdetr_error** error) {
+  return rtdetr::guarded(error, [&] {
+    rtdetr::require_given(detector, "rtdetr_detect: detector");
+    if (image_count > 0) rtdetr::require_given(images, "rtdetr_detect: images");
+    std::vector<rtdetr::ImageView> views;
+    for (std::size_t i = 0; i < image_count; ++i) views.push_back(view_of(images[i]));
+    auto result = std::make_unique<rtdetr_detections>();
+    for (const auto& found : detector->detector.detect(std::span<const rtdetr::ImageView>(views)))
+      result->of_image.push_back(in_c(found));
+    return result.release();
+  });
+}
+
+rtdetr_detections* rtdetr_detect_file(const rtdetr_detector* detector, const char* picture, rtdetr_error** error) {
+  return rtdetr::guarded(error, [&] {
+    rtdetr::require_given(detector, "rtdetr_detect_file: detector");
+    rtdetr::require_given(picture, "rtdetr_detect_file: picture");
+    auto result = std::make_unique<rtdetr_detections>();
+    result->of_image.push_back(in_c(detector->detector.detect_file(picture)));
+    return result.release();
+  });
+}
+
+size_t rtdetr_detection_count(const rtdetr_detections* detections, size_t image) {
+  return image < detections->of_image.size() ? detections->of_image[image].size() : 0;
+}
+const rtdetr_detection* rtdetr_detection_array(const rtdetr_detections* detections, size_t image) {
+  return image < detections->of_image.size() ? detections->of_image[image].data() : nullptr;
+}
+void rtdetr_detections_free(rtdetr_detections* detections) { delete detections; }
+
+}  // extern "C"
