@@ -96,6 +96,16 @@ std::vector<Prediction> initial_set(const DistributionExtras* extras, const Quer
   return {{range.of(extras->initial.logits), range.of(extras->initial.boxes_cxcywh)}};
 }
 
+/// What is matched: the decoder layers, the initial boxes and the encoder, where these are sets; and with what.
+struct MatchedSets {
+  OutputSets sets;
+  QueryRange range;
+  bool with_initial = false;
+  std::vector<std::int64_t> repeats;  ///< of each set: queries that a target may have
+  BatchTargets targets;
+  Matches pairs;
+};
+
 Matches match_sets(const OutputSets& sets, const BatchTargets& targets, std::int64_t layers,
                    const std::vector<std::int64_t>& repeats, const CriterionOptions& options) {
   RECORD_USER_SCOPE("matching");
@@ -103,6 +113,26 @@ Matches match_sets(const OutputSets& sets, const BatchTargets& targets, std::int
   Matches matches = match_queries(costs, targets, repeats);
   if (options.share_matches) std::fill_n(matches.begin(), layers - 1, matches[layers - 1]);
   return matches;
+}
+
+MatchedSets match_output(const ModelOutput& output, std::span<const Target> targets, const DistributionExtras* extras,
+                         const CriterionOptions& options) {
+  std::vector<Prediction> predictions = output.layers;
+  const auto layers = static_cast<std::int64_t>(predictions.size());
+  const std::int64_t queries = predictions.back().logits.size(1);
+  MatchedSets matched;
+  matched.range = {extras ? extras->initial.boxes_cxcywh.size(1) - queries : 0, queries};
+  for (Prediction& set : initial_set(extras, matched.range, options)) predictions.push_back(std::move(set));
+  matched.with_initial = static_cast<std::int64_t>(predictions.size()) > layers;
+  matched.repeats.assign(predictions.size(), 1);
+  if (output.encoder.logits.defined()) {
+    predictions.push_back(output.encoder);
+    matched.repeats.push_back(options.one_to_many);
+  }
+  matched.sets = stack_sets(predictions, loss_type(output.layers.back()));
+  matched.targets = collect_targets(targets, matched.sets.boxes, matched.sets.logits.size(3));
+  matched.pairs = match_sets(matched.sets, matched.targets, layers, matched.repeats, options);
+  return matched;
 }
 
 /// One call of compute_losses.
@@ -131,25 +161,17 @@ class LossPass {
 
  private:
   void add_matching(std::span<const Target> targets) {
-    std::vector<Prediction> predictions = output_.layers;
-    const std::int64_t queries = predictions.back().logits.size(1);
-    const QueryRange range{extras_ ? extras_->initial.boxes_cxcywh.size(1) - queries : 0, queries};
-    for (Prediction& set : initial_set(extras_, range, options_)) predictions.push_back(std::move(set));
-    const bool with_initial = static_cast<std::int64_t>(predictions.size()) > layers_;
-    std::vector<std::int64_t> repeats(predictions.size(), 1);
-    if (output_.encoder.logits.defined()) {
-      predictions.push_back(output_.encoder);
-      repeats.push_back(options_.one_to_many);
-    }
-    const OutputSets sets = stack_sets(predictions, type_);
-    batch_ = collect_targets(targets, sets.boxes, sets.logits.size(3));
-    SetPairs pairs{match_sets(sets, batch_, layers_, repeats, options_), {}};
-    pairs.normalizer = normalizers(pairs.matches, whole_.num_boxes, {repeats.begin(), repeats.end()}, options_);
+    MatchedSets matched = match_output(output_, targets, extras_, options_);
+    batch_ = matched.targets;
+    SetPairs pairs{std::move(matched.pairs), {}};
+    pairs.normalizer =
+        normalizers(pairs.matches, whole_.num_boxes, {matched.repeats.begin(), matched.repeats.end()}, options_);
     const SetPairs joint = options_.joint_pairs ? joint_of(pairs.matches) : SetPairs{};
+    const OutputSets& sets = matched.sets;
     terms_.add_matching(
         losses_of_matches(sets.logits, sets.boxes, batch_, pairs, options_, options_.joint_pairs ? &joint : nullptr),
-        layers_, with_initial);
-    if (teaches_distributions()) add_matching_distributions(range, sets, joint);
+        layers_, matched.with_initial);
+    if (teaches_distributions()) add_matching_distributions(matched.range, sets, joint);
     result_.matches = std::move(pairs.matches);
   }
 
@@ -254,6 +276,12 @@ CriterionResult compute_losses(const ModelOutput& output, std::span<const Target
   const bool has_boxes =
       std::any_of(targets.begin(), targets.end(), [](const Target& t) { return t.labels.size(0) > 0; });
   return compute_losses(output, targets, {num_boxes, static_cast<double>(targets.size()), has_boxes, {}}, options);
+}
+
+std::vector<Match> find_joint_pairs(const ModelOutput& output, std::span<const Target> targets,
+                                    const CriterionOptions& options) {
+  RTDETR_CHECK(!output.layers.empty(), "no decoder layer to match");
+  return joint_pairs(match_output(output, targets, distributions_of(output, options), options).pairs);
 }
 
 }  // namespace rtdetr

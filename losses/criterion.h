@@ -63,6 +63,11 @@ CriterionResult compute_losses(const ModelOutput& output, std::span<const Target
 CriterionResult compute_losses(const ModelOutput& output, std::span<const Target> targets, double num_boxes,
                                const CriterionOptions& options = {});
 
+/// The joint pairs that compute_losses would find, per image, without any loss.
+/// @throws DataError if a label is outside the predicted classes
+std::vector<Match> find_joint_pairs(const ModelOutput& output, std::span<const Target> targets,
+                                    const CriterionOptions& options);
+
 std::int64_t count_pairs(const std::vector<Match>& images);
 
 /// Pairs of S output sets, S × B, and S numbers by which their sums are divided.

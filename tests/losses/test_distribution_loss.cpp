@@ -96,6 +96,24 @@ TEST_CASE("the terms of a batch's parts add up to those of the whole: divisors a
   }
 }
 
+TEST_CASE("the joint pairs are found without the losses, the same, late costs included") {
+  Draws draws(3);
+  const std::vector<Target> targets = four_pictures(draws);
+  const ModelOutput output = refined_output(draws, targets);
+  CriterionOptions options = CriterionOptions::dfine();
+  for (const bool overlap_costs : {false, true}) {
+    options.overlap_costs = overlap_costs;
+    const std::vector<Match> joint = compute_losses(output, targets, 9, options).joint;
+    const std::vector<Match> found = find_joint_pairs(output, targets, options);
+    REQUIRE(found.size() == joint.size());
+    for (std::size_t image = 0; image < joint.size(); ++image) {
+      CHECK(found[image].queries == joint[image].queries);
+      CHECK(found[image].targets == joint[image].targets);
+    }
+    CHECK(count_pairs(found) > 9);  // the sets do not agree on the nine targets' queries
+  }
+}
+
 TEST_CASE("a batch without a box has the same terms; its dummy group's distributions learn nothing, the others do") {
   Draws draws(2);
   const std::vector<Target> targets = four_pictures(draws), empty(4, draws.target(0, kLabels));

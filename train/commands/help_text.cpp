@@ -65,7 +65,8 @@ std::string completion_help() {
          "  bash  source <(rtdetr completion bash), in ~/.bashrc\n"
          "  zsh   source <(rtdetr completion zsh), in ~/.zshrc after compinit\n"
          "  fish  rtdetr completion fish > ~/.config/fish/completions/rtdetr.fish\n\n"
-         "An installation has them where these shells look.\n";
+         "An installation has them where these shells look. What a version's keys are is in\n"
+         "the script; the names of models, recipes and data sets are asked of the program.\n";
 }
 
 }  // namespace
@@ -117,6 +118,8 @@ std::optional<std::string> help_of_word(const std::string& word) {
   if (word == kCompletion) return completion_help();
   for (const std::string& shell : completed_shells())
     if (word == kCompletion + (" " + shell)) return completion_script(shell);
+  for (const std::string& kind : completed_names())
+    if (word == kCompletion + (" " + kind)) return names_to_complete(kind);
   std::vector<std::string> texts;
   for (const Key* key : rows_of(word)) texts.push_back(key_help(*key));
   return texts.empty() ? std::nullopt : std::optional(join(texts, "\n"));

@@ -130,9 +130,15 @@ std::string absence_reason(const std::string& name) {
   constexpr const char* kNoSuppression = "each query is one detection, none is suppressed afterwards; conf= chooses";
   constexpr const char* kStretched = "pictures are stretched to imgsz=height,width, which may be any shape";
   constexpr const char* kDataDecides = "the classes are those of the data set; leave others out of its files";
-  static const std::vector<std::pair<std::string, std::string>> reasons = {
-      {"iou", kNoSuppression},   {"nms", kNoSuppression},   {"agnostic_nms", kNoSuppression}, {"rect", kStretched},
-      {"letterbox", kStretched}, {"classes", kDataDecides}, {"single_cls", kDataDecides}};
+  static const std::vector<std::pair<std::string, std::string>> reasons = {{"iou", kNoSuppression},
+                                                                           {"nms", kNoSuppression},
+                                                                           {"agnostic_nms", kNoSuppression},
+                                                                           {"rect", kStretched},
+                                                                           {"letterbox", kStretched},
+                                                                           {"classes", kDataDecides},
+                                                                           {"single_cls", kDataDecides},
+                                                                           {"task", "there is one task, detect"},
+                                                                           {"mode", "the command is said already"}};
   for (const auto& [foreign, reason] : reasons)
     if (foreign == name) return reason;
   return "";

@@ -8,14 +8,16 @@
 #include "train/config/keys.h"
 
 /// Each script is a frame in the shell's language around three tables: commands, the keys of each, and what stands for
-/// some keys' values. In these a key's values are words, or the mark below for a file.
+/// some keys' values. In these a key's values are words, or one of the marks below: for a file, and for the names of
+/// what comes along, which the script asks of the program each time, for they may change after the script was made.
 namespace rtdetr {
 namespace {
 
 constexpr const char* kFile = "<file>";
+constexpr const char* kNames = "<names>";  // followed by one of completed_names()
 constexpr const char* kCompletionNote = "lets a shell complete all this";
 
-/// Words that may follow "key=" beside files; of what comes along with the program the names.
+/// Words that may follow "key=", and marks.
 std::vector<std::string> values_of(const Key& key) {
   if (!key.choices.empty()) return key.choices;
   if (std::holds_alternative<bool Settings::*>(key.field)) return {"true", "false"};
@@ -24,9 +26,7 @@ std::vector<std::string> values_of(const Key& key) {
                            : key.name == "data" ? "datasets"
                                                 : "";
   std::vector<std::string> words;
-  if (!kind.empty()) {
-    for (const std::string& file : shipped_names(kind)) words.push_back(file.substr(0, file.rfind('.')));
-  }
+  if (!kind.empty()) words.push_back(kNames + kind);
   if (key.is_path) words.emplace_back(kFile);
   return words;
 }
@@ -64,12 +64,33 @@ std::string value_cases(const std::function<std::string(const std::vector<std::s
   });
 }
 
-std::string without_file(std::vector<std::string> values) {
-  std::erase(values, kFile);
-  return join(values, " ");
+/// A key's values, by what a script does with them.
+struct Values {
+  std::string words;  ///< with spaces between
+  std::string names;  ///< one of completed_names(), or ""
+  bool files = false;
+};
+
+Values sorted(const std::vector<std::string>& values) {
+  Values sorted;
+  std::vector<std::string> words;
+  for (const std::string& value : values) {
+    if (value == kFile)
+      sorted.files = true;
+    else if (value.starts_with(kNames))
+      sorted.names = value.substr(std::string_view(kNames).size());
+    else
+      words.push_back(value);
+  }
+  sorted.words = join(words, " ");
+  return sorted;
 }
 
-bool has_file(const std::vector<std::string>& values) { return std::ranges::count(values, kFile) > 0; }
+std::string all_command_words() {
+  std::vector<std::string> words = {kCompletion};
+  for (const CommandInfo& info : all_commands()) words.push_back(info.name);
+  return join(words, " ");
+}
 
 std::string bash_script() {
   const auto keys = [](const CommandInfo& info) {
@@ -77,18 +98,27 @@ std::string bash_script() {
     for (const Key* key : keys_of(info.command)) names.push_back(key->name + "=");
     return "    " + info.name + ") words='" + join(names, " ") + "' ;;\n";
   };
-  std::vector<std::string> commands = {kCompletion};
-  for (const CommandInfo& info : all_commands()) commands.push_back(info.name);
   return R"(# Completion of rtdetr in bash. In ~/.bashrc: source <(rtdetr completion bash)
 _rtdetr() {
-  local line=${COMP_LINE:0:COMP_POINT} words='' files=''
-  local word=${line##*[[:space:]]} command=${COMP_WORDS[1]}
+  local line=${COMP_LINE:0:COMP_POINT} words='' files='' command='' typed
+  local -a before
+  local commands=')" +
+         all_command_words() + R"('
+  local word=${line##*[[:space:]]}
+  read -ra before <<< "${line%"$word"}"
+  for typed in "${before[@]:1}"; do
+    case $typed in
+      detect) ;;
+      mode=*) command=${typed#mode=} ;;
+      *=* | -*) ;;
+      *) [[ $command ]] || command=$typed ;;
+    esac
+  done
   local dashes=${word%%[!-]*}
   word=${word#"$dashes"}
   local key=${word%%=*} value=${word#*=}
-  if [[ $line =~ ^[^[:space:]]+[[:space:]]+[^[:space:]]*$ ]]; then
-    COMPREPLY=($(compgen -W ')" +
-         join(commands, " ") + R"(' -- "$word"))
+  if [[ ! $command && $word != *=* ]]; then
+    COMPREPLY=($(compgen -W "$commands" -- "$word"))
     return
   fi
   if [[ $word != *=* ]]; then
@@ -104,8 +134,13 @@ _rtdetr() {
     return
   fi
   case $command:$key in
-)" + value_cases([](const auto& values) {
-           return "words='" + without_file(values) + "'" + (has_file(values) ? " files=1" : "");
+    *:mode) words=$commands ;;
+    *:task) words=detect ;;
+)" + value_cases([](const auto& list) {
+           const Values values = sorted(list);
+           const std::string asked =
+               values.names.empty() ? "" : "$(\"${COMP_WORDS[0]}\" completion " + values.names + " 2>/dev/null)";
+           return "words=\"" + values.words + asked + "\"" + (values.files ? " files=1" : "");
          }) +
          R"(  esac
   COMPREPLY=($(compgen -W "$words" -- "$value"))
@@ -122,8 +157,8 @@ complete -F _rtdetr rtdetr
 
 std::string zsh_script() {
   const auto commands =
-      lines([](const CommandInfo& info) { return "      '" + info.name + ":" + note_of(info.summary) + "'\n"; }) +
-      "      '" + kCompletion + ":" + kCompletionNote + "'\n";
+      lines([](const CommandInfo& info) { return "    '" + info.name + ":" + note_of(info.summary) + "'\n"; }) +
+      "    '" + kCompletion + ":" + kCompletionNote + "'\n";
   const auto keys = lines([](const CommandInfo& info) {
     std::string text = "    " + info.name + ") list=(\n";
     for (const Key* key : keys_of(info.command)) text += "      '" + key->name + ":" + note_of(key->meaning) + "'\n";
@@ -133,13 +168,29 @@ std::string zsh_script() {
 # Completion of rtdetr in zsh. As a file _rtdetr in a folder of $fpath, or in ~/.zshrc after compinit:
 #   source <(rtdetr completion zsh)
 _rtdetr() {
-  local command=${words[2]} key
-  local -a list
-  if (( CURRENT == 2 )); then
-    list=(
+  local command='' key typed
+  local -a list commands
+  commands=(
 )" + commands +
-         R"(    )
-    _describe -t commands command list
+         R"(  )
+  for typed in "${(@)words[2,CURRENT-1]}"; do
+    case $typed in
+      detect) ;;
+      mode=*) command=${typed#mode=} ;;
+      *=*|-*) ;;
+      *) [[ -n $command ]] || command=$typed ;;
+    esac
+  done
+  if compset -P '*mode='; then
+    _describe -t commands command commands
+    return
+  fi
+  if compset -P '*task='; then
+    compadd -- detect
+    return
+  fi
+  if [[ -z $command ]]; then
+    _describe -t commands command commands
     return
   fi
   case $command in
@@ -159,10 +210,14 @@ _rtdetr() {
   key=${IPREFIX%=}
   key=${key##*-}
   case $command:$key in
-)" + value_cases([](const auto& values) {
-           const std::string words = without_file(values);
-           return std::string(words.empty() ? "" : "compadd -- " + words) +
-                  (has_file(values) ? std::string(words.empty() ? "" : "; ") + "_files" : "");
+)" + value_cases([](const auto& list) {
+           const Values values = sorted(list);
+           std::vector<std::string> parts;
+           if (!values.words.empty()) parts.push_back("compadd -- " + values.words);
+           if (!values.names.empty())
+             parts.push_back("compadd -- ${(f)\"$(${(Q)words[1]} completion " + values.names + " 2>/dev/null)\"}");
+           if (values.files) parts.emplace_back("_files");
+           return join(parts, "; ");
          }) +
          R"(  esac
 }
@@ -170,28 +225,57 @@ if [[ $funcstack[1] == _rtdetr ]]; then _rtdetr "$@"; else compdef _rtdetr rtdet
 )";
 }
 
+/// fish takes a key in both forms: key=value is a word, --key an option with an argument.
+std::string fish_key(const CommandInfo& info, const Key& key) {
+  const std::string head = "complete -c rtdetr -n '__rtdetr_is " + info.name + "' ";
+  const std::string note = " -d '" + note_of(key.meaning) + "'\n";
+  const Values values = sorted(values_of(key));
+  std::vector<std::string> words = {key.name + "="}, option;
+  for (const std::string& word : split(values.words, ' ')) {
+    if (word.empty()) continue;
+    words.push_back(key.name + "=" + word);
+    option.push_back(word);
+  }
+  if (!values.names.empty()) {
+    words.push_back("(__rtdetr_names " + values.names + " " + key.name + "=)");
+    option.push_back("(__rtdetr_names " + values.names + ")");
+  }
+  if (values.files) words.push_back("(__rtdetr_files " + key.name + ")");
+  return head + "-a '" + join(words, " ") + "'" + note + head + "-l " + key.name + (values.files ? " -r -F" : " -x") +
+         (option.empty() ? "" : " -a '" + join(option, " ") + "'") + note;
+}
+
 std::string fish_script() {
   const auto commands =
       lines([](const CommandInfo& info) {
-        return "complete -c rtdetr -n __fish_use_subcommand -a " + info.name + " -d '" + note_of(info.summary) + "'\n";
+        return "complete -c rtdetr -n '__rtdetr_is none' -a " + info.name + " -d '" + note_of(info.summary) + "'\n";
       }) +
-      "complete -c rtdetr -n __fish_use_subcommand -a " + kCompletion + " -d '" + kCompletionNote + "'\n";
+      "complete -c rtdetr -n '__rtdetr_is none' -a " + kCompletion + " -d '" + kCompletionNote + "'\n";
   const auto keys = lines([](const CommandInfo& info) {
     std::string text;
-    const std::string head = "complete -c rtdetr -n '__fish_seen_subcommand_from " + info.name + "' -a '";
-    for (const Key* key : keys_of(info.command)) {
-      std::vector<std::string> words = {key->name + "="};
-      for (const std::string& value : values_of(*key)) {
-        if (value == kFile)
-          words.push_back("(__rtdetr_files " + key->name + ")");
-        else
-          words.push_back(key->name + "=" + value);
-      }
-      text += head + join(words, " ") + "' -d '" + note_of(key->meaning) + "'\n";
-    }
+    for (const Key* key : keys_of(info.command)) text += fish_key(info, *key);
     return text;
   });
   return R"(# Completion of rtdetr in fish: rtdetr completion fish > ~/.config/fish/completions/rtdetr.fish
+function __rtdetr_is
+  set -l command none
+  set -l typed (commandline -opc)
+  for word in $typed[2..-1]
+    switch $word
+      case detect
+      case 'mode=*'
+        set command (string replace mode= '' -- $word)
+      case '*=*' '-*'
+      case '*'
+        test $command = none; and set command $word
+    end
+  end
+  test $command = $argv[1]
+end
+function __rtdetr_names
+  set -l typed (commandline -opc)
+  $typed[1] completion $argv[1] 2>/dev/null | string replace -r '^' -- "$argv[2]"
+end
 function __rtdetr_files
   set -l token (commandline -ct)
   if string match -q -- "$argv[1]=*" $token
@@ -207,9 +291,8 @@ function __rtdetr_files
 end
 complete -c rtdetr -f
 )" + commands +
-         keys + "complete -c rtdetr -n '__fish_seen_subcommand_from help' -a '" + words_of_help() +
-         "'\ncomplete -c rtdetr -n '__fish_seen_subcommand_from completion' -a '" + join(completed_shells(), " ") +
-         "'\n";
+         keys + "complete -c rtdetr -n '__rtdetr_is help' -a '" + words_of_help() +
+         "'\ncomplete -c rtdetr -n '__rtdetr_is completion' -a '" + join(completed_shells(), " ") + "'\n";
 }
 
 }  // namespace
@@ -217,6 +300,17 @@ complete -c rtdetr -f
 std::span<const std::string> completed_shells() {
   static const std::vector<std::string> shells = {"bash", "zsh", "fish"};
   return shells;
+}
+
+std::span<const std::string> completed_names() {
+  static const std::vector<std::string> kinds = {"models", "recipes", "datasets"};
+  return kinds;
+}
+
+std::string names_to_complete(const std::string& kind) {
+  std::string text;
+  for (const std::string& file : shipped_names(kind)) text += file.substr(0, file.rfind('.')) + "\n";
+  return text;
 }
 
 std::string completion_script(const std::string& shell) {

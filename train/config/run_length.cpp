@@ -29,6 +29,7 @@ class LengthFitter {
                                   {"tail_from", settings_.tail_from}})
       fit_place(key, at);
     fit_milestones();
+    fit_overlap_costs();
     return std::move(fitted_);
   }
 
@@ -81,11 +82,20 @@ class LengthFitter {
   void fit_milestones() {
     if (settings_.schedule != "multistep" || is_typed(settings_, "milestones") || !settings_.is_given("epochs")) return;
     std::vector<std::string> milestones;
-    for (const std::int64_t epoch : settings_.milestones) {
-      const double share = static_cast<double>(epoch) / static_cast<double>(settings_.epochs);
-      milestones.push_back(std::to_string(std::max<std::int64_t>(1, std::llround(share * length_.epochs))));
-    }
+    for (const std::int64_t epoch : settings_.milestones) milestones.push_back(std::to_string(same_place(epoch)));
     add("milestones", join(milestones, ","));
+  }
+
+  void fit_overlap_costs() {
+    const std::string key = "overlap_costs_from";
+    if (settings_.overlap_costs_from == 0 || is_typed(settings_, key) || !settings_.is_given("epochs")) return;
+    add(key, std::to_string(same_place(settings_.overlap_costs_from)));
+  }
+
+  /// The epoch of this run at the share of it at which `epoch` is in the recipe's; at least 1.
+  std::int64_t same_place(std::int64_t epoch) const {
+    const double share = static_cast<double>(epoch) / static_cast<double>(settings_.epochs);
+    return std::max<std::int64_t>(1, std::llround(share * length_.epochs));
   }
 
   const Settings& settings_;
@@ -147,6 +157,7 @@ std::vector<std::string> unreached_places(const Settings& settings) {
   note("mosaic_until", settings.mosaic_until);
   note("multi_scale_until", settings.multi_scale_until);
   note("last_stage", settings.last_stage);
+  note("overlap_costs_from", static_cast<double>(settings.overlap_costs_from));
   return places;
 }
 

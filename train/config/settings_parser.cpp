@@ -287,6 +287,25 @@ void Parser::check_required() {
 
 bool is_help_word(const std::string& word) { return word == "--help" || word == "-h" || word == "help"; }
 
+/// Whether a word is an option whose value is the word behind it, e.g. "--name".
+bool takes_word_behind(const std::string& word, Command command) {
+  if (!word.starts_with('-') || word.find('=') != std::string::npos) return false;
+  KeyValue pair{word.substr(std::min(word.find_first_not_of('-'), word.size())), "", word};
+  std::ranges::replace(pair.key, '-', '_');
+  translate_key(pair);
+  const Key* key = find_key(pair.key, command);
+  return key && !std::holds_alternative<bool Settings::*>(key->field);
+}
+
+/// Whether a word behind the command asks for help: "help" does not where it is an option's value.
+bool asks_for_help(std::span<const std::string> arguments, Command command) {
+  for (std::size_t i = 1; i < arguments.size(); ++i) {
+    if (is_help_word(arguments[i]) && !(arguments[i] == "help" && takes_word_behind(arguments[i - 1], command)))
+      return true;
+  }
+  return false;
+}
+
 Settings help_about(std::vector<std::string> topics) {
   Settings settings;
   settings.command = Command::kHelp;
@@ -321,7 +340,7 @@ Settings parse_command_line(std::span<const std::string> typed) {
   if (first == kCompletion) return help_about_completion(arguments.subspan(1));
   const CommandInfo* info = find_command(first == "--version" || first == "-V" ? "version" : first);
   if (!info) refuse_first_word(first);
-  if (std::any_of(arguments.begin() + 1, arguments.end(), is_help_word)) {
+  if (asks_for_help(arguments, info->command)) {
     Settings settings = help_about({info->name});
     settings.json = asks_for_json(arguments);
     return settings;

@@ -1,17 +1,33 @@
 #include "train/config/spelling.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
+#include "train/config/command_table.h"
 #include "train/config/keys.h"
 
 namespace rtdetr {
+namespace {
+
+std::string_view without_dashes(std::string_view word) {
+  return word.substr(std::min(word.find_first_not_of('-'), word.size()));
+}
+
+}  // namespace
 
 std::vector<std::string> with_command_first(std::span<const std::string> words) {
   constexpr std::string_view kMode = "mode=";
-  if (!words.empty() && (words.front() == "detect" || words.front() == "task=detect")) words = words.subspan(1);
+  if (!words.empty() && words.front() == "detect") words = words.subspan(1);
   std::vector<std::string> own(words.begin(), words.end());
-  if (!own.empty() && own.front().starts_with(kMode)) own.front().erase(0, kMode.size());
+  std::erase_if(own, [](const std::string& word) { return without_dashes(word) == "task=detect"; });
+  const auto mode =
+      std::ranges::find_if(own, [&](const auto& word) { return without_dashes(word).starts_with(kMode); });
+  if (mode == own.end()) return own;
+  const std::string command(without_dashes(*mode).substr(kMode.size()));
+  if (find_command(own.front()) && own.front() != command) return own;
+  own.erase(mode);
+  if (own.empty() || own.front() != command) own.insert(own.begin(), command);
   return own;
 }
 

@@ -8,8 +8,9 @@
 /// What other programs taught people to type, as this program's own words.
 namespace rtdetr {
 
-/// Ultralytics' command lines name a task, and may write the command as a setting: a leading "detect" or "task=detect"
-/// is left out, for there is no other task, and "mode=train" in front becomes "train".
+/// Ultralytics' command lines name a task, and may write the command as a setting: a leading "detect" and, wherever it
+/// stands, "task=detect" are left out, for there is no other task; "mode=train", wherever it stands, becomes "train" in
+/// front, and is left out where that is there already.
 std::vector<std::string> with_command_first(std::span<const std::string> words);
 
 struct KeyValue {

@@ -59,17 +59,19 @@ void RunKeeper::keep_best(const DetectionModel& model, const ModelInfo& info) {
   if (is_main_) saver_.keep_best(model, info);
 }
 
-void RunKeeper::keep_best_state(const StateRegistry& trained) {
-  if (is_main_) saver_.keep_best_state(trained.capture());
+void RunKeeper::keep_best_state(const StateRegistry& trained, const RunIdentity& identity) {
+  if (is_main_) saver_.keep_best_state(trained.capture(), identity);
 }
 
 void RunKeeper::settle_best_state() {
   if (is_main_) saver_.settle_best_state();
 }
 
-std::optional<TensorMap> RunKeeper::read_best_state() const {
+std::optional<TensorMap> RunKeeper::read_best_state(const StateRegistry& trained, const RunIdentity& identity) const {
   try {
-    return load_tensors(best_state()).tensors;
+    TensorMap best = load_best_state(folder_, identity);
+    trained.check(best, best_state().string());
+    return best;
   } catch (const CheckpointError& error) {
     log::warning(error.what());
   } catch (const IoError& error) {
@@ -78,10 +80,18 @@ std::optional<TensorMap> RunKeeper::read_best_state() const {
   return std::nullopt;
 }
 
-void RunKeeper::look_for_best_state() const {
-  if (!is_main_ || std::filesystem::exists(best_state())) return;
-  log::warning(best_state().string() + ": not there; last_stage cannot go back to those weights unless better ones " +
-               "come before it; put the file of the run that is continued there");
+void RunKeeper::look_for_best_state(const RunIdentity& identity) const {
+  if (!is_main_) return;
+  std::string problem = best_state().string() + ": not there";
+  if (std::filesystem::exists(best_state())) {
+    try {
+      return check_best_state(folder_, identity);
+    } catch (const CheckpointError& error) {
+      problem = error.what();
+    }
+  }
+  log::warning(problem + "; last_stage cannot go back to those weights unless better ones come before it; put the " +
+               "file of the run that is continued there");
 }
 
 bool RunKeeper::keeps_epoch(std::int64_t epoch) const {

@@ -47,13 +47,14 @@ class RunKeeper {
   void save(const RunState& state);
   void keep_best(const DetectionModel& model, const ModelInfo& info);
   /// What a last stage begins with, written now or with the next save.
-  void keep_best_state(const StateRegistry& trained);
+  void keep_best_state(const StateRegistry& trained, const RunIdentity& identity);
   /// It is on the disk then. @throws IoError
   void settle_best_state();
-  /// Reads it, on every process. nullopt with a warning, if it is missing or damaged.
-  std::optional<TensorMap> read_best_state() const;
-  /// Warns if it is missing.
-  void look_for_best_state() const;
+  /// Reads it, on every process. nullopt with a warning, if it is missing, damaged or of another run.
+  /// @param trained  what it is to be restored to
+  std::optional<TensorMap> read_best_state(const StateRegistry& trained, const RunIdentity& identity) const;
+  /// Warns if it is missing or of another run.
+  void look_for_best_state(const RunIdentity& identity) const;
   std::filesystem::path best_state() const { return folder_.best_state(); }
   /// epoch-N.safetensors, where save_period wants it. What cannot be written is a warning.
   void keep_epoch(const DetectionModel& model, const ModelInfo& info);

@@ -211,7 +211,8 @@ double TrainStep::sum_of_all(double own) {
   return own;
 }
 
-/// The losses of the first batch need a number that the matching of the last one brings. Without denoising queries,
+/// The losses of the first batch need a number that the matching of the last one brings, and to keep the graphs of all
+/// until then is what accumulation is there to avoid: a forward pass and the matching alone, without denoising queries,
 /// which no other query sees.
 double TrainStep::count_joint_pairs(std::span<const Batch> batches, const CriterionOptions& criterion) {
   RECORD_USER_SCOPE("joint pairs");
@@ -220,7 +221,7 @@ double TrainStep::count_joint_pairs(std::span<const Batch> batches, const Criter
   for (const Batch& batch : batches) {
     const auto [images, targets] = mover_.take(batch);
     const ModelOutput output = forward(images, {.all_layers = true});
-    pairs += static_cast<double>(count_pairs(compute_losses(output, targets, 1, criterion).joint));
+    pairs += static_cast<double>(count_pairs(find_joint_pairs(output, targets, criterion)));
   }
   take_back_statistics();
   return sum_of_all(pairs);

@@ -65,7 +65,7 @@ void Trainer::resume(const RunCheckpoint& checkpoint) {
   confidence_ = checkpoint.best_confidence;
   losses_.set_names(checkpoint.facts.loss_terms);
   resumed_ = true;
-  if (last_stage_.may_go_back(best_ap_)) keeper_.look_for_best_state();
+  if (last_stage_.may_go_back(best_ap_)) keeper_.look_for_best_state(options_.facts.identity);
   log::info("continuing " + checkpoint.file.string() + " in epoch " + std::to_string(position_.epoch + 1) +
             " at batch " + std::to_string(position_.next_batch) + ", " + counted(position_.steps, "step") + " done");
 }
@@ -123,10 +123,10 @@ void Trainer::begin_epoch() {
 void Trainer::go_back_to_best() {
   keeper_.settle_best_state();
   agree({}, group_);  // what the main process has written is there for all
-  const std::optional<TensorMap> best = keeper_.read_best_state();
+  const std::optional<TensorMap> best = keeper_.read_best_state(trained_, options_.facts.identity);
   if (!agree({.finite = best.has_value()}, group_).finite) {
     log::warning("epoch " + std::to_string(position_.epoch + 1) +
-                 " goes on from the weights as they are: the best before the last stage cannot be read");
+                 " goes on from the weights as they are: the best before the last stage cannot be taken");
     return;
   }
   trained_.restore(*best, keeper_.best_state().string());
@@ -214,7 +214,9 @@ bool Trainer::end_epoch() {
 std::optional<Evaluation> Trainer::validate(bool inside) {
   compare_ranks();
   const auto cancelled = [this] { return agree({.stop = should_stop()}, group_).stop; };
-  auto evaluation = evaluate(input_.average, *input_.val, options_.evaluation, cancelled, group_);
+  EvaluatorOptions options = options_.evaluation;
+  if (options.criterion) options.criterion = options.criterion->at_epoch(position_.epoch);  // as the epoch's steps
+  auto evaluation = evaluate(input_.average, *input_.val, options, cancelled, group_);
   if (!evaluation) return std::nullopt;
   confidence_ = best_confidence(*evaluation, *input_.val);
   position_.validated_step = position_.steps;
@@ -230,7 +232,7 @@ void Trainer::keep_if_best(const Evaluation& evaluation) {
   best_ap_ = ap;
   position_.best_epoch = position_.epoch;
   keep_best();
-  if (last_stage_.is_wanted() && !last_stage_.has_begun()) keeper_.keep_best_state(trained_);
+  if (last_stage_.is_wanted() && !last_stage_.has_begun()) keeper_.keep_best_state(trained_, options_.facts.identity);
 }
 
 void Trainer::keep_best() {

@@ -6,9 +6,6 @@
 
 namespace rtdetr {
 
-/// The name under which a run's curves lie in its folder, where `tensorboard --logdir` finds them.
-inline constexpr const char* kTensorBoardName = "events.out.tfevents.0.rtdetr";
-
 /// Brings TensorBoard's file up to date with results.csv: each column a curve, over epochs, or over steps if the table
 /// has them. What is in the file already keeps its bytes, so that a TensorBoard that is open reads on; after a run was
 /// set back to a checkpoint the file begins anew. Without a row nothing is written.

@@ -11,6 +11,7 @@ namespace rtdetr {
 namespace {
 
 constexpr const char* kFactsKey = "rtdetr.run";
+constexpr const char* kIdentityKey = "rtdetr.identity";  // of best-state.safetensors
 
 std::string to_text(const RunFacts& facts) {
   const nlohmann::json document{{"identity", facts.identity},
@@ -57,11 +58,44 @@ RunFacts facts_among(const FileMetadata& metadata, const std::filesystem::path& 
   return from_text(facts->second, file);
 }
 
+/// A file of a version that did not write whose it is passes, and so does a key that one of two versions does not know.
+void require_same_run(const FileMetadata& metadata, const RunIdentity& identity, const std::filesystem::path& file) {
+  const auto text = metadata.find(kIdentityKey);
+  if (text == metadata.end()) return;
+  RunIdentity found;
+  try {
+    found = nlohmann::json::parse(text->second).get<RunIdentity>();
+  } catch (const nlohmann::json::exception& error) {
+    throw CheckpointError(file.string() + ": the metadata entry '" + kIdentityKey + "' is no map of texts (" +
+                          error.what() + ")");
+  }
+  for (const auto& [key, value] : identity) {
+    if (found.contains(key) && found[key] != value) {
+      throw CheckpointError(file.string() + ": of another run, which has " + key + "=" + found[key] +
+                            "; this one has " + value + "; the file is left alone, and not used");
+    }
+  }
+}
+
 }  // namespace
 
 void save_run(const RunFolder& folder, const TensorMap& state, const RunFacts& facts, FileMetadata model_metadata) {
   model_metadata[kFactsKey] = to_text(facts);
   save_tensors(folder.last(), state, model_metadata, {.durable = true, .keep_previous = folder.previous()});
+}
+
+void save_best_state(const RunFolder& folder, const TensorMap& trained, const RunIdentity& identity) {
+  save_tensors(folder.best_state(), trained, {{kIdentityKey, nlohmann::json(identity).dump()}});
+}
+
+TensorMap load_best_state(const RunFolder& folder, const RunIdentity& identity) {
+  TensorFile content = load_tensors(folder.best_state());
+  require_same_run(content.metadata, identity, folder.best_state());
+  return std::move(content.tensors);
+}
+
+void check_best_state(const RunFolder& folder, const RunIdentity& identity) {
+  require_same_run(SafetensorsReader(folder.best_state()).metadata(), identity, folder.best_state());
 }
 
 RunCheckpoint load_run_file(const std::filesystem::path& file) {

@@ -8,7 +8,6 @@
 
 #include "core/tensor/tensor_file.h"
 #include "train/run/run_folder.h"
-#include "train/run/state_registry.h"
 
 namespace rtdetr {
 
@@ -52,6 +51,13 @@ std::optional<RunCheckpoint> load_run(const RunFolder& folder);
 RunCheckpoint load_run_file(const std::filesystem::path& file);
 /// The facts alone, from the file's header. @throws CheckpointError, IoError
 RunFacts read_run_facts(const std::filesystem::path& file);
+
+/// Writes best-state.safetensors, with the settings of the run whose it is. @throws IoError
+void save_best_state(const RunFolder& folder, const TensorMap& trained, const RunIdentity& identity);
+/// @throws CheckpointError  if it is damaged, or of a run with another identity; IoError
+TensorMap load_best_state(const RunFolder& folder, const RunIdentity& identity);
+/// Whether it can be, as far as its header says. @throws as above
+void check_best_state(const RunFolder& folder, const RunIdentity& identity);
 
 /// A run keeps its state as last and last-1 and writes a third beside them. Warns when the folder's disk has no room
 /// for what is not there yet.

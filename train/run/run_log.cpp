@@ -83,7 +83,7 @@ std::vector<std::string> titles_in(const std::filesystem::path& table) {
 }  // namespace
 
 RunLog::RunLog(const RunFolder& folder) {
-  for (const char* name : {kLogName, kTableName}) std::filesystem::remove(folder.path() / name);
+  for (const char* name : {kLogName, kTableName, kTensorBoardName}) std::filesystem::remove(folder.path() / name);
   open(folder);
 }
 

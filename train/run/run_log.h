@@ -16,6 +16,10 @@ namespace rtdetr {
 /// The column of results.csv that only runs with val_steps have.
 inline constexpr const char* kStepTitle = "step";
 
+/// The name under which the table's curves lie in the run's folder, where `tensorboard --logdir` finds them
+/// (train/report/tensorboard_file.h).
+inline constexpr const char* kTensorBoardName = "events.out.tfevents.0.rtdetr";
+
 /// Where a continued run goes on.
 struct LogPosition {
   std::int64_t epoch = 0, batch = 0;  ///< the next ones, from 0
@@ -29,7 +33,7 @@ struct LogPosition {
 /// disk that is full delays lines (LineFile), it does not end the run.
 class RunLog {
  public:
-  /// A fresh record. @throws IoError
+  /// A fresh record: an earlier run's is removed, with the curves that were made of it. @throws IoError
   explicit RunLog(const RunFolder& folder);
   /// Goes on with a record: earlier lines stay.
   RunLog(const RunFolder& folder, const LogPosition& position);

@@ -116,14 +116,14 @@ void RunSaver::keep_best(const DetectionModel& model, const ModelInfo& info) {
   }
 }
 
-void RunSaver::keep_best_state(const TensorMap& trained) {
+void RunSaver::keep_best_state(const TensorMap& trained, const RunIdentity& identity) {
   settle();
   unsaved_best_state_.reset();
   try {
-    save_tensors(folder_.best_state(), trained, {});
+    save_best_state(folder_, trained, identity);
   } catch (const IoError& error) {
-    unsaved_best_state_.emplace();
-    for (const auto& [name, tensor] : trained) unsaved_best_state_->emplace(name, tensor.clone());
+    unsaved_best_state_ = BestState{{}, identity};
+    for (const auto& [name, tensor] : trained) unsaved_best_state_->trained.emplace(name, tensor.clone());
     log::warning(std::string("the best weights' state waits in memory for the next save: ") + error.what());
   }
 }
@@ -134,7 +134,7 @@ void RunSaver::settle_best_state() {
 }
 
 void RunSaver::write_unsaved_best_state() {
-  if (unsaved_best_state_) save_tensors(folder_.best_state(), *unsaved_best_state_, {});
+  if (unsaved_best_state_) save_best_state(folder_, unsaved_best_state_->trained, unsaved_best_state_->identity);
   unsaved_best_state_.reset();
 }
 

@@ -48,8 +48,9 @@ class RunSaver {
   /// Writes best.safetensors, now or with the next save.
   void keep_best(const DetectionModel& model, const ModelInfo& info);
   /// Writes best-state.safetensors, now or with the next save.
-  /// @param trained  on the host, see StateRegistry::capture
-  void keep_best_state(const TensorMap& trained);
+  /// @param trained   on the host, see StateRegistry::capture
+  /// @param identity  whose it is
+  void keep_best_state(const TensorMap& trained, const RunIdentity& identity);
   /// Writes it if it still waits. @throws IoError
   void settle_best_state();
 
@@ -68,10 +69,14 @@ class RunSaver {
     TensorMap tensors;
     FileMetadata metadata;
   };
+  struct BestState {
+    TensorMap trained;
+    RunIdentity identity;
+  };
 
   const RunFolder& folder_;
   std::optional<Weights> unsaved_best_;
-  std::optional<TensorMap> unsaved_best_state_;
+  std::optional<BestState> unsaved_best_state_;
   int failed_saves_ = 0;  ///< in a row
   std::filesystem::path durable_file_;
   std::int64_t durable_step_ = 0;

@@ -30,10 +30,10 @@ class StateRegistry {
   /// ones, types and shapes equal.
   /// @throws CheckpointError  naming the first entry that is missing, unknown, or of another shape
   void restore(const TensorMap& saved, const std::string& origin);
-
- private:
+  /// Whether restore() would. @throws as it does
   void check(const TensorMap& saved, const std::string& origin) const;
 
+ private:
   TensorMap tensors_;
   std::map<std::string, std::int64_t*> counters_;
   std::map<std::string, double*> values_;

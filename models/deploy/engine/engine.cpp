@@ -82,6 +82,10 @@ std::shared_ptr<const CpuEngine> CpuEngine::prepare(DetectionModelImpl& model, c
   try {
     EngineGraph graph =
         make_engine_graph(model, size, {.decoder_layers = options.decoder_layers, .all_layers = options.all_layers});
+    RTDETR_CHECK(
+        !options.all_layers || options.decoder_layers > 0 || graph.layers.size() == model.head().layers().size(),
+        "the graph of all layers has " + std::to_string(graph.layers.size()) + " of the head's " +
+            std::to_string(model.head().layers().size()));
     fuse_operations(graph);
     choose_numbers(graph, options.numbers);
     state.reset(new State{size,

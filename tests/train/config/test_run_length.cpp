@@ -129,6 +129,24 @@ TEST_CASE("what else a recipe says in epochs becomes its share of a run by the c
   CHECK_FALSE(changes(settings, {.steps = 3500, .epochs = 58, .by_clock = false}).contains("flat_until"));
 }
 
+TEST_CASE("the epoch from which overlap alone costs keeps its share of a run by the clock, and is never its first") {
+  Settings settings = recipe();
+  settings.epochs = 160;
+  settings.overlap_costs_from = 136;
+  settings.given["overlap_costs_from"] = "recipe.yaml:4";
+  const auto fitted_to = [&](double epochs) {
+    return changes(settings, {.steps = 3500, .epochs = epochs, .by_clock = true}).at("overlap_costs_from");
+  };
+  CHECK(fitted_to(20) == "17");
+  CHECK(fitted_to(0.5) == "1");  // 0 is never
+  CHECK_FALSE(changes(settings, {.steps = 3500, .epochs = 20, .by_clock = false}).contains("overlap_costs_from"));
+  settings.given["overlap_costs_from"] = "command line";
+  CHECK_FALSE(changes(settings, kQuarterHour).contains("overlap_costs_from"));
+  settings.overlap_costs_from = 0;
+  settings.given.erase("overlap_costs_from");
+  CHECK_FALSE(changes(settings, kQuarterHour).contains("overlap_costs_from"));
+}
+
 TEST_CASE("a run of one or two epochs by the clock has augmentation all the same") {
   Settings settings = recipe();
   settings.epochs = 132;
@@ -153,6 +171,8 @@ TEST_CASE("places that a run by epochs does not reach are named") {
   CHECK(unreached_places(settings) == std::vector<std::string>{"flat_until=64", "tail_from=40"});
   settings.lrf = 1;  // the rate stays
   CHECK(unreached_places(settings).empty());
+  settings.overlap_costs_from = 40;
+  CHECK(unreached_places(settings) == std::vector<std::string>{"overlap_costs_from=40"});
 }
 
 TEST_CASE("a run by epochs keeps its numbers and validates at least five times, as far as there are epochs") {

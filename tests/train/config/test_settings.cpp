@@ -94,6 +94,9 @@ TEST_CASE("keys may be written as options, and a flag without its value is true"
     CHECK(asks_for_json(typed));
   }
   CHECK_FALSE(asks_for_json(split("--json false --name json", ' ')));
+  CHECK(parse(kTrainLine + "--name help").name == "help");
+  for (const char* asking : {"help", "--help", "--name -h", "--name --help", "--exist_ok help", "--name exp help"})
+    CHECK(parse(kTrainLine + asking).command == Command::kHelp);
   CHECK_THAT(error_of(kTrainLine + "--epochs 3 epochs=4"), Contains("'epochs' is given twice"));
   CHECK_THAT(error_of(kTrainLine + "--epochs many"), Contains("argument '--epochs many': epochs must be"));
   CHECK_THAT(error_of(kTrainLine + "--epoch 3"), Contains("did you mean 'epochs'?"));
@@ -108,6 +111,10 @@ TEST_CASE("another program's words for the same are taken") {
   CHECK(s.flip == 0.25);
   CHECK(s.workers == 3);
   CHECK(parse("task=detect mode=val model=m.yaml data=d.yaml").command == Command::kVal);
+  CHECK(parse("model=m.yaml task=detect data=d.yaml --mode=val").command == Command::kVal);
+  CHECK(parse("val mode=val model=m.yaml data=d.yaml task=detect").command == Command::kVal);
+  CHECK_THAT(error_of(kTrainLine + "mode=val"), Contains("unknown key 'mode': the command is said already"));
+  CHECK_THAT(error_of(kTrainLine + "task=segment"), Contains("there is one task, detect"));
   CHECK(parse(kTrainLine + "--cos_lr False").schedule == "linear");
   CHECK_THAT(error_of(kTrainLine + "cos_lr=true schedule=linear"), Contains("'schedule' is given twice"));
   CHECK_THAT(error_of(kTrainLine + "batch_size=none"), Contains("argument 'batch_size=none': batch must be"));

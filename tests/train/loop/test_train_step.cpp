@@ -24,12 +24,13 @@ using test::TemporaryFolder;
 namespace {
 
 /// With the official loss, whose sums are divided by the boxes of the whole step.
-TrainOptions options_on(const Experiment& experiment, torch::Device device, Precision precision) {
+TrainOptions options_on(const Experiment& experiment, torch::Device device, Precision precision, bool joint_pairs) {
   TrainOptions options = train_options(experiment);
   options.step.precision = precision;
   options.step.device = device;
   options.step.criterion = {};
   options.step.criterion.overlap_costs_from = experiment.settings.overlap_costs_from;
+  options.step.criterion.joint_pairs = joint_pairs;
   return options;
 }
 
@@ -41,9 +42,9 @@ struct Bench {
   StateRegistry& state = train.registry;
 
   explicit Bench(const Settings& settings, torch::Device device = torch::kCPU, ProcessGroup& group = world_of_one(),
-                 Precision precision = Precision::kFloat32)
+                 Precision precision = Precision::kFloat32, bool joint_pairs = false)
       : experiment(prepare_experiment(settings)),
-        train(train_input(experiment), options_on(experiment, device, precision), group) {}
+        train(train_input(experiment), options_on(experiment, device, precision, joint_pairs), group) {}
   Bench(const Settings& settings, Precision precision) : Bench(settings, torch::kCPU, world_of_one(), precision) {}
   TensorMap copy_of_state() const {
     TensorMap copy;
@@ -351,6 +352,28 @@ TEST_CASE("k batches of n pictures give the gradient of one batch of k n") {
   const StepReport b = parts.step.run(parts.batches(2, 4), {}, 1);
   CHECK(a.loss == Approx(b.loss).epsilon(1e-5));
   CHECK(a.gradient_norm == Approx(b.gradient_norm).epsilon(1e-4));
+}
+
+TEST_CASE("the pass that counts the joint pairs of accumulated batches leaves no trace in BatchNorm's statistics") {
+  at::set_num_threads(1);
+  const TemporaryFolder temp;
+  const Settings settings = make_micro_run(temp.path());
+  const auto statistics_after = [&](bool joint_pairs) {
+    Bench bench(settings, torch::kCPU, world_of_one(), Precision::kFloat32, joint_pairs);
+    CHECK(bench.step.run(bench.batches(2, 3), {}, 1).applied);
+    TensorMap statistics;
+    for (const auto& buffer : bench.experiment.model->named_buffers())
+      statistics.emplace(buffer.key(), buffer.value().clone());
+    return statistics;
+  };
+  const TensorMap own = statistics_after(false), joint = statistics_after(true);
+  bool counted = false;
+  for (const auto& [name, tensor] : own) {
+    INFO(name);
+    CHECK(torch::equal(tensor, joint.at(name)));
+    counted = counted || (name.ends_with("num_batches_tracked") && tensor.item<std::int64_t>() == 3);
+  }
+  CHECK(counted);
 }
 
 TEST_CASE("a batch without any box is an ordinary step") {

@@ -120,6 +120,14 @@ TEST_CASE("a continued run without its best state goes on from the weights as th
   const auto best_state = temp / "runs/lost/best-state.safetensors";
   SECTION("missing") { REQUIRE(std::filesystem::remove(best_state)); }
   SECTION("damaged") { std::filesystem::resize_file(best_state, 1000); }
+  SECTION("another model's") { save_tensors(best_state, {{"model.0.conv.weight", torch::ones({3})}}, {}); }
+  SECTION("of a run with other settings") {
+    Settings others = settings;
+    others.seed = 5;
+    train_here(others, "other", 20);
+    std::filesystem::copy_file(temp / "runs/other/best-state.safetensors", best_state,
+                               std::filesystem::copy_options::overwrite_existing);
+  }
   REQUIRE(train_here(settings, "lost").end == RunOutcome::End::kFinished);
   CHECK(saved_state(settings, "lost").at("ema_updates").item<std::int64_t>() == 18);
 }
@@ -258,6 +266,35 @@ TEST_CASE("an epoch's losses in results.csv are the means of its own steps") {
   const ResultsTable table = read_results(temp / "runs/exp/results.csv");
   for (const std::size_t epoch : {0, 1})
     CHECK((*table.find("train/loss"))[epoch] == Approx(sums[epoch] / 6).epsilon(1e-5));
+}
+
+TEST_CASE("a validation's losses are of the pairs that the epoch's steps learn from") {
+  at::set_num_threads(1);
+  const TemporaryFolder temp;
+  Settings settings = make_micro_run(temp.path());
+  settings.epochs = 2;
+  settings.overlap_costs_from = 1;
+  const RunFolder folder(temp / "runs/exp");
+  Experiment experiment = prepare_experiment(settings);
+  const TrainOptions options = train_options(experiment);
+  Trainer trainer(train_input(experiment), options, folder);
+  trainer.fit();
+  const auto losses_with = [&](bool overlap_costs) {
+    EvaluatorOptions evaluation = options.evaluation;
+    evaluation.criterion->overlap_costs = overlap_costs;
+    return evaluate(experiment.average, *experiment.val, evaluation)->losses;
+  };
+  const ResultsTable table = read_results(temp / "runs/exp/results.csv");
+  bool told_apart = false;
+  for (const bool overlap : {true, false}) {
+    for (const auto& [name, value] : losses_with(overlap)) {
+      if (name != "loss_bbox") continue;
+      const double told = table.find("val/l1_loss")->back();
+      if (overlap) CHECK(told == Approx(value).epsilon(1e-5));
+      told_apart = told_apart || (!overlap && told != Approx(value).epsilon(1e-3));
+    }
+  }
+  CHECK(told_apart);
 }
 
 TEST_CASE("a run is not continued with other settings, the key is named") {

@@ -1,4 +1,5 @@
 // Completion scripts, in the shell that is everywhere, and the page for man.
+#include <algorithm>
 #include <set>
 #include <string>
 #include <vector>
@@ -21,11 +22,12 @@ namespace {
 std::set<std::string> offered(const Scratch& scratch, const std::string& line, const std::string& breaks = " =:") {
   std::string words;
   for (const std::string& word : split(line, ' ')) words += " '" + word + "'";
-  const std::string script = scratch.write(
-      "complete.bash",
-      "compopt() { :; }\nsource <('" RTDETR_PROGRAM "' completion bash)\ncomplete -p rtdetr >&2\ncd '" +
-          scratch.path.string() + "'\nCOMP_WORDBREAKS='" + breaks + "'\nCOMP_LINE='" + line +
-          "'\nCOMP_POINT=${#COMP_LINE}\nCOMP_WORDS=(" + words + ")\n_rtdetr\nprintf '%s\\n' \"${COMPREPLY[@]}\"\n");
+  const std::string script =
+      scratch.write("complete.bash",
+                    "compopt() { :; }\nsource <('" RTDETR_PROGRAM "' completion bash)\ncomplete -p rtdetr >&2\ncd '" +
+                        scratch.path.string() + "'\nCOMP_WORDBREAKS='" + breaks + "'\nCOMP_LINE='" + line +
+                        "'\nCOMP_POINT=${#COMP_LINE}\nCOMP_WORDS=(" + words +
+                        ")\nCOMP_WORDS[0]='" RTDETR_PROGRAM "'\n_rtdetr\nprintf '%s\\n' \"${COMPREPLY[@]}\"\n");
   const std::string out = scratch.file("offered"), err = scratch.file("complained");
   const int status = std::system(("bash '" + script + "' >'" + out + "' 2>'" + err + "'").c_str());
   CHECK(status == 0);
@@ -55,9 +57,35 @@ TEST_CASE("bash completes commands, keys, and what a key accepts") {
   CHECK(offered(scratch, "rtdetr train data=bccd_") == std::set<std::string>{"bccd_overfit8"});
   CHECK(offered(scratch, "rtdetr help mod") == std::set<std::string>{"models"});
   CHECK(offered(scratch, "rtdetr completion f") == std::set<std::string>{"fish"});
+  CHECK(offered(scratch, "rtdetr detect tr") == std::set<std::string>{"train"});
+  CHECK(offered(scratch, "rtdetr task=detect mode=tr") == std::set<std::string>{"train"});
+  CHECK(offered(scratch, "rtdetr ta").empty());
+  CHECK(offered(scratch, "rtdetr detect train warmup_s") == std::set<std::string>{"warmup_steps="});
+  CHECK(offered(scratch, "rtdetr data=bccd mode=train warmup_s") == std::set<std::string>{"warmup_steps="});
   std::set<std::string> keys;
   for (const Key* key : keys_of(Command::kExport)) keys.insert(key->name + "=");
   CHECK(offered(scratch, "rtdetr export ") == keys);
+}
+
+TEST_CASE("names of what comes along are asked of the program, and in no script") {
+  const Scratch scratch;
+  const std::vector<std::string> models = split(run(scratch, "completion models").out, '\n');
+  CHECK(std::ranges::count(models, "rtdetr_r50vd_m") == 1);
+  CHECK(std::ranges::count(split(run(scratch, "completion recipes").out, '\n'), "small-data") == 1);
+  CHECK(std::ranges::count(split(run(scratch, "completion datasets").out, '\n'), "bccd_overfit8") == 1);
+  for (const char* shell : {"bash", "zsh", "fish"}) {
+    INFO(shell);
+    const std::string script = run(scratch, std::string("completion ") + shell).out;
+    CHECK_THAT(script, Contains("completion models") || Contains("__rtdetr_names models"));
+    CHECK_THAT(script, !Contains("rtdetr_r50vd_m"));
+  }
+}
+
+TEST_CASE("fish has each key as a word and as an option") {
+  const Scratch scratch;
+  const std::string script = run(scratch, "completion fish").out;
+  CHECK_THAT(script, Contains("-a 'schedule= schedule=") && Contains("-l schedule -x -a '"));
+  CHECK_THAT(script, Contains("-l output -r -F"));
 }
 
 TEST_CASE("every shell's script has every command and key") {

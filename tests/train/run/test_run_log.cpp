@@ -37,6 +37,23 @@ TEST_CASE("a continued log drops what came after the checkpoint and half-written
   CHECK(table.find("AP") == nullptr);
 }
 
+TEST_CASE("a fresh record in a used folder removes the earlier run's, and the curves made of it") {
+  const TemporaryFolder temp;
+  const RunFolder folder(temp / "exp");
+  const auto curves = folder.path() / kTensorBoardName;
+  {
+    RunLog log(folder);
+    log.write("start", {{"seed", 0}});
+    log.write_row({{"epoch", 1}});
+    write_text_atomically(curves, "curves");
+  }
+  { RunLog log(folder, {.epoch = 1, .batch = 0}); }
+  CHECK(read_text_file(curves) == "curves");
+  { RunLog log(folder); }
+  CHECK_FALSE(std::filesystem::exists(curves));
+  for (const char* name : {"log.jsonl", "results.csv"}) CHECK(read_text_file(folder.path() / name).empty());
+}
+
 TEST_CASE("a continued log keeps the validations inside its epoch that the checkpoint knows, and the table's columns") {
   const TemporaryFolder temp;
   const RunFolder folder(temp / "exp");

@@ -85,7 +85,7 @@ TEST_CASE("a best state that cannot be written waits for the next save, as it wa
   const torch::Tensor weights = torch::ones({50'000});
   {
     const FileSizeLimit limit(50'000);
-    saver.keep_best_state({{"weights", weights}});
+    saver.keep_best_state({{"weights", weights}}, {{"seed", "3"}});
     CHECK_THROWS_AS(saver.settle_best_state(), IoError);
   }
   weights.fill_(2);  // training goes on
@@ -94,7 +94,8 @@ TEST_CASE("a best state that cannot be written waits for the next save, as it wa
     saver.save({.tensors = {{"weights", weights}}, .arrive = {}, .facts = {}, .model_metadata = {}, .step = 7}, log);
   }
   SECTION("the run goes back before that") { saver.settle_best_state(); }
-  CHECK(torch::equal(load_tensors(folder.best_state()).tensors.at("weights"), torch::ones({50'000})));
+  CHECK(torch::equal(load_best_state(folder, {{"seed", "3"}}).at("weights"), torch::ones({50'000})));
+  CHECK_THROWS_WITH(load_best_state(folder, {{"seed", "4"}}), Catch::Contains("of another run, which has seed=3;"));
 }
 
 TEST_CASE("a state that is not finite is never written") {
