@@ -21,6 +21,7 @@
 #include "core/tensor/download.h"
 #include "models/deploy/engine/engine.h"
 #include "models/deploy/preprocess.h"
+#include "models/deploy/wanted_pairs.h"
 #include "models/layers/module_tree.h"
 #include "models/weights/checkpoint.h"
 
@@ -56,7 +57,8 @@ struct Detector::State {
   DetectionModel model{nullptr};
   torch::Device device = torch::kCPU;  ///< where it lies
   ModelInfo info;
-  ImageSize size;                           ///< of the input
+  ImageSize size;  ///< of the input
+  WantedPairs wanted;
   std::shared_ptr<const CpuEngine> engine;  ///< nullptr: the plain model runs
   bool is_beginning = false;                ///< of a model just opened: nobody shares its weights yet
   std::shared_ptr<PlainForm> plain = std::make_shared<PlainForm>();
@@ -93,6 +95,7 @@ void check_options(const DetectorOptions& options) {
   if (options.min_score) check.range("min_score", *options.min_score, 0, 1);
   check.range("max_detections", options.max_detections, 1, kMostDetections);
   check.range("decoder_layers", options.decoder_layers, 0, kMostLayers);
+  check.range("num_queries", options.num_queries, 0, kMostDetections);
   check.range("height", options.height, 0, kLongestSide);
   check.range("width", options.width, 0, kLongestSide);
   check.range("threads", options.threads, 0, kMostThreads);
@@ -129,8 +132,19 @@ void check_picture(const ImageView& view, std::size_t index, std::size_t count) 
                   " pixels) " + wrong);
 }
 
+/// @throws ConfigError  for a class that the model does not have
+WantedPairs wanted_pairs(const DetectorOptions& options, std::size_t class_count) {
+  WantedPairs wanted{.classes = {options.classes.begin(), options.classes.end()},
+                     .one_class_per_query = options.one_class_per_query};
+  OptionCheck check;
+  for (const int label : options.classes) check.range("classes", label, 0, static_cast<double>(class_count) - 1);
+  check.throw_if_any();
+  return wanted;
+}
+
 /// @param found  on the host
-std::vector<Detection> above(const Detections& found, float min_score) {
+/// @param all    pairs were wanted; else those that were not have a score of 0
+std::vector<Detection> above(const Detections& found, float min_score, bool all) {
   std::vector<Detection> kept;
   const auto boxes = found.boxes_xyxy.contiguous(), scores = found.scores.contiguous(),
              labels = found.labels.contiguous();
@@ -138,7 +152,7 @@ std::vector<Detection> above(const Detections& found, float min_score) {
   const std::int64_t* label = labels.const_data_ptr<std::int64_t>();
   for (std::int64_t i = 0; i < scores.size(0); ++i, box += 4) {
     const float score = scores.const_data_ptr<float>()[i];
-    if (score < min_score) break;  // best first
+    if (score < min_score || (score == 0 && !all)) break;  // best first
     kept.push_back({box[0], box[1], box[2], box[3], score, static_cast<int>(label[i])});
   }
   return kept;
@@ -200,7 +214,8 @@ void Detector::State::prepare(const State& other) {
 
 Detector::Detector(const std::filesystem::path& model_file, const DetectorOptions& options) {
   check_options(options);
-  *this = Detector(load_model(model_file, {.decoder_layers = options.decoder_layers}), options);
+  const ModelCut cut{.decoder_layers = options.decoder_layers, .num_queries = options.num_queries};
+  *this = Detector(load_model(model_file, cut), options);
 }
 
 Detector::Detector(LoadedModel loaded, const DetectorOptions& options) {
@@ -232,6 +247,11 @@ Detector::Detector(const Detector& other, const DetectorOptions& options) {
   if (options.decoder_layers > layers)
     throw ConfigError("DetectorOptions.decoder_layers = " + std::to_string(options.decoder_layers) + ": " +
                       std::to_string(layers) + " were loaded");
+  if (const std::int64_t queries = s.model->head().num_queries();
+      options.num_queries > 0 && options.num_queries != queries)
+    throw ConfigError("DetectorOptions.num_queries = " + std::to_string(options.num_queries) +
+                      ": the model that is open has " + std::to_string(queries) + "; load the file again");
+  s.wanted = wanted_pairs(options, s.info.names.size());
   s.is_beginning = false;
   s.prepare(*other.state_);
   state_ = std::move(state);
@@ -272,8 +292,9 @@ std::vector<std::vector<Detection>> Detector::detect(std::span<const ImageView> 
                                         : PictureSize{view.width, view.height});
   std::vector<std::vector<Detection>> result;
   const PostprocessOptions options{.max_detections = s.options.max_detections, .clip = true};
-  for (const Detections& found : download(s.model->head().postprocess(output.layers.back(), sizes, options)))
-    result.push_back(above(found, static_cast<float>(min_score())));
+  const Prediction last = keep_wanted(output.layers.back(), s.wanted);
+  for (const Detections& found : download(s.model->head().postprocess(last, sizes, options)))
+    result.push_back(above(found, static_cast<float>(min_score()), s.wanted.are_all()));
   measured.postprocess_ms = watch.lap();
   if (times) *times = measured;
   return result;

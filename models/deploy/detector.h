@@ -30,8 +30,16 @@ struct Detection {
 struct DetectorOptions {
   /// Smallest score of a detection, [0, 1]. Absent: Detector::best_score() of the model file, or 0.5 where it has none.
   std::optional<float> min_score = std::nullopt;
-  int max_detections = 300;   ///< per picture, at least 1
-  int decoder_layers = 0;     ///< run only the first k: faster, a little less accurate; 0 = the model's usual depth
+  int max_detections = 300;  ///< per picture, at least 1
+  /// Find these classes alone, indices into Detector::names(): others take no place among the detections. Empty: all.
+  std::vector<int> classes = {};
+  /// A query gives one detection, of its best class. False, as the references have it: the best pairs of query and
+  /// class, so that one query may be found under several classes.
+  bool one_class_per_query = false;
+  int decoder_layers = 0;  ///< run only the first k: faster, a little less accurate; 0 = the model's usual depth
+  /// The best k of the encoder's tokens become queries: faster, with at most so many objects; 0 = as many as the file
+  /// says. Settled when a file is opened; copies have as many.
+  int num_queries = 0;
   int height = 0, width = 0;  ///< input size, multiples of the model's stride; 0 = the size it was trained with
   /// Where it computes: "cpu", "cuda" (the first GPU), "cuda:1" or "1", "auto" (the first GPU that can be used, else
   /// the CPU). A GPU needs the CUDA plug-in (docs/gpu.md).
@@ -81,8 +89,8 @@ class Detector {
   explicit Detector(LoadedModel loaded, const DetectorOptions& options = {});
   /// The same weights, not loaded again, with other options. Of another size, depth or precision the engine prepares
   /// its own form of them, which takes time and memory as loading does.
-  /// @throws as above, and if `other` runs fewer decoder layers or on another device: the weights lie there; or has
-  ///         final_form, and another form is asked for
+  /// @throws as above, and if `other` runs fewer decoder layers, another number of queries or on another device: the
+  ///         weights lie there; or has final_form, and another form is asked for
   Detector(const Detector& other, const DetectorOptions& options);
   Detector(const Detector&);  ///< the same weights and options
   Detector& operator=(const Detector&);

@@ -1,14 +1,21 @@
 #include "train/commands/picture_sources.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <set>
+#include <span>
+#include <utility>
 
 #include "core/base/error.h"
 #include "core/base/log.h"
+#include "core/base/text.h"
 #include "core/base/written_path.h"
 #include "core/image/picture.h"
 #include "core/image/picture_names.h"
 #include "core/io/file.h"
+#include "core/io/read_only_file.h"
 #include "data/dataset/data_problem.h"
 #include "data/dataset/hidden_files.h"
 #include "train/commands/file_pattern.h"
@@ -45,9 +52,11 @@ std::vector<fs::path> files_of_folder(const fs::path& folder) {
   return files;
 }
 
-std::vector<fs::path> pictures_of_list(const fs::path& list, ProblemCollector& problems) {
+/// @param beside  folder that an entry may be relative to, if it is not to the working folder; "": none
+std::vector<fs::path> pictures_of_lines(const std::vector<std::string>& lines, const fs::path& beside,
+                                        ProblemCollector& problems) {
   std::vector<fs::path> pictures;
-  for (const std::string& line : read_text_lines(list)) {
+  for (const std::string& line : lines) {
     if (line.empty() || (line.starts_with('#') && !has_picture_extension(line))) continue;
     if (is_leftover(fs::path(line))) {
       report_hidden(fs::path(line), problems);
@@ -55,8 +64,8 @@ std::vector<fs::path> pictures_of_list(const fs::path& list, ProblemCollector& p
     }
     const std::string entry = expand_home(line);
     const fs::path picture = find_written_path("", entry);
-    const bool beside_list = picture.is_relative() && !fs::exists(picture);
-    pictures.push_back(beside_list ? find_written_path(list.parent_path(), entry) : picture);
+    const bool elsewhere = !beside.empty() && picture.is_relative() && !fs::exists(picture);
+    pictures.push_back(elsewhere ? find_written_path(beside, entry) : picture);
   }
   return pictures;
 }
@@ -76,9 +85,16 @@ std::string hint_at_folders(const fs::path& folder) {
   return "";
 }
 
-}  // namespace
+bool exists(const std::string& source) {
+  std::error_code ignored;
+  return fs::exists(source, ignored);
+}
 
-std::vector<fs::path> list_pictures(const std::string& source) {
+void warn_of(const std::string& source, ProblemCollector& problems) {
+  for (const DataProblem& problem : problems.take()) log::warning("source=" + source + ": " + describe(problem));
+}
+
+std::vector<fs::path> pictures_of_one(const std::string& source) {
   if (source.find("://") != std::string::npos)
     throw ConfigError("source=" + source + ": only files of this machine are read");
   std::vector<fs::path> pictures;
@@ -86,25 +102,92 @@ std::vector<fs::path> list_pictures(const std::string& source) {
   std::error_code ignored;
   if (fs::is_directory(source, ignored))
     pictures = only_pictures(files_of_folder(source), problems);
-  else if (fs::exists(source, ignored) && fs::path(source).extension() == ".txt")
-    pictures = pictures_of_list(source, problems);
-  else if (fs::exists(source, ignored))
+  else if (exists(source) && fs::path(source).extension() == ".txt")
+    pictures = pictures_of_lines(read_text_lines(source), fs::path(source).parent_path(), problems);
+  else if (exists(source))
     pictures = {source};
   else if (has_wildcards(source))
     pictures = only_pictures(files_of_pattern(source), problems);
   else
     throw ConfigError("source=" + source + ": there is no such file or folder");
-  for (const DataProblem& problem : problems.take()) log::warning("source=" + source + ": " + describe(problem));
+  warn_of(source, problems);
   if (pictures.empty())
     throw ConfigError("source=" + source + ": no " + picture_extensions() + " picture in it" + hint_at_folders(source));
   return pictures;
+}
+
+/// The sources between the commas; the whole text where there is something of that name, or a pattern finds something.
+std::vector<std::string> sources_in(const std::string& text) {
+  if (text.find(',') == std::string::npos || exists(text)) return {text};
+  if (has_wildcards(text) && !files_matching(text).empty()) return {text};
+  std::vector<std::string> sources;
+  for (const std::string& part : split(text, ','))
+    if (const std::string source(trim(part)); !source.empty()) sources.push_back(expand_home(source));
+  return sources.empty() ? std::vector<std::string>{text} : sources;
+}
+
+std::vector<std::byte> read_until_end(int input) {
+  constexpr std::size_t kChunk = std::size_t{1} << 16U, kMost = std::size_t{1} << 33U;
+  std::vector<std::byte> bytes;
+  for (;;) {
+    const std::size_t before = bytes.size();
+    bytes.resize(before + kChunk);
+    const ssize_t got = ::read(input, bytes.data() + before, kChunk);
+    bytes.resize(before + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    if (got < 0 && errno != EINTR) throw IoError("source=-: standard input: " + errno_words(errno));
+    if (got == 0) return bytes;
+    if (bytes.size() > kMost) throw IoError("source=-: more than 8 GiB come through standard input");
+  }
+}
+
+bool is_text(std::span<const std::byte> bytes) {
+  constexpr std::size_t kLooked = 4096;
+  return std::ranges::find(bytes.first(std::min(bytes.size(), kLooked)), std::byte{0}) ==
+         bytes.begin() + static_cast<std::ptrdiff_t>(std::min(bytes.size(), kLooked));
+}
+
+std::vector<std::string> lines_of(std::span<const std::byte> bytes) {
+  const std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  std::vector<std::string> lines;
+  for (const std::string& line : split(without_byte_order_mark(text), '\n')) lines.emplace_back(trim(line));
+  return lines;
+}
+
+}  // namespace
+
+std::vector<fs::path> list_pictures(const std::string& source) {
+  std::vector<fs::path> pictures;
+  std::vector<std::string> wrong;
+  for (const std::string& one : sources_in(source)) {
+    try {
+      const std::vector<fs::path> more = pictures_of_one(one);
+      pictures.insert(pictures.end(), more.begin(), more.end());
+    } catch (const ConfigError& error) {
+      wrong.emplace_back(error.what());
+    }
+  }
+  if (!wrong.empty()) throw ConfigError(join(wrong, "\n"));
+  return pictures;
+}
+
+PredictedPictures predicted_pictures(const std::string& source, int input) {
+  if (source != kStandardInput) return {list_pictures(source), {}};
+  std::vector<std::byte> bytes = read_until_end(input);
+  if (bytes.empty())
+    throw ConfigError("source=-: nothing came through standard input; give a picture's bytes, or a list of pictures");
+  if (!is_text(bytes)) return {{kStandardInput}, std::move(bytes)};
+  ProblemCollector problems;
+  PredictedPictures listed{pictures_of_lines(lines_of(bytes), "", problems), {}};
+  warn_of(source, problems);
+  if (listed.files.empty()) throw ConfigError("source=-: the list that came through standard input names no picture");
+  return listed;
 }
 
 std::vector<std::string> unique_stems(const std::vector<fs::path>& pictures) {
   std::set<std::string> taken;
   std::vector<std::string> stems;
   for (const fs::path& picture : pictures) {
-    const std::string stem = picture.stem().string();
+    const std::string stem = picture == kStandardInput ? "stdin" : picture.stem().string();
     std::string name = stem;
     for (int k = 2; !taken.insert(name).second; ++k) name = stem + "-" + std::to_string(k);
     stems.push_back(name);

@@ -1,5 +1,8 @@
 #pragma once
 
+#include "core/base/cpp20.h"
+
+#include <cstddef>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -8,12 +11,27 @@ namespace rtdetr {
 
 /// The pictures that source= means, in reading order: a picture itself; a folder's pictures (not its subfolders') by
 /// name, but for hidden ones and other formats, which a warning counts; the lines of a .txt list, relative to the
-/// working folder or else to the list; the pictures among the matches of a pattern (files_matching). Files need not be
-/// readable yet.
-/// @throws ConfigError  if that is no picture at all; IoError (list)
+/// working folder or else to the list; the pictures among the matches of a pattern (files_matching). Several of these
+/// with commas between mean all of them, one after the other; a name that has a comma itself is taken as it is where
+/// there is such a file or folder. Files need not be readable yet.
+/// @throws ConfigError  if that is no picture at all, naming every source that is not; IoError (list)
 std::vector<std::filesystem::path> list_pictures(const std::string& source);
 
-/// A name for each picture's results: its stem, or stem-2, stem-3 … where pictures of several folders share it.
+/// What `rtdetr predict` reads.
+struct PredictedPictures {
+  std::vector<std::filesystem::path> files;
+  std::vector<std::byte> piped;  ///< of the one file "-": the picture that came through standard input
+};
+inline constexpr const char* kStandardInput = "-";
+
+/// list_pictures, or of "-" what comes through `input` until it ends: text is a list like a .txt file's, relative to
+/// the working folder; all else, that is, what has a zero among its first 4096 bytes as every picture has, is one
+/// picture.
+/// @throws ConfigError  as above, or if nothing comes; IoError
+PredictedPictures predicted_pictures(const std::string& source, int input = 0);
+
+/// A name for each picture's results: its stem, or stem-2, stem-3 … where pictures of several folders share it; that of
+/// "-" is "stdin".
 std::vector<std::string> unique_stems(const std::vector<std::filesystem::path>& pictures);
 
 }  // namespace rtdetr

@@ -4,10 +4,10 @@
 #include <future>
 #include <iterator>
 #include <optional>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
-#include "core/base/choices.h"
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/base/read_ahead.h"
@@ -15,15 +15,14 @@
 #include "core/image/exif.h"
 #include "core/image/picture_names.h"
 #include "core/image/picture_warnings.h"
-#include "core/image/resize.h"
 #include "core/io/file.h"
 #include "core/ops/device_memory.h"
 #include "models/deploy/detector.h"
+#include "models/weights/checkpoint.h"
 #include "train/commands/commands.h"
-#include "train/commands/model_source.h"
+#include "train/commands/detection_options.h"
 #include "train/commands/picture_sources.h"
 #include "train/commands/prediction_files.h"
-#include "train/process/machine.h"
 #include "train/report/output.h"
 #include "train/report/work_progress.h"
 
@@ -35,21 +34,9 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kListedPictures = 50;  ///< more pictures than this get a progress line instead of a line each
 
-DetectorOptions detector_options(const Settings& settings) {
-  require_trained(settings);
-  DetectorOptions options;
-  if (settings.is_given("conf")) options.min_score = static_cast<float>(settings.conf);
-  if (settings.is_given("resample")) options.resampling = chosen("resample", settings.resample, kResamplingWords);
-  options.decoder_layers = static_cast<int>(settings.decoder_layers);
-  options.height = static_cast<int>(settings.imgsz.height);
-  options.width = static_cast<int>(settings.imgsz.width);
-  const torch::Device device = compute_device(settings);
-  options.device = device.str();
-  options.precision = model_precision(settings, device);
-  options.engine = settings.engine == "auto";
-  options.final_form = true;
-  options.reduced_jpeg = settings.reduced_jpeg;
-  return options;
+Detector open_detector(const Settings& settings) {
+  DetectorOptions options = detector_options(settings);
+  return make_detector(settings, load_model(settings.model, {settings.decoder_layers, settings.num_queries}), options);
 }
 
 /// Reads, detects, writes; what it saw is in its members afterwards.
@@ -57,10 +44,11 @@ class PredictRun {
  public:
   explicit PredictRun(const Settings& settings)
       : settings_(settings),
-        files_(list_pictures(settings.source)),
+        source_(predicted_pictures(settings.source)),
         stems_(unique_stems(files_)),
-        detector_(settings.model, detector_options(settings)) {
-    if (settings.save || settings.save_txt || settings.save_json) folder_ = make_output_folder(settings);
+        detector_(open_detector(settings)) {
+    if (settings.save || settings.save_crop || settings.save_txt || settings.save_json)
+      folder_ = make_output_folder(settings);
   }
 
   void run() {
@@ -97,10 +85,11 @@ class PredictRun {
   std::vector<ReadPicture> take(ReadAhead<ReadPicture>& pictures, std::size_t count);
   void detect(std::vector<ReadPicture> batch);
   void record(ReadPicture read, const PictureDetections& found, double ms);
-  void write_drawn(ReadPicture read, const PictureDetections& found);
+  void write_pictures(ReadPicture read, const PictureDetections& found);
 
   const Settings& settings_;
-  std::vector<fs::path> files_;
+  PredictedPictures source_;
+  const std::vector<fs::path>& files_ = source_.files;
   std::vector<std::string> stems_;
   Detector detector_;
   LoadLimit limit_{"a smaller batch= or imgsz= needs less"};
@@ -108,6 +97,7 @@ class PredictRun {
   nlohmann::ordered_json pictures_ = nlohmann::ordered_json::array();
   nlohmann::ordered_json unreadable_ = nlohmann::ordered_json::array();
   PictureWarnings warnings_;
+  CropNames crop_names_;
   std::int64_t detections_ = 0;
   double total_ms_ = 0;
   std::deque<std::future<void>> writing_;  ///< last: what they use is still there when they are waited for
@@ -119,7 +109,12 @@ PredictRun::ReadPicture PredictRun::read(std::size_t index) const {
     const PictureLimits limits{.max_pixels = settings_.max_pixels};
     const fs::path& file = files_[index];
     const PictureSize enough = detector_.enough_pixels();
-    read.picture = settings_.exif ? read_upright_picture(file, limits, enough) : read_picture(file, limits, enough);
+    if (!source_.piped.empty()) {
+      const Picture stored = decode_picture(source_.piped, "standard input", limits, enough);
+      read.picture = settings_.exif ? turn_upright(stored, exif_orientation(source_.piped)) : stored;
+    } else {
+      read.picture = settings_.exif ? read_upright_picture(file, limits, enough) : read_picture(file, limits, enough);
+    }
   } catch (const DataError& error) {
     read.fault = error.what();
   } catch (const IoError& error) {
@@ -149,18 +144,24 @@ void PredictRun::detect(std::vector<ReadPicture> batch) {
   std::vector<RgbView> views;
   for (const ReadPicture& read : batch) views.push_back(*read.picture);
   DetectionTimes times;
-  const PictureLoad load{std::ssize(views), detector_.input_height(), detector_.input_width()};
-  const std::vector<PictureDetections> found = limit_.run(load, [&] { return detector_.detect(views, &times); });
+  const std::int64_t together = settings_.tile > 0 ? settings_.batch : std::ssize(views);
+  const PictureLoad load{together, detector_.input_height(), detector_.input_width()};
+  const std::vector<PictureDetections> found =
+      limit_.run(load, [&] { return detect_pictures(settings_, detector_, views, times); });
   const double ms = (times.preprocess_ms + times.model_ms + times.postprocess_ms) / static_cast<double>(batch.size());
   for (std::size_t i = 0; i < batch.size(); ++i) record(std::move(batch[i]), found[i], ms);
 }
 
-/// Draws and encodes beside the detection of the next pictures; as many at once as pictures are read.
-void PredictRun::write_drawn(ReadPicture read, const PictureDetections& found) {
+/// Draws, cuts out and encodes beside the detection of the next pictures; as many at once as pictures are read.
+void PredictRun::write_pictures(ReadPicture read, const PictureDetections& found) {
   const bool png = lower_extension(files_[read.index]) == ".png";
-  const fs::path file = folder_ / (stems_[read.index] + (png ? ".png" : ".jpg"));
-  auto write = [this, file, picture = std::move(*read.picture), found] {
-    write_picture(file, drawn(picture, found, detector_.names()));
+  const std::string& stem = stems_[read.index];
+  std::vector<fs::path> crops;
+  if (settings_.save_crop) crops = crop_names_.names_for(folder_, stem, found, detector_.names());
+  const fs::path file = settings_.save ? folder_ / (stem + (png ? ".png" : ".jpg")) : fs::path();
+  auto write = [this, file, crops = std::move(crops), picture = std::move(*read.picture), found] {
+    for (std::size_t i = 0; i < crops.size(); ++i) write_picture(crops[i], cut_out(picture, found[i]));
+    if (!file.empty()) write_picture(file, drawn(picture, found, detector_.names()));
   };
   if (settings_.workers == 0) return write();
   for (; std::ssize(writing_) >= settings_.workers; writing_.pop_front()) writing_.front().get();
@@ -179,7 +180,7 @@ void PredictRun::record(ReadPicture read, const PictureDetections& found, double
   pictures_.push_back(picture_json(file, size, found, names, ms));
   if (files_.size() <= kListedPictures)
     print_text(settings_, file.string() + "  " + counts_by_class(found, names) + "  " + fixed(ms, 1) + " ms\n");
-  if (settings_.save) write_drawn(std::move(read), found);
+  if (settings_.save || settings_.save_crop) write_pictures(std::move(read), found);
 }
 
 double PredictRun::confidence() const { return is_best_confidence() ? *detector_.best_score() : settings_.conf; }
@@ -202,6 +203,7 @@ void PredictRun::report() const {
               {"conf", confidence()},
               {"conf_is_best_f1", is_best_confidence()},
               {"decoder_layers", detector_.decoder_layers()},
+              {"tile", settings_.tile > 0 ? nlohmann::ordered_json(settings_.tile) : nlohmann::ordered_json()},
               {"folder", folder_.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(folder_.string())},
               {"detections", detections_},
               {"pictures", pictures_},

@@ -1,6 +1,10 @@
 #include "train/commands/prediction_files.h"
 
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
 #include <map>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -17,6 +21,41 @@ fs::path make_output_folder(const Settings& settings) {
   fs::path folder = make_run_folder(settings.project, settings.name, settings.exist_ok);
   if (settings.save_txt) make_folders(folder / "labels");
   return folder;
+}
+
+namespace {
+
+/// A class's name as a folder's.
+std::string folder_name(std::string name) {
+  for (char& c : name)
+    if (c == '/' || (c >= 0 && c < ' ')) c = '_';
+  return name.empty() || name == "." || name == ".." ? "_" + name : name;
+}
+
+}  // namespace
+
+std::vector<fs::path> CropNames::names_for(const fs::path& folder, const std::string& stem,
+                                           const PictureDetections& found, const std::vector<std::string>& names) {
+  std::vector<fs::path> files;
+  for (const Detection& object : found) {
+    const fs::path place = folder / "crops" / folder_name(names.at(static_cast<std::size_t>(object.label)));
+    fs::path file = place / (stem + ".jpg");
+    for (int k = 2; !taken_.insert(file).second; ++k) file = place / (stem + "-" + std::to_string(k) + ".jpg");
+    make_folders(place);
+    files.push_back(std::move(file));
+  }
+  return files;
+}
+
+Picture cut_out(const Picture& picture, const Detection& object) {
+  const int x0 = std::clamp(static_cast<int>(std::floor(object.x0)), 0, picture.width - 1),
+            y0 = std::clamp(static_cast<int>(std::floor(object.y0)), 0, picture.height - 1),
+            x1 = std::clamp(static_cast<int>(std::ceil(object.x1)), x0 + 1, picture.width),
+            y1 = std::clamp(static_cast<int>(std::ceil(object.y1)), y0 + 1, picture.height);
+  Picture part(x1 - x0, y1 - y0);
+  for (int y = y0; y < y1; ++y)
+    std::copy_n(picture.row(y) + std::ptrdiff_t{3} * x0, std::ptrdiff_t{3} * part.width, part.row(y - y0));
+  return part;
 }
 
 Picture drawn(const Picture& picture, const PictureDetections& found, const std::vector<std::string>& names) {

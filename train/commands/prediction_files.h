@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -10,7 +11,7 @@
 #include "models/deploy/detector.h"
 #include "train/config/settings.h"
 
-/// What `rtdetr predict` makes of detections: drawn pictures, YOLO text, JSON.
+/// What `rtdetr predict` makes of detections: drawn pictures, cut out objects, YOLO text, JSON.
 namespace rtdetr {
 
 using PictureDetections = std::vector<Detection>;
@@ -18,6 +19,18 @@ using PictureDetections = std::vector<Detection>;
 /// <project>/<name> or the next free number, with labels/ inside when save_txt is set.
 std::filesystem::path make_output_folder(const Settings& settings);
 
+/// Names of the cut out pictures: crops/<class>/<picture>.jpg, and <picture>-2.jpg, -3 … for further ones of a class.
+class CropNames {
+ public:
+  /// An entry per detection; the folders are made. Characters of a class that no folder can have become '_'.
+  std::vector<std::filesystem::path> names_for(const std::filesystem::path& folder, const std::string& stem,
+                                               const PictureDetections& found, const std::vector<std::string>& names);
+
+ private:
+  std::set<std::filesystem::path> taken_;
+};
+/// What is in a box: the pixels that it touches, at least one.
+Picture cut_out(const Picture& picture, const Detection& object);
 Picture drawn(const Picture& picture, const PictureDetections& found, const std::vector<std::string>& names);
 /// A line per object: class, centre x, centre y, width, height as fractions of the picture, and the score if wanted.
 std::string yolo_lines(const PictureDetections& found, int width, int height, bool with_score);

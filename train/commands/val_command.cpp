@@ -1,4 +1,7 @@
+#include <algorithm>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include <torch/torch.h>
 #include <nlohmann/json.hpp>
@@ -10,9 +13,11 @@
 #include "data/formats/coco_results.h"
 #include "models/layers/module_tree.h"
 #include "train/commands/commands.h"
+#include "train/commands/detection_options.h"
 #include "train/commands/engine_predictor.h"
 #include "train/commands/model_source.h"
 #include "train/evaluation/evaluator.h"
+#include "train/evaluation/tiled_evaluation.h"
 #include "train/loop/experiment.h"
 #include "train/process/machine.h"
 #include "train/report/detection_report.h"
@@ -26,18 +31,60 @@
 namespace rtdetr {
 namespace {
 
+/// Leaves the metric with these classes alone; empty: with all.
+void keep_classes(Dataset& dataset, const std::vector<std::int64_t>& labels) {
+  if (labels.empty()) return;
+  MetricInput& truth = dataset.truth;
+  truth.category_ids.clear();
+  for (const std::int64_t label : labels)
+    truth.category_ids.push_back(dataset.classes.category_ids.at(static_cast<std::size_t>(label)));
+  std::erase_if(truth.truths, [&](const MetricTruth& box) {
+    return std::ranges::find(truth.category_ids, box.category_id) == truth.category_ids.end();
+  });
+}
+
 /// The model's own classes decide; those of the data are mapped to them by name.
 Dataset load_data(const Settings& settings, const ModelInfo& info) {
   const ClassList classes{info.names, info.category_ids};
   DatasetConfig config = load_dataset_config(settings.data);
   config.limits.max_pixels = settings.max_pixels;
-  return load_evaluated(config, settings.split, classes);
+  Dataset dataset = load_evaluated(config, settings.split, classes);
+  keep_classes(dataset, chosen_pairs(settings, info.names).classes);
+  return dataset;
+}
+
+/// Its progress is shown where the main process is to speak.
+EvaluatorOptions evaluator_options(const Settings& settings, const WorkProgress& progress, const ProcessGroup& group) {
+  EvaluatorOptions options;
+  options.workers = static_cast<int>(settings.workers);
+  options.threads = std::max(1, at::get_num_threads());
+  if (group.is_main() && !settings.quiet) options.progress = [&](std::int64_t done) { progress.show(done); };
+  return options;
+}
+
+/// With tile=: what predict does with every picture.
+Evaluation evaluate_tiles(const Settings& settings, OpenedModel opened, const Dataset& dataset, ProcessGroup& group) {
+  const WorkProgress progress(std::ssize(dataset.pictures));
+  const EvaluatorOptions options = evaluator_options(settings, progress, group);
+  opened.model->fuse();
+  const HeadLayer last = opened.model->head().layers().back();
+  DetectorOptions every = detector_options(settings);
+  every.min_score = 0.0F;
+  LoadedModel loaded;
+  loaded.model = std::move(opened.model);
+  loaded.info = std::move(opened.info);
+  const Detector detector = make_detector(settings, std::move(loaded), every);
+  Evaluation evaluation = evaluate_tiled(detector, last, dataset, tile_options(settings), options, group);
+  log::end_progress();
+  return evaluation;
 }
 
 Evaluation evaluate_model(const Settings& settings, OpenedModel& opened, const Dataset& dataset, Precision precision,
                           ProcessGroup& group) {
+  if (settings.tile > 0) return evaluate_tiles(settings, std::move(opened), dataset, group);
+  const WorkProgress progress(std::ssize(dataset.pictures));
+  EvaluatorOptions options = evaluator_options(settings, progress, group);
   const ImageSize size = resolve_image_size(settings, opened.size(), opened.model->stride());
-  EvaluatorOptions options;
   options.resampling =
       settings.is_given("resample") ? chosen("resample", settings.resample, kResamplingWords) : opened.info.resampling;
   options.height = size.height;
@@ -45,12 +92,9 @@ Evaluation evaluate_model(const Settings& settings, OpenedModel& opened, const D
   options.batch = settings.batch;
   options.device = compute_device(settings);
   options.precision = precision;
-  options.workers = static_cast<int>(settings.workers);
-  options.threads = std::max(1, at::get_num_threads());
+  options.wanted = chosen_pairs(settings, opened.info.names);
   options.predictor = engine_predictor(settings, opened.model, size, precision);
   to_channels_last(*opened.model);
-  const WorkProgress progress(std::ssize(dataset.pictures));
-  if (group.is_main() && !settings.quiet) options.progress = [&](std::int64_t done) { progress.show(done); };
   Evaluation evaluation = *evaluate(opened.model, dataset, options, {}, group);
   log::end_progress();
   if (!group.is_main()) return evaluation;
@@ -59,9 +103,14 @@ Evaluation evaluate_model(const Settings& settings, OpenedModel& opened, const D
   return evaluation;
 }
 
-std::string speed(const Evaluation& evaluation, torch::Device device, Precision precision) {
-  return counted(evaluation.pictures, "picture") + " in " + format_duration(evaluation.seconds) +
-         "; ms = model alone, fused, " + precision_name(precision) + ", one picture, " + describe_device(device) + "\n";
+std::string speed(const Settings& settings, const Evaluation& evaluation, Precision precision) {
+  const torch::Device device = compute_device(settings);
+  const std::string all = counted(evaluation.pictures, "picture") + " in " + format_duration(evaluation.seconds);
+  if (settings.tile > 0)
+    return all + ", in tiles of " + std::to_string(settings.tile) + " pixels, " + precision_name(precision) + ", " +
+           describe_device(device) + "\n";
+  return all + "; ms = model alone, fused, " + precision_name(precision) + ", one picture, " + describe_device(device) +
+         "\n";
 }
 
 /// metrics_per_class.csv, confusion_matrix.csv, predictions.json (save_json=true) and pictures (plots=true) in a fresh
@@ -92,10 +141,11 @@ ExitCode run_val(const Settings& settings, ProcessGroup& group) {
   const DetectionReport report = report_detections(evaluation, dataset, settings.conf);
   nlohmann::ordered_json document = evaluation_json(evaluation, dataset.classes);
   document["precision"] = precision_name(precision);
+  if (settings.tile > 0) document["tile"] = settings.tile;
   document["operating_point"] = operating_point_json(report, dataset.classes);
   print_text(settings, format_summary(evaluation.last()) + "\n" + class_table(evaluation.last(), dataset.classes) +
                            operating_point_text(report) + "\n" + layer_table(evaluation) +
-                           speed(evaluation, compute_device(settings), precision));
+                           speed(settings, evaluation, precision));
   document["folder"] = nullptr;
   if (settings.save_json || settings.plots) document["folder"] = write_files(settings, dataset, evaluation, report);
   print_json(settings, document);

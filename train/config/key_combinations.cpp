@@ -41,9 +41,10 @@ class Combinations {
     if (s_.command == Command::kBenchmark) check_benchmark();
     if (s_.save_conf && !s_.save_txt)
       problem("save_conf=true" + s_.origin_of("save_conf") + " adds a column to the files of save_txt=true; give both");
-    if (s_.command == Command::kPredict && s_.reduced_jpeg && s_.save)
+    if (s_.command == Command::kPredict && s_.reduced_jpeg && (s_.save || s_.save_crop))
       problem("reduced_jpeg=true" + s_.origin_of("reduced_jpeg") +
-              " needs save=false: a picture that is drawn into is read whole");
+              " needs save=false and save_crop=false: a picture that is drawn into or cut out of is read whole");
+    check_tiles();
     if (s_.command == Command::kExport && !s_.output.empty()) check_export();
   }
 
@@ -70,6 +71,16 @@ class Combinations {
   void problem(const std::string& text) { problems.push_back(text); }
   void exclude(const char* a, const char* b, const char* why) {
     if (s_.is_given(a) && s_.is_given(b)) problem(std::string(a) + " and " + b + " exclude each other: " + why);
+  }
+  void check_tiles() {
+    constexpr std::int64_t kSmallest = 32;
+    if (s_.tile > 0 && s_.tile < kSmallest)
+      problem("tile=" + std::to_string(s_.tile) + s_.origin_of("tile") + ": a tile has at least " +
+              std::to_string(kSmallest) + " pixels a side; 0 is none");
+    if (s_.tile > 0 && s_.reduced_jpeg)
+      problem("tile and reduced_jpeg exclude each other: tiles are for what a smaller picture has lost");
+    for (const char* key : {"overlap", "tile_whole"})
+      if (s_.tile == 0 && is_typed(s_, key)) problem(key + ("=" + s_.origin_of(key)) + " is for tile=; give both");
   }
   /// A run that the clock alone ends has no epochs to count.
   void check_flat_cosine() {

@@ -53,7 +53,8 @@ void add_input_keys(std::vector<Key>& keys) {
   s.path(
       "source", &Settings::source, kPredict | kBenchmark, "photos/",
       "a picture, a folder of pictures, a .txt list of them, or a pattern such as 'photos/*.jpg'; 'photos/**/*.jpg' is "
-      "the folder with all below it");
+      "the folder with all below it. Several with commas between. predict: - is standard input, one picture's bytes or "
+      "a list");
   s.path("annotations", &Settings::annotations, kCheck | kCocoEval, "instances_val2017.json",
          "annotations in COCO's JSON format");
   s.path("images", &Settings::images, kCheck, "val2017/", "folder of the pictures the annotations name");
@@ -99,6 +100,7 @@ void add_output_keys(std::vector<Key>& keys) {
       .on_resume = kMayChange;
   s.flag("exist_ok", &Settings::exist_ok, kFolderMakers, "write into an existing run folder").on_resume = kOfOneCall;
   s.flag("save", &Settings::save, kPredict, "write pictures with the detections drawn in");
+  s.flag("save_crop", &Settings::save_crop, kPredict, "write crops/<class>/<picture>.jpg, what is in each box");
   s.flag("save_txt", &Settings::save_txt, kPredict,
          "write labels/<picture>.txt, YOLO's format: class, centre x, y, width, height as fractions");
   s.flag("save_conf", &Settings::save_conf, kPredict, "save_txt: write the score as a sixth column");
@@ -116,6 +118,21 @@ void add_output_keys(std::vector<Key>& keys) {
       "conf", &Settings::conf, kPredict | kVal, 0, 1, "", "0.5",
       "smallest score of a detection, by default the model file's own, at which F1 was best on val, else 0.5; val: of "
       "the confusion matrix, precision and recall, 0 = where F1 is best");
+  s.add("classes", &Settings::classes, kPredict | kVal, "", "person,car",
+        "these classes alone, names or numbers from 0 on with commas between; others take no place among the "
+        "detections. val: AP is theirs alone");
+  s.flag("one_class_per_query", &Settings::one_class_per_query, kPredict | kVal,
+         "a query gives one detection, of its best class; false = the best pairs of query and class, as the official "
+         "code has it, so that one object may be found under two classes");
+  s.number("max_det", &Settings::max_det, kPredict, 1, 100000, "detections", "300",
+           "detections per picture at most, the best; with tile= of each tile, too");
+  s.number("tile", &Settings::tile, kPredict | kVal, 0, 16384, "pixels", "640",
+           "small objects in large pictures: overlapping tiles of this side go through the model, each at imgsz, and "
+           "what they find is merged; 0 = the picture goes through as a whole");
+  s.number("overlap", &Settings::overlap, kPredict | kVal, 0, 0.9, "share", "0.2",
+           "tile=: share of a tile that its neighbour has, too; more than the objects' share of a tile");
+  s.flag("tile_whole", &Settings::tile_whole, kPredict | kVal,
+         "tile=: the whole picture is one more view, for objects that are larger than the overlap");
   s.flag("plots", &Settings::plots, kTrain | kVal,
          "write pictures of labels and predictions into the run folder; train: curves, for TensorBoard too")
       .on_resume = kMayChange;

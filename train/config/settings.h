@@ -154,9 +154,16 @@ struct Settings {
   std::int64_t one_to_many = 0;  ///< extra matches per box for the encoder's queries; 0 = off
 
   // predict, export, benchmark, check, convert, coco-eval
-  std::string source;  ///< picture, folder, list (.txt) or pattern
-  double conf = 0.5;   ///< val: 0 = where the mean F1 is best
-  bool save = true;    ///< predict: write drawn pictures
+  std::string source;                ///< pictures, folders, lists (.txt) or patterns with commas between, or -
+  double conf = 0.5;                 ///< val: 0 = where the mean F1 is best
+  std::string classes;               ///< predict, val: names or numbers with commas between; empty = all
+  bool one_class_per_query = false;  ///< predict, val: of each query its best class alone
+  std::int64_t max_det = 300;        ///< predict: detections per picture at most
+  std::int64_t tile = 0;             ///< predict, val: side of the tiles that large pictures are cut into; 0 = none
+  double overlap = 0.2;              ///< share of a tile that its neighbour has, too
+  bool tile_whole = true;            ///< the picture as a whole is one more view
+  bool save = true;                  ///< predict: write drawn pictures
+  bool save_crop = false;            ///< predict: write what is in each box
   bool save_txt = false;
   bool save_conf = false;  ///< predict: a sixth column in the files of save_txt
   bool save_json = false;

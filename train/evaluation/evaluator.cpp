@@ -124,13 +124,14 @@ std::optional<Evaluation> evaluate(DetectionModel& model, const Dataset& dataset
     limit.run(load, [&] {
       const ModelOutput output = predict(model, tensors.images, options);
       batches.look_ahead();
-      collect(model->head(), layers, output, *batch, dataset, findings);
+      collect(model->head(), layers, keep_wanted(output, options.wanted), *batch, dataset, findings);
       if (options.criterion) losses.add(output, tensors.targets, whole, *options.criterion, group);
     });
     if (options.progress) options.progress(evaluation.pictures);
   }
   for (std::size_t i = 0; i < layers.size(); ++i) {
     std::vector<MetricDetection> found = gather(std::move(findings[i]), group);
+    if (!options.wanted.are_all()) std::erase_if(found, [](const MetricDetection& other) { return other.score == 0; });
     evaluation.layers.push_back({.layer = layers[i], .metric = evaluate_coco(dataset.truth, found, options.threads)});
     if (i + 1 == layers.size()) evaluation.detections = std::move(found);
   }

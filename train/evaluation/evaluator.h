@@ -13,6 +13,7 @@
 #include "data/dataset/dataset.h"
 #include "data/evaluation/coco_metric.h"
 #include "losses/options.h"
+#include "models/deploy/wanted_pairs.h"
 #include "models/graph/model.h"
 
 namespace rtdetr {
@@ -42,6 +43,7 @@ struct EvaluatorOptions {
   std::optional<CriterionOptions> criterion;
   std::function<void(std::int64_t pictures)> progress = {};  ///< called after each batch with how many are done
   Predictor predictor = {};                                  ///< with one, its predictions are evaluated
+  WantedPairs wanted = {};                                   ///< others are no detections
 };
 
 /// What one pass over a data set yields.

@@ -1,11 +1,13 @@
 #include "train/commands/picture_sources.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <fstream>
 
 #include <catch2/catch.hpp>
 
+#include "core/base/descriptor.h"
 #include "core/base/error.h"
 #include "tests/support/captured_stderr.h"
 #include "tests/support/home_folder.h"
@@ -130,6 +132,45 @@ TEST_CASE("a source without pictures is refused with its name") {
   CHECK_THROWS_WITH(list_pictures("rtsp://camera/1"), Contains("only files"));
 }
 
+TEST_CASE("several sources with commas between are read one after the other") {
+  const Folder folder;
+  const std::string place = folder.path.string();
+  const fs::path b = folder.path / "b.jpg", c = folder.path / "more/c.jpeg";
+  CHECK(list_pictures(place + "/more," + place + "/notes.txt, " + place + "/*.jpg,") ==
+        std::vector<fs::path>{c, b, c, b});
+  CHECK_THROWS_WITH(list_pictures(b.string() + ",/nowhere/x.jpg," + place + "/*.gif"),
+                    Contains("source=/nowhere/x.jpg: there is no such") && Contains("*.gif: nothing matches"));
+}
+
+TEST_CASE("a name or a pattern that has a comma itself means what it names") {
+  const Folder folder;
+  const fs::path file = folder.path / "a,b.jpg";
+  std::ofstream(file) << "x";
+  CHECK(list_pictures(file.string()) == std::vector<fs::path>{file});
+  CHECK(list_pictures((folder.path / "a,*").string()) == std::vector<fs::path>{file});
+}
+
+TEST_CASE("what comes through standard input is a picture, or else a list of them") {
+  const Folder folder;
+  const auto piped = [&](const std::string& bytes) {
+    std::ofstream(folder.path / "input", std::ios::binary) << bytes;
+    const Descriptor input(::open((folder.path / "input").c_str(), O_RDONLY));
+    return predicted_pictures("-", input.number());
+  };
+  const std::string picture("\xFF\xD8\xFF\xE0\0\x10JFIF", 10), b = (folder.path / "b.jpg").string();
+  const PredictedPictures one = piped(picture);
+  CHECK(one.files == std::vector<fs::path>{"-"});
+  CHECK(one.piped.size() == 10);
+  const PredictedPictures list = piped("# mine\r\n" + b + "\r\nno/such.png\n");
+  CHECK(list.files == std::vector<fs::path>{b, "no/such.png"});
+  CHECK(list.piped.empty());
+  CHECK(piped(std::string(100000, 'x') + "\n" + b).files.size() == 2);
+  CHECK_THROWS_WITH(piped(""), Contains("nothing came through standard input"));
+  CHECK_THROWS_WITH(piped("\n# no\n"), Contains("names no picture"));
+  CHECK(predicted_pictures(b).files == std::vector<fs::path>{b});
+}
+
 TEST_CASE("pictures of one name in several folders get results of different names") {
   CHECK(unique_stems({"x/a.jpg", "y/a.png", "z/b.jpg", "w/a.jpg"}) == std::vector<std::string>{"a", "a-2", "b", "a-3"});
+  CHECK(unique_stems({"-"}) == std::vector<std::string>{"stdin"});
 }

@@ -1,10 +1,14 @@
 // Runs the built program: predict, and what it and val take from a model file.
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <filesystem>
 #include <iterator>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include "core/image/picture.h"
 #include "core/io/file.h"
@@ -129,6 +133,123 @@ TEST_CASE("val and predict resize pictures as the model file says; resample= is 
   CHECK(found(other) == found(model + " resample=opencv"));
   CHECK(found(exported) == found(other));
   CHECK(found(other + " resample=pillow") == found(model));
+}
+
+TEST_CASE("predict reads several sources, and a picture or a list from standard input") {
+  const Scratch scratch;
+  const std::string yaml = scratch.write("tiny.yaml", kTinyModel), model = scratch.file("tiny.safetensors");
+  document_of(run(scratch, "export model=" + yaml + " format=safetensors imgsz=64 json=true output=" + model));
+  fs::create_directory(scratch.path / "in");
+  fs::copy_file(sample_picture(), scratch.path / "in/a.jpg");
+  fs::copy_file(sample_picture(), scratch.path / "in/b.jpg");
+  const std::string line = "predict json=true conf=0 project=" + scratch.file("out") + " model=" + model + " source=",
+                    a = scratch.file("in/a.jpg"), b = scratch.file("in/b.jpg");
+  const json two = document_of(run(scratch, line + a + "," + scratch.file("in/b*")));
+  REQUIRE(two["pictures"].size() == 2);
+  CHECK(two["pictures"][1]["file"] == b);
+
+  const json piped = document_of(run(scratch, line + "-", a));
+  REQUIRE(piped["pictures"].size() == 1);
+  CHECK(piped["pictures"][0]["file"] == "-");
+  CHECK(piped["pictures"][0]["detections"] == two["pictures"][0]["detections"]);
+  CHECK(fs::exists(scratch.path / "out/exp-2/stdin.jpg"));
+
+  const std::string list = scratch.write("list", a + "\n/nowhere/c.jpg\n" + b + "\n");
+  const Result listed = run(scratch, line + "-", list);
+  CHECK(listed.code == 3);
+  CHECK(json::parse(listed.out)["pictures"].size() == 2);
+  CHECK(json::parse(listed.out)["unreadable"][0]["file"] == "/nowhere/c.jpg");
+
+  const Result cut = run(scratch, line + "-", scratch.write("cut", read(a).substr(0, 9000)));
+  CHECK(cut.code == 3);
+  CHECK_THAT(cut.err, Contains("standard input"));
+  CHECK(run(scratch, line + "-").code == 2);
+  CHECK(run(scratch, line + a + ",/nowhere/c.jpg").code == 2);
+}
+
+TEST_CASE("predict cuts objects out into a folder for each class") {
+  const Scratch scratch;
+  const std::string yaml = scratch.write("tiny.yaml", kTinyModel), model = scratch.file("tiny.safetensors");
+  document_of(run(scratch, "export model=" + yaml + " format=safetensors imgsz=64 json=true output=" + model));
+  const std::string named = with_metadata(model, "names", R"(["..","b/c","cell"])");
+  const json found = document_of(
+      run(scratch, "predict json=true conf=0 max_det=7 save=false save_crop=true source=" + sample_picture() +
+                       " project=" + scratch.file("out") + " model=" + named))["pictures"][0]["detections"];
+  REQUIRE(found.size() == 7);
+  const std::string stem = fs::path(sample_picture()).stem().string();
+  std::map<std::string, int> seen;
+  for (const json& object : found) {
+    const std::string name = object["name"] == ".." ? "_.." : object["name"] == "b/c" ? "b_c" : object["name"];
+    const int number = ++seen[name];
+    const fs::path crop =
+        scratch.path / "out/exp/crops" / name / (stem + (number == 1 ? "" : "-" + std::to_string(number)) + ".jpg");
+    REQUIRE(fs::exists(crop));
+    const double width = std::ceil(double(object["box"][2])) - std::floor(double(object["box"][0]));
+    CHECK(read_picture_size(crop).width == std::max(width, 1.0));
+  }
+  CHECK_FALSE(fs::exists(scratch.path / "out/exp" / (stem + ".jpg")));
+}
+
+TEST_CASE("predict finds chosen classes, one class per query, or with fewer queries") {
+  const Scratch scratch;
+  const std::string yaml = scratch.write("tiny.yaml", kTinyModel), model = scratch.file("tiny.safetensors");
+  document_of(run(scratch, "export model=" + yaml + " format=safetensors imgsz=64 json=true output=" + model));
+  const std::string named = with_metadata(model, "names", R"(["red","white","7"])"),
+                    line = "predict json=true save=false conf=0 source=" + sample_picture() + " model=" + named;
+  const auto found = [&](const std::string& more) {
+    return document_of(run(scratch, line + " " + more))["pictures"][0]["detections"];
+  };
+  const json all = found("");
+  REQUIRE(all.size() == 30);  // 10 queries of 3 classes
+  json two = json::array();
+  for (const json& object : all)
+    if (object["class"] != 1) two.push_back(object);
+  CHECK(found("classes=red,2") == two);
+  CHECK(found("classes=7,0") == two);  // a name before a number
+  CHECK(found("one_class_per_query=true").size() == 10);
+  CHECK(found("num_queries=4").size() == 12);
+  CHECK(found("num_queries=4 engine=off").size() == 12);
+  CHECK(found("max_det=5").size() == 5);
+  const Result wrong = run(scratch, line + " classes=whit,3");
+  CHECK(wrong.code == 2);
+  CHECK_THAT(wrong.err, Contains("'whit' is no class of this model") && Contains("did you mean 'white'") &&
+                            Contains("'3' is no class"));
+}
+
+TEST_CASE("predict and val take large pictures tile by tile") {
+  const Scratch scratch;
+  const std::string yaml = scratch.write("tiny.yaml", kTinyModel), model = scratch.file("tiny.safetensors");
+  document_of(run(scratch, "export model=" + yaml + " format=safetensors imgsz=64 json=true output=" + model));
+  const std::string line = "predict json=true save=false conf=0 source=" + sample_picture() + " model=" + model;
+  const auto found = [&](const std::string& more) {
+    return document_of(run(scratch, line + " " + more))["pictures"][0]["detections"];
+  };
+  CHECK(found("tile=640") == found(""));  // the picture is 640 by 480
+  const json tiled = found("tile=320 max_det=1000");
+  CHECK(tiled.size() > 30);
+  CHECK(tiled == found("tile=320 max_det=1000 batch=3"));
+  CHECK(found("tile=320 max_det=1000 tile_whole=false") != tiled);
+  CHECK(found("tile=320 max_det=1000 overlap=0.5") != tiled);
+  for (const char* wrong : {"tile=31", "overlap=0.3", "tile=320 reduced_jpeg=true", "tile=320 overlap=0.95"})
+    CHECK(run(scratch, line + " " + wrong).code == 2);
+
+  const std::string named = with_metadata(model, "names", R"(["RBC","WBC","Platelets"])");
+  const auto scores_of = [&](const std::string& more) {
+    const json document = document_of(run(scratch, "val json=true plots=false save_json=true data=bccd model=" + named +
+                                                       " project=" + scratch.file("val") + " " + more));
+    std::vector<double> scores;
+    for (const json& object : json::parse(read(std::string(document["folder"]) + "/predictions.json")))
+      scores.push_back(object["score"]);
+    std::ranges::sort(scores);
+    return scores;
+  };
+  const std::vector<double> plain = scores_of("");
+  REQUIRE(plain.size() == 87 * 30);
+  const std::vector<double> one_tile = scores_of("tile=640");
+  REQUIRE(one_tile.size() == plain.size());
+  for (std::size_t i = 0; i < plain.size(); i += 97) CHECK(one_tile[i] == Approx(plain[i]).margin(1e-5));
+  CHECK(scores_of("tile=320").size() > plain.size());
+  CHECK(scores_of("classes=RBC").size() == 87 * 10);
 }
 
 }  // namespace rtdetr::test
