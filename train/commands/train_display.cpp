@@ -2,9 +2,12 @@
 
 #include <string>
 
-#include "core/base/log.h"
+#include <nlohmann/json.hpp>
+
+#include "core/base/progress.h"
 #include "train/process/launched_rank.h"
 #include "train/process/stop_signal.h"
+#include "train/report/output.h"
 #include "train/report/run_pictures.h"
 #include "train/report/tensorboard_file.h"
 
@@ -28,7 +31,9 @@ void TrainConsole::on_step(const StepEvent& event) {
   line_.show(point);
 }
 
-void TrainConsole::on_validation(const EpochRecord& record) { log::info(describe_validation(record)); }
+void TrainConsole::on_validation(const EpochRecord& record) {
+  log::happened(describe_validation(record), json_line(validation_event(record)));
+}
 
 void TrainPictures::on_batches(std::span<const Batch> batches, const StepPosition& position) {
   constexpr std::int64_t kDrawn = 3;

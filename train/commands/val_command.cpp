@@ -50,7 +50,7 @@ Evaluation evaluate_model(const Settings& settings, OpenedModel& opened, const D
   options.predictor = engine_predictor(settings, opened.model, size, precision);
   to_channels_last(*opened.model);
   const WorkProgress progress(std::ssize(dataset.pictures));
-  if (group.is_main() && !settings.quiet) options.progress = [&](std::int64_t done) { progress.show(done); };
+  if (group.is_main()) options.progress = [&](std::int64_t done) { progress.show(done); };
   Evaluation evaluation = *evaluate(opened.model, dataset, options, {}, group);
   log::end_progress();
   if (!group.is_main()) return evaluation;

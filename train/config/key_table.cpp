@@ -1,5 +1,6 @@
 #include "core/base/choices.h"
 #include "core/base/precision.h"
+#include "core/base/progress.h"
 #include "core/image/resize.h"
 #include "core/onnx/onnx_outputs.h"
 #include "data/dataset/dataset.h"
@@ -120,7 +121,15 @@ void add_output_keys(std::vector<Key>& keys) {
          "write pictures of labels and predictions into the run folder; train: curves, for TensorBoard too")
       .on_resume = kMayChange;
   s.flag("json", &Settings::json, kEvery, "stdout is one JSON document and nothing else").on_resume = kOfOneCall;
-  s.flag("quiet", &Settings::quiet, kEvery, "only warnings and errors on stderr").on_resume = kOfOneCall;
+  s.flag("quiet", &Settings::quiet, kEvery,
+         "only warnings and errors on stderr; progress only where progress= asks for it")
+      .on_resume = kOfOneCall;
+  s.choice(
+       "progress", &Settings::progress, kWorkers | kCheck, words_of(log::kProgressWords),
+       "how stderr tells where the work stands: auto = one live line on a terminal, a line every ten seconds "
+       "elsewhere; plain = such lines everywhere; json = for programs, every line of stderr is one JSON object with "
+       "a \"type\", messages too; none = not at all")
+      .on_resume = kOfOneCall;
   s.flag("verbose", &Settings::verbose, kEvery, "more on stderr").on_resume = kOfOneCall;
 }
 

@@ -78,6 +78,7 @@ struct Settings {
   std::int64_t val_every = 1;     ///< epochs between two validations; the last epoch is always validated
   std::int64_t val_steps = 0;     ///< the same in steps, inside epochs too, instead of val_every; 0 = by epochs
   std::int64_t patience = 0;      ///< epochs without a better AP after which the run ends; 0 = never
+  std::string progress = "auto";  ///< see log::ProgressForm
   bool check_space = true;        ///< a run for whose checkpoints there is no room does not start
   double last_stage = 1;          ///< see switch_off_reached: the run goes on from its best weights there; 1 = nowhere
   bool last_stage_retry = false;  ///< and again after each epoch that is no better

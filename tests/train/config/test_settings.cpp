@@ -160,6 +160,7 @@ TEST_CASE("a mistake on the command line is answered with the argument and what 
       {"train model=m data=d epochs=", {"epochs must be", "and has no value"}},
       {"train model=m data=d lr0=0", {"lr0 must be a number above 0"}},
       {"train model=m data=d lr0=nan", {"lr0 must be"}},
+      {"train model=m data=d progress=yes", {"progress must be one of auto, plain, json, none, not 'yes'"}},
       {"train model=m data=d flip=2", {"flip must be a number from 0 to 1, not '2'"}},
       {"train model=m data=d val=maybe", {"val must be true or false, not 'maybe'"}},
       {"train model=m data=d amp=fp8", {"amp must be one of off, bf16, fp16, auto, not 'fp8'"}},
