@@ -19,6 +19,8 @@
 #include "train/report/evaluation_report.h"
 #include "train/report/metric_report.h"
 #include "train/report/output.h"
+#include "train/report/page.h"
+#include "train/report/run_page.h"
 #include "train/report/run_pictures.h"
 #include "train/report/work_progress.h"
 #include "train/run/run_folder.h"
@@ -64,8 +66,8 @@ std::string speed(const Evaluation& evaluation, torch::Device device, Precision 
          "; ms = model alone, fused, " + precision_name(precision) + ", one picture, " + describe_device(device) + "\n";
 }
 
-/// metrics_per_class.csv, confusion_matrix.csv, predictions.json (save_json=true) and pictures (plots=true) in a fresh
-/// folder. @return its name
+/// metrics_per_class.csv, confusion_matrix.csv, predictions.json (save_json=true), pictures and a page (plots=true) in
+/// a fresh folder. @return its name
 std::string write_files(const Settings& settings, const Dataset& dataset, const Evaluation& evaluation,
                         const DetectionReport& report) {
   const RunFolder folder = RunFolder::create(settings.project, settings.name, settings.exist_ok);
@@ -75,6 +77,7 @@ std::string write_files(const Settings& settings, const Dataset& dataset, const 
   if (settings.plots) {
     write_validation_pictures(dataset, evaluation, folder.path());
     write_metric_pictures(report, evaluation.last(), dataset.classes, folder.path());
+    write_page(folder.path() / kPageName, evaluation_page(settings, dataset, evaluation, report));
   }
   print_text(settings, "written to " + folder.path().string() + "\n");
   return folder.path().string();

@@ -118,7 +118,9 @@ void add_output_keys(std::vector<Key>& keys) {
       "smallest score of a detection, by default the model file's own, at which F1 was best on val, else 0.5; val: of "
       "the confusion matrix, precision and recall, 0 = where F1 is best");
   s.flag("plots", &Settings::plots, kTrain | kVal,
-         "write pictures of labels and predictions into the run folder; train: curves, for TensorBoard too")
+         "write pictures of labels and predictions into the run folder, and a page of all that was found, index.html; "
+         "train: "
+         "curves, for TensorBoard too")
       .on_resume = kMayChange;
   s.flag("json", &Settings::json, kEvery, "stdout is one JSON document and nothing else").on_resume = kOfOneCall;
   s.flag("quiet", &Settings::quiet, kEvery,
