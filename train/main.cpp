@@ -49,6 +49,8 @@ ExitCode run(const rtdetr::Settings& settings) {
       return rtdetr::run_convert(settings);
     case Command::kCocoEval:
       return rtdetr::run_coco_eval(settings);
+    case Command::kCompare:
+      return rtdetr::run_compare(settings);
     case Command::kHelp:
       return rtdetr::run_help(settings);
     case Command::kVersion:
@@ -61,9 +63,9 @@ ExitCode run(const rtdetr::Settings& settings) {
 /// document on stdout.
 int fail(const rtdetr::Error& error, bool json) {
   rtdetr::log::end_progress();
+  if (rtdetr::log::tells_json()) rtdetr::log::happened("", rtdetr::json_line(rtdetr::error_event(error)));
   for (const std::string& line : rtdetr::split(error.what(), '\n')) {
     if (line.empty() || rtdetr::log::tells_json()) continue;
-  if (rtdetr::log::tells_json()) rtdetr::log::happened("", rtdetr::json_line(rtdetr::error_event(error)));
     const std::string text = "rtdetr: error: " + rtdetr::without_controls(line) + "\n";
     if (std::fputs(text.c_str(), stderr) < 0) rtdetr::log::write_spare(text);
   }

@@ -101,6 +101,10 @@ _rtdetr() {
          join(completed_shells(), " ") + R"('; fi
     COMPREPLY=($(compgen -P "$dashes" -W "$words" -- "$word"))
     [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace
+    if [[ $command == compare && ! $dashes ]]; then
+      compopt -o filenames
+      mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -d -- "$word")
+    fi
     return
   fi
   case $command:$key in
@@ -154,6 +158,7 @@ _rtdetr() {
 )" + keys +
          R"(    esac
     _describe -t keys key list -qS =
+    if [[ $command == compare ]]; then _files -/; fi
     return
   fi
   key=${IPREFIX%=}
@@ -207,9 +212,11 @@ function __rtdetr_files
 end
 complete -c rtdetr -f
 )" + commands +
-         keys + "complete -c rtdetr -n '__fish_seen_subcommand_from help' -a '" + words_of_help() +
-         "'\ncomplete -c rtdetr -n '__fish_seen_subcommand_from completion' -a '" + join(completed_shells(), " ") +
-         "'\n";
+         keys +
+         "complete -c rtdetr -n '__fish_seen_subcommand_from compare' -a '(__fish_complete_directories)'\n"
+         "complete -c rtdetr -n '__fish_seen_subcommand_from help' -a '" +
+         words_of_help() + "'\ncomplete -c rtdetr -n '__fish_seen_subcommand_from completion' -a '" +
+         join(completed_shells(), " ") + "'\n";
 }
 
 }  // namespace

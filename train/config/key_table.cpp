@@ -67,9 +67,9 @@ void add_output_keys(std::vector<Key>& keys) {
            "what is written: safetensors, fused, for every command here and Detector; onnx, fused, for other engines; "
            "official-pth, for the official code in Python; hf, a folder for Hugging Face's transformers");
   s.choice("format", &Settings::format, kConvert, words_of(kWritableFormatWords), "format of the written data set");
-  s.path("output", &Settings::output, kExport | kConvert | kCheck | kBenchmark, "model.safetensors",
+  s.path("output", &Settings::output, kExport | kConvert | kCheck | kBenchmark | kCompare, "model.safetensors",
          "file that is written; convert: new folder, or with weights= a model file; check: picture of labels (.jpg, "
-         ".png); benchmark: picture of the speeds, or of the front");
+         ".png); benchmark: picture of the speeds, or of the front; compare: the page (.html)");
   s.path("yaml", &Settings::yaml, kConvert, "model.yaml",
          "with weights=: the model's YAML is written into this file, too, for train and to be changed");
   s.choice(

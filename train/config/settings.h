@@ -17,7 +17,20 @@ namespace rtdetr {
 inline constexpr const char* kCriterionOfModel = "auto";
 
 /// What the program can be told to do.
-enum class Command { kTrain, kVal, kPredict, kExport, kBenchmark, kInfo, kCheck, kConvert, kCocoEval, kHelp, kVersion };
+enum class Command {
+  kTrain,
+  kVal,
+  kPredict,
+  kExport,
+  kBenchmark,
+  kInfo,
+  kCheck,
+  kConvert,
+  kCocoEval,
+  kCompare,
+  kHelp,
+  kVersion
+};
 
 /// One entry of `param_groups` in a recipe: parameters whose key the regular expression is found in (ECMAScript,
 /// look-ahead included, as in the official configs). Two groups may not match one parameter.
@@ -65,6 +78,7 @@ struct Settings {
   bool exist_ok = false;
   bool json = false;
   bool quiet = false;
+  std::string progress = "auto";  ///< see log::ProgressForm
   bool verbose = false;
 
   // length of a run, resuming, saving
@@ -78,7 +92,6 @@ struct Settings {
   std::int64_t val_every = 1;     ///< epochs between two validations; the last epoch is always validated
   std::int64_t val_steps = 0;     ///< the same in steps, inside epochs too, instead of val_every; 0 = by epochs
   std::int64_t patience = 0;      ///< epochs without a better AP after which the run ends; 0 = never
-  std::string progress = "auto";  ///< see log::ProgressForm
   bool check_space = true;        ///< a run for whose checkpoints there is no room does not start
   double last_stage = 1;          ///< see switch_off_reached: the run goes on from its best weights there; 1 = nowhere
   bool last_stage_retry = false;  ///< and again after each epoch that is no better
@@ -185,7 +198,7 @@ struct Settings {
   std::string results;                       ///< COCO results file
   std::string images;                        ///< folder of pictures
 
-  std::vector<std::string> topics;  ///< words after `help`
+  std::vector<std::string> topics;  ///< words after `help`; folders after `compare`
 
   /// Where each key that is not at its default was given: "recipe.yaml:12" or "command line".
   std::map<std::string, std::string> given;

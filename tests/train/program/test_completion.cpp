@@ -54,6 +54,9 @@ TEST_CASE("bash completes commands, keys, and what a key accepts") {
   CHECK(offered(scratch, "rtdetr train cfg=small-") == std::set<std::string>{"small-data"});
   CHECK(offered(scratch, "rtdetr train data=bccd_") == std::set<std::string>{"bccd_overfit8"});
   CHECK(offered(scratch, "rtdetr help mod") == std::set<std::string>{"models"});
+  fs::create_directories(scratch.path / "runs-a");
+  CHECK(offered(scratch, "rtdetr compare run") == std::set<std::string>{"runs-a"});
+  CHECK(offered(scratch, "rtdetr compare out") == std::set<std::string>{"output="});
   CHECK(offered(scratch, "rtdetr completion f") == std::set<std::string>{"fish"});
   std::set<std::string> keys;
   for (const Key* key : keys_of(Command::kExport)) keys.insert(key->name + "=");

@@ -8,6 +8,7 @@
 #include "core/io/file.h"
 #include "tests/support/data_files.h"
 #include "tests/support/temporary_folder.h"
+#include "train/report/comparison_page.h"
 #include "train/report/page.h"
 #include "train/report/worst_pictures.h"
 
@@ -238,6 +239,30 @@ TEST_CASE("a page that cannot be written is a warning, and so is a run that cann
   write_run(folder / "damaged", "", "a: [b\n");
   CHECK_NOTHROW(write_page_or_warn(folder / "damaged"));
   CHECK_FALSE(std::filesystem::exists(folder / "damaged/index.html"));
+}
+
+TEST_CASE("compared runs have their curves over each other, and only settings that differ are told") {
+  const test::TemporaryFolder folder;
+  write_run(folder / "a", "", "lr0: 0.1\nepochs: 4\nname: \"a\"\n");
+  write_run(folder / "b",
+            R"({"event":"start","fitted":{"lr0":"0.3"}})"
+            "\n",
+            "lr0: 0.2\nepochs: 4\nname: \"b\"\nquiet: true\nbatch: 2\n",
+            "epoch,time,metrics/mAP50-95(B),new/column\n1,60,0.7,1\n");
+  const std::vector<RunRecord> runs = {read_run(folder / "a"), read_run(folder / "b")};
+  const json page = comparison_page(runs);
+  const json charts = section(page, "curves");
+  CHECK((curve(charts, "metrics/mAP50-95(B)", "a")["y"] == json{0.1, 0.4, 0.3}));
+  CHECK((curve(charts, "metrics/mAP50-95(B)", "b")["y"] == json{0.7}));
+  CHECK((curve(charts, "AP over training time", "b")["x"] == json{1}));
+  CHECK((curve(section(page, "columns"), "new/column", "b")["y"] == json{1}));
+  CHECK((section(page, "settings")["rows"] == json{{"lr0", "0.1", "0.2 (fitted: 0.3)"}, {"batch", "", "2"}}));
+  CHECK(section(page, "numbers")["rows"][0][1] == 0.4);
+  CHECK(section(page, "numbers")["rows"][1][1] == 0.7);
+  CHECK((run_names(runs) == std::vector<std::string>{"a", "b"}));
+  write_run(folder / "other/a");
+  const std::vector<RunRecord> same = {read_run(folder / "a"), read_run(folder / "other/a/")};
+  CHECK(run_names(same)[0] != run_names(same)[1]);
 }
 
 TEST_CASE("base64 of the standard's examples") {
