@@ -4,7 +4,10 @@
 
 #include <unistd.h>
 
+#include <nlohmann/json.hpp>
+
 #include "core/base/log.h"
+#include "core/base/progress.h"
 #include "core/base/text.h"
 #include "core/io/utf8.h"
 #include "train/commands/commands.h"
@@ -46,6 +49,8 @@ ExitCode run(const rtdetr::Settings& settings) {
       return rtdetr::run_convert(settings);
     case Command::kCocoEval:
       return rtdetr::run_coco_eval(settings);
+    case Command::kCompare:
+      return rtdetr::run_compare(settings);
     case Command::kHelp:
       return rtdetr::run_help(settings);
     case Command::kVersion:
@@ -54,11 +59,13 @@ ExitCode run(const rtdetr::Settings& settings) {
   return ExitCode::kInternal;
 }
 
-/// One line on stderr for each thing that is wrong; with json=true the same as a document on stdout.
+/// One line on stderr for each thing that is wrong, or with progress=json one object; with json=true the same as a
+/// document on stdout.
 int fail(const rtdetr::Error& error, bool json) {
   rtdetr::log::end_progress();
+  if (rtdetr::log::tells_json()) rtdetr::log::happened("", rtdetr::json_line(rtdetr::error_event(error)));
   for (const std::string& line : rtdetr::split(error.what(), '\n')) {
-    if (line.empty()) continue;
+    if (line.empty() || rtdetr::log::tells_json()) continue;
     const std::string text = "rtdetr: error: " + rtdetr::without_controls(line) + "\n";
     if (std::fputs(text.c_str(), stderr) < 0) rtdetr::log::write_spare(text);
   }

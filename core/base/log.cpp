@@ -9,15 +9,17 @@
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
+#include <nlohmann/json.hpp>
 #include <string_view>
 
 #include "core/base/clock.h"
 #include "core/base/descriptor.h"
+#include "core/base/progress.h"
 
 namespace rtdetr::log {
 namespace {
 
-constexpr double kPlainLineSeconds = 10, kLiveLineSeconds = 0.05;
+constexpr double kPlainLineSeconds = 10, kLiveLineSeconds = 0.05, kEventSeconds = 1;
 
 spdlog::level::level_enum to_spdlog(Level level) {
   switch (level) {
@@ -52,6 +54,17 @@ std::string without_control_characters(std::string text) {
     if ((byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7f) c = '?';
   }
   return text;
+}
+
+const char* word_of(Level level) { return spdlog::level::to_string_view(to_spdlog(level)).data(); }
+
+/// {"type": …, "level": …, "text": …} on one line; bytes that are not UTF-8 become U+FFFD.
+std::string event_text(const char* type, const char* level, const std::string& text) {
+  nlohmann::ordered_json event;
+  event["type"] = type;
+  if (level) event["level"] = level;
+  event["text"] = text;
+  return event.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 /// Cuts at the terminal's width: a line that wraps cannot be rewritten. Counts code points, not bytes.
@@ -103,23 +116,35 @@ class Console {
   void message(Level level, const std::string& text) {
     const std::lock_guard lock(mutex_);
     if (level < level_) return;
-    if (live_) std::fputs("\r\033[K", stderr);
-    print(level, without_control_characters(text));
-    if (live_) draw();
+    tell(level, text);
   }
 
-  void progress(const std::string& line) {
+  /// @param event  "": made of the line
+  void progress(const std::string& line, const std::string& event) {
     const std::lock_guard lock(mutex_);
-    if (Level::kInfo < level_) return;
+    if (form_ == ProgressForm::kNone || (form_ == ProgressForm::kAuto && Level::kInfo < level_)) return;
     line_ = without_control_characters(line);
+    if (form_ == ProgressForm::kJson) line_ = event.empty() ? event_text("progress", nullptr, line) : event;
     shown_ = false;
     const double now = seconds_now();
-    if (started_ && now - last_shown_ < (terminal_ ? kLiveLineSeconds : kPlainLineSeconds)) return;
+    if (started_ && now - last_shown_ < seconds_between_lines()) return;
     started_ = true;
     show(now);
   }
 
-  bool is_live() const { return terminal_; }
+  void happened(const std::string& line, const std::string& event) {
+    const std::lock_guard lock(mutex_);
+    if (form_ == ProgressForm::kJson) return print(Level::kInfo, event);
+    if (level_ <= Level::kInfo) tell(Level::kInfo, line);
+  }
+
+  void set_form(ProgressForm form) {
+    const std::lock_guard lock(mutex_);
+    form_ = form;
+  }
+
+  bool is_live() const { return terminal_ && form_ == ProgressForm::kAuto; }
+  bool tells_json() const { return form_ == ProgressForm::kJson; }
 
   void set_spare_file(const std::filesystem::path& file) {
     const std::lock_guard lock(mutex_);
@@ -139,20 +164,32 @@ class Console {
   }
 
  private:
+  void tell(Level level, const std::string& text) {
+    if (form_ == ProgressForm::kJson) return print(Level::kInfo, event_text("message", word_of(level), text));
+    if (live_) std::fputs("\r\033[K", stderr);
+    print(level, without_control_characters(text));
+    if (live_) draw();
+  }
+
+  double seconds_between_lines() const {
+    if (form_ == ProgressForm::kJson) return kEventSeconds;
+    return is_live() ? kLiveLineSeconds : kPlainLineSeconds;
+  }
+
   /// A line; into the spare file if stderr does not take it. A terminal that is gone gets no live line any more.
   void print(Level level, const std::string& text) {
     std::clearerr(stderr);
     (level == Level::kInfo ? plain_ : labelled_).log(to_spdlog(level), text);
     if (std::ferror(stderr) == 0) return;
     terminal_ = live_ = false;
-    const std::string label = level == Level::kInfo ? "" : spdlog::level::to_string_view(to_spdlog(level)).data();
+    const std::string label = level == Level::kInfo ? "" : word_of(level);
     spare_.write((label.empty() ? "" : label + ": ") + text + "\n");
   }
 
   void show(double now) {
     last_shown_ = now;
     shown_ = true;
-    if (!terminal_) return print(Level::kInfo, line_);
+    if (!is_live()) return print(Level::kInfo, line_);
     live_ = true;
     draw();
   }
@@ -170,7 +207,8 @@ class Console {
   bool terminal_ = ::isatty(STDERR_FILENO) == 1;
   SpareFile spare_;
   Level level_ = Level::kInfo;
-  std::string line_;
+  ProgressForm form_ = ProgressForm::kAuto;
+  std::string line_;  // as it is printed
   double last_shown_ = 0;
   bool started_ = false;  // since the last end_progress
   bool shown_ = false;    // line_ as it is now
@@ -189,7 +227,11 @@ void debug(const std::string& message) { console().message(Level::kDebug, messag
 void info(const std::string& message) { console().message(Level::kInfo, message); }
 void warning(const std::string& message) { console().message(Level::kWarning, message); }
 void error(const std::string& message) { console().message(Level::kError, message); }
-void progress(const std::string& line) { console().progress(line); }
+void progress(const std::string& line) { console().progress(line, ""); }
+void progress(const std::string& line, const std::string& event) { console().progress(line, event); }
+void happened(const std::string& line, const std::string& event) { console().happened(line, event); }
+void set_progress_form(ProgressForm form) { console().set_form(form); }
+bool tells_json() { return console().tells_json(); }
 bool is_live() { return console().is_live(); }
 void end_progress() { console().end_progress(); }
 void set_spare_file(const std::filesystem::path& file) { console().set_spare_file(file); }

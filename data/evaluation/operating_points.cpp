@@ -48,6 +48,7 @@ DetectionMatcher::DetectionMatcher(const MetricInput& truth, std::span<const Met
   for (std::size_t i = 0; i < classes.category_ids.size(); ++i) {
     label_of[categories.find(classes.category_ids[i])] = static_cast<std::uint32_t>(i);
   }
+  image_ids_ = images.ids();
   images_.resize(images.size());
   const auto place = [&](std::int64_t image_id, std::int64_t category_id, std::uint32_t& image, std::uint32_t& label) {
     image = images.find(image_id);
@@ -182,6 +183,22 @@ ConfusionMatrix DetectionMatcher::confusion(double confidence) const {
     }
   }
   return matrix;
+}
+
+std::vector<PictureCounts> DetectionMatcher::by_picture(double confidence) const {
+  std::vector<PictureCounts> pictures;
+  for (std::size_t i = 0; i < images_.size(); ++i) {
+    MatchCounts counts;
+    for (const Found& found : images_[i].found) {
+      if (found.score < confidence || found.partner == kCrowd) continue;
+      found.partner >= 0 ? ++counts.hits : ++counts.wrong;
+    }
+    const auto boxes =
+        std::count_if(images_[i].boxes.begin(), images_[i].boxes.end(), [](const Box& b) { return !b.crowd; });
+    counts.missed = boxes - counts.hits;
+    pictures.push_back({image_ids_[i], counts});
+  }
+  return pictures;
 }
 
 }  // namespace rtdetr

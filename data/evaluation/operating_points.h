@@ -53,7 +53,13 @@ struct ConfusionMatrix {
   std::int64_t at(std::size_t detected, std::size_t truth) const { return counts[detected * (classes + 1) + truth]; }
 };
 
-/// Matches once; curves and matrices come from it.
+/// Of one picture, all classes together.
+struct PictureCounts {
+  std::int64_t image_id = 0;
+  MatchCounts counts;
+};
+
+/// Matches once; curves, matrices and the counts of pictures come from it.
 class DetectionMatcher {
  public:
   /// @param classes  whose category_ids are those of truth and detections; others are left out
@@ -61,6 +67,8 @@ class DetectionMatcher {
 
   OperatingCurves curves() const;
   ConfusionMatrix confusion(double confidence) const;
+  /// Of every picture of the truth, ids ascending. Crowds, and what falls on them, count for nothing.
+  std::vector<PictureCounts> by_picture(double confidence) const;
 
  private:
   struct Box {
@@ -82,6 +90,7 @@ class DetectionMatcher {
   static void match(Image& image);
 
   std::size_t classes_;
+  std::vector<std::int64_t> image_ids_;  ///< of images_
   std::vector<Image> images_;
 };
 

@@ -18,6 +18,7 @@
 #include "train/commands/stage_timer.h"
 #include "train/process/machine.h"
 #include "train/report/output.h"
+#include "train/report/work_progress.h"
 
 /// Milliseconds of each stage from a picture's bytes to its detections, for every batch size and number of threads that
 /// is asked for.
@@ -189,9 +190,8 @@ ExitCode run_benchmark(const Settings& settings) {
   all.gflops = count_gflops(opened.model, all.size.height, all.size.width);
   all.pictures = pictures_of(settings);
   add_timers(all, {opened.model, std::move(opened.info), {}});
-  run_in_turns(all.timers, kWarmUpRuns, settings.runs, [&](std::int64_t round, std::int64_t rounds) {
-    if (!settings.quiet) log::progress("run " + std::to_string(round) + " of " + std::to_string(rounds));
-  });
+  const WorkProgress progress(settings.runs + kWarmUpRuns, "measuring: ", "runs");
+  run_in_turns(all.timers, kWarmUpRuns, settings.runs, [&](std::int64_t round, std::int64_t) { progress.show(round); });
   log::end_progress();
   measure_peaks(all);
   print_text(settings, report_text(all));

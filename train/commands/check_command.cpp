@@ -5,6 +5,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/base/progress.h"
 #include "core/base/text.h"
 #include "core/image/picture.h"
 #include "data/tools/doctor.h"
@@ -24,16 +25,24 @@ class ReadingLine {
   void show(const std::string& split, std::int64_t done, std::int64_t total) {
     if (split != split_ || done == 1) begin_ = seconds_now();
     split_ = split;
-    log::progress(line(done, total, seconds_now() - begin_));
+    const double seconds = seconds_now() - begin_;
+    std::optional<double> left;
+    if (seconds >= 1 && done < total)
+      left = seconds / static_cast<double>(done - 1) * static_cast<double>(total - done);
+    log::progress(line(done, total, left), log::tells_json() ? json_line(event(done, total, left)) : "");
   }
 
  private:
-  std::string line(std::int64_t done, std::int64_t total, double seconds) const {
-    std::string text = "reading pictures" + (split_.empty() ? "" : " of " + split_) + ": " + with_thousands(done) +
-                       " of " + with_thousands(total);
-    if (seconds < 1 || done == total) return text;
-    const double left = seconds / static_cast<double>(done - 1) * static_cast<double>(total - done);
-    return text + ", " + format_duration(left) + " left";
+  std::string what() const { return "reading pictures" + (split_.empty() ? "" : " of " + split_); }
+  std::string line(std::int64_t done, std::int64_t total, std::optional<double> left) const {
+    const std::string text = what() + ": " + with_thousands(done) + " of " + with_thousands(total);
+    return left ? text + ", " + format_duration(*left) + " left" : text;
+  }
+  nlohmann::ordered_json event(std::int64_t done, std::int64_t total, std::optional<double> left) const {
+    nlohmann::ordered_json event{{"type", "progress"}, {"what", what()}, {"unit", "pictures"},
+                                 {"done", done},       {"total", total}, {"eta_s", nullptr}};
+    if (left) event["eta_s"] = *left;
+    return event;
   }
 
   std::string split_;
@@ -50,10 +59,9 @@ DatasetReport examine(const Settings& settings) {
   if (settings.num_queries > 0) options.queries = settings.num_queries;
   if (!settings.output.empty()) options.label_tiles = kShownPictures;
   ReadingLine line;
-  if (!settings.quiet)
-    options.progress = [&](const std::string& split, std::int64_t done, std::int64_t total) {
-      line.show(split, done, total);
-    };
+  options.progress = [&](const std::string& split, std::int64_t done, std::int64_t total) {
+    line.show(split, done, total);
+  };
   DatasetConfig config;
   if (!settings.data.empty()) config = inspect_dataset_config(settings.data);
   options.limits.max_pixels = config.limits.max_pixels = settings.max_pixels;

@@ -19,6 +19,7 @@ ExitCode run_info(const Settings& settings);
 ExitCode run_check(const Settings& settings);
 ExitCode run_convert(const Settings& settings);
 ExitCode run_coco_eval(const Settings& settings);
+ExitCode run_compare(const Settings& settings);
 ExitCode run_help(const Settings& settings);
 ExitCode run_version(const Settings& settings);
 

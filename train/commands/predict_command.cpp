@@ -10,6 +10,7 @@
 
 #include "core/base/error.h"
 #include "core/base/log.h"
+#include "core/base/progress.h"
 #include "core/base/read_ahead.h"
 #include "core/base/text.h"
 #include "core/image/exif.h"
@@ -59,7 +60,7 @@ class PredictRun {
     for (std::size_t first = 0; first < files_.size(); first += batch) {
       const std::size_t count = std::min(batch, files_.size() - first);
       detect(take(pictures, count));
-      if (files_.size() > kListedPictures && !settings_.quiet) progress.show(static_cast<std::int64_t>(first + count));
+      if (files_.size() > kListedPictures || log::tells_json()) progress.show(static_cast<std::int64_t>(first + count));
     }
     for (; !writing_.empty(); writing_.pop_front()) writing_.front().get();
     log::end_progress();

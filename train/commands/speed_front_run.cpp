@@ -114,7 +114,7 @@ class FrontRun {
     options.threads = std::max(1, at::get_num_threads());
     const WorkProgress progress(pictures(),
                                 "pass " + std::to_string(++pass_) + " of " + std::to_string(passes_) + ": ");
-    if (!settings_.quiet) options.progress = [&](std::int64_t done) { progress.show(done); };
+    options.progress = [&](std::int64_t done) { progress.show(done); };
     Evaluation evaluation = *evaluate(opened.model, dataset_, options);
     log::end_progress();
     return std::move(evaluation.layers);

@@ -1,5 +1,6 @@
 #include <exception>
 #include <optional>
+#include <vector>
 
 #include <torch/torch.h>
 #include <nlohmann/json.hpp>
@@ -25,9 +26,11 @@
 #include "train/process/standard_streams.h"
 #include "train/process/stop_signal.h"
 #include "train/report/dataset_picture.h"
+#include "train/report/detection_report.h"
 #include "train/report/evaluation_report.h"
 #include "train/report/model_rows.h"
 #include "train/report/output.h"
+#include "train/report/run_page.h"
 #include "train/report/run_pictures.h"
 
 namespace rtdetr {
@@ -73,7 +76,7 @@ std::string closing_words(const Settings& settings, const RunFolder& folder, con
   text += "\n  " + at + "results.csv        one row per epoch or validation";
   text += "\n  " + at + "log.jsonl          every step";
   if (settings.plots)
-    text += "\n  " + at +
+    text += "\n  " + at + "index.html         all of it on one page, for a browser\n  " + at +
             "results.png        curves; labels.jpg, train_batch*.jpg, val_batch*.jpg: what went in and came out";
   text += "\n\nnext:";
   const std::string best = shell_word(at + "best.safetensors");
@@ -95,6 +98,14 @@ nlohmann::ordered_json outcome_json(const RunFolder& folder, const RunOutcome& o
           {"stopped", outcome.end == RunOutcome::End::kStopped}};
 }
 
+/// What the last evaluation adds to the folder.
+void draw_findings(const Dataset& val, const Evaluation& evaluation, const RunFolder& folder) {
+  draw_or_warn([&] { write_validation_pictures(val, evaluation, folder.path()); });
+  std::vector<nlohmann::ordered_json> found;
+  draw_or_warn([&] { found = evaluation_sections(val, evaluation, report_detections(evaluation, val, 0)); });
+  write_page_or_warn(folder.path(), found);
+}
+
 void report(const Settings& settings, Experiment& experiment, const RunFolder& folder, const RunOutcome& outcome,
             ProcessGroup& group) {
   const std::optional<Evaluation> evaluation = final_evaluation(settings, experiment, folder, group);
@@ -102,7 +113,7 @@ void report(const Settings& settings, Experiment& experiment, const RunFolder& f
   nlohmann::ordered_json document = outcome_json(folder, outcome);
   if (evaluation) {
     document.update(evaluation_json(*evaluation, experiment.val->classes));
-    if (settings.plots) draw_or_warn([&] { write_validation_pictures(*experiment.val, *evaluation, folder.path()); });
+    if (settings.plots) draw_findings(*experiment.val, *evaluation, folder);
     print_text(settings, "\nbest epoch, every decoder layer:\n" + layer_table(*evaluation) + "\n");
   }
   print_text(settings, closing_words(settings, folder, outcome, experiment.val.has_value()));
@@ -149,6 +160,7 @@ ExitCode run_to_its_end(const Settings& settings, Experiment& experiment, const 
     return ExitCode::kOk;
   }
   const bool stopped = outcome.end == RunOutcome::End::kStopped;
+  if (group.is_main() && stopped && settings.plots) write_page_or_warn(folder.path());
   if (!group.is_main()) return stopped ? ExitCode::kStopped : ExitCode::kOk;
   std::string text = "the run in " + folder.path().string() + " has finished (" + counted(outcome.epochs, "epoch") +
                      ", " + counted(outcome.steps, "step") + ", " + format_duration(outcome.train_seconds) +
@@ -191,7 +203,8 @@ ExitCode run_train(const Settings& settings, ProcessGroup& group) {
   try {
     return run_to_its_end(settings, run.experiment, run.folder, trainer, group);
   } catch (...) {
-    if (!group.is_main()) throw;  // what is on the disk, the main process knows
+    if (!group.is_main()) throw;                                 // what is on the disk, the main process knows
+    if (settings.plots) write_page_or_warn(run.folder.path());  // with what ended it
     fail_run(settings, run.folder, trainer, as_error(std::current_exception()));
   }
 }

@@ -2,9 +2,13 @@
 
 #include <string>
 
-#include "core/base/log.h"
+#include <nlohmann/json.hpp>
+
+#include "core/base/progress.h"
 #include "train/process/launched_rank.h"
 #include "train/process/stop_signal.h"
+#include "train/report/output.h"
+#include "train/report/run_page.h"
 #include "train/report/run_pictures.h"
 #include "train/report/tensorboard_file.h"
 
@@ -28,7 +32,9 @@ void TrainConsole::on_step(const StepEvent& event) {
   line_.show(point);
 }
 
-void TrainConsole::on_validation(const EpochRecord& record) { log::info(describe_validation(record)); }
+void TrainConsole::on_validation(const EpochRecord& record) {
+  log::happened(describe_validation(record), json_line(validation_event(record)));
+}
 
 void TrainPictures::on_batches(std::span<const Batch> batches, const StepPosition& position) {
   constexpr std::int64_t kDrawn = 3;
@@ -44,6 +50,7 @@ void TrainPictures::on_batches(std::span<const Batch> batches, const StepPositio
 void TrainPictures::on_record(const EpochRecord&) {
   const std::filesystem::path table = folder_.path() / "results.csv";
   draw_or_warn([&] { write_results_picture(table, folder_.path() / "results.png"); });
+  write_page_or_warn(folder_.path());
   draw_or_warn([&] { update_tensorboard_file(read_results(table), folder_.path() / kTensorBoardName); });
 }
 

@@ -22,7 +22,7 @@ class TrainConsole : public TrainObserver {
   ProgressLine line_;
 };
 
-/// train_batch0..2.jpg of the first epoch, and results.png.
+/// train_batch0..2.jpg of the first epoch, and after each epoch results.png, index.html and TensorBoard's file.
 class TrainPictures : public TrainObserver {
  public:
   /// Outlived by both.

@@ -24,6 +24,8 @@
 #include "train/report/evaluation_report.h"
 #include "train/report/metric_report.h"
 #include "train/report/output.h"
+#include "train/report/page.h"
+#include "train/report/run_page.h"
 #include "train/report/run_pictures.h"
 #include "train/report/work_progress.h"
 #include "train/run/run_folder.h"
@@ -58,7 +60,7 @@ EvaluatorOptions evaluator_options(const Settings& settings, const WorkProgress&
   EvaluatorOptions options;
   options.workers = static_cast<int>(settings.workers);
   options.threads = std::max(1, at::get_num_threads());
-  if (group.is_main() && !settings.quiet) options.progress = [&](std::int64_t done) { progress.show(done); };
+  if (group.is_main()) options.progress = [&](std::int64_t done) { progress.show(done); };
   return options;
 }
 
@@ -113,8 +115,8 @@ std::string speed(const Settings& settings, const Evaluation& evaluation, Precis
          "\n";
 }
 
-/// metrics_per_class.csv, confusion_matrix.csv, predictions.json (save_json=true) and pictures (plots=true) in a fresh
-/// folder. @return its name
+/// metrics_per_class.csv, confusion_matrix.csv, predictions.json (save_json=true), pictures and a page (plots=true) in
+/// a fresh folder. @return its name
 std::string write_files(const Settings& settings, const Dataset& dataset, const Evaluation& evaluation,
                         const DetectionReport& report) {
   const RunFolder folder = RunFolder::create(settings.project, settings.name, settings.exist_ok);
@@ -124,6 +126,7 @@ std::string write_files(const Settings& settings, const Dataset& dataset, const 
   if (settings.plots) {
     write_validation_pictures(dataset, evaluation, folder.path());
     write_metric_pictures(report, evaluation.last(), dataset.classes, folder.path());
+    write_page(folder.path() / kPageName, evaluation_page(settings, dataset, evaluation, report));
   }
   print_text(settings, "written to " + folder.path().string() + "\n");
   return folder.path().string();

@@ -49,6 +49,11 @@ std::span<const CommandInfo> all_commands() {
        "evaluates a COCO results file",
        "rtdetr coco-eval annotations=instances_val2017.json results=predictions.json",
        {"annotations", "results"}},
+      {Command::kCompare,
+       "compare",
+       "shows training runs on one page: curves over each other, numbers, settings",
+       "rtdetr compare runs/train/exp runs/train/exp-2 output=compare.html",
+       {}},
       {Command::kHelp, "help", "explains a command or a key", "rtdetr help train", {}},
       {Command::kVersion, "version", "shows the versions of the program and its parts", "rtdetr version", {}},
   };
@@ -74,6 +79,7 @@ void apply_command_defaults(Command command, Settings& settings) {
     settings.conf = 0;
     settings.batch = 8;
   }
+  if (command == Command::kCompare) settings.output = "compare.html";
   if (command == Command::kPredict) {
     settings.project = "runs/predict";
     settings.batch = 1;

@@ -131,6 +131,10 @@ _rtdetr() {
          join(completed_shells(), " ") + R"('; fi
     COMPREPLY=($(compgen -P "$dashes" -W "$words" -- "$word"))
     [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace
+    if [[ $command == compare && ! $dashes ]]; then
+      compopt -o filenames
+      mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -d -- "$word")
+    fi
     return
   fi
   case $command:$key in
@@ -205,6 +209,7 @@ _rtdetr() {
 )" + keys +
          R"(    esac
     _describe -t keys key list -qS =
+    if [[ $command == compare ]]; then _files -/; fi
     return
   fi
   key=${IPREFIX%=}
@@ -291,7 +296,9 @@ function __rtdetr_files
 end
 complete -c rtdetr -f
 )" + commands +
-         keys + "complete -c rtdetr -n '__rtdetr_is help' -a '" + words_of_help() +
+         keys +
+         "complete -c rtdetr -n '__rtdetr_is compare' -a '(__fish_complete_directories)'\n"
+         "complete -c rtdetr -n '__rtdetr_is help' -a '" + words_of_help() +
          "'\ncomplete -c rtdetr -n '__rtdetr_is completion' -a '" + join(completed_shells(), " ") + "'\n";
 }
 

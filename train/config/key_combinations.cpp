@@ -39,6 +39,7 @@ class Combinations {
     if (s_.command == Command::kCheck) check_check();
     if (s_.command == Command::kConvert) check_convert();
     if (s_.command == Command::kBenchmark) check_benchmark();
+    if (s_.command == Command::kCompare) check_compare();
     if (s_.save_conf && !s_.save_txt)
       problem("save_conf=true" + s_.origin_of("save_conf") + " adds a column to the files of save_txt=true; give both");
     if (s_.command == Command::kPredict && s_.reduced_jpeg && (s_.save || s_.save_crop))
@@ -172,6 +173,15 @@ class Combinations {
         problem(std::string(key) + "=" + s_.origin_of(key) + ": front=true takes " + instead + " instead");
     if (s_.thread_counts.size() > 1)
       problem("threads=" + s_.origin_of("threads") + ": front=true compares at one number of threads");
+  }
+
+  void check_compare() {
+    const std::size_t runs = s_.topics.size();
+    if (runs < 2)
+      problem("compare needs the folders of two or more runs, and has " + std::to_string(runs) + "; e.g. " +
+              info_of(s_.command).example);
+    if (!s_.output.empty() && extension_of(s_.output) != ".html")
+      problem("output=" + s_.output + s_.origin_of("output") + ": compare writes a page, which ends in .html");
   }
 
   /// A file of weights, or a data set.

@@ -15,11 +15,11 @@ inline constexpr CommandSet kTrain = bit(Command::kTrain), kVal = bit(Command::k
                             kExport = bit(Command::kExport), kBenchmark = bit(Command::kBenchmark),
                             kInfo = bit(Command::kInfo), kCheck = bit(Command::kCheck),
                             kConvert = bit(Command::kConvert), kCocoEval = bit(Command::kCocoEval),
-                            kVersion = bit(Command::kVersion);
+                            kCompare = bit(Command::kCompare), kVersion = bit(Command::kVersion);
 inline constexpr CommandSet kModelUsers = kTrain | kVal | kPredict | kExport | kBenchmark | kInfo;
 inline constexpr CommandSet kWorkers = kTrain | kVal | kPredict | kExport | kBenchmark;
 inline constexpr CommandSet kFolderMakers = kTrain | kVal | kPredict;
-inline constexpr CommandSet kEvery = kModelUsers | kCheck | kConvert | kCocoEval | kVersion;
+inline constexpr CommandSet kEvery = kModelUsers | kCheck | kConvert | kCocoEval | kCompare | kVersion;
 
 /// Rows of one section; the fields a row does not name keep their defaults.
 class Section {

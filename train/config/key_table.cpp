@@ -1,5 +1,6 @@
 #include "core/base/choices.h"
 #include "core/base/precision.h"
+#include "core/base/progress.h"
 #include "core/image/resize.h"
 #include "core/onnx/onnx_outputs.h"
 #include "data/dataset/dataset.h"
@@ -67,9 +68,9 @@ void add_output_keys(std::vector<Key>& keys) {
            "what is written: safetensors, fused, for every command here and Detector; onnx, fused, for other engines; "
            "official-pth, for the official code in Python; hf, a folder for Hugging Face's transformers");
   s.choice("format", &Settings::format, kConvert, words_of(kWritableFormatWords), "format of the written data set");
-  s.path("output", &Settings::output, kExport | kConvert | kCheck | kBenchmark, "model.safetensors",
+  s.path("output", &Settings::output, kExport | kConvert | kCheck | kBenchmark | kCompare, "model.safetensors",
          "file that is written; convert: new folder, or with weights= a model file; check: picture of labels (.jpg, "
-         ".png); benchmark: picture of the speeds, or of the front");
+         ".png); benchmark: picture of the speeds, or of the front; compare: the page (.html)");
   s.path("yaml", &Settings::yaml, kConvert, "model.yaml",
          "with weights=: the model's YAML is written into this file, too, for train and to be changed");
   s.choice(
@@ -134,10 +135,20 @@ void add_output_keys(std::vector<Key>& keys) {
   s.flag("tile_whole", &Settings::tile_whole, kPredict | kVal,
          "tile=: the whole picture is one more view, for objects that are larger than the overlap");
   s.flag("plots", &Settings::plots, kTrain | kVal,
-         "write pictures of labels and predictions into the run folder; train: curves, for TensorBoard too")
+         "write pictures of labels and predictions into the run folder, and a page of all that was found, index.html; "
+         "train: "
+         "curves, for TensorBoard too")
       .on_resume = kMayChange;
   s.flag("json", &Settings::json, kEvery, "stdout is one JSON document and nothing else").on_resume = kOfOneCall;
-  s.flag("quiet", &Settings::quiet, kEvery, "only warnings and errors on stderr").on_resume = kOfOneCall;
+  s.flag("quiet", &Settings::quiet, kEvery,
+         "only warnings and errors on stderr; progress only where progress= asks for it")
+      .on_resume = kOfOneCall;
+  s.choice(
+       "progress", &Settings::progress, kWorkers | kCheck, words_of(log::kProgressWords),
+       "how stderr tells where the work stands: auto = one live line on a terminal, a line every ten seconds "
+       "elsewhere; plain = such lines everywhere; json = for programs, every line of stderr is one JSON object with "
+       "a \"type\", messages too; none = not at all")
+      .on_resume = kOfOneCall;
   s.flag("verbose", &Settings::verbose, kEvery, "more on stderr").on_resume = kOfOneCall;
 }
 

@@ -17,7 +17,20 @@ namespace rtdetr {
 inline constexpr const char* kCriterionOfModel = "auto";
 
 /// What the program can be told to do.
-enum class Command { kTrain, kVal, kPredict, kExport, kBenchmark, kInfo, kCheck, kConvert, kCocoEval, kHelp, kVersion };
+enum class Command {
+  kTrain,
+  kVal,
+  kPredict,
+  kExport,
+  kBenchmark,
+  kInfo,
+  kCheck,
+  kConvert,
+  kCocoEval,
+  kCompare,
+  kHelp,
+  kVersion
+};
 
 /// One entry of `param_groups` in a recipe: parameters whose key the regular expression is found in (ECMAScript,
 /// look-ahead included, as in the official configs). Two groups may not match one parameter.
@@ -65,6 +78,7 @@ struct Settings {
   bool exist_ok = false;
   bool json = false;
   bool quiet = false;
+  std::string progress = "auto";  ///< see log::ProgressForm
   bool verbose = false;
 
   // length of a run, resuming, saving
@@ -191,7 +205,7 @@ struct Settings {
   std::string results;                       ///< COCO results file
   std::string images;                        ///< folder of pictures
 
-  std::vector<std::string> topics;  ///< words after `help`
+  std::vector<std::string> topics;  ///< words after `help`; folders after `compare`
 
   /// Where each key that is not at its default was given: "recipe.yaml:12" or "command line".
   std::map<std::string, std::string> given;

@@ -46,6 +46,12 @@ std::string commands_with(const std::string& key) {
   return join(names, ", ");
 }
 
+/// Whether a word of `compare` is a run's folder: those may have a '=' in their name, "lr0=0.1".
+bool names_run(const std::string& word) {
+  std::error_code ignored;
+  return !word.empty() && (word.find('=') == std::string::npos || fs::is_directory(expand_home(word), ignored));
+}
+
 class Parser {
  public:
   explicit Parser(Command command) { apply_command_defaults(command, settings_); }
@@ -98,6 +104,10 @@ std::vector<KeyValue> Parser::split_arguments(std::span<const std::string> argum
     const std::size_t begin = std::min(typed.find_first_not_of('-'), typed.size());
     const std::string word = typed.substr(begin);
     const std::size_t equals = word.find('=');
+    if (settings_.command == Command::kCompare && begin == 0 && names_run(typed)) {
+      settings_.topics.push_back(expand_home(typed));
+      continue;
+    }
     KeyValue pair{word.substr(0, equals), "", typed};
     if (begin > 0) std::ranges::replace(pair.key, '-', '_');
     if (equals != std::string::npos && equals > 0) {

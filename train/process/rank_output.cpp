@@ -31,7 +31,7 @@ Descriptor RankOutput::open(std::int64_t rank) {
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw IoError("cannot make a pipe: " + errno_words(errno));
   Source source;
   source.pipe = Descriptor(ends[0]);
-  source.prefix = "rank " + std::to_string(rank) + ": ";
+  source.rank = std::to_string(rank);
   ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
   sources_.push_back(std::move(source));
   return Descriptor(ends[1]);
@@ -79,7 +79,11 @@ void RankOutput::take_lines(Source& source) {
 
 void RankOutput::add_line(const Source& source, std::string_view line) {
   if (terminal_) waiting_ += "\r\033[K";  // rank 0's live line may stand there
-  waiting_.append(source.prefix).append(line).append("\n");
+  constexpr std::string_view kEvent = "{\"type\":";
+  if (line.starts_with(kEvent))
+    waiting_.append("{\"rank\":" + source.rank + ",").append(line.substr(1)).append("\n");
+  else
+    waiting_.append("rank " + source.rank + ": ").append(line).append("\n");
 }
 
 void RankOutput::write_waiting() {

@@ -13,7 +13,8 @@
 
 namespace rtdetr {
 
-/// Passes on, line by line and each with "rank 1: " before it, what ranks write. A reader that is slow holds up who
+/// Passes on, line by line and each with "rank 1: " before it, what ranks write; an object that progress=json tells
+/// has "rank": 1 as its first member instead. A reader that is slow holds up who
 /// writes, never the caller; one that is gone loses the text.
 class RankOutput {
  public:
@@ -31,7 +32,7 @@ class RankOutput {
  private:
   struct Source {
     Descriptor pipe;
-    std::string prefix, begun;  ///< of a line that has no end yet
+    std::string rank, begun;  ///< its number; what there is of a line that has no end yet
   };
   void read_from(Source& source);
   void take_lines(Source& source);

@@ -51,6 +51,7 @@ DetectionReport report_detections(const Evaluation& evaluation, const Dataset& d
   DetectionReport report;
   report.curves = matcher.curves();
   report.confusion = matcher.confusion(confidence > 0 ? confidence : report.curves.best_confidence);
+  report.pictures = matcher.by_picture(report.confusion.confidence);
   return report;
 }
 

@@ -14,7 +14,8 @@ namespace rtdetr {
 
 struct DetectionReport {
   OperatingCurves curves;
-  ConfusionMatrix confusion;  ///< at the same confidence as what the functions below state
+  ConfusionMatrix confusion;            ///< at the same confidence as what the functions below state
+  std::vector<PictureCounts> pictures;  ///< at that confidence, too
 };
 
 /// @param confidence  0: where the mean F1 over the classes is best

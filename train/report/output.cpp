@@ -63,8 +63,19 @@ void print_json_error(const Error& error) noexcept {
   }
 }
 
+nlohmann::ordered_json error_event(const Error& error) {
+  return {{"type", "error"},
+          {"exit_code", static_cast<int>(error.code())},
+          {"kind", kind_of(error.code())},
+          {"message", error.what()}};
+}
+
 std::string json_text(const nlohmann::ordered_json& document) {
   return document.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+std::string json_line(const nlohmann::ordered_json& document) {
+  return document.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 }  // namespace rtdetr

@@ -18,7 +18,11 @@ void print_text(const Settings& settings, const std::string& text);
 void print_json(const Settings& settings, const nlohmann::ordered_json& document);
 /// Writes {"error": {exit_code, kind, message}} to stdout, unless a document is there already. Never throws.
 void print_json_error(const Error& error) noexcept;
+/// {"type": "error", exit_code, kind, message}: the last line of stderr with progress=json.
+nlohmann::ordered_json error_event(const Error& error);
 /// The document indented, with a line feed at its end; bytes that are not UTF-8 (file names) become U+FFFD.
 std::string json_text(const nlohmann::ordered_json& document);
+/// The same on one line, without its end.
+std::string json_line(const nlohmann::ordered_json& document);
 
 }  // namespace rtdetr

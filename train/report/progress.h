@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 namespace rtdetr {
 
 /// The live line of a training run.
@@ -20,16 +22,23 @@ struct ProgressPoint {
   double remaining_seconds = -1;                      ///< what is left of it
 };
 
-/// Smooths speed and waiting over about the last 20 steps and prints through core/base/log.h.
+/// Smooths speed and waiting over about the last 20 steps and prints through core/base/progress.h.
 class ProgressLine {
  public:
   void show(const ProgressPoint& point);
+  /// What the two below say of speed.
+  void note(const ProgressPoint& point);
   /// What is shown, the important things within 80 columns. @param bar  draws the epoch's share
-  std::string line(const ProgressPoint& point, bool bar);
+  std::string line(const ProgressPoint& point, bool bar) const;
+  /// The same for programs: {"type": "step", "epoch": 3, "epochs": 40 (null = the time decides), "step", "steps",
+  /// "eta_s", "loss", "losses": {every term}, "images_per_s", "wait_share", "memory_mib"}.
+  nlohmann::ordered_json event(const ProgressPoint& point) const;
   /// Forgets the speed (the picture size may change) and ends the live line.
   void end();
 
  private:
+  double seconds_left(const ProgressPoint& point) const;
+
   double seconds_per_step_ = 0, wait_per_step_ = 0, pictures_per_step_ = 0;
 };
 

@@ -96,4 +96,24 @@ std::string describe_validation(const EpochRecord& record) {
   return place + text.data();
 }
 
+nlohmann::ordered_json validation_event(const EpochRecord& record) {
+  const Evaluation& evaluation = *record.evaluation;
+  const MetricResult& metric = evaluation.last();
+  auto layers = nlohmann::ordered_json::array();
+  for (const Evaluation::Layer& layer : evaluation.layers)
+    layers.push_back({{"layer", layer.layer.number}, {"ap", layer.metric.ap()}});
+  return {{"type", "validation"},
+          {"epoch", record.epoch + 1},
+          {"step", record.run_steps},
+          {"inside", record.inside},
+          {"ap", metric.ap()},
+          {"ap50", metric.ap50()},
+          {"ap75", metric.ap75()},
+          {"ar100", metric.ar100()},
+          {"layers", layers},
+          {"losses", to_json(evaluation.losses)},
+          {"pictures", evaluation.pictures},
+          {"seconds", evaluation.seconds}};
+}
+
 }  // namespace rtdetr

@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "train/evaluation/evaluator.h"
 #include "train/run/run_log.h"
 
@@ -30,5 +32,8 @@ void record_results(const EpochRecord& record, RunLog& log);
 
 /// Of a record with an evaluation: "epoch 3: AP 0.4123  AP50 …", or "epoch 3, step 41: …" inside the epoch.
 std::string describe_validation(const EpochRecord& record);
+/// The same for programs: {"type": "validation", "epoch", "step" (of the run), "inside" (the epoch goes on), "ap",
+/// "ap50", "ap75", "ar100", "layers": [{layer, ap}], "losses", "pictures", "seconds"}.
+nlohmann::ordered_json validation_event(const EpochRecord& record);
 
 }  // namespace rtdetr

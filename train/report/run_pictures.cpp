@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <exception>
 #include <map>
 
 #include "core/base/error.h"
@@ -10,6 +11,7 @@
 #include "core/plot/contact_sheet.h"
 #include "core/plot/draw.h"
 #include "data/tools/label_picture.h"
+#include "train/report/result_curves.h"
 #include "train/run/run_log.h"
 
 namespace rtdetr {
@@ -18,39 +20,24 @@ namespace {
 constexpr std::int64_t kTiles = 16;
 constexpr double kShownScore = 0.25;
 
-/// A run that is validated inside epochs has its points by steps.
-std::string place_title(const ResultsTable& table) { return table.find(kStepTitle) != nullptr ? kStepTitle : "epoch"; }
-
-ChartSeries series(const ResultsTable& table, const std::string& column, const std::string& name) {
-  const std::vector<double>* places = table.find(place_title(table));
-  const std::vector<double>* values = table.find(column);
-  if (places == nullptr || values == nullptr) return {name, {}, {}};
-  ChartSeries curve{name, {}, {}};
-  for (std::size_t i = 0; i < values->size(); ++i) {
-    if (!std::isfinite((*values)[i])) continue;  // a row without validation leaves no gap
-    curve.x.push_back((*places)[i]);
-    curve.y.push_back((*values)[i]);
-  }
-  return curve;
-}
-
 struct Chart {
   std::vector<ChartSeries> curves;
   ChartOptions options;
 };
 
 Chart loss_chart(const ResultsTable& table, const std::string& of) {
-  return {{series(table, of + "/cls_loss", "class"), series(table, of + "/l1_loss", "box L1"),
-           series(table, of + "/giou_loss", "box GIoU")},
+  return {{column_curve(table, of + "/cls_loss", "class"), column_curve(table, of + "/l1_loss", "box L1"),
+           column_curve(table, of + "/giou_loss", "box GIoU")},
           {.title = (of == "train" ? "training" : "validation") + std::string(" loss, last layer"),
            .x_label = place_title(table),
            .y_low = 0}};
 }
 
 Chart metric_chart(const ResultsTable& table) {
-  return {{series(table, "metrics/mAP50-95(B)", "AP"), series(table, "metrics/mAP50(B)", "AP50"),
-           series(table, "metrics/precision(B)", "precision"), series(table, "metrics/recall(B)", "recall")},
-          {.title = "validation", .x_label = place_title(table), .y_low = 0, .y_high = 1}};
+  return {
+      {column_curve(table, "metrics/mAP50-95(B)", "AP"), column_curve(table, "metrics/mAP50(B)", "AP50"),
+       column_curve(table, "metrics/precision(B)", "precision"), column_curve(table, "metrics/recall(B)", "recall")},
+      {.title = "validation", .x_label = place_title(table), .y_low = 0, .y_high = 1}};
 }
 
 Chart layer_chart(const ResultsTable& table) {
@@ -59,7 +46,7 @@ Chart layer_chart(const ResultsTable& table) {
   for (const std::string& title : table.titles) {
     if (!title.starts_with(before) || !title.ends_with(behind)) continue;
     const std::string number = title.substr(before.size(), title.size() - before.size() - behind.size());
-    chart.curves.push_back(series(table, title, number == "0" ? "encoder" : "layer " + number));
+    chart.curves.push_back(column_curve(table, title, number == "0" ? "encoder" : "layer " + number));
   }
   return chart;
 }
@@ -68,7 +55,7 @@ Chart rate_chart(const ResultsTable& table) {
   const std::string place = place_title(table), when = place == kStepTitle ? "" : " at the epoch's end";
   Chart chart{{}, {.title = "learning rate" + when, .x_label = place, .y_low = 0}};
   for (int group = 0; table.find("lr/pg" + std::to_string(group)) != nullptr; ++group) {
-    chart.curves.push_back(series(table, "lr/pg" + std::to_string(group), "group " + std::to_string(group)));
+    chart.curves.push_back(column_curve(table, "lr/pg" + std::to_string(group), "group " + std::to_string(group)));
   }
   return chart;
 }
@@ -132,12 +119,12 @@ std::map<std::int64_t, std::vector<DrawnBox>> shown_detections(const Dataset& da
 
 }  // namespace
 
-void draw_or_warn(const std::function<void()>& draw) {
+void draw_or_warn(const std::function<void()>& draw, const std::string& otherwise) {
   try {
     draw();
-  } catch (const Error& error) {
+  } catch (const std::exception& error) {
     log::end_progress();
-    log::warning(std::string("a picture is missing: ") + error.what());
+    log::warning(otherwise + ": " + error.what());
   }
 }
 

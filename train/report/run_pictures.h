@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <string>
 
 #include "data/dataset/dataset.h"
 #include "train/evaluation/evaluator.h"
@@ -9,8 +10,9 @@
 /// Pictures of a run folder.
 namespace rtdetr {
 
-/// Draws one of the below. Pictures are for people: one that cannot be written is a warning, and the run goes on.
-void draw_or_warn(const std::function<void()>& draw);
+/// Draws one of the below. Pictures are for people: one that cannot be written, whatever the reason, is a warning, and
+/// the run goes on. @param otherwise  what the warning says before the reason
+void draw_or_warn(const std::function<void()>& draw, const std::string& otherwise = "a picture is missing");
 
 /// results.png: losses, AP, AP of every decoder layer and learning rates over the epochs of results.csv, or over its
 /// steps where it tells them. Charts of what was not measured (a run without validation) are left out.

@@ -2,17 +2,35 @@
 
 #include <algorithm>
 
-#include "core/base/log.h"
+#include <nlohmann/json.hpp>
+
+#include "core/base/progress.h"
 #include "core/base/text.h"
+#include "train/report/output.h"
 
 namespace rtdetr {
 
-void WorkProgress::show(std::int64_t done) const { log::progress(line(done, watch_.seconds())); }
+void WorkProgress::show(std::int64_t done) const {
+  const double seconds = watch_.seconds();
+  log::progress(line(done, seconds), log::tells_json() ? json_line(event(done, seconds)) : "");
+}
+
+WorkProgress::Speed WorkProgress::speed(std::int64_t done, double seconds) const {
+  const double rate = static_cast<double>(done) / std::max(seconds, 1e-9);
+  return {rate, static_cast<double>(total_ - done) / rate};
+}
 
 std::string WorkProgress::line(std::int64_t done, double seconds) const {
-  const double rate = static_cast<double>(done) / std::max(seconds, 1e-9);
-  return what_ + with_thousands(done) + " of " + with_thousands(total_) + " pictures, " + fixed(rate, 1) +
-         " pictures/s, " + format_duration(static_cast<double>(total_ - done) / rate) + " left";
+  const Speed at = speed(done, seconds);
+  return what_ + with_thousands(done) + " of " + with_thousands(total_) + " " + unit_ + ", " + fixed(at.per_second, 1) +
+         " " + unit_ + "/s, " + format_duration(at.seconds_left) + " left";
+}
+
+nlohmann::ordered_json WorkProgress::event(std::int64_t done, double seconds) const {
+  const Speed at = speed(done, seconds);
+  const std::string what = what_.substr(0, what_.find_last_not_of(": ") + 1);
+  return {{"type", "progress"}, {"what", what},           {"unit", unit_},           {"done", done},
+          {"total", total_},    {"per_s", at.per_second}, {"eta_s", at.seconds_left}};
 }
 
 }  // namespace rtdetr

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <string>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "core/base/clock.h"
 
 namespace rtdetr {
@@ -11,13 +13,22 @@ namespace rtdetr {
 class WorkProgress {
  public:
   /// @param what  stands before the numbers: "evaluating: "
-  explicit WorkProgress(std::int64_t total, std::string what = "") : what_(std::move(what)), total_(total) {}
-  /// @param done  pictures so far, at least 1
+  /// @param unit  what is counted, in the plural
+  explicit WorkProgress(std::int64_t total, std::string what = "", std::string unit = "pictures")
+      : what_(std::move(what)), unit_(std::move(unit)), total_(total) {}
+  /// @param done  so many so far, at least 1
   void show(std::int64_t done) const;
   std::string line(std::int64_t done, double seconds) const;
+  /// {"type": "progress", "what": "evaluating", "unit": "pictures", "done", "total", "per_s", "eta_s"}
+  nlohmann::ordered_json event(std::int64_t done, double seconds) const;
 
  private:
-  std::string what_;
+  struct Speed {
+    double per_second = 0, seconds_left = 0;
+  };
+  Speed speed(std::int64_t done, double seconds) const;
+
+  std::string what_, unit_;
   std::int64_t total_;
   Stopwatch watch_;
 };

@@ -70,6 +70,23 @@ TEST_CASE("what falls on a crowd counts neither way") {
   CHECK(DetectionMatcher(truth(), over, kClasses).confusion(0.1).at(0, 2) == 1);  // and one that covers it
 }
 
+TEST_CASE("the counts of a picture are of all its classes, above the confidence, without crowds") {
+  const std::vector<MetricDetection> detections{found(1, 5, 0, 0.9), found(1, 5, 100, 0.8), found(1, 70, 20, 0.3),
+                                                found(2, 70, 5, 0.9), found(2, 5, 5, 0.7)};
+  const std::vector<PictureCounts> high = DetectionMatcher(truth(), detections, kClasses).by_picture(0.75);
+  REQUIRE(high.size() == 2);
+  CHECK(high[0].image_id == 1);
+  CHECK(high[0].counts.hits == 1);
+  CHECK(high[0].counts.wrong == 1);
+  CHECK(high[0].counts.missed == 1);  // the dog is found below
+  CHECK(high[1].image_id == 2);
+  CHECK(high[1].counts.hits + high[1].counts.wrong + high[1].counts.missed == 0);
+  const std::vector<PictureCounts> low = DetectionMatcher(truth(), detections, kClasses).by_picture(0.1);
+  CHECK(low[0].counts.hits == 2);
+  CHECK(low[0].counts.missed == 0);
+  CHECK(low[1].counts.wrong == 1);  // a cat on the dogs
+}
+
 TEST_CASE("of each class a picture's best hundred detections count, as in the metric") {
   std::vector<MetricDetection> detections(150, found(1, 5, 100, 0.5));
   detections.push_back(found(1, 5, 0, 0.4));

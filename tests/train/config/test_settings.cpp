@@ -10,6 +10,7 @@
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "tests/support/home_folder.h"
+#include "tests/support/temporary_folder.h"
 #include "train/config/command_table.h"
 #include "train/config/keys.h"
 #include "train/loop/experiment.h"
@@ -146,6 +147,16 @@ TEST_CASE("words that ask for help are help, wherever they stand") {
   CHECK(parse("--version").command == Command::kVersion);
 }
 
+TEST_CASE("words of compare are folders, also one that looks like a setting and is there") {
+  const test::TemporaryFolder folder;
+  std::filesystem::create_directories(folder / "lr0=0.1");
+  const std::string named = (folder / "lr0=0.1").string();
+  const Settings settings = parse_command_line(std::vector<std::string>{"compare", "runs/a", named, "output=x.html"});
+  CHECK((settings.topics == std::vector<std::string>{"runs/a", named}));
+  CHECK(settings.output == "x.html");
+  CHECK(parse_command_line(std::vector<std::string>{"compare", "a", "b"}).output == "compare.html");
+}
+
 TEST_CASE("a mistake on the command line is answered with the argument and what is right") {
   struct Row {
     const char* line;
@@ -156,6 +167,11 @@ TEST_CASE("a mistake on the command line is answered with the argument and what 
       {"epochs=3", {"the command comes first"}},
       {"train model=m data=d epoches=3", {"argument 'epoches=3'", "unknown key 'epoches'; did you mean 'epochs'?"}},
       {"train model=m data=d gpus=3", {"unknown key 'gpus'; here it is device"}},
+      {"compare", {"compare needs the folders of two or more runs, and has 0", "e.g. rtdetr compare runs/train/exp"}},
+      {"compare a", {"and has 1"}},
+      {"compare a b output=c.csv", {"output=c.csv", "compare writes a page, which ends in .html"}},
+      {"compare a b epochs=3", {"'epochs' is a key of train, not of compare"}},
+      {"train model=m data=d progress=yes", {"progress must be one of auto, plain, json, none, not 'yes'"}},
       {"train model=m data=d zzzzzzzz=3", {"unknown key 'zzzzzzzz'", "'rtdetr help train' lists the keys"}},
       {"train model=m data=d conf=0.5", {"'conf' is a key of val, predict, not of train"}},
       {"train model=m data=d epochs=3 epochs=4", {"argument 'epochs=4'", "given twice"}},

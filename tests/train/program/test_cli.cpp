@@ -164,6 +164,26 @@ TEST_CASE("mistakes are one line each on stderr, nothing on stdout, and their ow
   }
 }
 
+TEST_CASE("a terminal gets a warning in colour, unless NO_COLOR is set") {
+  const Scratch scratch;
+  const std::string annotations = scratch.write(
+      "a.json",
+      R"({"images":[{"id":1,"width":9,"height":9,"file_name":"a.png"}],"categories":[{"id":1,"name":"cat"}],"annotations":[]})");
+  const std::string results =
+      scratch.write("r.json", R"([{"image_id":1,"category_id":9,"bbox":[0,0,5,5],"score":0.5}])");
+  const auto on_terminal = [&](const std::string& environment) {
+    const std::string line = environment +
+                             " TERM=xterm script -qec \"'" RTDETR_PROGRAM "' coco-eval annotations=" + annotations +
+                             " results=" + results + "\" /dev/null >'" + scratch.file("seen") + "' </dev/null";
+    REQUIRE(std::system(line.c_str()) == 0);
+    return read(scratch.path / "seen");
+  };
+  const std::string coloured = on_terminal("env -u NO_COLOR"), plain = on_terminal("env NO_COLOR=1");
+  CHECK_THAT(coloured, Contains("\x1b[33m"));
+  CHECK_THAT(plain, StartsWith("warning: "));
+  CHECK_THAT(plain, !Contains("\x1b["));
+}
+
 TEST_CASE("with json=true an error is a document on stdout, and a line on stderr as ever") {
   const Scratch scratch;
   const std::string broken_json = scratch.write("broken.json", "{\"images\": [");

@@ -1,10 +1,12 @@
 // Runs the built program: data sets and short runs on them.
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "core/base/cpu_level.h"
+#include "core/base/text.h"
 #include "core/image/picture.h"
 #include "tests/train/program/command_line.h"
 
@@ -45,6 +47,52 @@ TEST_CASE("train, val, predict and benchmark compute in the type of amp=, and sa
     CHECK(document_of(run(scratch, "val plots=false" + data + of_model))["precision"] == amp);
   }
   CHECK(document_of(run(scratch, "val plots=false json=true model=" + model + data))["precision"] == "fp32");
+}
+
+TEST_CASE("with progress=json every line of stderr is an object, and runs leave pages that compare puts together") {
+  const Scratch scratch;
+  write_picture(scratch.file("p.png"), Picture(32, 32));
+  scratch.write("p.txt", "0 0.5 0.5 0.5 0.5\n");
+  const std::string common =
+      "train progress=json batch=1 workers=0 threads=1 imgsz=64 model=" + scratch.write("tiny.yaml", kTinyModel) +
+      " data=" + scratch.write("d.yaml", "train: .\nval: .\nnames: [<b>cat</b>]\n") +
+      " project=" + scratch.file("runs");
+  for (const char* more : {" epochs=2 name=a", " epochs=3 name=b quiet=true lr0=0.001"}) {
+    const Result trained = run(scratch, common + more);
+    INFO(trained.err);
+    REQUIRE(trained.code == 0);
+    std::map<std::string, int> types;
+    for (const std::string& line : split(trained.err, '\n')) {
+      if (line.empty()) continue;
+      const json event = json::parse(line);
+      ++types[event["type"].get<std::string>()];
+      if (event["type"] == "step") CHECK(event["eta_s"].is_number());
+    }
+    CHECK(types["step"] >= 2);
+    CHECK(types["validation"] >= 2);
+    CHECK((types["message"] > 0) == !Contains("quiet").match(more));
+  }
+  const std::string page = read(scratch.path / "runs/a/index.html");
+  CHECK_THAT(page, Contains("\"id\":\"confusion\""));
+  CHECK_THAT(page, Contains("data:image/jpeg;base64,/9j/"));
+  CHECK_THAT(page, !Contains("<b>cat"));
+
+  const std::string both = "compare " + scratch.file("runs/a") + " " + scratch.file("runs/b");
+  const json compared = document_of(run(scratch, both + " json=true output=" + scratch.file("c.html")));
+  CHECK(compared["runs"][1]["epochs"] == 3);
+  CHECK(compared["settings"] ==
+        json::parse(R"([{"key":"epochs","values":["2","3"]},{"key":"lr0","values":["0.0001","0.001"]}])"));
+  CHECK_THAT(read(scratch.path / "c.html"), Contains("2 runs compared"));
+  const Result wrong = run(scratch, "compare " + scratch.file("runs/a") + " " + scratch.file("nowhere"));
+  CHECK(wrong.code == 2);
+  CHECK_THAT(wrong.err, Contains("nowhere: no such folder"));
+
+  const Result failed =
+      run(scratch, "val progress=json data=" + scratch.file("d.yaml") + " model=" + scratch.file("d.yaml"));
+  CHECK(failed.code != 0);
+  const json error = json::parse(failed.err);
+  CHECK(error["type"] == "error");
+  CHECK(error["exit_code"] == failed.code);
 }
 
 TEST_CASE("a run by the clock says what it fits to the steps that the machine makes, in its folder too") {

@@ -56,6 +56,9 @@ TEST_CASE("bash completes commands, keys, and what a key accepts") {
   CHECK(offered(scratch, "rtdetr train cfg=small-") == std::set<std::string>{"small-data"});
   CHECK(offered(scratch, "rtdetr train data=bccd_") == std::set<std::string>{"bccd_overfit8"});
   CHECK(offered(scratch, "rtdetr help mod") == std::set<std::string>{"models"});
+  fs::create_directories(scratch.path / "runs-a");
+  CHECK(offered(scratch, "rtdetr compare run") == std::set<std::string>{"runs-a"});
+  CHECK(offered(scratch, "rtdetr compare out") == std::set<std::string>{"output="});
   CHECK(offered(scratch, "rtdetr completion f") == std::set<std::string>{"fish"});
   CHECK(offered(scratch, "rtdetr detect tr") == std::set<std::string>{"train"});
   CHECK(offered(scratch, "rtdetr task=detect mode=tr") == std::set<std::string>{"train"});

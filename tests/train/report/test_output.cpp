@@ -2,9 +2,14 @@
 
 #include <catch2/catch.hpp>
 
+#include <cmath>
+#include <nlohmann/json.hpp>
+
 #include "core/base/text.h"
 #include "train/report/evaluation_report.h"
 #include "train/report/progress.h"
+#include "train/report/results.h"
+#include "train/report/work_progress.h"
 
 using namespace rtdetr;
 
@@ -69,8 +74,73 @@ TEST_CASE("the live line has bar, time left and speed within 80 columns, and the
   point.step_seconds = 0.4;
   point.wait_seconds = 0.008;
   point.remaining_steps = 100;
+  progress.note(point);
   const std::string live = progress.line(point, true);
   CHECK(live.starts_with("epoch 3/40  [====>     ] 12/25  ETA 0:40  20.0 img/s  data 2 %  loss 15.21 (vfl 0.61 bbox"));
   CHECK(live.find("aux") == std::string::npos);
   CHECK(progress.line(point, false).starts_with("epoch 3/40  step 12/25  ETA 0:40"));
+}
+
+TEST_CASE("a step's event has the same numbers, every term, and null for what is no number") {
+  ProgressLine progress;
+  ProgressPoint point{.epoch = 2, .epochs = 40, .step = 12, .steps = 25, .loss = 15.25};
+  point.terms = {{"loss_vfl", 0.5}, {"loss_vfl_aux_0", 9}};
+  point.pictures = 8;
+  point.step_seconds = 0.5;
+  point.wait_seconds = 0.125;
+  point.remaining_steps = 100;
+  progress.note(point);
+  auto event = nlohmann::json::parse(json_line(progress.event(point)));
+  CHECK(event["memory_mib"] > 1);
+  event.erase("memory_mib");
+  CHECK((event == nlohmann::json{{"type", "step"},
+                                 {"epoch", 3},
+                                 {"epochs", 40},
+                                 {"step", 12},
+                                 {"steps", 25},
+                                 {"eta_s", 50.0},
+                                 {"loss", 15.25},
+                                 {"losses", {{"loss_vfl", 0.5}, {"loss_vfl_aux_0", 9.0}}},
+                                 {"images_per_s", 16.0},
+                                 {"wait_share", 0.25}}));
+  point.epochs = 0;
+  point.remaining_seconds = 12;
+  point.loss = std::nan("");
+  const auto by_clock = nlohmann::json::parse(json_line(progress.event(point)));
+  CHECK(by_clock["epochs"].is_null());
+  CHECK(by_clock["eta_s"] == 12.0);
+  CHECK(by_clock["loss"].is_null());
+}
+
+TEST_CASE("work on pictures or runs is an event of what, how many and how long") {
+  const auto event = nlohmann::json::parse(json_line(WorkProgress(5000, "evaluating: ").event(1200, 60)));
+  CHECK((event == nlohmann::json{{"type", "progress"},
+                                 {"what", "evaluating"},
+                                 {"unit", "pictures"},
+                                 {"done", 1200},
+                                 {"total", 5000},
+                                 {"per_s", 20.0},
+                                 {"eta_s", 190.0}}));
+  CHECK(WorkProgress(23, "measuring: ", "runs").line(3, 1.5) == "measuring: 3 of 23 runs, 2.0 runs/s, 0:10 left");
+}
+
+TEST_CASE("a validation's event has AP of every layer and the losses") {
+  Evaluation evaluation;
+  evaluation.layers.resize(2);
+  evaluation.layers[0].layer = {0, "encoder"};
+  evaluation.layers[1].layer = {1, "1"};
+  for (Evaluation::Layer& layer : evaluation.layers) layer.metric.stats.fill(0.25);
+  evaluation.layers[1].metric.stats[0] = 0.5;
+  evaluation.losses = {{"loss_vfl", 0.75}};
+  evaluation.pictures = 6;
+  const auto event = nlohmann::json::parse(
+      json_line(validation_event({.epoch = 2, .inside = true, .run_steps = 41, .evaluation = &evaluation})));
+  CHECK(event["epoch"] == 3);
+  CHECK(event["step"] == 41);
+  CHECK(event["inside"] == true);
+  CHECK(event["ap"] == 0.5);
+  CHECK(event["ap50"] == 0.25);
+  CHECK(event["layers"] == nlohmann::json::parse(R"([{"layer":0,"ap":0.25},{"layer":1,"ap":0.5}])"));
+  CHECK((event["losses"] == nlohmann::json{{"loss_vfl", 0.75}}));
+  CHECK(event["pictures"] == 6);
 }

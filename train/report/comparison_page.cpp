@@ -1,0 +1,144 @@
+#include "train/report/comparison_page.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "core/base/text.h"
+#include "train/report/page.h"
+#include "train/report/result_curves.h"
+
+namespace rtdetr {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kApColumn = "metrics/mAP50-95(B)";
+
+/// Told, and what the run made of it.
+std::string value_in(const RunRecord& run, const std::string& key) {
+  const auto row = std::ranges::find(run.settings, key, &SettingRow::key);
+  const auto fitted = run.fitted.find(key);
+  if (row == run.settings.end()) return "";
+  return row->value + (fitted == run.fitted.end() ? "" : " (fitted: " + fitted->second + ")");
+}
+
+/// Columns of any of the runs, in the order in which they come up; AP first.
+std::vector<std::string> columns_of(std::span<const RunRecord> runs) {
+  std::vector<std::string> columns = {kApColumn, "metrics/mAP50(B)", "train/loss"};
+  for (const RunRecord& run : runs) {
+    for (const std::string& title : run.table.titles) {
+      const bool place = title == "epoch" || title == "time" || title == kStepTitle;
+      if (!place && std::ranges::find(columns, title) == columns.end()) columns.push_back(title);
+    }
+  }
+  return columns;
+}
+
+/// Over epochs; over steps where all runs tell them.
+Json column_chart(std::span<const RunRecord> runs, const std::vector<std::string>& names, const std::string& column) {
+  const bool in_steps =
+      std::ranges::all_of(runs, [](const RunRecord& run) { return run.table.find(kStepTitle) != nullptr; });
+  std::vector<ChartSeries> curves;
+  for (std::size_t i = 0; i < runs.size(); ++i)
+    curves.push_back(column_curve(runs[i].table, column, names[i], in_steps ? kStepTitle : "epoch"));
+  return page_chart(column, in_steps ? kStepTitle : "epoch", curves);
+}
+
+Json time_chart(std::span<const RunRecord> runs, const std::vector<std::string>& names) {
+  constexpr double kMinute = 60;
+  std::vector<ChartSeries> curves;
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    curves.push_back(column_curve(runs[i].table, kApColumn, names[i], "time"));
+    for (double& x : curves.back().x) x /= kMinute;
+  }
+  return page_chart("AP over training time", "minutes", curves);
+}
+
+/// The first few charts open, the others folded.
+std::vector<Json> chart_sections(std::span<const RunRecord> runs, const std::vector<std::string>& names) {
+  constexpr std::size_t kOpen = 3;
+  Json first = page_section("charts", "curves", "curves"), others = page_section("charts", "columns", "every column");
+  first["note"] = "Drag over a chart to zoom in, double-click to see all; a click on a name hides its curve.";
+  first["charts"] = others["charts"] = Json::array();
+  others["folded"] = true;
+  const std::vector<std::string> columns = columns_of(runs);
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    if (i == 1)
+      if (Json chart = time_chart(runs, names); !chart.is_null()) first["charts"].push_back(std::move(chart));
+    if (Json chart = column_chart(runs, names, columns[i]); !chart.is_null())
+      (i < kOpen ? first : others)["charts"].push_back(std::move(chart));
+  }
+  return {std::move(first), std::move(others)};
+}
+
+Json number_table(std::span<const RunRecord> runs, const std::vector<std::string>& names) {
+  Json table = page_section("table", "numbers", "numbers");
+  table["columns"] = Json::array({"run", "best AP", "in epoch", "AP50 there", "last AP", "last training loss", "epochs",
+                                  "training time", "refused steps"});
+  table["rows"] = Json::array();
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    const RunNumbers numbers = numbers_of(runs[i].table);
+    table["rows"].push_back(
+        Json::array({names[i], numbers.best_ap, numbers.best_epoch, numbers.ap50_there, numbers.last_ap,
+                     numbers.last_loss, numbers.epochs, format_duration(numbers.seconds), runs[i].refused}));
+  }
+  return table;
+}
+
+Json settings_table(std::span<const RunRecord> runs, const std::vector<std::string>& names) {
+  Json table = page_section("table", "settings", "settings that differ");
+  table["text"] = true;
+  table["columns"] = Json::array({"key"});
+  for (const std::string& name : names) table["columns"].push_back(name);
+  table["rows"] = Json::array();
+  for (const SettingDifference& one : differing_settings(runs)) {
+    Json cells = Json::array({one.key});
+    for (const std::string& value : one.values) cells.push_back(value);
+    table["rows"].push_back(std::move(cells));
+  }
+  if (table["rows"].empty()) table["note"] = "none";
+  return table;
+}
+
+}  // namespace
+
+std::vector<std::string> run_names(std::span<const RunRecord> runs) {
+  std::vector<std::string> names;
+  for (const RunRecord& run : runs) names.push_back(folder_name(run.folder));
+  if (std::set(names.begin(), names.end()).size() == names.size()) return names;
+  for (std::size_t i = 0; i < runs.size(); ++i) names[i] = runs[i].folder.string();
+  return names;
+}
+
+std::vector<SettingDifference> differing_settings(std::span<const RunRecord> runs) {
+  static constexpr std::array kOutside = {"project", "name", "exist_ok", "json", "quiet", "verbose", "progress"};
+  std::vector<SettingDifference> differences;
+  std::set<std::string> seen(kOutside.begin(), kOutside.end());
+  for (const RunRecord& run : runs) {
+    for (const SettingRow& row : run.settings) {
+      if (!seen.insert(row.key).second) continue;
+      SettingDifference one{.key = row.key};
+      for (const RunRecord& other : runs) one.values.push_back(value_in(other, row.key));
+      if (std::ranges::adjacent_find(one.values, std::ranges::not_equal_to{}) != one.values.end())
+        differences.push_back(std::move(one));
+    }
+  }
+  return differences;
+}
+
+Json comparison_page(std::span<const RunRecord> runs) {
+  const std::vector<std::string> names = run_names(runs);
+  Json sections = Json::array();
+  sections.push_back(number_table(runs, names));
+  for (Json& section : chart_sections(runs, names)) sections.push_back(std::move(section));
+  sections.push_back(settings_table(runs, names));
+  return {{"title", counted(std::ssize(runs), "run") + " compared"},
+          {"subtitle", join(names, ", ")},
+          {"sections", std::move(sections)}};
+}
+
+}  // namespace rtdetr

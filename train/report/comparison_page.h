@@ -1,0 +1,27 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "train/report/run_record.h"
+
+/// Several runs on one page: curves over each other, numbers, and the settings in which the runs differ.
+namespace rtdetr {
+
+/// Names of the runs: of their folders, or whole paths where two have the same.
+std::vector<std::string> run_names(std::span<const RunRecord> runs);
+
+/// A key that not all runs have the same value of; "" for a run that has it not. What names the folder, or says how
+/// the program speaks, is left out.
+struct SettingDifference {
+  std::string key;
+  std::vector<std::string> values;  ///< of each run; with what was fitted to its length
+};
+std::vector<SettingDifference> differing_settings(std::span<const RunRecord> runs);
+
+nlohmann::ordered_json comparison_page(std::span<const RunRecord> runs);
+
+}  // namespace rtdetr
