@@ -15,6 +15,7 @@ enum class RandomPurpose : std::uint32_t {
   kDenoising = 5,
   kSubstitute = 6,
   kMixup = 7,
+  kCopyBlend = 8,
 };
 
 /// The function behind every stream: ten rounds of Philox 4x32 turn a counter and a key into four random words.

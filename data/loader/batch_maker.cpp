@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/base/error.h"
+#include "data/transforms/copy_blend.h"
 #include "data/transforms/mixup.h"
 #include "data/transforms/mosaic.h"
 #include "data/transforms/turned_mosaic.h"
@@ -55,6 +56,7 @@ BatchDraft BatchMaker::begin(std::int64_t epoch, std::int64_t number) {
   const FrameSize frame = draw_frame_size(transforms_, options_.seed, epoch, number);
   BatchDraft draft;
   draft.epoch = epoch;
+  draft.number = number;
   draft.share = draw_batch_share(transforms_, options_.seed, epoch, number);
   deal_out(draft, number);
   const auto size = static_cast<std::size_t>(draft.batch.size);
@@ -144,6 +146,21 @@ void BatchMaker::fill(BatchDraft& draft, std::int64_t position) {
     draft.errors[i] = std::make_exception_ptr(Error(error.code(), file.string() + ": " + error.what()));
   } catch (...) {
     draft.errors[i] = std::current_exception();
+  }
+}
+
+void BatchMaker::finish(BatchDraft& draft) const {
+  const bool failed =
+      std::ranges::any_of(draft.errors, [](const std::exception_ptr& error) { return error != nullptr; });
+  if (failed || draft.share < 1) return;
+  try {
+    const std::int64_t index = draft.number * options_.world + options_.rank;
+    Random random(options_.seed, RandomPurpose::kCopyBlend, static_cast<std::uint64_t>(draft.epoch),
+                  static_cast<std::uint64_t>(index));
+    if (!chance_of_copy_blend(transforms_, draft.epoch, random)) return;
+    blend_patches(draw_blend_plan(draft.batch, random), draft.batch);
+  } catch (...) {
+    draft.errors.front() = std::current_exception();
   }
 }
 

@@ -34,7 +34,7 @@ struct OddPicture {
 
 /// A batch while it is made: several threads fill different positions at once.
 struct BatchDraft {
-  std::int64_t epoch = 0;
+  std::int64_t epoch = 0, number = 0;  ///< of the batch in its epoch
   Batch batch;
   std::vector<std::int64_t> pictures;        ///< by position: the picture it shows
   std::vector<std::int64_t> neighbours;      ///< by position: the one before it in the batch of all ranks
@@ -45,7 +45,8 @@ struct BatchDraft {
 };
 
 /// Makes one rank's batches position by position. A position's result is a function of (seed, epoch, batch, position)
-/// and of the rank, which says only whose pictures these are.
+/// and of the rank, which says only whose pictures these are. Blended objects (copy_blend.h) alone come from what the
+/// rank has of the batch.
 class BatchMaker {
  public:
   BatchMaker(const Dataset& dataset, TransformOptions transforms, LoaderOptions options, SampleSource source);
@@ -57,6 +58,8 @@ class BatchMaker {
   BatchDraft begin(std::int64_t epoch, std::int64_t number);
   /// Fills one position; never throws: what goes wrong is left in the draft. Different positions at once are fine.
   void fill(BatchDraft& draft, std::int64_t position);
+  /// What is done to the batch as a whole, when all positions are filled; never throws, either.
+  void finish(BatchDraft& draft) const;
 
  private:
   /// This rank's pictures of batch `number`, and how many of the last are repeated. With the epoch's order in order_.

@@ -89,7 +89,7 @@ struct Loader::State {
   std::condition_variable work_or_stop, batch_or_idle;
   std::deque<Entry> queue;
   std::int64_t planned_epoch = -1, planned_batch = 0;  ///< the next batch to enter the queue; epoch -1: none
-  int busy = 0;                                        ///< workers inside fill()
+  int busy = 0;                                        ///< workers inside fill() or finish()
   bool stopping = false;
   std::vector<std::thread> threads;
 };
@@ -148,6 +148,11 @@ void Loader::State::work() {
     lock.unlock();
     maker.fill(entry->draft, position);
     lock.lock();
+    if (entry->unfinished == 1) {  // all others are filled, and this one is
+      lock.unlock();
+      maker.finish(entry->draft);
+      lock.lock();
+    }
     --busy;
     --entry->unfinished;
     batch_or_idle.notify_one();
@@ -166,6 +171,7 @@ BatchDraft Loader::State::wait_for_batch() {
   if (options.threads == 0) {
     BatchDraft draft = maker.begin(epoch, next_batch);
     for (std::int64_t position = 0; position < draft.batch.size; ++position) maker.fill(draft, position);
+    maker.finish(draft);
     return draft;
   }
   std::unique_lock lock(mutex);

@@ -11,7 +11,6 @@ namespace {
 
 constexpr std::array<float, 7> kCropOptions{0.0f, 0.1f, 0.3f, 0.5f, 0.7f, 0.9f, 1.0f};
 constexpr int kCropTrials = 40;
-constexpr float kMinimumSide = 1.0f;
 
 struct CropRectangle {
   int x = 0, y = 0, width = 0, height = 0;
@@ -117,10 +116,10 @@ Geometry turn(const PictureWindow& window, int picture_height, std::vector<Label
 
 }  // namespace
 
-void drop_small_boxes(std::vector<LabelledBox>& boxes, float width, float height) {
+void drop_small_boxes(std::vector<LabelledBox>& boxes, float width, float height, double least) {
   std::erase_if(boxes, [&](const LabelledBox& box) {
     const auto [x0, y0, x1, y1] = box.xyxy;
-    return !(x1 - x0 >= kMinimumSide && y1 - y0 >= kMinimumSide && x0 >= 0 && y0 >= 0 && x1 <= width && y1 <= height);
+    return !(x1 - x0 >= least && y1 - y0 >= least && x0 >= 0 && y0 >= 0 && x1 <= width && y1 <= height);
   });
 }
 
@@ -131,7 +130,7 @@ Geometry draw_geometry(const GeometricOptions& options, int width, int height, s
   if (random.chance(options.iou_crop)) {
     if (const auto crop = draw_crop(window.width, window.height, boxes, random)) apply_crop(*crop, window, boxes);
   }
-  drop_small_boxes(boxes, static_cast<float>(window.width), static_cast<float>(window.height));
+  drop_small_boxes(boxes, static_cast<float>(window.width), static_cast<float>(window.height), options.min_box);
   window.flip_x = random.chance(options.flip);
   if (window.flip_x) mirror(boxes, 0, window.width);
   window.flip_y = random.chance(options.flip_vertical);

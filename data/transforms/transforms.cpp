@@ -66,6 +66,7 @@ void check_transform_options(const TransformOptions& options) {
   check_probability(options.rotate90, "rotate90");
   check_probability(options.mosaic, "mosaic");
   check_probability(options.mixup, "mixup");
+  check_probability(options.copy_blend, "copy_blend");
   if (!(options.mosaic_scale >= 0 && options.mosaic_scale < 1)) {
     throw ConfigError("mosaic_scale: want 0 or more and less than 1, have " + format_double(options.mosaic_scale));
   }
@@ -74,6 +75,9 @@ void check_transform_options(const TransformOptions& options) {
   }
   if (!(options.zoom_out_max >= 1.0 && options.zoom_out_max <= 16.0)) {
     throw ConfigError("zoom_out_max: want 1 to 16, have " + format_double(options.zoom_out_max));
+  }
+  if (!(options.min_box >= 0 && options.min_box <= 1024)) {
+    throw ConfigError("min_box: want 0 to 1024 pixels, have " + format_double(options.min_box));
   }
   std::vector<std::int64_t> sides = options.multi_scale;
   sides.insert(sides.end(), {options.height, options.width});
@@ -114,7 +118,7 @@ void transform(const Sample& sample, const TransformOptions& options, std::int64
   render_frame(picture, geometry, photometric, options, frame, chw);
   stretch(boxes, geometry.window.width, geometry.window.height, options);
   const float width = static_cast<float>(options.width), height = static_cast<float>(options.height);
-  if (options.augment) drop_small_boxes(boxes, width, height);
+  if (options.augment) drop_small_boxes(boxes, width, height, options.min_box);
   set_boxes(boxes, width, height, target);
   target.picture_index = sample.picture_index;
   target.original_width = sample.original_width;

@@ -20,8 +20,8 @@ inline constexpr std::array<Choice<BlendKind>, 2> kBlendKindWords{
 
 /// The official training augmentation (docs/reference/official_behaviour.md#augmentation) and its switch-off;
 /// evaluation is `augment = false`. The shape options (zoom_out, zoom_out_max, iou_crop, flip, flip_vertical, rotate90)
-/// are those of GeometricOptions. Not in the official recipe, default off, for pictures without an up (cells, aerial
-/// views): flip_vertical, rotate90; with both and flip at 0.5 all eight orientations are equally likely.
+/// and min_box are those of GeometricOptions. Not in the official recipe, default off, for pictures without an up
+/// (cells, aerial views): flip_vertical, rotate90; with both and flip at 0.5 all eight orientations are equally likely.
 struct TransformOptions : GeometricOptions {
   bool augment = true;
   std::int64_t height = 640, width = 640;
@@ -34,8 +34,10 @@ struct TransformOptions : GeometricOptions {
   double mosaic_translate = 0.1;                    ///< and shifted by up to this share of a side
   double mixup = 0.0;                               ///< probability of a second picture blended in (mixup.h)
   BlendKind mixup_kind = BlendKind::kUltralytics;
-  std::int64_t mosaic_from_epoch = 0;    ///< before this epoch no mosaic and no mixup
-  std::int64_t mosaic_until_epoch = -1;  ///< from this epoch on neither; -1 = never off
+  double copy_blend =
+      0.0;  ///< probability, of a batch that mixup of DEIM's kind leaves, of blended objects (copy_blend.h)
+  std::int64_t mosaic_from_epoch = 0;    ///< before this epoch no mosaic, no mixup, no blended objects
+  std::int64_t mosaic_until_epoch = -1;  ///< from this epoch on none either; -1 = never off
   std::int64_t strong_from_epoch = 0;    ///< before this epoch no photometric, zoom-out, crop
   std::int64_t strong_until_epoch = -1;  ///< from this epoch on none; -1 = never off
   /// Sides drawn per batch (empty = off), equally likely; a list may repeat one. For a size that is not square they
@@ -54,7 +56,7 @@ inline bool is_before(std::int64_t epoch, std::int64_t end) { return end < 0 || 
 inline bool is_strong(const TransformOptions& options, std::int64_t epoch) {
   return epoch >= options.strong_from_epoch && is_before(epoch, options.strong_until_epoch);
 }
-/// Whether mosaic and mixup may be.
+/// Whether mosaic, mixup and blended objects may be.
 inline bool may_blend(const TransformOptions& options, std::int64_t epoch) {
   return options.augment && epoch >= options.mosaic_from_epoch && is_before(epoch, options.mosaic_until_epoch);
 }
@@ -69,8 +71,8 @@ struct FrameSize {
 FrameSize draw_frame_size(const TransformOptions& options, std::uint64_t seed, std::int64_t epoch, std::int64_t batch);
 
 /// Draws a sample's augmentation and writes its pixels and boxes into their place in a batch. The steps are
-/// photometric distortion, zoom-out, IoU crop, dropping boxes below one pixel, mirrors, quarter turn, resize (stretch);
-/// pixels are resampled once. Boxes below one pixel at options.height × options.width are dropped too.
+/// photometric distortion, zoom-out, IoU crop, dropping boxes below min_box, mirrors, quarter turn, resize (stretch);
+/// pixels are resampled once. Boxes below min_box at options.height × options.width are dropped too.
 /// Evaluation only resizes and keeps all boxes.
 /// @param random  every draw comes from it
 /// @param chw     3·frame.height·frame.width floats, value / 255

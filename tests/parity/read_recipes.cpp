@@ -1,4 +1,4 @@
-// The recipes that come along against the merged configurations of D-FINE and DEIM.
+// The recipes that come along against the merged configurations of D-FINE, DEIM and DEIMv2.
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <map>
@@ -58,13 +58,19 @@ void check_windows(const Settings& settings, const Json& recipe) {
   CHECK(settings.last_stage == recipe["collate"]["stop_epoch"]);
   CHECK(settings.last_stage_retry);
   CHECK(settings.mosaic == (recipe["mosaic_prob"].is_null() ? 0 : recipe["mosaic_prob"].get<double>()));
-  CHECK(settings.mixup == recipe["collate"].value("mixup_prob", 0.0));
+  const Json& collate = recipe["collate"];
+  CHECK(settings.mixup == collate.value("mixup_prob", 0.0));
+  CHECK(settings.copy_blend == collate.value("copyblend_prob", 0.0));
   if (!policy.is_array()) return;
   CHECK(settings.mosaic_kind == "deim");
-  CHECK(settings.mixup_kind == "deim");
   CHECK(settings.mosaic_from == policy[0]);
   CHECK(settings.mosaic_until == policy[1]);
-  CHECK(recipe["collate"]["mixup_epochs"] == Json({policy[0], policy[1]}));
+  const Json window({policy[0], policy[1]});
+  if (settings.mixup > 0) {
+    CHECK(settings.mixup_kind == "deim");
+    CHECK(collate["mixup_epochs"] == window);
+  }
+  if (settings.copy_blend > 0) CHECK(collate["copyblend_epochs"] == window);
 }
 
 void check_sizes(const Settings& settings, const Json& recipe) {
@@ -127,8 +133,11 @@ void check_criterion(Settings settings, const Json& recipe) {
   CHECK(criterion.loss_class == weights[mal ? "loss_mal" : "loss_vfl"]);
   CHECK(criterion.loss_bbox == weights["loss_bbox"]);
   CHECK(criterion.loss_giou == weights["loss_giou"]);
-  CHECK(criterion.loss_fgl == weights["loss_fgl"]);
-  CHECK(criterion.loss_ddf == weights["loss_ddf"]);
+  const bool distributions = expected["losses"].back() == "local";
+  CHECK(criterion.loss_fgl == (distributions ? weights["loss_fgl"].get<double>() : 0));
+  CHECK(criterion.loss_ddf == (distributions ? weights["loss_ddf"].get<double>() : 0));
+  CHECK(criterion.joint_pairs == expected.value("use_uni_set", true));
+  CHECK(criterion.overlap_costs_from == expected["matcher"].value("matcher_change_epoch", 0));
   const Json& costs = expected["matcher"]["weight_dict"];
   CHECK(criterion.cost_class == costs["cost_class"]);
   CHECK(criterion.cost_bbox == costs["cost_bbox"]);
@@ -166,6 +175,16 @@ TEST_CASE("recipes of D-FINE and DEIM have the official numbers", "[schedules][d
     ++checked;
   }
   CHECK(checked == (family == "deim" ? 5 : 19));
+}
+
+TEST_CASE("DEIMv2's recipes have the official numbers", "[deim_schedules]") {
+  const auto recipes = load_fixture().json["recipes_v2"];
+  for (const char* size : {"n", "pico", "femto", "atto"}) {
+    const std::string ours = std::string("deimv2-") + size;
+    const Json& recipe = recipes.at(size);
+    check_recipe(ours, recipe);
+    CHECK(settings_of(ours).imgsz.width == recipe["collate"]["base_size"]);
+  }
 }
 
 TEST_CASE("DEIM's recipes for RT-DETRv2 have the official numbers", "[deim_schedules]") {

@@ -119,12 +119,20 @@ void add_augmentation_keys(std::vector<Key>& keys) {
   s.number("flip", &Settings::flip, kTrain, 0, 1, "probability", "0.5", "left becomes right");
   s.number("flip_vertical", &Settings::flip_vertical, kTrain, 0, 1, "probability", "0", "top becomes bottom");
   s.number("rotate90", &Settings::rotate90, kTrain, 0, 1, "probability", "0", "turn by 90, 180 or 270 degrees");
+  s.number(
+      "min_box", &Settings::min_box, kTrain, 0, 1024, "pixels", "8",
+      "boxes of which augmentation leaves less than this along a side are left out, in the picture that was cut and in "
+      "that of imgsz");
   s.number("mosaic", &Settings::mosaic, kTrain, 0, 1, "probability", "0", "four pictures in one");
   s.number("mosaic_scale", &Settings::mosaic_scale, kTrain, 0, 0.99, "share", "0.5",
            "a mosaic is seen at 1 minus this to 1 plus this of its size");
   s.number("mosaic_translate", &Settings::mosaic_translate, kTrain, 0, 0.5, "share of a side", "0.1",
            "a mosaic is shifted by up to this much");
   s.number("mixup", &Settings::mixup, kTrain, 0, 1, "probability", "0", "two pictures blended, with the boxes of both");
+  s.number(
+      "copy_blend", &Settings::copy_blend, kTrain, 0, 1, "probability", "0.4",
+      "three objects of the batch blended into each of its pictures, at other places (DEIMv2); drawn for each batch "
+      "that mixup_kind=deim leaves, in the epochs of mosaic and mixup");
   s.choice(
       "mosaic_kind", &Settings::mosaic_kind, kTrain, words_of(kBlendKindWords),
       "Ultralytics' mosaic: tiles of imgsz that meet at a drawn point; or DEIM's: tiles whose shorter side is half "

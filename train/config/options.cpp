@@ -157,11 +157,13 @@ TransformOptions training_transforms(const Settings& settings, const ImageSize& 
   transforms.flip = settings.flip;
   transforms.flip_vertical = settings.flip_vertical;
   transforms.rotate90 = settings.rotate90;
+  transforms.min_box = settings.min_box;
   transforms.mosaic = settings.mosaic;
   transforms.mosaic_scale = settings.mosaic_scale;
   transforms.mosaic_translate = settings.mosaic_translate;
   transforms.mosaic_kind = chosen("mosaic_kind", settings.mosaic_kind, kBlendKindWords);
   transforms.mixup = settings.mixup;
+  transforms.copy_blend = settings.copy_blend;
   transforms.mixup_kind = chosen("mixup_kind", settings.mixup_kind, kBlendKindWords);
   transforms.multi_scale =
       multi_scale_sides(std::max(size.height, size.width), settings.multi_scale, stride, settings.multi_scale_repeat);

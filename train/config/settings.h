@@ -132,10 +132,12 @@ struct Settings {
   double flip = 0.5;
   double flip_vertical = 0;
   double rotate90 = 0;
+  double min_box = 1;  ///< pixels
   double mosaic = 0;
   double mosaic_scale = 0.5;
   double mosaic_translate = 0.1;
   double mixup = 0;
+  double copy_blend = 0;
   std::string mosaic_kind = "ultralytics", mixup_kind = "ultralytics";  ///< or deim
   double multi_scale = 0.25;            ///< share by which the side varies; see multi_scale_sides. 0 = off
   std::int64_t multi_scale_repeat = 3;  ///< how often the side itself is among them

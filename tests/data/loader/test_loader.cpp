@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <cstring>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -398,6 +399,37 @@ TEST_CASE("DEIM's mixup blends all pictures of a batch with the one before them,
   CHECK(shares.size() == static_cast<std::size_t>(blended));
   CHECK(*shares.begin() >= 0.45);
   CHECK(*shares.rbegin() <= 0.55);
+}
+
+TEST_CASE("objects are blended into the batches that DEIM's mixup leaves, whatever thread ends them") {
+  const Dataset dataset = make_dataset(60);
+  TransformOptions transforms;
+  transforms.height = transforms.width = 32;
+  transforms.photometric = transforms.zoom_out = transforms.iou_crop = 0;
+  transforms.mixup = transforms.copy_blend = 0.5;
+  transforms.mixup_kind = BlendKind::kDeim;
+  transforms.mosaic_until_epoch = 1;
+  const auto epoch_with = [&](int threads, std::int64_t epoch) {
+    Loader loader(dataset, transforms, loading(threads), grey_sample);  // batches of 4, an object of 196 pixels each
+    loader.start(epoch);
+    std::vector<std::pair<std::size_t, std::vector<float>>> batches;  // boxes, values
+    for (std::int64_t number = 0; const auto batch = loader.next(); ++number) {
+      std::size_t boxes = 0;
+      for (const Batch::Image& image : batch->targets) boxes += image.labels.size();
+      const bool mixed = draw_batch_share(transforms, loading(threads).seed, epoch, number) < 1;
+      if (mixed) CHECK(boxes == 8);
+      batches.emplace_back(mixed ? 0 : boxes, std::vector<float>(batch->images.begin(), batch->images.end()));
+    }
+    return batches;
+  };
+  const auto alone = epoch_with(0, 0);
+  for (const int threads : {1, 3}) CHECK((epoch_with(threads, 0) == alone));
+  std::map<std::size_t, int> counts;
+  for (const auto& [boxes, values] : alone) ++counts[boxes];
+  CHECK(counts.size() == 3);
+  CHECK(counts[4] > 0);       // left alone
+  CHECK(counts[4 + 12] > 0);  // three objects for each picture
+  for (const auto& [boxes, values] : epoch_with(1, 1)) CHECK(boxes == 4);
 }
 
 TEST_CASE("a picture that is alone in its batch is not blended with itself") {

@@ -179,11 +179,23 @@ TEST_CASE("training drops a box below one pixel") {
   CHECK(run(large, options, 0).target.labels == std::vector<std::int64_t>{2});
 }
 
+TEST_CASE("training drops a box below min_box, in the cut picture and in that of the network's size") {
+  TransformOptions options = shapes_only();
+  options.zoom_out = options.iou_crop = 0;
+  options.min_box = 8;
+  const Sample small = make_sample(noise_picture(64, 48, 2), {{{5, 5, 12.9f, 20}, 1}, {{5, 5, 13, 20}, 2}});
+  CHECK(run(small, options, 0).target.labels == std::vector<std::int64_t>{2});
+  const Sample large = make_sample(noise_picture(640, 480, 2), {{{5, 5, 44, 200}, 1}, {{5, 5, 46, 200}, 2}});
+  CHECK(run(large, options, 0).target.labels == std::vector<std::int64_t>{2});  // 640 pixels become 128
+  options.augment = false;
+  CHECK(run(small, options, 0).target.labels == std::vector<std::int64_t>{1, 2});
+}
+
 TEST_CASE("boxes below a pixel or with a corner outside are dropped, others stay") {
   std::vector<LabelledBox> boxes{{{0, 0, 20, 10}, 1},   {{3, 3, 4, 4}, 2},     {{3, 3, 3.9f, 9}, 3},
                                  {{3, 3, 9, 3.9f}, 4},  {{-0.1f, 3, 9, 9}, 5}, {{3, -0.1f, 9, 9}, 6},
                                  {{3, 3, 20.1f, 9}, 7}, {{3, 3, 9, 10.1f}, 8}};
-  drop_small_boxes(boxes, 20, 10);
+  drop_small_boxes(boxes, 20, 10, 1);
   REQUIRE(boxes.size() == 2);
   CHECK(boxes[0].label == 1);
   CHECK(boxes[1].label == 2);
@@ -297,6 +309,9 @@ TEST_CASE("options outside their range are refused by name") {
   options = {};
   options.zoom_out_max = 0.5;
   CHECK_THROWS_AS(check_transform_options(options), ConfigError);
+  options = {};
+  options.min_box = -1;
+  CHECK_THROWS_WITH(check_transform_options(options), "min_box: want 0 to 1024 pixels, have -1");
   options = {};
   options.multi_scale = {640, 0};
   CHECK_THROWS_AS(check_transform_options(options), ConfigError);

@@ -51,8 +51,9 @@ std::string text_of(const LrSchedule& o) {
 /// Without multi-scale's sides, which have a test of their own.
 std::string text_of(const TransformOptions& o) {
   return written(o.height, o.width, o.stride, static_cast<int>(o.resampling), o.photometric, o.zoom_out, o.zoom_out_max,
-                 o.iou_crop, o.flip, o.flip_vertical, o.rotate90, o.mosaic, o.mosaic_scale, o.mosaic_translate, o.mixup,
-                 o.multi_scale_nearest, static_cast<int>(o.mosaic_kind), static_cast<int>(o.mixup_kind));
+                 o.iou_crop, o.flip, o.flip_vertical, o.rotate90, o.min_box, o.mosaic, o.mosaic_scale,
+                 o.mosaic_translate, o.mixup, o.multi_scale_nearest, static_cast<int>(o.mosaic_kind),
+                 static_cast<int>(o.mixup_kind), o.copy_blend);
 }
 
 /// Of one process.
