@@ -131,8 +131,8 @@ std::string absence_reason(const std::string& name) {
   constexpr const char* kStretched = "pictures are stretched to imgsz=height,width, which may be any shape";
   constexpr const char* kDataDecides = "training takes the data set's classes; leave others out of its files";
   static const std::vector<std::pair<std::string, std::string>> reasons = {
-      {"iou", kNoSuppression},   {"nms", kNoSuppression},   {"agnostic_nms", kNoSuppression}, {"rect", kStretched},
-      {"letterbox", kStretched}, {"classes", kDataDecides}, {"single_cls", kDataDecides}};
+      {"iou", kNoSuppression}, {"nms", kNoSuppression},   {"agnostic_nms", kNoSuppression},
+      {"rect", kStretched},    {"letterbox", kStretched}, {"single_cls", kDataDecides}};
   for (const auto& [foreign, reason] : reasons)
     if (foreign == name) return reason;
   return "";
