@@ -141,7 +141,6 @@ std::string absence_reason(const std::string& name) {
                                                                            {"agnostic_nms", kNoSuppression},
                                                                            {"rect", kStretched},
                                                                            {"letterbox", kStretched},
-                                                                           {"classes", kDataDecides},
                                                                            {"single_cls", kDataDecides},
                                                                            {"task", "there is one task, detect"},
                                                                            {"mode", "the command is said already"}};
