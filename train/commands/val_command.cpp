@@ -51,7 +51,7 @@ Evaluation evaluate_model(const Settings& settings, OpenedModel& opened, const D
   options.threads = std::max(1, at::get_num_threads());
   options.predictor = engine_predictor(settings, opened.model, size, precision);
   to_channels_last(*opened.model);
-  const WorkProgress progress(std::ssize(dataset.pictures));
+  const WorkProgress progress(std::ssize(dataset.pictures), "evaluating: ");
   if (group.is_main()) options.progress = [&](std::int64_t done) { progress.show(done); };
   Evaluation evaluation = *evaluate(opened.model, dataset, options, {}, group);
   log::end_progress();
