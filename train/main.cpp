@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/base/choices.h"
 #include "core/base/log.h"
 #include "core/base/progress.h"
 #include "core/base/text.h"
@@ -91,6 +92,7 @@ int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   try {
     const rtdetr::Settings settings = rtdetr::parse_command_line(arguments);
+    rtdetr::log::set_progress_form(rtdetr::chosen("progress", settings.progress, rtdetr::log::kProgressWords));
     rtdetr::require_input_files(settings);
     if (rtdetr::starts_ranks(settings)) return end(static_cast<int>(rtdetr::launch_job(settings, {argv, argv + argc})));
     rtdetr::apply_machine_settings(settings);

@@ -54,7 +54,7 @@ class PredictRun {
 
   void run() {
     const auto batch = static_cast<std::size_t>(settings_.batch), workers = static_cast<std::size_t>(settings_.workers);
-    const WorkProgress progress(std::ssize(files_));
+    const WorkProgress progress(std::ssize(files_), "detecting: ");
     ReadAhead<ReadPicture> pictures(files_.size(), static_cast<int>(workers), std::max(2 * workers, batch + workers),
                                     [this](std::size_t i) { return read(i); });
     for (std::size_t first = 0; first < files_.size(); first += batch) {

@@ -66,7 +66,7 @@ EvaluatorOptions evaluator_options(const Settings& settings, const WorkProgress&
 
 /// With tile=: what predict does with every picture.
 Evaluation evaluate_tiles(const Settings& settings, OpenedModel opened, const Dataset& dataset, ProcessGroup& group) {
-  const WorkProgress progress(std::ssize(dataset.pictures));
+  const WorkProgress progress(std::ssize(dataset.pictures), "evaluating: ");
   const EvaluatorOptions options = evaluator_options(settings, progress, group);
   opened.model->fuse();
   const HeadLayer last = opened.model->head().layers().back();
@@ -84,7 +84,7 @@ Evaluation evaluate_tiles(const Settings& settings, OpenedModel opened, const Da
 Evaluation evaluate_model(const Settings& settings, OpenedModel& opened, const Dataset& dataset, Precision precision,
                           ProcessGroup& group) {
   if (settings.tile > 0) return evaluate_tiles(settings, std::move(opened), dataset, group);
-  const WorkProgress progress(std::ssize(dataset.pictures));
+  const WorkProgress progress(std::ssize(dataset.pictures), "evaluating: ");
   EvaluatorOptions options = evaluator_options(settings, progress, group);
   const ImageSize size = resolve_image_size(settings, opened.size(), opened.model->stride());
   options.resampling =

@@ -8,11 +8,9 @@
 
 #include <ATen/Parallel.h>
 
-#include "core/base/choices.h"
 #include "core/base/device_choice.h"
 #include "core/base/error.h"
 #include "core/base/log.h"
-#include "core/base/progress.h"
 #include "core/base/text.h"
 #include "core/ops/autocast.h"
 #include "core/ops/device.h"
@@ -51,7 +49,6 @@ std::string describe_device(torch::Device device) {
 void apply_machine_settings(const Settings& settings) {
   if (settings.quiet) log::set_level(log::Level::kWarning);
   if (settings.verbose) log::set_level(log::Level::kDebug);
-  log::set_progress_form(chosen("progress", settings.progress, log::kProgressWords));
   const OpenedDevice opened = device_of(settings);
   if (!opened.reason.empty()) log::info("device=auto: " + opened.reason);
   choose_algorithms(opened.device, settings.deterministic);

@@ -88,8 +88,8 @@ TEST_CASE("with progress=json every line of stderr is an object, and runs leave 
   CHECK_THAT(wrong.err, Contains("nowhere: no such folder"));
 
   const Result failed =
-      run(scratch, "val progress=json data=" + scratch.file("d.yaml") + " model=" + scratch.file("d.yaml"));
-  CHECK(failed.code != 0);
+      run(scratch, "val progress=json data=" + scratch.file("nowhere.yaml") + " model=" + scratch.file("d.yaml"));
+  CHECK(failed.code == 2);
   const json error = json::parse(failed.err);
   CHECK(error["type"] == "error");
   CHECK(error["exit_code"] == failed.code);
