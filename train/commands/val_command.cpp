@@ -93,8 +93,9 @@ ExitCode run_val(const Settings& settings, ProcessGroup& group) {
   nlohmann::ordered_json document = evaluation_json(evaluation, dataset.classes);
   document["precision"] = precision_name(precision);
   document["operating_point"] = operating_point_json(report, dataset.classes);
+  document["errors"] = error_split_json(report.errors);
   print_text(settings, format_summary(evaluation.last()) + "\n" + class_table(evaluation.last(), dataset.classes) +
-                           operating_point_text(report) + "\n" + layer_table(evaluation) +
+                           operating_point_text(report) + "\n" + error_split_text(report.errors) + "\n" + layer_table(evaluation) +
                            speed(evaluation, compute_device(settings), precision));
   document["folder"] = nullptr;
   if (settings.save_json || settings.plots) document["folder"] = write_files(settings, dataset, evaluation, report);
