@@ -9,6 +9,7 @@
 #include "core/base/text.h"
 #include "core/image/exif.h"
 #include "core/image/picture_names.h"
+#include "data/dataset/annotation_format.h"
 #include "data/dataset/dataset_build.h"
 #include "data/dataset/missing_pictures.h"
 #include "data/dataset/suspicions.h"
@@ -145,6 +146,8 @@ Dataset inspect_dataset(const DatasetConfig& config, const std::string& key, con
     read_yolo_dataset(config, split, wanted, dataset, problems);
   } else if (split.format == AnnotationFormat::kVoc) {
     read_voc_dataset(split, config.names, wanted, dataset, problems);
+  } else if (split.format != AnnotationFormat::kCoco) {
+    read_tool_dataset(split, config.names, wanted, dataset, problems);
   } else {
     if (!wanted && !config.names.empty()) wanted = &config.names;
     read_coco_dataset(split.annotations, split.images, wanted, dataset, problems);
@@ -160,8 +163,12 @@ Dataset inspect_dataset(const DatasetConfig& config, const std::string& key, con
   return dataset;
 }
 
-Dataset load_dataset(const DatasetConfig& config, const std::string& split, const ClassList* classes) {
-  return report(inspect_dataset(config, split, classes));
+Dataset load_dataset(const DatasetConfig& config, const std::string& key, const ClassList* classes) {
+  if (const DatasetConfig::Split* split = config.find(key); split && split->recognised) {
+    log::info(config.file.string() + " (" + key + "): " + split->annotations.string() + " is read as " +
+              format_title(split->format) + ", by its content");
+  }
+  return report(inspect_dataset(config, key, classes));
 }
 
 Dataset load_evaluated(const DatasetConfig& config, const std::string& split, const ClassList& classes) {

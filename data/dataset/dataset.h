@@ -41,11 +41,40 @@ struct Dataset {
   std::vector<DataProblem> problems;   ///< what was found while reading
 };
 
-/// COCO's JSON, one txt beside each picture, or Pascal VOC's XML for each picture.
-enum class AnnotationFormat { kYolo, kCoco, kVoc };
+/// What annotations are written in; of all but YOLO's the YAML names the folder of pictures and the annotations.
+enum class AnnotationFormat {
+  kYolo,         ///< one txt beside each picture
+  kCoco,         ///< one JSON file
+  kVoc,          ///< Pascal VOC: a folder, XML for each picture
+  kLabelme,      ///< a folder, JSON for each picture
+  kCvat,         ///< one XML file
+  kLabelStudio,  ///< one JSON file
+  kVia,          ///< VGG Image Annotator: one JSON or CSV file
+  kDatumaro,     ///< one JSON file
+  kKitti,        ///< a folder, txt for each picture
+  kCsv,          ///< a table of filename, class and corners
+  kOpenImages,   ///< a table
+};
+/// As the key `format` of a split says them.
+inline constexpr std::array<Choice<AnnotationFormat>, 10> kSplitFormatWords{
+    {{"coco", AnnotationFormat::kCoco},
+     {"voc", AnnotationFormat::kVoc},
+     {"labelme", AnnotationFormat::kLabelme},
+     {"cvat", AnnotationFormat::kCvat},
+     {"label_studio", AnnotationFormat::kLabelStudio},
+     {"via", AnnotationFormat::kVia},
+     {"datumaro", AnnotationFormat::kDatumaro},
+     {"kitti", AnnotationFormat::kKitti},
+     {"csv", AnnotationFormat::kCsv},
+     {"open_images", AnnotationFormat::kOpenImages}}};
 /// Those that a data set can be written in.
-inline constexpr std::array<Choice<AnnotationFormat>, 2> kWritableFormatWords{
-    {{"coco", AnnotationFormat::kCoco}, {"yolo", AnnotationFormat::kYolo}}};
+inline constexpr std::array<Choice<AnnotationFormat>, 6> kWritableFormatWords{
+    {{"coco", AnnotationFormat::kCoco},
+     {"yolo", AnnotationFormat::kYolo},
+     {"voc", AnnotationFormat::kVoc},
+     {"cvat", AnnotationFormat::kCvat},
+     {"labelme", AnnotationFormat::kLabelme},
+     {"datumaro", AnnotationFormat::kDatumaro}}};
 
 /// The parts that a dataset YAML may name.
 inline constexpr std::array<const char*, 3> kSplitKeys{"train", "val", "test"};
@@ -57,15 +86,16 @@ struct DatasetConfig {
   struct Split {
     std::string key;  ///< of kSplitKeys
     AnnotationFormat format = AnnotationFormat::kYolo;
-    std::filesystem::path images;                ///< COCO, VOC: folder of pictures
-    std::filesystem::path annotations;           ///< COCO: JSON file; VOC: folder of XML files
+    std::filesystem::path images;                ///< all but YOLO: folder of pictures
+    std::filesystem::path annotations;           ///< all but YOLO: a file, or a folder of files
     std::filesystem::path list;                  ///< VOC: names of the split's files; empty: all pictures
     std::vector<std::filesystem::path> sources;  ///< YOLO: folders or .txt lists
     int line = 0;
+    bool recognised = false;  ///< the format is told by the annotations' content, not by the YAML
     bool is_on_disk() const;  ///< one of its sources, or its annotations, is there
   };
   std::vector<Split> splits;
-  std::vector<std::string> names;                   ///< may be empty with COCO and VOC
+  std::vector<std::string> names;                   ///< may be empty where labels are not numbers alone
   std::int64_t class_count = 0;                     ///< `nc`, or how many names; 0 if the file says neither
   KeyPointShape key_points;                         ///< YOLO: what label rows hold behind their box
   std::vector<DataProblem> problems;                ///< warnings of the file itself: keys that are not read

@@ -89,10 +89,10 @@ std::string size_fault(const Dataset& dataset, const Dataset::PictureEntry& entr
 /// Whether a name of a file stays below the folder it is in: relative, never climbing out of it, no NUL.
 bool stays_inside(const std::string& name);
 
-/// The three formats. `dataset.name` is set before. Pictures that are missing or unreadable are reported and kept, so
+/// The readers. `dataset.name` is set before. Pictures that are missing or unreadable are reported and kept, so
 /// that the order of all others does not depend on them.
 /// @param wanted  class names in index order, or nullptr for the file's own
-/// @param names   of the YAML; VOC needs none
+/// @param names   of the YAML; VOC and the tools' formats need none
 /// @throws DataError if it cannot be read at all, or the classes do not map
 void read_coco_dataset(const std::filesystem::path& annotations, const std::filesystem::path& images,
                        const std::vector<std::string>* wanted, Dataset& dataset, ProblemCollector& problems);
@@ -101,5 +101,9 @@ void read_yolo_dataset(const DatasetConfig& config, const DatasetConfig::Split& 
 
 void read_voc_dataset(const DatasetConfig::Split& split, const std::vector<std::string>& names,
                       const std::vector<std::string>* wanted, Dataset& dataset, ProblemCollector& problems);
+
+/// All other formats: those of labelling tools.
+void read_tool_dataset(const DatasetConfig::Split& split, const std::vector<std::string>& names,
+                       const std::vector<std::string>* wanted, Dataset& dataset, ProblemCollector& problems);
 
 }  // namespace rtdetr

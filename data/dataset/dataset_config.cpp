@@ -2,14 +2,15 @@
 #include <array>
 #include <set>
 
+#include "core/base/choices.h"
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/base/text.h"
 #include "core/base/written_path.h"
 #include "core/io/yaml.h"
+#include "data/dataset/annotation_format.h"
 #include "data/dataset/dataset.h"
 #include "data/dataset/dataset_keys.h"
-#include "data/dataset/foreign_annotations.h"
 
 namespace rtdetr {
 namespace {
@@ -116,19 +117,28 @@ class ConfigReader {
       for (const YamlNode& item : node->items) add_source(split, item);
     } else {
       add_source(split, *node);
+      look_for_annotations(split);
     }
     config_.splits.push_back(std::move(split));
   }
 
-  /// COCO, or VOC if the annotations are a folder.
+  /// A folder of pictures that holds another format's annotations instead of YOLO's labels.
+  static void look_for_annotations(DatasetConfig::Split& split) {
+    if (split.sources.size() != 1) return;
+    const auto found = find_annotations_in(split.sources.front());
+    if (!found) return;
+    split.format = found->format;
+    split.annotations = found->annotations;
+    split.images = std::move(split.sources.front());
+    split.sources.clear();
+    split.recognised = true;
+  }
+
   void read_map_split(const YamlNode& map, DatasetConfig::Split& split) {
     check_keys(map, split_keys());
     split.images = read_map_path(map, split.key, "images");
     split.annotations = read_map_path(map, split.key, "annotations");
-    std::error_code ignored;
-    split.format = fs::is_directory(split.annotations, ignored) ? AnnotationFormat::kVoc : AnnotationFormat::kCoco;
-    const std::string foreign = foreign_annotations(split.annotations);
-    if (!foreign.empty()) fault(*map.find("annotations"), "'" + split.key + "': " + foreign);
+    read_format(map, split);
     const YamlNode* list = map.find("list");
     if (!list) return;
     split.list = read_map_path(map, split.key, "list");
@@ -137,12 +147,30 @@ class ConfigReader {
                      split.annotations.string() + " are no folder");
   }
 
+  /// As the key `format` says, or else as the annotations look.
+  void read_format(const YamlNode& map, DatasetConfig::Split& split) {
+    if (const YamlNode* format = map.find("format")) {
+      try {
+        split.format = chosen("'" + split.key + ".format'", format->scalar, kSplitFormatWords);
+      } catch (const ConfigError& wrong) {
+        fault(*format, wrong.what());
+      }
+      return;
+    }
+    RecognisedFormat recognised = recognise_annotations(split.annotations);
+    if (!recognised.fault.empty())
+      return fault(map.find("annotations") ? *map.find("annotations") : map,
+                   "'" + split.key + "': " + recognised.fault);
+    split.format = recognised.format;
+    split.recognised = split.format != AnnotationFormat::kCoco && split.format != AnnotationFormat::kVoc;
+  }
+
   fs::path read_map_path(const YamlNode& map, const std::string& split, const char* key) {
     const YamlNode* node = map.find(key);
     if (!node) {
-      fault(map,
-            "'" + split + "' needs '" + key +
-                "': it is {images: DIR, annotations: FILE.json} for COCO, {images: DIR, annotations: DIR} for VOC");
+      fault(map, "'" + split + "' needs '" + key +
+                     "': it is {images: DIR, annotations: FILE} for COCO and most tools, {images: DIR, annotations: "
+                     "DIR} for VOC");
       return {};
     }
     const std::string text = path_text(*node, split + "." + key);
@@ -153,7 +181,7 @@ class ConfigReader {
     const std::string text = path_text(node, split.key);
     if (text.empty()) return;
     if (text.ends_with(".json")) {
-      fault(node, "'" + split.key + "': COCO annotations are given as {images: DIR, annotations: " + text + "}");
+      fault(node, "'" + split.key + "': annotations are given as {images: DIR, annotations: " + text + "}");
     }
     split.sources.push_back(resolve(text));
   }

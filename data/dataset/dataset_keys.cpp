@@ -22,7 +22,7 @@ const Words& dataset_keys() {
 }
 
 const Words& split_keys() {
-  static const Words words{"images", "annotations", "list"};
+  static const Words words{"images", "annotations", "list", "format"};
   return words;
 }
 

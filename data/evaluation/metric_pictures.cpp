@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdio>
 
 #include "core/plot/canvas.h"
 #include "core/plot/chart.h"
+#include "core/plot/histogram.h"
 #include "data/evaluation/coco_class_metric.h"
 
 namespace rtdetr {
@@ -170,6 +172,19 @@ Picture f1_picture(const OperatingCurves& curves, const ClassList& classes) {
                             .x_label = "confidence",
                             .y_low = 0,
                             .y_high = 1});
+}
+
+Picture error_split_picture(const ErrorSplit& split) {
+  const auto points = [](double share) { return std::round(share * 1000) / 10; };
+  std::vector<Bar> bars;
+  for (const ErrorKindName& kind : kErrorKinds)
+    bars.push_back(
+        {std::string(kind.word) + " (" + short_count(split.count[kind.kind]) + ")", points(split.cost[kind.kind])});
+  bars.push_back({"all false positives", std::max(points(split.false_positives), 0.0)});
+  bars.push_back({"all false negatives", std::max(points(split.false_negatives), 0.0)});
+  return bar_chart(bars, {.title = "points of AP50 (" + digits(split.ap50) + ") that each kind of error costs",
+                          .width = 640,
+                          .height = 280});
 }
 
 Picture confusion_picture(const ConfusionMatrix& matrix, const ClassList& classes) {

@@ -3,6 +3,7 @@
 #include "core/image/picture.h"
 #include "data/dataset/class_list.h"
 #include "data/evaluation/coco_metric.h"
+#include "data/evaluation/error_split.h"
 #include "data/evaluation/operating_points.h"
 
 namespace rtdetr {
@@ -13,6 +14,9 @@ Picture precision_recall_picture(const MetricResult& result, const ClassList& cl
 
 /// Mean F1, precision and recall against the confidence, and the F1 of each class if they are seven or fewer.
 Picture f1_picture(const OperatingCurves& curves, const ClassList& classes);
+
+/// What each kind of error costs of AP50, in points, and how many there are.
+Picture error_split_picture(const ErrorSplit& split);
 
 /// Counts, shaded by their share of the column; from 1,000 on in thousands (1.2k). Cells are as wide as the widest.
 Picture confusion_picture(const ConfusionMatrix& matrix, const ClassList& classes);

@@ -111,4 +111,37 @@ void read_json_list(JsonReader& json, JsonRecord::Complaints complaints, const c
   }
 }
 
+/// Calls read_item(first token, index) for every item of the next value, which must end with the item read or passed
+/// over. False if the value is no list; it is passed over then.
+template <class ReadItem>
+bool read_items(JsonReader& json, ReadItem&& read_item) {
+  using Token = JsonReader::Token;
+  if (const Token first = json.next(); first != Token::kBeginArray) {
+    json.skip(first);
+    return false;
+  }
+  std::size_t index = 0;
+  for (Token first = json.next(); first != Token::kEndArray; first = json.next()) read_item(first, index++);
+  return true;
+}
+
+/// Calls take_member(key) for every key of the value that `first` began, which takes the key's value and returns true,
+/// or returns false without taking it. False if the value is no object; it is passed over then.
+template <class TakeMember>
+bool read_members_of(JsonReader& json, JsonReader::Token first, TakeMember&& take_member) {
+  using Token = JsonReader::Token;
+  if (first != Token::kBeginObject) {
+    json.skip(first);
+    return false;
+  }
+  while (json.next() == Token::kKey) {
+    if (!take_member(std::string(json.text()))) json.skip(json.next());
+  }
+  return true;
+}
+template <class TakeMember>
+bool read_members(JsonReader& json, TakeMember&& take_member) {
+  return read_members_of(json, json.next(), take_member);
+}
+
 }  // namespace rtdetr

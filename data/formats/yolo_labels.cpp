@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <optional>
 #include <set>
 #include <utility>
@@ -15,6 +14,8 @@
 #include "core/io/file.h"
 #include "core/io/utf8.h"
 #include "data/dataset/hidden_files.h"
+#include "data/formats/columns.h"
+#include "data/formats/shapes.h"
 
 namespace rtdetr {
 namespace {
@@ -25,30 +26,7 @@ constexpr std::size_t kScoredColumns = kYoloBoxColumns + 1;  // with a confidenc
 constexpr std::size_t kShortestPolygon = 7;                  // class and three points
 constexpr double kPixels = 2;                                // a fraction is never as large
 
-std::vector<std::string_view> columns_of(std::string_view line) {
-  std::vector<std::string_view> columns;
-  constexpr std::string_view kSpace = " \t\r\f\v";
-  for (std::size_t at = line.find_first_not_of(kSpace); at != std::string_view::npos;) {
-    const std::size_t end = std::min(line.find_first_of(kSpace, at), line.size());
-    columns.push_back(line.substr(at, end - at));
-    at = line.find_first_not_of(kSpace, end);
-  }
-  return columns;
-}
-
 std::string quoted(std::string_view text) { return std::string("'").append(excerpt(text)).append("'"); }
-
-/// Box around the points x1 y1 x2 y2 …
-std::array<double, 4> box_around(const std::vector<double>& points) {
-  double x0 = points[0], y0 = points[1], x1 = x0, y1 = y0;
-  for (std::size_t i = 2; i < points.size(); i += 2) {
-    x0 = std::min(x0, points[i]);
-    x1 = std::max(x1, points[i]);
-    y0 = std::min(y0, points[i + 1]);
-    y1 = std::max(y1, points[i + 1]);
-  }
-  return {x0, y0, x1 - x0, y1 - y0};
-}
 
 /// One file's rows, with the file's name for messages.
 class LabelReader {
@@ -70,7 +48,6 @@ class LabelReader {
     if (scored && !is_confidence(columns.back())) return std::nullopt;
     if (!read_values(std::span(columns).subspan(1, columns.size() - 1 - scored))) return std::nullopt;
     if (form == Form::kPolygon) {
-      spread_not_finite();
       box.xywh = box_around(values_);
       box.doubtful = !key_points_.known && may_be_key_points(values_);
     } else {
@@ -153,12 +130,6 @@ class LabelReader {
       values_.push_back(*value);
     }
     return true;
-  }
-
-  /// min and max would pass over a NaN among a polygon's points.
-  void spread_not_finite() {
-    const auto bad = std::find_if(values_.begin(), values_.end(), [](double v) { return !std::isfinite(v); });
-    if (bad != values_.end()) std::fill(values_.begin(), values_.end(), std::numeric_limits<double>::quiet_NaN());
   }
 
   const std::string& place_;

@@ -3,37 +3,25 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 #include <unordered_map>
 
+#include "core/base/choices.h"
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/base/text.h"
-#include "core/io/file.h"
 #include "core/io/yaml.h"
 #include "core/io/yaml_writer.h"
 #include "data/dataset/dataset_build.h"
 #include "data/formats/yolo_labels.h"
 #include "data/tools/convert_folder.h"
+#include "data/tools/convert_writers.h"
 
 namespace rtdetr {
 namespace {
 
 namespace fs = std::filesystem;
-
-void write_text(const fs::path& file, const std::string& text) {
-  write_file_atomically(file, [&](FileSink& sink) { sink.write(text); }, {.durable = false});
-}
-
-std::string json_text_of(const std::string& text) {
-  try {
-    return nlohmann::json(text).dump();
-  } catch (const nlohmann::json::exception&) {
-    throw DataError("'" + text + "' is not in UTF-8, so JSON cannot hold it; rename the file");
-  }
-}
 
 bool is_finite(const MetricTruth& truth) {
   return std::isfinite(truth.area) &&
@@ -62,7 +50,7 @@ class Converter {
     for (const std::string& name : classes_.names) names.items.push_back(yaml_scalar(name, true));
     yaml.entries.push_back({"names", std::move(names)});
     if (config_.exif) yaml.entries.push_back({"exif", yaml_scalar("true")});
-    write_text(folder_ / "dataset.yaml", write_yaml(yaml));
+    write_unpublished(folder_ / "dataset.yaml", write_yaml(yaml));
     return std::move(splits_);
   }
 
@@ -79,7 +67,9 @@ class Converter {
     if (options_.to == AnnotationFormat::kYolo) return yaml_scalar(images_of(key));
     YamlNode node = map_node();
     node.entries.push_back({"images", yaml_scalar(images_of(key))});
-    node.entries.push_back({"annotations", yaml_scalar(json_of(key))});
+    const bool coco = options_.to == AnnotationFormat::kCoco;
+    node.entries.push_back({"annotations", yaml_scalar(coco ? json_of(key) : written_annotations(options_.to, key))});
+    if (!coco) node.entries.push_back({"format", yaml_scalar(word_of(options_.to, kWritableFormatWords))});
     return node;
   }
 
@@ -122,9 +112,30 @@ class Converter {
     for (std::size_t i = 0; i < dataset.pictures.size(); ++i) index_of_picture_[dataset.pictures[i].id] = i;
     if (options_.to == AnnotationFormat::kCoco) {
       write_coco(folder_ / json_of(key), dataset, names);
-    } else {
+    } else if (options_.to == AnnotationFormat::kYolo) {
       write_yolo(folder_ / images_of(key), dataset, names);
+    } else {
+      write_tool(key, dataset, names);
     }
+  }
+
+  /// Boxes as they are; what has no area, and crowds where the format has none, are left out.
+  void write_tool(const std::string& key, const Dataset& dataset, const std::vector<fs::path>& names) {
+    WrittenSplit split{key, folder_ / images_of(key), classes_.names, {}};
+    for (std::size_t i = 0; i < names.size(); ++i)
+      split.pictures.push_back({names[i], dataset.pictures[i].width, dataset.pictures[i].height, {}});
+    for (const MetricTruth& truth : dataset.truth.truths) {
+      const auto place = place_of(truth);
+      if (!place) continue;
+      const bool crowd = truth.crowd && options_.to != AnnotationFormat::kDatumaro;
+      if (crowd || !(truth.box_xywh[2] > 0 && truth.box_xywh[3] > 0)) {
+        ++splits_.back().left_out;
+        continue;
+      }
+      ++splits_.back().boxes;
+      split.pictures[place->picture].boxes.push_back({place->label, truth.box_xywh, truth.crowd});
+    }
+    write_annotations(options_.to, split, folder_ / written_annotations(options_.to, key));
   }
 
   /// nullopt: of a picture or class that is not listed, or not a number; counted.
@@ -168,8 +179,7 @@ class Converter {
               ",\"name\":" + json_text_of(classes_.names[i]) + "}";
     }
     text += "\n]}\n";
-    fs::create_directories(file.parent_path());
-    write_text(file, text);
+    write_unpublished(file, text);
   }
 
   void write_yolo(const fs::path& images, const Dataset& dataset, const std::vector<fs::path>& names) {
@@ -186,8 +196,7 @@ class Converter {
                         ": another picture differs in its extension alone, so both "
                         "would have one label file; rename one");
       }
-      fs::create_directories(file.parent_path());
-      write_text(file, rows[i]);
+      write_unpublished(file, rows[i]);
     }
   }
 
@@ -220,7 +229,7 @@ class Converter {
 }  // namespace
 
 Conversion convert_dataset(const DatasetConfig& config, const fs::path& output, const ConvertOptions& options) {
-  RTDETR_CHECK(options.to != AnnotationFormat::kVoc, "data sets are written as COCO or YOLO");
+  word_of(options.to, kWritableFormatWords);  // or it is none of them
   UnpublishedFolder folder(output);
   Conversion conversion;
   try {

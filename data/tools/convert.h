@@ -28,12 +28,15 @@ struct ConvertOptions {
 /// Writes the data set in another form into the new folder `output`:
 ///
 ///   dataset.yaml   images/SPLIT/…   annotations/instances_SPLIT.json (COCO)   labels/SPLIT/….txt (YOLO)
+///   annotations/SPLIT/….xml (VOC)   annotations/SPLIT/….json (labelme)
+///   annotations/SPLIT.xml (CVAT)    annotations/SPLIT.json (Datumaro)
 ///
 /// Pictures are symbolic links to the originals, or copies; see place_pictures. The originals' folder is only read. All
 /// splits get the classes of the first: ids of a COCO source stay (a class that it lacks gets the smallest free one),
 /// others are the indices from 0. COCO keeps ids, areas, crowds and boxes as written, and leaves out what is of an
 /// unlisted picture or class or not finite. YOLO holds no crowds, and boxes are clipped to their picture; what has no
-/// area there is left out. The folder appears whole or not at all.
+/// area there is left out. The others hold boxes as they are, and Datumaro's crowds. The folder appears whole or not at
+/// all.
 ///
 /// @throws ConfigError  if `output` is a folder that is not empty; DataError  as load_dataset, or if two classes have
 /// one

@@ -10,12 +10,14 @@
 #include "core/base/text.h"
 #include "core/image/picture.h"
 #include "core/image/picture_names.h"
+#include "data/dataset/annotation_format.h"
 #include "data/dataset/dataset_build.h"
 #include "data/dataset/hidden_files.h"
 #include "data/formats/yolo_labels.h"
 #include "data/tools/doctor_advice.h"
 #include "data/tools/doctor_pictures.h"
 #include "data/tools/label_picture.h"
+#include "data/tools/near_duplicates.h"
 
 namespace rtdetr {
 namespace {
@@ -170,14 +172,17 @@ class Doctor {
   DatasetReport finish(const DatasetConfig& config) {
     for (const NamedDataset& split : splits_) {
       report_.splits.push_back(count(split.dataset, split.key, options_));
+      const DatasetConfig::Split* described = config.find(split.key);
+      if (described) report_.splits.back().format = format_title(described->format);
       ProblemCollector found;
       find_bad_training(split, report_.splits.back(), options_, found);
       append(found.take(), split.key);
     }
     find_unlisted(config, splits_, problems_);
     find_unused_labels(config, splits_, problems_);
-    const std::vector<std::int64_t> undecodable = check_pictures(splits_, options_, problems_);
-    for (std::size_t s = 0; s < splits_.size(); ++s) report_.splits[s].unreadable_pictures += undecodable[s];
+    const CheckedPictures checked = check_pictures(splits_, options_, problems_);
+    for (std::size_t s = 0; s < splits_.size(); ++s) report_.splits[s].unreadable_pictures += checked.undecodable[s];
+    add_near_duplicates(checked.near_pairs);
     append(problems_.take(), "");
     std::stable_partition(report_.problems.begin(), report_.problems.end(),
                           [](const DataProblem& p) { return p.severity == DataProblem::Severity::kError; });
@@ -189,6 +194,18 @@ class Doctor {
   }
 
  private:
+  void add_near_duplicates(const std::vector<NearPair>& pairs) {
+    constexpr std::size_t kMostShown = 32;
+    const auto name = [&](std::size_t split, std::size_t picture) {
+      return splits_[split].key + ": " + splits_[split].dataset.pictures[picture].file.string();
+    };
+    for (const NearPair& pair : pairs) {
+      report_.near_duplicates.push_back(
+          {name(pair.split, pair.picture), name(pair.other_split, pair.other), pair.bits});
+    }
+    if (options_.label_tiles > 0) report_.near_duplicate_sheet = draw_near_pairs(pairs, splits_, kMostShown);
+  }
+
   void append(std::vector<DataProblem> found, const std::string& key) {
     for (DataProblem& problem : found) {
       if (!key.empty()) {

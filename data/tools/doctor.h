@@ -14,7 +14,8 @@ namespace rtdetr {
 
 /// What one split holds.
 struct SplitReport {
-  std::string key;  ///< "train", "val", "test"; "" for a lone annotation file
+  std::string key;     ///< "train", "val", "test"; "" for a lone annotation file
+  std::string format;  ///< "COCO", "labelme", …: what its annotations are read as
   std::int64_t pictures = 0;
   std::int64_t pictures_without_boxes = 0;
   std::int64_t unreadable_pictures = 0;  ///< missing ones among them
@@ -43,6 +44,12 @@ struct DatasetReport {
   std::vector<DataProblem> problems;  ///< errors first
   std::vector<std::string> advice;    ///< sentences: what to do about the problems, what would train better
   Picture labels;                     ///< see CheckOptions::label_tiles; empty if not asked for
+  struct NearDuplicate {
+    std::string picture, other;  ///< with their splits: "val: b.jpg"; the other one of an earlier split
+    int bits = 0;                ///< in which their hashes differ
+  };
+  std::vector<NearDuplicate> near_duplicates;  ///< pictures that look alike in two splits
+  Picture near_duplicate_sheet;  ///< the first of them, where labels are asked for; empty if there are none
 };
 
 struct CheckOptions {

@@ -10,6 +10,7 @@
 #include "core/image/picture.h"
 #include "core/io/file.h"
 #include "data/dataset/dataset_build.h"
+#include "data/tools/near_duplicates.h"
 
 namespace rtdetr {
 namespace {
@@ -21,6 +22,7 @@ struct Look {
   std::string wrong_size;             ///< how, or empty
   std::vector<std::string> warnings;  ///< of the decoder; the picture is whole
   int turned = 1;                     ///< EXIF orientation that nothing shows to be right to ignore
+  PictureSketch sketch;
 };
 
 Look look_at(const Dataset& dataset, const Dataset::PictureEntry& entry) {
@@ -37,6 +39,7 @@ Look look_at(const Dataset& dataset, const Dataset::PictureEntry& entry) {
     look.wrong_size = size_fault(dataset, entry, picture);
     const bool size_tells = dataset.sizes_are_annotated && exif_swaps_sides(orientation);
     if (!dataset.exif && !size_tells) look.turned = orientation;
+    look.sketch = sketch_of(picture);
   } catch (const Error& fault) {
     look.unreadable = fault.what();
   }
@@ -84,13 +87,16 @@ struct Fingerprint {
   std::size_t picture = 0;
 };
 
+/// "val: images/a.jpg".
+std::string name_of(const std::vector<NamedDataset>& splits, std::size_t split, std::size_t picture) {
+  const NamedDataset& named = splits[split];
+  return (named.key.empty() ? "" : named.key + ": ") + named.dataset.pictures[picture].file.string();
+}
+
 /// Later pictures with the bytes of an earlier one, in the order of the data set.
 void report_duplicates(const std::vector<Fingerprint>& prints, const std::vector<NamedDataset>& splits,
                        ProblemCollector& problems) {
-  const auto name = [&](const Fingerprint& print) {
-    const NamedDataset& split = splits[print.split];
-    return (split.key.empty() ? "" : split.key + ": ") + split.dataset.pictures[print.picture].file.string();
-  };
+  const auto name = [&](const Fingerprint& print) { return name_of(splits, print.split, print.picture); };
   std::unordered_map<std::string, const Fingerprint*> first_with;
   for (const Fingerprint& print : prints) {
     const auto [found, is_new] = first_with.emplace(print.hash, &print);
@@ -106,22 +112,45 @@ void report_duplicates(const std::vector<Fingerprint>& prints, const std::vector
   }
 }
 
+void report_near_pairs(const std::vector<NearPair>& pairs, const std::vector<NamedDataset>& splits,
+                       ProblemCollector& problems) {
+  for (const NearPair& pair : pairs) {
+    problems.warn("near_duplicate_across_splits",
+                  "pictures look like one of another split (at most " + std::to_string(kMostDifferentBits) +
+                      " of 63 bits of their hashes differ): evaluating on what was trained on flatters the model",
+                  [&] {
+                    return name_of(splits, pair.split, pair.picture) + " ~ " +
+                           name_of(splits, pair.other_split, pair.other) + " (" + std::to_string(pair.bits) + ")";
+                  });
+  }
+}
+
 }  // namespace
 
-std::vector<std::int64_t> check_pictures(const std::vector<NamedDataset>& splits, const CheckOptions& options,
-                                         ProblemCollector& problems) {
-  std::vector<std::int64_t> undecodable(splits.size(), 0);
+CheckedPictures check_pictures(const std::vector<NamedDataset>& splits, const CheckOptions& options,
+                               ProblemCollector& problems) {
+  CheckedPictures checked;
+  checked.undecodable.assign(splits.size(), 0);
   std::vector<Fingerprint> prints;
+  std::vector<std::vector<std::string>> hashes(splits.size());
+  std::vector<std::vector<PictureSketch>> sketches(splits.size());
   for (std::size_t s = 0; s < splits.size(); ++s) {
     const std::vector<Look> looks = look_at_all(splits[s], options);
     for (std::size_t i = 0; i < looks.size(); ++i) {
       if (!looks[i].hash.empty()) prints.push_back({looks[i].hash, s, i});
-      undecodable[s] += !looks[i].unreadable.empty();
+      checked.undecodable[s] += !looks[i].unreadable.empty();
       report_look(looks[i], splits[s].dataset.pictures[i].file, problems);
+      hashes[s].push_back(looks[i].hash);
+      sketches[s].push_back(looks[i].sketch);
     }
   }
   report_duplicates(prints, splits, problems);
-  return undecodable;
+  checked.near_pairs = find_near_pairs(sketches, options.threads);
+  std::erase_if(checked.near_pairs, [&](const NearPair& pair) {
+    return hashes[pair.split][pair.picture] == hashes[pair.other_split][pair.other];
+  });
+  report_near_pairs(checked.near_pairs, splits, problems);
+  return checked;
 }
 
 }  // namespace rtdetr

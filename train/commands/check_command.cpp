@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <filesystem>
 #include <optional>
 
 #include <nlohmann/json.hpp>
@@ -77,6 +78,7 @@ std::string range_text(const SplitReport::Range& range) {
 
 std::string split_table(const DatasetReport& report) {
   TextTable table({{"split", TextTable::Align::kLeft},
+                   {"format", TextTable::Align::kLeft},
                    {"pictures"},
                    {"without boxes"},
                    {"unreadable"},
@@ -89,7 +91,7 @@ std::string split_table(const DatasetReport& report) {
                    {"width min/median/max"},
                    {"height min/median/max"}});
   for (const SplitReport& split : report.splits)
-    table.add({split.key.empty() ? "all" : split.key, with_thousands(split.pictures),
+    table.add({split.key.empty() ? "all" : split.key, split.format, with_thousands(split.pictures),
                with_thousands(split.pictures_without_boxes), with_thousands(split.unreadable_pictures),
                with_thousands(split.boxes), with_thousands(split.crowds), with_thousands(split.max_boxes),
                with_thousands(split.boxes_by_size[0]), with_thousands(split.boxes_by_size[1]),
@@ -161,6 +163,7 @@ nlohmann::ordered_json report_json(const DatasetReport& report) {
   nlohmann::ordered_json splits = nlohmann::ordered_json::array();
   for (const SplitReport& split : report.splits)
     splits.push_back({{"split", split.key},
+                      {"format", split.format},
                       {"pictures", split.pictures},
                       {"pictures_without_boxes", split.pictures_without_boxes},
                       {"unreadable_pictures", split.unreadable_pictures},
@@ -174,12 +177,22 @@ nlohmann::ordered_json report_json(const DatasetReport& report) {
                       {"box_side", range_json(split.box_side)},
                       {"boxes_below_stride", split.boxes_below_stride},
                       {"squeezed_pictures", split.squeezed_pictures}});
+  nlohmann::ordered_json alike = nlohmann::ordered_json::array();
+  for (const DatasetReport::NearDuplicate& pair : report.near_duplicates)
+    alike.push_back({{"picture", pair.picture}, {"other", pair.other}, {"bits", pair.bits}});
   return {{"name", report.name},
           {"names", report.classes.names},
           {"category_ids", report.classes.category_ids},
           {"splits", splits},
           {"problems", problems_json(report.problems)},
+          {"near_duplicates", alike},
           {"advice", report.advice}};
+}
+
+/// "labels-alike.png" for "labels.png".
+std::string near_duplicate_file(const std::filesystem::path& labels) {
+  const std::string name = labels.stem().string() + "-alike" + labels.extension().string();
+  return (labels.parent_path() / name).string();
 }
 
 }  // namespace
@@ -197,6 +210,12 @@ ExitCode run_check(const Settings& settings) {
     write_picture(settings.output, report.labels);
     text += "written to " + settings.output + "\n";
     document["output"] = settings.output;
+  }
+  if (report.near_duplicate_sheet.width > 0) {
+    const std::string sheet = near_duplicate_file(settings.output);
+    write_picture(sheet, report.near_duplicate_sheet);
+    text += "written to " + sheet + "\n";
+    document["near_duplicate_output"] = sheet;
   }
   const bool broken = has_errors(report.problems);
   const bool trains = std::any_of(report.splits.begin(), report.splits.end(),

@@ -7,6 +7,7 @@
 #include "core/base/text.h"
 #include "core/io/file.h"
 #include "data/evaluation/metric_pictures.h"
+#include "train/report/text_layout.h"
 
 namespace rtdetr {
 namespace {
@@ -52,6 +53,7 @@ DetectionReport report_detections(const Evaluation& evaluation, const Dataset& d
   report.curves = matcher.curves();
   report.confusion = matcher.confusion(confidence > 0 ? confidence : report.curves.best_confidence);
   report.pictures = matcher.by_picture(report.confusion.confidence);
+  report.errors = split_errors(dataset.truth, evaluation.detections);
   return report;
 }
 
@@ -89,6 +91,26 @@ nlohmann::ordered_json operating_point_json(const DetectionReport& report, const
           {"recall", means.recall},
           {"f1", means.f1},
           {"classes", rows}};
+}
+
+std::string error_split_text(const ErrorSplit& errors) {
+  const auto points = [](double share) { return fixed(100 * share, 1); };
+  TextTable table({{"errors at IoU 0.5", TextTable::Align::kLeft}, {"count"}, {"points of AP50"}});
+  for (const ErrorKindName& kind : kErrorKinds)
+    table.add({kind.word, with_thousands(errors.count[kind.kind]), points(errors.cost[kind.kind])});
+  table.add({"all false positives", "", points(errors.false_positives)});
+  table.add({"all false negatives", "", points(errors.false_negatives)});
+  return table.text();
+}
+
+nlohmann::ordered_json error_split_json(const ErrorSplit& errors) {
+  nlohmann::ordered_json kinds = nlohmann::ordered_json::array();
+  for (const ErrorKindName& kind : kErrorKinds)
+    kinds.push_back({{"kind", kind.field}, {"count", errors.count[kind.kind]}, {"cost", errors.cost[kind.kind]}});
+  return {{"ap50", errors.ap50},
+          {"kinds", kinds},
+          {"false_positives", errors.false_positives},
+          {"false_negatives", errors.false_negatives}};
 }
 
 void write_class_csv(const DetectionReport& report, const MetricResult& metric, const ClassList& classes,
@@ -140,6 +162,7 @@ void write_metric_pictures(const DetectionReport& report, const MetricResult& me
   write_picture(folder / "confusion_matrix.png", confusion_picture(report.confusion, classes));
   write_picture(folder / "precision_recall.png", precision_recall_picture(metric, classes));
   write_picture(folder / "f1.png", f1_picture(report.curves, classes));
+  write_picture(folder / "errors.png", error_split_picture(report.errors));
 }
 
 }  // namespace rtdetr

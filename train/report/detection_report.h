@@ -6,6 +6,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "data/evaluation/error_split.h"
 #include "data/evaluation/operating_points.h"
 #include "train/evaluation/evaluator.h"
 
@@ -16,6 +17,7 @@ struct DetectionReport {
   OperatingCurves curves;
   ConfusionMatrix confusion;            ///< at the same confidence as what the functions below state
   std::vector<PictureCounts> pictures;  ///< at that confidence, too
+  ErrorSplit errors;          ///< over all confidences
 };
 
 /// @param confidence  0: where the mean F1 over the classes is best
@@ -29,6 +31,11 @@ std::string operating_point_text(const DetectionReport& report);
 /// {confidence, iou, precision, recall, f1, classes: [{name, hits, wrong, missed, …}]}
 nlohmann::ordered_json operating_point_json(const DetectionReport& report, const ClassList& classes);
 
+/// A table of what each kind of error costs of AP50, in points, and how many there are.
+std::string error_split_text(const ErrorSplit& errors);
+/// {ap50, kinds: [{kind, count, cost}], false_positives, false_negatives}; shares of 1
+nlohmann::ordered_json error_split_json(const ErrorSplit& errors);
+
 /// metrics_per_class.csv: class, category_id, boxes, AP, AP50, AP75, AR100, confidence, precision (empty: undefined),
 /// recall, F1, hits, wrong, missed.
 void write_class_csv(const DetectionReport& report, const MetricResult& metric, const ClassList& classes,
@@ -38,7 +45,7 @@ void write_class_csv(const DetectionReport& report, const MetricResult& metric, 
 /// one for false alarms.
 void write_confusion_csv(const ConfusionMatrix& matrix, const ClassList& classes, const std::filesystem::path& csv);
 
-/// confusion_matrix.png, precision_recall.png, f1.png.
+/// confusion_matrix.png, precision_recall.png, f1.png, errors.png.
 void write_metric_pictures(const DetectionReport& report, const MetricResult& metric, const ClassList& classes,
                            const std::filesystem::path& folder);
 

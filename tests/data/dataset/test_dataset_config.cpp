@@ -209,7 +209,7 @@ TEST_CASE("a YAML that is not there is an IoError, an unknown split a ConfigErro
                     Catch::Contains("no split 'test'; the file has train, val"));
 }
 
-TEST_CASE("annotations of other tools are told from ours by their names") {
+TEST_CASE("annotations that no reader is for are named for what they are") {
   const test::TemporaryFolder folder;
   const auto fault = [&](const std::string& annotations) {
     try {
@@ -219,17 +219,16 @@ TEST_CASE("annotations of other tools are told from ours by their names") {
     }
     return std::string("accepted");
   };
-  for (const char* file : {"labelme/a.json", "yolo/a.txt", "voc/sub/a.xml", "voc/readme.txt", "a.csv", "cvat.xml",
+  for (const char* file : {"json/a.json", "yolo/a.txt", "voc/sub/a.xml", "voc/readme.txt", "a.csv", "voc.xml",
                            "a.json.gz", "coco.json", "coco"}) {
-    test::write_file(folder / file, "x");
+    test::write_file(folder / file, "0 1 2 3 4");
   }
   fs::create_directories(folder / "empty");
-  CHECK_THAT(fault("labelme"), Catch::Contains("d.yaml:1: 'train': ") &&
-                                   Catch::Contains("holds .json files and no .xml") &&
-                                   Catch::Contains("LabelMe's files have to be converted"));
+  CHECK_THAT(fault("json"), Catch::Contains("d.yaml:1: 'train': ") && Catch::Contains("holds .json files") &&
+                                Catch::Contains("of other formats name the file itself"));
   CHECK_THAT(fault("yolo"), Catch::Contains("holds .txt files") && Catch::Contains("'train: FOLDER_OF_PICTURES'"));
-  CHECK_THAT(fault("a.csv"), Catch::Contains("a COCO file (.json) or a folder of VOC files (.xml)"));
-  CHECK_THAT(fault("cvat.xml"), Catch::Contains("exported as COCO"));
+  CHECK_THAT(fault("a.csv"), Catch::Contains("a table needs a header with filename, class"));
+  CHECK_THAT(fault("voc.xml"), Catch::Contains("of VOC's the folder is given"));
   CHECK_THAT(fault("a.json.gz"), Catch::Contains("unpack it"));
   for (const char* ours : {"voc", "coco.json", "coco", "empty", "nowhere.csv"}) CHECK(fault(ours) == "accepted");
 }
