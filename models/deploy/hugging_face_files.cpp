@@ -176,7 +176,13 @@ std::vector<std::string> hugging_face_obstacles(const DetectionModel& model) {
     obstacles.emplace_back("it is fused, which is not undone; take the checkpoint that it was exported from");
   const RTDETRDecoderImpl* decoder = decoder_in(model);
   const bool distributions = decoder && decoder->options().boxes != DecoderOptions::Boxes::kLogits;
-  if (!decoder || distributions || decoder->options().keys == Keys::kUltralytics) {
+  if (distributions) {
+    obstacles.emplace_back(
+        "its decoder is D-FINE's or a relative's, and RT-DETR v1 and v2 alone are written; format=official-pth holds "
+        "it under the names of its official code");
+    return obstacles;
+  }
+  if (!decoder || decoder->options().keys == Keys::kUltralytics) {
     obstacles.emplace_back(
         "its decoder is not official RT-DETR's v1 or v2, the only ones that transformers has with these backbones");
     return obstacles;

@@ -4,9 +4,12 @@
 #include "models/graph/resolve.h"
 #include "models/weights/class_names.h"
 #include "models/weights/config_differences.h"
+#include "models/weights/dfine_architecture.h"
+#include "models/weights/dfine_twin.h"
 #include "models/weights/foreign_family.h"
 #include "models/weights/hugging_face_config.h"
 #include "models/weights/official_architecture.h"
+#include "models/weights/official_rows.h"
 #include "models/weights/ultralytics_architecture.h"
 #include "models/weights/weight_reading.h"
 
@@ -28,13 +31,16 @@ Architecture of_official_keys(const WeightsFile& file, const ForeignPlace& place
                               const std::optional<ModelSpec>& given) {
   const std::string origin = path.string();
   const bool hugging_face = place.family == Family::kHuggingFace;
+  const ShapeMap shapes = shapes_of(reading_at(file, place, origin), origin);
+  const bool dfine = is_dfine(OfficialShapes(shapes, origin));
   HuggingFaceConfig config;
   bool has_config = false;
   if (hugging_face) {
-    if (auto beside = read_hugging_face_config(path)) config = std::move(*beside), has_config = true;
+    if (auto beside = read_hugging_face_config(path, dfine)) config = std::move(*beside), has_config = true;
     config.hints.hugging_face = true;
+  } else {
+    config.hints.twins = twin_clues(file, path);
   }
-  const ShapeMap shapes = shapes_of(reading_at(file, place, origin), origin);
   if (is_fused(shapes))
     throw CheckpointError(origin +
                           ": a fused model with the official keys, which no program of theirs writes; take the "
@@ -42,9 +48,13 @@ Architecture of_official_keys(const WeightsFile& file, const ForeignPlace& place
   Architecture found;
   if (given) {
     found = as_given(*given, shapes, origin);
-    if (has_config) refuse_config_differences(config.hints, found.spec, origin);
+    if (has_config) refuse_config_differences(config.hints, found.spec, /*was_given=*/true, origin);
+    const std::string twin =
+        hugging_face || !dfine ? "" : twin_remark(tell_twin(config.hints.twins, FrozenNorms::kUnknown), found.spec);
+    if (!twin.empty()) found.assumed.push_back("the activations of the given model; " + twin);
   } else {
     OfficialArchitecture official = official_architecture(shapes, config.hints, origin);
+    if (has_config && dfine) refuse_config_differences(config.hints, official.spec, /*was_given=*/false, origin);
     found.spec = std::move(official.spec);
     found.sentence = (hugging_face ? "Hugging Face " : "official ") + official.words;
     found.assumed = std::move(official.assumed);

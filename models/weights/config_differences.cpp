@@ -39,19 +39,21 @@ std::vector<std::string> config_differences(const OfficialHints& config, const M
   return differences;
 }
 
-void refuse_config_differences(const OfficialHints& config, const ModelSpec& model, const std::string& origin) {
+void refuse_config_differences(const OfficialHints& config, const ModelSpec& model, bool was_given,
+                               const std::string& origin) {
   const std::vector<std::string> differences = config_differences(config, model);
   if (differences.empty()) return;
-  throw CheckpointError(origin + ": its config.json describes another model than " + model.name + ": " +
-                        join(differences, "; ") +
-                        ". Change that in the model's YAML, or leave model= out: the model is then recognised");
+  throw CheckpointError(
+      origin + ": its config.json describes another model than " + model.name + ": " + join(differences, "; ") +
+      (was_given ? ". Change that in the model's YAML, or leave model= out: the model is then recognised"
+                 : ". Give a YAML of that model which says so, model=YAML"));
 }
 
-std::string config_remark(const std::filesystem::path& weights, const ModelSpec& model) {
+std::string config_remark(const std::filesystem::path& weights, bool of_dfine, const ModelSpec& model) {
   std::error_code ignored;
   try {
     const bool is_folder = std::filesystem::is_directory(weights, ignored);
-    const auto config = read_hugging_face_config(is_folder ? weights / "config.json" : weights);
+    const auto config = read_hugging_face_config(is_folder ? weights / "config.json" : weights, of_dfine);
     if (!config) return "";
     const std::vector<std::string> differences = config_differences(config->hints, model);
     if (differences.empty()) return "";

@@ -14,14 +14,17 @@ namespace rtdetr {
 /// @throws ModelError  for a model that cannot be built
 std::vector<std::string> config_differences(const OfficialHints& config, const ModelSpec& model);
 
-/// @param origin  what messages call the weights
+/// @param was_given  the model was given, not recognised
+/// @param origin     what messages call the weights
 /// @throws CheckpointError  if there are any, saying what to do
-void refuse_config_differences(const OfficialHints& config, const ModelSpec& model, const std::string& origin);
+void refuse_config_differences(const OfficialHints& config, const ModelSpec& model, bool was_given,
+                               const std::string& origin);
 
 /// For a training that begins with the weights, whatever they computed: the same in one line, or what models of ours
 /// cannot do as the config or preprocessor_config.json says. Empty if it is all the same.
-/// @param weights  a file or its folder
+/// @param weights   a file or its folder
+/// @param of_dfine  they are D-FINE's
 /// @throws IoError
-std::string config_remark(const std::filesystem::path& weights, const ModelSpec& model);
+std::string config_remark(const std::filesystem::path& weights, bool of_dfine, const ModelSpec& model);
 
 }  // namespace rtdetr

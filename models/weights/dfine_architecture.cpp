@@ -8,14 +8,15 @@
 namespace rtdetr {
 namespace {
 
-struct DfineBackbone {
-  const char* model;
-  const char* words;
+struct DfineModel {
+  std::string name, backbone;
+  std::string family = "D-FINE";
   int queries = 300;
+  bool freezes_norms = false;  ///< D-FINE's of this size, and not DEIM's
 };
 
 /// Told by the stem's width, and B0 with two or three maps.
-DfineBackbone backbone_of(const OfficialShapes& shapes) {
+DfineModel dfine_of(const OfficialShapes& shapes) {
   if (!shapes.has("backbone.stages.0.blocks.0.aggregation.0.conv.weight"))
     shapes.refuse("its decoder is D-FINE's and its backbone is none of D-FINE's models");
   switch (shapes.rows("backbone.stem.stem4.conv.weight")) {
@@ -24,31 +25,45 @@ DfineBackbone backbone_of(const OfficialShapes& shapes) {
     case 32:
       return {"dfine-m", "PP-HGNetV2-B2"};
     case 48:
-      return {"dfine-l", "PP-HGNetV2-B4"};
+      return {.name = "dfine-l", .backbone = "PP-HGNetV2-B4", .freezes_norms = true};
     case 64:
-      return {"dfine-x", "PP-HGNetV2-B5"};
+      return {.name = "dfine-x", .backbone = "PP-HGNetV2-B5", .freezes_norms = true};
     default:
       shapes.refuse("its decoder is D-FINE's and its backbone is none of D-FINE's models");
   }
 }
 
+/// DEIM's model of that size if the clues say so; which of the two it was taken for is always said.
+void settle_twin(DfineModel& model, const OfficialShapes& shapes, const TwinClues& clues,
+                 std::vector<std::string>& assumed) {
+  const std::string dfine = model.name, deim = "deim" + dfine.substr(dfine.find('-'));
+  const TwinVerdict verdict = tell_twin(clues, model.freezes_norms ? shapes.backbone_norms() : FrozenNorms::kUnknown);
+  if (verdict.deim) {
+    model.name = deim;
+    model.family = "DEIM on D-FINE";
+  }
+  const std::string why = verdict.why.empty() ? "for nothing in the file or its name tells" : verdict.why;
+  assumed.push_back((verdict.deim ? "DEIM's activations, " : "D-FINE's activations, ") + why + "; weights of " +
+                    (verdict.deim ? "D-FINE" : "DEIM") + " look the same (model=" + (verdict.deim ? dfine : deim) +
+                    ")");
+}
+
 bool is_deimv2(const OfficialShapes& shapes) { return shapes.has("decoder.decoder.layers.0.swish_ffn.w12.weight"); }
 
 /// Of the sizes with PP-HGNetV2, told by the number of maps and their width.
-DfineBackbone deimv2_backbone_of(const OfficialShapes& shapes) {
+DfineModel deimv2_of(const OfficialShapes& shapes) {
   const char* const kNone =
       "its decoder is DEIMv2's and its backbone is none of those offered, PP-HGNetV2-B0 of deimv2-n and its first "
-      "three "
-      "stages of deimv2-pico, -femto and -atto; DEIMv2 s to x have vision transformers";
+      "three stages of deimv2-pico, -femto and -atto; DEIMv2 s to x have vision transformers";
   if (!shapes.has("backbone.stages.0.blocks.0.aggregation.0.conv.weight")) shapes.refuse(kNone);
-  if (shapes.count("encoder.input_proj.") == 2) return {"deimv2-n", "PP-HGNetV2-B0"};
+  if (shapes.count("encoder.input_proj.") == 2) return {"deimv2-n", "PP-HGNetV2-B0", "DEIMv2"};
   switch (shapes.rows("encoder.input_proj.0.conv.weight")) {
     case 64:
-      return {"deimv2-atto", "three stages of PP-HGNetV2-B0", 100};
+      return {"deimv2-atto", "three stages of PP-HGNetV2-B0", "DEIMv2", 100};
     case 96:
-      return {"deimv2-femto", "three stages of PP-HGNetV2-B0", 150};
+      return {"deimv2-femto", "three stages of PP-HGNetV2-B0", "DEIMv2", 150};
     case 112:
-      return {"deimv2-pico", "three stages of PP-HGNetV2-B0", 200};
+      return {"deimv2-pico", "three stages of PP-HGNetV2-B0", "DEIMv2", 200};
     default:
       shapes.refuse(kNone);
   }
@@ -58,20 +73,22 @@ DfineBackbone deimv2_backbone_of(const OfficialShapes& shapes) {
 
 bool is_dfine(const OfficialShapes& shapes) { return shapes.has("decoder.pre_bbox_head.layers.0.weight"); }
 
-OfficialArchitecture dfine_architecture(const OfficialShapes& shapes, std::int64_t classes) {
+OfficialArchitecture dfine_architecture(const OfficialShapes& shapes, std::int64_t classes,
+                                        const OfficialHints& hints) {
   const bool deimv2 = is_deimv2(shapes);
-  const DfineBackbone backbone = deimv2 ? deimv2_backbone_of(shapes) : backbone_of(shapes);
+  DfineModel model = deimv2 ? deimv2_of(shapes) : dfine_of(shapes);
+  std::vector<std::string> assumed;
+  if (!hints.queries) assumed.push_back(std::to_string(model.queries) + " queries (num_queries=)");
+  if (!deimv2 && !hints.hugging_face) settle_twin(model, shapes, hints.twins, assumed);
   BuildOptions options;
   options.num_classes = classes;
+  if (hints.queries && *hints.queries != model.queries) options.num_queries = hints.queries;
   OfficialArchitecture found;
-  found.spec = resolve_spec(zoo_model(backbone.model), options);
-  found.words = std::string(deimv2 ? "DEIMv2 with " : "D-FINE with ") + backbone.words + ", " +
+  found.spec = resolve_spec(zoo_model(model.name), options);
+  found.words = model.family + " with " + model.backbone + ", " +
                 counted(shapes.count("decoder.decoder.layers."), "decoder layer") + ", " + words_for_classes(classes) +
-                ": " + backbone.model + ".yaml";
-  found.assumed = {std::to_string(backbone.queries) + " queries (num_queries=)"};
-  if (!deimv2)
-    found.assumed.emplace_back(
-        "D-FINE's activations; weights of DEIM look the same, whose YAML says act: silu, mlp_act: silu (model=)");
+                ": " + model.name + ".yaml";
+  found.assumed = std::move(assumed);
   return found;
 }
 

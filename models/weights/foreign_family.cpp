@@ -53,6 +53,14 @@ std::optional<ForeignPlace> place_of_scores(const std::string& name) {
   return std::nullopt;
 }
 
+const KeyLayout& hugging_face_layout_of(const std::vector<std::string>& names) {
+  const auto any_has = [&](std::string_view part) {
+    return std::ranges::any_of(names, [&](const std::string& name) { return name.find(part) != std::string::npos; });
+  };
+  if (any_has("pre_bbox_head")) return hugging_face_dfine_layout();
+  return hugging_face_layout(any_has("n_points_scale") ? OfficialVersion::kV2 : OfficialVersion::kV1);
+}
+
 std::string what_it_is(const WeightsFile& file) {
   const auto has = [&](std::string_view part) { return any_name_has(file, part); };
   if (has("refpoint_embed.weight") || has("transformer.decoder.ref_point_head"))
@@ -77,10 +85,6 @@ ForeignPlace locate_model(const WeightsFile& file, const std::string& origin) {
     const auto place = place_of_scores(tensor.name);
     if (place && (!found || (place->prefix.starts_with("ema.") && !found->prefix.starts_with("ema.")))) found = place;
   }
-  if (found && found->family == Family::kHuggingFace && !words_for_other_decoder(file).empty())
-    throw CheckpointError(origin +
-                          ": weights of D-FINE under the names of Hugging Face, which are not read; take the "
-                          ".pth of the official code");
   if (found) return *found;
   const std::string kind = what_it_is(file);
   if (!kind.empty()) throw CheckpointError(origin + ": " + kind);
@@ -94,11 +98,7 @@ WeightReading reading_at(const WeightsFile& file, const ForeignPlace& place, con
   WeightReading reading;
   reading.part = part_below(file, place.prefix);
   const std::vector<std::string> names = reading.part.names();
-  const auto is_of_v2 = [](const std::string& name) { return name.ends_with("n_points_scale"); };
-  const KeyLayout& layout =
-      place.family != Family::kHuggingFace
-          ? our_layout()
-          : hugging_face_layout(std::ranges::any_of(names, is_of_v2) ? OfficialVersion::kV2 : OfficialVersion::kV1);
+  const KeyLayout& layout = place.family == Family::kHuggingFace ? hugging_face_layout_of(names) : our_layout();
   reading.layout = layout.name;
   reading.plan = plan_keys(layout, names, origin);
   return reading;

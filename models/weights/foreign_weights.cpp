@@ -19,8 +19,9 @@ namespace {
 std::vector<ReadingWay> detector_ways(const std::string& origin) {
   static const KeyLayout v2_as_v1 = reversed(v1_beside_v2_layout(), "official RT-DETR v2");
   std::vector<ReadingWay> ways;
-  for (const KeyLayout* layout : {&our_layout(), &hugging_face_layout(OfficialVersion::kV1),
-                                  &hugging_face_layout(OfficialVersion::kV2), &v1_beside_v2_layout(), &v2_as_v1})
+  for (const KeyLayout* layout :
+       {&our_layout(), &hugging_face_layout(OfficialVersion::kV1), &hugging_face_layout(OfficialVersion::kV2),
+        &hugging_face_dfine_layout(), &v1_beside_v2_layout(), &v2_as_v1})
     ways.push_back({layout->name, [layout, origin](const auto& names) { return plan_keys(*layout, names, origin); }});
   return ways;
 }
@@ -60,6 +61,14 @@ std::vector<std::string> add_counters(TensorMap& tensors, const std::set<std::st
     added.push_back(key);
   }
   return added;
+}
+
+/// D-FINE's constants have two names in the official state, and Hugging Face writes one.
+void add_second_names(TensorMap& tensors, const std::set<std::string>& keys) {
+  for (const std::string name : {"up", "reg_scale"}) {
+    const auto known = tensors.find("decoder.decoder." + name);
+    if (known != tensors.end() && keys.contains("decoder." + name)) tensors.emplace("decoder." + name, known->second);
+  }
 }
 
 void name_classes(ForeignWeights& weights, const WeightsFile& file, const WeightReading& reading,
@@ -102,6 +111,7 @@ ForeignWeights read_weights(const WeightsFile& file, const WeightReading& readin
       reading.plan.targets, [](const auto& target) { return target.second.front().third != Third::kWhole; });
   const auto fetch = [&](const std::string& name) { return load_tensor(file, *reading.part.tensors.at(name)); };
   weights.tensors = gather_tensors(reading.plan, fetch, origin);
+  add_second_names(weights.tensors, keys);
   weights.counters = add_counters(weights.tensors, keys);
   weights.norm_eps = norm_eps_in(file, reading.part.prefix, origin);
   return weights;

@@ -72,32 +72,60 @@ class ConfigFile {
   json fields_;
 };
 
+using Fixed = std::vector<std::pair<const char*, json>>;
+
+void require_all(const ConfigFile& config, const Fixed& fixed) {
+  for (const auto& [name, value] : fixed)
+    config.require(name, value, "models of ours have no other than " + value.dump());
+}
+
 /// What is fixed in models of ours, with the value of every published model.
 void require_expressible(const ConfigFile& config) {
-  const std::string other = "models of ours have no other than ";
   config.require_absent("eval_size", "newer versions leave the position table out with it; models of ours cannot");
   config.require_absent("anchor_image_size", "it fixes the anchors; those of ours follow the input size");
-  const std::vector<std::pair<const char*, json>> fixed = {{"positional_encoding_temperature", 10000},
-                                                           {"encode_proj_layers", {2}},
-                                                           {"feat_strides", {8, 16, 32}},
-                                                           {"decoder_offset_scale", 0.5},
-                                                           {"layer_norm_eps", 1e-5},
-                                                           {"batch_norm_eps", 1e-5},
-                                                           {"normalize_before", false},
-                                                           {"with_box_refine", true},
-                                                           {"activation_function", "silu"},
-                                                           {"encoder_activation_function", "gelu"},
-                                                           {"decoder_activation_function", "relu"},
-                                                           {"decoder_n_levels", 3},
-                                                           {"num_feature_levels", 3},
-                                                           {"backbone_config.hidden_act", "relu"},
-                                                           {"backbone_config.num_channels", 3},
-                                                           {"backbone_config.downsample_in_bottleneck", false},
-                                                           {"backbone_config.downsample_in_first_stage", false}};
-  for (const auto& [name, value] : fixed) config.require(name, value, other + value.dump());
+  require_all(config, {{"positional_encoding_temperature", 10000},
+                       {"decoder_offset_scale", 0.5},
+                       {"layer_norm_eps", 1e-5},
+                       {"batch_norm_eps", 1e-5},
+                       {"normalize_before", false},
+                       {"with_box_refine", true},
+                       {"activation_function", "silu"},
+                       {"encoder_activation_function", "gelu"},
+                       {"decoder_activation_function", "relu"},
+                       {"backbone_config.hidden_act", "relu"},
+                       {"backbone_config.num_channels", 3}});
+}
+
+void require_rtdetr(const ConfigFile& config) {
+  require_all(config, {{"encode_proj_layers", {2}},
+                       {"feat_strides", {8, 16, 32}},
+                       {"decoder_n_levels", 3},
+                       {"num_feature_levels", 3},
+                       {"backbone_config.downsample_in_bottleneck", false},
+                       {"backbone_config.downsample_in_first_stage", false}});
   const json* model = config.find("model_type");
   if (model && *model != "rt_detr" && *model != "rt_detr_v2")
-    config.refuse("model_type", *model, "it is neither \"rt_detr\" nor \"rt_detr_v2\"");
+    config.refuse("model_type", *model, "it is neither \"rt_detr\" nor \"rt_detr_v2\", as its weights are");
+}
+
+/// Published sizes read the last three maps of PP-HGNetV2, the smallest the last two. `reg_scale` and `up` are in the
+/// weights, and published configs do not all say the former.
+void require_dfine(const ConfigFile& config) {
+  const json* strides = config.find("feat_strides");
+  const bool two_maps = strides && *strides == json{16, 32};
+  require_all(config, {{"model_type", "d_fine"},
+                       {"feat_strides", two_maps ? json{16, 32} : json{8, 16, 32}},
+                       {"num_feature_levels", two_maps ? 2 : 3},
+                       {"encode_proj_layers", two_maps ? json{1} : json{2}},
+                       {"backbone_config.model_type", "hgnet_v2"},
+                       {"backbone_config.out_indices", two_maps ? json{3, 4} : json{2, 3, 4}},
+                       {"backbone_config.stem_strides", {2, 1, 1, 2, 1}},
+                       {"backbone_config.stage_downsample", {false, true, true, true}},
+                       {"backbone_config.stage_downsample_strides", {2, 2, 2, 2}},
+                       {"eval_idx", -1},
+                       {"layer_scale", 1},
+                       {"top_prob_values", 4},
+                       {"lqe_layers", 2}});
 }
 
 std::vector<std::string> names_of(const ConfigFile& config) {
@@ -134,12 +162,13 @@ ImageSize preprocessing_size(const fs::path& file) {
 
 }  // namespace
 
-std::optional<HuggingFaceConfig> read_hugging_face_config(const fs::path& weights) {
+std::optional<HuggingFaceConfig> read_hugging_face_config(const fs::path& weights, bool of_dfine) {
   std::error_code ignored;
   const fs::path file = weights.parent_path() / "config.json";
   if (!fs::exists(file, ignored)) return std::nullopt;
   const ConfigFile config(file);
   require_expressible(config);
+  of_dfine ? require_dfine(config) : require_rtdetr(config);
   HuggingFaceConfig found;
   found.names = names_of(config);
   found.hints.queries = config.count("num_queries");

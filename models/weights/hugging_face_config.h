@@ -17,9 +17,10 @@ struct HuggingFaceConfig {
   std::optional<ImageSize> size;   ///< of the input, if there is a preprocessor_config.json
 };
 
-/// @param weights  the file of weights; the two lie beside it
-/// @return         nullopt if there is no config.json
+/// @param weights   the file of weights; the two lie beside it
+/// @param of_dfine  they are D-FINE's, whose config has other fields
+/// @return          nullopt if there is no config.json
 /// @throws CheckpointError  for a field whose value no YAML of ours can say, by its name; IoError
-std::optional<HuggingFaceConfig> read_hugging_face_config(const std::filesystem::path& weights);
+std::optional<HuggingFaceConfig> read_hugging_face_config(const std::filesystem::path& weights, bool of_dfine);
 
 }  // namespace rtdetr

@@ -1,23 +1,12 @@
 #include "models/weights/key_tables.h"
 
+#include "models/weights/key_table_parts.h"
+
 /// Detectors: Hugging Face's names, and the official ones of both versions.
 namespace rtdetr {
 namespace {
 
 using Rules = std::vector<KeyRule>;
-
-void append(Rules& rules, const Rules& more) { rules.insert(rules.end(), more.begin(), more.end()); }
-
-/// Their names of 5.x in memory, and what 4.x has a second time outside the decoder.
-std::vector<KeyAlias> hugging_face_aliases() {
-  return {
-      {"class_embed.{*}", "model.decoder.class_embed.{*}"},
-      {"bbox_embed.{*}", "model.decoder.bbox_embed.{*}"},
-      {"model.encoder.aifi.{*}", "model.encoder.encoder.{*}"},
-      {"model.{*}.self_attn.o_proj.{P}", "model.{*}.self_attn.out_proj.{P}"},
-      {"model.{*}.mlp.{fc1|fc2}.{P}", "model.{*}.{fc1|fc2}.{P}"},
-  };
-}
 
 /// Its norms are frozen and count no batches.
 Rules backbone_rules() {
@@ -48,50 +37,37 @@ Rules timm_backbone_rules() {
   return rules;
 }
 
-/// What encoder and decoder layers have in common.
-Rules layer_rules(const std::string& theirs, const std::string& ours) {
-  return {
-      {theirs + "self_attn.q_proj.{P}", ours + "self_attn.in_proj_{P}", Third::kQueries},
-      {theirs + "self_attn.k_proj.{P}", ours + "self_attn.in_proj_{P}", Third::kKeys},
-      {theirs + "self_attn.v_proj.{P}", ours + "self_attn.in_proj_{P}", Third::kValues},
-      {theirs + "self_attn.out_proj.{P}", ours + "self_attn.out_proj.{P}"},
-      {theirs + "self_attn_layer_norm.{P}", ours + "norm1.{P}"},
-      {theirs + "fc1.{P}", ours + "linear1.{P}"},
-      {theirs + "fc2.{P}", ours + "linear2.{P}"},
-  };
-}
-
 Rules encoder_rules(OfficialVersion version) {
   const bool v2 = version == OfficialVersion::kV2;
   const std::string theirs = "model.encoder.encoder.{e}.layers.{i}.", ours = "encoder.encoder.{e}.layers.{i}.";
-  Rules rules = layer_rules(theirs, ours);
-  append(rules, {
-                    {theirs + "final_layer_norm.{P}", ours + "norm2.{P}"},
-                    {"model.encoder_input_proj.{i}.0.weight",
-                     v2 ? "encoder.input_proj.{i}.conv.weight" : "encoder.input_proj.{i}.0.weight"},
-                    {"model.encoder_input_proj.{i}.1.{N}",
-                     v2 ? "encoder.input_proj.{i}.norm.{N}" : "encoder.input_proj.{i}.1.{N}"},
-                    {"model.encoder.{lateral_convs|downsample_convs}.{i}.{conv|norm}.{N}",
-                     "encoder.{lateral_convs|downsample_convs}.{i}.{conv|norm}.{N}"},
-                    {"model.encoder.{fpn_blocks|pan_blocks}.{i}.conv{k}.{conv|norm}.{N}",
-                     "encoder.{fpn_blocks|pan_blocks}.{i}.conv{k}.{conv|norm}.{N}"},
-                    {"model.encoder.{fpn_blocks|pan_blocks}.{i}.bottlenecks.{j}.conv{k}.{conv|norm}.{N}",
-                     "encoder.{fpn_blocks|pan_blocks}.{i}.bottlenecks.{j}.conv{k}.{conv|norm}.{N}"},
-                });
+  Rules rules = hugging_face_layer_rules(theirs, ours);
+  append_rules(rules, {
+                          {theirs + "final_layer_norm.{P}", ours + "norm2.{P}"},
+                          {"model.encoder_input_proj.{i}.0.weight",
+                           v2 ? "encoder.input_proj.{i}.conv.weight" : "encoder.input_proj.{i}.0.weight"},
+                          {"model.encoder_input_proj.{i}.1.{N}",
+                           v2 ? "encoder.input_proj.{i}.norm.{N}" : "encoder.input_proj.{i}.1.{N}"},
+                          {"model.encoder.{lateral_convs|downsample_convs}.{i}.{conv|norm}.{N}",
+                           "encoder.{lateral_convs|downsample_convs}.{i}.{conv|norm}.{N}"},
+                          {"model.encoder.{fpn_blocks|pan_blocks}.{i}.conv{k}.{conv|norm}.{N}",
+                           "encoder.{fpn_blocks|pan_blocks}.{i}.conv{k}.{conv|norm}.{N}"},
+                          {"model.encoder.{fpn_blocks|pan_blocks}.{i}.bottlenecks.{j}.conv{k}.{conv|norm}.{N}",
+                           "encoder.{fpn_blocks|pan_blocks}.{i}.bottlenecks.{j}.conv{k}.{conv|norm}.{N}"},
+                      });
   return rules;
 }
 
 Rules decoder_layer_rules(OfficialVersion version) {
   const std::string theirs = "model.decoder.layers.{i}.", ours = "decoder.decoder.layers.{i}.";
   const std::string scale = version == OfficialVersion::kV2 ? ours + "cross_attn.num_points_scale" : "";
-  Rules rules = layer_rules(theirs, ours);
-  append(rules, {
-                    {theirs + "encoder_attn.{sampling_offsets|attention_weights|value_proj|output_proj}.{P}",
-                     ours + "cross_attn.{sampling_offsets|attention_weights|value_proj|output_proj}.{P}"},
-                    {theirs + "encoder_attn.n_points_scale", scale},
-                    {theirs + "encoder_attn_layer_norm.{P}", ours + "norm2.{P}"},
-                    {theirs + "final_layer_norm.{P}", ours + "norm3.{P}"},
-                });
+  Rules rules = hugging_face_layer_rules(theirs, ours);
+  append_rules(rules, {
+                          {theirs + "encoder_attn.{sampling_offsets|attention_weights|value_proj|output_proj}.{P}",
+                           ours + "cross_attn.{sampling_offsets|attention_weights|value_proj|output_proj}.{P}"},
+                          {theirs + "encoder_attn.n_points_scale", scale},
+                          {theirs + "encoder_attn_layer_norm.{P}", ours + "norm2.{P}"},
+                          {theirs + "final_layer_norm.{P}", ours + "norm3.{P}"},
+                      });
   return rules;
 }
 
@@ -117,14 +93,39 @@ Rules head_rules(OfficialVersion version) {
 KeyLayout make_hugging_face(OfficialVersion version) {
   KeyLayout layout{version == OfficialVersion::kV2 ? "Hugging Face RT-DETRv2" : "Hugging Face RT-DETR",
                    hugging_face_aliases(), backbone_rules()};
-  append(layout.rules, timm_backbone_rules());
-  append(layout.rules, encoder_rules(version));
-  append(layout.rules, decoder_layer_rules(version));
-  append(layout.rules, head_rules(version));
+  layout.aliases.push_back({"model.{*}.mlp.{fc1|fc2}.{P}", "model.{*}.{fc1|fc2}.{P}"});
+  append_rules(layout.rules, timm_backbone_rules());
+  append_rules(layout.rules, encoder_rules(version));
+  append_rules(layout.rules, decoder_layer_rules(version));
+  append_rules(layout.rules, head_rules(version));
   return layout;
 }
 
 }  // namespace
+
+void append_rules(Rules& rules, const Rules& more) { rules.insert(rules.end(), more.begin(), more.end()); }
+
+Rules hugging_face_layer_rules(const std::string& theirs, const std::string& ours) {
+  return {
+      {theirs + "self_attn.q_proj.{P}", ours + "self_attn.in_proj_{P}", Third::kQueries},
+      {theirs + "self_attn.k_proj.{P}", ours + "self_attn.in_proj_{P}", Third::kKeys},
+      {theirs + "self_attn.v_proj.{P}", ours + "self_attn.in_proj_{P}", Third::kValues},
+      {theirs + "self_attn.out_proj.{P}", ours + "self_attn.out_proj.{P}"},
+      {theirs + "self_attn_layer_norm.{P}", ours + "norm1.{P}"},
+      {theirs + "fc1.{P}", ours + "linear1.{P}"},
+      {theirs + "fc2.{P}", ours + "linear2.{P}"},
+  };
+}
+
+/// Those of 5.x in memory, and what 4.x has a second time outside the decoder.
+std::vector<KeyAlias> hugging_face_aliases() {
+  return {
+      {"class_embed.{*}", "model.decoder.class_embed.{*}"},
+      {"bbox_embed.{*}", "model.decoder.bbox_embed.{*}"},
+      {"model.encoder.aifi.{*}", "model.encoder.encoder.{*}"},
+      {"model.{*}.self_attn.o_proj.{P}", "model.{*}.self_attn.out_proj.{P}"},
+  };
+}
 
 const KeyLayout& our_layout() {
   static const KeyLayout layout{"", {}, {{"decoder.{anchors|valid_mask}", ""}, {"{*}", "{*}"}}};

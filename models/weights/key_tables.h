@@ -18,6 +18,9 @@ enum class OfficialVersion { kV1, kV2 };
 /// RTDetrForObjectDetection and RTDetrV2ForObjectDetection of transformers, both generations of names, and backbones
 /// that timm lent. What is written are the published names.
 const KeyLayout& hugging_face_layout(OfficialVersion version);
+/// DFineForObjectDetection of transformers, both generations of names. Its `up` and `reg_scale` are the decoder's
+/// (`decoder.decoder.…`), which the official code has twice.
+const KeyLayout& hugging_face_dfine_layout();
 /// v1's names beside v2's, which are "ours" here.
 const KeyLayout& v1_beside_v2_layout();
 

@@ -82,6 +82,14 @@ DecoderFacts decoder_of(const OfficialShapes& shapes, const OfficialHints& hints
   return facts;
 }
 
+/// RT-DETRv2 as DEIM trains it is told by its perceptron of positions.
+void refuse_deim(const OfficialShapes& shapes) {
+  if (shapes.has("decoder.query_pos_head.layers.2.weight"))
+    shapes.refuse(
+        "its decoder is that of DEIM on RT-DETRv2, with three layers in its perceptron of positions and SiLU, which no "
+        "model of ours has; DEIM on D-FINE is taken, and recipes of ours train RT-DETRv2 as DEIM does");
+}
+
 /// Where a twin of the model differs in what weights do not show.
 void say_twins(const ModelSpec& spec, const OfficialHints& hints, std::vector<std::string>& assumed) {
   if (!hints.discrete_sampling && !find_model_file(spec.name + "_dsp").empty())
@@ -100,7 +108,8 @@ std::string layers_and_classes(const OfficialDecoder& decoder) {
 OfficialArchitecture official_architecture(const ShapeMap& shape_map, const OfficialHints& hints,
                                            const std::string& origin) {
   const OfficialShapes shapes(shape_map, origin);
-  if (is_dfine(shapes)) return dfine_architecture(shapes, classes_of_scores(shape_of_scores(shape_map), origin));
+  if (is_dfine(shapes)) return dfine_architecture(shapes, classes_of_scores(shape_of_scores(shape_map), origin), hints);
+  refuse_deim(shapes);
   const std::string base = base_model(shapes);
   DecoderFacts facts = decoder_of(shapes, hints);
   const FrozenNorms norms = shapes.backbone_norms();

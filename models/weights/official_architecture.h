@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "models/graph/model_spec.h"
+#include "models/weights/dfine_twin.h"
 #include "models/weights/foreign_family.h"
 
 namespace rtdetr {
@@ -18,6 +19,7 @@ struct OfficialHints {
   /// Hugging Face freezes the norms of every backbone, so that frozen ones say nothing about the model, and runs every
   /// decoder layer.
   bool hugging_face = false;
+  TwinClues twins;  ///< of an official file
 };
 
 struct OfficialArchitecture {

@@ -6,7 +6,7 @@
 
 #include "core/io/yaml_node.h"
 #include "models/graph/model_spec.h"
-#include "models/weights/foreign_family.h"
+#include "models/weights/weight_reading.h"
 
 /// What the rows of a model with the official keys say, read from the shapes of its weights.
 namespace rtdetr {

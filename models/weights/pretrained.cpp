@@ -18,6 +18,7 @@
 #include "models/layers/state_constants.h"
 #include "models/weights/checkpoint.h"
 #include "models/weights/config_differences.h"
+#include "models/weights/dfine_twin.h"
 #include "models/weights/foreign_weights.h"
 #include "models/weights/norm_eps.h"
 
@@ -219,14 +220,22 @@ bool share_a_name(const std::vector<std::string>& a, const std::vector<std::stri
   return !match_classes(a, b).empty();
 }
 
+/// Where the weights' own model computes something else than this one and shapes do not show it; empty if nothing says
+/// so.
+std::string what_model_it_was(const WeightsFile& file, const std::string& name, const std::string& layout,
+                              const ModelSpec& model) {
+  if (layout.starts_with("Hugging Face")) return config_remark(name, layout.ends_with("D-FINE"), model);
+  const std::string twin = twin_remark(tell_twin(twin_clues(file, name), FrozenNorms::kUnknown), model);
+  return twin.empty() ? "" : name + ": " + twin;
+}
+
 ForeignWeights of_foreign_file(const WeightsFile& file, const std::string& name, const DetectionModelImpl& module,
                                const std::vector<std::string>& to_classes) {
   std::set<std::string> keys;
   for (const auto& [key, value] : named_state(module)) keys.insert(key);
   ForeignWeights found = find_weights(file, keys, name);
   if (found.names_are_cocos && !share_a_name(found.names, to_classes)) found.names.clear();
-  const std::string other = found.layout.starts_with("Hugging Face") ? config_remark(name, module.spec()) : "";
-  if (!other.empty())
+  if (const std::string other = what_model_it_was(file, name, found.layout, module.spec()); !other.empty())
     log::warning(other + ". The weights are taken all the same, and meet what they were not trained for");
   return found;
 }

@@ -191,8 +191,7 @@ std::string text_of(const Export& all, const WrittenFile& written, const std::op
                      " decoder layers\n";
   text += "largest difference to " + settings.model + (all.is_rounded() ? " before rounding, on " : " on ") + on +
           format_double(written.difference.max_abs) + "\n";
-  if (all.is_rounded()) text += text_of(written.rounding, all.type());
-  if (precision) text += text_of(*precision, settings);
+  if (all.is_rounded()) text += text_of(written.rounding, all.type()) + text_of(precision, settings);
   return text + "\nnext: rtdetr predict model=" + shell_word(settings.output) + " source=photos/\n";
 }
 

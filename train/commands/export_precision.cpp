@@ -79,12 +79,14 @@ std::optional<ExportPrecision> export_precision(const Settings& settings, Opened
   return result;
 }
 
-std::string text_of(const ExportPrecision& precision, const Settings& settings) {
-  const double less = precision.original - precision.rounded;
+std::string text_of(const std::optional<ExportPrecision>& precision, const Settings& settings) {
+  if (!precision)
+    return is_data_set(settings.verify) ? "" : "what that costs in AP, verify= with a data set's YAML tells\n";
+  const double less = precision->original - precision->rounded;
   std::string text = "AP on " + settings.verify;
-  if (precision.pictures < precision.of)
-    text += ", " + with_thousands(precision.pictures) + " of " + counted(precision.of, "picture");
-  return text + ": " + fixed(precision.original, 4) + " before, " + fixed(precision.rounded, 4) + " in " +
+  if (precision->pictures < precision->of)
+    text += ", " + with_thousands(precision->pictures) + " of " + counted(precision->of, "picture");
+  return text + ": " + fixed(precision->original, 4) + " before, " + fixed(precision->rounded, 4) + " in " +
          settings.dtype + ", " + fixed(std::abs(less), 4) + (less < 0 ? " more\n" : " less\n");
 }
 
@@ -96,7 +98,7 @@ std::string text_of(const RoundingCost& cost, const std::string& type) {
   return "rounding to " + type + " moves scores by up to " + fixed(cost.difference.max_abs_scores, 4) +
          " and boxes by up to " + fixed(cost.difference.max_abs_boxes, 4) + " of the picture, a query by " +
          fixed(cost.mean(), 5) + " on average; " + with_thousands(cost.other_queries) + " of " +
-         with_thousands(cost.queries) + " queries are others\n";
+         with_thousands(cost.queries) + " queries begin at other places of the picture\n";
 }
 
 nlohmann::ordered_json to_json(const RoundingCost& cost) {

@@ -29,8 +29,8 @@ const char* export_split(const DatasetConfig& config);
 /// @param rounded  what the file predicts
 std::optional<ExportPrecision> export_precision(const Settings& settings, OpenedModel& original, const ImageSize& size,
                                                 const Predictor& rounded);
-/// "AP on val.yaml: 0.4120 before, 0.4117 in fp16, 0.0003 less"
-std::string text_of(const ExportPrecision& precision, const Settings& settings);
+/// "AP on val.yaml: 0.4120 before, 0.4117 in fp16, 0.0003 less"; without a data set, what says it.
+std::string text_of(const std::optional<ExportPrecision>& precision, const Settings& settings);
 nlohmann::ordered_json to_json(const ExportPrecision& precision);
 
 /// "rounding to fp16 moves scores by up to …": the same without a data set. @param type  "fp16"

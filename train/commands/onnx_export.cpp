@@ -120,8 +120,7 @@ std::string text_of(const Settings& settings, const OnnxSource& source, const Wr
       input_of(settings, source) + ", any batch\nlargest difference to " + settings.model +
       (half ? " before rounding, on " : " on ") + std::to_string(source.inputs.size()) +
       (settings.verify.empty() ? " seeded input: " : " pictures: ") + format_double(written.difference.max_abs) + "\n";
-  if (half) text += rtdetr::text_of(written.rounding, settings.dtype);
-  if (precision) text += rtdetr::text_of(*precision, settings);
+  if (half) text += rtdetr::text_of(written.rounding, settings.dtype) + rtdetr::text_of(precision, settings);
   return text + "\nnext: docs/howto/export.md\n";
 }
 

@@ -119,6 +119,66 @@ TEST_CASE("every model that comes along is recognised by the names and shapes of
   }
 }
 
+TEST_CASE("weights of DEIM on D-FINE are told from D-FINE's by what a file says beside them, and that is said") {
+  struct Case {
+    std::string model, path, expected, why;
+  };
+  const std::vector<Case> cases = {
+      {"dfine-n", "weights.pth", "dfine-n", "D-FINE's activations, for nothing in the file or its name tells"},
+      {"dfine-s", "dfine_s_obj2coco.pth", "dfine-s", "D-FINE's activations, as the file's name says"},
+      {"dfine-s", "deim_dfine_hgnetv2_s_coco_120e.pth", "deim-s", "DEIM's activations, as the file's name says"},
+      {"dfine-m", "runs/DEIM_hgnetv2_m_coco/best_stg2.pth", "deim-m", "DEIM's activations, as the folder's name says"},
+      {"dfine-m", "DEIM/dfine_m_coco.pth", "dfine-m", "as the file's name says"},
+      {"dfine-l", "weights.pth", "dfine-l", "the norms of its backbone are frozen"},
+      {"deim-l", "weights.pth", "deim-l", "the norms of its backbone are trained"},
+      {"deim-x", "deim_dfine_hgnetv2_x_coco_50e.pth", "deim-x", "as the file's name says"},
+      {"deim-x", "dfine_with_trained_norms.pth", "dfine-x", "as the file's name says"}};
+  for (const Case& one : cases) {
+    INFO(one.model << " as " << one.path);
+    const Architecture found = recognised(shapes_of_model(one.model), one.path);
+    CHECK(found.spec.text == load_model_spec(one.expected).text);
+    CHECK_THAT(found.sentence, Contains(one.expected + ".yaml"));
+    const std::string twin =
+        (one.expected.starts_with("deim") ? "dfine" : "deim") + one.expected.substr(one.expected.find('-'));
+    CHECK_THAT(assumed_by(found), Contains(one.why) && Contains("(model=" + twin + ")"));
+  }
+}
+
+TEST_CASE("a training state tells D-FINE's program from DEIM's, whose schedule has no state") {
+  const ShapeMap shapes = shapes_of_model("dfine-s");
+  const auto trained = [&](const FileMetadata& beside, const std::string& path) {
+    NamedShapes file(shapes);
+    file.add_metadata(beside);
+    return recognise_architecture(file, path);
+  };
+  const FileMetadata deim = {{"optimizer.param_groups.0.lr", "0.0004"}, {"last_epoch", "131"}};
+  FileMetadata dfine = deim;
+  dfine.emplace("lr_scheduler.last_epoch", "131");
+  CHECK(trained(deim, "best_stg2.pth").spec.name == "deim-s");
+  CHECK_THAT(assumed_by(trained(deim, "best_stg2.pth")), Contains("which trains D-FINE, too"));
+  CHECK(trained(deim, "dfine_hgnetv2_s_coco/last.pth").spec.name == "deim-s");
+  CHECK(trained(dfine, "deim.pth").spec.name == "dfine-s");
+  CHECK_THAT(assumed_by(trained(dfine, "deim.pth")), Contains("D-FINE's program"));
+}
+
+TEST_CASE("activations of a given model that are not those which a file's name says are pointed out") {
+  const auto assumed_of = [](const std::string& weights, const std::string& given) {
+    return assumed_by(recognise_architecture(NamedShapes(shapes_of_model("dfine-n")), weights, load_model_spec(given)));
+  };
+  CHECK_THAT(assumed_of("deim_dfine_hgnetv2_n_coco_160e.pth", "dfine-n"),
+             Contains("they look like DEIM's") && Contains("act: silu, and the model's has act: relu"));
+  CHECK_THAT(assumed_of("dfine_n_coco.pth", "deim-n"), Contains("they look like D-FINE's"));
+  CHECK_THAT(assumed_of("deim_dfine_hgnetv2_n_coco_160e.pth", "deim-n"), !Contains("look like"));
+  CHECK_THAT(assumed_of("weights.pth", "deim-n"), !Contains("look like"));
+}
+
+TEST_CASE("DEIM on RT-DETRv2 is refused by its perceptron of positions") {
+  ShapeMap shapes = shapes_of_model("rtdetrv2_r18vd");
+  shapes["decoder.query_pos_head.layers.0.weight"] = {256, 4};
+  shapes["decoder.query_pos_head.layers.1.weight"] = shapes["decoder.query_pos_head.layers.2.weight"] = {256, 256};
+  CHECK_THROWS_WITH(recognised(shapes), Contains("DEIM on RT-DETRv2"));
+}
+
 TEST_CASE("DEIMv2's small sizes are told by their width, and have as many queries as their files say") {
   const std::map<std::string, std::string> queries{
       {"deimv2-atto", "100 queries"}, {"deimv2-femto", "150 queries"}, {"deimv2-pico", "200 queries"}};
@@ -197,11 +257,11 @@ TEST_CASE("what stands beside the weights of an official model makes its YAML co
 }
 
 TEST_CASE("models of Hugging Face are recognised by their names for the same tensors") {
-  const std::map<std::string, std::string> models = {{"keys_hf_v1_r18vd.json", "rtdetr_r18vd"},
-                                                     {"keys_hf_v1_r50vd.json", "rtdetr_r50vd"},
-                                                     {"keys_hf_v1_r101vd.json", "rtdetr_r101vd"},
-                                                     {"keys_hf_v2_r18vd.json", "rtdetrv2_r18vd"},
-                                                     {"keys_hf_v2_r50vd.json", "rtdetrv2_r50vd"}};
+  const std::map<std::string, std::string> models = {
+      {"keys_hf_v1_r18vd.json", "rtdetr_r18vd"},   {"keys_hf_v1_r50vd.json", "rtdetr_r50vd"},
+      {"keys_hf_v1_r101vd.json", "rtdetr_r101vd"}, {"keys_hf_v2_r18vd.json", "rtdetrv2_r18vd"},
+      {"keys_hf_v2_r50vd.json", "rtdetrv2_r50vd"}, {"keys_hf_dfine_n.json", "dfine-n"},
+      {"keys_hf_dfine_x.json", "dfine-x"}};
   for (const auto& [fixture, name] : models) {
     INFO(fixture);
     const Architecture found = recognised(shapes_in(fixture), "nowhere/model.safetensors");
@@ -297,6 +357,56 @@ TEST_CASE("a config of Hugging Face that no YAML can express is refused by the f
   refuses("preprocessor_config.json", "rescale_factor", 1.0);
   refuses("preprocessor_config.json", "resample", 3);
   refuses("preprocessor_config.json", "size", {{"shortest_edge", 800}});
+}
+
+TEST_CASE("a config of D-FINE that no YAML can express, or that is another model's, is refused by the field's name") {
+  const nlohmann::json published = {{"model_type", "d_fine"},
+                                    {"feat_strides", {16, 32}},
+                                    {"num_feature_levels", 2},
+                                    {"encode_proj_layers", nlohmann::json::array({1})},
+                                    {"num_queries", 300},
+                                    {"encoder_attention_heads", 8},
+                                    {"decoder_attention_heads", 8},
+                                    {"decoder_method", "default"},
+                                    {"backbone_config", {{"model_type", "hgnet_v2"}, {"out_indices", {3, 4}}}}};
+  const TemporaryFolder folder;
+  const NamedShapes weights(shapes_in("keys_hf_dfine_n.json"));
+  const auto with = [&](const std::string& field, const nlohmann::json& value) {
+    nlohmann::json document = published;
+    nlohmann::json* at = &document;
+    for (const std::string& part : split(field, '.')) at = &(*at)[part];
+    *at = value;
+    std::ofstream(folder / "config.json") << document;
+    return recognise_architecture(weights, folder / "model.safetensors");
+  };
+  const Architecture found = with("num_queries", 200);
+  CHECK(found.spec.name == "dfine-n");
+  CHECK_THAT(found.sentence, Contains("Hugging Face D-FINE with PP-HGNetV2-B0, 3 decoder layers, 80 classes"));
+  CHECK_THAT(assumed_by(found), !Contains("queries") && !Contains("activations"));
+  const std::vector<std::pair<std::string, nlohmann::json>> refused = {
+      {"model_type", "rt_detr_v2"},
+      {"feat_strides", {8, 16, 32}},
+      {"feat_strides", {4, 8}},
+      {"encode_proj_layers", {0, 1}},
+      {"num_feature_levels", 3},
+      {"eval_idx", 1},
+      {"layer_scale", 2},
+      {"top_prob_values", 3},
+      {"lqe_layers", 3},
+      {"decoder_activation_function", "silu"},
+      {"backbone_config.model_type", "resnet"},
+      {"backbone_config.out_indices", {2, 3}},
+      {"backbone_config.stem_strides", {2, 2, 1, 2, 1}},
+      {"backbone_config.stage_downsample", {true, true, true, true}},
+      {"backbone_config.hidden_act", "gelu"}};
+  for (const auto& [field, value] : refused) {
+    INFO(field);
+    CHECK_THROWS_WITH(with(field, value), Contains("config.json: ") && Contains(" = "));
+    CHECK_THROWS_AS(with(field, value), CheckpointError);
+  }
+  CHECK_THROWS_WITH(with("decoder_attention_heads", 4),
+                    Contains("decoder_attention_heads is 4, and the model has 8") && Contains("model=YAML"));
+  CHECK_THROWS_WITH(with("decoder_method", "discrete"), Contains("decoder_method is discrete"));
 }
 
 TEST_CASE("a file or folder without weights of an RT-DETR is refused by what it is") {

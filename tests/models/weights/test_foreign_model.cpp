@@ -11,6 +11,7 @@
 #include "models/graph/model_files.h"
 #include "models/layers/module_tree.h"
 #include "models/weights/class_names.h"
+#include "models/weights/pretrained.h"
 #include "tests/support/captured_stderr.h"
 #include "tests/support/fill.h"
 #include "tests/support/fixtures.h"
@@ -29,7 +30,7 @@ const std::filesystem::path kPeerFiles = test::kFixtures / "interop";
 /// A file or folder of another program, what it computes, and what must be said beside it.
 struct PeerFile {
   std::string name, file;
-  bool needs_yaml = false;  ///< heads of official v1, and of the encoder of v2, are in no file
+  bool needs_yaml = false;  ///< heads of official v1, and of the encoder of v2, are in no file; D-FINE's of other sizes
   std::int64_t queries = 0;
 };
 
@@ -40,6 +41,8 @@ const std::vector<PeerFile>& peer_files() {
                                             {"hf_v1_basic", "hf_v1_basic"},
                                             {"hf_v2_bottleneck", "hf_v2_bottleneck"},
                                             {"hf_v1_basic_transformers5", "hf_v1_basic_transformers5"},
+                                            {"hf_dfine_projected", "hf_dfine_projected", true},
+                                            {"hf_dfine_two_maps", "hf_dfine_two_maps", true},
                                             {"ultralytics_rtdetr-tiny_stripped", "ultralytics_rtdetr-tiny_stripped.pt"},
                                             {"ultralytics_rtdetr-tiny_fused", "ultralytics_rtdetr-tiny_fused.pt"}};
   return all;
@@ -187,6 +190,33 @@ TEST_CASE("a given model whose heads are not those of the config.json beside the
   CHECK_THROWS_WITH(read_foreign_state(folder.path(), given),
                     Contains("encoder_attention_heads is 2, and the model has 4") && Contains("leave model= out"));
   CHECK(read_foreign_state(kPeerFiles / "hf_v1_basic", given).report.unexpected.empty());
+}
+
+TEST_CASE(
+    "D-FINE of Hugging Face has the numbers of its decoder's row under both of the official names, or is refused") {
+  const TemporaryFolder folder;
+  ForeignModelOptions given;
+  given.spec = load_model_spec(kPeerFiles / "hf_dfine_projected.yaml");
+  const ForeignState state = read_foreign_state(kPeerFiles / "hf_dfine_projected", given);
+  for (const char* key : {"decoder.reg_scale", "decoder.decoder.reg_scale"})
+    CHECK(state.tensors.at(key).item<double>() == 8);
+  CHECK(state.report.unexpected.empty());
+  CHECK(state.report.counters.size() > 20);  // of the backbone, whose norms are frozen there and trained here
+  std::string text = given.spec->text;
+  text.replace(text.find("reg_scale: 8"), std::string("reg_scale: 8").size(), "reg_scale: 4");
+  given.spec = parse_model_spec(text, "other.yaml");
+  CHECK_THROWS_WITH(read_foreign_state(kPeerFiles / "hf_dfine_projected", given), Contains("reg_scale 8 instead of 4"));
+}
+
+TEST_CASE("a training takes the weights of D-FINE from Hugging Face's folder") {
+  DetectionModel model = build_model(load_model_spec(kPeerFiles / "hf_dfine_projected.yaml"), {});
+  const std::vector<std::string> names = {"class b", "class a", "other"};
+  TransferReport report;
+  const std::string said =
+      stderr_of([&] { report = take_weights(*model, names, (kPeerFiles / "hf_dfine_projected").string()); });
+  CHECK_THAT(said, Contains("its names are those of Hugging Face D-FINE") && !Contains("warning"));
+  CHECK(report.classes == 2);
+  CHECK(report.taken() == report.of_model());
 }
 
 TEST_CASE("a model file loader takes the files of other programs, and says what it took them for") {

@@ -132,7 +132,12 @@ TEST_CASE("a float16 ONNX file is half as large and says what it costs, on a dat
   CHECK(half["ap"]["pictures"] == 7);
   CHECK(half["ap"]["rounded"] >= 0);
   CHECK_THAT(written("fp16", "half.onnx", "json=false").out,
-             Contains("AP on " + data.string() + ", 7 of 8 pictures: ") && Contains(" in fp16, "));
+             Contains("AP on " + data.string() + ", 7 of 8 pictures: ") && Contains(" in fp16, ") &&
+                 Contains(" queries begin at other places of the picture"));
+  CHECK_THAT(run_program({"export", "model=" + model.string(), "format=onnx", "dtype=fp16",
+                          "output=" + (folder / "seeded.onnx").string()})
+                 .out,
+             Contains("what that costs in AP, verify= with a data set's YAML tells"));
 }
 
 TEST_CASE("an official file is read back as it was written, in a half type too, and refused where it cannot be") {
