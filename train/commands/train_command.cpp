@@ -203,7 +203,7 @@ ExitCode run_train(const Settings& settings, ProcessGroup& group) {
   try {
     return run_to_its_end(settings, run.experiment, run.folder, trainer, group);
   } catch (...) {
-    if (!group.is_main()) throw;                                 // what is on the disk, the main process knows
+    if (!group.is_main()) throw;                                // what is on the disk, the main process knows
     if (settings.plots) write_page_or_warn(run.folder.path());  // with what ended it
     fail_run(settings, run.folder, trainer, as_error(std::current_exception()));
   }

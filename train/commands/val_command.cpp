@@ -148,8 +148,8 @@ ExitCode run_val(const Settings& settings, ProcessGroup& group) {
   document["operating_point"] = operating_point_json(report, dataset.classes);
   document["errors"] = error_split_json(report.errors);
   print_text(settings, format_summary(evaluation.last()) + "\n" + class_table(evaluation.last(), dataset.classes) +
-                           operating_point_text(report) + "\n" + error_split_text(report.errors) + "\n" + layer_table(evaluation) +
-                           speed(settings, evaluation, precision));
+                           operating_point_text(report) + "\n" + error_split_text(report.errors) + "\n" +
+                           layer_table(evaluation) + speed(settings, evaluation, precision));
   document["folder"] = nullptr;
   if (settings.save_json || settings.plots) document["folder"] = write_files(settings, dataset, evaluation, report);
   print_json(settings, document);

@@ -298,8 +298,9 @@ complete -c rtdetr -f
 )" + commands +
          keys +
          "complete -c rtdetr -n '__rtdetr_is compare' -a '(__fish_complete_directories)'\n"
-         "complete -c rtdetr -n '__rtdetr_is help' -a '" + words_of_help() +
-         "'\ncomplete -c rtdetr -n '__rtdetr_is completion' -a '" + join(completed_shells(), " ") + "'\n";
+         "complete -c rtdetr -n '__rtdetr_is help' -a '" +
+         words_of_help() + "'\ncomplete -c rtdetr -n '__rtdetr_is completion' -a '" + join(completed_shells(), " ") +
+         "'\n";
 }
 
 }  // namespace

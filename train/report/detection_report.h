@@ -17,7 +17,7 @@ struct DetectionReport {
   OperatingCurves curves;
   ConfusionMatrix confusion;            ///< at the same confidence as what the functions below state
   std::vector<PictureCounts> pictures;  ///< at that confidence, too
-  ErrorSplit errors;          ///< over all confidences
+  ErrorSplit errors;                    ///< over all confidences
 };
 
 /// @param confidence  0: where the mean F1 over the classes is best
