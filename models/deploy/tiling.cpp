@@ -71,6 +71,12 @@ std::vector<Candidate> candidates(std::span<const PictureTile> tiles, std::span<
   return list;
 }
 
+/// What is not a number has no order.
+void require_finite(std::span<const Detection> found) {
+  if (!std::ranges::all_of(found, [](const Detection& object) { return std::isfinite(object.score); }))
+    throw DivergedError("the model's scores in a tile are not finite: its weights are too large or damaged");
+}
+
 }  // namespace
 
 std::vector<PictureTile> tiles_of(int width, int height, const TileOptions& options) {
@@ -118,8 +124,10 @@ std::vector<Detection> detect_tiled(const Detector& detector, const RgbView& pic
     const auto batch = rest.first(std::min(rest.size(), static_cast<std::size_t>(options.batch)));
     rest = rest.subspan(batch.size());
     DetectionTimes own;
-    for (std::vector<Detection>& objects : detector.detect(batch, times ? &own : nullptr))
+    for (std::vector<Detection>& objects : detector.detect(batch, times ? &own : nullptr)) {
+      require_finite(objects);
       found.push_back(std::move(objects));
+    }
     sum.preprocess_ms += own.preprocess_ms;
     sum.model_ms += own.model_ms;
     sum.postprocess_ms += own.postprocess_ms;

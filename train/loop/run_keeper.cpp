@@ -83,10 +83,13 @@ std::optional<TensorMap> RunKeeper::read_best_state(const StateRegistry& trained
 void RunKeeper::look_for_best_state(const RunIdentity& identity) const {
   if (!is_main_) return;
   std::string problem = best_state().string() + ": not there";
-  if (std::filesystem::exists(best_state())) {
+  std::error_code ignored;
+  if (std::filesystem::exists(best_state(), ignored)) {
     try {
       return check_best_state(folder_, identity);
     } catch (const CheckpointError& error) {
+      problem = error.what();
+    } catch (const IoError& error) {
       problem = error.what();
     }
   }

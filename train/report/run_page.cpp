@@ -224,7 +224,9 @@ void write_run_page(const std::filesystem::path& folder, std::span<const Json> f
 }
 
 void write_page_or_warn(const std::filesystem::path& folder, std::span<const Json> found) {
-  if (!std::filesystem::exists(folder / "results.csv")) return;
+  std::error_code ignored;
+  const auto bytes = std::filesystem::file_size(folder / "results.csv", ignored);
+  if (ignored || bytes == 0) return;  // no epoch has ended
   draw_or_warn([&] { write_run_page(folder, found); }, std::string(kPageName) + " is not up to date");
 }
 

@@ -177,10 +177,11 @@ std::string what_is_wrong(const fs::path& folder) {
   if (!fs::exists(folder, ignored)) return "no such folder";
   if (!fs::is_directory(folder, ignored))
     return "is a file; a run is given by its folder, the one with results.csv in it";
-  if (fs::exists(folder / "results.csv", ignored)) return "";
+  const bool has_rows = fs::file_size(folder / "results.csv", ignored) > 0 && !ignored;  // empty from the first step on
+  if (has_rows) return "";
   if (fs::exists(folder / "metrics_per_class.csv", ignored)) return "is a folder of val; give a folder of train";
   if (fs::exists(folder / "log.jsonl", ignored))
-    return "the run has not ended its first epoch: there is no results.csv yet";
+    return "the run has not ended its first epoch: results.csv has no row yet";
   return "holds no results.csv, so it is no folder of a training run";
 }
 

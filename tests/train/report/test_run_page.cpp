@@ -223,6 +223,7 @@ TEST_CASE("what is no folder of a run is told apart") {
   test::write_file(folder / "val/metrics_per_class.csv", "");
   CHECK_THAT(error_of("val"), Contains("is a folder of val"));
   test::write_file(folder / "young/log.jsonl", "");
+  test::write_file(folder / "young/results.csv", "");
   CHECK_THAT(error_of("young"), Contains("has not ended its first epoch"));
   test::write_file(folder / "other/x", "");
   CHECK_THAT(error_of("other"), Contains("holds no results.csv"));
