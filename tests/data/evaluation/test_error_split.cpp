@@ -35,7 +35,7 @@ void check_points(double share, const nlohmann::json& points) {
   CHECK(100 * share == Approx(points.get<double>()).epsilon(0).margin(1e-9));
 }
 
-MetricDetection found(std::int64_t image, std::int64_t category, double x, double score) {
+MetricDetection detected(std::int64_t image, std::int64_t category, double x, double score) {
   return {image, category, {x, 0, 10, 10}, score};
 }
 
@@ -75,12 +75,12 @@ TEST_CASE("the split of errors is tidecv's, on real and made detections") {
 
 TEST_CASE("each kind of error is counted once") {
   const std::vector<MetricDetection> detections{
-      found(1, 5, 0, 0.9),    // hits the cat
-      found(1, 5, 1, 0.8),    // again
-      found(1, 5, 20, 0.7),   // the dog, called a cat
-      found(1, 70, 26, 0.6),  // the dog, badly placed
-      found(1, 5, 26, 0.5),   // the dog, called a cat and badly placed
-      found(1, 5, 100, 0.4),  // nothing
+      detected(1, 5, 0, 0.9),    // hits the cat
+      detected(1, 5, 1, 0.8),    // again
+      detected(1, 5, 20, 0.7),   // the dog, called a cat
+      detected(1, 70, 26, 0.6),  // the dog, badly placed
+      detected(1, 5, 26, 0.5),   // the dog, called a cat and badly placed
+      detected(1, 5, 100, 0.4),  // nothing
   };
   const ErrorSplit split = split_errors(pets(), detections);
   CHECK(split.count[ErrorSplit::kDuplicate] == 1);
@@ -92,7 +92,7 @@ TEST_CASE("each kind of error is counted once") {
 }
 
 TEST_CASE("a perfect detector has nothing to mend, none at all misses everything") {
-  const std::vector<MetricDetection> perfect{found(1, 5, 0, 0.9), found(1, 70, 20, 0.8), found(2, 5, 0, 0.7)};
+  const std::vector<MetricDetection> perfect{detected(1, 5, 0, 0.9), detected(1, 70, 20, 0.8), detected(2, 5, 0, 0.7)};
   const ErrorSplit best = split_errors(pets(), perfect);
   CHECK(best.ap50 == 1);
   for (std::size_t kind = 0; kind < ErrorSplit::kKinds; ++kind) {
@@ -106,7 +106,7 @@ TEST_CASE("a perfect detector has nothing to mend, none at all misses everything
 }
 
 TEST_CASE("the picture of the split has a bar for each kind") {
-  const std::vector<MetricDetection> detections{found(1, 5, 0, 0.9), found(1, 5, 20, 0.95)};
+  const std::vector<MetricDetection> detections{detected(1, 5, 0, 0.9), detected(1, 5, 20, 0.95)};
   const Picture picture = error_split_picture(split_errors(pets(), detections));
   CHECK(picture.width >= 400);
   CHECK(picture.height >= 150);

@@ -8,26 +8,27 @@
 namespace rtdetr {
 namespace {
 
-constexpr std::int64_t kWidth = 128, kHeight = 64;  // whole pixels are whole as shares, too
+constexpr std::int64_t kBlendWidth = 128, kBlendHeight = 64;  // whole pixels are whole as shares, too
 
 /// Pictures of one colour each, 0.1 apart.
 Batch plain_batch(std::int64_t size) {
   Batch batch;
   batch.size = size;
-  batch.width = kWidth;
-  batch.height = kHeight;
-  batch.images = FloatBlock(static_cast<std::size_t>(size * 3 * kWidth * kHeight));
+  batch.width = kBlendWidth;
+  batch.height = kBlendHeight;
+  batch.images = FloatBlock(static_cast<std::size_t>(size * 3 * kBlendWidth * kBlendHeight));
   batch.targets.resize(static_cast<std::size_t>(size));
   for (std::int64_t i = 0; i < size; ++i)
-    std::fill_n(batch.images.data() + i * 3 * kWidth * kHeight, 3 * kWidth * kHeight, 0.1f * static_cast<float>(i));
+    std::fill_n(batch.images.data() + i * 3 * kBlendWidth * kBlendHeight, 3 * kBlendWidth * kBlendHeight,
+                0.1f * static_cast<float>(i));
   return batch;
 }
 
 void add_box(Batch& batch, std::size_t position, std::int64_t label, float x0, float y0, float x1, float y1) {
   Batch::Image& target = batch.targets[position];
   target.labels.push_back(label);
-  target.boxes_cxcywh.insert(target.boxes_cxcywh.end(), {(x0 + x1) / 2 / kWidth, (y0 + y1) / 2 / kHeight,
-                                                         (x1 - x0) / kWidth, (y1 - y0) / kHeight});
+  target.boxes_cxcywh.insert(target.boxes_cxcywh.end(), {(x0 + x1) / 2 / kBlendWidth, (y0 + y1) / 2 / kBlendHeight,
+                                                         (x1 - x0) / kBlendWidth, (y1 - y0) / kBlendHeight});
 }
 
 Batch batch_of_objects() {
@@ -41,7 +42,7 @@ Batch batch_of_objects() {
 }
 
 float pixel(const Batch& batch, std::int64_t position, std::int64_t channel, std::int64_t x, std::int64_t y) {
-  return batch.images[static_cast<std::size_t>(((position * 3 + channel) * kHeight + y) * kWidth + x)];
+  return batch.images[static_cast<std::size_t>(((position * 3 + channel) * kBlendHeight + y) * kBlendWidth + x)];
 }
 
 bool covers(const BlendPatch& patch, std::int64_t x, std::int64_t y) {
@@ -65,13 +66,14 @@ TEST_CASE("three different objects of at least 100 pixels go to each picture, wh
       for (const BlendPatch& patch : patches) {
         once.insert(patch.label);
         const auto [width, height] = sizes.at(static_cast<std::size_t>(patch.label));
-        CHECK(patch.box_cxcywh[2] * kWidth == Approx(width));
-        CHECK(patch.box_cxcywh[3] * kHeight == Approx(height));
-        const auto x0 = static_cast<std::int64_t>((patch.box_cxcywh[0] - patch.box_cxcywh[2] / 2) * kWidth + 0.5f);
+        CHECK(patch.box_cxcywh[2] * kBlendWidth == Approx(width));
+        CHECK(patch.box_cxcywh[3] * kBlendHeight == Approx(height));
+        const auto x0 = static_cast<std::int64_t>((patch.box_cxcywh[0] - patch.box_cxcywh[2] / 2) * kBlendWidth + 0.5f);
         CHECK((patch.x <= x0 && x0 + width <= patch.x + patch.width));
-        CHECK((patch.x >= 0 && patch.y >= 0 && patch.x + patch.width <= kWidth && patch.y + patch.height <= kHeight));
-        CHECK((patch.source_x >= 0 && patch.source_y >= 0 && patch.source_x + patch.width <= kWidth &&
-               patch.source_y + patch.height <= kHeight));
+        CHECK((patch.x >= 0 && patch.y >= 0 && patch.x + patch.width <= kBlendWidth &&
+               patch.y + patch.height <= kBlendHeight));
+        CHECK((patch.source_x >= 0 && patch.source_y >= 0 && patch.source_x + patch.width <= kBlendWidth &&
+               patch.source_y + patch.height <= kBlendHeight));
         CHECK((x0 - patch.x <= width / 4 && patch.width - width <= 2 * (width / 4)));
         if (patch.label == 1) places.insert(x0);
         if (patch.label == 1) widest = std::max(widest, patch.width);
@@ -93,8 +95,8 @@ TEST_CASE("patches are blended in turn from the batch as it came, and their boxe
   blend_patches(plan, batch);
   for (std::int64_t position = 0; position < 3; ++position) {
     const auto& patches = plan.patches[static_cast<std::size_t>(position)];
-    for (std::int64_t y = 0; y < kHeight; ++y) {
-      for (std::int64_t x = 0; x < kWidth; ++x) {
+    for (std::int64_t y = 0; y < kBlendHeight; ++y) {
+      for (std::int64_t x = 0; x < kBlendWidth; ++x) {
         double wanted = 0.1 * static_cast<double>(position);
         for (const BlendPatch& patch : patches)
           if (covers(patch, x, y))
@@ -117,8 +119,8 @@ TEST_CASE("patches are blended in turn from the batch as it came, and their boxe
 TEST_CASE("a cut patch has the pixels of its place") {
   Batch batch = plain_batch(2);
   add_box(batch, 1, 7, 20, 30, 40, 40);
-  float* other = batch.images.data() + 3 * kWidth * kHeight;
-  for (std::int64_t i = 0; i < 3 * kWidth * kHeight; ++i) other[i] = static_cast<float>(i);
+  float* other = batch.images.data() + 3 * kBlendWidth * kBlendHeight;
+  for (std::int64_t i = 0; i < 3 * kBlendWidth * kBlendHeight; ++i) other[i] = static_cast<float>(i);
   Random random(3, RandomPurpose::kCopyBlend, 0, 5);
   BlendPlan plan = draw_blend_plan(batch, random);
   REQUIRE(plan.patches[0].size() == 1);  // as many as there are
