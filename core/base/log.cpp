@@ -165,7 +165,7 @@ class Console {
 
  private:
   void tell(Level level, const std::string& text) {
-    if (form_ == ProgressForm::kJson) return print(Level::kInfo, event_text("message", word_of(level), text));
+    if (form_ == ProgressForm::kJson) return print(Level::kInfo, message_event(level, text));
     if (live_) std::fputs("\r\033[K", stderr);
     print(level, without_control_characters(text));
     if (live_) draw();
@@ -231,6 +231,7 @@ void progress(const std::string& line) { console().progress(line, ""); }
 void progress(const std::string& line, const std::string& event) { console().progress(line, event); }
 void happened(const std::string& line, const std::string& event) { console().happened(line, event); }
 void set_progress_form(ProgressForm form) { console().set_form(form); }
+std::string message_event(Level level, const std::string& text) { return event_text("message", word_of(level), text); }
 bool tells_json() { return console().tells_json(); }
 bool is_live() { return console().is_live(); }
 void end_progress() { console().end_progress(); }

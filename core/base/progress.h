@@ -4,6 +4,7 @@
 #include <string>
 
 #include "core/base/choices.h"
+#include "core/base/log.h"
 
 /// How the program says where its work stands: to people in lines, to programs in objects of JSON. What is told beside
 /// it is in core/base/log.h, and goes the same way.
@@ -30,5 +31,8 @@ void progress(const std::string& line, const std::string& event);
 /// What has happened: `line` as a message of information, or in JSON `event`. None is left out but by the level, which
 /// hides no event.
 void happened(const std::string& line, const std::string& event);
+
+/// The object that kJson tells a message as, on one line without its end; bytes that are not UTF-8 become U+FFFD.
+std::string message_event(Level level, const std::string& text);
 
 }  // namespace rtdetr::log

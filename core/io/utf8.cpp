@@ -45,10 +45,17 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+std::string_view first_characters(std::string_view text, std::size_t most) {
+  if (text.size() <= most) return text;
+  constexpr std::size_t kMostContinuations = 3;
+  std::size_t end = most;
+  while (end > 0 && most - end < kMostContinuations && is_continuation(text[end])) --end;
+  return text.substr(0, is_continuation(text[end]) ? most : end);
+}
+
 std::string excerpt(std::string_view text, std::size_t most) {
   if (text.size() <= most) return std::string(text);
-  while (most > 0 && is_continuation(text[most])) --most;
-  return std::string(text.substr(0, most)).append("…");
+  return std::string(first_characters(text, most)).append("…");
 }
 
 std::string printable(std::string_view bytes, std::size_t most) {

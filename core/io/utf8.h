@@ -8,6 +8,9 @@ namespace rtdetr {
 /// Whether the text is UTF-8: no overlong forms, surrogates or values beyond U+10FFFF.
 bool is_utf8(std::string_view text);
 
+/// The first `most` bytes at most, cut between characters; exactly as many of bytes that are not UTF-8.
+std::string_view first_characters(std::string_view text, std::size_t most);
+
 /// The first `most` bytes, cut between characters, with "…" if something was cut: for messages.
 std::string excerpt(std::string_view text, std::size_t most = 40);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <utility>
 
 #include "core/base/error.h"
@@ -11,6 +12,7 @@ namespace rtdetr {
 namespace {
 
 constexpr double kMostOverlap = 0.9, kEdgeShare = 0.01, kCutWorth = 0.25;
+constexpr std::int64_t kMostViews = 4096;
 
 void check_options(const TileOptions& options) {
   if (options.side < 1) throw ConfigError("a tile of " + std::to_string(options.side) + " pixels: must be at least 1");
@@ -21,10 +23,30 @@ void check_options(const TileOptions& options) {
     throw ConfigError("a batch of tiles, and the detections of a picture, must be at least 1");
 }
 
+int step_of(const TileOptions& options) {
+  return std::max(1, static_cast<int>(std::lround(options.side * (1 - options.overlap))));
+}
+
+/// How many tiles lie along one side of the picture.
+std::int64_t count_along(int length, const TileOptions& options) {
+  const std::int64_t rest = std::int64_t{length} - options.side, step = step_of(options);
+  return rest <= 0 ? 1 : 1 + (rest + step - 1) / step;
+}
+
+void check_count(int width, int height, const TileOptions& options) {
+  const std::int64_t tiles = count_along(width, options) * count_along(height, options),
+                     views = tiles + (options.whole && tiles > 1 ? 1 : 0);
+  if (views <= kMostViews) return;
+  throw ConfigError("tile=" + std::to_string(options.side) + " with overlap=" + format_double(options.overlap) +
+                    " makes " + with_thousands(views) + " views of a picture of " + std::to_string(width) + "x" +
+                    std::to_string(height) + " pixels; at most " + with_thousands(kMostViews) +
+                    " are made: give a larger tile= or a smaller overlap=");
+}
+
 /// Where tiles begin along one side of the picture.
 std::vector<int> starts(int length, const TileOptions& options) {
   std::vector<int> at{0};
-  const int step = std::max(1, static_cast<int>(std::lround(options.side * (1 - options.overlap))));
+  const int step = step_of(options);
   while (at.back() + options.side < length) at.push_back(std::min(at.back() + step, length - options.side));
   return at;
 }
@@ -81,6 +103,7 @@ void require_finite(std::span<const Detection> found) {
 
 std::vector<PictureTile> tiles_of(int width, int height, const TileOptions& options) {
   check_options(options);
+  check_count(width, height, options);
   std::vector<PictureTile> tiles;
   for (const int y : starts(height, options))
     for (const int x : starts(width, options))

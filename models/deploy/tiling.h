@@ -37,7 +37,7 @@ struct TileOptions {
 /// The tiles of a picture, row by row: from its upper left corner on, each `overlap` short of the one before, and the
 /// last of a row and of a column moved inward to end with the picture. Behind them the whole picture, if it is wanted
 /// and not the only tile.
-/// @throws ConfigError  for options out of range
+/// @throws ConfigError  for options out of range, and for more than 4096 views
 std::vector<PictureTile> tiles_of(int width, int height, const TileOptions& options);
 
 /// Brings together what was found in the tiles of one picture. Of detections that are one object the best is kept; one

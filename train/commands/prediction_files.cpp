@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <utility>
 
@@ -10,6 +11,7 @@
 
 #include "core/base/text.h"
 #include "core/io/file.h"
+#include "core/io/utf8.h"
 #include "core/plot/draw.h"
 #include "train/run/run_folder.h"
 
@@ -25,10 +27,16 @@ fs::path make_output_folder(const Settings& settings) {
 
 namespace {
 
-/// A class's name as a folder's.
-std::string folder_name(std::string name) {
+constexpr std::size_t kLongestName = 255;  ///< bytes, of Linux's file systems
+
+/// A class's name as a folder's; one that is too long is cut, and its number tells it from others that begin so.
+std::string folder_name(std::int64_t label, std::string name) {
   for (char& c : name)
     if (c == '/' || (c >= 0 && c < ' ')) c = '_';
+  if (name.size() > kLongestName) {
+    const std::string end = "-" + std::to_string(label);
+    return std::string(first_characters(name, kLongestName - end.size())) + end;
+  }
   return name.empty() || name == "." || name == ".." ? "_" + name : name;
 }
 
@@ -38,7 +46,8 @@ std::vector<fs::path> CropNames::names_for(const fs::path& folder, const std::st
                                            const PictureDetections& found, const std::vector<std::string>& names) {
   std::vector<fs::path> files;
   for (const Detection& object : found) {
-    const fs::path place = folder / "crops" / folder_name(names.at(static_cast<std::size_t>(object.label)));
+    const fs::path place =
+        folder / "crops" / folder_name(object.label, names.at(static_cast<std::size_t>(object.label)));
     fs::path file = place / (stem + ".jpg");
     for (int k = 2; !taken_.insert(file).second; ++k) file = place / (stem + "-" + std::to_string(k) + ".jpg");
     make_folders(place);

@@ -22,7 +22,8 @@ std::filesystem::path make_output_folder(const Settings& settings);
 /// Names of the cut out pictures: crops/<class>/<picture>.jpg, and <picture>-2.jpg, -3 … for further ones of a class.
 class CropNames {
  public:
-  /// An entry per detection; the folders are made. Characters of a class that no folder can have become '_'.
+  /// An entry per detection; the folders are made. Characters of a class that no folder can have become '_',
+  /// and a class of more than 255 bytes is cut, with "-" and its number behind it.
   std::vector<std::filesystem::path> names_for(const std::filesystem::path& folder, const std::string& stem,
                                                const PictureDetections& found, const std::vector<std::string>& names);
 

@@ -10,6 +10,7 @@
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/base/text.h"
+#include "data/dataset/subset.h"
 #include "data/formats/coco_results.h"
 #include "models/layers/module_tree.h"
 #include "train/commands/commands.h"
@@ -33,26 +34,12 @@
 namespace rtdetr {
 namespace {
 
-/// Leaves the metric with these classes alone; empty: with all.
-void keep_classes(Dataset& dataset, const std::vector<std::int64_t>& labels) {
-  if (labels.empty()) return;
-  MetricInput& truth = dataset.truth;
-  truth.category_ids.clear();
-  for (const std::int64_t label : labels)
-    truth.category_ids.push_back(dataset.classes.category_ids.at(static_cast<std::size_t>(label)));
-  std::erase_if(truth.truths, [&](const MetricTruth& box) {
-    return std::ranges::find(truth.category_ids, box.category_id) == truth.category_ids.end();
-  });
-}
-
 /// The model's own classes decide; those of the data are mapped to them by name.
 Dataset load_data(const Settings& settings, const ModelInfo& info) {
   const ClassList classes{info.names, info.category_ids};
   DatasetConfig config = load_dataset_config(settings.data);
   config.limits.max_pixels = settings.max_pixels;
-  Dataset dataset = load_evaluated(config, settings.split, classes);
-  keep_classes(dataset, chosen_pairs(settings, info.names).classes);
-  return dataset;
+  return with_classes(load_evaluated(config, settings.split, classes), chosen_pairs(settings, info.names).classes);
 }
 
 /// Its progress is shown where the main process is to speak.

@@ -5,21 +5,42 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "core/base/clock.h"
 #include "core/base/error.h"
+#include "core/base/log.h"
+#include "core/base/progress.h"
 #include "core/io/read_only_file.h"
+#include "core/io/utf8.h"
 
 namespace rtdetr {
 namespace {
 
-constexpr std::size_t kMostWaiting = 1 << 20, kLongestLine = 1 << 16;
-constexpr std::size_t kPiece = 4096;  ///< a pipe that can be written to takes as much without waiting
+constexpr std::size_t kMostWaiting = 1 << 20, kLongestLine = 1 << 16, kLongestEvent = 1 << 20;
+constexpr std::size_t kPiece = 4096;  ///< a pipe that can be written to takes as much without waiting, and whole
+constexpr std::string_view kEvent = "{\"type\":";
 
 bool takes_more(int descriptor) {
   pollfd look{descriptor, POLLOUT, 0};
   return ::poll(&look, 1, 0) > 0;  // a closed one, too: write() tells
+}
+
+/// What is longer is cut.
+std::size_t most_of(std::string_view line) { return line.starts_with(kEvent) ? kLongestEvent : kLongestLine; }
+
+/// Where every line is to be an object: the line, if it is one, or else the message that it makes.
+std::string as_event(std::string_view line) {
+  if (line.starts_with(kEvent) && nlohmann::json::accept(line)) return std::string(line);
+  return log::message_event(log::Level::kWarning, std::string(line));
+}
+
+/// How much of the lines is written at once. Another process may write in between, and must not split an object.
+std::size_t piece_of(const std::string& lines) {
+  if (!log::tells_json()) return std::min(lines.size(), kPiece);
+  const std::size_t last = lines.rfind('\n', kPiece - 1);
+  return (last == std::string::npos ? lines.find('\n') : last) + 1;
 }
 
 }  // namespace
@@ -70,25 +91,28 @@ void RankOutput::read_from(Source& source) {
 
 void RankOutput::take_lines(Source& source) {
   std::string_view rest = source.begun;
-  for (std::size_t end = 0; (end = std::min(rest.find('\n'), kLongestLine)) < rest.size();) {
-    add_line(source, rest.substr(0, end));
-    rest.remove_prefix(rest[end] == '\n' ? end + 1 : end);
+  while (true) {
+    const std::size_t end = rest.find('\n'), most = most_of(rest);
+    if (end == std::string_view::npos && rest.size() <= most) break;
+    const std::string_view line = end <= most ? rest.substr(0, end) : first_characters(rest, most);
+    add_line(source, line);
+    rest.remove_prefix(end <= most ? end + 1 : line.size());
   }
   source.begun = std::string(rest);
 }
 
 void RankOutput::add_line(const Source& source, std::string_view line) {
+  if (log::tells_json()) {
+    waiting_.append("{\"rank\":" + source.rank + ",").append(as_event(line), 1).append("\n");
+    return;
+  }
   if (terminal_) waiting_ += "\r\033[K";  // rank 0's live line may stand there
-  constexpr std::string_view kEvent = "{\"type\":";
-  if (line.starts_with(kEvent))
-    waiting_.append("{\"rank\":" + source.rank + ",").append(line.substr(1)).append("\n");
-  else
-    waiting_.append("rank " + source.rank + ": ").append(line).append("\n");
+  waiting_.append("rank " + source.rank + ": ").append(line).append("\n");
 }
 
 void RankOutput::write_waiting() {
   while (!waiting_.empty() && takes_more(to_)) {
-    const ssize_t count = ::write(to_, waiting_.data(), std::min(waiting_.size(), kPiece));
+    const ssize_t count = ::write(to_, waiting_.data(), piece_of(waiting_));
     if (count < 0 && (errno == EINTR || errno == EAGAIN)) return;
     if (count < 0)
       waiting_.clear();

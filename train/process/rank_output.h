@@ -14,8 +14,9 @@
 namespace rtdetr {
 
 /// Passes on, line by line and each with "rank 1: " before it, what ranks write; an object that progress=json tells
-/// has "rank": 1 as its first member instead. A reader that is slow holds up who
-/// writes, never the caller; one that is gone loses the text.
+/// has "rank": 1 as its first member instead, and what else is written then becomes the text of a message with that
+/// member. A reader that is slow holds up who writes, never the caller, but for an object above 4 KiB, which is written
+/// at once lest another line come between; one that is gone loses the text.
 class RankOutput {
  public:
   explicit RankOutput(int to = STDERR_FILENO);

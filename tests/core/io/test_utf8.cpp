@@ -26,6 +26,13 @@ TEST_CASE("control characters become visible, other text stays as it is") {
   CHECK(printable("\x1B\xC3\xA4 a", 4) == "\\x1b\\xc3\\xa4 ...");
 }
 
+TEST_CASE("the first characters of a text are whole, and of bytes that are none as many as may be") {
+  CHECK(first_characters("as it is", 8) == "as it is");
+  CHECK(first_characters("\xC3\xA4\xF0\x9F\x98\x80", 5) == "\xC3\xA4");
+  CHECK(first_characters("\xC3\xA4\xF0\x9F\x98\x80", 6).size() == 6);
+  CHECK(first_characters(std::string(20, '\x80'), 10).size() == 10);
+}
+
 TEST_CASE("an excerpt ends between characters") {
   CHECK(excerpt("short", 5) == "short");
   CHECK(excerpt("longer", 5) == "longe…");

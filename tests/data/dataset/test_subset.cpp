@@ -1,6 +1,7 @@
 #include "data/dataset/subset.h"
 
 #include <catch2/catch.hpp>
+#include <vector>
 
 #include "data/evaluation/coco_metric.h"
 
@@ -35,4 +36,29 @@ TEST_CASE("a part of a data set is spread over all of it, and the metric sees no
   CHECK(spread_subset(with_pictures(3), 5).pictures.size() == 3);
   CHECK(spread_subset(with_pictures(3), 0).pictures.empty());
   CHECK(spread_subset({}, 2).pictures.empty());
+}
+
+TEST_CASE("a data set with some classes alone has their boxes, in the pictures that they are in, and no others'") {
+  Dataset all = with_pictures(3);
+  all.classes = {{"cat", "dog", "cow"}, {1, 2, 7}};
+  all.truth.category_ids = {1, 2, 7};
+  all.truth.truths[1].category_id = 7;
+  all.boxes = {{{0, 0, 1, 1}, 0}, {{0, 0, 2, 2}, 2}, {{0, 0, 3, 3}, 1}, {{0, 0, 4, 4}, 2}};
+  all.pictures[0].box_count = 2;
+  all.pictures[1].first_box = 2, all.pictures[1].box_count = 1;
+  all.pictures[2].first_box = 3, all.pictures[2].box_count = 1;
+  const Dataset part = with_classes(all, std::vector<std::int64_t>{2});
+  std::vector<std::vector<float>> sides;
+  for (const auto& picture : part.pictures) {
+    sides.emplace_back();
+    for (std::uint32_t i = 0; i < picture.box_count; ++i)
+      sides.back().push_back(part.boxes[picture.first_box + i].xyxy[2]);
+  }
+  CHECK(sides == std::vector<std::vector<float>>{{2}, {}, {4}});
+  CHECK(part.boxes.size() == 2);
+  CHECK(part.truth.category_ids == std::vector<std::int64_t>{7});
+  REQUIRE(part.truth.truths.size() == 1);
+  CHECK(part.truth.truths[0].image_id == 20);
+  CHECK(part.classes.names.size() == 3);
+  CHECK(with_classes(all, {}).boxes.size() == 4);
 }

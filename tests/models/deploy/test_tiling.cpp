@@ -13,6 +13,7 @@
 #include "tests/support/temporary_folder.h"
 
 using namespace rtdetr;
+using Catch::Matchers::Contains;
 
 namespace {
 
@@ -107,6 +108,16 @@ TEST_CASE("tiles of no size, or that hardly move on, are refused") {
   CHECK_THROWS_AS(tiles_of(10, 10, {.overlap = 0.95}), ConfigError);
   CHECK_THROWS_AS(tiles_of(10, 10, {.overlap = -0.1}), ConfigError);
   CHECK_THROWS_AS(tiles_of(10, 10, {.batch = 0}), ConfigError);
+}
+
+TEST_CASE("a picture has 4096 views at most, and more are refused before they are made") {
+  const TileOptions bare{.side = 10, .overlap = 0, .whole = false}, with_whole{.side = 10, .overlap = 0};
+  CHECK(tiles_of(640, 640, bare).size() == 4096);
+  CHECK_THROWS_AS(tiles_of(641, 640, bare), ConfigError);
+  CHECK(tiles_of(640, 630, with_whole).size() == 64 * 63 + 1);
+  CHECK_THROWS_AS(tiles_of(640, 640, with_whole), ConfigError);
+  CHECK_THROWS_WITH(tiles_of(20000, 10000, {.side = 32, .overlap = 0.5}),
+                    Contains("tile=32 with overlap=0.5 makes 779,377 views") && Contains("20000x10000 pixels"));
 }
 
 TEST_CASE("an object that two tiles see whole is the better one of both, in pixels of the picture") {
