@@ -130,23 +130,26 @@ std::string lower_suffix(const fs::path& file) { return lower_case(file.extensio
 struct FilesOfKind {
   std::set<fs::path> first;
   int count = 0;
+
+  void add(const fs::directory_entry& file) {
+    constexpr std::size_t kMostLookedInto = 8;
+    ++count;
+    std::error_code ignored;
+    if (file.file_size(ignored) == 0 || ignored) return;
+    first.insert(file.path());
+    if (first.size() > kMostLookedInto) first.erase(std::prev(first.end()));
+  }
 };
 
 /// By suffix, those that annotations have.
 std::map<std::string, FilesOfKind> look_into(const fs::path& folder) {
-  constexpr std::size_t kMostLookedInto = 8;
   std::map<std::string, FilesOfKind> found;
   std::error_code fault;
   for (fs::recursive_directory_iterator at(folder, fault), end; !fault && at != end; at.increment(fault)) {
     const std::string suffix = lower_suffix(at->path());
     if (is_hidden(at->path()) || (suffix != ".xml" && suffix != ".json" && suffix != ".txt" && suffix != ".csv"))
       continue;
-    FilesOfKind& kind = found[suffix];
-    ++kind.count;
-    std::error_code ignored;
-    if (at->file_size(ignored) == 0 || ignored) continue;
-    kind.first.insert(at->path());
-    if (kind.first.size() > kMostLookedInto) kind.first.erase(std::prev(kind.first.end()));
+    found[suffix].add(*at);
   }
   return found;
 }
@@ -228,7 +231,7 @@ std::optional<AnnotatedFolder> find_annotations_in(const fs::path& folder) {
     return AnnotatedFolder{AnnotationFormat::kCsv, csv};
   if (has_labels_folder(folder)) return std::nullopt;
   constexpr int kMostLookedAt = 2000;  // of labelme's and VOC's folders every other file is an annotation
-  fs::path json, xml;
+  FilesOfKind json, xml;
   int looked_at = 0;
   std::error_code fault;
   for (fs::directory_iterator at(folder, fault), end; !fault && at != end && ++looked_at <= kMostLookedAt;
@@ -236,13 +239,15 @@ std::optional<AnnotatedFolder> find_annotations_in(const fs::path& folder) {
     if (is_hidden(at->path())) continue;
     const std::string suffix = lower_suffix(at->path());
     if (suffix == ".txt") return std::nullopt;
-    if (suffix == ".json") json = at->path();
-    if (suffix == ".xml") xml = at->path();
+    if (suffix == ".json") json.add(*at);
+    if (suffix == ".xml") xml.add(*at);
   }
-  if (!xml.empty() && outermost_element(start_of(xml)) == "annotation")
-    return AnnotatedFolder{AnnotationFormat::kVoc, folder};
-  if (!json.empty() && format_of_json(json) == AnnotationFormat::kLabelme)
-    return AnnotatedFolder{AnnotationFormat::kLabelme, folder};
+  for (const fs::path& file : xml.first) {
+    if (outermost_element(start_of(file)) == "annotation") return AnnotatedFolder{AnnotationFormat::kVoc, folder};
+  }
+  for (const fs::path& file : json.first) {
+    if (format_of_json(file) == AnnotationFormat::kLabelme) return AnnotatedFolder{AnnotationFormat::kLabelme, folder};
+  }
   return std::nullopt;
 }
 

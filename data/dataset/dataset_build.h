@@ -23,12 +23,9 @@ enum class BoxFault { kNone, kNotFinite, kInverted, kZeroArea, kOutside, kClippe
 /// @param xyxy      the result, pixels; usable if the fault is kNone, or kClipped: more than a pixel was cut off
 BoxFault make_training_box(const std::array<double, 4>& box_xywh, int width, int height, std::array<float, 4>& xyxy);
 
-/// Adds a training box to the picture that was added last; reports what is wrong with it.
-/// @return whether it is usable: a box that is not finite, has no area or lies outside is left out. One of a class that
-///         is not wanted is usable and not added: see report_unwanted_classes
+/// Reports what is wrong with a box; false if it has to be left out.
 template <class Place>
-bool add_box(Dataset& dataset, const std::array<double, 4>& box_xywh, std::int32_t label, ProblemCollector& problems,
-             Place&& place) {
+bool is_usable(BoxFault fault, ProblemCollector& problems, Place&& place) {
   constexpr std::array<std::array<const char*, 2>, 6> kFaults{{
       {"", ""},
       {"box_not_finite", "boxes have a number that is not finite; left out"},
@@ -37,15 +34,23 @@ bool add_box(Dataset& dataset, const std::array<double, 4>& box_xywh, std::int32
       {"box_outside", "boxes lie outside their picture; left out"},
       {"box_clipped", "boxes reach more than a pixel beyond their picture; clipped"},
   }};
+  if (fault == BoxFault::kNone) return true;
+  const auto& [kind, message] = kFaults[static_cast<std::size_t>(fault)];
+  problems.warn(kind, message, place);
+  return fault == BoxFault::kClipped;
+}
+
+/// Adds a training box to the picture that was added last; reports what is wrong with it.
+/// @return whether it is usable: a box that is not finite, has no area or lies outside is left out. One of a class that
+///         is not wanted is usable and not added: see report_unwanted_classes
+template <class Place>
+bool add_box(Dataset& dataset, const std::array<double, 4>& box_xywh, std::int32_t label, ProblemCollector& problems,
+             Place&& place) {
   Dataset::PictureEntry& picture = dataset.pictures.back();
   Dataset::BoxEntry box;
   box.label = label;
   const BoxFault fault = make_training_box(box_xywh, picture.width, picture.height, box.xyxy);
-  if (fault != BoxFault::kNone) {
-    const auto& [kind, message] = kFaults[static_cast<std::size_t>(fault)];
-    problems.warn(kind, message, place);
-    if (fault != BoxFault::kClipped) return false;
-  }
+  if (!is_usable(fault, problems, place)) return false;
   if (label == kUnwantedClass) return true;
   dataset.boxes.push_back(box);
   ++picture.box_count;

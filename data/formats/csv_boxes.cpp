@@ -22,7 +22,8 @@ class CsvBoxesReader {
   CsvBoxesReader(const DatasetConfig::Split& split, ProblemCollector& problems)
       : csv_(split.annotations), pictures_(split.images), problems_(problems) {
     annotations_.object = ":";
-    for (const fs::path& file : list_pictures(std::span(&split.images, 1), problems)) picture_at(file);
+    for (const fs::path& file : list_pictures(std::span(&split.images, 1), problems))
+      picture_at(file.lexically_normal());
   }
 
   NamedAnnotations read() {

@@ -2,8 +2,11 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -24,7 +27,19 @@ struct DatumaroShape {
   std::vector<double> bbox, points;
   double rotation = 0;
   bool crowd = false;
+  std::int64_t group = 0;  ///< 0: none
+
+  bool is_box() const { return type == "bbox" && bbox.size() == 4; }
+  bool is_outline() const { return type == "polygon" && points.size() >= 6 && points.size() % 2 == 0; }
 };
+
+/// Annotations of one group, label and kind are parts of one object.
+using DatumaroObject = std::tuple<std::int64_t, std::int64_t, bool>;
+
+std::optional<DatumaroObject> object_of(const DatumaroShape& shape) {
+  if (shape.group == 0 || !shape.label) return std::nullopt;
+  return DatumaroObject{shape.group, *shape.label, shape.crowd};
+}
 
 class DatumaroReader {
  public:
@@ -90,6 +105,11 @@ class DatumaroReader {
     if (!object || (id.empty() && path.empty())) return complain("an item is an object with an 'id'");
     picture.place = place_ + " ('" + excerpt(path.empty() ? id : path, 200) + "')";
     picture.file = file_of(id, path);
+    boxed_.clear();
+    outlined_.clear();
+    for (const DatumaroShape& shape : shapes) {
+      if (const auto object_key = object_of(shape); object_key && shape.is_box()) boxed_.insert(*object_key);
+    }
     std::uint32_t number = 0;
     for (const DatumaroShape& shape : shapes) add_shape(shape, ++number, picture);
     annotations_.pictures.push_back(std::move(picture));
@@ -125,6 +145,7 @@ class DatumaroReader {
       if (key == "type") return shape.type = json_.take_string().value_or(""), true;
       if (key == "label_id") return shape.label = json_.take_integer(), true;
       if (key == "bbox") return take_numbers(json_, shape.bbox), true;
+      if (key == "group") return shape.group = json_.take_integer().value_or(0), true;
       if (key == "points") return take_numbers(json_, shape.points), true;
       if (key != "attributes") return false;
       read_members(json_, [&](const std::string& attribute) {
@@ -141,15 +162,21 @@ class DatumaroReader {
     const auto place = [&] {
       return picture.place + ", annotation " + std::to_string(number) + ", " + excerpt(shape.type);
     };
+    const auto object = shape.is_outline() ? object_of(shape) : std::nullopt;
+    if (object && boxed_.contains(*object)) {
+      problems_.warn("outline_of_box", "outlines are of an object that has a box, in one group; the box is taken",
+                     place);
+      return;
+    }
     std::array<double, 4> xywh{};
     if (shape.type == "bbox") {
-      if (shape.bbox.size() != xywh.size()) return complain("'bbox' must be [x, y, w, h]");
+      if (!shape.is_box()) return complain("'bbox' must be [x, y, w, h]");
       std::copy(shape.bbox.begin(), shape.bbox.end(), xywh.begin());
       if (shape.rotation != 0) {
         report_turned(problems_, place);
         xywh = box_around_turned(xywh, shape.rotation, {0.5, 0.5});
       }
-    } else if (shape.type == "polygon" && shape.points.size() >= 6 && shape.points.size() % 2 == 0) {
+    } else if (shape.is_outline()) {
       report_outline(problems_, place);
       xywh = box_around(shape.points);
     } else {
@@ -162,6 +189,15 @@ class DatumaroReader {
     }
     if (*shape.label < 0 || *shape.label > std::numeric_limits<std::uint32_t>::max())
       return complain("'label_id' must be a label's place, not " + std::to_string(*shape.label));
+    if (object) {
+      const auto [known, is_new] = outlined_.try_emplace(*object, picture.boxes.size());
+      if (!is_new) {
+        report_joined(problems_, place);
+        std::array<double, 4>& whole = picture.boxes[known->second].xywh;
+        whole = box_around_both(whole, xywh);
+        return;
+      }
+    }
     picture.boxes.push_back({xywh, static_cast<std::uint32_t>(*shape.label), number, shape.crowd});
   }
 
@@ -183,6 +219,9 @@ class DatumaroReader {
   ProblemCollector& problems_;
   NamedAnnotations annotations_;
   std::string place_;
+  // Of the item that is read.
+  std::set<DatumaroObject> boxed_;                  ///< have a box
+  std::map<DatumaroObject, std::size_t> outlined_;  ///< have outlines: the place of the box around them
 };
 
 }  // namespace

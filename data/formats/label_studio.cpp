@@ -82,6 +82,7 @@ class LabelStudioReader {
 
   NamedAnnotations read() {
     annotations_.fractions = true;
+    annotations_.says_sizes = false;  // regions do, a task without any has no place for it
     annotations_.object = ", region ";
     const bool list = read_items(json_, [&](Token first, std::size_t index) {
       place_ = json_.name() + ": tasks[" + std::to_string(index) + "]";

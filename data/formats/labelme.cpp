@@ -2,7 +2,11 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
+#include <map>
 #include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "core/base/error.h"
 #include "core/base/written_path.h"
@@ -21,6 +25,7 @@ namespace fs = std::filesystem;
 struct LabelmeShape {
   std::string label, type = "polygon";  // what a file of before shape_type holds
   std::vector<double> points;
+  std::optional<std::string> group;
 };
 
 std::optional<int> as_side(const std::optional<std::int64_t>& value) {
@@ -55,6 +60,7 @@ class LabelmeReader {
 
   void read_file(const fs::path& file) {
     picture_ = {};
+    grouped_.clear();
     picture_.place = file.string();
     JsonReader json(file);
     std::string image;
@@ -91,7 +97,8 @@ class LabelmeReader {
     for (const fs::path& below :
          {(folder / named).lexically_normal().lexically_relative(split_.images.lexically_normal()),
           (folder.lexically_relative(split_.annotations) / named).lexically_normal()}) {
-      if (stays_inside(below.string()) && is_file(split_.images / below)) return split_.images / below;
+      if (stays_inside(below.string()) && is_file(split_.images / below))
+        return (split_.images / below).lexically_normal();
     }
     return pictures_.find(image);
   }
@@ -105,6 +112,8 @@ class LabelmeReader {
         shape.label = json.take_label().value_or("");
       } else if (key == "shape_type") {
         shape.type = json.take_string().value_or("polygon");
+      } else if (key == "group_id") {
+        shape.group = json.take_label();  // null: none
       } else if (key == "points") {
         points = take_numbers(json, shape.points) && shape.points.size() % 2 == 0;
       } else {
@@ -116,8 +125,24 @@ class LabelmeReader {
     if (shape.label.empty()) return complain(place + ": 'label' must be a text");
     if (!points || shape.points.empty()) return complain(place + ": 'points' must be [[x, y], …]");
     const auto number = static_cast<std::uint32_t>(index + 1);
-    if (const auto box = box_of(shape, number))
-      picture_.boxes.push_back({*box, annotations_.index_of(shape.label), number, false});
+    if (const auto box = box_of(shape, number)) add_box(shape, *box, number);
+  }
+
+  /// Shapes of one label and group are one object, as labelme's own exporters have it.
+  void add_box(const LabelmeShape& shape, const std::array<double, 4>& xywh, std::uint32_t number) {
+    if (shape.group) {
+      const auto [known, is_new] = grouped_.try_emplace({*shape.group, shape.label}, picture_.boxes.size());
+      if (!is_new) {
+        report_joined(problems_, [&] {
+          return picture_.place + ": shape " + std::to_string(number) + ", '" + excerpt(shape.label) + "' of group " +
+                 excerpt(*shape.group);
+        });
+        std::array<double, 4>& whole = picture_.boxes[known->second].xywh;
+        whole = box_around_both(whole, xywh);
+        return;
+      }
+    }
+    picture_.boxes.push_back({xywh, annotations_.index_of(shape.label), number, false});
   }
 
   std::optional<std::array<double, 4>> box_of(const LabelmeShape& shape, std::uint32_t number) {
@@ -153,6 +178,7 @@ class LabelmeReader {
   ProblemCollector& problems_;
   NamedAnnotations annotations_;
   NamedPicture picture_;
+  std::map<std::pair<std::string, std::string>, std::size_t> grouped_;  ///< group and label: place of its box
 };
 
 }  // namespace

@@ -118,9 +118,20 @@ class NamedDatasetBuilder {
                       [&] { return place() + in_another_case(name); });
       return;
     }
-    if (!box.crowd && !add_box(dataset_, xywh, label_of_[static_cast<std::size_t>(index)], problems_, place)) return;
+    const bool usable = box.crowd
+                            ? check_crowd(xywh, picture, place)
+                            : add_box(dataset_, xywh, label_of_[static_cast<std::size_t>(index)], problems_, place);
+    if (!usable) return;
     const auto annotation_id = static_cast<std::int64_t>(dataset_.truth.truths.size()) + 1;
     dataset_.truth.truths.push_back({picture.id, index, annotation_id, xywh, xywh[2] * xywh[3], box.crowd});
+  }
+
+  /// A crowd may lie anywhere, but has to be a box with an area.
+  template <class Place>
+  bool check_crowd(const std::array<double, 4>& xywh, const Dataset::PictureEntry& picture, const Place& place) {
+    std::array<float, 4> ignored{};
+    const BoxFault fault = make_training_box(xywh, picture.width, picture.height, ignored);
+    return fault == BoxFault::kOutside || fault == BoxFault::kClipped || is_usable(fault, problems_, place);
   }
 
   /// "; the list has 'dog'" for 'Dog'.
@@ -154,9 +165,11 @@ std::uint32_t NamedAnnotations::index_of(std::string_view name) {
 fs::path NamedPictures::find(const std::string& name) const {
   const std::string slashed = with_slashes(name);
   for (const std::string& written : {name, slashed}) {
-    if (stays_inside(written) && is_file(folder_ / written)) return folder_ / written;
+    // One file has one path, however it is written: "./a.jpg" is "a.jpg".
+    fs::path file = (folder_ / written).lexically_normal();
+    if (stays_inside(written) && is_file(file)) return file;
   }
-  return folder_ / fs::path(slashed).filename();
+  return (folder_ / fs::path(slashed).filename()).lexically_normal();
 }
 
 bool NamedPictures::has(const std::string& name) const { return is_file(find(name)); }

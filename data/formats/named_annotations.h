@@ -51,7 +51,7 @@ class NamedPictures {
 
   /// The file below the folder that has the name as written, with slashes for backslashes, or without the folders in
   /// it; names that leave the folder are looked for by their last part alone.
-  /// @return  what it would be called, if there is none
+  /// @return  in normal form; what it would be called, if there is none
   std::filesystem::path find(const std::string& name) const;
   /// Whether find() found it.
   bool has(const std::string& name) const;

@@ -54,7 +54,14 @@ class OpenImagesReader {
     const fs::path descriptions = find_descriptions(split.annotations);
     if (!descriptions.empty()) name_of_ = read_descriptions(descriptions);
     for (const fs::path& file : list_pictures(std::span(&split.images, 1), problems)) {
-      index_of_.emplace(file.stem().string(), annotations_.pictures.size());
+      const auto [known, is_new] = index_of_.emplace(file.stem().string(), annotations_.pictures.size());
+      if (!is_new) {
+        problems.error("shared_id", "pictures differ in folder or extension alone, so rows cannot tell them apart",
+                       [&, at = known->second] {
+                         return file.string() + " and " + annotations_.pictures[at].file.string() + "; rename one";
+                       });
+        continue;
+      }
       annotations_.pictures.emplace_back().file = file;
     }
   }

@@ -23,6 +23,10 @@ std::array<double, 4> box_around(std::span<const double> points) {
   return {x0, y0, x1 - x0, y1 - y0};
 }
 
+std::array<double, 4> box_around_both(const std::array<double, 4>& a, const std::array<double, 4>& b) {
+  return box_around(std::array<double, 8>{a[0], a[1], a[0] + a[2], a[1] + a[3], b[0], b[1], b[0] + b[2], b[1] + b[3]});
+}
+
 std::array<double, 4> box_around_turned(const std::array<double, 4>& xywh, double degrees,
                                         std::array<double, 2> pivot) {
   const double angle = degrees * std::numbers::pi / 180, cos = std::cos(angle), sin = std::sin(angle);

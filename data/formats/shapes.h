@@ -18,6 +18,9 @@ namespace rtdetr {
 /// @return        left, top, width, height
 std::array<double, 4> box_around(std::span<const double> points);
 
+/// Box around two boxes; not a number if one of them is none.
+std::array<double, 4> box_around_both(const std::array<double, 4>& a, const std::array<double, 4>& b);
+
 /// Box around a box that is turned clockwise, as pictures are seen.
 /// @param xywh   before turning, pixels
 /// @param pivot  what it is turned about, as a fraction of its width and height: {0, 0} its left upper corner, {0.5,
@@ -42,6 +45,12 @@ void report_outline(ProblemCollector& problems, Place&& place) {
 template <class Place>
 void report_turned(ProblemCollector& problems, Place&& place) {
   problems.warn("turned_box", "boxes are turned; the upright box around each is taken", place);
+}
+/// A further shape of a group, which is one object.
+template <class Place>
+void report_joined(ProblemCollector& problems, Place&& place) {
+  problems.warn("joined_shapes", "shapes are parts of one object, of one group; the box around all of it is taken",
+                place);
 }
 /// What has no area, or none that is read.
 template <class Place>

@@ -219,6 +219,7 @@ class ViaReader {
   NamedAnnotations name_classes() {
     NamedAnnotations annotations;
     annotations.object = object_;
+    annotations.says_sizes = false;
     const bool regions = std::any_of(found_.begin(), found_.end(), [](const auto& p) { return !p.regions.empty(); });
     const std::uint32_t attribute = regions ? class_attribute() : 0;
     for (const ViaPicture& from : found_) {

@@ -4,6 +4,7 @@
 #include <pugixml.hpp>
 #include <set>
 #include <string_view>
+#include <utility>
 
 #include "core/base/error.h"
 #include "core/base/text.h"
@@ -37,21 +38,22 @@ void add_child(pugi::xml_node& parent, const char* name, const std::string& text
   parent.append_child(name).text().set(text.c_str());
 }
 
-/// A picture's own annotation file. Two pictures that differ in their extension alone would share it.
+/// A picture's own annotation file, or its name in one. Two pictures that differ in their extension alone would share
+/// it.
 class OwnFiles {
  public:
-  OwnFiles(const fs::path& folder, const char* extension) : folder_(folder), extension_(extension) {}
+  OwnFiles(fs::path folder, const char* extension) : folder_(std::move(folder)), extension_(extension) {}
 
   fs::path file_of(const WrittenPicture& picture) {
     const fs::path file = (folder_ / picture.name).replace_extension(extension_);
     if (written_.insert(file).second) return file;
-    throw DataError(
-        picture.name.string() +
-        ": another picture differs in its extension alone, so both would have one annotation file; rename one");
+    throw DataError(picture.name.string() +
+                    ": another picture differs in its extension alone, so both would have the same annotations; "
+                    "rename one");
   }
 
  private:
-  const fs::path& folder_;
+  const fs::path folder_;
   const char* extension_;
   std::set<fs::path> written_;
 };
@@ -139,6 +141,7 @@ void write_labelme(const WrittenSplit& split, const fs::path& folder) {
 }
 
 void write_datumaro(const WrittenSplit& split, const fs::path& file) {
+  OwnFiles ids({}, "");  // an item's id is its picture's name without the extension
   std::string text = "{\"dm_format_version\":\"1.0\",\"infos\":{},\"categories\":{\"label\":{\"labels\":[";
   for (std::size_t i = 0; i < split.names.size(); ++i) {
     text += std::string(i ? "," : "") + "\n{\"name\":" + json_text_of(split.names[i]) +
@@ -147,8 +150,7 @@ void write_datumaro(const WrittenSplit& split, const fs::path& file) {
   text += "],\"label_groups\":[],\"attributes\":[]}},\n\"items\":[";
   for (std::size_t i = 0; i < split.pictures.size(); ++i) {
     const WrittenPicture& picture = split.pictures[i];
-    text += std::string(i ? "," : "") +
-            "\n{\"id\":" + json_text_of(fs::path(picture.name).replace_extension().generic_string()) +
+    text += std::string(i ? "," : "") + "\n{\"id\":" + json_text_of(ids.file_of(picture).generic_string()) +
             ",\"annotations\":[";
     for (std::size_t b = 0; b < picture.boxes.size(); ++b) {
       const WrittenBox& box = picture.boxes[b];

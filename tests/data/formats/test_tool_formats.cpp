@@ -301,7 +301,7 @@ b.png,99,"{}",0,0,"{}","{}"
     REQUIRE(data.truth.truths.size() == 2);
     check_box(data, 0, "a.jpg", "cat", {10, 20, 21, 25});
     check_box(data, 1, "a.jpg", "dog", {1, 2, 10, 20});
-    CHECK(faults_of(data) == Faults{{"outline_box", 1}, {"no_box", 1}, {"missing_size", 2}});
+    CHECK(faults_of(data) == Faults{{"outline_box", 1}, {"no_box", 1}});
   }
 }
 
@@ -499,4 +499,100 @@ TEST_CASE("a picture with two entries has the boxes of both, each once") {
   const Faults faults = faults_of(data);
   CHECK(faults.at("repeated_picture") == 1);
   CHECK(faults.at("duplicate_box") == 4);
+}
+
+TEST_CASE("a picture is one, whatever way its name is written") {
+  const ToolFolder set;
+  test::write_small_picture(set.folder / "images/sub/c.jpg", 100, 50, 3);
+  set.write(
+      "t.csv",
+      "filename,class,xmin,ymin,xmax,ymax\n./a.jpg,cat,1,2,3,4\nsub//c.jpg,cat,1,2,3,4\nsub/../b.png,cat,1,2,3,4\n"
+      "a.jpg,cat,5,6,7,8\n");
+  const Dataset table = set.inspect("t.csv");
+  CHECK(table.pictures.size() == 3);
+  CHECK(table.truth.truths.size() == 4);
+  CHECK(faults_of(table).empty());
+
+  const std::string region = R"("regions": [{"shape_attributes": {"name": "rect", "x": 1, "y": 2, "width": 3,
+      "height": 4}, "region_attributes": {"class": "cat"}}]})";
+  set.write("via.json",
+            R"({"1": {"filename": "a.jpg", )" + region + R"(, "2": {"filename": "./a.jpg", )" + region + "}");
+  const Dataset via = set.inspect("via.json");
+  CHECK(via.pictures.size() == 1);
+  CHECK(via.truth.truths.size() == 1);
+  CHECK(faults_of(via) == Faults{{"repeated_picture", 1}, {"duplicate_box", 1}});
+}
+
+TEST_CASE("crowds that are no boxes are left out of the metric, too; one over the edge stays") {
+  const ToolFolder set;
+  set.write("boxes.csv",
+            "ImageID,LabelName,XMin,XMax,YMin,YMax,IsGroupOf\n"
+            "a,cat,0.5,0.2,0.1,0.4,1\na,cat,nan,0.2,0.1,0.4,1\na,cat,0.1,0.2,0.4,0.4,1\na,cat,0.5,1.5,0,1,1\n"
+            "a,cat,0.1,0.2,0.1,0.4,0\n");
+  const Dataset data = set.inspect("boxes.csv");
+  REQUIRE(data.truth.truths.size() == 2);
+  check_box(data, 0, "a.jpg", "cat", {50, 0, 100, 50});
+  CHECK(data.truth.truths[0].crowd);
+  CHECK(faults_of(data) == Faults{{"box_inverted", 1}, {"box_not_finite", 1}, {"box_zero_area", 1}});
+}
+
+TEST_CASE("pictures that Open Images' rows cannot tell apart are refused") {
+  const ToolFolder set;
+  test::write_small_picture(set.folder / "images/sub/a.png", 100, 50, 3);
+  set.write("boxes.csv", "ImageID,LabelName,XMin,XMax,YMin,YMax\na,cat,0.1,0.2,0.1,0.4\n");
+  CHECK_THAT(set.refusal("boxes.csv"),
+             Catch::Contains("shared_id") && Catch::Contains("sub/a.png and ") && Catch::Contains("a.jpg; rename one"));
+}
+
+TEST_CASE("labelme's shapes of one label and group are one object") {
+  const ToolFolder set;
+  const auto shape = [](const char* label, const char* group, const char* points) {
+    return std::string(R"({"shape_type": "polygon", "label": ")") + label + R"(", "group_id": )" + group +
+           R"(, "points": )" + points + "}";
+  };
+  set.write("json/a.json", R"({"shapes": [)" + shape("cat", "0", "[[1, 2], [5, 2], [5, 6]]") + "," +
+                               shape("cat", "0", "[[20, 30], [25, 30], [25, 36]]") + "," +
+                               shape("dog", "0", "[[1, 2], [5, 2], [5, 6]]") + "," +
+                               shape("cat", "null", "[[1, 2], [5, 2], [5, 6]]") +
+                               R"(], "imagePath": "a.jpg", "imageHeight": 50, "imageWidth": 100})");
+  set.write("json/b.json", R"({"shapes": [)" + shape("cat", "0", "[[1, 2], [5, 2], [5, 6]]") +
+                               R"(], "imagePath": "b.png", "imageHeight": 80, "imageWidth": 40})");
+  const Dataset data = set.inspect("json");
+  REQUIRE(data.truth.truths.size() == 4);
+  check_box(data, 0, "a.jpg", "cat", {1, 2, 24, 34});
+  check_box(data, 1, "a.jpg", "dog", {1, 2, 4, 4});
+  check_box(data, 2, "a.jpg", "cat", {1, 2, 4, 4});
+  check_box(data, 3, "b.png", "cat", {1, 2, 4, 4});
+  CHECK(faults_of(data) == Faults{{"outline_box", 5}, {"joined_shapes", 1}});
+}
+
+TEST_CASE("Datumaro's outlines of one label and group are one object, and none where the group has a box") {
+  const ToolFolder set;
+  set.write("default.json", R"({"categories": {"label": {"labels": [{"name": "cat"}, {"name": "dog"}]}},
+    "items": [{"id": "a", "annotations": [
+      {"type": "polygon", "label_id": 0, "group": 1, "points": [1, 2, 5, 2, 5, 6]},
+      {"type": "polygon", "label_id": 0, "group": 1, "points": [20, 30, 25, 30, 25, 36]},
+      {"type": "polygon", "label_id": 1, "group": 1, "points": [1, 2, 5, 2, 5, 6]},
+      {"type": "polygon", "label_id": 0, "group": 0, "points": [1, 2, 5, 2, 5, 6]},
+      {"type": "polygon", "label_id": 0, "group": 2, "points": [31, 32, 35, 32, 35, 36]},
+      {"type": "bbox", "label_id": 0, "group": 2, "bbox": [30, 30, 10, 10]}],
+     "image": {"path": "a.jpg", "size": [50, 100]}}]})");
+  const Dataset data = set.inspect("default.json");
+  REQUIRE(data.truth.truths.size() == 4);
+  check_box(data, 0, "a.jpg", "cat", {1, 2, 24, 34});
+  check_box(data, 1, "a.jpg", "dog", {1, 2, 4, 4});
+  check_box(data, 2, "a.jpg", "cat", {1, 2, 4, 4});
+  check_box(data, 3, "a.jpg", "cat", {30, 30, 10, 10});
+  CHECK(faults_of(data) == Faults{{"outline_box", 4}, {"joined_shapes", 1}, {"outline_of_box", 1}});
+}
+
+TEST_CASE("a stray file among labelme's or VOC's does not hide them") {
+  const ToolFolder set;
+  set.write("images/a.json", kLabelmeA);
+  for (const char* stray : {"images/0.json", "images/meta.json", "images/z.json"}) set.write(stray, "{\"made\": 2024}");
+  set.write("d.yaml", "train: images\n");
+  CHECK(load_dataset_config(set.folder / "d.yaml").splits[0].format == AnnotationFormat::kLabelme);
+  set.write("images/a.xml", "<annotation/>");
+  for (const char* stray : {"images/0.xml", "images/z.xml"}) set.write(stray, "<project/>");
+  CHECK(load_dataset_config(set.folder / "d.yaml").splits[0].format == AnnotationFormat::kVoc);
 }

@@ -99,14 +99,15 @@ TEST_CASE("the format of a written set is told by its content as well") {
   CHECK(load_dataset_config(conversion.config).splits[0].format == format);
 }
 
-TEST_CASE("pictures that would share an annotation file are refused where each has its own") {
+TEST_CASE("pictures that would share an annotation file or an id are refused") {
   const Source source;
   test::write_small_picture(source.folder / "pictures/a.png", 100, 50, 4);
   test::write_file(source.folder / "train.json", R"({"images":[{"id":1,"file_name":"a.jpg","width":100,"height":50},
     {"id":2,"file_name":"a.png","width":100,"height":50}],"categories":[{"id":5,"name":"cat"}],
     "annotations":[{"id":1,"image_id":1,"category_id":5,"bbox":[1,2,3,4]}]})");
   const test::TemporaryFolder out;
-  for (const AnnotationFormat format : {AnnotationFormat::kVoc, AnnotationFormat::kLabelme}) {
+  for (const AnnotationFormat format :
+       {AnnotationFormat::kVoc, AnnotationFormat::kLabelme, AnnotationFormat::kDatumaro}) {
     CHECK_THROWS_WITH(convert_dataset(source.config(), out / "set", {.to = format}),
                       Catch::Contains("differs in its extension alone"));
     CHECK_FALSE(fs::exists(out / "set"));
