@@ -14,6 +14,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/descriptor.h"
+#include "core/base/log_level.h"
 #include "core/base/progress.h"
 
 namespace rtdetr::log {
@@ -111,6 +112,11 @@ class Console {
   void set_level(Level level) {
     const std::lock_guard lock(mutex_);
     level_ = level;
+  }
+
+  Level level() {
+    const std::lock_guard lock(mutex_);
+    return level_;
   }
 
   void message(Level level, const std::string& text) {
@@ -223,6 +229,7 @@ Console& console() {
 }  // namespace
 
 void set_level(Level level) { console().set_level(level); }
+Level level() { return console().level(); }
 void debug(const std::string& message) { console().message(Level::kDebug, message); }
 void info(const std::string& message) { console().message(Level::kInfo, message); }
 void warning(const std::string& message) { console().message(Level::kWarning, message); }

@@ -23,7 +23,10 @@ Prediction keep_wanted(const Prediction& prediction, const WantedPairs& wanted) 
     }
     logits = logits.masked_fill(upload(unwanted, logits.device()), kNever);
   }
-  if (wanted.one_class_per_query) logits = logits.masked_fill(logits < logits.amax(2, true), kNever);
+  if (wanted.one_class_per_query) {
+    const Tensor best = logits.argmax(2, true);  // [B, Q, 1]
+    logits = torch::full_like(logits, kNever).scatter(2, best, logits.gather(2, best));
+  }
   return {logits, prediction.boxes_cxcywh};
 }
 

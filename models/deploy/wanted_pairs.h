@@ -15,7 +15,8 @@ struct WantedPairs {
 };
 
 /// The prediction with the logits of all other pairs at minus infinity: their score is 0, so that they come last in
-/// any head's postprocessing and take no place from those that are wanted. Of equal best classes each stays.
+/// any head's postprocessing and take no place from those that are wanted. Of a query's equal best classes one stays,
+/// the first.
 /// @throws Error  for a class that the prediction does not have
 Prediction keep_wanted(const Prediction& prediction, const WantedPairs& wanted);
 /// Of every layer that predicts.

@@ -62,8 +62,10 @@ rtdetr_detector* rtdetr_open(const char* model_file, const char* const* settings
 rtdetr_detector* rtdetr_share(const rtdetr_detector* detector, const char* const* settings, rtdetr_error** error) {
   return rtdetr::guarded(error, [&] {
     rtdetr::require_given(detector, "rtdetr_share: detector");
+    rtdetr::DetectorOptions where_it_lies;
+    where_it_lies.device = "auto";  // of weights that lie somewhere it means that place
     return new rtdetr_detector{
-        rtdetr::Detector(detector->detector, rtdetr::detector_options(rtdetr::words_of(settings)))};
+        rtdetr::Detector(detector->detector, rtdetr::detector_options(rtdetr::words_of(settings), where_it_lies))};
   });
 }
 

@@ -19,7 +19,7 @@ namespace {
 rtdetr_callbacks known_part(const rtdetr_callbacks* given) {
   rtdetr_callbacks callbacks{};
   if (!given) return callbacks;
-  if (given->size < offsetof(rtdetr_callbacks, on_step))
+  if (given->size < offsetof(rtdetr_callbacks, on_step) || given->size % sizeof(void*) != 0)  // or half a pointer
     throw rtdetr::ConfigError("rtdetr_train: callbacks.size is " + std::to_string(given->size) +
                               "; it must be sizeof(rtdetr_callbacks)");
   std::memcpy(&callbacks, given, std::min(given->size, sizeof callbacks));

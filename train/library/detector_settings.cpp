@@ -40,6 +40,13 @@ void set_size(DetectorOptions& options, const std::string& key, const std::strin
   options.width = integer<int>(key, sides.back());
 }
 
+/// Their numbers with commas between; none: all.
+void set_classes(DetectorOptions& options, const std::string& key, const std::string& text) {
+  options.classes.clear();
+  if (text.empty()) return;
+  for (const std::string& number : split(text, ',')) options.classes.push_back(integer<int>(key, number));
+}
+
 struct Setting {
   const char* key;
   void (*set)(DetectorOptions& options, const std::string& key, const std::string& text);
@@ -48,7 +55,7 @@ struct Setting {
 using Options = DetectorOptions;
 using Text = std::string;
 
-constexpr std::array<Setting, 12> kSettings{{
+constexpr std::array<Setting, 15> kSettings{{
     {"device", [](Options& o, const Text&, const Text& text) { o.device = text; }},
     {"precision",
      [](Options& o, const Text& key, const Text& text) { o.precision = chosen(key, text, kPrecisionWords); }},
@@ -57,6 +64,10 @@ constexpr std::array<Setting, 12> kSettings{{
     {"conf", [](Options& o, const Text& key, const Text& text) { o.min_score = score(key, text); }},
     {"max_detections",
      [](Options& o, const Text& key, const Text& text) { o.max_detections = integer<int>(key, text); }},
+    {"classes", set_classes},
+    {"one_class_per_query",
+     [](Options& o, const Text& key, const Text& text) { o.one_class_per_query = truth(key, text); }},
+    {"num_queries", [](Options& o, const Text& key, const Text& text) { o.num_queries = integer<int>(key, text); }},
     {"decoder_layers",
      [](Options& o, const Text& key, const Text& text) { o.decoder_layers = integer<int>(key, text); }},
     {"resample",
@@ -83,8 +94,7 @@ void apply(const std::string& word, DetectorOptions& options) {
 
 }  // namespace
 
-DetectorOptions detector_options(const std::vector<std::string>& words) {
-  DetectorOptions options;
+DetectorOptions detector_options(const std::vector<std::string>& words, DetectorOptions options) {
   std::vector<std::string> wrong;
   for (const std::string& word : words) {
     try {

@@ -1,13 +1,15 @@
 #include "train/library/train.h"
 
 #include <algorithm>
+#include <atomic>
 #include <exception>
-#include <mutex>
 #include <utility>
 
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 
 #include "core/base/error.h"
+#include "core/base/log_level.h"
 #include "train/config/input_files.h"
 #include "train/config/settings.h"
 #include "train/config/settings_parser.h"
@@ -76,16 +78,44 @@ class CallbackObserver : public TrainObserver {
   std::exception_ptr thrown_;
 };
 
-/// The process's compute threads as they were.
-class ThreadsAsBefore {
+/// The process's compute threads, log level and choice of a GPU's algorithms (choose_algorithms()) as they were.
+class ProcessAsBefore {
  public:
-  ThreadsAsBefore() = default;
-  ~ThreadsAsBefore() { at::set_num_threads(before_); }
-  ThreadsAsBefore(const ThreadsAsBefore&) = delete;
-  ThreadsAsBefore& operator=(const ThreadsAsBefore&) = delete;
+  ProcessAsBefore() = default;
+  ~ProcessAsBefore() {
+    at::set_num_threads(threads_);
+    log::set_level(level_);
+    at::Context& context = at::globalContext();
+    context.setBenchmarkCuDNN(fastest_);
+    context.setDeterministicCuDNN(same_bits_in_cudnn_);
+    context.setDeterministicAlgorithms(same_bits_, only_warns_);
+    context.setDeterministicFillUninitializedMemory(fills_);
+  }
+  ProcessAsBefore(const ProcessAsBefore&) = delete;
+  ProcessAsBefore& operator=(const ProcessAsBefore&) = delete;
 
  private:
-  int before_ = at::get_num_threads();
+  int threads_ = at::get_num_threads();
+  log::Level level_ = log::level();
+  bool fastest_ = at::globalContext().benchmarkCuDNN();
+  bool same_bits_in_cudnn_ = at::globalContext().deterministicCuDNN();
+  bool same_bits_ = at::globalContext().deterministicAlgorithms();
+  bool only_warns_ = at::globalContext().deterministicAlgorithmsWarnOnly();
+  bool fills_ = at::globalContext().deterministicFillUninitializedMemory();
+};
+
+/// The one run of the process. Not a mutex: a callback may ask on the thread that trains.
+class OnlyRun {
+ public:
+  OnlyRun() {
+    if (under_way_.test_and_set()) throw ConfigError("train(): this process trains already; one run at a time");
+  }
+  ~OnlyRun() { under_way_.clear(); }
+  OnlyRun(const OnlyRun&) = delete;
+  OnlyRun& operator=(const OnlyRun&) = delete;
+
+ private:
+  static inline std::atomic_flag under_way_;
 };
 
 Settings settings_of(const std::vector<std::string>& words) {
@@ -139,12 +169,10 @@ TrainResult run(const Settings& settings, CallbackObserver& observer) {
 }  // namespace
 
 TrainResult train(const std::vector<std::string>& settings, const TrainCallbacks& callbacks) {
-  static std::mutex one_at_a_time;
-  const std::unique_lock lock(one_at_a_time, std::try_to_lock);
-  if (!lock) throw ConfigError("train(): this process trains already; one run at a time");
+  const OnlyRun only;
   CallbackObserver observer(callbacks);
   try {
-    const ThreadsAsBefore threads;
+    const ProcessAsBefore before;
     return run(settings_of(settings), observer);
   } catch (const Error&) {
     throw;

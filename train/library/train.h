@@ -70,8 +70,9 @@ struct TrainResult {
 ///
 /// It writes args.yaml, best.safetensors, last.safetensors, results.csv and log.jsonl, no pictures, and nothing to
 /// stdout. Warnings go to stderr; quiet=false says what the program says there. It starts no process: nproc= and lists
-/// of GPUs are the program's. One run at a time in a process; `threads=` sets the process's compute threads while it
-/// lasts.
+/// of GPUs are the program's. One run at a time in a process, also from its callbacks. While it lasts, `threads=`,
+/// `quiet=`, `verbose=` and `deterministic=` are the process's; `tf32=`, the GPU as the thread's current one, and
+/// CUBLAS_WORKSPACE_CONFIG in the environment, which `deterministic=` needs, stay when it has ended.
 ///
 /// @param settings  "key=value" each (docs/reference/commands.md#train)
 /// @throws Error    with the program's exit code and words

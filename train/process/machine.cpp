@@ -47,8 +47,8 @@ std::string describe_device(torch::Device device) {
 }
 
 void apply_machine_settings(const Settings& settings) {
-  if (settings.quiet) log::set_level(log::Level::kWarning);
-  if (settings.verbose) log::set_level(log::Level::kDebug);
+  const log::Level usual = settings.quiet ? log::Level::kWarning : log::Level::kInfo;
+  log::set_level(settings.verbose ? log::Level::kDebug : usual);
   const OpenedDevice opened = device_of(settings);
   if (!opened.reason.empty()) log::info("device=auto: " + opened.reason);
   choose_algorithms(opened.device, settings.deterministic);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/base/log.h"
+#include "core/base/log_level.h"
 #include "core/base/progress.h"
 #include "core/base/text.h"
 #include "core/io/file.h"
@@ -27,7 +28,9 @@ TEST_CASE("messages go to stderr, labelled unless they are plain information") {
 
 TEST_CASE("the level hides what is below it") {
   const std::string text = stderr_of([] {
+    CHECK(log::level() == log::Level::kInfo);
     log::set_level(log::Level::kWarning);
+    CHECK(log::level() == log::Level::kWarning);
     log::info("hidden");
     log::progress("hidden");
     log::end_progress();

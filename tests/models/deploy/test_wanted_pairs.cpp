@@ -78,6 +78,16 @@ TEST_CASE("a query gives its best class alone, of those that are wanted") {
   CHECK(pairs_of({.classes = {0, 2}, .one_class_per_query = true}) == std::vector<Pair>{{0, 3}, {0, 0}});
 }
 
+TEST_CASE("of equal best classes a query gives the first alone, in any number type") {
+  const torch::ScalarType type = GENERATE(torch::kFloat32, torch::kBFloat16, torch::kFloat16);
+  const torch::Tensor logits = torch::tensor({1.0, 2.0, 2.0, 0.5, 0.5, 0.5}).view({1, 2, 3}).to(type);
+  const Prediction kept = keep_wanted({logits, prediction().boxes_cxcywh}, {.one_class_per_query = true});
+  const torch::Tensor stay = torch::tensor({0, 1, 0, 1, 0, 0}, torch::kBool).view({1, 2, 3});
+  CHECK(kept.logits.scalar_type() == type);
+  CHECK(kept.logits.isfinite().equal(stay));
+  CHECK(kept.logits.masked_select(stay).equal(logits.masked_select(stay)));
+}
+
 TEST_CASE("every layer that predicts is narrowed, and what is not there stays away") {
   ModelOutput output;
   output.layers = {prediction(), Prediction{}};

@@ -13,6 +13,7 @@
 #include "tests/models/tiny_model.h"
 #include "tests/support/micro_run.h"
 #include "tests/support/temporary_folder.h"
+#include "train/library/detector_settings.h"
 #include "train/library/rtdetr.h"
 
 using Catch::Contains;
@@ -139,6 +140,52 @@ TEST_CASE("what fails is NULL and a handle to the reason, which names every wron
   rtdetr_run_free(nullptr);
 }
 
+TEST_CASE("settings say which pairs of query and class a detector finds, and of how many queries") {
+  const rtdetr::DetectorOptions options =
+      rtdetr::detector_options({"classes=0,2", "one_class_per_query=true", "num_queries=4"});
+  CHECK(options.classes == std::vector<int>{0, 2});
+  CHECK(options.one_class_per_query);
+  CHECK(options.num_queries == 4);
+  CHECK(rtdetr::detector_options({"classes="}).classes.empty());
+  CHECK_THROWS_WITH(rtdetr::detector_options({"classes=0,b"}), Contains("classes=b: want a whole number"));
+
+  const TemporaryFolder folder;
+  const std::string file = save_tiny(folder);
+  const std::array<const char*, 6> few{"conf=0",        "threads=1", "classes=0,2", "one_class_per_query=true",
+                                       "num_queries=4", nullptr};
+  rtdetr_detector* detector = rtdetr_open(file.c_str(), few.data(), nullptr);
+  REQUIRE(detector);
+  const std::vector<std::uint8_t> rgb = gradient();
+  const rtdetr_image image = image_of(rgb, RTDETR_RGB);
+  rtdetr_detections* found = rtdetr_detect(detector, &image, 1, nullptr);
+  REQUIRE(found);
+  REQUIRE(rtdetr_detection_count(found, 0) == 4);
+  for (int i = 0; i < 4; ++i) CHECK(rtdetr_detection_array(found, 0)[i].label != 1);
+  rtdetr_detections_free(found);
+  rtdetr_close(detector);
+
+  const std::array<const char*, 2> beyond{"classes=3", nullptr};
+  rtdetr_error* error = nullptr;
+  CHECK(!rtdetr_open(file.c_str(), beyond.data(), &error));
+  CHECK_THAT(text_of(error, 2), Contains("classes = 3: must be from 0 to 2"));
+}
+
+TEST_CASE("a detector is shared where its weights lie, and nowhere else") {
+  CHECK(rtdetr::detector_options({"conf=0"}, {.device = "auto"}).device == "auto");
+  CHECK(rtdetr::detector_options({"device=cpu"}, {.device = "auto"}).device == "cpu");
+  const TemporaryFolder folder;
+  rtdetr_detector* detector = rtdetr_open(save_tiny(folder).c_str(), nullptr, nullptr);
+  REQUIRE(detector);
+  rtdetr_detector* shared = rtdetr_share(detector, nullptr, nullptr);
+  CHECK(shared);
+  rtdetr_close(shared);
+  const std::array<const char*, 2> elsewhere{"device=cuda", nullptr};
+  rtdetr_error* error = nullptr;
+  CHECK(!rtdetr_share(detector, elsewhere.data(), &error));
+  CHECK_THAT(text_of(error, 2), Contains("the weights lie on cpu"));
+  rtdetr_close(detector);
+}
+
 TEST_CASE("several threads get from one handle what one thread gets") {
   const TemporaryFolder folder;
   const std::string file = save_tiny(folder);
@@ -218,9 +265,12 @@ TEST_CASE("a program in C trains, is told of steps and epochs, stops, goes on an
   CHECK(rtdetr_run_end(run) == RTDETR_ALREADY_FINISHED);
   rtdetr_run_free(run);
 
-  callbacks.size = 0;
-  CHECK(!rtdetr_train(settings.data(), &callbacks, &error));
-  CHECK_THAT(text_of(error, 2), Contains("sizeof(rtdetr_callbacks)"));
+  for (const std::size_t size : {std::size_t{0}, sizeof callbacks - 1, sizeof callbacks + 4}) {
+    CAPTURE(size);
+    callbacks.size = size;
+    CHECK(!rtdetr_train(settings.data(), &callbacks, &error));
+    CHECK_THAT(text_of(error, 2), Contains("sizeof(rtdetr_callbacks)"));
+  }
 }
 
 TEST_CASE("callbacks of a shorter struct are called as far as it goes") {

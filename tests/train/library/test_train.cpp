@@ -6,9 +6,12 @@
 #include <string>
 #include <vector>
 
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 
 #include "core/base/error.h"
+#include "core/base/log_level.h"
+#include "tests/support/captured_stderr.h"
 #include "tests/support/compared_runs.h"
 #include "tests/support/micro_run.h"
 #include "tests/support/program.h"
@@ -110,6 +113,29 @@ TEST_CASE("the process keeps its compute threads, whatever a run uses") {
   CHECK(inside == 1);
   CHECK(at::get_num_threads() == 2);
   at::set_num_threads(1);
+}
+
+TEST_CASE("a quiet run does not silence the next, and the process keeps its log level and choice of algorithms") {
+  const TemporaryFolder temp;
+  const Settings settings = test::make_micro_run(temp.path());
+  REQUIRE(log::level() == log::Level::kInfo);
+  TrainCallbacks callbacks;
+  callbacks.should_stop = [] {
+    CHECK(log::level() == log::Level::kWarning);
+    at::globalContext().setBenchmarkCuDNN(true);  // as a run on a GPU does
+    return true;
+  };
+  train(words_of_run(settings, "quiet"), callbacks);
+  CHECK(log::level() == log::Level::kInfo);
+  CHECK_FALSE(at::globalContext().benchmarkCuDNN());
+
+  callbacks.should_stop = [] { return true; };
+  const auto again = [&] { train(words_of_run(settings, "quiet", {{"quiet", "false"}}), callbacks); };
+  CHECK_THAT(test::stderr_of(again), Contains("continuing "));
+  log::set_level(log::Level::kError);
+  CHECK_THAT(test::stderr_of(again), Contains("continuing "));
+  CHECK(log::level() == log::Level::kError);
+  log::set_level(log::Level::kInfo);
 }
 
 TEST_CASE("what a call cannot do is refused by name") {
