@@ -38,7 +38,7 @@ std::vector<Pair> pairs_of(const WantedPairs& wanted, std::int64_t most = 300) {
   return pairs;
 }
 
-std::filesystem::path save_tiny(const test::TemporaryFolder& folder) {
+std::filesystem::path save_wanted_tiny(const test::TemporaryFolder& folder) {
   at::set_num_threads(1);
   ModelInfo info;
   info.names = {"a", "b", "c"};
@@ -54,7 +54,7 @@ Picture grain() {
   return picture;
 }
 
-bool same(const std::vector<Detection>& a, const std::vector<Detection>& b) {
+bool same_detections(const std::vector<Detection>& a, const std::vector<Detection>& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Detection& x, const Detection& y) {
     return x.x0 == y.x0 && x.y0 == y.y0 && x.x1 == y.x1 && x.score == y.score && x.label == y.label;
   });
@@ -99,7 +99,7 @@ TEST_CASE("every layer that predicts is narrowed, and what is not there stays aw
 
 TEST_CASE("a detector finds the wanted pairs of those that it finds without", "[devices]") {
   const test::TemporaryFolder folder;
-  const Detector all(save_tiny(folder), {.min_score = 0});
+  const Detector all(save_wanted_tiny(folder), {.min_score = 0});
   const Picture picture = grain();
   const std::vector<Detection> every = all.detect(picture);
   REQUIRE(every.size() == 30);  // 10 queries of 3 classes
@@ -110,24 +110,24 @@ TEST_CASE("a detector finds the wanted pairs of those that it finds without", "[
     const auto is_same_query = [&](const Detection& other) { return other.x0 == object.x0 && other.y0 == object.y0; };
     if (std::ranges::none_of(best_of_each, is_same_query)) best_of_each.push_back(object);
   }
-  CHECK(same(Detector(all, {.min_score = 0, .classes = {1}}).detect(picture), of_b));
+  CHECK(same_detections(Detector(all, {.min_score = 0, .classes = {1}}).detect(picture), of_b));
   const bool engine = GENERATE(true, false);
   const Detector each(all, {.min_score = 0, .one_class_per_query = true, .engine = engine});
   CHECK(each.detect(picture).size() == 10);
-  if (engine) CHECK(same(each.detect(picture), best_of_each));
+  if (engine) CHECK(same_detections(each.detect(picture), best_of_each));
   CHECK_THROWS_WITH(Detector(all, {.classes = {0, 3}}), Contains("classes = 3: must be from 0 to 2"));
 }
 
 TEST_CASE("a detector with fewer queries finds at most so many objects, with the engine and without") {
   const test::TemporaryFolder folder;
-  const auto file = save_tiny(folder);
+  const auto file = save_wanted_tiny(folder);
   const Picture picture = grain();
   LoadedModel cut = load_model(file, {.num_queries = 4});
   const bool engine = GENERATE(true, false);
   const Detector few(file, {.min_score = 0, .num_queries = 4, .engine = engine});
   const auto found = few.detect(picture);
   CHECK(found.size() == 12);
-  CHECK(same(found, Detector(std::move(cut), {.min_score = 0, .engine = engine}).detect(picture)));
+  CHECK(same_detections(found, Detector(std::move(cut), {.min_score = 0, .engine = engine}).detect(picture)));
   CHECK(Detector(few, {.min_score = 0, .max_detections = 3, .engine = engine}).detect(picture).size() == 3);
   CHECK_THROWS_WITH(Detector(few, {.num_queries = 5}), Contains("num_queries = 5: the model that is open has 4"));
 }
