@@ -40,7 +40,7 @@ std::vector<float> scores_of(const std::vector<Detection>& found) {
   return scores;
 }
 
-bool same(const std::vector<Detection>& a, const std::vector<Detection>& b) {
+bool same_objects(const std::vector<Detection>& a, const std::vector<Detection>& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Detection& x, const Detection& y) {
     return x.x0 == y.x0 && x.y0 == y.y0 && x.x1 == y.x1 && x.y1 == y.y1 && x.score == y.score && x.label == y.label;
   });
@@ -186,17 +186,17 @@ TEST_CASE("a picture is detected tile by tile, for any batch, as its parts are o
   const auto expected = merge_tiles(tiles, found, 180, 130, options);
   REQUIRE(expected.size() > 10);
   DetectionTimes times;
-  CHECK(same(detect_tiled(detector, picture, options, &times), expected));
+  CHECK(same_objects(detect_tiled(detector, picture, options, &times), expected));
   CHECK(times.model_ms > 0);
   options.batch = 3;
-  CHECK(same(detect_tiled(detector, picture, options), expected));
+  CHECK(same_objects(detect_tiled(detector, picture, options), expected));
 }
 
 TEST_CASE("a picture no larger than a tile is detected as without tiles; one decoded smaller is refused") {
   const test::TemporaryFolder folder;
   const Detector detector = tiny_detector(folder);
   const Picture picture = grain(90, 60);
-  CHECK(same(detect_tiled(detector, picture, kTiles), detector.detect(picture)));
+  CHECK(same_objects(detect_tiled(detector, picture, kTiles), detector.detect(picture)));
   Picture reduced = picture;
   reduced.reduced_from = {180, 120};
   CHECK_THROWS_AS(detect_tiled(detector, reduced, kTiles), ConfigError);
