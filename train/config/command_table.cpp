@@ -51,7 +51,7 @@ std::span<const CommandInfo> all_commands() {
        {"annotations", "results"}},
       {Command::kCompare,
        "compare",
-       "shows training runs on one page: curves over each other, numbers, settings",
+       "shows training runs on one page: curves, numbers, settings",
        "rtdetr compare runs/train/exp runs/train/exp-2 output=compare.html",
        {}},
       {Command::kHelp, "help", "explains a command or a key", "rtdetr help train", {}},

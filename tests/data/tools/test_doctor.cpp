@@ -77,10 +77,14 @@ TEST_CASE("a sound data set is counted and has no problems") {
   CHECK(report.classes.names == std::vector<std::string>{"cat", "dog"});
 }
 
-TEST_CASE("the blood cells that come along are sound") {
+TEST_CASE("the blood cells that come along are sound, but for one picture that was taken twice") {
   const DatasetReport report =
       check_dataset(load_dataset_config(fs::path(RTDETR_SOURCE_DIR) / "configs/datasets/bccd.yaml"));
-  CHECK(report.problems.empty());
+  REQUIRE(report.problems.size() == 1);
+  CHECK(report.problems[0].kind == "near_duplicate_across_splits");
+  REQUIRE(report.near_duplicates.size() == 1);
+  CHECK_THAT(report.near_duplicates[0].picture, Catch::Contains("BloodImage_00037.jpg"));
+  CHECK_THAT(report.near_duplicates[0].other, Catch::Contains("BloodImage_00038.jpg"));
   REQUIRE(report.splits.size() == 3);
   CHECK(report.splits[0].pictures == 205);
   CHECK(report.splits[0].boxes_per_class == std::vector<std::int64_t>{2381, 214, 209});

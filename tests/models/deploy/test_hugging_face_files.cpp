@@ -130,7 +130,7 @@ TEST_CASE("what no config of Hugging Face says is refused by the row or option t
   CHECK_THAT(obstacles_of(with(v2, "layers: 2", "layers: 2, anchors: fixed")), Contains("anchors: fixed"));
   CHECK_THAT(obstacles_of(with(v2, "layers: 2", "layers: 2, select: one2many")), Contains("one2many"));
   CHECK_THAT(obstacles_of(with(v2, "layers: 2", "layers: 2, mlp_act: silu")), Contains("mlp_act is not relu"));
-  CHECK_THAT(obstacles_of(with(v2, "variant: v2", "variant: dfine")), Contains("the only ones that transformers has"));
+  CHECK_THAT(obstacles_of(with(v2, "variant: v2", "variant: dfine")), Contains("RT-DETR v1 and v2 alone are written"));
   CHECK(obstacles_of(with(v2, "layers: 2", "layers: 2, sampling: discrete, padding: zero")).empty());
   CHECK_THAT(obstacles_of(yaml_of("ultralytics_rtdetr-tiny_stripped")),
              Contains("the only ones that transformers has"));

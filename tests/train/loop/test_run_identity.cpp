@@ -29,7 +29,7 @@ std::set<std::string> keys_that(Key::OnResume on_resume) {
 TEST_CASE("what a continued run may change, and what belongs to one call, is said in the key table") {
   CHECK(keys_that(Key::OnResume::kOfOneCall) == std::set<std::string>{"cfg", "resume", "weights", "weights_parts",
                                                                       "backbone_weights", "check", "exist_ok", "json",
-                                                                      "quiet", "verbose"});
+                                                                      "quiet", "verbose", "progress"});
   CHECK(keys_that(Key::OnResume::kMayChange) ==
         std::set<std::string>{"deterministic", "model",       "data",       "scale",       "imgsz",    "amp",
                               "device",        "threads",     "nproc",      "workers",     "prefetch", "project",

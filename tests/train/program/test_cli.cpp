@@ -146,8 +146,8 @@ TEST_CASE("mistakes are one line each on stderr, nothing on stdout, and their ow
       {"convert format=coco output=x data=" + archive, 2, "is an archive; unpack it"},
       {"help epochz", 2, "did you mean 'epochs'"},
       {"convert data=configs/datasets/bccd.yaml format=safetensors output=x", 2,
-       "format must be one of coco, yolo, not 'safetensors'"},
-      {"convert data=configs/datasets/bccd.yaml format=voc output=x", 2, "format"},
+       "format must be one of coco, yolo, voc, cvat, labelme, datumaro, not 'safetensors'"},
+      {"convert data=configs/datasets/bccd.yaml format=kitti output=x", 2, "format"},
       {"export model=rtdetr-n.yaml format=yolo output=x", 2,
        "format must be one of safetensors, onnx, official-pth, hf, not 'yolo'"},
       {"predict model=rtdetr-n.yaml source=x save_conf=true", 2, "save_txt=true; give both"},
@@ -230,7 +230,7 @@ TEST_CASE("help about one word is that word's alone as JSON, too") {
   CHECK(document_of(run(scratch, "help AIFI json=true"))["topic"] == "AIFI");
   CHECK(document_of(run(scratch, "help conf val json=true"))["topics"].size() == 2);
   CHECK_THAT(run(scratch, "help export").out, Contains("official-pth") && Contains("dtype") && !Contains("yolo"));
-  CHECK_THAT(run(scratch, "help convert").out, Contains("[one of coco, yolo]"));
+  CHECK_THAT(run(scratch, "help convert").out, Contains("[one of coco, yolo, voc,"));
 }
 
 TEST_CASE("info counts the same as its rows, with one document on stdout") {
