@@ -11,6 +11,7 @@
 #include "models/graph/resolve.h"
 #include "models/layers/batch_norm.h"
 #include "models/layers/block.h"
+#include "models/layers/drop_path.h"
 #include "models/layers/fuse.h"
 #include "models/layers/init.h"
 #include "models/layers/module_tree.h"
@@ -34,6 +35,7 @@ struct DetectionModelImpl::Graph {
   HeadPtr head;
   bool fused = false;
   BatchCounter counter;
+  PathDraws paths;
 
   /// @throws ConfigError  if the model does not take images of that shape
   void check_images(at::IntArrayRef shape) const;
@@ -160,6 +162,7 @@ DetectionModelImpl::DetectionModelImpl(ModelSpec spec, const BuildOptions& optio
   }
   graph.plan_releases();
   graph.counter = BatchCounter(*this);
+  graph.paths = PathDraws(*this);
 }
 
 DetectionModelImpl::~DetectionModelImpl() = default;
@@ -168,6 +171,10 @@ ModelOutput DetectionModelImpl::forward(const torch::Tensor& images, const Forwa
   Graph& graph = *graph_;
   graph.check_images(images.sizes());
   graph.counter.count();
+  if (is_training() && !graph.paths.empty()) {
+    RTDETR_CHECK(options.generator.has_value(), "training a model that leaves out branches needs a generator");
+    graph.paths.draw(images.size(0), options.share.rank, options.share.world, *options.generator, images.device());
+  }
   const std::vector<Tensor> maps = graph.run(images, options.probe);
   RECORD_USER_SCOPE("decoder");
   return graph.head->forward(maps, options);
