@@ -40,14 +40,19 @@ VitBlockOptions block_options(const VitOptions& o, std::int64_t number) {
 
 }  // namespace
 
+Tensor PositionGrid::cells(const Tensor& table) const {
+  return table.narrow(1, class_row ? 1 : 0, side * side).view({side, side, table.size(2)});
+}
+
 Tensor PositionGrid::at_size(const Tensor& table, std::int64_t height, std::int64_t width) const {
-  const auto channels = table.size(2);
-  const Tensor grid = table.narrow(1, class_row ? 1 : 0, side * side).view({side, side, channels});
-  if (height == side && width == side) return grid.unsqueeze(0);
-  const auto over = [&](std::int64_t size) { return cubic_resize(side, size).to(table.device()); };
-  const Tensor wide = over(width).matmul(grid.to(torch::kFloat64));  // [side, W, D]
-  const Tensor resized = over(height).matmul(wide.flatten(1));       // [H, W · D]
-  return resized.view({1, height, width, channels}).to(table.scalar_type());
+  if (height == side && width == side) return cells(table).unsqueeze(0);
+  return resized(table, cubic_resize(side, height).to(table.device()), cubic_resize(side, width).to(table.device()));
+}
+
+Tensor PositionGrid::resized(const Tensor& table, const Tensor& to_height, const Tensor& to_width) const {
+  const Tensor wide = to_width.matmul(cells(table).to(torch::kFloat64));  // [side, W, D]
+  const Tensor all = to_height.matmul(wide.flatten(1));                   // [H, W · D]
+  return all.view({1, to_height.size(0), to_width.size(0), table.size(2)}).to(table.scalar_type());
 }
 
 VitImpl::VitImpl(const VitOptions& options) : options_(options) {
@@ -63,8 +68,13 @@ VitImpl::VitImpl(const VitOptions& options) : options_(options) {
 }
 
 Tensor VitImpl::positions_for(std::int64_t height, std::int64_t width) {
-  return positions_.get(pos_embed, {height, width},
-                        [&] { return options_.positions.at_size(pos_embed, height, width); });
+  const PositionGrid& grid = options_.positions;
+  if (height == grid.side && width == grid.side) return grid.at_size(pos_embed, height, width);
+  const torch::TensorOptions exact = pos_embed.options().dtype(torch::kFloat64).requires_grad(false);
+  const auto over = [&](std::int64_t size) {
+    return resizes_.get({grid.side, size}, exact, [&] { return cubic_resize(grid.side, size).to(pos_embed.device()); });
+  };
+  return positions_.get(pos_embed, {height, width}, [&] { return grid.resized(pos_embed, over(height), over(width)); });
 }
 
 Tensor VitImpl::forward(const Tensor& x) {

@@ -5,6 +5,8 @@
 
 #include "models/blocks/vit_block.h"
 #include "models/layers/block.h"
+#include "models/layers/derived_table.h"
+#include "models/layers/recent_tables.h"
 
 namespace rtdetr {
 
@@ -17,6 +19,11 @@ struct PositionGrid {
   /// @param table  [1, rows(), D]
   /// @return       [1, height, width, D]
   Tensor at_size(const Tensor& table, std::int64_t height, std::int64_t width) const;
+  /// The same by cubic_resize of the side to height and to width, on the table's device.
+  Tensor resized(const Tensor& table, const Tensor& to_height, const Tensor& to_width) const;
+
+ private:
+  Tensor cells(const Tensor& table) const;  ///< [side, side, D]
 };
 
 struct VitOptions {
@@ -49,6 +56,7 @@ class VitImpl : public Block, public InitializesWeights {
   VitOptions options_;
   Convolution patches_{nullptr};
   std::vector<VitBlock> blocks_;
+  RecentTables<DerivedTable::Size, Tensor> resizes_;  ///< by side and size
   DerivedTable positions_;
 };
 TORCH_MODULE(Vit);

@@ -17,9 +17,10 @@ struct GridAttentionOptions {
 };
 
 /// Multi-head self-attention over the cells of a grid, with learnt decomposed relative positions (ViTDet, arXiv
-/// 2203.16527 §3; MViTv2 §4.1): to the logit of a query and a key, the query's product with a vector of their distance
-/// in rows is added, and that with one of their distance in columns. The query of these is not scaled. On another grid
-/// than the tables' own these are resized. Keys `qkv`, `proj`, `rel_pos_h`, `rel_pos_w` [2 · side − 1, D / heads].
+/// 2203.16527 §3; of MViTv2, arXiv 2112.01526): to the logit of a query and a key, the query's product with a vector of
+/// their distance in rows is added, and that with one of their distance in columns. The query of these is not scaled.
+/// On another grid than the tables' own these are resized. Keys `qkv`, `proj`, `rel_pos_h`, `rel_pos_w` [2 · side − 1,
+/// D / heads].
 class GridAttentionImpl : public torch::nn::Module, public InitializesWeights {
  public:
   /// @throws InternalError  if the width is no multiple of the heads
