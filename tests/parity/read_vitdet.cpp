@@ -9,6 +9,7 @@
 #include "models/blocks/vit.h"
 #include "models/layers/module_tree.h"
 #include "models/layers/resized_table.h"
+#include "models/weights/key_tables.h"
 #include "tests/parity/fixture.h"
 #include "tests/support/fill.h"
 
@@ -253,6 +254,34 @@ TEST_CASE("a plain backbone has the reference's keys, shapes and number of param
   const TinyBackbone model(arguments);
   CHECK(keys_and_shapes(model) == keys_and_shapes(fixture.json["state_dict"]));
   check_none("parameters", std::abs(count_parameters(model) - fixture.json["parameters"].get<std::int64_t>()));
+}
+
+TEST_CASE("MAE's names are the backbone's, with its shapes, and the rest of its files is dropped",
+          "[vitdet_mae_keys]") {
+  const Fixture fixture = load_fixture(), detector = load_fixture("vitdet_state_dict_b");
+  const auto key_of = [](const std::string& theirs) {
+    const auto key = our_key(plain_transformer_layout(), theirs);
+    INFO(theirs);
+    REQUIRE(key);
+    return key->key;
+  };
+  std::set<std::string> taken, lacking;
+  for (const auto& entry : fixture.json["base"]["encoder"]) {
+    const std::string key = key_of(entry[0]);
+    if (!key.empty()) taken.insert(key_and_shape(key, entry[1]));
+  }
+  for (const auto& entry : detector.json["state_dict"]) {
+    const std::string ours = key_and_shape("backbone." + entry[0].get<std::string>(), entry[1]);
+    if (!taken.erase(ours)) lacking.insert(entry[0]);
+  }
+  CHECK(taken == std::set<std::string>{});
+  for (const std::string& key : lacking)
+    CHECK((key.find(".rel_pos_") != std::string::npos || key.starts_with("simfp_")));
+  check_none("taken", static_cast<std::int64_t>(fixture.json["base"]["encoder_entries"].get<std::size_t>() - 3 -
+                                                (detector.json["state_dict"].size() - lacking.size())));
+  for (const char* dropped :
+       {"cls_token", "norm.weight", "norm.bias", "mask_token", "decoder_pred.weight", "decoder_blocks.0.attn.qkv.bias"})
+    CHECK(key_of(dropped).empty());
 }
 
 }  // namespace rtdetr::test
