@@ -150,6 +150,8 @@ HuggingFaceNumbers hugging_face_numbers(const DetectionModel& model, std::vector
   if (spec.batch_norm_eps != kEps)
     obstacles.push_back("norm_eps is " + format_double(spec.batch_norm_eps) + ", and 1e-5 in a backbone there");
   if (spec.channels != 3) obstacles.emplace_back("its pictures have other than 3 channels");
+  if (!spec.mean.empty())
+    obstacles.emplace_back("it normalises its pictures (mean, std), which a model does not there");
   return numbers;
 }
 

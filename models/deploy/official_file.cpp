@@ -108,6 +108,8 @@ std::vector<std::string> official_obstacles(const DetectionModel& model) {
   add_other_arguments(model, obstacles);
   add_other_eps(model, obstacles);
   add_other_activation(decoder->options(), obstacles);
+  if (!model->spec().mean.empty())
+    obstacles.emplace_back("it normalises its pictures (mean, std), which that code's models do not");
   return obstacles;
 }
 

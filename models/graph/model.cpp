@@ -11,8 +11,10 @@
 #include "models/graph/resolve.h"
 #include "models/layers/batch_norm.h"
 #include "models/layers/block.h"
+#include "models/layers/drop_path.h"
 #include "models/layers/fuse.h"
 #include "models/layers/init.h"
+#include "models/layers/input_norm.h"
 #include "models/layers/module_tree.h"
 
 namespace rtdetr {
@@ -32,8 +34,10 @@ struct DetectionModelImpl::Graph {
   std::vector<Step> steps;  ///< all rows but the last
   std::vector<int> head_inputs;
   HeadPtr head;
+  std::unique_ptr<InputNorm> norm;
   bool fused = false;
   BatchCounter counter;
+  PathDraws paths;
 
   /// @throws ConfigError  if the model does not take images of that shape
   void check_images(at::IntArrayRef shape) const;
@@ -113,7 +117,7 @@ void DetectionModelImpl::Graph::check_images(at::IntArrayRef shape) const {
 
 std::vector<Tensor> DetectionModelImpl::Graph::run(const Tensor& images, MapProbe* probe) const {
   std::vector<Tensor> maps(steps.size() + 1);  // [0] is the picture, [r + 1] what row r put out
-  maps[0] = images;
+  maps[0] = norm->forward(images);
   if (probe) probe->backbone.clear(), probe->rows.clear();
   for (std::size_t r = 0; r < steps.size(); ++r) {
     const Step& step = steps[r];
@@ -132,7 +136,7 @@ std::vector<Tensor> DetectionModelImpl::Graph::run(const Tensor& images, MapProb
 OnnxPrediction DetectionModelImpl::Graph::emit(OnnxBuilder& builder, const OnnxValue& images,
                                                const OnnxHeadOptions& options) const {
   if (images.size(2) != OnnxValue::kFree) check_images(images.shape);
-  std::vector<OnnxValue> maps = {images};
+  std::vector<OnnxValue> maps = {norm->emit(builder, images)};
   for (std::size_t r = 0; r < steps.size(); ++r) {
     const Step& step = steps[r];
     maps.push_back(emit_row(builder, plan.rows[r], spec.origin,
@@ -147,6 +151,7 @@ DetectionModelImpl::DetectionModelImpl(ModelSpec spec, const BuildOptions& optio
   Graph& graph = *graph_;
   graph.spec = resolve_spec(spec, options);
   graph.plan = checked_plan(graph.spec, options);
+  graph.norm = std::make_unique<InputNorm>(graph.spec.mean, graph.spec.deviation);
   const ParameterBudget budget(/*counting_only=*/options.shapes_only);
   for (const PlannedRow& row : graph.plan.rows) {
     const std::shared_ptr<torch::nn::Module> module = build_row(row);
@@ -160,6 +165,7 @@ DetectionModelImpl::DetectionModelImpl(ModelSpec spec, const BuildOptions& optio
   }
   graph.plan_releases();
   graph.counter = BatchCounter(*this);
+  graph.paths = PathDraws(*this);
 }
 
 DetectionModelImpl::~DetectionModelImpl() = default;
@@ -168,6 +174,10 @@ ModelOutput DetectionModelImpl::forward(const torch::Tensor& images, const Forwa
   Graph& graph = *graph_;
   graph.check_images(images.sizes());
   graph.counter.count();
+  if (is_training() && !graph.paths.empty()) {
+    RTDETR_CHECK(options.generator.has_value(), "training a model that leaves out branches needs a generator");
+    graph.paths.draw(images.size(0), options.share.rank, options.share.world, *options.generator, images.device());
+  }
   const std::vector<Tensor> maps = graph.run(images, options.probe);
   RECORD_USER_SCOPE("decoder");
   return graph.head->forward(maps, options);

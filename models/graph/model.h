@@ -21,7 +21,7 @@ class DetectionModelImpl : public torch::nn::Module {
   DetectionModelImpl(ModelSpec spec, const BuildOptions& options);
   ~DetectionModelImpl() override;
 
-  /// @param images  [B, 3, H, W] in [0, 1]; H and W multiples of stride()
+  /// @param images  [B, 3, H, W] in [0, 1], also where the file has `mean` and `std`; H and W multiples of stride()
   /// @throws ConfigError  if the size does not fit the strides
   /// @note  in evaluation mode several threads may run it at once
   ModelOutput forward(const torch::Tensor& images, const ForwardOptions& options = {});

@@ -40,6 +40,7 @@ struct ModelSpec {
   double depth = 1, width = 1, max_channels = 0;  ///< of the scale; max_channels 0 = unlimited
   double batch_norm_eps = 1e-3, batch_norm_momentum = 0.03;
   std::vector<RowSpec> rows;
+  std::vector<double> mean, deviation;  ///< by channel, which the model normalises pictures by; empty: it does not
 };
 
 }  // namespace rtdetr

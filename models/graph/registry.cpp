@@ -12,8 +12,10 @@ void register_csp_blocks(Registry& registry);        // blocks/csp.cpp
 void register_elan_blocks(Registry& registry);       // blocks/elan.cpp
 void register_pooling_blocks(Registry& registry);    // blocks/pooling.cpp
 void register_presnet_blocks(Registry& registry);    // blocks/presnet.cpp
+void register_pyramid_blocks(Registry& registry);    // blocks/pyramid.cpp
 void register_resnet_blocks(Registry& registry);     // blocks/resnet.cpp
 void register_attention_blocks(Registry& registry);  // blocks/aifi.cpp
+void register_vit_blocks(Registry& registry);        // blocks/vit.cpp
 void register_decoder_blocks(Registry& registry);    // heads/detr/decoder_rows.cpp
 
 namespace {
@@ -29,8 +31,10 @@ Registry make_registry() {
   register_elan_blocks(registry);
   register_pooling_blocks(registry);
   register_presnet_blocks(registry);
+  register_pyramid_blocks(registry);
   register_resnet_blocks(registry);
   register_attention_blocks(registry);
+  register_vit_blocks(registry);
   register_decoder_blocks(registry);
   return registry;
 }

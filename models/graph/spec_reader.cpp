@@ -15,8 +15,8 @@ namespace {
 
 const std::vector<std::string>& known_keys() {
   static const std::vector<std::string> keys = {
-      "nc",      "scales",   "scale", "depth_multiple", "activation", "channels",     "ch", "width_multiple",
-      "inplace", "backbone", "head",  "max_channels",   "norm_eps",   "norm_momentum"};
+      "nc",      "scales",   "scale", "depth_multiple", "activation", "channels",      "ch",   "width_multiple",
+      "inplace", "backbone", "head",  "max_channels",   "norm_eps",   "norm_momentum", "mean", "std"};
   return keys;
 }
 
@@ -38,6 +38,7 @@ class SpecReader {
     spec_.channels = integer(root_.find("ch") ? "ch" : "channels", 3, 1, 1024);
     spec_.batch_norm_eps = number("norm_eps", 1e-3, 1e-12, 1);
     spec_.batch_norm_momentum = number("norm_momentum", 0.03, 0, 1);
+    read_normalisation();
     read_activation();
     read_scale(scale);
     read_rows("backbone", true);
@@ -76,6 +77,32 @@ class SpecReader {
     mistakes_.add(node.line, what + ": expected a number from " + format_double(low) + " to " + format_double(high) +
                                  ", found " + node.describe());
     return low;
+  }
+
+  /// Either both or none: `mean` alone would leave the deviation to guesses.
+  void read_normalisation() {
+    const YamlNode *mean = root_.find("mean"), *deviation = root_.find("std");
+    if (!mean && !deviation) return;
+    if (!mean || !deviation) {
+      mistakes_.add((mean ? mean : deviation)->line,
+                    "keys 'mean' and 'std' go together: one number for each channel "
+                    "of a picture in [0, 1]");
+      return;
+    }
+    spec_.mean = channel_numbers(*mean, "key 'mean'", -1000, 1000);
+    spec_.deviation = channel_numbers(*deviation, "key 'std'", 1e-6, 1000);
+  }
+
+  /// Ones after a mistake. @return  as many as there are channels
+  std::vector<double> channel_numbers(const YamlNode& node, const std::string& what, double low, double high) {
+    const auto count = static_cast<std::size_t>(spec_.channels);
+    std::vector<double> numbers;
+    if (node.is_sequence())
+      for (const YamlNode& item : node.items) numbers.push_back(checked_number(item, what, low, high));
+    if (node.is_sequence() && numbers.size() == count) return numbers;
+    mistakes_.add(node.line, what + ": expected a list of " + std::to_string(count) +
+                                 " numbers, one for each channel, found " + node.describe());
+    return std::vector<double>(count, 1);
   }
 
   void read_activation() {

@@ -30,7 +30,18 @@ struct Route {
   const KeyLayout* first = nullptr;   ///< nullptr: they are the official ones already
   const KeyLayout* second = nullptr;  ///< from the official names to a graph's
   std::string remark{};
+  bool is_transformer = false;  ///< a plain one, whose files lack what a detector adds
 };
+
+/// What a detector adds to a plain transformer: it begins at 0, or is learnt anew.
+bool is_added(const std::string& key) {
+  const auto has = [&](const char* part) { return key.find(part) != std::string::npos; };
+  return key.ends_with(".rel_pos_h") || key.ends_with(".rel_pos_w") || has(".simfp_") || has(".residual.");
+}
+
+constexpr const char* kTransformerRemark =
+    "MAE's files (mae_pretrain_vit_*) are licensed CC BY-NC 4.0: neither they nor what is trained from them is for "
+    "commercial use";
 
 std::vector<Route> all_routes() {
   const KeyLayout &storage = storage_backbone_layout(), &timm = timm_hgnetv2_layout();
@@ -47,6 +58,7 @@ std::vector<Route> all_routes() {
           {"the official storage's HGNetv2-X", &storage, &x},
           {"timm's HGNetv2-L", &timm, &l},
           {"timm's HGNetv2-X", &timm, &x},
+          {"a plain vision transformer's", &plain_transformer_layout(), nullptr, kTransformerRemark, true},
           {"a detector's with the same names"},
           {"an official detector's HGNetv2-L", nullptr, &l},
           {"an official detector's HGNetv2-X", nullptr, &x}};
@@ -108,24 +120,38 @@ std::string first_names(const std::vector<std::string>& names) {
   return join(std::span(names).first(shown), ", ") + (names.size() > shown ? ", …" : "");
 }
 
-/// All of the backbone but counters is there, in its shapes.
-void check_whole(const TensorMap& tensors, const TensorMap& backbone, const std::string& read_as,
-                 const std::string& origin) {
+std::string advice_for(const Route& route) {
+  if (route.is_transformer)
+    return "Give the file of this transformer's width and depth, whose patches are as large and whose table of "
+           "positions "
+           "has as many rows (pretrained_grid of the model's row): MAE's huge model has patches of 14 pixels, not 16";
+  return "Give the file of this backbone's depth and kind: the official models have "
+         "ResNet's variant d (timm's resnet18d to 101d), torchvision's are variant b";
+}
+
+/// All of the backbone but counters is there, in its shapes; of a plain transformer, what a detector adds may lack.
+void check_whole(const TensorMap& tensors, const TensorMap& backbone, const Route& route, const std::string& origin) {
   std::vector<std::string> missing, misfit;
   for (const auto& [key, target] : backbone) {
     const auto found = tensors.find(key);
-    if (found == tensors.end() && !is_counter(key)) missing.push_back(key);
+    const bool may_lack = is_counter(key) || (route.is_transformer && is_added(key));
+    if (found == tensors.end() && !may_lack) missing.push_back(key);
     if (found != tensors.end() && found->second.sizes() != target.sizes())
       misfit.push_back(key + c10::str(" ", found->second.sizes(), " instead of ", target.sizes()));
   }
   if (missing.empty() && misfit.empty()) return;
-  std::string text = origin + ": does not fit this model's backbone, read as " + read_as;
+  std::string text = origin + ": does not fit this model's backbone, read as " + route.name;
   if (!missing.empty()) text += "; missing (" + std::to_string(missing.size()) + "): " + first_names(missing);
   if (!misfit.empty()) text += "; of another shape (" + std::to_string(misfit.size()) + "): " + first_names(misfit);
-  throw CheckpointError(
-      text +
-      "; nothing was taken. Give the file of this backbone's depth and kind: the official models have "
-      "ResNet's variant d (timm's resnet18d to 101d), torchvision's are variant b");
+  throw CheckpointError(text + "; nothing was taken. " + advice_for(route));
+}
+
+/// Blocks of a transformer with more than ours, such as scales of their branches, would leave that out unseen.
+void refuse_other_blocks(const std::vector<std::string>& unexpected, const std::string& origin) {
+  for (const std::string& name : unexpected)
+    if (name.find("blocks.") != std::string::npos)
+      throw CheckpointError(origin + ": a vision transformer whose blocks have '" + printable(name) +
+                            "', which this model's lack; nothing was taken");
 }
 
 /// Of a plan the part that the backbone has; the rest of a detector is not read.
@@ -158,16 +184,20 @@ BackboneReport take_backbone_weights(DetectionModelImpl& model, const std::strin
                                ? ""
                                : "; its entries are called like '" + printable(opened->tensors().front().name) + "'") +
                           "; nothing was taken");
+  const Route& route = routes[reading.way];
+  if (route.is_transformer) refuse_other_blocks(reading.plan.unexpected, file);
   reading.plan = restricted(std::move(reading.plan), backbone);
   std::set<std::string> keys;
   for (const auto& [key, target] : backbone) keys.insert(key);
   ForeignWeights found = read_weights(*opened, reading, keys, file);
   BackboneReport report;
   report.made = add_identity_shortcut(found.tensors, keys);
-  check_whole(found.tensors, backbone, reading.layout, file);
+  check_whole(found.tensors, backbone, route, file);
   report.read_as = reading.layout;
   report.part = found.part;
-  report.remark = routes[reading.way].remark;
+  report.remark = route.remark;
+  for (const auto& [key, target] : backbone)
+    if (route.is_transformer && !found.tensors.contains(key)) report.initial.push_back(key);
   report.taken = static_cast<std::int64_t>(found.tensors.size() - found.counters.size());
   report.file_eps = found.norm_eps;
   report.rescaled = rescale_norms(found.tensors, model, found.norm_eps);
@@ -189,6 +219,9 @@ std::string describe(const BackboneReport& report, const std::string& file) {
   if (!report.unused.empty())
     text += "; " + std::to_string(report.unused.size()) + " of the file are not used, e.g. " +
             printable(report.unused.front());
+  if (!report.initial.empty())
+    text += "; " + std::to_string(report.initial.size()) +
+            " of the model that such files lack stay as they began: " + first_names(report.initial);
   if (!report.remark.empty()) text += "; " + report.remark;
   return text;
 }

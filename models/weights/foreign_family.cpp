@@ -71,7 +71,8 @@ std::string what_it_is(const WeightsFile& file) {
     return "weights of a YOLO model of Ultralytics, which is no RT-DETR; a data set's labels can be taken over, not "
            "its "
            "weights";
-  if (has("conv1.conv1_1.conv.weight") || has("stem.stem1.conv.weight") || has("layer1.0.conv1.weight"))
+  if (has("conv1.conv1_1.conv.weight") || has("stem.stem1.conv.weight") || has("layer1.0.conv1.weight") ||
+      has("blocks.0.attn.qkv.weight"))
     return "weights of a backbone alone; a detector is more than that: train begins with them, backbone_weights=";
   return "";
 }

@@ -32,6 +32,8 @@ const KeyLayout& torchvision_resnet_layout();
 const KeyLayout& timm_resnetd_layout();
 /// timm's hgnetv2_b4, b5 and b6 as HGNetv2 L, X and H.
 const KeyLayout& timm_hgnetv2_layout();
+/// MAE's encoders and timm's plain ViTs as the row ViT at backbone.net. A detector has no class token and no last norm.
+const KeyLayout& plain_transformer_layout();
 
 /// torchvision's ResNet-50 and 101 as rtdetr-resnet50 and 101 of Ultralytics. Initial values only: those run SiLU where
 /// torchvision runs ReLU.

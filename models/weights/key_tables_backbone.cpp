@@ -87,4 +87,23 @@ const KeyLayout& timm_hgnetv2_layout() {
   return layout;
 }
 
+/// The row for the class token stays in the table of positions, as in detectron2, and is not used.
+const KeyLayout& plain_transformer_layout() {
+  const std::string block = "blocks.{i}.", ours = "backbone.net.";
+  static const KeyLayout layout{"plain vision transformer",
+                                {},
+                                {
+                                    {"pos_embed", ours + "pos_embed"},
+                                    {"patch_embed.proj.{P}", ours + "patch_embed.proj.{P}"},
+                                    {block + "{norm1|norm2}.{P}", ours + block + "{norm1|norm2}.{P}"},
+                                    {block + "attn.{qkv|proj}.{P}", ours + block + "attn.{qkv|proj}.{P}"},
+                                    {block + "mlp.{fc1|fc2}.{P}", ours + block + "mlp.{fc1|fc2}.{P}"},
+                                    {"cls_token", ""},
+                                    {"mask_token", ""},
+                                    {"{norm|fc_norm|head}.{P}", ""},
+                                    {"decoder_{*}", ""},
+                                }};
+  return layout;
+}
+
 }  // namespace rtdetr

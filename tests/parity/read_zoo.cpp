@@ -86,6 +86,8 @@ const std::map<std::string, Size>& published_sizes() {
       {"rtdetr-resnet50", {42925132, 42099084, 0}},
       {"rtdetr-resnet101", {61917260, 61065100, 0}},
       {"yolov8-rtdetr", {9643868, 9639436, 0}},
+      // detectron2's net and three levels; r50vd without its backbone, whose maps of 512 to 2048 channels are 256 here
+      {"vitdet_b_rtdetr", {108029580, 107213196, 0}},
       {"dfine-n", kDfineN},
       {"dfine-s", kDfineS},
       {"dfine-m", kDfineM},
@@ -109,6 +111,9 @@ std::string current_model() {
   REQUIRE(name);
   return name;
 }
+
+/// A vision transformer's windows have none, nor has the CPU engine.
+bool has_onnx_form() { return !current_model().starts_with("vitdet"); }
 
 ModelOutput all_layers(DetectionModel& model, const Tensor& images) {
   ForwardOptions options;
@@ -216,7 +221,7 @@ TEST_CASE("a fused model and its ONNX graph give the same", "[zoo]") {
   DetectionModel model = filled(current_model(), torch::kFloat64);
   const Tensor images = images_by_key("images", {1, 3, kSide, kSide});
   check_fusion(model, images, kFused);
-  check_onnx(model, images, model->forward(images), kOnnx);
+  if (has_onnx_form()) check_onnx(model, images, model->forward(images), kOnnx);
 }
 
 TEST_CASE("a fused model, its ONNX graph and its CPU engine give the same in float32", "[zoo]") {
@@ -224,6 +229,7 @@ TEST_CASE("a fused model, its ONNX graph and its CPU engine give the same in flo
   DetectionModel model = filled(current_model(), torch::kFloat32);
   const Tensor images = images_by_key("images", {1, 3, kSide, kSide}).to(torch::kFloat32);
   check_fusion(model, images.contiguous(torch::MemoryFormat::ChannelsLast), kFused32);
+  if (!has_onnx_form()) return;
   const ModelOutput output = model->forward(images);
   check_onnx(model, images, output, kOnnx32);
   check_engine(model, images, output, kEngine);

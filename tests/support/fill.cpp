@@ -52,6 +52,8 @@ torch::Tensor value_by_key(const std::string& key, const std::vector<std::int64_
 
   const auto filled = [&](auto value_of) { return by_key(key, shape, value_of); };
   const auto spread = [&](double bound) { return filled([=](double u) { return (2 * u - 1) * bound; }); };
+  if (last == "rel_pos_h" || last == "rel_pos_w") return spread(0.5);
+  if (last == "pos_embed") return spread(1);
   if (last == "running_var") return filled([](double u) { return 0.5 + u; });
   if (last == "running_mean") return filled([](double u) { return (u - 0.5) * 0.2; });
   if (key.ends_with("sampling_offsets.bias")) return spread(2);

@@ -46,7 +46,7 @@ void add_input_keys(std::vector<Key>& keys) {
            "parts of the model that take them; the others begin as in a new model")
       .on_resume = kOfOneCall;
   s.path("backbone_weights", &Settings::backbone_weights, kTrain, "ResNet50_vd_ssld_v2_pretrained_from_paddle.pth",
-         "ImageNet weights that the backbone starts from: the official storage's, torchvision's or timm's; weights= "
+         "weights that the backbone starts from: the official storage's, torchvision's, timm's or MAE's; weights= "
          "comes after it; not read by a run that is continued")
       .on_resume = kOfOneCall;
   s.choice("split", &Settings::split, kVal | kBenchmark, {kSplitKeys.begin(), kSplitKeys.end()},

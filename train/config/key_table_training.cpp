@@ -106,6 +106,8 @@ void add_optimizer_keys(std::vector<Key>& keys) {
   s.number(
       "ema_ramp", &Settings::ema_ramp, kTrain, 0, 1e9, "steps", "2000",
       "the average's decay at step t is ema_decay · (1 − exp(−t / ema_ramp)); 0 = ema_decay from the first step on");
+  s.above("layer_decay", &Settings::layer_decay, kTrain, 0, 1, "", "0.7",
+          "vision transformers: each layer learns at this share of the rate of the one behind it; 1 = all at one rate");
   s.add("param_groups", &Settings::param_groups, kTrain, "", "[{match: backbone, lr_scale: 0.1}]",
         "recipe only: list of {match: regular expression, lr_scale: or lr:, weight_decay:}");
 }

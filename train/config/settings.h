@@ -122,6 +122,7 @@ struct Settings {
   double ema_ramp = 2000;                    ///< d(t) = ema_decay · (1 − exp(−t / ema_ramp))
   bool sync_bn = true;                       ///< BatchNorm over the pictures of all processes
   std::int64_t accumulate = 1;               ///< batches per optimizer step
+  double layer_decay = 1;                    ///< see decay_by_layer; 1 = every layer learns at its group's rate
   std::vector<ParamGroupRule> param_groups;  ///< only in a recipe; empty: see train/optim/param_groups.h
 
   // augmentation (probabilities unless said)

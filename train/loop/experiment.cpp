@@ -21,6 +21,7 @@
 #include "train/loop/train_options.h"
 #include "train/loop/transfer_table.h"
 #include "train/optim/freeze.h"
+#include "train/optim/layer_decay.h"
 #include "train/process/machine.h"
 
 namespace rtdetr {
@@ -141,12 +142,9 @@ EvaluatorOptions evaluator_options(const Experiment& experiment) {
           .criterion = criterion_options(settings)};
 }
 
-std::vector<ParameterGroup> make_groups(const Settings& settings, const DetectionModel& model) {
-  const std::vector<NamedParameter> parameters = trainable_parameters(*model);
-  if (parameters.empty()) {
-    throw ConfigError("freeze=" + settings.freeze + settings.origin_of("freeze") +
-                      ": it matches every parameter, nothing is left to train");
-  }
+namespace {
+
+std::vector<ParameterGroup> groups_of(const Settings& settings, const std::vector<NamedParameter>& parameters) {
   const GroupDefaults defaults{.lr = settings.lr0, .weight_decay = settings.weight_decay};
   if (settings.param_groups.empty()) return group_by_shape(parameters, defaults);
   std::vector<GroupRule> rules;
@@ -154,6 +152,19 @@ std::vector<ParameterGroup> make_groups(const Settings& settings, const Detectio
     rules.push_back({rule.match, rule.lr_scale * settings.lr0, rule.weight_decay});
   }
   return group_by_rules(parameters, rules, defaults);
+}
+
+}  // namespace
+
+std::vector<ParameterGroup> make_groups(const Settings& settings, const DetectionModel& model) {
+  const std::vector<NamedParameter> parameters = trainable_parameters(*model);
+  if (parameters.empty()) {
+    throw ConfigError("freeze=" + settings.freeze + settings.origin_of("freeze") +
+                      ": it matches every parameter, nothing is left to train");
+  }
+  std::vector<std::string> names;
+  for (const auto& item : model->named_parameters()) names.push_back(item.key());
+  return decay_by_layer(groups_of(settings, parameters), names, settings.layer_decay);
 }
 
 }  // namespace rtdetr

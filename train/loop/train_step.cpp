@@ -136,12 +136,11 @@ StepReport TrainStep::run(std::span<const Batch> batches, const StepPosition& po
   optimizer_.zero_grad();
   const CriterionOptions criterion = options_.criterion.at_epoch(position.epoch);
   JointCounts counts = count_jointly(batches);
-  if (options_.criterion.joint_pairs && batches.size() > 1) counts.pairs = count_joint_pairs(batches, criterion);
+  if (options_.criterion.joint_pairs && batches.size() > 1)
+    counts.pairs = count_joint_pairs(batches, position, criterion);
   for (std::size_t i = 0; i < batches.size(); ++i) {
-    const std::int64_t index = position.first_batch + static_cast<std::int64_t>(i);
     ForwardOptions forward_options;
-    forward_options.generator =
-        at::make_generator<at::CPUGeneratorImpl>(noise_seed(options_.seed, position.epoch, index));
+    forward_options.generator = generator_for(position, i);
     forward_options.repeat_shapes = !options_.device.is_cpu();
     forward_options.share = {group_.rank(), group_.size(), counts.largest[i]};
     const CriterionResult result = losses_of(batches[i], counts, i, forward_options, criterion);
@@ -211,16 +210,27 @@ double TrainStep::sum_of_all(double own) {
   return own;
 }
 
+/// Of a batch of the step: a function of the run's seed and the batch's place alone.
+torch::Generator TrainStep::generator_for(const StepPosition& position, std::size_t batch) const {
+  const std::int64_t index = position.first_batch + static_cast<std::int64_t>(batch);
+  return at::make_generator<at::CPUGeneratorImpl>(noise_seed(options_.seed, position.epoch, index));
+}
+
 /// The losses of the first batch need a number that the matching of the last one brings, and to keep the graphs of all
 /// until then is what accumulation is there to avoid: a forward pass and the matching alone, without denoising queries,
-/// which no other query sees.
-double TrainStep::count_joint_pairs(std::span<const Batch> batches, const CriterionOptions& criterion) {
+/// which no other query sees. Branches are left out as in the pass that learns.
+double TrainStep::count_joint_pairs(std::span<const Batch> batches, const StepPosition& position,
+                                    const CriterionOptions& criterion) {
   RECORD_USER_SCOPE("joint pairs");
   const torch::NoGradGuard no_grad;
   double pairs = 0;
-  for (const Batch& batch : batches) {
-    const auto [images, targets] = mover_.take(batch);
-    const ModelOutput output = forward(images, {.all_layers = true});
+  for (std::size_t i = 0; i < batches.size(); ++i) {
+    const auto [images, targets] = mover_.take(batches[i]);
+    ForwardOptions without_targets;
+    without_targets.generator = generator_for(position, i);
+    without_targets.share = {group_.rank(), group_.size(), {}};
+    without_targets.all_layers = true;
+    const ModelOutput output = forward(images, without_targets);
     pairs += static_cast<double>(count_pairs(find_joint_pairs(output, targets, criterion)));
   }
   take_back_statistics();

@@ -92,7 +92,9 @@ class TrainStep {
     std::optional<double> pairs;        ///< joint pairs of all batches, where these were counted
   };
   JointCounts count_jointly(std::span<const Batch> batches);
-  double count_joint_pairs(std::span<const Batch> batches, const CriterionOptions& criterion);
+  torch::Generator generator_for(const StepPosition& position, std::size_t batch) const;
+  double count_joint_pairs(std::span<const Batch> batches, const StepPosition& position,
+                           const CriterionOptions& criterion);
   double sum_of_all(double own);
   WholeStep whole_step(const JointCounts& counts, std::size_t index);
   ModelOutput forward(const torch::Tensor& images, const ForwardOptions& options);

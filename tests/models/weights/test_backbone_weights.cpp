@@ -244,4 +244,66 @@ TEST_CASE("files that are no backbone of this model are refused, and nothing is 
   for (const auto& [key, value] : named_state(*model)) CHECK(torch::equal(value, before.at(key)));
 }
 
+namespace {
+
+constexpr const char* kPlainTransformer = R"(nc: 3
+backbone:
+  - [-1, 1, ViT, [8, 2, 2, {window: 3, global: [1], grid: 4, pretrained_grid: 2}], backbone.net]
+  - [0, 1, PyramidLevel, [8, 1], backbone.simfp_4]
+head:
+  - [[1, 1, 1], 1, RTDETRDecoder, [nc, {variant: v1, dim: 16, queries: 4, heads: 2, layers: 1, ffn: 32}], decoder]
+)";
+
+/// A file as MAE writes it for the transformer of `model`: its entries without the backbone's prefix, and some more.
+TensorMap mae_file(const DetectionModel& model) {
+  const std::string net = "backbone.net.";
+  TensorMap tensors;
+  for (const auto& [key, value] : named_state(*model))
+    if (key.starts_with(net) && key.find("rel_pos") == std::string::npos)
+      tensors.emplace(key.substr(net.size()), test::value_by_key(key, value.sizes().vec()).to(torch::kFloat32));
+  for (const char* name : {"cls_token", "norm.weight", "mask_token", "decoder_blocks.0.attn.qkv.bias"})
+    tensors.emplace(name, torch::ones({8}));
+  return tensors;
+}
+
+}  // namespace
+
+TEST_CASE("MAE's encoder becomes a plain backbone, and what its file lacks stays as it began") {
+  DetectionModel model = build_model(parse_model_spec(kPlainTransformer, "vit.yaml"));
+  const std::string table = "backbone.net.blocks.1.attn.rel_pos_h", level = "backbone.simfp_4.0.weight";
+  const torch::Tensor before = model->named_parameters()[level].detach().clone();
+  const TensorMap file = mae_file(model);
+  const BackboneReport report = take(model, file);
+  CHECK(report.taken == static_cast<std::int64_t>(file.size()) - 4);
+  CHECK(report.unused.size() == 4);
+  CHECK(report.initial.size() == 4 + 6);
+  for (const auto& [name, value] : file) {
+    const auto* ours = model->named_parameters().find("backbone.net." + name);
+    if (ours) CHECK(torch::equal(ours->detach(), value));
+  }
+  CHECK(torch::equal(model->named_parameters()[level].detach(), before));
+  CHECK(model->named_parameters()[table].abs().max().item<double>() == 0);
+  const std::string text = describe(report, "mae.pth");
+  CHECK_THAT(text, Catch::Contains("plain vision transformer") && Catch::Contains("10 of the model") &&
+                       Catch::Contains("CC BY-NC 4.0"));
+}
+
+TEST_CASE("a plain transformer with other patches, another table or other blocks is refused as a whole") {
+  DetectionModel model = build_model(parse_model_spec(kPlainTransformer, "vit.yaml"));
+  const torch::Tensor before = model->named_parameters()["backbone.net.pos_embed"].detach().clone();
+  TensorMap file = mae_file(model);
+  const auto with = [&](const std::string& name, const torch::Tensor& value) {
+    TensorMap changed = file;
+    changed[name] = value;
+    return changed;
+  };
+  CHECK_THROWS_WITH(take(model, with("patch_embed.proj.weight", torch::ones({8, 3, 14, 14}))),
+                    Catch::Contains("patch_embed.proj.weight") && Catch::Contains("patches of 14"));
+  CHECK_THROWS_WITH(take(model, with("pos_embed", torch::ones({1, 10, 8}))), Catch::Contains("pretrained_grid"));
+  CHECK_THROWS_WITH(take(model, with("blocks.0.ls1.gamma", torch::ones({8}))), Catch::Contains("blocks.0.ls1.gamma"));
+  file.erase("blocks.1.norm2.weight");
+  CHECK_THROWS_WITH(take(model, file), Catch::Contains("missing (1): backbone.net.blocks.1.norm2.weight"));
+  CHECK(torch::equal(model->named_parameters()["backbone.net.pos_embed"].detach(), before));
+}
+
 }  // namespace rtdetr

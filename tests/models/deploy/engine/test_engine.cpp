@@ -6,6 +6,8 @@
 #include <thread>
 
 #include "models/deploy/engine/fusion.h"
+#include "models/deploy/onnx/evaluator.h"
+#include "models/deploy/onnx/outputs.h"
 #include "models/deploy/output_comparison.h"
 #include "models/graph/model_files.h"
 #include "tests/models/every_row.h"
@@ -181,6 +183,25 @@ TEST_CASE("a bf16 engine multiplies in float32 what a picture, a box or a score 
     narrow += node.format == NumberFormat::kBFloat16;
   }
   CHECK(narrow > 10);
+}
+
+TEST_CASE("the engine and an ONNX graph normalise pictures as their model does") {
+  const torch::NoGradGuard no_grad;
+  const std::string yaml = test::small_yaml("variant: v2", 2000);  // all tokens
+  DetectionModel plain = prepared_model(yaml),
+                 model = prepared_model("mean: [0.5, 0.25, 0.125]\nstd: [0.5, 2, 4]\n" + yaml);
+  const ModelOutput expected = model->forward(engine_pictures(2));
+  CHECK(prediction_difference(expected, plain->forward(engine_pictures(2))) > 10 * kEngineRounding);
+  const auto engine = CpuEngine::prepare(*model, {64, 96});
+  REQUIRE(engine);
+  CHECK(prediction_difference(expected, engine->run(engine_pictures(2))) < kEngineRounding);
+  const OnnxExport written = make_onnx_model(*model, {.size = {64, 96}, .outputs = OnnxOutputs::kRaw});
+  const std::vector<std::string> wanted{written.logits, written.boxes, written.tokens};
+  const OnnxValues found = OnnxEvaluator(written.model).run({{"images", engine_pictures(2)}}, wanted);
+  ModelOutput read;
+  read.layers.push_back({found.at(written.logits), found.at(written.boxes)});
+  read.topk_indices = found.at(written.tokens);
+  CHECK(prediction_difference(expected, read) < kEngineRounding);
 }
 
 TEST_CASE("there is no engine for a head that it does not know") {

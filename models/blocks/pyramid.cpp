@@ -1,0 +1,92 @@
+#include "models/blocks/pyramid.h"
+
+#include <torch/torch.h>
+
+#include "models/graph/row_arguments.h"
+
+namespace rtdetr {
+
+EnlargeImpl::EnlargeImpl(std::int64_t in, std::int64_t out) {
+  weight = register_parameter("weight", new_weight({in, out, 2, 2}));
+  bias = register_parameter("bias", new_weight({out}));
+}
+
+Tensor EnlargeImpl::forward(const Tensor& cells) {
+  const auto height = cells.size(1), width = cells.size(2), out = weight.size(1);
+  const Tensor kernel = weight.permute({2, 3, 1, 0}).reshape({4 * out, -1});  // [2 · 2 · out, in]
+  const Tensor four = linear(cells, kernel, bias.repeat({4}));                // [B, H, W, 2 · 2 · out]
+  const Tensor apart = four.view({-1, height, width, 2, 2, out}).permute({0, 1, 3, 2, 4, 5});  // [B, H, 2, W, 2, out]
+  return apart.reshape({-1, 2 * height, 2 * width, out});
+}
+
+void EnlargeImpl::init_weights(const WeightDraws& draws) {
+  draws.fan_in_uniform(weight, "weight");
+  draws.bias_uniform(bias, weight, "bias");
+}
+
+PyramidLevelImpl::PyramidLevelImpl(std::int64_t in, std::int64_t out, PyramidScale scale) : scale_(scale) {
+  const std::int64_t wide = add_resizing(in);
+  const int place = scale == PyramidScale::kFourfold ? 4 : scale == PyramidScale::kSame ? 0 : 1;
+  project_ = add_unit(std::to_string(place), {.in = wide, .out = out});
+  smooth_ = add_unit(std::to_string(place + 1), {.in = out, .out = out, .kernel = 3, .padding = 1});
+}
+
+/// @return  channels behind it
+std::int64_t PyramidLevelImpl::add_resizing(std::int64_t in) {
+  if (scale_ != PyramidScale::kDouble && scale_ != PyramidScale::kFourfold) return in;
+  first_ = register_module("0", Enlarge(in, in / 2));
+  if (scale_ == PyramidScale::kDouble) return in / 2;
+  between_ = register_module("1", CellNorm(in / 2));
+  second_ = register_module("3", Enlarge(in / 2, in / 4));
+  return in / 4;
+}
+
+PyramidLevelImpl::Unit PyramidLevelImpl::add_unit(const std::string& name, const ConvolutionOptions& options) {
+  Unit unit{Convolution(options), CellNorm(options.out)};
+  unit.conv->register_module("norm", unit.norm);
+  register_module(name, unit.conv);
+  return unit;
+}
+
+Tensor PyramidLevelImpl::forward(const Tensor& x) {
+  Tensor cells = cells_of(scale_ == PyramidScale::kHalf ? torch::max_pool2d(x, 2, 2) : x);
+  if (first_) cells = first_(cells);
+  if (second_) cells = second_(activate(between_(cells), Activation::kGelu));
+  return map_of(smooth_(project_(cells)));
+}
+
+namespace {
+
+PyramidScale scale_of(const RowContext& row) {
+  const double scale = row.args.number("scale");
+  if (scale == 4) return PyramidScale::kFourfold;
+  if (scale == 2) return PyramidScale::kDouble;
+  if (scale == 1) return PyramidScale::kSame;
+  if (scale == 0.5) return PyramidScale::kHalf;
+  refuse("scale: expected 4, 2, 1 or 0.5, found " + to_text(ArgumentValue(scale)));
+}
+
+FeatureMap level_output(const RowContext& row) {
+  const FeatureMap& in = row.input();
+  const PyramidScale scale = scale_of(row);
+  if (scale == PyramidScale::kHalf) return {row.args.integer("out"), in.stride * 2};
+  const std::int64_t factor = scale == PyramidScale::kFourfold ? 4 : scale == PyramidScale::kDouble ? 2 : 1;
+  if (in.stride % factor || in.channels % factor)
+    refuse("expected a map whose stride and channels are multiples of " + std::to_string(factor) + ", found " +
+           std::to_string(in.stride) + " and " + std::to_string(in.channels));
+  return {row.args.integer("out"), in.stride / factor};
+}
+
+}  // namespace
+
+void register_pyramid_blocks(Registry& registry) {
+  registry.add({.name = "PyramidLevel",
+                .summary = "a level of the simple feature pyramid: resized, two convolutions, normed over channels",
+                .arguments = {out_argument(), number_argument("scale", "4, 2, 1 or 0.5 times the map's size")},
+                .output = level_output,
+                .build = [](const RowContext& row) -> BlockPtr {
+                  return PyramidLevel(row.input().channels, row.args.integer("out"), scale_of(row)).ptr();
+                }});
+}
+
+}  // namespace rtdetr

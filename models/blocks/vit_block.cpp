@@ -1,0 +1,120 @@
+#include "models/blocks/vit_block.h"
+
+#include <cmath>
+
+#include <torch/torch.h>
+
+#include "core/base/error.h"
+#include "core/ops/autocast.h"
+#include "models/layers/module_tree.h"
+
+namespace rtdetr {
+namespace {
+
+GridAttentionOptions attention_options(const VitBlockOptions& o) {
+  GridAttentionOptions options{.dim = o.dim, .heads = o.heads};
+  if (!o.relative_positions) return options;
+  options.height = o.window > 0 ? o.window : o.grid_height;
+  options.width = o.window > 0 ? o.window : o.grid_width;
+  return options;
+}
+
+/// N(0, 2 / (out · k²)).
+void init_by_fan_out(const Convolution& conv, const std::string& name, const WeightDraws& draws) {
+  const ConvolutionOptions& o = conv->options();
+  const torch::NoGradGuard no_grad;
+  draws.normal(conv->weight, name + ".weight");
+  conv->weight.mul_(std::sqrt(2.0 / static_cast<double>(o.out * o.kernel * o.kernel)));
+}
+
+}  // namespace
+
+Windows cut_windows(const Tensor& cells, std::int64_t window) {
+  const auto height = cells.size(1), width = cells.size(2), channels = cells.size(3);
+  const auto missing = [&](std::int64_t side) { return (window - side % window) % window; };
+  Windows windows{cells, height + missing(height), width + missing(width)};
+  if (windows.height != height || windows.width != width)
+    windows.cells = torch::constant_pad_nd(cells, {0, 0, 0, missing(width), 0, missing(height)});
+  windows.cells = windows.cells.view({-1, windows.height / window, window, windows.width / window, window, channels})
+                      .transpose(2, 3)
+                      .reshape({-1, window, window, channels});
+  return windows;
+}
+
+Tensor join_windows(const Windows& windows, std::int64_t height, std::int64_t width) {
+  const auto window = windows.cells.size(1), channels = windows.cells.size(3);
+  const Tensor padded =
+      windows.cells.view({-1, windows.height / window, windows.width / window, window, window, channels})
+          .transpose(2, 3)
+          .reshape({-1, windows.height, windows.width, channels});
+  return padded.narrow(1, 0, height).narrow(2, 0, width);
+}
+
+VitResidualImpl::VitResidualImpl(std::int64_t dim) {
+  const std::int64_t half = dim / 2;
+  conv1_ = register_module("conv1", Convolution(ConvolutionOptions{.in = dim, .out = half}));
+  norm1_ = register_module("norm1", CellNorm(half));
+  conv2_ =
+      register_module("conv2", Convolution(ConvolutionOptions{.in = half, .out = half, .kernel = 3, .padding = 1}));
+  norm2_ = register_module("norm2", CellNorm(half));
+  conv3_ = register_module("conv3", Convolution(ConvolutionOptions{.in = half, .out = dim}));
+  norm3_ = register_module("norm3", CellNorm(dim));
+}
+
+Tensor VitResidualImpl::forward(const Tensor& cells) {
+  const auto unit = [](Convolution& conv, CellNorm& norm, const Tensor& x) { return norm(cells_of(conv(map_of(x)))); };
+  const Tensor narrow = activate(unit(conv1_, norm1_, cells), Activation::kGelu);
+  const Tensor mixed = activate(unit(conv2_, norm2_, narrow), Activation::kGelu);
+  return residual(cells, unit(conv3_, norm3_, mixed));
+}
+
+void VitResidualImpl::init_weights(const WeightDraws& draws) {
+  init_by_fan_out(conv1_, "conv1", draws);
+  init_by_fan_out(conv2_, "conv2", draws);
+  init_by_fan_out(conv3_, "conv3", draws);
+  WeightDraws::constant(norm3_->weight, 0);
+}
+
+VitBlockImpl::VitBlockImpl(const VitBlockOptions& options) : options_(options) {
+  const VitBlockOptions& o = options_;
+  norm1_ = register_module("norm1", CellNorm(o.dim));
+  attention_ = register_module("attn", GridAttention(attention_options(o)));
+  norm2_ = register_module("norm2", CellNorm(o.dim));
+  fc1_ = Linear(o.dim, o.hidden);
+  fc2_ = Linear(o.hidden, o.dim);
+  register_at(*this, "mlp.fc1", fc1_.ptr());
+  register_at(*this, "mlp.fc2", fc2_.ptr());
+  if (o.residual) residual_ = register_module("residual", VitResidual(o.dim));
+}
+
+Tensor VitBlockImpl::attend(const Tensor& cells) {
+  const Tensor normed = norm1_(cells);
+  if (options_.window == 0) return attention_(normed);
+  Windows windows = cut_windows(normed, options_.window);
+  windows.cells = attention_(windows.cells);
+  return join_windows(windows, cells.size(1), cells.size(2));
+}
+
+Tensor VitBlockImpl::mlp(const Tensor& cells) {
+  return fc2_(activate(within_float16(fc1_(norm2_(cells))), Activation::kGelu));
+}
+
+Tensor VitBlockImpl::add_branch(const Tensor& cells, const Tensor& branch, std::int64_t number) const {
+  if (path_count() == 0 || !is_training()) return residual(cells, branch);
+  RTDETR_CHECK(factors_.defined() && factors_.size(1) == cells.size(0),
+               "a pass in training with drop_path needs its draws");
+  return residual(cells, branch * factors_[number].to(branch.scalar_type()).view({-1, 1, 1, 1}));
+}
+
+Tensor VitBlockImpl::forward(const Tensor& cells) {
+  const Tensor seen = add_branch(cells, attend(cells), 0);
+  const Tensor x = add_branch(seen, mlp(seen), 1);
+  return residual_ ? residual_(x) : x;
+}
+
+void VitBlockImpl::init_weights(const WeightDraws& draws) {
+  init_product(fc1_, "mlp.fc1", draws);
+  init_product(fc2_, "mlp.fc2", draws);
+}
+
+}  // namespace rtdetr
