@@ -31,11 +31,28 @@ constexpr CriterionNumber kCriterionNumbers[] = {
     {"mal_gamma", &Settings::mal_gamma, &CriterionOptions::mal_gamma},
     {"mal_alpha", &Settings::mal_alpha, &CriterionOptions::mal_alpha},
     {"loss_fgl", &Settings::loss_fgl, &CriterionOptions::loss_fgl},
-    {"loss_ddf", &Settings::loss_ddf, &CriterionOptions::loss_ddf}};
+    {"loss_ddf", &Settings::loss_ddf, &CriterionOptions::loss_ddf},
+    {"loss_dfl", &Settings::loss_dfl, &CriterionOptions::loss_dfl}};
+
+/// Keys of the losses of sets, which criterion=yolov8 is none of.
+constexpr const char* kOfSetsAlone[] = {"class_loss",    "loss_giou",  "cost_class", "cost_bbox",  "cost_giou",
+                                        "cost_alpha",    "cost_gamma", "vfl_alpha",  "vfl_gamma",  "focal_alpha",
+                                        "focal_gamma",   "mal_gamma",  "mal_alpha",  "box_weight", "overlap_costs_from",
+                                        "share_matches", "box_pairs",  "one_to_many"};
 
 CriterionOptions::Variant variant_of(const std::string& criterion) {
   return criterion == kCriterionOfModel ? CriterionOptions::Variant::kOfficial
                                         : chosen("criterion", criterion, kCriterionWords);
+}
+
+/// What was given of losses of sets, to a loss that is none.
+void refuse_of_sets(const Settings& settings) {
+  for (const char* const key : kOfSetsAlone) {
+    if (settings.is_given(key))
+      throw ConfigError(std::string(key) + settings.origin_of(key) + ": criterion=" + settings.criterion +
+                        " learns at every cell and matches no queries, so it has no such number; leave " + key +
+                        " away (its own are loss_class, loss_bbox and loss_dfl)");
+  }
 }
 
 /// What only D-FINE's criterion has, and what it alone has not.
@@ -54,6 +71,11 @@ void refuse_of_other_criteria(const Settings& settings) {
         "box_pairs=own" + settings.origin_of("box_pairs") +
         ": losses of distributions learn from the joint pairs; set loss_fgl=0 loss_ddf=0 as DEIMv2's tiny "
         "sizes do, or leave box_pairs away");
+  const bool is_dense = variant_of(settings.criterion) == CriterionOptions::Variant::kYolov8;
+  if (!is_dense && settings.loss_dfl != 0)
+    throw ConfigError("loss_dfl=" + format_short(settings.loss_dfl) + settings.origin_of("loss_dfl") +
+                      ": a loss that criterion=" + settings.criterion +
+                      " has not, only criterion=yolov8; leave loss_dfl away or set it to 0");
   for (const CriterionNumber& number : kCriterionNumbers) {
     const bool of_distributions =
         number.option == &CriterionOptions::loss_fgl || number.option == &CriterionOptions::loss_ddf;
@@ -73,6 +95,8 @@ CriterionOptions published_criterion(const std::string& word) {
       return CriterionOptions::ultralytics();
     case CriterionOptions::Variant::kDfine:
       return CriterionOptions::dfine();
+    case CriterionOptions::Variant::kYolov8:
+      return CriterionOptions::yolov8();
     case CriterionOptions::Variant::kOfficial:
       break;
   }
@@ -94,6 +118,7 @@ void settle_criterion(const std::vector<std::string>& of_head, Settings& setting
     throw ConfigError("criterion=" + settings.criterion + settings.origin_of("criterion") +
                       ": it does not train this model's head; criterion=" + join(of_head, " or ") + " does");
   const CriterionOptions set = published_criterion(settings.criterion);
+  if (set.dense) refuse_of_sets(settings);
   for (const CriterionNumber& number : kCriterionNumbers) {
     if (settings.is_given(number.key) || settings.*number.setting == set.*number.option) continue;
     settings.*number.setting = set.*number.option;

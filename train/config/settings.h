@@ -162,7 +162,7 @@ struct Settings {
   std::string class_loss = "vfl";
   double focal_alpha = 0.25, focal_gamma = 2;
   double mal_gamma = 1.5, mal_alpha = 1;
-  double loss_fgl = 0, loss_ddf = 0;
+  double loss_fgl = 0, loss_ddf = 0, loss_dfl = 0;
   std::string box_weight = "none";
   std::string box_pairs = "auto";       ///< auto: the criterion's
   std::int64_t overlap_costs_from = 0;  ///< epoch; 0 = never
