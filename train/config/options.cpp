@@ -1,6 +1,7 @@
 #include "train/config/options.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/base/choices.h"
 #include "core/base/error.h"
@@ -34,22 +35,30 @@ constexpr CriterionNumber kCriterionNumbers[] = {
     {"loss_ddf", &Settings::loss_ddf, &CriterionOptions::loss_ddf},
     {"loss_dfl", &Settings::loss_dfl, &CriterionOptions::loss_dfl}};
 
-/// Keys of the losses of sets, which criterion=yolov8 is none of.
-constexpr const char* kOfSetsAlone[] = {"class_loss",    "loss_giou",  "cost_class", "cost_bbox",  "cost_giou",
-                                        "cost_alpha",    "cost_gamma", "vfl_alpha",  "vfl_gamma",  "focal_alpha",
-                                        "focal_gamma",   "mal_gamma",  "mal_alpha",  "box_weight", "overlap_costs_from",
-                                        "share_matches", "box_pairs",  "one_to_many"};
-
 CriterionOptions::Variant variant_of(const std::string& criterion) {
   return criterion == kCriterionOfModel ? CriterionOptions::Variant::kOfficial
                                         : chosen("criterion", criterion, kCriterionWords);
 }
 
-/// What was given of losses of sets, to a loss that is none.
-void refuse_of_sets(const Settings& settings) {
-  for (const char* const key : kOfSetsAlone) {
-    if (settings.is_given(key))
-      throw ConfigError(std::string(key) + settings.origin_of(key) + ": criterion=" + settings.criterion +
+/// What was changed of the losses of sets is refused by a loss that is none.
+/// @param set  what the criterion brings
+void refuse_of_sets(const Settings& settings, const CriterionOptions& set) {
+  const Settings usual;
+  std::vector<std::pair<std::string, bool>> changed{{"class_loss", settings.class_loss != usual.class_loss},
+                                                    {"box_weight", settings.box_weight != usual.box_weight},
+                                                    {"box_pairs", settings.box_pairs != usual.box_pairs},
+                                                    {"overlap_costs_from", settings.overlap_costs_from != 0},
+                                                    {"share_matches", settings.share_matches},
+                                                    {"one_to_many", settings.one_to_many > 1}};
+  for (const CriterionNumber& number : kCriterionNumbers) {
+    const std::string key = number.key;
+    const double value = settings.*number.setting;
+    const bool is_own = key == "loss_class" || key == "loss_bbox" || key == "loss_dfl";
+    changed.emplace_back(key, !is_own && value != usual.*number.setting && value != set.*number.option);
+  }
+  for (const auto& [key, is_changed] : changed) {
+    if (is_changed && settings.is_given(key))
+      throw ConfigError(key + settings.origin_of(key) + ": criterion=" + settings.criterion +
                         " learns at every cell and matches no queries, so it has no such number; leave " + key +
                         " away (its own are loss_class, loss_bbox and loss_dfl)");
   }
@@ -118,7 +127,7 @@ void settle_criterion(const std::vector<std::string>& of_head, Settings& setting
     throw ConfigError("criterion=" + settings.criterion + settings.origin_of("criterion") +
                       ": it does not train this model's head; criterion=" + join(of_head, " or ") + " does");
   const CriterionOptions set = published_criterion(settings.criterion);
-  if (set.dense) refuse_of_sets(settings);
+  if (set.dense) refuse_of_sets(settings, set);
   for (const CriterionNumber& number : kCriterionNumbers) {
     if (settings.is_given(number.key) || settings.*number.setting == set.*number.option) continue;
     settings.*number.setting = set.*number.option;

@@ -154,7 +154,7 @@ struct Settings {
   std::string freeze;  ///< train: parameters whose name it is found in are not trained; empty = all are
 
   // loss (defaults = CriterionOptions; another criterion brings its own, see settle_criterion)
-  std::string criterion = kCriterionOfModel;  ///< official, ultralytics, dfine
+  std::string criterion = kCriterionOfModel;  ///< official, ultralytics, dfine, yolov8
   double loss_class = 1, loss_bbox = 5, loss_giou = 2;
   double cost_class = 2, cost_bbox = 5, cost_giou = 2;
   double cost_alpha = 0.25, cost_gamma = 2;
