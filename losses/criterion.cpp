@@ -8,6 +8,7 @@
 
 #include "core/tensor/check.h"
 #include "core/tensor/distribution_box.h"
+#include "losses/dense_criterion.h"
 #include "losses/distribution_loss.h"
 #include "losses/joint_pairs.h"
 #include "losses/loss_terms.h"
@@ -268,6 +269,7 @@ CriterionResult compute_losses(const ModelOutput& output, std::span<const Target
                                const CriterionOptions& options) {
   RTDETR_CHECK(!output.layers.empty(), "no decoder layer to compute a loss of");
   RECORD_USER_SCOPE("losses");
+  if (options.dense) return compute_dense_losses(output, targets, whole, options);
   return LossPass(output, targets, whole, options).result();
 }
 
@@ -275,7 +277,7 @@ CriterionResult compute_losses(const ModelOutput& output, std::span<const Target
                                const CriterionOptions& options) {
   const bool has_boxes =
       std::any_of(targets.begin(), targets.end(), [](const Target& t) { return t.labels.size(0) > 0; });
-  return compute_losses(output, targets, {num_boxes, static_cast<double>(targets.size()), has_boxes, {}}, options);
+  return compute_losses(output, targets, {num_boxes, static_cast<double>(targets.size()), has_boxes}, options);
 }
 
 std::vector<Match> find_joint_pairs(const ModelOutput& output, std::span<const Target> targets,

@@ -18,7 +18,7 @@ struct LossTerm {
 };
 
 struct CriterionResult {
-  Tensor total;                 ///< scalar: the sum of all terms
+  Tensor total;                 ///< scalar: the sum of all terms, YOLOv8's times the pictures of the batch
   std::vector<LossTerm> terms;  ///< always the same names for the same outputs, empty batches included
   Tensor values;                ///< [terms] the same numbers in one tensor, so that one copy brings all to the host
   /// Per decoder layer, first to last, then of the initial boxes and of the encoder, where these are sets; per image.
@@ -34,9 +34,12 @@ struct WholeStep {
   double pictures = 1;    ///< D-FINE's: DDF takes means over their queries
   bool has_boxes = true;  ///< whether a picture of this batch, whichever process has it, has any; else the denoising
                           ///< group is a dummy
-  /// D-FINE's: from this part's joint pairs to those of all, which only the matching of all parts can tell; without,
-  /// this part is all. Called once in each call of compute_losses under CriterionOptions::joint_pairs.
+  /// From this part's joint pairs (D-FINE's) or sum of target scores (YOLOv8's) to that of all, which only the matching
+  /// of all parts can tell; without, this part is all. Called once in each call of compute_losses under
+  /// CriterionOptions::sums_jointly.
   std::function<double(double)> joint_pairs;
+  double batch = 0;      ///< YOLOv8's: pictures of this batch, whichever process has them; 0: `pictures`
+  double processes = 1;  ///< over which gradients are averaged: so many shares make the whole
 };
 
 /// What the class term of the last decoder layer can be called.

@@ -24,6 +24,16 @@ CriterionOptions CriterionOptions::dfine() {
   return options;
 }
 
+CriterionOptions CriterionOptions::yolov8() {
+  CriterionOptions options;
+  options.dense = true;
+  options.loss_class = 0.5;
+  options.loss_bbox = 7.5;
+  options.loss_giou = 0;
+  options.loss_dfl = 1.5;
+  return options;
+}
+
 CriterionOptions CriterionOptions::ultralytics() {
   CriterionOptions options;
   options.vfl_alpha = 0.25;

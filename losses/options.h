@@ -48,6 +48,11 @@ struct CriterionOptions {
   bool initial_set = false;  ///< the boxes from which distributions start are a set of their own
   bool clamp_sides = false;  ///< negative sides count as 0 in IoU and GIoU, in costs too
 
+  /// YOLOv8's (dense_criterion.h), of heads that predict at every cell: loss_class, loss_bbox and loss_dfl weigh its
+  /// three terms, and nothing else here means anything.
+  bool dense = false;
+  double loss_dfl = 0;
+
   /// The cost of a pair is -p · IoU⁴ and nothing else (DEIMv2's matching from a late epoch on): the query that is best
   /// as the evaluation counts gets the target. Pairs that do not overlap cost nothing, all alike.
   bool overlap_costs = false;
@@ -69,6 +74,9 @@ struct CriterionOptions {
   /// have.
   CriterionOptions for_part_of_batch(double boxes_of_all) const;
 
+  /// Whether a number of all parts decides what each part's sums are divided by, so that none can be left out.
+  bool sums_jointly() const { return joint_pairs || dense; }
+
   /// As a run has it in this epoch, counted from 0.
   CriterionOptions at_epoch(std::int64_t epoch) const;
 
@@ -76,13 +84,16 @@ struct CriterionOptions {
   static CriterionOptions ultralytics();
   /// The numbers of D-FINE; with ClassLoss::kMal those of DEIM.
   static CriterionOptions dfine();
+  /// The numbers of YOLOv8 in Ultralytics 8.4 (docs/reference/official_behaviour.md#yolov8s-loss).
+  static CriterionOptions yolov8();
   /// Whose loss.
-  enum class Variant { kOfficial, kUltralytics, kDfine };
+  enum class Variant { kOfficial, kUltralytics, kDfine, kYolov8 };
 };
-inline constexpr std::array<Choice<CriterionOptions::Variant>, 3> kCriterionWords{
+inline constexpr std::array<Choice<CriterionOptions::Variant>, 4> kCriterionWords{
     {{"official", CriterionOptions::Variant::kOfficial},
      {"ultralytics", CriterionOptions::Variant::kUltralytics},
-     {"dfine", CriterionOptions::Variant::kDfine}}};
+     {"dfine", CriterionOptions::Variant::kDfine},
+     {"yolov8", CriterionOptions::Variant::kYolov8}}};
 inline constexpr std::array<Choice<CriterionOptions::BoxWeight>, 3> kBoxWeightWords{
     {{"none", CriterionOptions::BoxWeight::kNone},
      {"iou", CriterionOptions::BoxWeight::kIou},

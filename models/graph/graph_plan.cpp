@@ -172,7 +172,7 @@ class Planner {
       if (!row.entry) continue;
       if (row.entry->build_head && !last) complain(row, row.spec->module + " must be the last row");
       if (last && !row.entry->build_head)
-        complain(row, "the last row must be a decoder: " + join(registry().head_names(), " or "));
+        complain(row, "the last row must be " + join(registry().head_names(), " or "));
     }
   }
 

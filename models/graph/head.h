@@ -130,6 +130,8 @@ class Head : public torch::nn::Module {
   virtual Deployment deployment() const = 0;
   /// Operations on `tokens` tokens that the reference executes, and its published figures count, but this head spares.
   virtual double spared_operations(std::int64_t /*tokens*/) const { return 0; }
+  /// Whether postprocess leaves out predictions that overlap better ones, which no ONNX graph of ours does.
+  virtual bool suppresses() const { return false; }
 };
 using HeadPtr = std::shared_ptr<Head>;
 

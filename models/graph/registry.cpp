@@ -17,6 +17,7 @@ void register_resnet_blocks(Registry& registry);     // blocks/resnet.cpp
 void register_attention_blocks(Registry& registry);  // blocks/aifi.cpp
 void register_vit_blocks(Registry& registry);        // blocks/vit.cpp
 void register_decoder_blocks(Registry& registry);    // heads/detr/decoder_rows.cpp
+void register_detect_blocks(Registry& registry);     // heads/yolo/detect_rows.cpp
 
 namespace {
 
@@ -36,6 +37,7 @@ Registry make_registry() {
   register_attention_blocks(registry);
   register_vit_blocks(registry);
   register_decoder_blocks(registry);
+  register_detect_blocks(registry);
   return registry;
 }
 

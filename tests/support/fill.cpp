@@ -35,6 +35,11 @@ torch::Tensor by_key(const std::string& key, const std::vector<std::int64_t>& sh
   return values;
 }
 
+/// Of a weight [out, …].
+double fan_in_bound(const std::vector<std::int64_t>& shape) {
+  return std::sqrt(3.0 * static_cast<double>(shape[0]) / static_cast<double>(c10::multiply_integers(shape)));
+}
+
 bool contains(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
 
 }  // namespace
@@ -54,6 +59,11 @@ torch::Tensor value_by_key(const std::string& key, const std::vector<std::int64_
   const auto spread = [&](double bound) { return filled([=](double u) { return (2 * u - 1) * bound; }); };
   if (last == "rel_pos_h" || last == "rel_pos_w") return spread(0.5);
   if (last == "pos_embed") return spread(1);
+  if (key.ends_with("dfl.conv.weight"))  // the bins themselves
+    return torch::arange(c10::multiply_integers(shape), torch::kFloat64).view(shape);
+  const bool ends_branch = contains(key, ".cv2.") || contains(key, ".cv3.");  // YOLOv8's
+  if (ends_branch && key.ends_with(".2.weight")) return spread((contains(key, ".cv3.") ? 3 : 4) * fan_in_bound(shape));
+  if (contains(key, ".cv3.") && key.ends_with(".2.bias")) return filled([](double u) { return (u - 0.5) * 0.5 - 5; });
   if (last == "running_var") return filled([](double u) { return 0.5 + u; });
   if (last == "running_mean") return filled([](double u) { return (u - 0.5) * 0.2; });
   if (key.ends_with("sampling_offsets.bias")) return spread(2);
@@ -63,8 +73,7 @@ torch::Tensor value_by_key(const std::string& key, const std::vector<std::int64_
   }
   if (shape.size() == 1 && last.ends_with("bias")) return filled([](double u) { return (u - 0.5) * 0.1; });
   if (key.ends_with("denoising_class_embed.weight")) return spread(std::sqrt(3.0));
-  const double count = static_cast<double>(c10::multiply_integers(shape));
-  const double bound = std::sqrt(3.0 * static_cast<double>(shape[0]) / count);
+  const double bound = fan_in_bound(shape);
   const bool last_box_layer = contains(key, "bbox_head") && key.ends_with("layers.2.weight");
   return spread(last_box_layer ? 0.1 * bound : bound);
 }
@@ -74,6 +83,13 @@ void fill_by_rule(torch::nn::Module& model) {
   for (auto& [key, tensor] : named_state(model)) {
     const torch::Tensor value = value_by_key(key, tensor.sizes().vec());
     if (value.defined()) tensor.copy_(value);
+  }
+}
+
+void multiply_convolutions(torch::nn::Module& model, double gain) {
+  const torch::NoGradGuard no_grad;
+  for (auto& [key, tensor] : named_state(model)) {
+    if (key.ends_with(".conv.weight") && !key.ends_with("dfl.conv.weight")) tensor.mul_(gain);
   }
 }
 

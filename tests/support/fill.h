@@ -18,6 +18,9 @@ torch::Tensor value_by_key(const std::string& key, const std::vector<std::int64_
 /// Sets every parameter and buffer by its key, in its own type.
 void fill_by_rule(torch::nn::Module& model);
 
+/// `fill.conv_gain` of some fixtures: every convolution in front of a norm times this.
+void multiply_convolutions(torch::nn::Module& model, double gain);
+
 /// [B, 3, H, W] float64.
 torch::Tensor images_by_key(const std::string& key, const std::vector<std::int64_t>& shape);
 

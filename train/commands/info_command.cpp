@@ -102,10 +102,10 @@ ExitCode run_info(const Settings& settings) {
     text += "step " + with_thousands(opened.info.step) + ", epoch " + with_thousands(opened.info.epoch) + "\n";
     text += "state " + hash + "\n\nnext: rtdetr predict model=" + shell_word(settings.model) + " source=photos/\n";
   } else {
-    const bool pairs_jointly =
-        opened.model->head().criteria().front() == "dfine";  // and takes no more of the encoder's
+    const std::string criterion = opened.model->head().criteria().front();
+    const bool takes_more = criterion != "dfine" && criterion != "yolov8";  // of the encoder's queries for each box
     text += "\nnext: rtdetr train cfg=small-data model=" + shell_word(settings.model) + " data=bccd" +
-            (pairs_jointly ? " one_to_many=0" : "") + "\n";
+            (takes_more ? "" : " one_to_many=0") + "\n";
   }
   print_text(settings, text);
   print_json(settings, document);

@@ -181,7 +181,8 @@ void add_loss_keys(std::vector<Key>& keys) {
   Section s(keys, "loss");
   s.choice("criterion", &Settings::criterion, kTrain, criterion_words(),
            "whose loss: the official code's, Ultralytics' (its constants, its divisor, its focal loss for batches "
-           "without boxes), or D-FINE's; auto = the one that the model's decoder was published with");
+           "without boxes), D-FINE's, or YOLOv8's of boxes at every cell; auto = the one that the model's decoder was "
+           "published with");
   s.number("loss_class", &Settings::loss_class, kTrain, 0, 1000, "", "1", "weight of the classification loss");
   s.number("loss_bbox", &Settings::loss_bbox, kTrain, 0, 1000, "", "5", "weight of the L1 loss");
   s.number("loss_giou", &Settings::loss_giou, kTrain, 0, 1000, "", "2", "weight of the GIoU loss");
@@ -205,6 +206,8 @@ void add_loss_keys(std::vector<Key>& keys) {
   s.number("loss_ddf", &Settings::loss_ddf, kTrain, 0, 1000, "", "1.5",
            "D-FINE: weight of the loss by which the last layer's distributions teach the others; criterion=dfine "
            "brings 1.5");
+  s.number("loss_dfl", &Settings::loss_dfl, kTrain, 0, 1000, "", "1.5",
+           "YOLOv8: weight of the loss of the sides' distributions; criterion=yolov8 brings 1.5");
   s.choice("box_weight", &Settings::box_weight, kTrain, words_of(kBoxWeightWords),
            "a pair's overlap by which its GIoU loss is weighed (RT-DETRv2's boxes_weight_format)");
   s.choice(

@@ -1,6 +1,7 @@
 #include "train/config/options.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/base/choices.h"
 #include "core/base/error.h"
@@ -31,11 +32,36 @@ constexpr CriterionNumber kCriterionNumbers[] = {
     {"mal_gamma", &Settings::mal_gamma, &CriterionOptions::mal_gamma},
     {"mal_alpha", &Settings::mal_alpha, &CriterionOptions::mal_alpha},
     {"loss_fgl", &Settings::loss_fgl, &CriterionOptions::loss_fgl},
-    {"loss_ddf", &Settings::loss_ddf, &CriterionOptions::loss_ddf}};
+    {"loss_ddf", &Settings::loss_ddf, &CriterionOptions::loss_ddf},
+    {"loss_dfl", &Settings::loss_dfl, &CriterionOptions::loss_dfl}};
 
 CriterionOptions::Variant variant_of(const std::string& criterion) {
   return criterion == kCriterionOfModel ? CriterionOptions::Variant::kOfficial
                                         : chosen("criterion", criterion, kCriterionWords);
+}
+
+/// What was changed of the losses of sets is refused by a loss that is none.
+/// @param set  what the criterion brings
+void refuse_of_sets(const Settings& settings, const CriterionOptions& set) {
+  const Settings usual;
+  std::vector<std::pair<std::string, bool>> changed{{"class_loss", settings.class_loss != usual.class_loss},
+                                                    {"box_weight", settings.box_weight != usual.box_weight},
+                                                    {"box_pairs", settings.box_pairs != usual.box_pairs},
+                                                    {"overlap_costs_from", settings.overlap_costs_from != 0},
+                                                    {"share_matches", settings.share_matches},
+                                                    {"one_to_many", settings.one_to_many > 1}};
+  for (const CriterionNumber& number : kCriterionNumbers) {
+    const std::string key = number.key;
+    const double value = settings.*number.setting;
+    const bool is_own = key == "loss_class" || key == "loss_bbox" || key == "loss_dfl";
+    changed.emplace_back(key, !is_own && value != usual.*number.setting && value != set.*number.option);
+  }
+  for (const auto& [key, is_changed] : changed) {
+    if (is_changed && settings.is_given(key))
+      throw ConfigError(key + settings.origin_of(key) + ": criterion=" + settings.criterion +
+                        " learns at every cell and matches no queries, so it has no such number; leave " + key +
+                        " away (its own are loss_class, loss_bbox and loss_dfl)");
+  }
 }
 
 /// What only D-FINE's criterion has, and what it alone has not.
@@ -54,6 +80,11 @@ void refuse_of_other_criteria(const Settings& settings) {
         "box_pairs=own" + settings.origin_of("box_pairs") +
         ": losses of distributions learn from the joint pairs; set loss_fgl=0 loss_ddf=0 as DEIMv2's tiny "
         "sizes do, or leave box_pairs away");
+  const bool is_dense = variant_of(settings.criterion) == CriterionOptions::Variant::kYolov8;
+  if (!is_dense && settings.loss_dfl != 0)
+    throw ConfigError("loss_dfl=" + format_short(settings.loss_dfl) + settings.origin_of("loss_dfl") +
+                      ": a loss that criterion=" + settings.criterion +
+                      " has not, only criterion=yolov8; leave loss_dfl away or set it to 0");
   for (const CriterionNumber& number : kCriterionNumbers) {
     const bool of_distributions =
         number.option == &CriterionOptions::loss_fgl || number.option == &CriterionOptions::loss_ddf;
@@ -73,6 +104,8 @@ CriterionOptions published_criterion(const std::string& word) {
       return CriterionOptions::ultralytics();
     case CriterionOptions::Variant::kDfine:
       return CriterionOptions::dfine();
+    case CriterionOptions::Variant::kYolov8:
+      return CriterionOptions::yolov8();
     case CriterionOptions::Variant::kOfficial:
       break;
   }
@@ -94,6 +127,7 @@ void settle_criterion(const std::vector<std::string>& of_head, Settings& setting
     throw ConfigError("criterion=" + settings.criterion + settings.origin_of("criterion") +
                       ": it does not train this model's head; criterion=" + join(of_head, " or ") + " does");
   const CriterionOptions set = published_criterion(settings.criterion);
+  if (set.dense) refuse_of_sets(settings, set);
   for (const CriterionNumber& number : kCriterionNumbers) {
     if (settings.is_given(number.key) || settings.*number.setting == set.*number.option) continue;
     settings.*number.setting = set.*number.option;

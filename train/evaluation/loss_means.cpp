@@ -43,7 +43,7 @@ void LossMeans::add(const ModelOutput& output, std::span<const Target> targets, 
 }
 
 void LossMeans::add_none(const CriterionOptions& criterion, ProcessGroup& group) {
-  if (criterion.joint_pairs) sum_of_all(0, group);
+  if (criterion.sums_jointly()) sum_of_all(0, group);
 }
 
 std::vector<std::pair<std::string, double>> LossMeans::means(std::int64_t pictures, ProcessGroup& group) const {

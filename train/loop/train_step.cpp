@@ -198,8 +198,9 @@ TrainStep::JointCounts TrainStep::count_jointly(std::span<const Batch> batches) 
   JointCounts joint;
   for (auto first = counts.begin(); first != counts.end(); first += static_cast<std::ptrdiff_t>(2 + size)) {
     joint.of_batch.push_back(static_cast<double>(*first));
+    joint.pictures_of_batch.push_back(static_cast<double>(first[1]));
     joint.boxes += joint.of_batch.back();
-    joint.pictures += static_cast<double>(first[1]);
+    joint.pictures += joint.pictures_of_batch.back();
     joint.largest.push_back(*std::max_element(first + 2, first + static_cast<std::ptrdiff_t>(2 + size)));
   }
   return joint;
@@ -246,6 +247,8 @@ WholeStep TrainStep::whole_step(const JointCounts& counts, std::size_t index) {
   whole.num_boxes = std::max(1.0, by_batch ? counts.of_batch[index] : counts.boxes) / processes;
   whole.pictures = counts.pictures / processes;
   whole.has_boxes = counts.of_batch[index] > 0;
+  whole.batch = counts.pictures_of_batch[index];
+  whole.processes = processes;
   whole.joint_pairs = [this, known = counts.pairs, processes](double own) {
     return (known ? *known : sum_of_all(own)) / processes;
   };

@@ -86,8 +86,9 @@ class TrainStep {
  private:
   /// What all processes need to know of each other's pictures.
   struct JointCounts {
-    double pictures = 0, boxes = 0;     ///< of all batches
-    std::vector<double> of_batch;       ///< boxes of each
+    double pictures = 0, boxes = 0;  ///< of all batches
+    std::vector<double> of_batch;    ///< boxes of each
+    std::vector<double> pictures_of_batch;
     std::vector<std::int64_t> largest;  ///< of each batch: boxes of the picture with the most
     std::optional<double> pairs;        ///< joint pairs of all batches, where these were counted
   };

@@ -19,15 +19,17 @@ double find_or_nan(const Named& values, const std::string& name) {
   return found == values.end() ? std::nan("") : found->second;
 }
 
-/// Ultralytics' three losses: those of the last decoder layer.
+/// Ultralytics' three losses: those of the last decoder layer. YOLOv8's overlap loss, which is its loss_bbox, stands in
+/// GIoU's place, and it has no L1.
 void add_losses(RunLog::Row& row, const std::string& prefix, const Named& losses) {
   double of_class = std::nan("");
   for (const std::string& name : class_term_names()) {
     if (std::isnan(of_class)) of_class = find_or_nan(losses, name);
   }
-  row.emplace_back(prefix + "/giou_loss", find_or_nan(losses, "loss_giou"));
+  const bool is_dense = !std::isnan(find_or_nan(losses, "loss_dfl"));
+  row.emplace_back(prefix + "/giou_loss", find_or_nan(losses, is_dense ? "loss_bbox" : "loss_giou"));
   row.emplace_back(prefix + "/cls_loss", of_class);
-  row.emplace_back(prefix + "/l1_loss", find_or_nan(losses, "loss_bbox"));
+  row.emplace_back(prefix + "/l1_loss", is_dense ? std::nan("") : find_or_nan(losses, "loss_bbox"));
 }
 
 void add_metrics(RunLog::Row& row, const Evaluation* evaluation) {

@@ -4,6 +4,8 @@
 
 #include <torch/torch.h>
 
+#include "core/base/choices.h"
+#include "core/base/error.h"
 #include "models/onnx/onnx_ops.h"
 
 namespace rtdetr {
@@ -56,6 +58,10 @@ void ultralytics_output(OnnxBuilder& graph, const OnnxPrediction& found, std::in
 }  // namespace
 
 OnnxExport make_onnx_model(const DetectionModelImpl& model, const OnnxExportOptions& options) {
+  if (model.head().suppresses() && options.outputs != OnnxOutputs::kRaw)
+    throw ConfigError("outputs=" + word_of(options.outputs, kOnnxOutputsWords) + ": model " + model.spec().name +
+                      " predicts an object several times and leaves the best one by suppression, which is not in an "
+                      "ONNX graph; outputs=raw has every prediction, for the program that reads the file to suppress");
   OnnxBuilder graph(options.float_type);
   const std::int64_t height = options.free_size ? OnnxValue::kFree : options.size.height,
                      width = options.free_size ? OnnxValue::kFree : options.size.width;

@@ -138,7 +138,7 @@ TEST_CASE("a head of the calling program's own ends a model") {
   CHECK_THROWS_WITH(build_model(spec, {.num_queries = 9}), Contains("num_queries="));
   const char* headless = "nc: 2\nbackbone:\n  - [-1, 1, Conv, [8]]\nhead:\n  - [-1, 1, Conv, [8]]\n";
   CHECK_THROWS_WITH(build_model(parse_model_spec(headless, "x.yaml")),
-                    Contains("the last row must be a decoder: RTDETRDecoder or TwoLayerHead"));
+                    Contains("the last row must be Detect or RTDETRDecoder or TwoLayerHead"));
 }
 
 TEST_CASE("the row table adds up to the model") {

@@ -146,7 +146,7 @@ TEST_CASE("channels and sizes that do not fit are refused") {
 
 TEST_CASE("the decoder must be there, last and alone") {
   CHECK_THAT(refusal("nc: 1\nbackbone:\n  - [-1, 1, Conv, [16]]\nhead:\n  - [-1, 1, Conv, [16]]\n"),
-             Contains("m.yaml:5: row 1") && Contains("the last row must be a decoder: RTDETRDecoder"));
+             Contains("m.yaml:5: row 1") && Contains("the last row must be Detect or RTDETRDecoder"));
   CHECK_THAT(row_refusal("[[0, 1], 1, RTDETRDecoder, [nc, 32, 10, 4, 4, 1, 32]]"),
              Contains("row 2") && Contains("RTDETRDecoder must be the last row"));
 }

@@ -38,7 +38,7 @@ std::string text_of(const CriterionOptions& o) {
                  o.mal_gamma, o.vfl_weight_gradient, o.focal_when_empty, o.iou_epsilon, static_cast<int>(o.box_weight),
                  static_cast<int>(o.normalizer), o.share_matches, o.one_to_many, static_cast<int>(o.naming),
                  o.mal_alpha, o.loss_fgl, o.loss_ddf, o.ddf_temperature, o.joint_pairs, o.initial_set, o.clamp_sides,
-                 o.overlap_costs, o.overlap_costs_from);
+                 o.overlap_costs, o.overlap_costs_from, o.dense, o.loss_dfl);
 }
 
 std::string text_of(const LrSchedule& o) {
@@ -235,7 +235,10 @@ TEST_CASE("what the criterion does not know is refused, with the place where it 
   const std::vector<Refusal> refusals{
       {{"official"}, "loss_fgl", "0.15", {"loss_fgl=0.15 (args.yaml:7)", "criterion=official has not", "set it to 0"}},
       {{"ultralytics", "official"}, "loss_ddf", "1.5", {"loss_ddf=1.5 (args.yaml:7)", "criterion=ultralytics has not"}},
-      {{"dfine"}, "one_to_many", "4", {"one_to_many=4 (args.yaml:7)", "criterion=dfine", "set one_to_many=0"}}};
+      {{"dfine"}, "one_to_many", "4", {"one_to_many=4 (args.yaml:7)", "criterion=dfine", "set one_to_many=0"}},
+      {{"official"}, "loss_dfl", "1.5", {"loss_dfl=1.5 (args.yaml:7)", "criterion=official has not", "set it to 0"}},
+      {{"yolov8"}, "loss_giou", "3", {"loss_giou (args.yaml:7)", "criterion=yolov8", "leave loss_giou away"}},
+      {{"yolov8"}, "class_loss", "mal", {"class_loss (args.yaml:7)", "matches no queries"}}};
   for (const Refusal& refusal : refusals) {
     INFO(refusal.key);
     const Key* key = find_key(refusal.key, Command::kTrain);
@@ -286,6 +289,18 @@ TEST_CASE("arguments of a D-FINE run are refused for another model, under the ot
   CHECK_THROWS_WITH(settle_criterion({"official"}, settings), Catch::Contains("criterion=dfine (args.yaml:7)"));
   settings.criterion = "official";
   CHECK_THROWS_WITH(settle_criterion({"official"}, settings), Catch::Contains("loss_fgl=0.15 (args.yaml:7)"));
+}
+
+TEST_CASE("YOLOv8's criterion brings its three weights, of which given ones stay") {
+  Settings settings = defaults();
+  settings.loss_bbox = 5;
+  settings.given["loss_bbox"] = "args.yaml:7";
+  settle_criterion({"yolov8"}, settings);
+  settle_criterion({"yolov8"}, settings);  // a run that goes on
+  const CriterionOptions criterion = criterion_options(settings);
+  CHECK(criterion.dense);
+  CHECK(written(criterion.loss_class, criterion.loss_bbox, criterion.loss_dfl, criterion.loss_giou) ==
+        written(0.5, 5, 1.5, 0));
 }
 
 TEST_CASE("every criterion that a decoder names is one that the program knows") {

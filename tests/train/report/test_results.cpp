@@ -76,4 +76,19 @@ TEST_CASE("each column of results.csv holds what its title says") {
     CHECK(std::isnan((*table.find(unknown))[1]));
 }
 
+TEST_CASE("YOLOv8's overlap loss stands where GIoU's does, and it has no L1") {
+  const TemporaryFolder temp;
+  const RunFolder folder(temp / "exp");
+  EpochRecord record;
+  record.losses = {{"loss", 9}, {"loss_class", 1}, {"loss_bbox", 2}, {"loss_dfl", 3}};
+  {
+    RunLog log(folder);
+    record_results(record, log);
+  }
+  const ResultsTable table = read_results(folder.path() / "results.csv");
+  CHECK((*table.find("train/giou_loss"))[0] == 2);
+  CHECK((*table.find("train/cls_loss"))[0] == 1);
+  CHECK(std::isnan((*table.find("train/l1_loss"))[0]));
+}
+
 }  // namespace rtdetr

@@ -1,0 +1,110 @@
+#include "models/heads/yolo/detect.h"
+
+#include <torch/torch.h>
+
+#include <catch2/catch.hpp>
+#include <string>
+
+#include "core/base/error.h"
+#include "core/image/image_size.h"
+#include "models/deploy/onnx/outputs.h"
+#include "models/graph/model.h"
+#include "models/graph/model_files.h"
+
+namespace rtdetr {
+namespace {
+
+/// Maps of strides 8 and 16.
+std::string detect_yaml(const std::string& from, const std::string& options) {
+  return "nc: 3\nbackbone:\n  - [-1, 1, Conv, [8, 3, 2]]\n  - [-1, 1, Conv, [8, 3, 2]]\n  - [-1, 1, Conv, [8, 3, 2]]\n"
+         "  - [-1, 1, Conv, [8, 3, 2]]\nhead:\n  - [" +
+         from + ", 1, Detect, [nc" + options + "]]\n";
+}
+
+DetectionModel detect_model(const std::string& options = "", const BuildOptions& build = {}) {
+  return build_model(parse_model_spec(detect_yaml("[2, 3]", options), "tiny.yaml"), build);
+}
+
+const DetectOptions& options_of(const DetectionModel& model) {
+  return dynamic_cast<const DetectImpl&>(model->head()).options();
+}
+
+/// One picture: two boxes of class 0 that overlap, the first of class 1, too; and one that leaves the picture.
+Prediction four_cells() {
+  const Tensor boxes = torch::tensor(
+      {{{0.5, 0.5, 0.4, 0.4}, {0.51, 0.5, 0.4, 0.4}, {0.95, 0.5, 0.2, 0.2}, {0.1, 0.1, 0.1, 0.1}}}, torch::kFloat);
+  const Tensor logits =
+      torch::tensor({{{2., 1., -9.}, {3., -9., -9.}, {-9., -9., 0.5}, {-9., -9., -9.}}}, torch::kFloat);
+  return {logits, boxes};
+}
+
+const std::vector<PictureSize> kPicture{{200, 100}};
+
+TEST_CASE("detections of cells are what suppression leaves, best first, in pixels of the picture") {
+  const DetectionModel model = detect_model();
+  const Detections found = model->head().postprocess(four_cells(), kPicture, {}).at(0);
+  CHECK(found.labels.equal(torch::tensor({0, 1, 2}, torch::kInt64)));
+  CHECK(torch::allclose(found.scores, torch::tensor({3., 1., 0.5}, torch::kFloat).sigmoid()));
+  const Tensor boxes =
+      torch::tensor({{62., 30., 142., 70.}, {60., 30., 140., 70.}, {170., 40., 210., 60.}}, torch::kFloat);
+  CHECK(torch::allclose(found.boxes_xyxy, boxes, 0, 1e-4));
+  const Detections inside = model->head().postprocess(four_cells(), kPicture, {.clip = true}).at(0);
+  CHECK(inside.boxes_xyxy[2][2].item<float>() == 200);
+}
+
+TEST_CASE("the fewer of max_det and the caller's detections are kept, and all classes suppress each other if told") {
+  const DetectionModel two = detect_model(", {max_det: 2}");
+  CHECK(two->head().postprocess(four_cells(), kPicture, {}).at(0).scores.size(0) == 2);
+  CHECK(two->head().postprocess(four_cells(), kPicture, {.max_detections = 1}).at(0).scores.size(0) == 1);
+  const DetectionModel all = detect_model(", {nms: all}");
+  const Tensor labels = all->head().postprocess(four_cells(), kPicture, {}).at(0).labels;
+  CHECK(labels.equal(torch::tensor({0, 2}, torch::kInt64)));
+}
+
+TEST_CASE("the last row says how detections are suppressed and anchors assigned") {
+  const DetectOptions& o =
+      options_of(detect_model(", {reg_max: 8, iou: 0.5, nms_offset: ultralytics, small_boxes: 0}"));
+  CHECK(o.bins == 8);
+  CHECK(o.suppression.iou == 0.5);
+  CHECK(o.suppression.rivals == SuppressionOptions::Rivals::kShiftedClass);
+  CHECK(o.assignment.least_side == 0);
+  CHECK(o.assignment.topk == 10);
+  CHECK(options_of(detect_model()).suppression.rivals == SuppressionOptions::Rivals::kOwnClass);
+}
+
+TEST_CASE("a picture gives a box and scores for every cell of every map") {
+  const torch::NoGradGuard no_grad;
+  DetectionModel model = detect_model();
+  const ModelOutput output = model->forward(torch::rand({2, 3, 64, 96}));
+  REQUIRE(output.layers.size() == 1);
+  const std::int64_t cells = 8 * 12 + 4 * 6;
+  CHECK(output.layers[0].logits.sizes() == at::IntArrayRef({2, cells, 3}));
+  CHECK(output.layers[0].boxes_cxcywh.sizes() == at::IntArrayRef({2, cells, 4}));
+  CHECK_FALSE(output.topk_indices.defined());
+}
+
+TEST_CASE("what a head without decoder and queries does not have is refused by name") {
+  DetectionModel model = detect_model();
+  CHECK_THROWS_WITH(model->forward(torch::rand({1, 3, 32, 32}), {.decoder_layers = 2}),
+                    Catch::Contains("decoder_layers=2") && Catch::Contains("Detect"));
+  BuildOptions queries, layers;
+  queries.num_queries = 100;
+  layers.decoder_layers = 1;
+  CHECK_THROWS_WITH(detect_model("", queries), Catch::Contains("num_queries=") && Catch::Contains("Detect"));
+  CHECK_THROWS_WITH(detect_model("", layers), Catch::Contains("decoder_layers=") && Catch::Contains("Detect"));
+  CHECK_THROWS_WITH(parse_model_spec(detect_yaml("[3, 2]", ""), "tiny.yaml"),
+                    Catch::Contains("from the finest to the coarsest"));
+}
+
+TEST_CASE("a graph with outputs that would need suppression is not written") {
+  DetectionModel model = detect_model();
+  model->fuse();
+  const ImageSize size{64, 64};
+  CHECK_THROWS_WITH(make_onnx_model(*model, {.size = size}), Catch::Contains("outputs=raw"));
+  CHECK_THROWS_WITH(make_onnx_model(*model, {.free_size = true, .outputs = OnnxOutputs::kRaw}),
+                    Catch::Contains("free height and width"));
+  CHECK(make_onnx_model(*model, {.size = size, .outputs = OnnxOutputs::kRaw}).tokens.empty());
+}
+
+}  // namespace
+}  // namespace rtdetr
