@@ -88,6 +88,17 @@ auto emit_row(OnnxBuilder& builder, const PlannedRow& row, const std::string& or
   }
 }
 
+/// Of an open path only the whole model tells whether its names are free.
+void register_row(torch::nn::Module& model, const PlannedRow& row, const std::string& origin,
+                  const std::shared_ptr<torch::nn::Module>& module) {
+  try {
+    register_at(model, row.path, module);
+  } catch (const ModelError& error) {
+    throw ModelError(origin + ":" + std::to_string(row.spec->line) + ": " + row_label(row.index, *row.spec) + "path '" +
+                     row.path + "' " + error.what());
+  }
+}
+
 }  // namespace
 
 void DetectionModelImpl::Graph::plan_releases() {
@@ -150,7 +161,7 @@ DetectionModelImpl::DetectionModelImpl(ModelSpec spec, const BuildOptions& optio
   const ParameterBudget budget(/*counting_only=*/options.shapes_only);
   for (const PlannedRow& row : graph.plan.rows) {
     const std::shared_ptr<torch::nn::Module> module = build_row(row);
-    register_at(*this, row.path, module);
+    register_row(*this, row, graph.spec.origin, module);
     if (row.entry->build_head) {
       graph.head = std::dynamic_pointer_cast<Head>(module);
       graph.head_inputs = row.inputs;
@@ -194,6 +205,18 @@ void DetectionModelImpl::fuse() {
   graph_->fused = true;
 }
 
+namespace {
+
+/// @param path  one that ends in a dot is open: the module's children lie there
+std::vector<std::string> places_of(const std::string& path, const torch::nn::Module& module) {
+  if (!path.ends_with('.')) return {path};
+  std::vector<std::string> places;
+  for (const auto& child : module.named_children()) places.push_back((path == "." ? "" : path) + child.key());
+  return places;
+}
+
+}  // namespace
+
 std::vector<DetectionModelImpl::Row> DetectionModelImpl::rows() const {
   std::vector<Row> rows;
   for (const PlannedRow& planned : graph_->plan.rows) {
@@ -209,6 +232,7 @@ std::vector<DetectionModelImpl::Row> DetectionModelImpl::rows() const {
     row.module = planned.spec->module;
     row.arguments = planned.context.args.to_text();
     row.path = planned.path;
+    row.places = places_of(planned.path, module);
     row.part = planned.part;
     rows.push_back(std::move(row));
   }
