@@ -125,7 +125,7 @@ void DetectionModelImpl::Graph::check_images(at::IntArrayRef shape) const {
 std::vector<Tensor> DetectionModelImpl::Graph::run(const Tensor& images, MapProbe* probe) const {
   std::vector<Tensor> maps(steps.size() + 1);  // [0] is the picture, [r + 1] what row r put out
   maps[0] = images;
-  if (probe) probe->backbone.clear(), probe->rows.clear();
+  if (probe) *probe = {.every_row = probe->every_row};
   for (std::size_t r = 0; r < steps.size(); ++r) {
     const Step& step = steps[r];
     RECORD_USER_SCOPE(step.part);
@@ -181,7 +181,16 @@ ModelOutput DetectionModelImpl::forward(const torch::Tensor& images, const Forwa
   graph.counter.count();
   const std::vector<Tensor> maps = graph.run(images, options.probe);
   RECORD_USER_SCOPE("decoder");
-  return graph.head->forward(maps, options);
+  if (options.valid_sizes.empty()) return graph.head->forward(maps, options);
+  ForwardOptions padded = options;
+  padded.batch_size = {static_cast<int>(images.size(3)), static_cast<int>(images.size(2))};
+  if (!graph.head->leaves_out_padding())
+    throw ConfigError("model " + graph.spec.name +
+                      ": its head has no mask for padding, only one with encoder_layers has; give it whole pictures");
+  RTDETR_CHECK(
+      static_cast<std::int64_t>(options.valid_sizes.size()) == images.size(0),
+      std::to_string(options.valid_sizes.size()) + " picture sizes for a batch of " + std::to_string(images.size(0)));
+  return graph.head->forward(maps, padded);
 }
 
 OnnxPrediction DetectionModelImpl::emit(OnnxBuilder& graph, const OnnxValue& images,

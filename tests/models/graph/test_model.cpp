@@ -114,6 +114,29 @@ TEST_CASE("a picture size that the strides do not divide is refused") {
   CHECK_THROWS_AS(model->forward(torch::rand({3, 32, 32})), ConfigError);
 }
 
+TEST_CASE("padded pictures are refused by a head that cannot leave the padding out") {
+  const torch::NoGradGuard no_grad;
+  DetectionModel model = tiny();
+  model->eval();
+  const std::vector<PictureSize> sizes{{32, 32}};
+  CHECK_THROWS_WITH(model->forward(torch::rand({1, 3, 32, 64}), {.valid_sizes = sizes}), Contains("whole pictures"));
+}
+
+TEST_CASE("a picture that is said to be whole has the predictions of one of which nothing is said") {
+  const torch::NoGradGuard no_grad;
+  std::string text = kTiny;
+  const std::string known = "[nc, 16, 7, 4, 2, 2, 32]";
+  text.replace(text.find(known), known.size(), "[nc, {variant: v2, dim: 16, queries: 7, heads: 2, encoder_layers: 2}]");
+  DetectionModel model = build_model(parse_model_spec(text, "encoder.yaml"));
+  model->eval();
+  const Tensor picture = torch::rand({1, 3, 64, 64});
+  const std::vector<PictureSize> whole{{64, 64}}, part{{40, 64}};
+  const Tensor plain = model->forward(picture).layers.back().boxes_cxcywh;
+  CHECK(torch::allclose(model->forward(picture, {.valid_sizes = whole}).layers.back().boxes_cxcywh, plain, 1e-5, 1e-6));
+  const Tensor cut = model->forward(picture, {.valid_sizes = part}).layers.back().boxes_cxcywh;
+  CHECK_FALSE(torch::allclose(cut, plain, 1e-2, 1e-2));
+}
+
 TEST_CASE("every picture size that the strides divide is taken") {
   const torch::NoGradGuard no_grad;
   const auto [height, width] = GENERATE(table<int, int>({{32, 32}, {32, 160}, {96, 64}, {224, 352}}));
