@@ -31,7 +31,7 @@ std::vector<Target> targets_by_rule(const std::vector<std::int64_t>& counts) {
 DenoisingOptions options_of(const Fixture& fixture) {
   DenoisingOptions options;
   options.mirror = fixture.stem.starts_with("dfine");
-  options.count = fixture.json["num_denoising"];
+  options.count = fixture.json[fixture.stem == "dino_denoising" ? "dn_number" : "num_denoising"];
   options.label_noise_ratio = fixture.json["label_noise_ratio"];
   options.box_noise_scale = fixture.json["box_noise_scale"];
   if (fixture.stem != "denoising_v2") options.empty_batch = DenoisingOptions::EmptyBatch::kNone;

@@ -82,10 +82,10 @@ void check_losses(const Fixture& fixture, const std::string& name, const nlohman
   }
 }
 
-/// DINO's file has the inputs of losses_v1 and its own matching of them.
+/// DINO's file has the inputs and pairs of losses_v1, and besides its own matching of them.
 void check_dino_losses(const Fixture& fixture) {
   const Fixture shared = load_fixture("losses_v1");
-  const Inputs inputs(shared, fixture, "match");
+  const Inputs inputs(shared, shared, "in.match"), matched(shared, fixture, "match");
   CriterionOptions options = CriterionOptions::dino();
   const Tensor costs = matching_costs(inputs.logits.detach().unsqueeze(0), inputs.boxes.detach().unsqueeze(0),
                                       inputs.targets, options)[0];  // [N, Q]
@@ -98,8 +98,8 @@ void check_dino_losses(const Fixture& fixture) {
   }
   const std::vector<Match> found = match_queries(costs.unsqueeze(0), inputs.targets, {1})[0];
   for (std::size_t image = 0; image < found.size(); ++image) {
-    CHECK(found[image].queries == inputs.matches[0][image].queries);
-    CHECK(found[image].targets == inputs.matches[0][image].targets);
+    CHECK(found[image].queries == matched.matches[0][image].queries);
+    CHECK(found[image].targets == matched.matches[0][image].targets);
   }
   options.loss_class = options.loss_bbox = options.loss_giou = 1;
   const Tensor losses = inputs.losses(shared.json["num_boxes"].get<double>(), options);

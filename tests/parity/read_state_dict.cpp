@@ -12,7 +12,11 @@
 namespace rtdetr::test {
 namespace {
 
-constexpr double kOperations = 1e-3;  ///< relative; small products are counted by one and not by the other
+constexpr double kOperations = 2e-4;  ///< relative; the tokens of DINO's fourth level are 1 % of all
+// What DINO's reference counts and count_gflops does not: six layers' products of 900 queries with each other, and what
+// five layers predict, which nobody asks for.
+constexpr double kDinoAttention = 6.0 * 2 * 900 * 900 * 256;
+constexpr double kDinoEarlierHeads = 5.0 * 900 * (2 * 256 * 256 + 256 * 4 + 256 * 91);
 
 /// "key [2, 3] float32"
 using Entries = std::set<std::string>;
@@ -84,8 +88,9 @@ TEST_CASE("state has the reference's keys, shapes, types and parameter count", "
   check_none("trainable", std::abs(trainable - fixture.json["trainable_parameters"].get<std::int64_t>()));
   if (fixture.json.contains("flops")) {
     const nlohmann::json& flops = fixture.json["flops"];
-    const double ours = count_gflops(model, flops["input"][2], flops["input"][3]);
-    check_number("GFLOPs", ours, 2e-9 * flops["multiply_adds"]["total"].get<double>(), kOperations);
+    const double ours = count_gflops(model, flops["input"][2], flops["input"][3]) / 2 * 1e9;
+    check_number("multiply-adds", ours + kDinoAttention + kDinoEarlierHeads, flops["multiply_adds"]["total"],
+                 kOperations);
   }
   if (!fixture.json.contains("deploy")) return;
   const nlohmann::json& deploy = fixture.json["deploy"];

@@ -181,7 +181,8 @@ void RTDETRDecoderImpl::init_weights(const WeightDraws& draws) {
   if (options_.prior_scales_with_classes) prior *= static_cast<double>(options_.num_classes) / kPriorClasses;
   WeightDraws::constant(enc_score_head_->bias, prior);
   start_at_zero(enc_bbox_head_->layers.back());
-  for (std::size_t k = 1; k < layers_.size(); ++k)
+  const bool equal_layers = options_.keys != DecoderOptions::Keys::kDino;  // which draws all of them afterwards
+  for (std::size_t k = 1; equal_layers && k < layers_.size(); ++k)
     copy_state(*layers_[0], *layers_[k]);  // the references deep-copy one layer
   refinement_->init_weights(prior);
   if (enc_output_proj_) draws.xavier_uniform(enc_output_proj_->weight, "enc_output.weight");

@@ -63,9 +63,8 @@ TEST_CASE("a decoder's variant says with which loss it was published") {
 }
 
 TEST_CASE("DINO's decoder is RT-DETR's with an encoder and heads of another kind, each of which may be set alone") {
-  const DecoderOptions dino = options_of("variant: dino, dim: 32");
+  const DecoderOptions dino = options_of("variant: dino, input_norm: batch");
   CHECK(dino.encoder_layers == 6);
-  CHECK(dino.group_norm);
   CHECK(dino.sine_position);
   CHECK(dino.shared_heads);
   CHECK(dino.output_norm);
@@ -73,7 +72,7 @@ TEST_CASE("DINO's decoder is RT-DETR's with an encoder and heads of another kind
   CHECK(dino.reference_epsilon == 1e-3);
   CHECK(dino.denoising.logit_epsilon == 1e-3);
   CHECK(dino.denoising.empty_batch == DenoisingOptions::EmptyBatch::kZeroGradient);
-  CHECK(criteria_of("dino, dim: 32").front() == "dino");
+  CHECK(criteria_of("dino, input_norm: batch").front() == "dino");
   const DecoderOptions hybrid = options_of(
       "variant: v2, encoder_layers: 2, encoder_ffn: 48, position_temperature: 10000, position_offset: -0.5, "
       "query_position: sine, shared_heads: true, output_norm: true, box_readings: 2, reference_eps: 0.01");
