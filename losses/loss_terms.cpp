@@ -8,9 +8,11 @@ namespace rtdetr {
 namespace {
 
 constexpr const char* kAnyClassTerm = "loss_class";  // Ultralytics', whichever loss it is
+constexpr const char* kDinoClassTerm = "loss_ce";    // DINO's, likewise
 
 std::string class_term_name(const CriterionOptions& options) {
   if (options.naming == CriterionOptions::Naming::kUltralytics) return kAnyClassTerm;
+  if (options.naming == CriterionOptions::Naming::kDino) return kDinoClassTerm;
   const bool is_soft = options.class_loss == ClassLoss::kSoftBce;
   return "loss_" + word_of(is_soft ? ClassLoss::kBce : options.class_loss, kClassLossWords);
 }
@@ -18,7 +20,7 @@ std::string class_term_name(const CriterionOptions& options) {
 }  // namespace
 
 std::vector<std::string> class_term_names() {
-  std::vector<std::string> names{kAnyClassTerm};
+  std::vector<std::string> names{kAnyClassTerm, kDinoClassTerm};
   for (const std::string& word : words_of(kClassLossWords)) names.push_back("loss_" + word);
   return names;
 }
@@ -47,10 +49,11 @@ void LossTerms::add_matching(const Tensor& losses, std::int64_t layers, bool wit
     add_three("_aux", losses.sum(1) - set[layers - 1]);
     return;
   }
-  for (std::int64_t i = 0; i + 1 < layers; ++i) add_three("_aux_" + std::to_string(i), set[i]);
+  const bool dino = naming_ == CriterionOptions::Naming::kDino;
+  for (std::int64_t i = 0; i + 1 < layers; ++i) add_three((dino ? "_" : "_aux_") + std::to_string(i), set[i]);
   if (with_initial) add_three("_pre", set[layers]);
   const std::size_t encoder = static_cast<std::size_t>(layers) + (with_initial ? 1 : 0);
-  if (encoder < set.size()) add_three("_enc_0", set[encoder]);
+  if (encoder < set.size()) add_three(dino ? "_interm" : "_enc_0", set[encoder]);
 }
 
 void LossTerms::add_denoising(const Tensor& losses, std::size_t layers) {
@@ -60,7 +63,9 @@ void LossTerms::add_denoising(const Tensor& losses, std::size_t layers) {
     add_three("_aux_dn", losses.sum(1) - layer.back());
     return;
   }
-  for (std::size_t i = 0; i < layers; ++i) add_three("_dn_" + std::to_string(i), layer[i]);
+  const bool dino = naming_ == CriterionOptions::Naming::kDino;
+  for (std::size_t i = 0; i < layers; ++i)
+    add_three(dino && i + 1 == layers ? "_dn" : "_dn_" + std::to_string(i), layer[i]);
   if (layers < layer.size()) add_three("_dn_pre", layer[layers]);
 }
 

@@ -34,6 +34,14 @@ CriterionOptions CriterionOptions::yolov8() {
   return options;
 }
 
+CriterionOptions CriterionOptions::dino() {
+  CriterionOptions options;
+  options.class_loss = ClassLoss::kFocal;
+  options.iou_epsilon = 1e-6;
+  options.naming = Naming::kDino;
+  return options;
+}
+
 CriterionOptions CriterionOptions::ultralytics() {
   CriterionOptions options;
   options.vfl_alpha = 0.25;

@@ -35,7 +35,7 @@ struct CriterionOptions {
   /// A batch without matched pairs takes the focal loss instead (Ultralytics).
   bool focal_when_empty = false;
 
-  double iou_epsilon = 0;  ///< added to union and hull, in costs too; Ultralytics 1e-7
+  double iou_epsilon = 0;  ///< added to union and hull, in costs too; Ultralytics 1e-7, DINO 1e-6
   /// The matched pair's (constant) overlap weighs its GIoU term and is its q; RT-DETRv2's `boxes_weight_format`.
   enum class BoxWeight { kNone, kIou, kGiou } box_weight = BoxWeight::kNone;
   /// What sums are divided by: `num_boxes` of the call, or the pairs matched in this process (Ultralytics).
@@ -66,8 +66,8 @@ struct CriterionOptions {
 
   /// Names of the terms. Official: one for each output set, as RT-DETRv2 calls them (v1's `loss_vfl_aux_{L-1}` is
   /// `loss_vfl_enc_0`). Ultralytics': 12 sums loss_{class,bbox,giou}{,_aux,_dn,_aux_dn}, the encoder counted as
-  /// auxiliary.
-  enum class Naming { kOfficial, kUltralytics } naming = Naming::kOfficial;
+  /// auxiliary. DINO's: loss_{ce,bbox,giou} and "_k" for earlier layers, "_interm" for the encoder, "_dn" and "_dn_k".
+  enum class Naming { kOfficial, kUltralytics, kDino } naming = Naming::kOfficial;
 
   /// The same loss for a part of a batch, so that the terms of all parts add up to those of the whole: no part divides
   /// by its own pairs, which all boxes together have as many of, or takes another loss for want of boxes that others
@@ -86,14 +86,17 @@ struct CriterionOptions {
   static CriterionOptions dfine();
   /// The numbers of YOLOv8 in Ultralytics 8.4 (docs/reference/official_behaviour.md#yolov8s-loss).
   static CriterionOptions yolov8();
+  /// The numbers of DINO: a focal loss, and an epsilon in IoU and GIoU.
+  static CriterionOptions dino();
   /// Whose loss.
-  enum class Variant { kOfficial, kUltralytics, kDfine, kYolov8 };
+  enum class Variant { kOfficial, kUltralytics, kDfine, kYolov8, kDino };
 };
-inline constexpr std::array<Choice<CriterionOptions::Variant>, 4> kCriterionWords{
+inline constexpr std::array<Choice<CriterionOptions::Variant>, 5> kCriterionWords{
     {{"official", CriterionOptions::Variant::kOfficial},
      {"ultralytics", CriterionOptions::Variant::kUltralytics},
      {"dfine", CriterionOptions::Variant::kDfine},
-     {"yolov8", CriterionOptions::Variant::kYolov8}}};
+     {"yolov8", CriterionOptions::Variant::kYolov8},
+     {"dino", CriterionOptions::Variant::kDino}}};
 inline constexpr std::array<Choice<CriterionOptions::BoxWeight>, 3> kBoxWeightWords{
     {{"none", CriterionOptions::BoxWeight::kNone},
      {"iou", CriterionOptions::BoxWeight::kIou},

@@ -87,7 +87,8 @@ void register_conv_norm(Registry& registry) {
                 .arguments = {out_argument(), kernel_argument(), stride_argument(),
                               activation_argument("act", "activation").fallback("none"), groups_argument().named_only(),
                               norm_argument(), freeze_argument(),
-                              text_argument("keys", "numbered: keys 0, 1 as in a Sequential", {"named", "numbered"})
+                              text_argument("keys", "numbered: keys 0, 1 as in a Sequential; torchvision: conv1, bn1",
+                                            {"named", "numbered", "torchvision"})
                                   .fallback("named")
                                   .named_only()},
                 .output =
@@ -97,9 +98,9 @@ void register_conv_norm(Registry& registry) {
                     },
                 .build = [](const RowContext& row) -> BlockPtr {
                   ConvNormActOptions options = conv_options(row, row.args.integer("g"));
-                  const bool numbered = row.args.text("keys") == "numbered";
-                  options.conv_name = numbered ? "0" : "conv";
-                  options.norm_name = numbered ? "1" : "norm";
+                  const std::string& keys = row.args.text("keys");
+                  options.conv_name = keys == "numbered" ? "0" : keys == "torchvision" ? "conv1" : "conv";
+                  options.norm_name = keys == "numbered" ? "1" : keys == "torchvision" ? "bn1" : "norm";
                   options.norm = chosen_norm_options(row);
                   options.freeze = row.args.flag("freeze");
                   options.conv.padding = (options.conv.kernel - 1) / 2;

@@ -17,7 +17,7 @@ class ResidualBlock : public Block {
   /// @param stride  of this block
   /// @param first   of its stage: has a projection in the shortcut
   ResidualBlock(const PResNetStageOptions& o, std::int64_t in, std::int64_t stride, bool first)
-      : activation_(o.activation), freeze_(o.freeze) {
+      : activation_(o.activation), freeze_(o.freeze), torchvision_(o.torchvision) {
     const std::int64_t out = o.bottleneck ? 4 * o.width : o.width;
     if (first) add_shortcut(o, in, out, stride);
     if (o.bottleneck) {
@@ -45,6 +45,12 @@ class ResidualBlock : public Block {
     return emit_activation(graph, onnx::add(graph, y, emit_shortcut(graph, x)), activation_);
   }
 
+  /// With torchvision's names its units' parts lie side by side, in `home`, and the block itself is nowhere.
+  void register_units(torch::nn::Module& home, const std::string& path) const {
+    for (const ConvNormAct& branch : branches_) register_at(home, path + ".", branch.ptr());
+    if (short_) register_at(home, path + ".downsample", short_.ptr());
+  }
+
  private:
   ConvNormActOptions unit(const PResNetStageOptions& o, std::int64_t in, std::int64_t out, std::int64_t kernel,
                           std::int64_t stride, Activation activation) const {
@@ -54,14 +60,19 @@ class ResidualBlock : public Block {
     return options;
   }
 
-  void add_branch(const char* name, const ConvNormActOptions& options) {
-    branches_.push_back(register_module(name, ConvNormAct(options)));
+  void add_branch(const char* name, ConvNormActOptions options) {
+    const std::string number = std::to_string(branches_.size() + 1);
+    if (torchvision_) options.conv_name = "conv" + number, options.norm_name = "bn" + number;
+    branches_.emplace_back(options);
+    if (!torchvision_) register_module(name, branches_.back());
   }
 
   void add_shortcut(const PResNetStageOptions& o, std::int64_t in, std::int64_t out, std::int64_t stride) {
     pooled_ = o.variant == 'd' && stride == 2;
-    short_ = ConvNormAct(unit(o, in, out, 1, pooled_ ? 1 : stride, Activation::kNone));
-    register_at(*this, pooled_ ? "short.conv" : "short", short_.ptr());
+    ConvNormActOptions options = unit(o, in, out, 1, pooled_ ? 1 : stride, Activation::kNone);
+    if (torchvision_) options.conv_name = "0", options.norm_name = "1";
+    short_ = ConvNormAct(options);
+    if (!torchvision_) register_at(*this, pooled_ ? "short.conv" : "short", short_.ptr());
   }
 
   Tensor shortcut(const Tensor& x) {
@@ -76,7 +87,7 @@ class ResidualBlock : public Block {
   }
 
   Activation activation_;
-  bool freeze_, pooled_ = false;
+  bool freeze_, torchvision_, pooled_ = false;
   std::vector<ConvNormAct> branches_;
   ConvNormAct short_{nullptr};
 };
@@ -86,8 +97,12 @@ class ResidualBlock : public Block {
 PResNetStageImpl::PResNetStageImpl(const PResNetStageOptions& o) {
   const std::int64_t out = o.bottleneck ? 4 * o.width : o.width;
   for (std::int64_t k = 0; k < o.blocks; ++k) {
-    blocks_.push_back(std::make_shared<ResidualBlock>(o, k == 0 ? o.in : out, k == 0 ? o.stride : 1, k == 0));
-    register_at(*this, "blocks." + std::to_string(k), blocks_.back());
+    auto block = std::make_shared<ResidualBlock>(o, k == 0 ? o.in : out, k == 0 ? o.stride : 1, k == 0);
+    if (o.torchvision)
+      block->register_units(*this, std::to_string(k));
+    else
+      register_at(*this, "blocks." + std::to_string(k), block);
+    blocks_.push_back(std::move(block));
   }
 }
 
@@ -112,7 +127,10 @@ void register_presnet_blocks(Registry& registry) {
                      integer_argument("s", "stride").fallback(1).range(1, 32),
                      activation_argument("act", "activation").fallback("relu"),
                      text_argument("variant", "of ResNet", {"a", "b", "c", "d"}).fallback("d").named_only(),
-                     norm_argument(), freeze_argument()},
+                     norm_argument(), freeze_argument(),
+                     text_argument("keys", "torchvision: conv1, bn1, …, downsample", {"official", "torchvision"})
+                         .fallback("official")
+                         .named_only()},
        .repeats = Repeats::kInner,
        .output = [](const RowContext& row) -> FeatureMap {
          const std::int64_t expansion = row.args.text("block") == "bottleneck" ? 4 : 1;
@@ -129,6 +147,7 @@ void register_presnet_blocks(Registry& registry) {
          options.activation = activation_from_name(row.args.text("act"));
          options.norm = chosen_norm_options(row);
          options.freeze = row.args.flag("freeze");
+         options.torchvision = row.args.text("keys") == "torchvision";
          return PResNetStage(options).ptr();
        }});
 }

@@ -18,10 +18,12 @@ struct PResNetStageOptions {
   char variant = 'd';       ///< d: average pooling in the shortcut; a: stride in the 1x1 instead of the 3x3
   Activation activation = Activation::kRelu;
   BatchNormOptions norm;
-  bool freeze = false;  ///< parameters are not trained
+  bool freeze = false;       ///< parameters are not trained
+  bool torchvision = false;  ///< torchvision's keys
 };
 
-/// Keys blocks.<k>.{branch2a, branch2b[, branch2c][, short]}.
+/// Keys blocks.<k>.{branch2a, branch2b[, branch2c][, short]}, or torchvision's <k>.{conv1, bn1, conv2, bn2[, conv3,
+/// bn3][, downsample]}.
 class PResNetStageImpl : public Block {
  public:
   explicit PResNetStageImpl(const PResNetStageOptions& options);

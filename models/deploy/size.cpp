@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "models/layers/fuse.h"
+#include "models/layers/module_tree.h"
 #include "models/layers/shape_kernels.h"
 
 /// Operations are counted by watching the matrix products and convolutions of one forward pass of tensors without
@@ -25,8 +26,14 @@ std::int64_t count_deployed(const torch::nn::Module& module, Deployment deployme
   if (const auto* fusable = dynamic_cast<const Fusable*>(&module)) return fusable->deployed_parameters(deployment);
   std::int64_t total = 0;
   for (const Tensor& parameter : module.parameters(/*recurse=*/false)) total += parameter.numel();
-  for (const auto& child : module.named_children())
+  const auto* container = dynamic_cast<const Container*>(&module);
+  if (container) {
+    for (const auto& guest : container->guests()) total += count_deployed(*guest, deployment);
+  }
+  for (const auto& child : module.named_children()) {
+    if (container && container->is_of_guest(child.key())) continue;
     total += count_deployed(*child.value(), deployment_below(child.key(), deployment));
+  }
   return total;
 }
 

@@ -179,7 +179,9 @@ class Planner {
   /// A path may neither be another row's nor lie inside another row's module.
   void check_paths() {
     std::vector<std::pair<std::string, const PlannedRow*>> paths;
-    for (const PlannedRow& row : plan_.rows) paths.emplace_back(row.path + ".", &row);
+    for (const PlannedRow& row : plan_.rows) {
+      if (!row.path.ends_with('.')) paths.emplace_back(row.path + ".", &row);  // an open one is for several
+    }
     std::ranges::sort(paths);
     for (std::size_t i = 1; i < paths.size(); ++i) {
       if (!paths[i].first.starts_with(paths[i - 1].first)) continue;

@@ -28,6 +28,9 @@ struct MapProbe {
   std::vector<Tensor> encoder;   ///< what the head reads
   bool every_row = false;        ///< asks for
   std::vector<Tensor> rows;      ///< what each row puts out, but for the head
+  // Of a head with an encoder of its own:
+  std::vector<Tensor> projected;  ///< the maps that this reads
+  std::vector<Tensor> tokens;     ///< what each of its layers puts out, [B, S, D]
 };
 
 /// Which pictures of a batch that several processes train on together these are: `rank`, `rank + world`, …
@@ -55,6 +58,12 @@ struct ForwardOptions {
   /// Outside training: the tokens that become queries, [B, Q] as ModelOutput::topk_indices; undefined: the best.
   Tensor tokens;
   MapProbe* probe = nullptr;  ///< filled by the model
+  /// Pictures of several sizes in one batch: pixels of each, from its top left corner; the rest is padding, which the
+  /// head leaves out, and boxes are fractions of these sizes. It best has the mean colour, which normalised pictures
+  /// have as 0. Empty: all are whole. Not every head can
+  /// (Head::leaves_out_padding).
+  std::span<const PictureSize> valid_sizes;
+  PictureSize batch_size;  ///< with them: pixels of the batch; the model says it
 
   /// Every layer predicts, and the head may add queries of its own: there are targets to learn from.
   bool for_training() const { return !targets.empty(); }
@@ -113,6 +122,8 @@ class Head : public torch::nn::Module {
   virtual std::int64_t num_queries() const { return 0; }
   /// Whether each of them has a learnt part, of which there are no more.
   virtual bool has_learnt_queries() const { return false; }
+  /// Whether it takes ForwardOptions::valid_sizes.
+  virtual bool leaves_out_padding() const { return false; }
   /// Where a pass with `all_layers` predicts, in the order in which the picture gets there.
   virtual std::vector<HeadLayer> layers() const = 0;
 

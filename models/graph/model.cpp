@@ -92,6 +92,17 @@ auto emit_row(OnnxBuilder& builder, const PlannedRow& row, const std::string& or
   }
 }
 
+/// Of an open path only the whole model tells whether its names are free.
+void register_row(torch::nn::Module& model, const PlannedRow& row, const std::string& origin,
+                  const std::shared_ptr<torch::nn::Module>& module) {
+  try {
+    register_at(model, row.path, module);
+  } catch (const ModelError& error) {
+    throw ModelError(origin + ":" + std::to_string(row.spec->line) + ": " + row_label(row.index, *row.spec) + "path '" +
+                     row.path + "' " + error.what());
+  }
+}
+
 }  // namespace
 
 void DetectionModelImpl::Graph::plan_releases() {
@@ -118,7 +129,7 @@ void DetectionModelImpl::Graph::check_images(at::IntArrayRef shape) const {
 std::vector<Tensor> DetectionModelImpl::Graph::run(const Tensor& images, MapProbe* probe) const {
   std::vector<Tensor> maps(steps.size() + 1);  // [0] is the picture, [r + 1] what row r put out
   maps[0] = norm->forward(images);
-  if (probe) probe->backbone.clear(), probe->rows.clear();
+  if (probe) *probe = {.every_row = probe->every_row};
   for (std::size_t r = 0; r < steps.size(); ++r) {
     const Step& step = steps[r];
     RECORD_USER_SCOPE(step.part);
@@ -155,7 +166,7 @@ DetectionModelImpl::DetectionModelImpl(ModelSpec spec, const BuildOptions& optio
   const ParameterBudget budget(/*counting_only=*/options.shapes_only);
   for (const PlannedRow& row : graph.plan.rows) {
     const std::shared_ptr<torch::nn::Module> module = build_row(row);
-    register_at(*this, row.path, module);
+    register_row(*this, row, graph.spec.origin, module);
     if (row.entry->build_head) {
       graph.head = std::dynamic_pointer_cast<Head>(module);
       graph.head_inputs = row.inputs;
@@ -180,7 +191,16 @@ ModelOutput DetectionModelImpl::forward(const torch::Tensor& images, const Forwa
   }
   const std::vector<Tensor> maps = graph.run(images, options.probe);
   RECORD_USER_SCOPE("decoder");
-  return graph.head->forward(maps, options);
+  if (options.valid_sizes.empty()) return graph.head->forward(maps, options);
+  ForwardOptions padded = options;
+  padded.batch_size = {static_cast<int>(images.size(3)), static_cast<int>(images.size(2))};
+  if (!graph.head->leaves_out_padding())
+    throw ConfigError("model " + graph.spec.name +
+                      ": its head has no mask for padding, only one with encoder_layers has; give it whole pictures");
+  RTDETR_CHECK(
+      static_cast<std::int64_t>(options.valid_sizes.size()) == images.size(0),
+      std::to_string(options.valid_sizes.size()) + " picture sizes for a batch of " + std::to_string(images.size(0)));
+  return graph.head->forward(maps, padded);
 }
 
 OnnxPrediction DetectionModelImpl::emit(OnnxBuilder& graph, const OnnxValue& images,
@@ -204,6 +224,18 @@ void DetectionModelImpl::fuse() {
   graph_->fused = true;
 }
 
+namespace {
+
+/// @param path  one that ends in a dot is open: the module's children lie there
+std::vector<std::string> places_of(const std::string& path, const torch::nn::Module& module) {
+  if (!path.ends_with('.')) return {path};
+  std::vector<std::string> places;
+  for (const auto& child : module.named_children()) places.push_back((path == "." ? "" : path) + child.key());
+  return places;
+}
+
+}  // namespace
+
 std::vector<DetectionModelImpl::Row> DetectionModelImpl::rows() const {
   std::vector<Row> rows;
   for (const PlannedRow& planned : graph_->plan.rows) {
@@ -219,6 +251,7 @@ std::vector<DetectionModelImpl::Row> DetectionModelImpl::rows() const {
     row.module = planned.spec->module;
     row.arguments = planned.context.args.to_text();
     row.path = planned.path;
+    row.places = places_of(planned.path, module);
     row.part = planned.part;
     rows.push_back(std::move(row));
   }

@@ -11,12 +11,13 @@
 #include "models/graph/build_options.h"
 #include "models/graph/head.h"
 #include "models/graph/model_spec.h"
+#include "models/layers/module_tree.h"
 
 namespace rtdetr {
 
 /// A detector built from a YAML graph. Modules are registered under the paths their rows name (`model.<row>` without
 /// one), so the state's keys are the reference's.
-class DetectionModelImpl : public torch::nn::Module {
+class DetectionModelImpl : public Container {
  public:
   DetectionModelImpl(ModelSpec spec, const BuildOptions& options);
   ~DetectionModelImpl() override;
@@ -54,7 +55,8 @@ class DetectionModelImpl : public torch::nn::Module {
     std::string module;
     std::string arguments;
     std::string path;
-    std::string part;  ///< "backbone", "encoder" or "decoder"
+    std::vector<std::string> places;  ///< what keys of its tensors begin with: the path, or of an open one its parts
+    std::string part;                 ///< "backbone", "encoder" or "decoder"
   };
   std::vector<Row> rows() const;
 

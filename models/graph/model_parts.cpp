@@ -1,5 +1,6 @@
 #include "models/graph/model_parts.h"
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 
@@ -8,8 +9,13 @@ namespace {
 
 ModelPart part_of_head(const std::string& key) {
   constexpr std::pair<const char*, ModelPart> kNames[] = {{"denoising_class_embed", ModelPart::kDenoising},
+                                                          {"label_enc.", ModelPart::kDenoising},
                                                           {"score_head", ModelPart::kScoreHeads},
+                                                          {"class_embed.", ModelPart::kScoreHeads},
                                                           {"bbox_head", ModelPart::kBoxHeads},
+                                                          {"bbox_embed.", ModelPart::kBoxHeads},
+                                                          {"encoder.layers.", ModelPart::kEncoder},
+                                                          {"level_embed", ModelPart::kEncoder},
                                                           {"decoder.layers.", ModelPart::kDecoderLayers},
                                                           {"input_proj.", ModelPart::kDecoderInput}};
   for (const auto& [name, part] : kNames)
@@ -21,7 +27,8 @@ ModelPart part_of_head(const std::string& key) {
 
 ModelPart ModelParts::of(const std::string& key) const {
   for (const DetectionModelImpl::Row& row : rows_) {
-    if (!key.starts_with(row.path + ".")) continue;
+    const auto holds = [&](const std::string& place) { return key.starts_with(place + "."); };
+    if (!std::any_of(row.places.begin(), row.places.end(), holds)) continue;
     if (row.part == "backbone") return ModelPart::kBackbone;
     return row.part == "encoder" ? ModelPart::kEncoder : part_of_head(key);
   }

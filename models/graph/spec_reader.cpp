@@ -228,8 +228,11 @@ class SpecReader {
     return node.is_scalar() && node.scalar.size() <= 200 && std::regex_match(node.scalar, kPath);
   }
 
+  /// One that ends in a dot is open: what the row's module consists of lies there beside other rows' (model.cpp).
   static bool read_path(const YamlNode& node, RowSpec& row) {
-    if (!is_path(node)) return false;
+    YamlNode place = node;
+    if (node.scalar.size() > 1 && node.scalar.ends_with('.')) place.scalar.pop_back();
+    if (!is_path(place) && place.scalar != ".") return false;
     row.path = node.scalar;
     return true;
   }

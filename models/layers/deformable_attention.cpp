@@ -85,19 +85,53 @@ torch::Tensor DeformableAttentionImpl::offset_unit(const torch::Tensor& size) co
   return size * (upload(scale, size.device()).unsqueeze(-1) * kOffsetScale);
 }
 
+namespace {
+
+/// [B, Q, L, C] → [B, Q, 1, P, C]
+torch::Tensor for_points(const torch::Tensor& of_levels, const std::vector<std::int64_t>& points) {
+  std::vector<torch::Tensor> parts;
+  for (std::size_t l = 0; l < points.size(); ++l)
+    parts.push_back(of_levels.narrow(2, static_cast<std::int64_t>(l), 1).expand({-1, -1, points[l], -1}));
+  return torch::cat(parts, 2).unsqueeze(2);
+}
+
+/// [1, 1, L, 2] width and height of a level's cell, as fractions of its map
+torch::Tensor cell_sizes(const std::vector<LevelShape>& levels, const torch::Tensor& like) {
+  std::vector<double> sizes;
+  for (const LevelShape& level : levels)
+    sizes.insert(sizes.end(), {1 / static_cast<double>(level.width), 1 / static_cast<double>(level.height)});
+  const torch::Tensor table = torch::tensor(sizes, like.scalar_type()).view({1, 1, -1, 2});
+  return like.is_cuda() ? upload(table, like.device()) : table.to(like.device());
+}
+
+}  // namespace
+
+torch::Tensor DeformableAttentionImpl::locations(const torch::Tensor& offsets, const torch::Tensor& reference,
+                                                 const std::vector<LevelShape>& levels) const {
+  if (reference.dim() == 3) {
+    const auto box = reference.view({reference.size(0), reference.size(1), 1, 1, 4});
+    const auto centre = box.narrow(-1, 0, 2), size = box.narrow(-1, 2, 2);
+    return torch::addcmul(centre, offsets, offset_unit(size));
+  }
+  const torch::Tensor of_points = for_points(reference, options_.points);
+  if (reference.size(-1) == 2)
+    return torch::addcmul(of_points, offsets, for_points(cell_sizes(levels, reference), options_.points));
+  return torch::addcmul(of_points.narrow(-1, 0, 2), offsets, offset_unit(of_points.narrow(-1, 2, 2)));
+}
+
 torch::Tensor DeformableAttentionImpl::forward(const torch::Tensor& query, const torch::Tensor& reference,
-                                               const torch::Tensor& memory, const std::vector<LevelShape>& levels) {
+                                               const torch::Tensor& memory, const std::vector<LevelShape>& levels,
+                                               const torch::Tensor& hidden) {
   const auto batch = query.size(0), queries = query.size(1), heads = options_.heads;
-  const auto values = options_.projections ? within_float16(value_proj(memory)) : memory;
+  auto values = options_.projections ? within_float16(value_proj(memory)) : memory;
+  if (hidden.defined()) values = values.masked_fill(hidden.unsqueeze(-1), 0);
   const auto value = values.view({batch, -1, heads, options_.dim / heads});  // [B, S, M, D/M]
   const auto offsets =
       sampling_offsets(query).view({batch, queries, heads, total_points_, 2}).to(reference.scalar_type());
   const auto weights = attention_weights(query).view({batch, queries, heads, total_points_}).softmax(-1);
 
-  const auto box = reference.view({batch, queries, 1, 1, 4});
-  const auto centre = box.narrow(-1, 0, 2), size = box.narrow(-1, 2, 2);
-  const auto locations = torch::addcmul(centre, offsets, offset_unit(size));  // [B, Q, M, P, 2]
-  const auto mixed = ms_deform_attn(value, levels, options_.points, locations, weights, options_.sampling);
+  const auto mixed =
+      ms_deform_attn(value, levels, options_.points, locations(offsets, reference, levels), weights, options_.sampling);
   return options_.projections ? output_proj(mixed) : mixed;
 }
 

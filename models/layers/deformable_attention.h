@@ -36,11 +36,13 @@ class DeformableAttentionImpl : public torch::nn::Module, public InitializesWeig
   explicit DeformableAttentionImpl(DeformableAttentionOptions options);
 
   /// @param query      [B, Q, D] content plus position
-  /// @param reference  [B, Q, 4] cxcywh, fraction of image; float32 or float64
+  /// @param reference  [B, Q, 4] cxcywh, fraction of image; float32 or float64. Or for every level its own, fraction of
+  ///                   its map: boxes [B, Q, L, 4], or points [B, Q, L, 2], from which an offset of 1 is one cell
   /// @param memory     [B, S, D] tokens of all levels
+  /// @param hidden     [B, S] bool: tokens whose values count as 0; undefined: none
   /// @return           [B, Q, D]
   torch::Tensor forward(const torch::Tensor& query, const torch::Tensor& reference, const torch::Tensor& memory,
-                        const std::vector<LevelShape>& levels);
+                        const std::vector<LevelShape>& levels, const torch::Tensor& hidden = {});
   /// @param reference  of the graph's precise type
   OnnxValue emit(OnnxBuilder& graph, const OnnxValue& query, const OnnxValue& reference, const OnnxValue& memory,
                  const OnnxSampling& sampling) const;
@@ -59,6 +61,9 @@ class DeformableAttentionImpl : public torch::nn::Module, public InitializesWeig
   torch::Tensor compass() const;
   /// size · 0.5 / points of the level: what one unit of an offset means. [B, Q, 1, 1, 2] → [B, Q, 1, 1 or P, 2]
   torch::Tensor offset_unit(const torch::Tensor& size) const;
+  /// @param offsets  [B, Q, M, P, 2]  @return  the same shape
+  torch::Tensor locations(const torch::Tensor& offsets, const torch::Tensor& reference,
+                          const std::vector<LevelShape>& levels) const;
   OnnxValue emit_offsets(OnnxBuilder& graph, const OnnxValue& query) const;
   /// What is mixed, before the last projection.
   OnnxValue emit_mixed(OnnxBuilder& graph, const OnnxValue& value, const OnnxValue& query, const OnnxValue& reference,

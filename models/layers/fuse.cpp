@@ -6,6 +6,7 @@
 
 #include "models/layers/batch_norm.h"
 #include "models/layers/fold_shapes.h"
+#include "models/layers/module_tree.h"
 
 namespace rtdetr {
 namespace {
@@ -49,8 +50,16 @@ FoldedKernel fold_norm(const torch::Tensor& weight, const torch::Tensor& bias, c
 
 namespace {
 
-void walk(torch::nn::Module& module) {
+void fuse_one(torch::nn::Module& module) {
   if (auto* fusable = dynamic_cast<Fusable*>(&module)) fusable->fuse();
+}
+
+void walk(torch::nn::Module& module) {
+  fuse_one(module);
+  if (auto* container = dynamic_cast<Container*>(&module)) {
+    for (const auto& guest : container->guests()) fuse_one(*guest);
+    container->follow_guests();
+  }
   for (const auto& child : module.children()) walk(*child);
 }
 

@@ -5,6 +5,7 @@
 
 #include "core/base/error.h"
 #include "core/base/random.h"
+#include "models/layers/module_tree.h"
 
 namespace rtdetr {
 
@@ -110,7 +111,11 @@ void init_module(torch::nn::Module& module, const WeightDraws& draws) {
 
 void walk(torch::nn::Module& module, std::uint64_t seed, const std::string& path) {
   for (const auto& child : module.named_children()) walk(*child.value(), seed, path + child.key() + ".");
-  init_module(module, WeightDraws(seed, path));
+  const WeightDraws draws(seed, path);
+  if (const auto* container = dynamic_cast<const Container*>(&module)) {
+    for (const auto& guest : container->guests()) init_module(*guest, draws);
+  }
+  init_module(module, draws);
 }
 
 }  // namespace

@@ -2,14 +2,13 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
+
 #include "core/base/error.h"
 
 namespace rtdetr {
 
 namespace {
-
-/// Has children and nothing else.
-class Container : public torch::nn::Module {};
 
 void append_state(const torch::nn::Module& module, const std::string& prefix,
                   std::vector<std::pair<std::string, torch::Tensor>>& state) {
@@ -22,7 +21,48 @@ void append_state(const torch::nn::Module& module, const std::string& prefix,
 
 }  // namespace
 
+void Container::take_in(std::shared_ptr<torch::nn::Module> guest) {
+  if (!guest->named_parameters(/*recurse=*/false).is_empty() || !guest->named_buffers(/*recurse=*/false).is_empty())
+    throw ModelError("has tensors of its own, which need a name: its path cannot end in a dot");
+  Guest entry{guest, {}};
+  for (const auto& child : guest->named_children()) {
+    if (named_children().contains(child.key()))
+      throw ModelError("puts '" + child.key() + "' where another row has put a module of that name");
+    register_module(child.key(), child.value());
+    entry.children.push_back(child.key());
+  }
+  guests_.push_back(std::move(entry));
+}
+
+void Container::follow_guests() {
+  for (Guest& guest : guests_) {
+    const auto kept = guest.module->named_children();
+    std::erase_if(guest.children, [&](const std::string& child) {
+      const bool gone = !kept.contains(child);
+      if (gone) unregister_module(child);
+      return gone;
+    });
+  }
+}
+
+std::vector<std::shared_ptr<torch::nn::Module>> Container::guests() const {
+  std::vector<std::shared_ptr<torch::nn::Module>> modules;
+  for (const Guest& guest : guests_) modules.push_back(guest.module);
+  return modules;
+}
+
+bool Container::is_of_guest(const std::string& child) const {
+  return std::any_of(guests_.begin(), guests_.end(), [&](const Guest& guest) {
+    return std::find(guest.children.begin(), guest.children.end(), child) != guest.children.end();
+  });
+}
+
 void register_at(torch::nn::Module& parent, const std::string& path, std::shared_ptr<torch::nn::Module> module) {
+  if (path.empty() || path == ".") {
+    auto* container = dynamic_cast<Container*>(&parent);
+    if (!container) throw ModelError("ends in a dot, but is another row's module");
+    return container->take_in(std::move(module));
+  }
   const std::size_t dot = path.find('.');
   const std::string name = path.substr(0, dot);
   const auto children = parent.named_children();

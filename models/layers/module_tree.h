@@ -13,8 +13,28 @@
 /// What is done with a module and everything below it, whatever they are.
 namespace rtdetr {
 
-/// Registers `module` under `parent`, going through plain container modules for each dot of `path`: LibTorch forbids
-/// dots in a module's own name. @throws InternalError  if the path is taken
+/// Has children and nothing else. Some may be those of its guests, modules that are not registered themselves: their
+/// parts lie beside what else is here, as some references' keys have it ("body.conv1", "body.bn1", "body.layer1").
+class Container : public torch::nn::Module {
+ public:
+  /// Registers the guest's children here, too. @throws ModelError  if it has tensors of its own, or a name is taken
+  void take_in(std::shared_ptr<torch::nn::Module> guest);
+  /// Lets go of what the guests have let go of.
+  void follow_guests();
+  std::vector<std::shared_ptr<torch::nn::Module>> guests() const;
+  bool is_of_guest(const std::string& child) const;
+
+ private:
+  struct Guest {
+    std::shared_ptr<torch::nn::Module> module;
+    std::vector<std::string> children;  ///< registered here
+  };
+  std::vector<Guest> guests_;
+};
+
+/// Registers `module` under `parent`, going through containers for each dot of `path`: LibTorch forbids dots in a
+/// module's own name. A path that ends in a dot names the container that takes it in as a guest; "." is the parent.
+/// @throws InternalError  if the path is taken; ModelError  if an open one is
 void register_at(torch::nn::Module& parent, const std::string& path, std::shared_ptr<torch::nn::Module> module);
 
 /// A module whose buffers are the parameters of `module`, the very tensors, under the same keys: for a state that lists

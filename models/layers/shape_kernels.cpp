@@ -39,6 +39,13 @@ std::tuple<Tensor, Tensor, Tensor> batch_norm_shape(const Tensor& input, const s
   return layer_norm_shape(input, {}, weight, bias, eps);
 }
 
+std::tuple<Tensor, Tensor, Tensor> group_norm_shape(const Tensor& input, const std::optional<Tensor>& weight,
+                                                    const std::optional<Tensor>& bias, std::int64_t /*batch*/,
+                                                    std::int64_t /*channels*/, std::int64_t /*pixels*/,
+                                                    std::int64_t /*groups*/, double eps) {
+  return layer_norm_shape(input, {}, weight, bias, eps);
+}
+
 Tensor attention_shape(const Tensor& query, const Tensor& /*key*/, const Tensor& value,
                        const std::optional<Tensor>& /*mask*/, double /*dropout*/, bool /*is_causal*/,
                        std::optional<double> /*scale*/, bool /*enable_gqa*/) {
@@ -55,6 +62,7 @@ void register_shape_kernels() {
     made.impl("convolution_overrideable", TORCH_FN(convolution_shape));
     made.impl("native_layer_norm", TORCH_FN(layer_norm_shape));
     made.impl("native_batch_norm", TORCH_FN(batch_norm_shape));
+    made.impl("native_group_norm", TORCH_FN(group_norm_shape));
     made.impl("scaled_dot_product_attention", TORCH_FN(attention_shape));
     return made;
   }();

@@ -53,6 +53,7 @@ std::vector<Route> all_routes() {
           {"timm's ResNet-D", &timm_resnetd_layout()},
           {"timm's HGNetv2", &timm},
           {"torchvision's ResNet", &torchvision_resnet_layout()},
+          {"torchvision's ResNet", &torchvision_to_body_layout()},
           {"torchvision's ResNet", &torchvision_to_ultralytics_layout(), nullptr, other_activation},
           {"the official storage's HGNetv2-L", &storage, &l},
           {"the official storage's HGNetv2-X", &storage, &x},
@@ -82,9 +83,10 @@ bool is_counter(const std::string& key) { return key.ends_with("num_batches_trac
 /// What the model's backbone rows have, by key.
 TensorMap backbone_of(const DetectionModelImpl& model) {
   std::vector<std::string> prefixes;
-  const std::vector<RowSpec>& rows = model.spec().rows;
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    if (rows[i].in_backbone) prefixes.push_back(row_path(rows[i], i) + ".");
+  for (const DetectionModelImpl::Row& row : model.rows()) {
+    if (row.part != "backbone") continue;
+    for (const std::string& place : row.places) prefixes.push_back(place + ".");
+  }
   TensorMap backbone;
   for (const auto& [key, tensor] : named_state(model)) {
     const auto begins = [&key = key](const std::string& prefix) { return key.starts_with(prefix); };

@@ -28,6 +28,8 @@ const KeyLayout& v1_beside_v2_layout();
 const KeyLayout& storage_backbone_layout();
 /// torchvision's ResNets as PResNet's variant b.
 const KeyLayout& torchvision_resnet_layout();
+/// torchvision's ResNets in DINO's detector: names behind `backbone.0.body.`.
+const KeyLayout& torchvision_to_body_layout();
 /// timm's resnet18d to resnet101d as PResNet's variant d.
 const KeyLayout& timm_resnetd_layout();
 /// timm's hgnetv2_b4, b5 and b6 as HGNetv2 L, X and H.

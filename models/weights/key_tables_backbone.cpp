@@ -44,6 +44,18 @@ const KeyLayout& torchvision_resnet_layout() {
   return layout;
 }
 
+/// The names that DINO's files put in front of torchvision's.
+const KeyLayout& torchvision_to_body_layout() {
+  static const KeyLayout layout{"torchvision",
+                                {},
+                                {
+                                    {"{conv1|bn1|layer1|layer2|layer3|layer4}.{*}",
+                                     "backbone.0.body.{conv1|bn1|layer1|layer2|layer3|layer4}.{*}"},
+                                    {"fc.{*}", ""},
+                                }};
+  return layout;
+}
+
 /// The first stage does not halve the picture; the shortcuts of the others pool before their convolution.
 const KeyLayout& timm_resnetd_layout() {
   const std::string theirs = "layer{s+1}.{b}.downsample.", ours = "backbone.res_layers.{s}.blocks.{b}.short.";

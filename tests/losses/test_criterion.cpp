@@ -92,7 +92,8 @@ TEST_CASE("the last layer's class term has one of the class terms' names, whiche
   const std::vector<Target> targets = some_targets(draws);
   const ModelOutput output = some_output(draws, targets);
   const std::vector<std::string> names = class_term_names();
-  for (const auto naming : {CriterionOptions::Naming::kOfficial, CriterionOptions::Naming::kUltralytics}) {
+  for (const auto naming :
+       {CriterionOptions::Naming::kOfficial, CriterionOptions::Naming::kUltralytics, CriterionOptions::Naming::kDino}) {
     for (const ClassLoss loss :
          {ClassLoss::kVarifocal, ClassLoss::kMal, ClassLoss::kFocal, ClassLoss::kBce, ClassLoss::kSoftBce}) {
       CriterionOptions options;

@@ -23,12 +23,12 @@ DenoisingDraws official_draws(std::int64_t batch, std::int64_t queries) {
 }
 
 DenoisingDraws ultralytics_draws(const std::vector<std::int64_t>& counts, const DenoisingPairs& plan,
-                                 double label_noise_ratio) {
+                                 double label_noise_ratio, std::int64_t classes) {
   const auto batch = static_cast<std::int64_t>(counts.size()), halves = 2 * plan.groups;
   const std::int64_t total = std::accumulate(counts.begin(), counts.end(), std::int64_t{0});
   const Tensor label_u = uniform_by_key("dn.label_u", {halves * total}), replaced = label_u < 0.5 * label_noise_ratio;
   const Tensor label_new = torch::zeros({halves * total}, torch::kInt64);
-  label_new.masked_scatter_(replaced, integers_by_key("dn.label_new", {replaced.sum().item<std::int64_t>()}, kClasses));
+  label_new.masked_scatter_(replaced, integers_by_key("dn.label_new", {replaced.sum().item<std::int64_t>()}, classes));
   const Tensor sign_bit = integers_by_key("dn.sign_bit", {halves * total, 4}, 2);
   const Tensor box_u = uniform_by_key("dn.box_u", {halves * total, 4});
 

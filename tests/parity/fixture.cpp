@@ -65,8 +65,9 @@ Fixture load_fixture(const std::string& stem) {
 }
 
 std::string model_of(const Fixture& fixture) {
-  static const std::regex kKind("^(dfine|deim_v2|deim)_(?:forward|train|trajectory)_");
-  return std::regex_replace(fixture.json["name"].get<std::string>(), kKind, "$1_");
+  static const std::regex kKind("^(dfine|deim_v2|deim)_(?:forward|train|trajectory)_"), kPadded("_padded$");
+  const std::string name = fixture.json["name"];
+  return std::regex_replace(std::regex_replace(name, kPadded, ""), kKind, "$1_");
 }
 
 std::string origin_of(const std::string& fixture_model) {
@@ -81,6 +82,7 @@ std::string model_file_of(const std::string& fixture_model) {
   const std::string origin = origin_of(fixture_model), rest = match[2];
   if (origin == "v1") return "rtdetr_" + rest + ".yaml";
   if (origin == "v2") return "rtdetrv2_" + rest + ".yaml";
+  if (origin == "dino") return "dino_" + rest + ".yaml";
   if (origin == "dfine" || origin == "deim") return origin + "-" + rest + ".yaml";
   if (origin == "deimv2") return "deimv2-" + rest + ".yaml";
   return rest + ".yaml";
@@ -88,6 +90,10 @@ std::string model_file_of(const std::string& fixture_model) {
 
 ModelSpec spec_of(const std::string& fixture_model, const std::string& decoder_options) {
   ModelSpec spec = load_model_spec(model_file_of(fixture_model));
+  if (origin_of(fixture_model) == "dino") {  // its fixtures' pictures are those that the backbone reads
+    static const std::regex kNormalisation("\n(mean|std):[^\n]*");
+    return parse_model_spec(std::regex_replace(spec.text, kNormalisation, ""), spec.origin);
+  }
   if (decoder_options.empty()) return spec;
   const std::string origin = origin_of(fixture_model);
   const bool own = origin == "dfine" || origin == "deimv2";

@@ -31,14 +31,15 @@ Fixture load_fixture(const std::string& stem);
 /// "deim_v2_n".
 std::string model_of(const Fixture& fixture);
 
-/// Whose model that is: "v1", "v2", "ultralytics", "dfine", "deim" or "deimv2".
+/// Whose model that is: "v1", "v2", "ultralytics", "dfine", "deim", "deimv2" or "dino".
 std::string origin_of(const std::string& fixture_model);
 
 /// Model file of a fixture: "v1_r18vd" → rtdetr_r18vd.yaml, "v2_r18vd" → rtdetrv2_r18vd.yaml, "dfine_n" → dfine-n.yaml,
-/// "deim_n" → deim-n.yaml, "deim_v2_n" → deimv2-n.yaml, "ultralytics_X" → X.yaml.
+/// "deim_n" → deim-n.yaml, "deim_v2_n" → deimv2-n.yaml, "dino_X" → dino_X.yaml, "ultralytics_X" → X.yaml.
 std::string model_file_of(const std::string& fixture_model);
 
-/// The model's YAML, with options added to its decoder's, such as "denoising: 0".
+/// The model's YAML, with options added to its decoder's, such as "denoising: 0"; DINO's without them, and without mean
+/// and deviation of pictures.
 ModelSpec spec_of(const std::string& fixture_model, const std::string& decoder_options = "");
 
 /// Whether the fixture model or model file of this name samples whole cells.

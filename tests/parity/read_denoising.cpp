@@ -31,7 +31,7 @@ std::vector<Target> targets_by_rule(const std::vector<std::int64_t>& counts) {
 DenoisingOptions options_of(const Fixture& fixture) {
   DenoisingOptions options;
   options.mirror = fixture.stem.starts_with("dfine");
-  options.count = fixture.json["num_denoising"];
+  options.count = fixture.json[fixture.stem == "dino_denoising" ? "dn_number" : "num_denoising"];
   options.label_noise_ratio = fixture.json["label_noise_ratio"];
   options.box_noise_scale = fixture.json["box_noise_scale"];
   if (fixture.stem != "denoising_v2") options.empty_batch = DenoisingOptions::EmptyBatch::kNone;
@@ -39,6 +39,10 @@ DenoisingOptions options_of(const Fixture& fixture) {
     options.padding = DenoisingOptions::Padding::kZero;
     options.logit_epsilon = 1e-6;
     options.clamp_before_logit = true;
+  }
+  if (fixture.stem == "dino_denoising") {
+    options.padding = DenoisingOptions::Padding::kZero;
+    options.logit_epsilon = 1e-3;
   }
   return options;
 }
@@ -72,7 +76,7 @@ void check_denoising(const Fixture& fixture, const std::string& name, const nloh
   }
   CHECK(plan.groups == entry["groups"].get<std::int64_t>());
   REQUIRE(plan.queries == entry["split"][0].get<std::int64_t>());
-  const DenoisingDraws draws = fixture.stem == "denoising_ultralytics"
+  const DenoisingDraws draws = options.padding == DenoisingOptions::Padding::kZero
                                    ? ultralytics_draws(counts, plan, options.label_noise_ratio)
                                    : official_draws(static_cast<std::int64_t>(counts.size()), plan.queries);
   const DenoisingQueries made = make_denoising_queries(targets, kClassCount, options, draws);

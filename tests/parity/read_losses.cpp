@@ -21,15 +21,16 @@ struct Inputs {
   BatchTargets targets;
   std::vector<std::vector<Match>> matches{{}};
 
-  explicit Inputs(const Fixture& fixture)
+  /// @param pairs  the file whose pairs these are
+  Inputs(const Fixture& fixture, const Fixture& pairs, const std::string& key)
       : logits(fixture.tensor("in.logits").clone().set_requires_grad(true)),
         boxes(fixture.tensor("in.boxes").clone().set_requires_grad(true)) {
     std::vector<Target> all;
     for (std::int64_t image = 0; image < logits.size(0); ++image) {
       const std::string suffix = "." + std::to_string(image) + ".";
       all.push_back({fixture.tensor("in.target" + suffix + "labels"), fixture.tensor("in.target" + suffix + "boxes")});
-      matches[0].push_back({numbers(fixture.tensor("in.match" + suffix + "query")),
-                            numbers(fixture.tensor("in.match" + suffix + "target"))});
+      matches[0].push_back(
+          {numbers(pairs.tensor(key + suffix + "query")), numbers(pairs.tensor(key + suffix + "target"))});
     }
     targets = collect_targets(all, boxes, logits.size(2));
   }
@@ -64,7 +65,7 @@ std::size_t place_of(const std::string& term) {
 }
 
 void check_losses(const Fixture& fixture, const std::string& name, const nlohmann::json& terms) {
-  const Inputs inputs(fixture);
+  const Inputs inputs(fixture, fixture, "in.match");
   const bool ultralytics = fixture.stem.ends_with("ultralytics");
   const Tensor losses = inputs.losses(fixture.json["num_boxes"].get<double>(), options_of(name, ultralytics));
   Tensor sum = torch::zeros({}, torch::kFloat64);
@@ -81,10 +82,43 @@ void check_losses(const Fixture& fixture, const std::string& name, const nlohman
   }
 }
 
+/// DINO's file has the inputs and pairs of losses_v1, and besides its own matching of them.
+void check_dino_losses(const Fixture& fixture) {
+  const Fixture shared = load_fixture("losses_v1");
+  const Inputs inputs(shared, shared, "in.match"), matched(shared, fixture, "match");
+  CriterionOptions options = CriterionOptions::dino();
+  const Tensor costs = matching_costs(inputs.logits.detach().unsqueeze(0), inputs.boxes.detach().unsqueeze(0),
+                                      inputs.targets, options)[0];  // [N, Q]
+  std::int64_t first = 0;
+  for (std::int64_t image = 0; image < inputs.logits.size(0); ++image) {
+    const std::int64_t count = inputs.targets.count(image);
+    const std::string key = "match.cost_" + std::to_string(image);
+    if (count > 0) check_relative(key, costs.narrow(0, first, count).t(), fixture.tensor(key), kLossLimit);
+    first += count;
+  }
+  const std::vector<Match> found = match_queries(costs.unsqueeze(0), inputs.targets, {1})[0];
+  for (std::size_t image = 0; image < found.size(); ++image) {
+    CHECK(found[image].queries == matched.matches[0][image].queries);
+    CHECK(found[image].targets == matched.matches[0][image].targets);
+  }
+  options.loss_class = options.loss_bbox = options.loss_giou = 1;
+  const Tensor losses = inputs.losses(shared.json["num_boxes"].get<double>(), options);
+  for (const std::string term : {"loss_ce", "loss_bbox", "loss_giou"})
+    check_number(term, losses[place_of(term)].item<double>(), fixture.json["values"][term].get<double>(), kLossLimit);
+  losses.sum().backward();
+  check_relative("grad_logits", inputs.logits.grad(), fixture.tensor("grad_logits"), kLossLimit);
+  check_relative("grad_boxes", inputs.boxes.grad(), fixture.tensor("grad_boxes"), kLossLimit);
+  const Tensor a = cxcywh_to_xyxy(shared.tensor("iou.a_cxcywh")), b = cxcywh_to_xyxy(shared.tensor("iou.b_cxcywh"));
+  const IouPair overlap = paired_iou(a.unsqueeze(1), b.unsqueeze(0), options.iou_epsilon);
+  check_relative("iou", overlap.iou, fixture.tensor("iou.iou"), kLossLimit);
+  check_relative("giou", overlap.giou, fixture.tensor("iou.giou"), kLossLimit);
+}
+
 }  // namespace
 
 TEST_CASE("loss terms of given pairs and their gradients are the reference's", "[losses]") {
   const Fixture fixture = load_fixture();
+  if (fixture.stem == "dino_losses") return check_dino_losses(fixture);
   for (const auto& [name, terms] : fixture.json["values"].items()) check_losses(fixture, name, terms);
 
   const Tensor a = cxcywh_to_xyxy(fixture.tensor("iou.a_cxcywh")), b = cxcywh_to_xyxy(fixture.tensor("iou.b_cxcywh"));

@@ -42,6 +42,14 @@ double fan_in_bound(const std::vector<std::int64_t>& shape) {
 
 bool contains(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
 
+/// One of DINO's names of its shared heads but the first, whose value counts.
+bool is_further_name(const std::string& key) {
+  if (key.starts_with("bbox_embed.") || key.starts_with("class_embed.")) return true;
+  for (const std::string list : {"transformer.decoder.bbox_embed.", "transformer.decoder.class_embed."})
+    if (key.starts_with(list)) return !key.starts_with(list + "0.");
+  return false;
+}
+
 }  // namespace
 
 torch::Tensor uniform_by_key(const std::string& key, const std::vector<std::int64_t>& shape) {
@@ -64,6 +72,10 @@ torch::Tensor value_by_key(const std::string& key, const std::vector<std::int64_
   const bool ends_branch = contains(key, ".cv2.") || contains(key, ".cv3.");  // YOLOv8's
   if (ends_branch && key.ends_with(".2.weight")) return spread((contains(key, ".cv3.") ? 3 : 4) * fan_in_bound(shape));
   if (contains(key, ".cv3.") && key.ends_with(".2.bias")) return filled([](double u) { return (u - 0.5) * 0.5 - 5; });
+  // DINO's (tests/fixtures/README.md §6).
+  if (contains(key, "class_embed") && last == "bias") return filled([](double u) { return (u - 0.5) * 0.5 - 3; });
+  if (key.ends_with("tgt_embed.weight") || key.ends_with("label_enc.weight") || last == "level_embed")
+    return spread(std::sqrt(3.0));
   if (last == "running_var") return filled([](double u) { return 0.5 + u; });
   if (last == "running_mean") return filled([](double u) { return (u - 0.5) * 0.2; });
   if (key.ends_with("sampling_offsets.bias")) return spread(2);
@@ -74,13 +86,15 @@ torch::Tensor value_by_key(const std::string& key, const std::vector<std::int64_
   if (shape.size() == 1 && last.ends_with("bias")) return filled([](double u) { return (u - 0.5) * 0.1; });
   if (key.ends_with("denoising_class_embed.weight")) return spread(std::sqrt(3.0));
   const double bound = fan_in_bound(shape);
-  const bool last_box_layer = contains(key, "bbox_head") && key.ends_with("layers.2.weight");
+  const bool last_box_layer =
+      (contains(key, "bbox_head") || contains(key, "bbox_embed")) && key.ends_with("layers.2.weight");
   return spread(last_box_layer ? 0.1 * bound : bound);
 }
 
 void fill_by_rule(torch::nn::Module& model) {
   const torch::NoGradGuard no_grad;
   for (auto& [key, tensor] : named_state(model)) {
+    if (is_further_name(key)) continue;
     const torch::Tensor value = value_by_key(key, tensor.sizes().vec());
     if (value.defined()) tensor.copy_(value);
   }

@@ -181,8 +181,8 @@ void add_loss_keys(std::vector<Key>& keys) {
   Section s(keys, "loss");
   s.choice("criterion", &Settings::criterion, kTrain, criterion_words(),
            "whose loss: the official code's, Ultralytics' (its constants, its divisor, its focal loss for batches "
-           "without boxes), D-FINE's, or YOLOv8's of boxes at every cell; auto = the one that the model's decoder was "
-           "published with");
+           "without boxes), D-FINE's, YOLOv8's of boxes at every cell, or DINO's (focal loss, names of terms); auto = the "
+           "one that the model's decoder was published with");
   s.number("loss_class", &Settings::loss_class, kTrain, 0, 1000, "", "1", "weight of the classification loss");
   s.number("loss_bbox", &Settings::loss_bbox, kTrain, 0, 1000, "", "5", "weight of the L1 loss");
   s.number("loss_giou", &Settings::loss_giou, kTrain, 0, 1000, "", "2", "weight of the GIoU loss");
@@ -201,6 +201,9 @@ void add_loss_keys(std::vector<Key>& keys) {
   s.number("focal_gamma", &Settings::focal_gamma, kTrain, 0, 10, "", "2", "focal: focusing exponent");
   s.number("mal_gamma", &Settings::mal_gamma, kTrain, 0, 10, "", "1.5", "mal: exponent of overlap and score");
   s.number("mal_alpha", &Settings::mal_alpha, kTrain, 0, 10, "", "1", "mal: weight of the unmatched queries");
+  s.number(
+      "iou_eps", &Settings::iou_eps, kTrain, 0, 0.01, "", "1e-6",
+      "added to union and hull in IoU and GIoU, of losses and costs; criterion=ultralytics brings 1e-7, dino 1e-6");
   s.number("loss_fgl", &Settings::loss_fgl, kTrain, 0, 1000, "", "0.15",
            "D-FINE: weight of the loss that leads distributions to their boxes; criterion=dfine brings 0.15");
   s.number("loss_ddf", &Settings::loss_ddf, kTrain, 0, 1000, "", "1.5",

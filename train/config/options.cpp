@@ -31,6 +31,7 @@ constexpr CriterionNumber kCriterionNumbers[] = {
     {"focal_gamma", &Settings::focal_gamma, &CriterionOptions::focal_gamma},
     {"mal_gamma", &Settings::mal_gamma, &CriterionOptions::mal_gamma},
     {"mal_alpha", &Settings::mal_alpha, &CriterionOptions::mal_alpha},
+    {"iou_eps", &Settings::iou_eps, &CriterionOptions::iou_epsilon},
     {"loss_fgl", &Settings::loss_fgl, &CriterionOptions::loss_fgl},
     {"loss_ddf", &Settings::loss_ddf, &CriterionOptions::loss_ddf},
     {"loss_dfl", &Settings::loss_dfl, &CriterionOptions::loss_dfl}};
@@ -106,6 +107,8 @@ CriterionOptions published_criterion(const std::string& word) {
       return CriterionOptions::dfine();
     case CriterionOptions::Variant::kYolov8:
       return CriterionOptions::yolov8();
+    case CriterionOptions::Variant::kDino:
+      return CriterionOptions::dino();
     case CriterionOptions::Variant::kOfficial:
       break;
   }
@@ -132,6 +135,11 @@ void settle_criterion(const std::vector<std::string>& of_head, Settings& setting
     if (settings.is_given(number.key) || settings.*number.setting == set.*number.option) continue;
     settings.*number.setting = set.*number.option;
     settings.given[number.key] = "criterion=" + settings.criterion;
+  }
+  const std::string class_loss = word_of(set.class_loss, kClassLossWords);
+  if (!settings.is_given("class_loss") && settings.class_loss != class_loss) {
+    settings.class_loss = class_loss;
+    settings.given["class_loss"] = "criterion=" + settings.criterion;
   }
   refuse_of_other_criteria(settings);
 }

@@ -155,7 +155,7 @@ struct Settings {
   std::string freeze;  ///< train: parameters whose name it is found in are not trained; empty = all are
 
   // loss (defaults = CriterionOptions; another criterion brings its own, see settle_criterion)
-  std::string criterion = kCriterionOfModel;  ///< official, ultralytics, dfine, yolov8
+  std::string criterion = kCriterionOfModel;  ///< official, ultralytics, dfine, yolov8, dino
   double loss_class = 1, loss_bbox = 5, loss_giou = 2;
   double cost_class = 2, cost_bbox = 5, cost_giou = 2;
   double cost_alpha = 0.25, cost_gamma = 2;
@@ -163,6 +163,7 @@ struct Settings {
   std::string class_loss = "vfl";
   double focal_alpha = 0.25, focal_gamma = 2;
   double mal_gamma = 1.5, mal_alpha = 1;
+  double iou_eps = 0;
   double loss_fgl = 0, loss_ddf = 0, loss_dfl = 0;
   std::string box_weight = "none";
   std::string box_pairs = "auto";       ///< auto: the criterion's

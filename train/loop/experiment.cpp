@@ -68,7 +68,7 @@ void begin_with_weights(Experiment& experiment) {
 
 std::string frozen_names(const Experiment& experiment) {
   std::vector<std::string> rows;
-  for (const DetectionModelImpl::Row& row : experiment.model->rows()) rows.push_back(row.path);
+  for (const DetectionModelImpl::Row& row : experiment.model->rows()) rows.push_back(join(row.places, "|"));
   return freeze_pattern(experiment.settings.freeze, rows);
 }
 

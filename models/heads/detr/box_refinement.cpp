@@ -11,8 +11,14 @@ namespace rtdetr {
 
 std::string indexed(const std::string& name, std::size_t k) { return name + "." + std::to_string(k); }
 
+std::shared_ptr<torch::nn::Module> module_at(const torch::nn::Module& module, const std::string& path) {
+  const std::size_t dot = path.find('.');
+  const auto child = module.named_children()[path.substr(0, dot)];
+  return dot == std::string::npos ? child : module_at(*child, path.substr(dot + 1));
+}
+
 void remove_children_from(torch::nn::Module& module, const std::string& list, std::size_t k) {
-  const auto container = module.named_children()[list];
+  const auto container = module_at(module, list);
   for (auto count = container->children().size(); count > k; --count)
     container->unregister_module(std::to_string(count - 1));
 }
@@ -30,32 +36,69 @@ class LogitRefinement::Pass : public BoxPass {
   Tensor reference() const override { return reference_; }
 
   std::optional<Prediction> advance(std::int64_t k, const Tensor& content, bool wanted) override {
-    Mlp bbox_head = heads_.bbox_heads_[k];  // handles
-    Linear score_head = heads_.score_heads_[k];
-    const Tensor step = bbox_head(content).to(reference_.scalar_type());
-    // Boxes handed out reach the gradient of the layer before too; those refined further start from a constant.
-    const Tensor start = inverse_sigmoid(refined_.defined() ? refined_ : reference_);
-    const Tensor boxes = (step + start).sigmoid();
+    Linear score_head = heads_.score_heads_[k];  // handles
+    LayerNorm norm = heads_.norm_;
+    const Tensor read = norm ? norm(content) : content;
     std::optional<Prediction> prediction;
-    if (wanted) prediction = {score_head(content), boxes};
-    refined_ = refined_.defined() && start.requires_grad() ? (step + start.detach()).sigmoid() : boxes;
+    if (heads_.options_.two_readings) {
+      if (wanted) prediction = {score_head(read), (step_of(k, read) + start()).sigmoid()};
+      refined_ = (step_of(k, content) + logits_of(reference_)).sigmoid();
+    } else {
+      const Tensor step = step_of(k, read);
+      // Boxes handed out reach the gradient of the layer before too; those refined further start from a constant.
+      const Tensor before = start();
+      const Tensor boxes = (step + before).sigmoid();
+      if (wanted) prediction = {score_head(read), boxes};
+      refined_ = refined_.defined() && before.requires_grad() ? (step + before.detach()).sigmoid() : boxes;
+    }
     reference_ = refined_.detach();
     return prediction;
   }
 
  private:
+  Tensor step_of(std::int64_t k, const Tensor& content) const {
+    Mlp bbox_head = heads_.bbox_heads_[k];
+    return bbox_head(content).to(reference_.scalar_type());
+  }
+  Tensor logits_of(const Tensor& boxes) const { return inverse_sigmoid(boxes, heads_.options_.epsilon); }
+  /// Of the boxes handed out.
+  Tensor start() const { return logits_of(refined_.defined() ? refined_ : reference_); }
+
   const LogitRefinement& heads_;
   Tensor reference_;  ///< [B, N, 4], never with a gradient
   Tensor refined_;    ///< the layer before's boxes, with a gradient; undefined before the first
 };
 
-LogitRefinement::LogitRefinement(torch::nn::Module& head, const LogitRefinementOptions& o) {
-  for (std::int64_t k = 0; k < o.layers; ++k) {
+namespace {
+
+/// Under name.k of each of `names`; new tensors under the first alone.
+void register_head(torch::nn::Module& head, const std::vector<std::string>& names, std::size_t k,
+                   const std::shared_ptr<torch::nn::Module>& module, bool is_new) {
+  for (std::size_t i = 0; i < names.size(); ++i)
+    register_at(head, indexed(names[i], k), is_new && i == 0 ? module : same_tensors(*module));
+}
+
+}  // namespace
+
+LogitRefinement::LogitRefinement(torch::nn::Module& head, const LogitRefinementOptions& o) : options_(o) {
+  for (std::int64_t k = 0; k < o.layers; ++k) add_heads(head, static_cast<std::size_t>(k));
+  if (!o.output_norm) return;
+  norm_ = LayerNorm(o.dim);
+  register_at(head, o.keys.norm, norm_.ptr());
+}
+
+void LogitRefinement::add_heads(torch::nn::Module& head, std::size_t k) {
+  const LogitRefinementOptions& o = options_;
+  const bool is_new = k == 0 || !o.shared;
+  if (is_new) {
     score_heads_.emplace_back(o.dim, o.classes);
     bbox_heads_.emplace_back(o.dim, o.dim, 4, kBoxHeadLayers, o.head_activation);
-    register_at(head, indexed("dec_score_head", k), score_heads_.back().ptr());
-    register_at(head, indexed("dec_bbox_head", k), bbox_heads_.back().ptr());
+  } else {
+    score_heads_.push_back(score_heads_.front());
+    bbox_heads_.push_back(bbox_heads_.front());
   }
+  register_head(head, o.keys.scores, k, score_heads_.back().ptr(), is_new);
+  register_head(head, o.keys.boxes, k, bbox_heads_.back().ptr(), is_new);
 }
 
 std::unique_ptr<BoxPass> LogitRefinement::start(const Tensor& reference_logits) const {
@@ -109,8 +152,9 @@ void LogitRefinement::init_weights(double prior) {
 }
 
 void LogitRefinement::keep_layers(torch::nn::Module& head, std::size_t count) {
-  remove_children_from(head, "dec_score_head", count);
-  remove_children_from(head, "dec_bbox_head", count);
+  for (const auto& names : {options_.keys.scores, options_.keys.boxes}) {
+    for (const std::string& name : names) remove_children_from(head, name, count);
+  }
   score_heads_.resize(count, nullptr);
   bbox_heads_.resize(count, nullptr);
 }

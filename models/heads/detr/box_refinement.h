@@ -8,6 +8,7 @@
 
 #include <torch/nn.h>
 
+#include "core/tensor/box_ops.h"
 #include "core/tensor/detection.h"
 #include "models/layers/basic.h"
 #include "models/layers/mlp.h"
@@ -22,7 +23,10 @@ namespace rtdetr {
 /// `name.k`, the k-th entry of a list of modules.
 std::string indexed(const std::string& name, std::size_t k);
 
-/// Takes "list.k", "list.k+1", … off the module.
+/// The module at a path of names with dots between, which there must be.
+std::shared_ptr<torch::nn::Module> module_at(const torch::nn::Module& module, const std::string& path);
+
+/// Takes "list.k", "list.k+1", … off the module; a list's name may have dots.
 void remove_children_from(torch::nn::Module& module, const std::string& list, std::size_t k);
 
 /// A last layer that says 0 whatever it reads.
@@ -92,13 +96,26 @@ class BoxRefinement {
   virtual std::int64_t idle_parameters() const { return 0; }
 };
 
+/// Where a refinement's modules are registered, below the head. Behind the first place the same tensors once more.
+struct RefinementKeys {
+  std::vector<std::string> scores{"dec_score_head"}, boxes{"dec_bbox_head"};  ///< .k of layer k
+  std::string norm = "decoder.norm";
+};
+
 struct LogitRefinementOptions {
   std::int64_t layers = 6, dim = 256, classes = 80;
   Activation head_activation = Activation::kRelu;  ///< of the perceptrons that move boxes
+  double epsilon = kLeastShare;                    ///< of the boxes' inverse sigmoid
+  bool shared = false;       ///< one pair of heads for all layers: the same tensors under each one's keys
+  bool output_norm = false;  ///< the heads read what layers put out through a LayerNorm
+  /// The perceptron is read twice, of the normed output for the box that is predicted, of the output itself for the one
+  /// from which the next layer goes on (DINO); not once for both.
+  bool two_readings = false;
+  RefinementKeys keys = {};
 };
 
 /// RT-DETR's: a perceptron a layer moves the box of the layer before in the space of its logits. Keys dec_score_head.k
-/// and dec_bbox_head.k.
+/// and dec_bbox_head.k. With the options above, DINO's.
 class LogitRefinement : public BoxRefinement {
  public:
   LogitRefinement(torch::nn::Module& head, const LogitRefinementOptions& options);
@@ -111,8 +128,12 @@ class LogitRefinement : public BoxRefinement {
  private:
   class Pass;
   class OnnxPass;
-  std::vector<Linear> score_heads_;
+  void add_heads(torch::nn::Module& head, std::size_t k);
+
+  LogitRefinementOptions options_;
+  std::vector<Linear> score_heads_;  ///< all the same one, if shared; so are the others
   std::vector<Mlp> bbox_heads_;
+  LayerNorm norm_{nullptr};  ///< empty without output_norm
 };
 
 }  // namespace rtdetr

@@ -40,6 +40,7 @@ Deployment RTDETRDecoderImpl::deployment() const {
 
 std::vector<std::string> RTDETRDecoderImpl::criteria() const {
   if (options_.boxes == DecoderOptions::Boxes::kDistributions) return {"dfine"};
+  if (options_.keys == DecoderOptions::Keys::kDino) return {"dino", "official", "ultralytics"};
   std::vector<std::string> words{"official", "ultralytics"};
   if (options_.keys == DecoderOptions::Keys::kUltralytics) std::swap(words[0], words[1]);
   return words;
@@ -56,7 +57,8 @@ std::int64_t RTDETRDecoderImpl::deployed_parameters(Deployment deployment) const
 ModelOutput RTDETRDecoderImpl::forward(const std::vector<Tensor>& maps, const ForwardOptions& options) {
   const bool training = options.for_training();
   const auto run = training ? num_layers() : layers_to_run(options);
-  const Memory memory = project(maps);
+  Memory memory = project(maps, options);
+  if (!encoder_.empty()) encode(memory, options.probe);
   Queries queries = select(memory, options.tokens);
   if (training) prepend_denoising(queries, options);
   const std::unique_ptr<BoxPass> pass = refinement_->start(queries.reference_logits);
@@ -91,7 +93,7 @@ std::int64_t RTDETRDecoderImpl::layers_to_run(const ForwardOptions& options) con
   return options.all_layers ? num_layers() : options_.eval_layers;
 }
 
-RTDETRDecoderImpl::Memory RTDETRDecoderImpl::project(const std::vector<Tensor>& maps) {
+RTDETRDecoderImpl::Memory RTDETRDecoderImpl::project(const std::vector<Tensor>& maps, const ForwardOptions& options) {
   RTDETR_CHECK(maps.size() == options_.in_channels.size(), "the decoder was built for " +
                                                                std::to_string(options_.in_channels.size()) +
                                                                " maps, not " + std::to_string(maps.size()));
@@ -103,16 +105,28 @@ RTDETRDecoderImpl::Memory RTDETRDecoderImpl::project(const std::vector<Tensor>& 
     previous = input_proj_[level] ? input_proj_[level]->forward(in) : in;
     memory.levels.push_back({previous.size(2), previous.size(3)});
     tokens.push_back(to_tokens(previous));
+    if (options.probe && !encoder_.empty()) options.probe->projected.push_back(previous);
   }
   memory.tokens = torch::cat(tokens, 1);
+  if (!options.valid_sizes.empty()) {
+    memory.padding = token_padding(memory.levels, {options.valid_sizes.begin(), options.valid_sizes.end()},
+                                   options.batch_size, memory.tokens.options().dtype(box_type(memory)));
+  }
   return memory;
+}
+
+torch::ScalarType RTDETRDecoderImpl::box_type(const Memory& memory) const {
+  return memory.tokens.scalar_type() == torch::kDouble ? torch::kDouble : torch::kFloat;
 }
 
 /// @param chosen  [B, Q] instead of the best tokens, or undefined
 RTDETRDecoderImpl::Queries RTDETRDecoderImpl::select(const Memory& memory, const Tensor& chosen) {
   RECORD_USER_SCOPE("query selection");
-  const auto box_type = memory.tokens.scalar_type() == torch::kDouble ? torch::kDouble : torch::kFloat;
-  const Anchors anchors = anchors_.get(memory.levels, memory.tokens.options().dtype(box_type));
+  const auto type = box_type(memory);
+  const auto in_type = memory.tokens.options().dtype(type);
+  const Anchors anchors = memory.padding.any()
+                              ? make_anchors_of_padded(memory.levels, options_.anchors, in_type, memory.padding.valid)
+                              : anchors_.get(memory.levels, in_type);
   const Tensor tokens = anchors.valid.defined() ? memory.tokens * anchors.valid : memory.tokens;
 
   // Every token is scored, but only the selected ones reach the loss: with gradients, score them all without and
@@ -134,7 +148,7 @@ RTDETRDecoderImpl::Queries RTDETRDecoderImpl::select(const Memory& memory, const
     logits = gather_tokens(logits, queries.indices);      // [B, Q, C]
   }
   const Tensor anchor_logits = anchors.logits.expand({tokens.size(0), -1, -1});
-  const Tensor box_logits = enc_bbox_head_(features).to(box_type) + gather_tokens(anchor_logits, queries.indices);
+  const Tensor box_logits = enc_bbox_head_(features).to(type) + gather_tokens(anchor_logits, queries.indices);
   queries.encoder = {logits, box_logits.sigmoid()};
   queries.reference_logits = box_logits.detach();
   queries.content = learnt_queries_.defined()
@@ -143,11 +157,25 @@ RTDETRDecoderImpl::Queries RTDETRDecoderImpl::select(const Memory& memory, const
   return queries;
 }
 
-Tensor RTDETRDecoderImpl::embed_position(const Tensor& reference, torch::ScalarType type) {
-  const Tensor position = query_pos_head_(reference.to(type));
+Tensor RTDETRDecoderImpl::embed_position(const Tensor& reference, const Memory& memory) {
+  Tensor read = reference;
+  if (memory.padding.any()) read = read * memory.padding.ratios.narrow(1, 0, 1).repeat({1, 1, 2});  // of the batch
+  if (options_.sine_position) read = sine_of_boxes(read, options_.dim);
+  const Tensor position = query_pos_head_(read.to(memory.tokens.scalar_type()));
   const double limit = options_.position_limit;
   return limit > 0 ? position.clamp(-limit, limit) : position;
 }
+
+namespace {
+
+/// Boxes as fractions of the picture, [B, N, 4], as fractions of each level's map, [B, N, L, 4]; of whole pictures they
+/// are the same, and stay as they are.
+Tensor on_levels(const Tensor& boxes, const TokenPadding& padding) {
+  if (!padding.any()) return boxes;
+  return boxes.unsqueeze(2) * padding.ratios.repeat({1, 1, 2}).unsqueeze(1);
+}
+
+}  // namespace
 
 std::vector<Prediction> RTDETRDecoderImpl::decode(const Queries& queries, const Memory& memory, std::int64_t layers,
                                                   bool every_layer, BoxPass& boxes) {
@@ -155,8 +183,9 @@ std::vector<Prediction> RTDETRDecoderImpl::decode(const Queries& queries, const 
   Tensor content = queries.content, position;
   for (std::int64_t k = 0; k < layers; ++k) {
     const Tensor reference = boxes.reference();  // [B, N, 4]
-    if (k == 0 || !options_.one_position) position = embed_position(reference, memory.tokens.scalar_type());
-    content = layers_[k]->forward(content, position, reference, memory.tokens, memory.levels, queries.mask);
+    if (k == 0 || !options_.one_position) position = embed_position(reference, memory);
+    content = layers_[k]->forward(content, position, on_levels(reference, memory.padding), memory.tokens, memory.levels,
+                                  queries.mask, memory.padding.hidden);
     const bool wanted = every_layer || k + 1 == layers;
     if (auto prediction = boxes.advance(k, content, wanted)) predictions.push_back(*std::move(prediction));
   }

@@ -11,8 +11,11 @@
 #include "models/heads/detr/box_refinement.h"
 #include "models/heads/detr/decoder_layer.h"
 #include "models/heads/detr/denoising.h"
+#include "models/heads/detr/encoder_layer.h"
 #include "models/heads/detr/query_selection.h"
+#include "models/heads/detr/token_positions.h"
 #include "models/layers/basic.h"
+#include "models/layers/block.h"
 #include "models/layers/conv.h"
 #include "models/layers/mlp.h"
 #include "models/layers/recent_tables.h"
@@ -63,16 +66,30 @@ struct DecoderOptions {
   bool equal_heads = false;    ///< see DistributionRefinementOptions
   bool shared_boxes = false;   ///< see DistributionRefinementOptions
 
-  /// Names of the pairs (input projection; encoder output) in the state.
+  // DINO's.
+  std::int64_t encoder_layers =
+      0;  ///< EncoderLayers over the tokens of all maps, in front of query selection; 0 = none
+  std::int64_t encoder_ffn = 2048;                        ///< hidden width of their feed-forward part
+  double position_temperature = 20, position_offset = 0;  ///< of their positions, see SineOptions
+  bool group_norm = false;                                ///< input projections are ConvGroupNorms
+  bool sine_position = false;  ///< the perceptron of positions reads sines of the box rather than the box
+  bool shared_heads = false;   ///< this and the next three: see LogitRefinementOptions
+  bool output_norm = false;
+  bool two_readings = false;
+  double reference_epsilon = kLeastShare;
+
+  /// Names in the state; see DecoderNames (decoder_build.cpp).
   enum class Keys {
     kV1,           ///< input_proj.k.{conv,norm}; enc_output.{0,1}
     kV2,           ///< input_proj.k.{conv,norm}; enc_output.{proj,norm}
     kUltralytics,  ///< input_proj.k.{0,1};       enc_output.{0,1}
+    kDino,         ///< transformer.…, norms of a layer in its order, initial weights Xavier-uniform as there
   } keys = Keys::kV2;
 };
 
 /// RT-DETR's decoder (arXiv 2304.08069 §4.3, 2407.17140): the encoder's best tokens become queries, and each layer
-/// refines their boxes. One class for v1, v2, Ultralytics, D-FINE and DEIMv2; see DecoderOptions for the differences.
+/// refines their boxes. One class for v1, v2, Ultralytics, D-FINE, DEIMv2 and DINO; see DecoderOptions for the
+/// differences.
 class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable, public HoldsConstants {
  public:
   explicit RTDETRDecoderImpl(DecoderOptions options);
@@ -89,6 +106,7 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
   std::int64_t usual_layers() const override { return options_.eval_layers; }
   std::int64_t num_queries() const override { return options_.num_queries; }
   bool has_learnt_queries() const override { return options_.learnt_queries; }
+  bool leaves_out_padding() const override { return options_.encoder_layers > 0; }
   std::vector<HeadLayer> layers() const override;  ///< the encoder's selection, then the decoder's
   std::vector<Detections> postprocess(const Prediction& prediction, std::span<const PictureSize> sizes,
                                       const PostprocessOptions& options) const override;
@@ -108,6 +126,7 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
   struct Memory {
     Tensor tokens;  ///< [B, S, D]
     std::vector<LevelShape> levels;
+    TokenPadding padding;
   };
   struct Queries {
     Tensor content;           ///< [B, N, D]
@@ -117,6 +136,11 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
     Prediction encoder;
     DenoisingPairs denoising;
     std::int64_t denoising_slots = 0;  ///< denoising queries with their padding, in front of the others
+  };
+
+  struct EncoderTables {
+    Tensor positions;  ///< [1 or B, S, D]
+    Tensor points;     ///< [1 or B, S, L, 2]
   };
 
   /// The same two in an ONNX graph.
@@ -142,7 +166,11 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
   std::unique_ptr<BoxRefinement> make_refinement();
   void build_layers();
   void build_selection();
-  Memory project(const std::vector<Tensor>& maps);
+  void build_encoder();
+  Memory project(const std::vector<Tensor>& maps, const ForwardOptions& options);
+  void encode(Memory& memory, MapProbe* probe);
+  EncoderTables encoder_tables(const Memory& memory);
+  torch::ScalarType box_type(const Memory& memory) const;
   Tensor encode_output(const Tensor& tokens) {
     return options_.encoder_output ? enc_output_norm_(within_float16(enc_output_proj_(tokens))) : tokens;
   }
@@ -151,7 +179,7 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
   DenoisingQueries noisy_queries(const ForwardOptions& options, const DenoisingPairs& plan, std::int64_t slots,
                                  const Tensor& like) const;
   Tensor embed_classes(const Tensor& labels) const;
-  Tensor embed_position(const Tensor& reference, torch::ScalarType type);
+  Tensor embed_position(const Tensor& reference, const Memory& memory);
   Tensor attention_mask(const BlockedPairs& shape, const Tensor& content);
   std::vector<Prediction> decode(const Queries& queries, const Memory& memory, std::int64_t layers, bool every_layer,
                                  BoxPass& boxes);
@@ -160,9 +188,12 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
   DecoderOptions options_;
   AnchorCache anchors_;
   RecentTables<BlockedPairs, Tensor> masks_;
-  std::vector<ConvNormAct> input_proj_;  ///< empty where a map is taken as it is
-  Tensor denoising_classes_;             ///< [C or C + 1, D] embedding of denoising queries; undefined without them
-  Tensor learnt_queries_;                ///< [Q, D], or undefined
+  std::vector<BlockPtr> input_proj_;  ///< empty where a map is taken as it is
+  std::vector<EncoderLayer> encoder_;
+  Tensor level_embed_;                                                   ///< [L, D], or undefined without encoder
+  RecentTables<std::vector<LevelShape>, EncoderTables> encoder_tables_;  ///< of whole pictures
+  Tensor denoising_classes_;  ///< [C or C + 1, D] embedding of denoising queries; undefined without them
+  Tensor learnt_queries_;     ///< [Q, D], or undefined
   Mlp query_pos_head_{nullptr}, enc_bbox_head_{nullptr};
   Linear enc_output_proj_{nullptr}, enc_score_head_{nullptr};  ///< the former and its norm empty without encoder_output
   LayerNorm enc_output_norm_{nullptr};

@@ -6,6 +6,7 @@
 #include "core/tensor/check.h"
 #include "models/heads/detr/decoder.h"
 #include "models/heads/detr/distribution_refinement.h"
+#include "models/layers/conv_group_norm.h"
 #include "models/layers/module_tree.h"
 
 namespace rtdetr {
@@ -25,8 +26,38 @@ struct TableImpl : torch::nn::Module, InitializesWeights {
 
 Tensor add_table(torch::nn::Module& parent, const std::string& name, std::int64_t rows, std::int64_t columns) {
   auto table = std::make_shared<TableImpl>(rows, columns);
-  parent.register_module(name, table);
+  register_at(parent, name, table);
   return table->weight;
+}
+
+/// What the decoder's modules are called.
+struct DecoderNames {
+  std::string layers = "decoder.layers", positions = "query_pos_head";
+  std::string output_proj = "enc_output.0", output_norm = "enc_output.1";
+  std::string scores = "enc_score_head", boxes = "enc_bbox_head";
+  std::string learnt = "tgt_embed", denoising = "denoising_class_embed";
+  RefinementKeys refinement = {};
+};
+
+DecoderNames names_of(DecoderOptions::Keys keys) {
+  DecoderNames names;
+  if (keys == DecoderOptions::Keys::kV2) {
+    names.output_proj = "enc_output.proj";
+    names.output_norm = "enc_output.norm";
+  } else if (keys == DecoderOptions::Keys::kDino) {
+    names = {"transformer.decoder.layers",
+             "transformer.decoder.ref_point_head",
+             "transformer.enc_output",
+             "transformer.enc_output_norm",
+             "transformer.enc_out_class_embed",
+             "transformer.enc_out_bbox_embed",
+             "transformer.tgt_embed",
+             "label_enc",
+             {{"transformer.decoder.class_embed", "class_embed"},
+              {"transformer.decoder.bbox_embed", "bbox_embed"},
+              "transformer.decoder.norm"}};
+  }
+  return names;
 }
 
 }  // namespace
@@ -38,6 +69,7 @@ RTDETRDecoderImpl::RTDETRDecoderImpl(DecoderOptions options)
   RTDETR_CHECK(options_.layers > 0, "the decoder needs a layer");
   if (options_.eval_layers <= 0 || options_.eval_layers > options_.layers) options_.eval_layers = options_.layers;
   build_input_projections();
+  if (options_.encoder_layers > 0) build_encoder();
   build_layers();
   build_selection();
 }
@@ -45,7 +77,8 @@ RTDETRDecoderImpl::RTDETRDecoderImpl(DecoderOptions options)
 void RTDETRDecoderImpl::build_input_projections() {
   ConvNormActOptions unit;
   unit.norm = options_.norm;
-  const bool numbered = options_.keys == DecoderOptions::Keys::kUltralytics;
+  const bool numbered =
+      options_.keys == DecoderOptions::Keys::kUltralytics || options_.keys == DecoderOptions::Keys::kDino;
   unit.conv_name = numbered ? "0" : "conv";
   unit.norm_name = numbered ? "1" : "norm";
   const auto maps = options_.in_channels.size();
@@ -59,13 +92,29 @@ void RTDETRDecoderImpl::build_input_projections() {
       input_proj_.emplace_back(nullptr);
       continue;
     }
-    input_proj_.emplace_back(unit);
-    register_at(*this, indexed("input_proj", level), input_proj_.back().ptr());
+    input_proj_.push_back(options_.group_norm ? BlockPtr(ConvGroupNorm(unit.conv).ptr()) : ConvNormAct(unit).ptr());
+    register_at(*this, indexed("input_proj", level), input_proj_.back());
   }
+}
+
+void RTDETRDecoderImpl::build_encoder() {
+  const bool dino = options_.keys == DecoderOptions::Keys::kDino;
+  const std::string above = dino ? "transformer." : "";
+  EncoderLayerOptions layer;
+  layer.attention = {options_.dim, options_.heads, options_.points, options_.sampling};
+  layer.ffn_dim = options_.encoder_ffn;
+  layer.activation = options_.activation;
+  for (std::int64_t k = 0; k < options_.encoder_layers; ++k) {
+    encoder_.emplace_back(layer);
+    register_at(*this, indexed(above + "encoder.layers", static_cast<std::size_t>(k)), encoder_.back().ptr());
+  }
+  level_embed_ = new_weight({static_cast<std::int64_t>(options_.points.size()), options_.dim});
+  module_at(*this, dino ? "transformer" : "encoder")->register_parameter("level_embed", level_embed_);
 }
 
 void RTDETRDecoderImpl::build_layers() {
   const auto dim = options_.dim;
+  const DecoderNames names = names_of(options_.keys);
   DecoderLayerOptions layer;
   layer.attention = {dim, options_.heads, options_.points, options_.sampling};
   layer.attention.projections = options_.attention_projections;
@@ -77,20 +126,25 @@ void RTDETRDecoderImpl::build_layers() {
   layer.gate = options_.gate;
   layer.clamp_output = options_.clamp_output;
   layer.xavier_ffn = options_.xavier_ffn;
+  layer.xavier_output = layer.cross_norm_first = options_.keys == DecoderOptions::Keys::kDino;
   for (std::int64_t k = 0; k < options_.layers; ++k) {
     layers_.emplace_back(layer);
-    register_at(*this, indexed("decoder.layers", k), layers_.back().ptr());
+    register_at(*this, indexed(names.layers, k), layers_.back().ptr());
   }
   refinement_ = make_refinement();
-  const auto hidden = options_.one_position ? dim : 2 * dim;
+  const auto in = options_.sine_position ? 2 * dim : 4;
+  const auto hidden = options_.one_position || options_.sine_position ? dim : 2 * dim;
   const int depth = options_.one_position ? 3 : 2;
-  query_pos_head_ = register_module("query_pos_head", Mlp(4, hidden, dim, depth, options_.head_activation));
+  query_pos_head_ = Mlp(in, hidden, dim, depth, options_.head_activation);
+  register_at(*this, names.positions, query_pos_head_.ptr());
 }
 
 std::unique_ptr<BoxRefinement> RTDETRDecoderImpl::make_refinement() {
   const DecoderOptions& o = options_;
   if (o.boxes == DecoderOptions::Boxes::kLogits) {
-    const LogitRefinementOptions options{o.layers, o.dim, o.num_classes, o.head_activation};
+    const LogitRefinementOptions options{
+        o.layers,       o.dim,         o.num_classes,  o.head_activation,          o.reference_epsilon,
+        o.shared_heads, o.output_norm, o.two_readings, names_of(o.keys).refinement};
     return std::make_unique<LogitRefinement>(*this, options);
   }
   DistributionRefinementOptions options{o.layers, o.dim, o.num_classes, o.distribution};
@@ -103,19 +157,22 @@ std::unique_ptr<BoxRefinement> RTDETRDecoderImpl::make_refinement() {
 
 void RTDETRDecoderImpl::build_selection() {
   const auto dim = options_.dim;
-  const bool named = options_.keys == DecoderOptions::Keys::kV2;
+  const DecoderNames names = names_of(options_.keys);
   if (options_.encoder_output) {
     enc_output_proj_ = Linear(dim, dim);
     enc_output_norm_ = LayerNorm(dim);
-    register_at(*this, named ? "enc_output.proj" : "enc_output.0", enc_output_proj_.ptr());
-    register_at(*this, named ? "enc_output.norm" : "enc_output.1", enc_output_norm_.ptr());
+    register_at(*this, names.output_proj, enc_output_proj_.ptr());
+    register_at(*this, names.output_norm, enc_output_norm_.ptr());
   }
-  enc_score_head_ = register_module("enc_score_head", Linear(dim, options_.num_classes));
-  enc_bbox_head_ = register_module("enc_bbox_head", Mlp(dim, dim, 4, kBoxHeadLayers, options_.head_activation));
-  if (options_.learnt_queries) learnt_queries_ = add_table(*this, "tgt_embed", options_.num_queries, dim);
+  enc_score_head_ = Linear(dim, options_.num_classes);
+  register_at(*this, names.scores, enc_score_head_.ptr());
+  enc_bbox_head_ = Mlp(dim, dim, 4, kBoxHeadLayers, options_.head_activation);
+  register_at(*this, names.boxes, enc_bbox_head_.ptr());
+  if (options_.learnt_queries) learnt_queries_ = add_table(*this, names.learnt, options_.num_queries, dim);
   if (options_.denoising.count > 0) {
     const bool padding_class = options_.denoising.padding == DenoisingOptions::Padding::kClass;
-    denoising_classes_ = add_table(*this, "denoising_class_embed", options_.num_classes + (padding_class ? 1 : 0), dim);
+    const bool one_more = padding_class || options_.keys == DecoderOptions::Keys::kDino;  // there nobody reads it
+    denoising_classes_ = add_table(*this, names.denoising, options_.num_classes + (one_more ? 1 : 0), dim);
   }
 }
 
@@ -124,7 +181,8 @@ void RTDETRDecoderImpl::init_weights(const WeightDraws& draws) {
   if (options_.prior_scales_with_classes) prior *= static_cast<double>(options_.num_classes) / kPriorClasses;
   WeightDraws::constant(enc_score_head_->bias, prior);
   start_at_zero(enc_bbox_head_->layers.back());
-  for (std::size_t k = 1; k < layers_.size(); ++k)
+  const bool equal_layers = options_.keys != DecoderOptions::Keys::kDino;  // which draws all of them afterwards
+  for (std::size_t k = 1; equal_layers && k < layers_.size(); ++k)
     copy_state(*layers_[0], *layers_[k]);  // the references deep-copy one layer
   refinement_->init_weights(prior);
   if (enc_output_proj_) draws.xavier_uniform(enc_output_proj_->weight, "enc_output.weight");
@@ -134,20 +192,22 @@ void RTDETRDecoderImpl::init_weights(const WeightDraws& draws) {
   for (std::size_t k = 0; options_.xavier_projections && k < input_proj_.size(); ++k) {
     if (input_proj_[k]) draws.xavier_uniform(input_proj_[k]->parameters().front(), indexed("input_proj", k));  // kernel
   }
-  if (denoising_classes_.defined() && denoising_classes_.size(0) > options_.num_classes)
+  if (denoising_classes_.defined() && options_.denoising.padding == DenoisingOptions::Padding::kClass)
     WeightDraws::constant(denoising_classes_.select(0, options_.num_classes), 0);
+  if (level_embed_.defined()) draws.normal(level_embed_, "level_embed");
 }
 
 void RTDETRDecoderImpl::fuse() {
+  const DecoderNames names = names_of(options_.keys);
   const auto keep = static_cast<std::size_t>(options_.eval_layers);
   if (keep < layers_.size()) {
-    remove_children_from(*named_children()["decoder"], "layers", keep);
+    remove_children_from(*this, names.layers, keep);
     layers_.resize(keep, nullptr);
     refinement_->keep_layers(*this, keep);
     options_.layers = options_.eval_layers;
   }
   if (denoising_classes_.defined()) {
-    unregister_module("denoising_class_embed");
+    unregister_module(names.denoising);
     denoising_classes_ = Tensor();
     options_.denoising.count = 0;
   }

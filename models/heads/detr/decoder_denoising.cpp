@@ -17,7 +17,11 @@ void RTDETRDecoderImpl::prepend_denoising(Queries& queries, const ForwardOptions
   RTDETR_CHECK(static_cast<std::int64_t>(options.targets.size()) == batch,
                std::to_string(options.targets.size()) + " targets for " + std::to_string(batch) + " images");
   DenoisingPairs plan = plan_denoising(options.targets, options_.denoising, options.share.largest_count);
-  if (plan.queries == 0) return;
+  if (plan.queries == 0) {
+    const bool zero = options_.denoising.empty_batch == DenoisingOptions::EmptyBatch::kZeroGradient;
+    if (zero && denoising_classes_.defined()) queries.content = queries.content + denoising_classes_[0][0] * 0;
+    return;
+  }
   RTDETR_CHECK(denoising_classes_.defined(), "a fused model cannot be trained");
   const auto slots = options.repeat_shapes ? repeating_queries(plan.queries, options_.denoising) : plan.queries;
   const DenoisingQueries noisy = noisy_queries(options, plan, slots, queries.reference_logits);

@@ -2,6 +2,7 @@
 // are finite constants, and boxes stay float32 in a float16 graph.
 #include <torch/torch.h>
 
+#include "core/base/error.h"
 #include "core/tensor/check.h"
 #include "models/heads/detr/anchors_emit.h"
 #include "models/heads/detr/decoder.h"
@@ -12,6 +13,11 @@ namespace rtdetr {
 
 OnnxPrediction RTDETRDecoderImpl::emit(OnnxBuilder& graph, const std::vector<OnnxValue>& maps,
                                        const OnnxHeadOptions& options) const {
+  if (options_.encoder_layers > 0 || options_.group_norm || options_.sine_position || options_.output_norm ||
+      options_.two_readings)
+    throw ModelError(
+        "has no ONNX form with encoder_layers, input_norm: group, query_position: sine, output_norm or box_readings: 2 "
+        "(variant: dino); export safetensors");
   const OnnxMemory memory = emit_memory(graph, maps);
   OnnxQueries queries = emit_selection(graph, memory);
   OnnxPrediction prediction;

@@ -9,13 +9,15 @@ namespace rtdetr {
 
 DecoderLayerImpl::DecoderLayerImpl(DecoderLayerOptions options) : options_(std::move(options)) {
   const auto dim = options_.attention.dim;
+  const char* const self_norm = options_.cross_norm_first ? "norm2" : "norm1";
+  const char* const cross_norm = options_.cross_norm_first ? "norm1" : "norm2";
   self_attn_ = register_module("self_attn", SelfAttention(dim, options_.attention.heads));
-  norm1_ = TokenNorm(*this, "norm1", dim, options_.norm);
+  norm1_ = TokenNorm(*this, self_norm, dim, options_.norm);
   cross_attn_ = register_module("cross_attn", DeformableAttention(options_.attention));
   if (options_.gate)
     gateway_ = register_module("gateway", Gateway(dim, options_.norm));
   else
-    norm2_ = TokenNorm(*this, "norm2", dim, options_.norm);
+    norm2_ = TokenNorm(*this, cross_norm, dim, options_.norm);
   if (options_.swish) {
     swish_ffn_ = register_module("swish_ffn", SwishFeedForward(dim, options_.ffn_dim / 2));
   } else {
@@ -26,6 +28,7 @@ DecoderLayerImpl::DecoderLayerImpl(DecoderLayerOptions options) : options_(std::
 }
 
 void DecoderLayerImpl::init_weights(const WeightDraws& draws) {
+  if (options_.xavier_output) draws.xavier_uniform(self_attn_->out_proj->weight, "self_attn.out_proj.weight");
   if (!options_.xavier_ffn || options_.swish) return;
   draws.xavier_uniform(linear1_->weight, "linear1.weight");
   draws.xavier_uniform(linear2_->weight, "linear2.weight");
@@ -33,9 +36,10 @@ void DecoderLayerImpl::init_weights(const WeightDraws& draws) {
 
 torch::Tensor DecoderLayerImpl::forward(torch::Tensor content, const torch::Tensor& position,
                                         const torch::Tensor& reference, const torch::Tensor& memory,
-                                        const std::vector<LevelShape>& levels, const torch::Tensor& mask) {
+                                        const std::vector<LevelShape>& levels, const torch::Tensor& mask,
+                                        const torch::Tensor& hidden) {
   content = norm1_(residual(content, self_attn_(content + position, content, mask)));
-  const torch::Tensor seen = cross_attn_(content + position, reference, memory, levels);
+  const torch::Tensor seen = cross_attn_(content + position, reference, memory, levels, hidden);
   content = options_.gate ? gateway_(content, seen) : norm2_(residual(content, seen));
   content = residual(content, feed_forward(content));
   if (options_.clamp_output) content = content.clamp(-kFloat16Max, kFloat16Max);

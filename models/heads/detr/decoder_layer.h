@@ -19,9 +19,11 @@ struct DecoderLayerOptions {
   Activation activation = Activation::kRelu;  ///< of the feed-forward part, unless `swish`
   bool swish = false;  ///< a SwishFeedForward (DEIMv2) of half `ffn_dim` instead of linear1 and linear2
   TokenNormKind norm = TokenNormKind::kLayer;
-  bool gate = false;          ///< a Gateway (D-FINE) instead of residual and norm2 behind the cross-attention
-  bool clamp_output = false;  ///< v1: ±65504 before the last norm, float16's range
-  bool xavier_ffn = false;    ///< v2's initial weights of the feed-forward part
+  bool gate = false;              ///< a Gateway (D-FINE) instead of residual and norm2 behind the cross-attention
+  bool clamp_output = false;      ///< v1: ±65504 before the last norm, float16's range
+  bool xavier_ffn = false;        ///< v2's initial weights of the feed-forward part
+  bool xavier_output = false;     ///< and those of the self-attention's last projection (DINO)
+  bool cross_norm_first = false;  ///< norm1 is the cross-attention's, norm2 the self-attention's (DINO's keys)
 };
 
 /// One decoder layer, post-norm: self-attention among queries, deformable cross-attention into the maps, feed-forward.
@@ -31,12 +33,14 @@ class DecoderLayerImpl : public torch::nn::Module, public InitializesWeights {
 
   /// @param content    [B, N, D]
   /// @param position   [B, N, D] embedding of `reference`
-  /// @param reference  [B, N, 4] cxcywh, fraction of image
+  /// @param reference  [B, N, 4] cxcywh, fraction of image; or [B, N, L, 4], see DeformableAttention
   /// @param memory     [B, S, D]
   /// @param mask       of the self-attention (models/layers/attention.h), or undefined
+  /// @param hidden     of the cross-attention, see DeformableAttention
   /// @return           [B, N, D]
   torch::Tensor forward(torch::Tensor content, const torch::Tensor& position, const torch::Tensor& reference,
-                        const torch::Tensor& memory, const std::vector<LevelShape>& levels, const torch::Tensor& mask);
+                        const torch::Tensor& memory, const std::vector<LevelShape>& levels, const torch::Tensor& mask,
+                        const torch::Tensor& hidden = {});
 
   OnnxValue emit(OnnxBuilder& graph, const OnnxValue& content, const OnnxValue& position, const OnnxValue& reference,
                  const OnnxValue& memory, const OnnxSampling& sampling) const;
@@ -54,8 +58,8 @@ class DecoderLayerImpl : public torch::nn::Module, public InitializesWeights {
   DeformableAttention cross_attn_{nullptr};
   Linear linear1_{nullptr}, linear2_{nullptr};
   SwishFeedForward swish_ffn_{nullptr};  ///< in their place
-  TokenNorm norm1_, norm2_, norm3_;
-  Gateway gateway_{nullptr};  ///< in norm2's place
+  TokenNorm norm1_, norm2_, norm3_;      ///< in the order in which they are computed
+  Gateway gateway_{nullptr};             ///< in norm2's place
 };
 TORCH_MODULE(DecoderLayer);
 

@@ -33,12 +33,25 @@ bool has_distributions(const Arguments& args) {
   return args.text("variant") == "dfine" || args.text("variant") == "deimv2";
 }
 
+/// DINO's, told from RT-DETR's.
+void become_dino(DecoderOptions& o) {
+  o.keys = DecoderOptions::Keys::kDino;
+  o.points_scale_buffer = false;
+  o.encoder_layers = 6;
+  o.group_norm = o.sine_position = o.shared_heads = o.output_norm = o.two_readings = true;
+  o.reference_epsilon = o.denoising.logit_epsilon = 1e-3;
+  o.denoising.padding = DenoisingOptions::Padding::kZero;
+  o.denoising.empty_batch = DenoisingOptions::EmptyBatch::kZeroGradient;
+}
+
 DecoderOptions variant_options(const std::string& variant) {
   DecoderOptions o;  // RT-DETRv2
   if (variant == "dfine") {
     become_dfine(o);
   } else if (variant == "deimv2") {
     become_deimv2(o);
+  } else if (variant == "dino") {
+    become_dino(o);
   } else if (variant == "v1") {
     o.keys = DecoderOptions::Keys::kV1;
     o.clamp_output = true;
@@ -76,7 +89,9 @@ void apply_named_options(const Arguments& args, DecoderOptions& o) {
   if (chosen("prior", "ultralytics")) o.prior_scales_with_classes = true;
   if (chosen("padding", "class")) o.denoising.padding = DenoisingOptions::Padding::kClass;
   if (chosen("padding", "zero")) o.denoising.padding = DenoisingOptions::Padding::kZero;
+  if (chosen("empty_batch", "dummy")) o.denoising.empty_batch = DenoisingOptions::EmptyBatch::kDummyGroup;
   if (chosen("empty_batch", "none")) o.denoising.empty_batch = DenoisingOptions::EmptyBatch::kNone;
+  if (chosen("empty_batch", "zero")) o.denoising.empty_batch = DenoisingOptions::EmptyBatch::kZeroGradient;
   if (!args.is_none("clamp_output")) o.clamp_output = args.flag("clamp_output");
   if (!args.is_none("gate")) o.gate = args.flag("gate");
   if (!args.is_none("share_boxes")) o.shared_boxes = args.flag("share_boxes");
@@ -85,6 +100,22 @@ void apply_named_options(const Arguments& args, DecoderOptions& o) {
   if (!args.is_none("up")) o.distribution.reach = args.number("up");
   o.head_activation = activation_from_name(args.text("mlp_act"));
   if (!args.is_none("logit_eps")) o.denoising.logit_epsilon = args.number("logit_eps");
+}
+
+void apply_encoder_options(const Arguments& args, DecoderOptions& o) {
+  const auto set_flag = [&](const char* name, bool& option) {
+    if (!args.is_none(name)) option = args.flag(name);
+  };
+  if (!args.is_none("encoder_layers")) o.encoder_layers = args.integer("encoder_layers");
+  o.encoder_ffn = args.integer("encoder_ffn");
+  o.position_temperature = args.number("position_temperature");
+  o.position_offset = args.number("position_offset");
+  if (!args.is_none("input_norm")) o.group_norm = args.text("input_norm") == "group";
+  if (!args.is_none("query_position")) o.sine_position = args.text("query_position") == "sine";
+  set_flag("shared_heads", o.shared_heads);
+  set_flag("output_norm", o.output_norm);
+  if (!args.is_none("box_readings")) o.two_readings = args.integer("box_readings") == 2;
+  if (!args.is_none("reference_eps")) o.reference_epsilon = args.number("reference_eps");
 }
 
 DecoderOptions decoder_options(const RowContext& row) {
@@ -106,6 +137,7 @@ DecoderOptions decoder_options(const RowContext& row) {
   o.denoising.box_noise_scale = args.number("box_noise_scale");
   o.norm = {row.norm_eps, row.norm_momentum, false};
   apply_named_options(args, o);
+  apply_encoder_options(args, o);
   return o;
 }
 
@@ -114,6 +146,11 @@ void check_distributions(const Arguments& args) {
     if (!has_distributions(args) && !args.is_none(name))
       refuse(std::string(name) + " is of the decoders with distributions, variant: dfine or deimv2; variant " +
              args.text("variant") + " has none, so leave it out");
+  }
+  for (const char* const name : {"shared_heads", "output_norm", "box_readings", "reference_eps"}) {
+    if (has_distributions(args) && !args.is_none(name))
+      refuse(std::string(name) + " is of decoders that move boxes by logits; variant " + args.text("variant") +
+             " has distributions, so leave it out");
   }
   if (!args.is_none("reg_max") && args.integer("reg_max") % 2 != 0)
     refuse("reg_max must be even, found " + std::to_string(args.integer("reg_max")));
@@ -170,7 +207,7 @@ std::vector<ArgumentSpec> positional_arguments() {
 
 std::vector<ArgumentSpec> query_options() {
   return {text_argument("variant", "whose keys and details: the options below change single ones",
-                        {"ultralytics", "v1", "v2", "dfine", "deimv2"})
+                        {"ultralytics", "v1", "v2", "dfine", "deimv2", "dino"})
               .fallback(ArgumentValue("ultralytics"))
               .named_only(),
           integer_argument("levels", "levels; more than maps adds stride-2 ones")
@@ -202,8 +239,10 @@ std::vector<ArgumentSpec> training_options() {
   return {text_argument("padding", "denoising slots without a box: an embedded class, or zeros", {"class", "zero"})
               .fallback(by_variant)
               .named_only(),
-          text_argument("empty_batch", "a batch without boxes: one dummy denoising group, or none", {"dummy", "none"})
-              .fallback(ArgumentValue("dummy"))
+          text_argument("empty_batch",
+                        "a batch without boxes: one dummy denoising group, or none; zero: none, and a gradient of 0",
+                        {"dummy", "none", "zero"})
+              .fallback(by_variant)
               .named_only(),
           number_argument("logit_eps", "of the denoising boxes' inverse sigmoid")
               .fallback(by_variant)
@@ -241,16 +280,56 @@ std::vector<ArgumentSpec> box_options() {
           .named_only()};
 }
 
+/// By which DINO differs from RT-DETR.
+std::vector<ArgumentSpec> encoder_options() {
+  const ArgumentValue by_variant = std::monostate{};
+  return {
+      integer_argument("encoder_layers", "layers of a deformable encoder in front of query selection (dino, 6)")
+          .fallback(by_variant)
+          .range(0, 64)
+          .named_only(),
+      integer_argument("encoder_ffn", "hidden width of its feed-forward part")
+          .fallback(2048)
+          .range(1, 65536)
+          .named_only(),
+      number_argument("position_temperature", "of its positions' sines")
+          .fallback(ArgumentValue(20.0))
+          .range(1, 1e6)
+          .named_only(),
+      number_argument("position_offset", "of its positions' counts of rows and columns")
+          .fallback(ArgumentValue(0.0))
+          .range(-1, 1)
+          .named_only(),
+      text_argument("input_norm", "of the input projections; group: with a bias (dino)", {"batch", "group"})
+          .fallback(by_variant)
+          .named_only(),
+      text_argument("query_position", "read from the box, or from sines of it (dino)", {"box", "sine"})
+          .fallback(by_variant)
+          .named_only(),
+      flag_argument("shared_heads", "one pair of score and box heads for all layers (dino, true)")
+          .fallback(by_variant)
+          .named_only(),
+      flag_argument("output_norm", "a norm between layers and heads (dino, true)").fallback(by_variant).named_only(),
+      integer_argument("box_readings", "2: the box head is read apart for the next layer (dino)")
+          .fallback(by_variant)
+          .range(1, 2)
+          .named_only(),
+      number_argument("reference_eps", "of the boxes' inverse sigmoid between layers, 1e-5 (dino, 1e-3)")
+          .fallback(by_variant)
+          .range(1e-12, 0.1)
+          .named_only()};
+}
+
 }  // namespace
 
 void register_decoder_blocks(Registry& registry) {
   std::vector<ArgumentSpec> arguments = positional_arguments();
-  for (const auto options : {query_options, training_options, box_options}) {
+  for (const auto options : {query_options, training_options, box_options, encoder_options}) {
     for (ArgumentSpec& option : options()) arguments.push_back(std::move(option));
   }
   registry.add(
       {.name = "RTDETRDecoder",
-       .summary = "query selection and decoder of RT-DETR v1, v2, Ultralytics, D-FINE and DEIMv2; the last row",
+       .summary = "query selection and decoder of RT-DETR v1, v2, Ultralytics, D-FINE, DEIMv2 and DINO; the last row",
        .arguments = std::move(arguments),
        .many_inputs = true,
        .build_head = [](const RowContext& row) -> HeadPtr { return RTDETRDecoder(decoder_options(row)).ptr(); },

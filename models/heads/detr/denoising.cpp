@@ -76,7 +76,7 @@ DenoisingPairs plan_denoising(std::span<const Target> targets, const DenoisingOp
   std::int64_t slots = largest_count.value_or(largest_of(targets));
   RTDETR_CHECK(slots >= largest_of(targets), "a picture has more boxes than any of the joint batch");
   const bool empty = slots == 0;
-  if (options.count <= 0 || (empty && options.empty_batch == DenoisingOptions::EmptyBatch::kNone)) return pairs;
+  if (options.count <= 0 || (empty && options.empty_batch != DenoisingOptions::EmptyBatch::kDummyGroup)) return pairs;
   slots = std::max<std::int64_t>(slots, 1);
   pairs.groups = empty ? 1 : std::max<std::int64_t>(1, options.count / slots);
   pairs.queries = 2 * slots * pairs.groups;

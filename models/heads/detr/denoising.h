@@ -22,8 +22,9 @@ struct DenoisingOptions {
   /// zero vector and zero logits (Ultralytics).
   enum class Padding { kClass, kZero } padding = Padding::kClass;
   /// A batch without any box: one dummy group, so that every step has the same graph (RT-DETRv2), or no denoising
-  /// queries at all (v1, Ultralytics: the embedding then gets no gradient, and data-parallel runs hang).
-  enum class EmptyBatch { kDummyGroup, kNone } empty_batch = EmptyBatch::kDummyGroup;
+  /// queries at all (v1, Ultralytics: the embedding then gets no gradient, and data-parallel runs hang; DINO: one of
+  /// zero).
+  enum class EmptyBatch { kDummyGroup, kNone, kZeroGradient } empty_batch = EmptyBatch::kDummyGroup;
 };
 
 /// Queries of a batch with at most `count` boxes in a picture, whatever it has, when shapes are to repeat: K rounded up

@@ -30,8 +30,14 @@ struct Anchors {
 
 /// One square anchor per token, centred in its cell; its side is 0.05 of the image on level 0 and doubles per level.
 /// Computed in float64, then rounded to `options`' type.
+/// @param valid  cells of each level that a padded picture has, of which positions are fractions; all others have an
+///               infinite logit and are not valid. By default all
 Anchors make_anchors(const std::vector<LevelShape>& levels, const AnchorOptions& options,
-                     const torch::TensorOptions& tensor_options);
+                     const torch::TensorOptions& tensor_options, const std::vector<LevelShape>& valid = {});
+/// The same of a batch. @param valid  B entries  @return  [B, S, …]
+Anchors make_anchors_of_padded(const std::vector<LevelShape>& levels, const AnchorOptions& options,
+                               const torch::TensorOptions& tensor_options,
+                               const std::vector<std::vector<LevelShape>>& valid);
 
 /// Anchors of recent map sizes. Safe to use from several threads.
 class AnchorCache {

@@ -58,6 +58,40 @@ TEST_CASE("modules are registered under the paths of their rows") {
   CHECK(state.at("encoder.neck.cv1.bn.num_batches_tracked").scalar_type() == torch::kInt64);
 }
 
+TEST_CASE("a path that ends in a dot puts a row's parts beside those of others") {
+  std::string text = kTiny;
+  const auto put = [&](const std::string& known, const std::string& other) {
+    text.replace(text.find(known), known.size(), other);
+  };
+  put("Conv, [8, 3, 4], backbone.stem]", "ConvNorm, [8, 3, 4, relu, {keys: torchvision}], backbone.body.]");
+  put("Conv, [16, 3, 2], backbone.body]",
+      "PResNetStage, [basic, 16, 2, {variant: b, keys: torchvision}], backbone.body.layer1]");
+  put("2, 32], decoder]", "2, 32], .]");
+  DetectionModel model = build_model(parse_model_spec(text, "open.yaml"));
+  const auto state = state_of(model);
+  CHECK(state.contains("backbone.body.conv1.weight"));
+  CHECK(state.contains("backbone.body.bn1.running_var"));
+  CHECK(state.contains("backbone.body.layer1.0.bn2.weight"));
+  CHECK(state.contains("backbone.body.layer1.0.downsample.1.weight"));
+  CHECK(state.contains("dec_bbox_head.1.layers.2.bias"));
+  CHECK(state.at("backbone.body.bn1.weight").eq(1).all().item<bool>());  // initial values reach guests' parts
+  CHECK(model->rows().front().places == std::vector<std::string>{"backbone.body.conv1", "backbone.body.bn1"});
+
+  const torch::NoGradGuard no_grad;
+  const Tensor images = torch::rand({1, 3, 64, 64});
+  model->eval();
+  const Tensor before = model->forward(images).layers.back().boxes_cxcywh;
+  model->fuse();
+  CHECK_FALSE(state_of(model).contains("backbone.body.bn1.weight"));
+  CHECK(state_of(model).contains("backbone.body.conv1.bias"));
+  CHECK_FALSE(state_of(model).contains("denoising_class_embed.weight"));
+  CHECK(torch::allclose(model->forward(images).layers.back().boxes_cxcywh, before, 1e-4, 1e-5));
+
+  put("{keys: torchvision}], backbone.body.]", "{keys: torchvision}], .]");
+  put("backbone.body.layer1", "conv1");
+  CHECK_THROWS_WITH(build_model(parse_model_spec(text, "open.yaml")), Contains("conv1"));
+}
+
 TEST_CASE("a probe shows the maps of its pass") {
   const torch::NoGradGuard no_grad;
   DetectionModel model = tiny();
@@ -78,6 +112,29 @@ TEST_CASE("a picture size that the strides do not divide is refused") {
                     Contains("H and W multiples of 8") && Contains("[1, 3, 32, 36]"));
   CHECK_THROWS_AS(model->forward(torch::rand({1, 1, 32, 32})), ConfigError);
   CHECK_THROWS_AS(model->forward(torch::rand({3, 32, 32})), ConfigError);
+}
+
+TEST_CASE("padded pictures are refused by a head that cannot leave the padding out") {
+  const torch::NoGradGuard no_grad;
+  DetectionModel model = tiny();
+  model->eval();
+  const std::vector<PictureSize> sizes{{32, 32}};
+  CHECK_THROWS_WITH(model->forward(torch::rand({1, 3, 32, 64}), {.valid_sizes = sizes}), Contains("whole pictures"));
+}
+
+TEST_CASE("a picture that is said to be whole has the predictions of one of which nothing is said") {
+  const torch::NoGradGuard no_grad;
+  std::string text = kTiny;
+  const std::string known = "[nc, 16, 7, 4, 2, 2, 32]";
+  text.replace(text.find(known), known.size(), "[nc, {variant: v2, dim: 16, queries: 7, heads: 2, encoder_layers: 2}]");
+  DetectionModel model = build_model(parse_model_spec(text, "encoder.yaml"));
+  model->eval();
+  const Tensor picture = torch::rand({1, 3, 64, 64});
+  const std::vector<PictureSize> whole{{64, 64}}, part{{40, 64}};
+  const Tensor plain = model->forward(picture).layers.back().boxes_cxcywh;
+  CHECK(torch::allclose(model->forward(picture, {.valid_sizes = whole}).layers.back().boxes_cxcywh, plain, 1e-5, 1e-6));
+  const Tensor cut = model->forward(picture, {.valid_sizes = part}).layers.back().boxes_cxcywh;
+  CHECK_FALSE(torch::allclose(cut, plain, 1e-2, 1e-2));
 }
 
 TEST_CASE("every picture size that the strides divide is taken") {

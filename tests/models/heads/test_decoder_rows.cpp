@@ -62,6 +62,35 @@ TEST_CASE("a decoder's variant says with which loss it was published") {
   CHECK(criteria_of("deimv2") == std::vector<std::string>{"dfine"});
 }
 
+TEST_CASE("DINO's decoder is RT-DETR's with an encoder and heads of another kind, each of which may be set alone") {
+  const DecoderOptions dino = options_of("variant: dino, input_norm: batch");
+  CHECK(dino.encoder_layers == 6);
+  CHECK(dino.sine_position);
+  CHECK(dino.shared_heads);
+  CHECK(dino.output_norm);
+  CHECK(dino.two_readings);
+  CHECK(dino.reference_epsilon == 1e-3);
+  CHECK(dino.denoising.logit_epsilon == 1e-3);
+  CHECK(dino.denoising.empty_batch == DenoisingOptions::EmptyBatch::kZeroGradient);
+  CHECK(criteria_of("dino, input_norm: batch").front() == "dino");
+  const DecoderOptions hybrid = options_of(
+      "variant: v2, encoder_layers: 2, encoder_ffn: 48, position_temperature: 10000, position_offset: -0.5, "
+      "query_position: sine, shared_heads: true, output_norm: true, box_readings: 2, reference_eps: 0.01");
+  CHECK(hybrid.encoder_layers == 2);
+  CHECK(hybrid.encoder_ffn == 48);
+  CHECK(hybrid.position_temperature == 10000);
+  CHECK(hybrid.position_offset == -0.5);
+  CHECK(hybrid.sine_position);
+  CHECK(hybrid.shared_heads);
+  CHECK(hybrid.output_norm);
+  CHECK(hybrid.two_readings);
+  CHECK(hybrid.reference_epsilon == 0.01);
+  CHECK_FALSE(hybrid.group_norm);
+  CHECK(options_of("variant: dino, encoder_layers: 0, input_norm: batch").encoder_layers == 0);
+  CHECK_THROWS_WITH(options_of("variant: dfine, box_readings: 2"), Catch::Contains("box_readings is of decoders"));
+  CHECK_THROWS_WITH(options_of("variant: dino"), Catch::Contains("32 groups"));
+}
+
 TEST_CASE("D-FINE's decoder is v2's with distributions, a gate and no projections, and its numbers arrive") {
   const DecoderOptions plain = options_of("variant: dfine");
   CHECK(plain.boxes == DecoderOptions::Boxes::kDistributions);

@@ -107,6 +107,14 @@ TEST_CASE("torchvision's ResNet-50 is PResNet's variant b, and not the official 
                                           Catch::Contains("variant b") && Catch::Contains("nothing was taken"));
 }
 
+TEST_CASE("DINO's backbone is torchvision's ResNet-50") {
+  DetectionModel model = unset_model("dino_r50_4scale.yaml");
+  const BackboneReport report = take(model, peer_file("keys_torchvision_resnet50", torchvision_to_body_layout()));
+  CHECK(report.read_as == "torchvision's ResNet");
+  CHECK(report.taken == 265);
+  CHECK(report.taken == compare_with_rule(model));
+}
+
 TEST_CASE("a ResNet-18 without a projection in its first shortcut gets one that changes nothing") {
   DetectionModel model = unset_model("rtdetr_r18vd.yaml");
   const BackboneReport report = take(model, peer_file("keys_timm_resnet18d", timm_resnetd_layout()));

@@ -208,6 +208,11 @@ TEST_CASE("criterion=auto is the model's own, and what is given stays") {
   CHECK(settings.origin_of("loss_ddf") == " (criterion=dfine)");
 
   settings = defaults();
+  settle_criterion({"dino", "official"}, settings);
+  CHECK(text_of(criterion_options(settings)) == text_of(CriterionOptions::dino()));
+  CHECK(settings.origin_of("class_loss") == " (criterion=dino)");
+
+  settings = defaults();
   settings.criterion = "official";
   settle_criterion({"ultralytics", "official"}, settings);
   CHECK(text_of(criterion_options(settings)) == text_of(CriterionOptions{}));
@@ -304,7 +309,7 @@ TEST_CASE("YOLOv8's criterion brings its three weights, of which given ones stay
 }
 
 TEST_CASE("every criterion that a decoder names is one that the program knows") {
-  for (const char* model : {"rtdetr-l.yaml", "rtdetr-n.yaml", "dfine-n.yaml"}) {
+  for (const char* model : {"rtdetr-l.yaml", "rtdetr-n.yaml", "dfine-n.yaml", "dino_r50_4scale.yaml"}) {
     const DetectionModel built = build_model(load_model_spec(model, ""), {.shapes_only = true});
     for (const std::string& word : built->head().criteria()) CHECK_NOTHROW(chosen("criterion", word, kCriterionWords));
   }
