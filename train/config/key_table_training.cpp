@@ -179,10 +179,11 @@ void add_model_keys(std::vector<Key>& keys) {
 
 void add_loss_keys(std::vector<Key>& keys) {
   Section s(keys, "loss");
-  s.choice("criterion", &Settings::criterion, kTrain, criterion_words(),
-           "whose loss: the official code's, Ultralytics' (its constants, its divisor, its focal loss for batches "
-           "without boxes), D-FINE's, YOLOv8's of boxes at every cell, or DINO's (focal loss, names of terms); auto = the "
-           "one that the model's decoder was published with");
+  s.choice(
+      "criterion", &Settings::criterion, kTrain, criterion_words(),
+      "whose loss: the official code's, Ultralytics' (its constants, its divisor, its focal loss for batches "
+      "without boxes), D-FINE's, YOLOv8's of boxes at every cell, or DINO's (focal loss, names of terms); auto = the "
+      "one that the model's decoder was published with");
   s.number("loss_class", &Settings::loss_class, kTrain, 0, 1000, "", "1", "weight of the classification loss");
   s.number("loss_bbox", &Settings::loss_bbox, kTrain, 0, 1000, "", "5", "weight of the L1 loss");
   s.number("loss_giou", &Settings::loss_giou, kTrain, 0, 1000, "", "2", "weight of the GIoU loss");
