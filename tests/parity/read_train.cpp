@@ -365,6 +365,9 @@ struct TrainingPass {
     ForwardOptions options;
     options.targets = batch.targets;
     options.draws = &draws;
+    // DINO's queries have their content from their rank: in float32 the order is given (docs/parity.md).
+    if (origin_of(name) == "dino" && type == torch::kFloat32)
+      options.tokens = fixture.tensor("topk.indices").to(device);
     const Tensor images =
         images_by_key(fixture.json["input"]["key"], fixture.json["input"]["shape"]).to(device, type).contiguous(layout);
     output = model->forward(images, options);
