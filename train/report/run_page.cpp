@@ -188,7 +188,9 @@ Json files_section(const std::filesystem::path& folder) {
   Json section = page_section("files", "files", "files beside this page");
   section["names"] = Json::array();
   for (const char* name : {"results.csv", "results.png", "log.jsonl", "args.yaml", "labels.jpg", "train_batch0.jpg",
-                           "val_batch0_labels.jpg", "val_batch0_pred.jpg"}) {
+                           "val_batch0_labels.jpg", "val_batch0_pred.jpg", "metrics_per_class.csv",
+                           "confusion_matrix.csv", "confusion_matrix.png", "confusion_matrix_normalized.png",
+                           "BoxPR_curve.png", "BoxF1_curve.png", "BoxP_curve.png", "BoxR_curve.png", "errors.png"}) {
     std::error_code ignored;
     if (std::filesystem::exists(folder / name, ignored)) section["names"].push_back(name);
   }
