@@ -51,21 +51,54 @@ ChartSeries curve_of_class(const MetricResult& result, std::size_t k) {
   return curve;
 }
 
+struct MeasureWords {
+  const char* name;
+  std::array<double, kConfidences> OperatingCurves::*mean;  ///< over the classes
+  double (MatchCounts::*of_counts)() const;                 ///< of one class
+};
+
+MeasureWords words_of(CurveMeasure measure) {
+  switch (measure) {
+    case CurveMeasure::kPrecision:
+      return {"precision", &OperatingCurves::precision, &MatchCounts::precision};
+    case CurveMeasure::kRecall:
+      return {"recall", &OperatingCurves::recall, &MatchCounts::recall};
+    case CurveMeasure::kF1:
+      break;
+  }
+  return {"F1", &OperatingCurves::f1, &MatchCounts::f1};
+}
+
+/// @param value  at confidence i / 100
+template <typename Value>
+ChartSeries over_confidences(const std::string& name, const Value& value) {
+  ChartSeries curve{name, {}, {}};
+  for (int i = 0; i < kConfidences; ++i) {
+    curve.x.push_back(i / 100.0);
+    curve.y.push_back(value(i));
+  }
+  return curve;
+}
+
 /// The squares of a confusion matrix and the names around them.
 class MatrixPicture {
  public:
-  MatrixPicture(const ConfusionMatrix& matrix, const ClassList& classes) : matrix_(matrix) {
+  MatrixPicture(const ConfusionMatrix& matrix, const ClassList& classes, ConfusionCells cells)
+      : matrix_(matrix), cells_(cells), columns_(matrix.classes + 1) {
     for (std::size_t k = 0; k < matrix.classes; ++k) names_.push_back(classes.names[k]);
     const int lines = static_cast<int>(matrix.classes) + 1;
     cell_ = std::clamp(960 / lines, 12, 64);
     text_height_ = std::clamp(cell_ / 4.5, 6.0, 10.0);
-    for (const std::int64_t count : matrix.counts) {
-      cell_ = std::max(cell_, static_cast<int>(Canvas::text_width(short_count(count), text_height_)) + 5);
+    for (std::size_t column = 0; column < columns_.size(); ++column) {
+      for (std::size_t row = 0; row < columns_.size(); ++row) columns_[column] += matrix.at(row, column);
+      for (std::size_t row = 0; row < columns_.size(); ++row)
+        cell_ = std::max(cell_, static_cast<int>(Canvas::text_width(cell_text(row, column), text_height_)) + 5);
     }
     double widest = Canvas::text_width("false alarm", text_height_);
     for (const std::string& name : names_) widest = std::max(widest, Canvas::text_width(name, text_height_));
     margin_ = static_cast<int>(widest) + 44;
-    title_ = "detected (rows) against true (columns), confidence " + digits(matrix.confidence) + ", IoU " +
+    title_ = std::string(cells == ConfusionCells::kShares ? "shares of columns: " : "") +
+             "detected (rows) against true (columns), confidence " + digits(matrix.confidence) + ", IoU " +
              digits(matrix.iou);
     const int title_width = static_cast<int>(Canvas::text_width(title_, kTitleHeight)) + 24;
     picture_ = Picture(std::max(margin_ + lines * cell_ + 16, title_width), 48 + lines * cell_ + margin_);
@@ -87,6 +120,18 @@ class MatrixPicture {
   double left(std::size_t column) const { return margin_ + static_cast<double>(column) * cell_; }
   double top(std::size_t row) const { return 40 + static_cast<double>(row) * cell_; }
 
+  double share(std::size_t row, std::size_t column) const {
+    const std::int64_t whole = columns_[column];
+    return whole == 0 ? 0 : static_cast<double>(matrix_.at(row, column)) / static_cast<double>(whole);
+  }
+
+  /// Empty where there is nothing to say, also for a share that would read 0.00.
+  std::string cell_text(std::size_t row, std::size_t column) const {
+    if (cells_ == ConfusionCells::kShares) return share(row, column) < 0.005 ? "" : digits(share(row, column));
+    const std::int64_t count = matrix_.at(row, column);
+    return count == 0 ? "" : short_count(count);
+  }
+
   void draw_names(Canvas& canvas, std::size_t i) const {
     constexpr Color kInk{50, 50, 50};
     const bool last = i == matrix_.classes;
@@ -100,17 +145,13 @@ class MatrixPicture {
 
   void draw_cell(Canvas& canvas, std::size_t row, std::size_t column) const {
     if (row == matrix_.classes && column == matrix_.classes) return;  // nothing taken for nothing
-    std::int64_t whole = 0;
-    for (std::size_t r = 0; r <= matrix_.classes; ++r) whole += matrix_.at(r, column);
-    const std::int64_t count = matrix_.at(row, column);
-    const double share = whole == 0 ? 0 : static_cast<double>(count) / static_cast<double>(whole);
-    const auto fade = [&](int full) { return static_cast<std::uint8_t>(255 - share * (255 - full)); };
+    const double dark = share(row, column);
+    const auto fade = [&](int full) { return static_cast<std::uint8_t>(255 - dark * (255 - full)); };
     const Color color{fade(8), fade(81), fade(156)};
     const Point from{left(column), top(row)}, to{left(column) + cell_ - 1, top(row) + cell_ - 1};
     canvas.fill(from, to, color);
     canvas.rectangle(from, to, {225, 225, 225});
-    if (count == 0) return;
-    const std::string text = short_count(count);
+    const std::string text = cell_text(row, column);
     const double width = Canvas::text_width(text, text_height_);
     canvas.text({from.x + (cell_ - width) / 2, from.y + (cell_ + text_height_) / 2}, text, text_height_,
                 readable_on(color));
@@ -118,6 +159,8 @@ class MatrixPicture {
 
   static constexpr double kTitleHeight = 10;
   const ConfusionMatrix& matrix_;
+  ConfusionCells cells_;
+  std::vector<std::int64_t> columns_;  // their sums
   std::vector<std::string> names_;
   std::string title_;
   int cell_ = 0, margin_ = 0;
@@ -153,25 +196,22 @@ Picture precision_recall_picture(const MetricResult& result, const ClassList& cl
                              .y_high = 1});
 }
 
-Picture f1_picture(const OperatingCurves& curves, const ClassList& classes) {
-  const auto series = [](const std::string& name, const std::array<double, kConfidences>& values) {
-    ChartSeries curve{name, {}, {values.begin(), values.end()}};
-    for (int i = 0; i < kConfidences; ++i) curve.x.push_back(i / 100.0);
-    return curve;
-  };
-  std::vector<ChartSeries> shown{series("mean F1", curves.f1), series("precision", curves.precision),
-                                 series("recall", curves.recall)};
-  for (std::size_t k = 0; k < curves.classes.size() && curves.classes.size() + 3 <= kMostCurves; ++k) {
-    if (curves.classes[k].boxes == 0) continue;
-    std::array<double, kConfidences> f1{};
-    for (int i = 0; i < kConfidences; ++i) f1[static_cast<std::size_t>(i)] = curves.classes[k].at(i / 100.0).f1();
-    shown.push_back(series("F1 of " + classes.names[k], f1));
+Picture confidence_picture(const OperatingCurves& curves, const ClassList& classes, CurveMeasure measure) {
+  const MeasureWords words = words_of(measure);
+  const std::array<double, kConfidences>& mean = curves.*words.mean;
+  std::vector<ChartSeries> shown{over_confidences("mean", [&](int i) { return mean[static_cast<std::size_t>(i)]; })};
+  for (std::size_t k = 0; k < curves.classes.size() && curves.classes.size() <= kMostCurves; ++k) {
+    const ScoredMatches& matches = curves.classes[k];
+    if (matches.boxes == 0) continue;
+    shown.push_back(
+        over_confidences(classes.names[k], [&](int i) { return (matches.at(i / 100.0).*words.of_counts)(); }));
   }
-  const double best = *std::max_element(curves.f1.begin(), curves.f1.end());
-  return line_chart(shown, {.title = "F1 at IoU 0.5: best " + digits(best) + " at " + digits(curves.best_confidence),
-                            .x_label = "confidence",
-                            .y_low = 0,
-                            .y_high = 1});
+  std::size_t best = 0;
+  for (std::size_t i = 1; i < mean.size(); ++i) best = mean[i] > mean[best] || std::isnan(mean[best]) ? i : best;
+  std::string title = std::string(words.name) + " at IoU 0.5";
+  if (!std::isnan(mean[best]))
+    title += ": best " + digits(mean[best]) + " at " + digits(static_cast<double>(best) / 100);
+  return line_chart(shown, {.title = title, .x_label = "confidence", .y_label = words.name, .y_low = 0, .y_high = 1});
 }
 
 Picture error_split_picture(const ErrorSplit& split) {
@@ -187,8 +227,8 @@ Picture error_split_picture(const ErrorSplit& split) {
                           .height = 280});
 }
 
-Picture confusion_picture(const ConfusionMatrix& matrix, const ClassList& classes) {
-  return MatrixPicture(matrix, classes).draw();
+Picture confusion_picture(const ConfusionMatrix& matrix, const ClassList& classes, ConfusionCells cells) {
+  return MatrixPicture(matrix, classes, cells).draw();
 }
 
 }  // namespace rtdetr

@@ -12,13 +12,22 @@ namespace rtdetr {
 /// fewer, with AP50.
 Picture precision_recall_picture(const MetricResult& result, const ClassList& classes);
 
-/// Mean F1, precision and recall against the confidence, and the F1 of each class if they are seven or fewer.
-Picture f1_picture(const OperatingCurves& curves, const ClassList& classes);
+/// What a curve over the confidence shows.
+enum class CurveMeasure { kF1, kPrecision, kRecall };
+
+/// One of them at IoU 0.5 against the confidence: the mean of the classes, and each class if they are ten or fewer. The
+/// title says its best mean and the lowest confidence that has it.
+Picture confidence_picture(const OperatingCurves& curves, const ClassList& classes, CurveMeasure measure);
 
 /// What each kind of error costs of AP50, in points, and how many there are.
 Picture error_split_picture(const ErrorSplit& split);
 
-/// Counts, shaded by their share of the column; from 1,000 on in thousands (1.2k). Cells are as wide as the widest.
-Picture confusion_picture(const ConfusionMatrix& matrix, const ClassList& classes);
+/// What the cells of a confusion matrix say: counts, from 1,000 on in thousands (1.2k), or each count's share of its
+/// column, of all boxes of the class, to two digits.
+enum class ConfusionCells { kCounts, kShares };
+
+/// Shaded by their share of the column. Cells are as wide as the widest text.
+Picture confusion_picture(const ConfusionMatrix& matrix, const ClassList& classes,
+                          ConfusionCells cells = ConfusionCells::kCounts);
 
 }  // namespace rtdetr

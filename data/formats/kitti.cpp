@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
-#include <set>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -65,16 +65,20 @@ NamedAnnotations read_kitti(const DatasetConfig::Split& split, ProblemCollector&
   NamedAnnotations annotations;
   annotations.object = ":";
   annotations.says_sizes = false;
-  std::set<fs::path> used;
+  std::map<fs::path, fs::path> used;  // and by which picture
   for (const fs::path& file : list_pictures(std::span(&split.images, 1), problems)) {
     NamedPicture& picture = annotations.pictures.emplace_back();
     picture.file = file;
     fs::path labels = split.annotations / file.lexically_relative(split.images);
     labels.replace_extension(".txt");
-    used.insert(labels.lexically_normal());
     if (is_absent(labels)) {
       problems.warn("no_annotation_file", "pictures have no annotation file; taken as pictures without objects",
                     [&] { return file.string(); });
+      continue;
+    }
+    if (const auto [owner, is_new] = used.emplace(labels.lexically_normal(), file); !is_new) {
+      problems.error("ambiguous_annotation", "annotation files belong to two pictures; rename one",
+                     [&] { return labels.string() + ": " + owner->second.string() + " and " + file.string(); });
       continue;
     }
     picture.place = labels.string();

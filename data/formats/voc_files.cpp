@@ -170,8 +170,8 @@ class ListReader {
 };
 
 /// XML files that belong to no picture. Those of pictures in other formats are left out with them.
-void add_orphans(const DatasetConfig::Split& split, const std::set<fs::path>& used, ProblemCollector& problems,
-                 std::vector<VocPicture>& pictures) {
+void add_orphans(const DatasetConfig::Split& split, const std::map<fs::path, fs::path>& used,
+                 ProblemCollector& problems, std::vector<VocPicture>& pictures) {
   PictureFinder finder;
   std::vector<fs::path> files = files_below(split.annotations, ".xml", problems);
   std::sort(files.begin(), files.end());
@@ -188,7 +188,7 @@ void add_orphans(const DatasetConfig::Split& split, const std::set<fs::path>& us
 /// Every picture of the folder; its file lies at the same place below the annotations.
 std::vector<VocPicture> all_pictures(const DatasetConfig::Split& split, ProblemCollector& problems) {
   std::vector<VocPicture> pictures;
-  std::set<fs::path> used;
+  std::map<fs::path, fs::path> used;  // and by which picture
   for (const fs::path& picture : list_pictures(std::span(&split.images, 1), problems)) {
     fs::path file = split.annotations / picture.lexically_relative(split.images);
     file.replace_extension(".xml");
@@ -196,9 +196,9 @@ std::vector<VocPicture> all_pictures(const DatasetConfig::Split& split, ProblemC
     if (!exists) {
       problems.warn("no_annotation_file", "pictures have no annotation file; taken as pictures without objects",
                     [&] { return picture.string(); });
-    } else if (!used.insert(file.lexically_normal()).second) {
-      problems.error("ambiguous_annotation", "annotation files belong to two pictures",
-                     [&] { return file.string() + ": " + picture.string(); });
+    } else if (const auto [owner, is_new] = used.emplace(file.lexically_normal(), picture); !is_new) {
+      problems.error("ambiguous_annotation", "annotation files belong to two pictures; rename one",
+                     [&] { return file.string() + ": " + owner->second.string() + " and " + picture.string(); });
       continue;
     }
     pictures.push_back({picture, exists ? file : fs::path{}});

@@ -188,14 +188,10 @@ class Converter {
       const auto place = place_of(truth);
       if (place) rows[place->picture] += yolo_row(truth, dataset.pictures[place->picture], place->label);
     }
-    std::set<fs::path> written;
+    OwnFiles files;
     for (std::size_t i = 0; i < names.size(); ++i) {
       const fs::path file = yolo_label_path(images / names[i]);
-      if (!written.insert(file).second) {
-        throw DataError(dataset.pictures[i].file.string() +
-                        ": another picture differs in its extension alone, so both "
-                        "would have one label file; rename one");
-      }
+      files.claim(file, names[i]);
       write_unpublished(file, rows[i]);
     }
   }

@@ -2,7 +2,6 @@
 
 #include <nlohmann/json.hpp>
 #include <pugixml.hpp>
-#include <set>
 #include <string_view>
 #include <utility>
 
@@ -38,28 +37,15 @@ void add_child(pugi::xml_node& parent, const char* name, const std::string& text
   parent.append_child(name).text().set(text.c_str());
 }
 
-/// A picture's own annotation file, or its name in one. Two pictures that differ in their extension alone would share
-/// it.
-class OwnFiles {
- public:
-  OwnFiles(fs::path folder, const char* extension) : folder_(std::move(folder)), extension_(extension) {}
-
-  fs::path file_of(const WrittenPicture& picture) {
-    const fs::path file = (folder_ / picture.name).replace_extension(extension_);
-    if (written_.insert(file).second) return file;
-    throw DataError(picture.name.string() +
-                    ": another picture differs in its extension alone, so both would have the same annotations; "
-                    "rename one");
-  }
-
- private:
-  const fs::path folder_;
-  const char* extension_;
-  std::set<fs::path> written_;
-};
+/// The picture's name in `folder` with another extension, which is to be its own.
+fs::path own_file(OwnFiles& files, const fs::path& folder, const WrittenPicture& picture, const char* extension) {
+  fs::path file = (folder / picture.name).replace_extension(extension);
+  files.claim(file, picture.name);
+  return file;
+}
 
 void write_voc(const WrittenSplit& split, const fs::path& folder) {
-  OwnFiles files(folder, ".xml");
+  OwnFiles files;
   for (const WrittenPicture& picture : split.pictures) {
     pugi::xml_document document;
     pugi::xml_node root = document.append_child("annotation");
@@ -78,7 +64,7 @@ void write_voc(const WrittenSplit& split, const fs::path& folder) {
       add_child(corners, "xmax", format_double(box.xywh[0] + box.xywh[2]));
       add_child(corners, "ymax", format_double(box.xywh[1] + box.xywh[3]));
     }
-    write_unpublished(files.file_of(picture), xml_text(document));
+    write_unpublished(own_file(files, folder, picture, ".xml"), xml_text(document));
   }
 }
 
@@ -121,9 +107,9 @@ void write_cvat(const WrittenSplit& split, const fs::path& file) {
 }
 
 void write_labelme(const WrittenSplit& split, const fs::path& folder) {
-  OwnFiles files(folder, ".json");
+  OwnFiles files;
   for (const WrittenPicture& picture : split.pictures) {
-    const fs::path file = files.file_of(picture);
+    const fs::path file = own_file(files, folder, picture, ".json");
     const fs::path image = (split.images / picture.name).lexically_relative(file.parent_path());
     std::string text = "{\"version\":\"5.4.1\",\"flags\":{},\"shapes\":[";
     for (std::size_t i = 0; i < picture.boxes.size(); ++i) {
@@ -141,7 +127,7 @@ void write_labelme(const WrittenSplit& split, const fs::path& folder) {
 }
 
 void write_datumaro(const WrittenSplit& split, const fs::path& file) {
-  OwnFiles ids({}, "");  // an item's id is its picture's name without the extension
+  OwnFiles ids;  // an item's id is its picture's name without the extension
   std::string text = "{\"dm_format_version\":\"1.0\",\"infos\":{},\"categories\":{\"label\":{\"labels\":[";
   for (std::size_t i = 0; i < split.names.size(); ++i) {
     text += std::string(i ? "," : "") + "\n{\"name\":" + json_text_of(split.names[i]) +
@@ -150,7 +136,7 @@ void write_datumaro(const WrittenSplit& split, const fs::path& file) {
   text += "],\"label_groups\":[],\"attributes\":[]}},\n\"items\":[";
   for (std::size_t i = 0; i < split.pictures.size(); ++i) {
     const WrittenPicture& picture = split.pictures[i];
-    text += std::string(i ? "," : "") + "\n{\"id\":" + json_text_of(ids.file_of(picture).generic_string()) +
+    text += std::string(i ? "," : "") + "\n{\"id\":" + json_text_of(own_file(ids, {}, picture, "").generic_string()) +
             ",\"annotations\":[";
     for (std::size_t b = 0; b < picture.boxes.size(); ++b) {
       const WrittenBox& box = picture.boxes[b];
@@ -165,6 +151,14 @@ void write_datumaro(const WrittenSplit& split, const fs::path& file) {
 }
 
 }  // namespace
+
+void OwnFiles::claim(const fs::path& file, const fs::path& picture) {
+  const auto [owner, is_new] = owners_.emplace(file, picture);
+  if (is_new) return;
+  throw DataError(owner->second.string() + " and " + picture.string() +
+                  " differ in their extension alone, so both would have the annotations of " +
+                  file.filename().string() + "; rename one of the two");
+}
 
 std::string written_annotations(AnnotationFormat format, const std::string& key) {
   const std::string stem = "annotations/" + key;

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,17 @@ struct WrittenSplit {
   std::filesystem::path images;           ///< folder of the pictures
   const std::vector<std::string>& names;  ///< of the classes
   std::vector<WrittenPicture> pictures;
+};
+
+/// Annotation files of pictures, or names in one, each of one picture alone. Pictures that differ in their extension
+/// alone would share theirs.
+class OwnFiles {
+ public:
+  /// @throws DataError  naming both, if the file is another picture's
+  void claim(const std::filesystem::path& file, const std::filesystem::path& picture);
+
+ private:
+  std::map<std::filesystem::path, std::filesystem::path> owners_;
 };
 
 /// Where a split's annotations are in the new data set, relative to it: a file, or a folder.

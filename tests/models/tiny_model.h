@@ -1,9 +1,14 @@
 #pragma once
 
+#include <torch/torch.h>
+
+#include <cstdint>
+#include <filesystem>
 #include <string>
 
 #include "models/graph/model.h"
 #include "models/graph/model_files.h"
+#include "models/weights/checkpoint.h"
 
 namespace rtdetr::test {
 
@@ -25,6 +30,19 @@ inline DetectionModel tiny_model(std::uint64_t seed = 0) {
   DetectionModel model = build_model(spec, options);
   model->eval();
   return model;
+}
+
+/// tiny_model in a file of its own, with the classes a, b, c, for one thread. @return  the file
+inline std::filesystem::path save_tiny_model(const std::filesystem::path& file, std::int64_t height = 64,
+                                             std::int64_t width = 64) {
+  at::set_num_threads(1);
+  ModelInfo info;
+  info.names = {"a", "b", "c"};
+  info.category_ids = {1, 2, 3};
+  info.height = height;
+  info.width = width;
+  save_model(file, tiny_model(), info);
+  return file;
 }
 
 }  // namespace rtdetr::test

@@ -11,8 +11,10 @@
 #include "core/image/picture.h"
 #include "data/tools/doctor.h"
 #include "train/commands/commands.h"
+#include "train/commands/label_check.h"
 #include "train/config/keys.h"
 #include "train/process/machine.h"
+#include "train/report/doubt_report.h"
 #include "train/report/metric_report.h"
 #include "train/report/output.h"
 
@@ -189,10 +191,23 @@ nlohmann::ordered_json report_json(const DatasetReport& report) {
           {"advice", report.advice}};
 }
 
-/// "labels-alike.png" for "labels.png".
-std::string near_duplicate_file(const std::filesystem::path& labels) {
-  const std::string name = labels.stem().string() + "-alike" + labels.extension().string();
-  return (labels.parent_path() / name).string();
+/// "labels-alike.png" beside "labels.png".
+std::string beside(const std::filesystem::path& labels, const std::string& ending) {
+  return (labels.parent_path() / (labels.stem().string() + ending + labels.extension().string())).string();
+}
+
+/// What the model of model= objects to: text, the report's member "labels", and a picture beside output=.
+std::string doubted_labels(const Settings& settings, nlohmann::ordered_json& document) {
+  const DoubtReport doubts = check_labels(settings);
+  std::string text = "\nlabels, as " + settings.model + " sees them: " + doubts.text();
+  document["labels"] = doubts.json();
+  if (settings.output.empty()) return text;
+  const Picture sheet = doubts.sheet();
+  if (sheet.width == 0) return text;
+  const std::string file = beside(settings.output, "-doubted");
+  write_picture(file, sheet);
+  document["labels"]["output"] = file;
+  return text + "written to " + file + "\n";
 }
 
 }  // namespace
@@ -212,12 +227,13 @@ ExitCode run_check(const Settings& settings) {
     document["output"] = settings.output;
   }
   if (report.near_duplicate_sheet.width > 0) {
-    const std::string sheet = near_duplicate_file(settings.output);
+    const std::string sheet = beside(settings.output, "-alike");
     write_picture(sheet, report.near_duplicate_sheet);
     text += "written to " + sheet + "\n";
     document["near_duplicate_output"] = sheet;
   }
   const bool broken = has_errors(report.problems);
+  if (!broken && !settings.model.empty()) text += doubted_labels(settings, document);
   const bool trains = std::any_of(report.splits.begin(), report.splits.end(),
                                   [](const SplitReport& split) { return split.key == "train"; });
   if (!broken && trains) text += "next: " + training_line(settings, report) + "\n";

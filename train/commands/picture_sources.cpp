@@ -16,6 +16,7 @@
 #include "core/image/picture_names.h"
 #include "core/io/file.h"
 #include "core/io/read_only_file.h"
+#include "core/io/utf8.h"
 #include "data/dataset/data_problem.h"
 #include "data/dataset/hidden_files.h"
 #include "train/commands/file_pattern.h"
@@ -183,13 +184,18 @@ PredictedPictures predicted_pictures(const std::string& source, int input) {
   return listed;
 }
 
+std::string written_stem(const std::string& stem, const std::string& ending) {
+  constexpr std::size_t kLongestName = 255, kExtension = 4;
+  return std::string(first_characters(stem, kLongestName - kExtension - ending.size())) + ending;
+}
+
 std::vector<std::string> unique_stems(const std::vector<fs::path>& pictures) {
   std::set<std::string> taken;
   std::vector<std::string> stems;
   for (const fs::path& picture : pictures) {
     const std::string stem = picture == kStandardInput ? "stdin" : picture.stem().string();
-    std::string name = stem;
-    for (int k = 2; !taken.insert(name).second; ++k) name = stem + "-" + std::to_string(k);
+    std::string name = written_stem(stem);
+    for (int k = 2; !taken.insert(name).second; ++k) name = written_stem(stem, "-" + std::to_string(k));
     stems.push_back(name);
   }
   return stems;

@@ -30,8 +30,12 @@ inline constexpr const char* kStandardInput = "-";
 /// @throws ConfigError  as above, or if nothing comes; IoError
 PredictedPictures predicted_pictures(const std::string& source, int input = 0);
 
-/// A name for each picture's results: its stem, or stem-2, stem-3 … where pictures of several folders share it; that of
-/// "-" is "stdin".
+/// `stem` with `ending` behind it, the stem cut between characters where the two would be longer than a file's name may
+/// be with an extension behind them: 255 bytes, and four for ".jpg", ".png" or ".txt".
+std::string written_stem(const std::string& stem, const std::string& ending = "");
+
+/// A name for each picture's results: its stem, or stem-2, stem-3 … where pictures of several folders share it, as
+/// written_stem has it; that of "-" is "stdin".
 std::vector<std::string> unique_stems(const std::vector<std::filesystem::path>& pictures);
 
 }  // namespace rtdetr

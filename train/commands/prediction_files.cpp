@@ -13,6 +13,7 @@
 #include "core/io/file.h"
 #include "core/io/utf8.h"
 #include "core/plot/draw.h"
+#include "train/commands/picture_sources.h"
 #include "train/run/run_folder.h"
 
 namespace rtdetr {
@@ -48,8 +49,9 @@ std::vector<fs::path> CropNames::names_for(const fs::path& folder, const std::st
   for (const Detection& object : found) {
     const fs::path place =
         folder / "crops" / folder_name(object.label, names.at(static_cast<std::size_t>(object.label)));
-    fs::path file = place / (stem + ".jpg");
-    for (int k = 2; !taken_.insert(file).second; ++k) file = place / (stem + "-" + std::to_string(k) + ".jpg");
+    fs::path file = place / (written_stem(stem) + ".jpg");
+    for (int k = 2; !taken_.insert(file).second; ++k)
+      file = place / (written_stem(stem, "-" + std::to_string(k)) + ".jpg");
     make_folders(place);
     files.push_back(std::move(file));
   }

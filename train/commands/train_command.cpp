@@ -78,6 +78,9 @@ std::string closing_words(const Settings& settings, const RunFolder& folder, con
   if (settings.plots)
     text += "\n  " + at + "index.html         all of it on one page, for a browser\n  " + at +
             "results.png        curves; labels.jpg, train_batch*.jpg, val_batch*.jpg: what went in and came out";
+  if (settings.plots && validated)
+    text += "\n  " + at +
+            "confusion_matrix.png, BoxPR_curve.png, BoxF1_curve.png: the best weights on the validation split";
   text += "\n\nnext:";
   const std::string best = shell_word(at + "best.safetensors");
   if (validated || !settings.val) text += "\n  rtdetr val model=" + best + " data=" + shell_word(settings.data);
@@ -98,12 +101,17 @@ nlohmann::ordered_json outcome_json(const RunFolder& folder, const RunOutcome& o
           {"stopped", outcome.end == RunOutcome::End::kStopped}};
 }
 
-/// What the last evaluation adds to the folder.
-void draw_findings(const Dataset& val, const Evaluation& evaluation, const RunFolder& folder) {
-  draw_or_warn([&] { write_validation_pictures(val, evaluation, folder.path()); });
+/// What the last evaluation adds to the folder: what val writes, and its sections of the page.
+void write_findings(const Dataset& val, const Evaluation& evaluation, const RunFolder& folder, bool plots) {
+  const DetectionReport report = report_detections(evaluation, val, 0);
+  const std::filesystem::path& path = folder.path();
+  draw_or_warn([&] { write_metric_tables(report, evaluation.last(), val.classes, path); }, "a table is missing");
+  if (!plots) return;
+  draw_or_warn([&] { write_validation_pictures(val, evaluation, path); });
+  draw_or_warn([&] { write_metric_pictures(report, evaluation.last(), val.classes, path); });
   std::vector<nlohmann::ordered_json> found;
-  draw_or_warn([&] { found = evaluation_sections(val, evaluation, report_detections(evaluation, val, 0)); });
-  write_page_or_warn(folder.path(), found);
+  draw_or_warn([&] { found = evaluation_sections(val, evaluation, report); });
+  write_page_or_warn(path, found);
 }
 
 void report(const Settings& settings, Experiment& experiment, const RunFolder& folder, const RunOutcome& outcome,
@@ -113,7 +121,7 @@ void report(const Settings& settings, Experiment& experiment, const RunFolder& f
   nlohmann::ordered_json document = outcome_json(folder, outcome);
   if (evaluation) {
     document.update(evaluation_json(*evaluation, experiment.val->classes));
-    if (settings.plots) draw_findings(*experiment.val, *evaluation, folder);
+    write_findings(*experiment.val, *evaluation, folder, settings.plots);
     print_text(settings, "\nbest epoch, every decoder layer:\n" + layer_table(*evaluation) + "\n");
   }
   print_text(settings, closing_words(settings, folder, outcome, experiment.val.has_value()));

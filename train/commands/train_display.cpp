@@ -50,7 +50,7 @@ void TrainPictures::on_batches(std::span<const Batch> batches, const StepPositio
 void TrainPictures::on_record(const EpochRecord&) {
   const std::filesystem::path table = folder_.path() / "results.csv";
   draw_or_warn([&] { write_results_picture(table, folder_.path() / "results.png"); });
-  write_page_or_warn(folder_.path());
+  write_page_or_warn(run_);
   draw_or_warn([&] { update_tensorboard_file(read_results(table), folder_.path() / kTensorBoardName); });
 }
 

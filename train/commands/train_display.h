@@ -6,6 +6,7 @@
 #include "train/loop/train_observer.h"
 #include "train/loop/trainer.h"
 #include "train/report/progress.h"
+#include "train/report/run_record.h"
 #include "train/run/run_folder.h"
 
 /// What the command `train` shows of a run, and how it is told to stop.
@@ -26,13 +27,14 @@ class TrainConsole : public TrainObserver {
 class TrainPictures : public TrainObserver {
  public:
   /// Outlived by both.
-  TrainPictures(const Dataset& train, const RunFolder& folder) : train_(train), folder_(folder) {}
+  TrainPictures(const Dataset& train, const RunFolder& folder) : train_(train), folder_(folder), run_(folder.path()) {}
   void on_batches(std::span<const Batch> batches, const StepPosition& position) override;
   void on_record(const EpochRecord& record) override;
 
  private:
   const Dataset& train_;
   const RunFolder& folder_;
+  RunReader run_;
 };
 
 /// StopSignals as a reason to stop.

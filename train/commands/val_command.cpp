@@ -108,8 +108,7 @@ std::string write_files(const Settings& settings, const Dataset& dataset, const 
                         const DetectionReport& report) {
   const RunFolder folder = RunFolder::create(settings.project, settings.name, settings.exist_ok);
   if (settings.save_json) write_coco_results(folder.path() / "predictions.json", evaluation.detections);
-  write_class_csv(report, evaluation.last(), dataset.classes, folder.path() / "metrics_per_class.csv");
-  write_confusion_csv(report.confusion, dataset.classes, folder.path() / "confusion_matrix.csv");
+  write_metric_tables(report, evaluation.last(), dataset.classes, folder.path());
   if (settings.plots) {
     write_validation_pictures(dataset, evaluation, folder.path());
     write_metric_pictures(report, evaluation.last(), dataset.classes, folder.path());

@@ -1,11 +1,13 @@
 #include "train/config/completion.h"
 
 #include <algorithm>
+#include <array>
 #include <functional>
 
 #include "core/base/text.h"
 #include "core/io/shipped_files.h"
 #include "train/config/keys.h"
+#include "train/config/licences_text.h"
 
 /// Each script is a frame in the shell's language around three tables: commands, the keys of each, and what stands for
 /// some keys' values. In these a key's values are words, or one of the marks below: for a file, and for the names of
@@ -15,7 +17,14 @@ namespace {
 
 constexpr const char* kFile = "<file>";
 constexpr const char* kNames = "<names>";  // followed by one of completed_names()
-constexpr const char* kCompletionNote = "lets a shell complete all this";
+
+/// Words that stand where a command does and take no keys.
+struct KeylessWord {
+  const char* word;
+  const char* note;
+};
+constexpr std::array<KeylessWord, 2> kKeylessWords{
+    {{kCompletion, "lets a shell complete all this"}, {kLicences, "shows the licences of all that it is made with"}}};
 
 /// Words that may follow "key=", and marks.
 std::vector<std::string> values_of(const Key& key) {
@@ -87,9 +96,17 @@ Values sorted(const std::vector<std::string>& values) {
 }
 
 std::string all_command_words() {
-  std::vector<std::string> words = {kCompletion};
+  std::vector<std::string> words;
+  for (const KeylessWord& one : kKeylessWords) words.emplace_back(one.word);
   for (const CommandInfo& info : all_commands()) words.push_back(info.name);
   return join(words, " ");
+}
+
+/// A line of the script for each word that may stand as a command.
+std::string command_lines(const std::function<std::string(const std::string& word, const std::string& note)>& line) {
+  std::string text = lines([&](const CommandInfo& info) { return line(info.name, note_of(info.summary)); });
+  for (const KeylessWord& one : kKeylessWords) text += line(one.word, one.note);
+  return text;
 }
 
 std::string bash_script() {
@@ -160,9 +177,8 @@ complete -F _rtdetr rtdetr
 }
 
 std::string zsh_script() {
-  const auto commands =
-      lines([](const CommandInfo& info) { return "    '" + info.name + ":" + note_of(info.summary) + "'\n"; }) +
-      "    '" + kCompletion + ":" + kCompletionNote + "'\n";
+  const auto commands = command_lines(
+      [](const std::string& word, const std::string& note) { return "    '" + word + ":" + note + "'\n"; });
   const auto keys = lines([](const CommandInfo& info) {
     std::string text = "    " + info.name + ") list=(\n";
     for (const Key* key : keys_of(info.command)) text += "      '" + key->name + ":" + note_of(key->meaning) + "'\n";
@@ -251,11 +267,9 @@ std::string fish_key(const CommandInfo& info, const Key& key) {
 }
 
 std::string fish_script() {
-  const auto commands =
-      lines([](const CommandInfo& info) {
-        return "complete -c rtdetr -n '__rtdetr_is none' -a " + info.name + " -d '" + note_of(info.summary) + "'\n";
-      }) +
-      "complete -c rtdetr -n '__rtdetr_is none' -a " + kCompletion + " -d '" + kCompletionNote + "'\n";
+  const auto commands = command_lines([](const std::string& word, const std::string& note) {
+    return "complete -c rtdetr -n '__rtdetr_is none' -a " + word + " -d '" + note + "'\n";
+  });
   const auto keys = lines([](const CommandInfo& info) {
     std::string text;
     for (const Key* key : keys_of(info.command)) text += fish_key(info, *key);

@@ -154,6 +154,10 @@ class Combinations {
       problem("check needs annotations= and images= together");
     else if (s_.data.empty() && s_.annotations.empty())
       problem("check needs data=, or annotations= and images=; e.g. " + info_of(s_.command).example);
+    for (const char* key : {"conf", "split"})
+      if (s_.is_given(key) && s_.model.empty())
+        problem(std::string(key) + "=" + s_.origin_of(key) + " is for model=, which judges the labels");
+    if (s_.is_given("split") && s_.data.empty()) problem("split=" + s_.origin_of("split") + " is one of data='s");
   }
 
   void check_benchmark() {

@@ -19,11 +19,10 @@ using namespace key_table;
 
 void add_input_keys(std::vector<Key>& keys) {
   Section s(keys, "what to work on");
-  s.path("model", &Settings::model, kModelUsers | kConvert, "rtdetr-n.yaml",
+  s.path("model", &Settings::model, kModelUsers | kConvert | kCheck, "rtdetr-n.yaml",
          "model YAML, or a file of weights: a checkpoint (.safetensors), or a .pth, .pt or folder of another program; "
          "train takes a YAML, or with weights= a checkpoint, whose YAML it is; convert a YAML, for weights whose model "
-         "is "
-         "not to be recognised")
+         "is not to be recognised; check weights, to tell which labels they object to")
       .on_resume = kMayChange;
   s.path(
        "data", &Settings::data, kTrain | kVal | kBenchmark | kCheck | kConvert, "bccd",
@@ -49,8 +48,8 @@ void add_input_keys(std::vector<Key>& keys) {
          "weights that the backbone starts from: the official storage's, torchvision's, timm's or MAE's; weights= "
          "comes after it; not read by a run that is continued")
       .on_resume = kOfOneCall;
-  s.choice("split", &Settings::split, kVal | kBenchmark, {kSplitKeys.begin(), kSplitKeys.end()},
-           "part of the data set");
+  s.choice("split", &Settings::split, kVal | kBenchmark | kCheck, {kSplitKeys.begin(), kSplitKeys.end()},
+           "part of the data set; check: whose labels model= judges, by default of all");
   s.path(
       "source", &Settings::source, kPredict | kBenchmark, "photos/",
       "a picture, a folder of pictures, a .txt list of them, or a pattern such as 'photos/*.jpg'; 'photos/**/*.jpg' is "
@@ -70,7 +69,8 @@ void add_output_keys(std::vector<Key>& keys) {
   s.choice("format", &Settings::format, kConvert, words_of(kWritableFormatWords), "format of the written data set");
   s.path("output", &Settings::output, kExport | kConvert | kCheck | kBenchmark | kCompare, "model.safetensors",
          "file that is written; convert: new folder, or with weights= a model file; check: picture of labels (.jpg, "
-         ".png); benchmark: picture of the speeds, or of the front; compare: the page (.html)");
+         ".png), and with model= another of the doubted ones beside it; benchmark: picture of the speeds, or of the "
+         "front; compare: the page (.html)");
   s.path("yaml", &Settings::yaml, kConvert, "model.yaml",
          "with weights=: the model's YAML is written into this file, too, for train and to be changed");
   s.choice(
@@ -116,9 +116,10 @@ void add_output_keys(std::vector<Key>& keys) {
          "imgsz: faster for large photographs, and scores move a little. predict: with save=false, for pictures that "
          "are drawn into are read whole");
   s.number(
-      "conf", &Settings::conf, kPredict | kVal, 0, 1, "", "0.5",
+      "conf", &Settings::conf, kPredict | kVal | kCheck, 0, 1, "", "0.5",
       "smallest score of a detection, by default the model file's own, at which F1 was best on val, else 0.5; val: of "
-      "the confusion matrix, precision and recall, 0 = where F1 is best");
+      "the confusion matrix, precision and recall, 0 = where F1 is best; check: of a detection that speaks against "
+      "labels");
   s.add("classes", &Settings::classes, kPredict | kVal, "", "person,car",
         "these classes alone, names or numbers from 0 on with commas between; others take no place among the "
         "detections. val: AP is theirs alone");
@@ -154,7 +155,7 @@ void add_output_keys(std::vector<Key>& keys) {
 
 void add_machine_keys(std::vector<Key>& keys) {
   Section s(keys, "machine");
-  s.add("device", &Settings::device, kWorkers, "", "cpu",
+  s.add("device", &Settings::device, kWorkers | kCheck, "", "cpu",
         "where to compute: cpu, auto (the first GPU if it answers, else the CPU), cuda, cuda:1, or numbers of GPUs: 0 "
         "or 0,1")
       .on_resume = kMayChange;

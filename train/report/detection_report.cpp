@@ -45,6 +45,50 @@ std::string csv_text(const std::string& text) {
 
 std::string csv_number(double value) { return value >= 0 ? format_double(value) : ""; }
 
+void write_class_csv(const DetectionReport& report, const MetricResult& metric, const ClassList& classes,
+                     const std::filesystem::path& csv) {
+  std::string text = "class,category_id,boxes,AP,AP50,AP75,AR100,confidence,precision,recall,F1,hits,wrong,missed\n";
+  for (std::size_t k = 0; k < classes.names.size(); ++k) {
+    const std::int64_t id = classes.category_ids[k];
+    const auto found = std::find_if(metric.classes.begin(), metric.classes.end(),
+                                    [&](const MetricResult::Class& one) { return one.category_id == id; });
+    const MetricResult::Class one = found == metric.classes.end() ? MetricResult::Class{} : *found;
+    const MatchCounts point = report.curves.classes[k].at(report.confusion.confidence);
+    const std::vector<std::string> cells{csv_text(classes.names[k]),
+                                         std::to_string(id),
+                                         std::to_string(report.curves.classes[k].boxes),
+                                         csv_number(one.ap),
+                                         csv_number(one.ap50),
+                                         csv_number(one.ap75),
+                                         csv_number(one.ar100),
+                                         format_double(report.confusion.confidence),
+                                         csv_number(point.precision()),
+                                         format_double(point.recall()),
+                                         format_double(point.f1()),
+                                         std::to_string(point.hits),
+                                         std::to_string(point.wrong),
+                                         std::to_string(point.missed)};
+    text += join(cells, ",") + "\n";
+  }
+  write_text_atomically(csv, text);
+}
+
+void write_confusion_csv(const ConfusionMatrix& matrix, const ClassList& classes, const std::filesystem::path& csv) {
+  std::vector<std::string> cells{"detected"};
+  for (const std::string& name : classes.names) cells.push_back(csv_text(name));
+  cells.emplace_back("false alarm");
+  std::string text = join(cells, ",") + "\n";
+  for (std::size_t row = 0; row <= matrix.classes; ++row) {
+    cells = {row < matrix.classes ? csv_text(classes.names[row]) : "missed"};
+    for (std::size_t column = 0; column <= matrix.classes; ++column) {
+      const bool nothing = row == matrix.classes && column == matrix.classes;
+      cells.push_back(nothing ? "" : std::to_string(matrix.at(row, column)));
+    }
+    text += join(cells, ",") + "\n";
+  }
+  write_text_atomically(csv, text);
+}
+
 }  // namespace
 
 DetectionReport report_detections(const Evaluation& evaluation, const Dataset& dataset, double confidence) {
@@ -113,55 +157,24 @@ nlohmann::ordered_json error_split_json(const ErrorSplit& errors) {
           {"false_negatives", errors.false_negatives}};
 }
 
-void write_class_csv(const DetectionReport& report, const MetricResult& metric, const ClassList& classes,
-                     const std::filesystem::path& csv) {
-  std::string text = "class,category_id,boxes,AP,AP50,AP75,AR100,confidence,precision,recall,F1,hits,wrong,missed\n";
-  for (std::size_t k = 0; k < classes.names.size(); ++k) {
-    const std::int64_t id = classes.category_ids[k];
-    const auto found = std::find_if(metric.classes.begin(), metric.classes.end(),
-                                    [&](const MetricResult::Class& one) { return one.category_id == id; });
-    const MetricResult::Class one = found == metric.classes.end() ? MetricResult::Class{} : *found;
-    const MatchCounts point = report.curves.classes[k].at(report.confusion.confidence);
-    const std::vector<std::string> cells{csv_text(classes.names[k]),
-                                         std::to_string(id),
-                                         std::to_string(report.curves.classes[k].boxes),
-                                         csv_number(one.ap),
-                                         csv_number(one.ap50),
-                                         csv_number(one.ap75),
-                                         csv_number(one.ar100),
-                                         format_double(report.confusion.confidence),
-                                         csv_number(point.precision()),
-                                         format_double(point.recall()),
-                                         format_double(point.f1()),
-                                         std::to_string(point.hits),
-                                         std::to_string(point.wrong),
-                                         std::to_string(point.missed)};
-    text += join(cells, ",") + "\n";
-  }
-  write_text_atomically(csv, text);
-}
-
-void write_confusion_csv(const ConfusionMatrix& matrix, const ClassList& classes, const std::filesystem::path& csv) {
-  std::vector<std::string> cells{"detected"};
-  for (const std::string& name : classes.names) cells.push_back(csv_text(name));
-  cells.emplace_back("false alarm");
-  std::string text = join(cells, ",") + "\n";
-  for (std::size_t row = 0; row <= matrix.classes; ++row) {
-    cells = {row < matrix.classes ? csv_text(classes.names[row]) : "missed"};
-    for (std::size_t column = 0; column <= matrix.classes; ++column) {
-      const bool nothing = row == matrix.classes && column == matrix.classes;
-      cells.push_back(nothing ? "" : std::to_string(matrix.at(row, column)));
-    }
-    text += join(cells, ",") + "\n";
-  }
-  write_text_atomically(csv, text);
+void write_metric_tables(const DetectionReport& report, const MetricResult& metric, const ClassList& classes,
+                         const std::filesystem::path& folder) {
+  write_class_csv(report, metric, classes, folder / "metrics_per_class.csv");
+  write_confusion_csv(report.confusion, classes, folder / "confusion_matrix.csv");
 }
 
 void write_metric_pictures(const DetectionReport& report, const MetricResult& metric, const ClassList& classes,
                            const std::filesystem::path& folder) {
+  const auto over_confidence = [&](CurveMeasure measure) {
+    return confidence_picture(report.curves, classes, measure);
+  };
   write_picture(folder / "confusion_matrix.png", confusion_picture(report.confusion, classes));
-  write_picture(folder / "precision_recall.png", precision_recall_picture(metric, classes));
-  write_picture(folder / "f1.png", f1_picture(report.curves, classes));
+  write_picture(folder / "confusion_matrix_normalized.png",
+                confusion_picture(report.confusion, classes, ConfusionCells::kShares));
+  write_picture(folder / "BoxPR_curve.png", precision_recall_picture(metric, classes));
+  write_picture(folder / "BoxF1_curve.png", over_confidence(CurveMeasure::kF1));
+  write_picture(folder / "BoxP_curve.png", over_confidence(CurveMeasure::kPrecision));
+  write_picture(folder / "BoxR_curve.png", over_confidence(CurveMeasure::kRecall));
   write_picture(folder / "errors.png", error_split_picture(report.errors));
 }
 

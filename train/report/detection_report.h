@@ -37,15 +37,13 @@ std::string error_split_text(const ErrorSplit& errors);
 nlohmann::ordered_json error_split_json(const ErrorSplit& errors);
 
 /// metrics_per_class.csv: class, category_id, boxes, AP, AP50, AP75, AR100, confidence, precision (empty: undefined),
-/// recall, F1, hits, wrong, missed.
-void write_class_csv(const DetectionReport& report, const MetricResult& metric, const ClassList& classes,
-                     const std::filesystem::path& csv);
+/// recall, F1, hits, wrong, missed. confusion_matrix.csv: a row for each detected class and one for what was missed, a
+/// column for each true class and one for false alarms.
+void write_metric_tables(const DetectionReport& report, const MetricResult& metric, const ClassList& classes,
+                         const std::filesystem::path& folder);
 
-/// confusion_matrix.csv: a row for each detected class and one for what was missed, a column for each true class and
-/// one for false alarms.
-void write_confusion_csv(const ConfusionMatrix& matrix, const ClassList& classes, const std::filesystem::path& csv);
-
-/// confusion_matrix.png, precision_recall.png, f1.png, errors.png.
+/// Under Ultralytics' names confusion_matrix.png and _normalized.png, BoxPR_curve.png, BoxF1_curve.png, BoxP_curve.png
+/// and BoxR_curve.png; and errors.png.
 void write_metric_pictures(const DetectionReport& report, const MetricResult& metric, const ClassList& classes,
                            const std::filesystem::path& folder);
 

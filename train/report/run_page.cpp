@@ -188,7 +188,9 @@ Json files_section(const std::filesystem::path& folder) {
   Json section = page_section("files", "files", "files beside this page");
   section["names"] = Json::array();
   for (const char* name : {"results.csv", "results.png", "log.jsonl", "args.yaml", "labels.jpg", "train_batch0.jpg",
-                           "val_batch0_labels.jpg", "val_batch0_pred.jpg"}) {
+                           "val_batch0_labels.jpg", "val_batch0_pred.jpg", "metrics_per_class.csv",
+                           "confusion_matrix.csv", "confusion_matrix.png", "confusion_matrix_normalized.png",
+                           "BoxPR_curve.png", "BoxF1_curve.png", "BoxP_curve.png", "BoxR_curve.png", "errors.png"}) {
     std::error_code ignored;
     if (std::filesystem::exists(folder / name, ignored)) section["names"].push_back(name);
   }
@@ -223,11 +225,17 @@ void write_run_page(const std::filesystem::path& folder, std::span<const Json> f
   write_page(folder / kPageName, run_page(read_run(folder), found));
 }
 
-void write_page_or_warn(const std::filesystem::path& folder, std::span<const Json> found) {
+void write_page_or_warn(RunReader& run, std::span<const Json> found) {
   std::error_code ignored;
-  const auto bytes = std::filesystem::file_size(folder / "results.csv", ignored);
+  const auto bytes = std::filesystem::file_size(run.folder() / "results.csv", ignored);
   if (ignored || bytes == 0) return;  // no epoch has ended
-  draw_or_warn([&] { write_run_page(folder, found); }, std::string(kPageName) + " is not up to date");
+  draw_or_warn([&] { write_page(run.folder() / kPageName, run_page(run.read(), found)); },
+               std::string(kPageName) + " is not up to date");
+}
+
+void write_page_or_warn(const std::filesystem::path& folder, std::span<const Json> found) {
+  RunReader run(folder);
+  write_page_or_warn(run, found);
 }
 
 Json evaluation_page(const Settings& settings, const Dataset& dataset, const Evaluation& evaluation,

@@ -27,6 +27,7 @@ nlohmann::ordered_json run_page(const RunRecord& run, std::span<const nlohmann::
 void write_run_page(const std::filesystem::path& folder, std::span<const nlohmann::ordered_json> found = {});
 
 /// The same for a run that goes on: a page that cannot be written is a warning, and without results there is none yet.
+void write_page_or_warn(RunReader& run, std::span<const nlohmann::ordered_json> found = {});
 void write_page_or_warn(const std::filesystem::path& folder, std::span<const nlohmann::ordered_json> found = {});
 
 /// The page of val.

@@ -31,12 +31,14 @@ function short(value) {
 // Neighbours in the list are far apart on the wheel; lightness is the theme's.
 function colour(index) { return `hsl(${(211 + index * 137.508) % 360} 68% var(--lightness))`; }
 
-// Round numbers that cut [low, high] into about `count` parts.
+// Round numbers that cut [low, high] into about `count` parts. None where doubles are too coarse to tell them apart:
+// next to 1e300 a number and its successor are one.
 function ticks(low, high, count) {
   const rough = (high - low) / count, power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map(n => n * power).find(n => n >= rough * 0.999);
-  const places = [];
-  for (let n = Math.ceil(low / step - 1e-9); n * step <= high + step * 1e-9; n++) places.push(n * step);
+  const first = Math.ceil(low / step - 1e-9), places = [];
+  if (!(step > 0) || !Number.isSafeInteger(first)) return places;
+  for (let n = first; n * step <= high + step * 1e-9 && places.length <= 2 * count; n++) places.push(n * step);
   return places;
 }
 

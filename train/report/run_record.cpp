@@ -2,14 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fstream>
 #include <limits>
+#include <sstream>
 #include <string_view>
 
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
 #include "core/base/text.h"
-#include "core/io/file.h"
 
 namespace rtdetr {
 namespace {
@@ -74,35 +75,26 @@ std::vector<RunRecord::Layer> layers_in(const json& entry) {
   return layers;
 }
 
-/// Goes through log.jsonl's text; of the steps it parses those that are drawn and those that were refused.
-class LogReader {
+/// Goes through lines of log.jsonl; of the steps it parses those that are drawn and those that were refused.
+class LogLines {
  public:
-  explicit LogReader(RunRecord& record) : record_(record) {}
+  LogLines(RunRecord& record, LoggedSteps& steps) : record_(record), steps_(steps) {}
 
-  void read(std::string_view text) {
-    std::int64_t steps = 0;
-    each_line(text, [&](std::string_view line) { steps += line.starts_with(kStepLine); });
-    const std::int64_t stride = std::max<std::int64_t>(1, (steps + kDrawnSteps - 1) / kDrawnSteps);
-    std::int64_t index = 0;
-    each_line(text, [&](std::string_view line) {
-      if (!line.starts_with(kStepLine)) return take(line);
-      const bool refused = line.find(kRefused) != std::string_view::npos;
-      record_.steps += line.find(kTaken) != std::string_view::npos;
-      if (index++ % stride == 0 || refused) take(line);
-    });
-    if (record_.refused > kNamedRefusals)
-      record_.events.push_back(counted(record_.refused - kNamedRefusals, "more step") +
-                               " refused: applied: false in log.jsonl");
-    if (record_.overflows > 0)
-      record_.events.push_back(counted(record_.overflows, "step") + " refused while fp16's factor was looked for");
+  /// @return  bytes of whole lines: what a killed process left of one, or is about to write, is passed over
+  std::size_t read(std::string_view text) {
+    std::size_t read = 0;
+    for (std::size_t end = 0; (end = text.find('\n', read)) != std::string_view::npos; read = end + 1)
+      read_line(text.substr(read, end - read));
+    return read;
   }
 
  private:
-  /// Whole lines: what a killed process left of one is passed over.
-  template <typename Action>
-  static void each_line(std::string_view text, Action&& action) {
-    for (std::size_t end = 0; (end = text.find('\n')) != std::string_view::npos; text.remove_prefix(end + 1))
-      action(text.substr(0, end));
+  void read_line(std::string_view line) {
+    if (!line.starts_with(kStepLine)) return take(line);
+    const bool refused = line.find(kRefused) != std::string_view::npos;
+    record_.steps += line.find(kTaken) != std::string_view::npos;
+    index_ = steps_.seen++;
+    if (index_ % steps_.stride == 0 || refused) take(line);
   }
 
   void take(std::string_view line) {
@@ -118,9 +110,10 @@ class LogReader {
   void take_step(const json& entry) {
     const double loss = number_in(entry, "loss"), norm = number_in(entry, "norm");
     if (entry.contains("applied") && entry["applied"] == false) return refuse(entry, loss);
-    const auto at = static_cast<double>(record_.steps);
-    add_point(record_.step_loss, at, loss);
-    add_point(record_.gradient_norm, at, norm);
+    steps_.drawn.push_back({index_, record_.steps, loss, norm});
+    if (std::ssize(steps_.drawn) <= kDrawnSteps) return;
+    steps_.stride *= 2;
+    std::erase_if(steps_.drawn, [&](const LoggedSteps::Step& step) { return step.index % steps_.stride != 0; });
   }
 
   void refuse(const json& entry, double loss) {
@@ -169,7 +162,19 @@ class LogReader {
   }
 
   RunRecord& record_;
+  LoggedSteps& steps_;
+  std::int64_t index_ = 0;  ///< of the step that is read
 };
+
+/// What `file` holds from `offset` on.
+std::string text_from(const fs::path& file, std::uintmax_t offset) {
+  std::ifstream stream(file, std::ios::binary);
+  stream.seekg(static_cast<std::streamoff>(offset));
+  std::ostringstream text;
+  text << stream.rdbuf();
+  if (!stream) throw IoError(file.string() + ": cannot be read");
+  return text.str();
+}
 
 /// Why a place is no run's folder; "" if it is.
 std::string what_is_wrong(const fs::path& folder) {
@@ -187,19 +192,41 @@ std::string what_is_wrong(const fs::path& folder) {
 
 }  // namespace
 
-RunRecord read_run(const fs::path& folder) {
-  const std::string wrong = what_is_wrong(folder);
-  if (!wrong.empty()) throw ConfigError(folder.string() + ": " + wrong);
-  RunRecord record{.folder = folder, .table = read_results(folder / "results.csv")};
+void RunReader::read_log() {
+  const fs::path file = folder_ / "log.jsonl";
+  std::error_code ignored;
+  const std::uintmax_t size = fs::file_size(file, ignored);
+  if (ignored) return;
+  if (size < read_) *this = RunReader(folder_);  // another run's by now
+  if (size > read_) read_ += LogLines(log_, steps_).read(text_from(file, read_));
+}
+
+RunRecord RunReader::read() {
+  const std::string wrong = what_is_wrong(folder_);
+  if (!wrong.empty()) throw ConfigError(folder_.string() + ": " + wrong);
+  read_log();
+  RunRecord record = log_;
+  record.folder = folder_;
+  record.table = read_results(folder_ / "results.csv");
   if (record.table.find("epoch") == nullptr)
-    throw ConfigError((folder / "results.csv").string() + ": has no column 'epoch', so it is not a run's");
+    throw ConfigError((folder_ / "results.csv").string() + ": has no column 'epoch', so it is not a run's");
   record.step_loss.name = "loss";
   record.gradient_norm.name = "gradient norm";
-  if (fs::exists(folder / "log.jsonl")) LogReader(record).read(read_text_file(folder / "log.jsonl"));
-  if (fs::exists(folder / "args.yaml"))
-    record.settings = setting_rows(load_yaml(folder / "args.yaml"), Command::kTrain);
+  for (const LoggedSteps::Step& step : steps_.drawn) {
+    add_point(record.step_loss, static_cast<double>(step.taken), step.loss);
+    add_point(record.gradient_norm, static_cast<double>(step.taken), step.norm);
+  }
+  if (record.refused > kNamedRefusals)
+    record.events.push_back(counted(record.refused - kNamedRefusals, "more step") +
+                            " refused: applied: false in log.jsonl");
+  if (record.overflows > 0)
+    record.events.push_back(counted(record.overflows, "step") + " refused while fp16's factor was looked for");
+  if (fs::exists(folder_ / "args.yaml"))
+    record.settings = setting_rows(load_yaml(folder_ / "args.yaml"), Command::kTrain);
   return record;
 }
+
+RunRecord read_run(const fs::path& folder) { return RunReader(folder).read(); }
 
 std::string folder_name(const fs::path& folder) {
   const fs::path plain = fs::absolute(folder).lexically_normal();

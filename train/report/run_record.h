@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/plot/chart.h"
@@ -37,8 +38,36 @@ struct RunRecord {
   std::vector<SettingRow> settings;  ///< args.yaml
 };
 
-/// Reads a few lines of log.jsonl only, as whole runs have millions; what is damaged in it is passed over.
-/// @throws ConfigError  for what is no folder, or holds no results.csv of a run
+/// The steps of log.jsonl so far, of which at most 2000 are kept: every stride-th, a stride that doubles.
+struct LoggedSteps {
+  struct Step {
+    std::int64_t index = 0;  ///< among the log's lines of steps
+    std::int64_t taken = 0;  ///< steps taken up to it
+    double loss = 0, norm = 0;
+  };
+  std::int64_t seen = 0, stride = 1;
+  std::vector<Step> drawn;
+};
+
+/// Reads a run's folder again and again while it grows. Of log.jsonl, which has millions of lines in a long run, a read
+/// costs what was added since the last one; few of its lines are parsed, and what is damaged in it is passed over.
+class RunReader {
+ public:
+  explicit RunReader(std::filesystem::path folder) : folder_(std::move(folder)) {}
+  /// @throws ConfigError  for what is no folder, or holds no results.csv of a run
+  RunRecord read();
+  const std::filesystem::path& folder() const { return folder_; }
+
+ private:
+  void read_log();
+
+  std::filesystem::path folder_;
+  RunRecord log_;  ///< what the log told, but for the curves of its steps
+  LoggedSteps steps_;
+  std::uintmax_t read_ = 0;  ///< bytes of the log
+};
+
+/// The same once.
 RunRecord read_run(const std::filesystem::path& folder);
 
 /// The last part of a path, which may end in '/'.

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
+#include "core/image/picture.h"
 #include "core/plot/canvas.h"
 #include "data/evaluation/metric_pictures.h"
 #include "data/evaluation/metric_ranges.h"
@@ -29,6 +30,14 @@ MetricInput truth() {
 
 MetricDetection found(std::int64_t image, std::int64_t category, double x, double score) {
   return {image, category, {x, 0, 10, 10}, score};
+}
+
+/// How many pixels have exactly this colour.
+int pixels_of(const Picture& picture, Color color) {
+  int found = 0;
+  for (std::size_t i = 0; i < picture.rgb.size(); i += 3)
+    found += picture.rgb[i] == color.red && picture.rgb[i + 1] == color.green && picture.rgb[i + 2] == color.blue;
+  return found;
 }
 
 }  // namespace
@@ -139,7 +148,8 @@ TEST_CASE("without boxes, detections or classes there is nothing to divide by") 
   CHECK(curves.f1[0] == 0);
   CHECK(DetectionMatcher(truth(), {}, kClasses).curves().recall[0] == 0);
   CHECK(precision_recall_picture({}, {}).width > 0);
-  CHECK(f1_picture(curves, {}).width > 0);
+  for (const CurveMeasure measure : {CurveMeasure::kF1, CurveMeasure::kPrecision, CurveMeasure::kRecall})
+    CHECK(confidence_picture(curves, {}, measure).width > 0);
   CHECK(confusion_picture(DetectionMatcher({}, {}, {}).confusion(0.5), {}).width > 0);
 }
 
@@ -201,13 +211,8 @@ TEST_CASE("a class without a precision has no curve, and of more than ten classe
   CHECK((precision_recall_picture(flat_curves(3, {0.5, 0.7, -1}), names).rgb ==
          precision_recall_picture(flat_curves(2, {0.5, 0.7}), names).rgb));
   const auto colours = [&](std::size_t count) {
-    const Picture picture = precision_recall_picture(flat_curves(count, std::vector<double>(count, 0.5)), names);
-    int found = 0;
-    for (std::size_t i = 0; i < picture.rgb.size(); i += 3) {
-      const Color color = curve_color(1);
-      found += picture.rgb[i] == color.red && picture.rgb[i + 1] == color.green && picture.rgb[i + 2] == color.blue;
-    }
-    return found;
+    const std::vector<double> level(count, 0.5);
+    return pixels_of(precision_recall_picture(flat_curves(count, level), names), curve_color(1));
   };
   CHECK(colours(10) > 0);
   CHECK(colours(11) == 0);
@@ -243,4 +248,29 @@ TEST_CASE("the counts of a large matrix are drawn, and its cells are wide enough
   const Picture before = confusion_picture(matrix, many);
   matrix.at(80, 80) = 9;  // nothing taken for nothing
   CHECK((confusion_picture(matrix, many).rgb == before.rgb));
+}
+
+TEST_CASE("F1, precision and recall have a picture each, with the classes that have boxes") {
+  const std::vector<MetricDetection> detections{found(1, 5, 0, 0.9), found(1, 5, 100, 0.7), found(1, 70, 21, 0.2)};
+  const OperatingCurves curves = DetectionMatcher(truth(), detections, kClasses).curves();
+  const auto picture = [&](CurveMeasure measure) { return confidence_picture(curves, kClasses, measure); };
+  CHECK(picture(CurveMeasure::kF1).rgb != picture(CurveMeasure::kPrecision).rgb);
+  CHECK(picture(CurveMeasure::kRecall).rgb != picture(CurveMeasure::kPrecision).rgb);
+  CHECK(pixels_of(picture(CurveMeasure::kRecall), curve_color(2)) > 0);  // mean, cat, dog
+  OperatingCurves one = curves;
+  one.classes[1].boxes = 0;
+  CHECK(pixels_of(confidence_picture(one, kClasses, CurveMeasure::kRecall), curve_color(2)) == 0);
+}
+
+TEST_CASE("the normalised matrix says shares of columns: the same for every multiple of the counts") {
+  ConfusionMatrix matrix = DetectionMatcher({}, {}, kClasses).confusion(0.25);
+  matrix.counts = {6, 1, 0, 2, 3, 1, 0, 0, 0};
+  const Picture shares = confusion_picture(matrix, kClasses, ConfusionCells::kShares);
+  const Picture counts = confusion_picture(matrix, kClasses);
+  for (std::int64_t& count : matrix.counts) count *= 7;
+  CHECK((confusion_picture(matrix, kClasses, ConfusionCells::kShares).rgb == shares.rgb));
+  CHECK((confusion_picture(matrix, kClasses).rgb != counts.rgb));
+  matrix.counts = {42, 0, 0, 14, 0, 0, 0, 0, 0};  // no dog and no false alarm: nothing to divide by
+  CHECK(pixels_of(confusion_picture(matrix, kClasses, ConfusionCells::kShares), {255, 255, 255}) >
+        pixels_of(shares, {255, 255, 255}));
 }

@@ -387,6 +387,14 @@ TEST_CASE("KITTI's rows are boxes; DontCare regions are left out and told") {
              Catch::Contains("a.txt:1: 9 columns") && Catch::Contains("a.txt:2: 'x'"));
 }
 
+TEST_CASE("KITTI's rows belong to one picture: two that differ in their extension alone are refused by name") {
+  const ToolFolder set;
+  set.write("label_2/a.txt", "Car 0 0 0 1 2 3 4 1 1 1 1 1 1 1\n");
+  test::write_small_picture(set.folder / "images/a.png", 100, 50, 7);
+  CHECK_THAT(set.refusal("label_2", ", format: kitti"),
+             Catch::Contains("ambiguous_annotation") && Catch::Contains("a.jpg and ") && Catch::Contains("a.png"));
+}
+
 TEST_CASE("Roboflow's exports are read as folders: their COCO file, and their table") {
   const ToolFolder set;
   fs::rename(set.folder / "images", set.folder / "train");

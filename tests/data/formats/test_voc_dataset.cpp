@@ -268,7 +268,8 @@ TEST_CASE("files of a VOC data set that do not pair with pictures are refused") 
   CHECK_THAT(set.refusal(), Catch::Contains("missing_picture") && Catch::Contains("d.xml"));
   fs::remove(set.folder / "Annotations/d.xml");
   test::write_small_picture(set.folder / "JPEGImages/a.png", 100, 50, 3);
-  CHECK_THAT(set.refusal(), Catch::Contains("ambiguous_annotation"));
+  CHECK_THAT(set.refusal(),
+             Catch::Contains("ambiguous_annotation") && Catch::Contains("a.jpg and ") && Catch::Contains("a.png"));
 }
 
 TEST_CASE("a VOC picture's size is read from the picture where the file does not say it") {

@@ -7,6 +7,7 @@
 #include "core/base/hash.h"
 #include "core/image/picture.h"
 #include "core/io/file.h"
+#include "tests/data/tools/coco_source.h"
 #include "tests/support/captured_stderr.h"
 #include "tests/support/data_files.h"
 #include "tests/support/temporary_folder.h"
@@ -17,27 +18,19 @@ namespace fs = std::filesystem;
 namespace {
 
 /// Two COCO splits with gapped ids in different orders, a crowd, a box over the edge, and pictures in folders.
-struct ConvertedFolder {
-  test::TemporaryFolder folder;
-
+struct ConvertedFolder : test::CocoSource {
   ConvertedFolder() {
-    test::write_small_picture(folder / "pictures/a.jpg", 100, 50, 1);
-    test::write_small_picture(folder / "pictures/sub/b.png", 40, 40, 2);
     test::write_small_picture(folder / "pictures/c.jpg", 60, 60, 3);
-    test::write_file(folder / "train.json", R"({"images":[
+    add_split("train", R"({"images":[
       {"id":9,"file_name":"sub/b.png","width":40,"height":40},{"id":3,"file_name":"a.jpg","width":100,"height":50}],
       "categories":[{"id":70,"name":"dog"},{"id":5,"name":"cat"}],"annotations":[
       {"id":11,"image_id":3,"category_id":70,"bbox":[10.5,20,30.25,20],"area":77,"iscrowd":0},
       {"id":12,"image_id":9,"category_id":5,"bbox":[-5,30,20,20],"area":400,"iscrowd":0},
       {"id":13,"image_id":9,"category_id":5,"bbox":[1,1,30,30],"area":900,"iscrowd":1}]})");
-    test::write_file(folder / "val.json", R"({"images":[{"id":1,"file_name":"c.jpg","width":60,"height":60}],
+    add_split("val", R"({"images":[{"id":1,"file_name":"c.jpg","width":60,"height":60}],
       "categories":[{"id":2,"name":"cat"},{"id":1,"name":"dog"}],"annotations":[
       {"id":1,"image_id":1,"category_id":1,"bbox":[0,0,60,60],"area":3600,"iscrowd":0}]})");
-    test::write_file(folder / "d.yaml",
-                     "train: {images: pictures, annotations: train.json}\n"
-                     "val: {images: pictures, annotations: val.json}\n");
   }
-  DatasetConfig config() const { return load_dataset_config(folder / "d.yaml"); }
 };
 
 std::string fingerprint(const fs::path& folder) {
@@ -270,7 +263,7 @@ TEST_CASE("a conversion that fails leaves no folder, and none that is there is t
       {"id":2,"file_name":"a.png","width":100,"height":50}],"categories":[{"id":1,"name":"dog"}],"annotations":[
       {"id":1,"image_id":1,"category_id":1,"bbox":[1,1,9,9]}]})");
   CHECK_THROWS_WITH(convert_dataset(set.config(), out / "yolo", {.to = AnnotationFormat::kYolo}),
-                    Catch::Contains("differs in its extension alone"));
+                    Catch::Contains("a.jpg and a.png differ in their extension alone"));
   CHECK(std::distance(fs::directory_iterator(out.path()), fs::directory_iterator{}) == 1);
   CHECK(fs::exists(out / "full/mine.txt"));
 }

@@ -5,6 +5,7 @@
 #include "core/image/picture.h"
 #include "core/io/file.h"
 #include "data/tools/convert.h"
+#include "tests/data/tools/coco_source.h"
 #include "tests/support/data_files.h"
 #include "tests/support/temporary_folder.h"
 
@@ -15,23 +16,17 @@ namespace fs = std::filesystem;
 namespace {
 
 /// Pictures in folders, a class without boxes, a name that XML and JSON must escape, a box over the edge and a crowd.
-struct Source {
-  test::TemporaryFolder folder;
-
-  Source() {
-    test::write_small_picture(folder / "pictures/a.jpg", 100, 50, 1);
-    test::write_small_picture(folder / "pictures/sub/b.png", 40, 40, 2);
+struct FormatsFolder : test::CocoSource {
+  FormatsFolder() {
     test::write_small_picture(folder / "pictures/sub/none.png", 40, 30, 3);
-    test::write_file(folder / "train.json", R"({"images":[
+    add_split("train", R"({"images":[
       {"id":9,"file_name":"sub/b.png","width":40,"height":40},{"id":3,"file_name":"a.jpg","width":100,"height":50},
       {"id":4,"file_name":"sub/none.png","width":40,"height":30}],
       "categories":[{"id":5,"name":"zebra <&\"'> ä"},{"id":7,"name":"bird"},{"id":70,"name":"dog"}],"annotations":[
       {"id":11,"image_id":3,"category_id":70,"bbox":[10.1,20.3,30.7,20.9],"area":77,"iscrowd":0},
       {"id":12,"image_id":9,"category_id":5,"bbox":[-5,30,20,20],"area":400,"iscrowd":0},
       {"id":13,"image_id":9,"category_id":5,"bbox":[1,1,30,30],"area":900,"iscrowd":1}]})");
-    test::write_file(folder / "d.yaml", "train: {images: pictures, annotations: train.json}\n");
   }
-  DatasetConfig config() const { return load_dataset_config(folder / "d.yaml"); }
 };
 
 /// The boxes by the pictures' names, in the order of a picture's.
@@ -57,7 +52,7 @@ TEST_CASE(
   const auto format = GENERATE(values(
       {AnnotationFormat::kVoc, AnnotationFormat::kCvat, AnnotationFormat::kLabelme, AnnotationFormat::kDatumaro}));
   INFO(word_of(format, kWritableFormatWords));
-  const Source source;
+  const FormatsFolder source;
   const test::TemporaryFolder out;
   const bool crowds = format == AnnotationFormat::kDatumaro;
   const Conversion conversion = convert_dataset(source.config(), out / "set", {.to = format});
@@ -87,7 +82,7 @@ TEST_CASE(
 TEST_CASE("the format of a written set is told by its content as well") {
   const auto format = GENERATE(values(
       {AnnotationFormat::kVoc, AnnotationFormat::kCvat, AnnotationFormat::kLabelme, AnnotationFormat::kDatumaro}));
-  const Source source;
+  const FormatsFolder source;
   const test::TemporaryFolder out;
   const Conversion conversion = convert_dataset(source.config(), out / "set", {.to = format});
   std::string yaml = read_text_file(conversion.config);
@@ -100,7 +95,7 @@ TEST_CASE("the format of a written set is told by its content as well") {
 }
 
 TEST_CASE("pictures that would share an annotation file or an id are refused") {
-  const Source source;
+  const FormatsFolder source;
   test::write_small_picture(source.folder / "pictures/a.png", 100, 50, 4);
   test::write_file(source.folder / "train.json", R"({"images":[{"id":1,"file_name":"a.jpg","width":100,"height":50},
     {"id":2,"file_name":"a.png","width":100,"height":50}],"categories":[{"id":5,"name":"cat"}],
@@ -109,14 +104,14 @@ TEST_CASE("pictures that would share an annotation file or an id are refused") {
   for (const AnnotationFormat format :
        {AnnotationFormat::kVoc, AnnotationFormat::kLabelme, AnnotationFormat::kDatumaro}) {
     CHECK_THROWS_WITH(convert_dataset(source.config(), out / "set", {.to = format}),
-                      Catch::Contains("differs in its extension alone"));
+                      Catch::Contains("a.jpg and a.png differ in their extension alone"));
     CHECK_FALSE(fs::exists(out / "set"));
   }
   CHECK(convert_dataset(source.config(), out / "set", {.to = AnnotationFormat::kCvat}).splits[0].boxes == 1);
 }
 
 TEST_CASE("a format that is read alone is not written") {
-  const Source source;
+  const FormatsFolder source;
   const test::TemporaryFolder out;
   CHECK_THROWS_AS(convert_dataset(source.config(), out / "set", {.to = AnnotationFormat::kKitti}), InternalError);
 }

@@ -32,13 +32,7 @@ using rtdetr::test::TemporaryFolder;
 namespace {
 
 std::filesystem::path save_tiny(const TemporaryFolder& folder) {
-  at::set_num_threads(1);
-  rtdetr::ModelInfo info;
-  info.names = {"a", "b", "c"};
-  info.category_ids = {1, 2, 3};
-  info.height = 64, info.width = 96;
-  rtdetr::save_model(folder / "tiny.safetensors", rtdetr::test::tiny_model(), info);
-  return folder / "tiny.safetensors";
+  return rtdetr::test::save_tiny_model(folder / "tiny.safetensors", 64, 96);
 }
 
 Picture gradient_picture(int width, int height) {

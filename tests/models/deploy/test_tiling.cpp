@@ -9,7 +9,6 @@
 
 #include "core/base/error.h"
 #include "core/image/picture.h"
-#include "models/weights/checkpoint.h"
 #include "tests/models/tiny_model.h"
 #include "tests/support/temporary_folder.h"
 
@@ -61,13 +60,7 @@ Picture cut_out(const Picture& picture, const PictureTile& tile) {
 }
 
 Detector tiny_detector(const test::TemporaryFolder& folder) {
-  at::set_num_threads(1);
-  ModelInfo info;
-  info.names = {"a", "b", "c"};
-  info.category_ids = {1, 2, 3};
-  info.height = info.width = 64;
-  save_model(folder / "tiny.safetensors", test::tiny_model(), info);
-  return Detector(folder / "tiny.safetensors", {.min_score = 0});
+  return Detector(test::save_tiny_model(folder / "tiny.safetensors"), {.min_score = 0});
 }
 
 }  // namespace

@@ -38,16 +38,6 @@ std::vector<Pair> pairs_of(const WantedPairs& wanted, std::int64_t most = 300) {
   return pairs;
 }
 
-std::filesystem::path save_wanted_tiny(const test::TemporaryFolder& folder) {
-  at::set_num_threads(1);
-  ModelInfo info;
-  info.names = {"a", "b", "c"};
-  info.category_ids = {1, 2, 3};
-  info.height = info.width = 64;
-  save_model(folder / "tiny.safetensors", test::tiny_model(), info);
-  return folder / "tiny.safetensors";
-}
-
 Picture grain() {
   Picture picture(80, 60);
   for (std::size_t i = 0; i < picture.rgb.size(); ++i) picture.rgb[i] = static_cast<std::uint8_t>(i * 7);
@@ -99,7 +89,7 @@ TEST_CASE("every layer that predicts is narrowed, and what is not there stays aw
 
 TEST_CASE("a detector finds the wanted pairs of those that it finds without", "[devices]") {
   const test::TemporaryFolder folder;
-  const Detector all(save_wanted_tiny(folder), {.min_score = 0});
+  const Detector all(test::save_tiny_model(folder / "tiny.safetensors"), {.min_score = 0});
   const Picture picture = grain();
   const std::vector<Detection> every = all.detect(picture);
   REQUIRE(every.size() == 30);  // 10 queries of 3 classes
@@ -120,7 +110,7 @@ TEST_CASE("a detector finds the wanted pairs of those that it finds without", "[
 
 TEST_CASE("a detector with fewer queries finds at most so many objects, with the engine and without") {
   const test::TemporaryFolder folder;
-  const auto file = save_wanted_tiny(folder);
+  const auto file = test::save_tiny_model(folder / "tiny.safetensors");
   const Picture picture = grain();
   LoadedModel cut = load_model(file, {.num_queries = 4});
   const bool engine = GENERATE(true, false);

@@ -174,3 +174,13 @@ TEST_CASE("pictures of one name in several folders get results of different name
   CHECK(unique_stems({"x/a.jpg", "y/a.png", "z/b.jpg", "w/a.jpg"}) == std::vector<std::string>{"a", "a-2", "b", "a-3"});
   CHECK(unique_stems({"-"}) == std::vector<std::string>{"stdin"});
 }
+
+TEST_CASE("names of results fit a file's name, cut between characters, and stay different") {
+  const std::string longest(251, 'x');
+  CHECK(written_stem(longest) == longest);
+  CHECK(written_stem(longest + "y") == longest);
+  CHECK(written_stem(longest, "-2") == std::string(249, 'x') + "-2");
+  CHECK(written_stem(std::string(250, 'x') + "ä.") == std::string(250, 'x'));
+  CHECK(unique_stems({longest + ".jpg", longest + "y.x", "a/" + longest + ".png"}) ==
+        std::vector<std::string>{longest, std::string(249, 'x') + "-2", std::string(249, 'x') + "-3"});
+}

@@ -44,7 +44,8 @@ TEST_CASE("bash completes commands, keys, and what a key accepts") {
   const Scratch scratch;
   scratch.write("best.safetensors", "");
   CHECK(offered(scratch, "rtdetr tr") == std::set<std::string>{"train"});
-  CHECK(offered(scratch, "rtdetr ").size() == all_commands().size() + 1);
+  CHECK(offered(scratch, "rtdetr ").size() == all_commands().size() + 2);
+  CHECK(offered(scratch, "rtdetr li") == std::set<std::string>{"licences"});
   CHECK(offered(scratch, "rtdetr train warmup_s") == std::set<std::string>{"warmup_steps="});
   CHECK(offered(scratch, "rtdetr train --warmup_s") == std::set<std::string>{"--warmup_steps="});
   CHECK(offered(scratch, "rtdetr train epochs=3 schedule=c") == std::set<std::string>{"constant", "cosine"});
