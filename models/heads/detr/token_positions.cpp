@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "core/tensor/check.h"
+#include "core/tensor/detection.h"
 
 namespace rtdetr {
 namespace {
