@@ -26,7 +26,7 @@ Tensor waves(const Tensor& angles, const Tensor& lengths) {
 }
 
 /// [length] running count of a mask that is set up to `valid`, as a share of its last value, in 2π.
-Tensor counted(std::int64_t length, std::int64_t valid, double offset) {
+Tensor places_along(std::int64_t length, std::int64_t valid, double offset) {
   constexpr double kEps = 1e-6;
   const Tensor count = torch::arange(1, length + 1, torch::kFloat64).clamp_max(static_cast<double>(valid));
   return (count + offset) / (static_cast<double>(valid) + kEps) * kTurn;
@@ -66,9 +66,9 @@ Tensor sine_positions(const std::vector<LevelShape>& levels, const ValidCells& v
   std::vector<Tensor> tables;
   for (std::size_t l = 0; l < levels.size(); ++l) {
     const auto [height, width] = levels[l];
-    const Tensor rows = along_rows(counted(height, valid[l].height, o.offset), width) *
+    const Tensor rows = along_rows(places_along(height, valid[l].height, o.offset), width) *
                         along_columns(inside(width, valid[l].width), height);
-    const Tensor columns = along_columns(counted(width, valid[l].width, o.offset), height) *
+    const Tensor columns = along_columns(places_along(width, valid[l].width, o.offset), height) *
                            along_rows(inside(height, valid[l].height), width);
     tables.push_back(torch::cat({waves(rows, lengths), waves(columns, lengths)}, -1).flatten(0, 1));  // [H·W, D]
   }
