@@ -80,7 +80,8 @@ void read_stream(const json& stream, const json& document, VideoFacts& facts) {
   }
   const auto counted = parse_integer(text_in(stream, "nb_frames"));
   facts.counted = counted && *counted > 0;
-  facts.frames = facts.counted ? *counted : std::llround(seconds_of(stream, document) * facts.rate.value());
+  facts.seconds = seconds_of(stream, document);
+  facts.frames = facts.counted ? *counted : std::llround(facts.seconds * facts.rate.value());
   const std::string colours = text_in(stream, "color_space");
   facts.names_colours = !colours.empty() && colours != "unknown";
 }

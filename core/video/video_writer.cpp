@@ -108,13 +108,17 @@ void VideoWriter::close() {
 }
 
 std::string VideoWriter::add_sound(const fs::path& to, const char* codec, bool whole) const {
-  Words words{"-nostdin", "-hide_banner",          "-loglevel", "error", "-y", "-protocol_whitelist", "file",
-              "-i",       "file:" + part_.string()};
+  constexpr double kLongestCopy = 3600, kInTime = 0.01;
+  const double seconds = static_cast<double>(written_) / options_.rate.value(), stretch = options_.length_s / seconds;
+  Words words{"-nostdin", "-hide_banner", "-loglevel", "error", "-y"};
+  if (whole && stretch > 0 && std::abs(stretch - 1) > kInTime)
+    words.insert(words.end(), {"-itsscale", fixed(stretch, 6)});
+  words.insert(words.end(), {"-protocol_whitelist", "file", "-i", "file:" + part_.string()});
   for (std::string& word : options_.sound->input()) words.push_back(std::move(word));
   words.insert(words.end(), {"-map", "0:v", "-map", "1:a", "-c:v", "copy", "-c:a", codec});
-  if (!whole) words.insert(words.end(), {"-t", fixed(static_cast<double>(written_) / options_.rate.value(), 6)});
+  if (!whole) words.insert(words.end(), {"-t", fixed(seconds, 6)});
   words.insert(words.end(), {"-f", "mp4", "file:" + to.string()});
-  const ProgramOutput output = run_to_end(programs_.ffmpeg, std::move(words), options_.silence_s);
+  const ProgramOutput output = run_to_end(programs_.ffmpeg, std::move(words), kLongestCopy);
   if (output.code == 0) return "";
   return output.last_words.empty() ? "code " + std::to_string(output.code) : output.last_words;
 }

@@ -20,12 +20,14 @@ struct VideoWriterOptions {
   Ratio pixel_aspect{1, 1};          ///< width of a pixel to its height
   bool by_clock = false;             ///< a frame is shown when it was written; `rate` is the highest there is
   std::optional<VideoSource> sound;  ///< file whose sound the video gets
+  double length_s = 0;               ///< of that video, which this one is brought to; 0 = not known
   double silence_s = 120;            ///< longest wait for the encoder
 };
 
 /// Writes an MP4 file by ffmpeg: H.264 where its build encodes that, else MPEG-4. Frames go into NAME.part.mp4 beside
 /// the target, which is closed in order even where this process is killed, and can be played; finish() adds the sound
-/// and gives it its name. Sound is copied as it is, or encoded anew as AAC where MP4 does not take its kind.
+/// and gives it its name. Sound is copied as it is, or encoded anew as AAC where MP4 does not take its kind. A video
+/// whose rate varied, or lost frames, gets the length that it had, so that sound and pictures end together.
 class VideoWriter {
  public:
   /// @throws IoError
