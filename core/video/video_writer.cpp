@@ -1,5 +1,6 @@
 #include "core/video/video_writer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <system_error>
 #include <utility>
@@ -108,11 +109,12 @@ void VideoWriter::close() {
 }
 
 std::string VideoWriter::add_sound(const fs::path& to, const char* codec, bool whole) const {
-  constexpr double kLongestCopy = 3600, kInTime = 0.01;
-  const double seconds = static_cast<double>(written_) / options_.rate.value(), stretch = options_.length_s / seconds;
+  constexpr double kLongestCopy = 3600, kShare = 0.01, kFrames = 1.5;  // so much out of time is none
+  const double seconds = static_cast<double>(written_) / options_.rate.value();
+  const double amiss = std::abs(options_.length_s - seconds);
   Words words{"-nostdin", "-hide_banner", "-loglevel", "error", "-y"};
-  if (whole && stretch > 0 && std::abs(stretch - 1) > kInTime)
-    words.insert(words.end(), {"-itsscale", fixed(stretch, 6)});
+  if (whole && options_.length_s > 0 && amiss > std::max(kShare * seconds, kFrames / options_.rate.value()))
+    words.insert(words.end(), {"-itsscale", fixed(options_.length_s / seconds, 6)});
   words.insert(words.end(), {"-protocol_whitelist", "file", "-i", "file:" + part_.string()});
   for (std::string& word : options_.sound->input()) words.push_back(std::move(word));
   words.insert(words.end(), {"-map", "0:v", "-map", "1:a", "-c:v", "copy", "-c:a", codec});
