@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 #include <set>
 #include <span>
 #include <utility>
@@ -17,6 +18,8 @@
 #include "core/io/file.h"
 #include "core/io/read_only_file.h"
 #include "core/io/utf8.h"
+#include "core/video/video_programs.h"
+#include "core/video/video_source.h"
 #include "data/dataset/data_problem.h"
 #include "data/dataset/hidden_files.h"
 #include "train/commands/file_pattern.h"
@@ -27,10 +30,39 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// Where the videos go; nullptr: nobody asks for videos.
+using Videos = std::vector<VideoSource>*;
+
+/// A video that was found among other files.
+void take_found(const fs::path& file, Videos videos, ProblemCollector& problems) {
+  if (has_video_programs())
+    videos->push_back({VideoSource::Kind::kFile, file.string()});
+  else
+    problems.warn("unsupported_format", "videos are read where ffmpeg is installed (apt-get install ffmpeg)",
+                  [&] { return file.string(); });
+}
+
+/// What is typed or listed. @return  whether it is a video, a camera or a stream
+bool take_named(const std::string& text, Videos videos) {
+  if (!videos) return false;
+  std::optional<VideoSource> source = live_source(text);
+  std::error_code ignored;
+  if (!source && !fs::is_directory(text, ignored) && is_video_file(text))
+    source = VideoSource{VideoSource::Kind::kFile, text};
+  if (!source) return false;
+  find_video_programs();
+  videos->push_back(std::move(*source));
+  return true;
+}
+
 /// What is in a folder or matches a pattern: pictures stay, those of other formats and hidden ones are reported.
-std::vector<fs::path> only_pictures(const std::vector<fs::path>& files, ProblemCollector& problems) {
+std::vector<fs::path> only_pictures(const std::vector<fs::path>& files, Videos videos, ProblemCollector& problems) {
   std::vector<fs::path> pictures;
   for (const fs::path& file : files) {
+    if (videos && has_video_extension(file) && !is_hidden(file)) {
+      take_found(file, videos, problems);
+      continue;
+    }
     const std::string format = other_picture_format(file);
     if (!has_picture_extension(file) && format.empty()) continue;
     if (is_hidden(file)) {
@@ -54,7 +86,7 @@ std::vector<fs::path> files_of_folder(const fs::path& folder) {
 }
 
 /// @param beside  folder that an entry may be relative to, if it is not to the working folder; "": none
-std::vector<fs::path> pictures_of_lines(const std::vector<std::string>& lines, const fs::path& beside,
+std::vector<fs::path> pictures_of_lines(const std::vector<std::string>& lines, const fs::path& beside, Videos videos,
                                         ProblemCollector& problems) {
   std::vector<fs::path> pictures;
   for (const std::string& line : lines) {
@@ -63,10 +95,12 @@ std::vector<fs::path> pictures_of_lines(const std::vector<std::string>& lines, c
       report_hidden(fs::path(line), problems);
       continue;
     }
+    if (videos && line.find("://") != std::string::npos && take_named(line, videos)) continue;
     const std::string entry = expand_home(line);
-    const fs::path picture = find_written_path("", entry);
-    const bool elsewhere = !beside.empty() && picture.is_relative() && !fs::exists(picture);
-    pictures.push_back(elsewhere ? find_written_path(beside, entry) : picture);
+    const fs::path written = find_written_path("", entry);
+    const bool elsewhere = !beside.empty() && written.is_relative() && !fs::exists(written);
+    const fs::path picture = elsewhere ? find_written_path(beside, entry) : written;
+    if (!take_named(picture.string(), videos)) pictures.push_back(picture);
   }
   return pictures;
 }
@@ -95,24 +129,26 @@ void warn_of(const std::string& source, ProblemCollector& problems) {
   for (const DataProblem& problem : problems.take()) log::warning("source=" + source + ": " + describe(problem));
 }
 
-std::vector<fs::path> pictures_of_one(const std::string& source) {
+std::vector<fs::path> pictures_of_one(const std::string& source, Videos videos) {
+  const std::size_t before = videos ? videos->size() : 0;
+  if (videos && (exists(source) || live_source(source)) && take_named(source, videos)) return {};
   if (source.find("://") != std::string::npos)
     throw ConfigError("source=" + source + ": only files of this machine are read");
   std::vector<fs::path> pictures;
   ProblemCollector problems;
   std::error_code ignored;
   if (fs::is_directory(source, ignored))
-    pictures = only_pictures(files_of_folder(source), problems);
+    pictures = only_pictures(files_of_folder(source), videos, problems);
   else if (exists(source) && fs::path(source).extension() == ".txt")
-    pictures = pictures_of_lines(read_text_lines(source), fs::path(source).parent_path(), problems);
+    pictures = pictures_of_lines(read_text_lines(source), fs::path(source).parent_path(), videos, problems);
   else if (exists(source))
     pictures = {source};
   else if (has_wildcards(source))
-    pictures = only_pictures(files_of_pattern(source), problems);
+    pictures = only_pictures(files_of_pattern(source), videos, problems);
   else
     throw ConfigError("source=" + source + ": there is no such file or folder");
   warn_of(source, problems);
-  if (pictures.empty())
+  if (pictures.empty() && (!videos || videos->size() == before))
     throw ConfigError("source=" + source + ": no " + picture_extensions() + " picture in it" + hint_at_folders(source));
   return pictures;
 }
@@ -156,12 +192,14 @@ std::vector<std::string> lines_of(std::span<const std::byte> bytes) {
 
 }  // namespace
 
-std::vector<fs::path> list_pictures(const std::string& source) {
+namespace {
+
+std::vector<fs::path> list_sources(const std::string& source, Videos videos) {
   std::vector<fs::path> pictures;
   std::vector<std::string> wrong;
   for (const std::string& one : sources_in(source)) {
     try {
-      const std::vector<fs::path> more = pictures_of_one(one);
+      const std::vector<fs::path> more = pictures_of_one(one, videos);
       pictures.insert(pictures.end(), more.begin(), more.end());
     } catch (const ConfigError& error) {
       wrong.emplace_back(error.what());
@@ -171,16 +209,25 @@ std::vector<fs::path> list_pictures(const std::string& source) {
   return pictures;
 }
 
+}  // namespace
+
+std::vector<fs::path> list_pictures(const std::string& source) { return list_sources(source, nullptr); }
+
 PredictedPictures predicted_pictures(const std::string& source, int input) {
-  if (source != kStandardInput) return {list_pictures(source), {}};
+  PredictedPictures listed;
+  if (source != kStandardInput) {
+    listed.files = list_sources(source, &listed.videos);
+    return listed;
+  }
   std::vector<std::byte> bytes = read_until_end(input);
   if (bytes.empty())
     throw ConfigError("source=-: nothing came through standard input; give a picture's bytes, or a list of pictures");
-  if (!is_text(bytes)) return {{kStandardInput}, std::move(bytes)};
+  if (!is_text(bytes)) return {{kStandardInput}, std::move(bytes), {}};
   ProblemCollector problems;
-  PredictedPictures listed{pictures_of_lines(lines_of(bytes), "", problems), {}};
+  listed.files = pictures_of_lines(lines_of(bytes), "", &listed.videos, problems);
   warn_of(source, problems);
-  if (listed.files.empty()) throw ConfigError("source=-: the list that came through standard input names no picture");
+  if (listed.files.empty() && listed.videos.empty())
+    throw ConfigError("source=-: the list that came through standard input names no picture");
   return listed;
 }
 

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "core/video/video_source.h"
+
 namespace rtdetr {
 
 /// The pictures that source= means, in reading order: a picture itself; a folder's pictures (not its subfolders') by
@@ -20,14 +22,18 @@ std::vector<std::filesystem::path> list_pictures(const std::string& source);
 /// What `rtdetr predict` reads.
 struct PredictedPictures {
   std::vector<std::filesystem::path> files;
-  std::vector<std::byte> piped;  ///< of the one file "-": the picture that came through standard input
+  std::vector<std::byte> piped;     ///< of the one file "-": the picture that came through standard input
+  std::vector<VideoSource> videos;  ///< in reading order, behind the pictures
 };
 inline constexpr const char* kStandardInput = "-";
 
 /// list_pictures, or of "-" what comes through `input` until it ends: text is a list like a .txt file's, relative to
 /// the working folder; all else, that is, what has a zero among its first 4096 bytes as every picture has, is one
-/// picture.
-/// @throws ConfigError  as above, or if nothing comes; IoError
+/// picture. Where list_pictures takes pictures, this takes videos, too: files, and of what is typed or listed also
+/// cameras and streams. In a folder or behind a pattern they are left out, with a warning, where ffmpeg is not
+/// installed.
+/// @throws ConfigError  as above, if nothing comes, or if ffmpeg is missing for a video that is typed or listed;
+/// IoError
 PredictedPictures predicted_pictures(const std::string& source, int input = 0);
 
 /// `stem` with `ending` behind it, the stem cut between characters where the two would be longer than a file's name may

@@ -4,6 +4,7 @@
 #include <future>
 #include <iterator>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -23,7 +24,9 @@
 #include "train/commands/commands.h"
 #include "train/commands/detection_options.h"
 #include "train/commands/picture_sources.h"
+#include "train/commands/predict_video.h"
 #include "train/commands/prediction_files.h"
+#include "train/process/stop_signal.h"
 #include "train/report/output.h"
 #include "train/report/work_progress.h"
 
@@ -40,19 +43,49 @@ Detector open_detector(const Settings& settings) {
   return make_detector(settings, load_model(settings.model, {settings.decoder_layers, settings.num_queries}), options);
 }
 
+/// The pictures, and behind them the videos by what names their results.
+std::vector<fs::path> names_of(const PredictedPictures& source) {
+  std::vector<fs::path> names = source.files;
+  for (const VideoSource& video : source.videos) names.emplace_back(video.stem() + ".mp4");
+  return names;
+}
+
 /// Reads, detects, writes; what it saw is in its members afterwards.
 class PredictRun {
  public:
   explicit PredictRun(const Settings& settings)
       : settings_(settings),
         source_(predicted_pictures(settings.source)),
-        stems_(unique_stems(files_)),
+        stems_(unique_stems(names_of(source_))),
         detector_(open_detector(settings)) {
     if (settings.save || settings.save_crop || settings.save_txt || settings.save_json)
       folder_ = make_output_folder(settings);
   }
 
   void run() {
+    if (!files_.empty()) run_pictures();
+    if (!source_.videos.empty()) run_videos();
+  }
+
+  void report() const;
+  /// After a signal in a video. @throws Error
+  void leave_if_stopped() const {
+    if (!signals_) return;
+    StopSignals::leave_if_requested(folder_.empty() ? "nothing is written" : "what is done is in " + folder_.string());
+  }
+  /// The smallest score that counts: conf= when given, else the model file's best, else the usual one.
+  double confidence() const;
+  bool is_best_confidence() const { return !settings_.is_given("conf") && detector_.best_score(); }
+  ExitCode exit_code() const { return unreadable_.empty() ? ExitCode::kOk : ExitCode::kData; }
+
+ private:
+  struct ReadPicture {
+    std::size_t index = 0;
+    std::optional<Picture> picture;
+    std::string fault;  ///< why there is none
+  };
+
+  void run_pictures() {
     const auto batch = static_cast<std::size_t>(settings_.batch), workers = static_cast<std::size_t>(settings_.workers);
     const WorkProgress progress(std::ssize(files_), "detecting: ");
     ReadAhead<ReadPicture> pictures(files_.size(), static_cast<int>(workers), std::max(2 * workers, batch + workers),
@@ -67,24 +100,13 @@ class PredictRun {
     warnings_.report();
     if (settings_.save_json) write_text_atomically(folder_ / "detections.json", json_text(pictures_));
   }
-
-  void report() const;
-  /// The smallest score that counts: conf= when given, else the model file's best, else the usual one.
-  double confidence() const;
-  bool is_best_confidence() const { return !settings_.is_given("conf") && detector_.best_score(); }
-  ExitCode exit_code() const { return unreadable_.empty() ? ExitCode::kOk : ExitCode::kData; }
-
- private:
-  struct ReadPicture {
-    std::size_t index = 0;
-    std::optional<Picture> picture;
-    std::string fault;  ///< why there is none
-  };
+  void run_videos();
 
   ReadPicture read(std::size_t index) const;
   /// Up to `count` pictures that could be read; the others are noted.
   std::vector<ReadPicture> take(ReadAhead<ReadPicture>& pictures, std::size_t count);
   void detect(std::vector<ReadPicture> batch);
+  std::vector<PictureDetections> found_in(std::span<const RgbView> views, DetectionTimes& times);
   void record(ReadPicture read, const PictureDetections& found, double ms);
   void write_pictures(ReadPicture read, const PictureDetections& found);
 
@@ -96,11 +118,13 @@ class PredictRun {
   LoadLimit limit_{"a smaller batch= or imgsz= needs less"};
   fs::path folder_;
   nlohmann::ordered_json pictures_ = nlohmann::ordered_json::array();
+  nlohmann::ordered_json videos_ = nlohmann::ordered_json::array();
   nlohmann::ordered_json unreadable_ = nlohmann::ordered_json::array();
   PictureWarnings warnings_;
   CropNames crop_names_;
-  std::int64_t detections_ = 0;
+  std::int64_t detections_ = 0, frames_ = 0;
   double total_ms_ = 0;
+  std::optional<StopSignals> signals_;     ///< once there is a video: it can be stopped, and what is done of it is kept
   std::deque<std::future<void>> writing_;  ///< last: what they use is still there when they are waited for
 };
 
@@ -145,12 +169,39 @@ void PredictRun::detect(std::vector<ReadPicture> batch) {
   std::vector<RgbView> views;
   for (const ReadPicture& read : batch) views.push_back(*read.picture);
   DetectionTimes times;
-  const std::int64_t together = settings_.tile > 0 ? settings_.batch : std::ssize(views);
-  const PictureLoad load{together, detector_.input_height(), detector_.input_width()};
-  const std::vector<PictureDetections> found =
-      limit_.run(load, [&] { return detect_pictures(settings_, detector_, views, times); });
+  const std::vector<PictureDetections> found = found_in(views, times);
   const double ms = (times.preprocess_ms + times.model_ms + times.postprocess_ms) / static_cast<double>(batch.size());
   for (std::size_t i = 0; i < batch.size(); ++i) record(std::move(batch[i]), found[i], ms);
+}
+
+std::vector<PictureDetections> PredictRun::found_in(std::span<const RgbView> views, DetectionTimes& times) {
+  const std::int64_t together = settings_.tile > 0 ? settings_.batch : std::ssize(views);
+  const PictureLoad load{together, detector_.input_height(), detector_.input_width()};
+  return limit_.run(load, [&] { return detect_pictures(settings_, detector_, views, times); });
+}
+
+void PredictRun::run_videos() {
+  signals_.emplace();
+  const VideoWork work{settings_, detector_.names(), folder_,
+                       [this](std::span<const RgbView> views, DetectionTimes& times) { return found_in(views, times); },
+                       StopSignals::requested};
+  for (std::size_t i = 0; i < source_.videos.size() && !StopSignals::requested(); ++i) {
+    const VideoResult seen = predict_video(work, source_.videos[i], stems_[files_.size() + i]);
+    if (!seen.fault.empty()) {
+      log::warning(seen.fault);
+      unreadable_.push_back({{"file", seen.name}, {"message", seen.fault}});
+    }
+    if (seen.frames == 0) continue;
+    detections_ += seen.detections;
+    frames_ += seen.frames;
+    total_ms_ += seen.ms;
+    videos_.push_back(video_json(seen));
+    const std::string passed =
+        seen.passed_over > 0 ? ", " + with_thousands(seen.passed_over) + " passed over to keep up" : "";
+    print_text(settings_, seen.name + "  " + counted(seen.frames, "frame") + passed + ", " +
+                              counted(seen.detections, "detection") + "  " + fixed(seen.ms_per_frame(), 1) +
+                              " ms per frame\n");
+  }
 }
 
 /// Draws, cuts out and encodes beside the detection of the next pictures; as many at once as pictures are read.
@@ -190,11 +241,14 @@ void PredictRun::report() const {
   const auto count = static_cast<long long>(pictures_.size());
   std::string text = "\n" + counted(detections_, "detection") + " with a score of at least " +
                      format_double(confidence()) + (is_best_confidence() ? " (best F1 on val; conf= changes it)" : "") +
-                     " in " + counted(count, "picture");
-  if (count > 0) text += ", " + fixed(total_ms_ / static_cast<double>(count), 1) + " ms per picture";
+                     " in " + (count > 0 || frames_ == 0 ? counted(count, "picture") : "") +
+                     (count > 0 && frames_ > 0 ? " and " : "") + (frames_ > 0 ? counted(frames_, "frame") : "");
+  if (count + frames_ > 0)
+    text += ", " + fixed(total_ms_ / static_cast<double>(count + frames_), 1) + " ms per picture";
   text += "\n";
   if (!unreadable_.empty())
-    text += counted(static_cast<long long>(unreadable_.size()), "picture") + " could not be read (named above)\n";
+    text += counted(static_cast<long long>(unreadable_.size()), source_.videos.empty() ? "picture" : "source") +
+            " could not be read" + (source_.videos.empty() ? "" : " to its end") + " (named above)\n";
   if (!folder_.empty()) text += "written to " + folder_.string() + "\n";
   print_text(settings_, text + "\nnext: rtdetr predict model=" + shell_word(settings_.model) +
                             " source=" + shell_word(settings_.source) + " conf=0.3 save_txt=true\n");
@@ -208,6 +262,7 @@ void PredictRun::report() const {
               {"folder", folder_.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(folder_.string())},
               {"detections", detections_},
               {"pictures", pictures_},
+              {"videos", videos_},
               {"unreadable", unreadable_}});
 }
 
@@ -217,6 +272,7 @@ ExitCode run_predict(const Settings& settings) {
   PredictRun run(settings);
   run.run();
   run.report();
+  run.leave_if_stopped();
   return run.exit_code();
 }
 

@@ -54,7 +54,7 @@ void add_input_keys(std::vector<Key>& keys) {
       "source", &Settings::source, kPredict | kBenchmark, "photos/",
       "a picture, a folder of pictures, a .txt list of them, or a pattern such as 'photos/*.jpg'; 'photos/**/*.jpg' is "
       "the folder with all below it. Several with commas between. predict: - is standard input, one picture's bytes or "
-      "a list");
+      "a list; videos, too, cameras (0, /dev/video0) and streams (rtsp://…, https://…), where ffmpeg is installed");
   s.path("annotations", &Settings::annotations, kCheck | kCocoEval, "instances_val2017.json",
          "annotations in COCO's JSON format");
   s.path("images", &Settings::images, kCheck, "val2017/", "folder of the pictures the annotations name");
@@ -100,14 +100,16 @@ void add_output_keys(std::vector<Key>& keys) {
   s.add("name", &Settings::name, kFolderMakers, "", "exp", "name of the run folder; taken names become exp-2, exp-3 …")
       .on_resume = kMayChange;
   s.flag("exist_ok", &Settings::exist_ok, kFolderMakers, "write into an existing run folder").on_resume = kOfOneCall;
-  s.flag("save", &Settings::save, kPredict, "write pictures with the detections drawn in");
-  s.flag("save_crop", &Settings::save_crop, kPredict, "write crops/<class>/<picture>.jpg, what is in each box");
+  s.flag("save", &Settings::save, kPredict, "write pictures and videos with the detections drawn in");
+  s.flag("save_crop", &Settings::save_crop, kPredict,
+         "write crops/<class>/<picture>.jpg, what is in each box; of a video <video>_<frame>.jpg");
   s.flag("save_txt", &Settings::save_txt, kPredict,
-         "write labels/<picture>.txt, YOLO's format: class, centre x, y, width, height as fractions");
+         "write labels/<picture>.txt, YOLO's format: class, centre x, y, width, height as fractions; of a video "
+         "labels/<video>_<frame>.txt");
   s.flag("save_conf", &Settings::save_conf, kPredict, "save_txt: write the score as a sixth column");
   s.flag("save_json", &Settings::save_json, kVal | kPredict,
          "val: write predictions.json, COCO's results format; predict: write detections.json, the detections of each "
-         "picture");
+         "picture, and <video>.jsonl, a line for each frame");
   s.flag("exif", &Settings::exif, kPredict,
          "turn pictures upright as their EXIF orientation says; boxes and drawn pictures are upright then. A data set "
          "says it in its YAML");
@@ -128,6 +130,8 @@ void add_output_keys(std::vector<Key>& keys) {
          "code has it, so that one object may be found under two classes");
   s.number("max_det", &Settings::max_det, kPredict, 1, 100000, "detections", "300",
            "detections per picture at most, the best; with tile= of each tile, too");
+  s.number("vid_stride", &Settings::vid_stride, kPredict, 1, 1000000, "frames", "5",
+           "of so many frames of a video, camera or stream the first is looked at; a drawn video has these alone");
   s.number("tile", &Settings::tile, kPredict | kVal, 0, 16384, "pixels", "640",
            "small objects in large pictures: overlapping tiles of this side go through the model, each at imgsz, and "
            "what they find is merged; 0 = the picture goes through as a whole");

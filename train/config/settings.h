@@ -177,6 +177,7 @@ struct Settings {
   std::string classes;               ///< predict, val: names or numbers with commas between; empty = all
   bool one_class_per_query = false;  ///< predict, val: of each query its best class alone
   std::int64_t max_det = 300;        ///< predict: detections per picture at most
+  std::int64_t vid_stride = 1;       ///< predict: of so many frames of a video the first is looked at
   std::int64_t tile = 0;             ///< predict, val: side of the tiles that large pictures are cut into; 0 = none
   double overlap = 0.2;              ///< share of a tile that its neighbour has, too
   bool tile_whole = true;            ///< the picture as a whole is one more view

@@ -11,6 +11,8 @@
 #include "core/base/error.h"
 #include "tests/support/captured_stderr.h"
 #include "tests/support/home_folder.h"
+#include "tests/support/stand_in_ffmpeg.h"
+#include "tests/support/temporary_folder.h"
 
 using namespace rtdetr;
 using Catch::Matchers::Contains;
@@ -168,6 +170,39 @@ TEST_CASE("what comes through standard input is a picture, or else a list of the
   CHECK_THROWS_WITH(piped(""), Contains("nothing came through standard input"));
   CHECK_THROWS_WITH(piped("\n# no\n"), Contains("names no picture"));
   CHECK(predicted_pictures(b).files == std::vector<fs::path>{b});
+}
+
+TEST_CASE("predict's sources may be videos, cameras and streams, wherever pictures may be named") {
+  const Folder folder;
+  const test::TemporaryFolder programs;
+  test::stand_ins(programs.path(), "exit 0", "{}");
+  ::setenv("RTDETR_FFMPEG", programs.path().c_str(), 1);
+  const std::string place = folder.path.string(), b = place + "/b.jpg", clip = place + "/clip.MP4";
+  for (const char* name : {"clip.MP4", "._clip.mp4", "more/d.mkv"}) std::ofstream(folder.path / name) << "x";
+  std::ofstream(folder.path / "notes.txt") << "b.jpg\nclip.MP4\nrtsp://camera/1\nmissing.mp4\n";
+  const auto videos = [](const std::string& source) {
+    std::vector<std::string> places;
+    for (const VideoSource& video : predicted_pictures(source).videos) places.push_back(video.place);
+    return places;
+  };
+  using Places = std::vector<std::string>;
+  CHECK(videos(clip) == Places{clip});
+  CHECK(videos(place) == Places{clip});
+  CHECK(predicted_pictures(place).files.size() == 2);
+  CHECK(videos(place + "/**") == Places{clip, place + "/more/d.mkv"});
+  CHECK(videos(place + "/notes.txt") == Places{clip, "rtsp://camera/1", place + "/missing.mp4"});
+  CHECK(predicted_pictures(place + "/notes.txt").files == std::vector<fs::path>{b});
+  CHECK(videos(b + ",0,rtsp://camera/2") == Places{"/dev/video0", "rtsp://camera/2"});
+  CHECK_THROWS_WITH(predicted_pictures(place + "/no.mp4"), Contains("no such file or folder"));
+  CHECK_THROWS_WITH(predicted_pictures("ftp://host/a.mp4"), Contains("not ftp"));
+  CHECK_THROWS_WITH(list_pictures("rtsp://camera/1"), Contains("only files"));
+  CHECK(list_pictures(place).size() == 2);
+  ::setenv("RTDETR_FFMPEG", "/nowhere", 1);
+  CHECK_THROWS_WITH(predicted_pictures(clip), Contains("apt-get install ffmpeg"));
+  CHECK_THROWS_WITH(predicted_pictures("0"), Contains("apt-get install ffmpeg"));
+  const std::string log = test::stderr_of([&] { CHECK(predicted_pictures(place).files.size() == 2); });
+  CHECK_THAT(log, Contains("1 file") && Contains("videos are read where ffmpeg is installed"));
+  ::unsetenv("RTDETR_FFMPEG");
 }
 
 TEST_CASE("pictures of one name in several folders get results of different names") {

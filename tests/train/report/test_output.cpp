@@ -121,6 +121,8 @@ TEST_CASE("work on pictures or runs is an event of what, how many and how long")
                                  {"total", 5000},
                                  {"per_s", 20.0},
                                  {"eta_s", 190.0}}));
+  CHECK(WorkProgress(0, "detecting: ", "frames").line(30, 1.5) == "detecting: 30 frames, 20.0 frames/s");
+  CHECK(WorkProgress(0, "", "frames").event(30, 1.5)["eta_s"].is_null());
   CHECK(WorkProgress(23, "measuring: ", "runs").line(3, 1.5) == "measuring: 3 of 23 runs, 2.0 runs/s, 0:10 left");
 }
 
