@@ -200,7 +200,8 @@ void add_machine_keys(std::vector<Key>& keys) {
            "of initial weights and of every random draw");
   s.choice("amp", &Settings::amp, kTrain | kVal | kPredict | kBenchmark, words_of(kAmpWords),
            "number type of the model's products and convolutions: off = float32; auto = on a card bf16, or fp16 where "
-           "the card has no bf16; on the CPU bf16 where a self-test finds it faster. Boxes, matching and losses are "
+           "the card has no bf16; on the CPU bf16 where the processor multiplies it and a self-test finds it faster. "
+           "Boxes, matching and losses are "
            "float32 always. On a CPU without AVX512_BF16, bf16 is for engine=off and train. With fp16 train multiplies "
            "the loss by a factor that it finds itself. A run that is "
            "continued keeps the type that it began with")

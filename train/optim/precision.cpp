@@ -7,6 +7,7 @@
 #include <torch/torch.h>
 
 #include "core/base/clock.h"
+#include "core/base/cpu_level.h"
 #include "core/ops/autocast.h"
 #include "core/ops/conv.h"
 #include "core/ops/device.h"
@@ -66,7 +67,10 @@ PrecisionChoice fastest_on_card(torch::Device card) {
                          described(precision, card)};
 }
 
-PrecisionChoice faster_by_clock(torch::Device device) {
+PrecisionChoice faster_on_cpu(torch::Device device) {
+  if (!has_bfloat16_products())
+    return {Precision::kFloat32,
+            "amp=auto: this processor has no bf16 products; " + described(Precision::kFloat32, device)};
   const ConvolutionTimes times = time_convolutions(device);
   constexpr double kWorthwhile = 0.8;  // only the convolutions gain this much; the rest of the step does not
   const Precision precision = times.bf16 < kWorthwhile * times.fp32 ? Precision::kBFloat16 : Precision::kFloat32;
@@ -77,7 +81,7 @@ PrecisionChoice faster_by_clock(torch::Device device) {
 }  // namespace
 
 PrecisionChoice choose_precision(Amp amp, torch::Device device) {
-  if (amp == Amp::kAuto) return device.is_cuda() ? fastest_on_card(device) : faster_by_clock(device);
+  if (amp == Amp::kAuto) return device.is_cuda() ? fastest_on_card(device) : faster_on_cpu(device);
   Precision precision = Precision::kFloat32;
   if (amp == Amp::kBFloat16) precision = Precision::kBFloat16;
   if (amp == Amp::kFloat16) precision = Precision::kFloat16;

@@ -24,12 +24,12 @@ constexpr std::size_t kListedDoubts = 25, kDrawnDoubts = 24;
 constexpr int kTileSide = 320;
 
 /// A rectangle of a picture, whole pixels.
-struct PictureWindow {
+struct Surroundings {
   int x0 = 0, y0 = 0, x1 = 0, y1 = 0;
 };
 
 /// Detection and box with as much around them as they are large, at least 32 pixels.
-PictureWindow window_around(const LabelDoubt& doubt, const Picture& picture) {
+Surroundings window_around(const LabelDoubt& doubt, const Picture& picture) {
   const auto& [x, y, w, h] = doubt.detection.box_xywh;
   double x0 = x, y0 = y, x1 = x + w, y1 = y + h;
   if (doubt.label) {
@@ -38,7 +38,7 @@ PictureWindow window_around(const LabelDoubt& doubt, const Picture& picture) {
   }
   const double margin = std::max({32.0, x1 - x0, y1 - y0}) / 2;
   const auto inside = [](double at, int low, int high) { return static_cast<int>(std::clamp<double>(at, low, high)); };
-  PictureWindow window;
+  Surroundings window;
   window.x0 = inside(std::floor(x0 - margin), 0, picture.width - 1);
   window.y0 = inside(std::floor(y0 - margin), 0, picture.height - 1);
   window.x1 = inside(std::ceil(x1 + margin), window.x0 + 1, picture.width);
@@ -46,7 +46,7 @@ PictureWindow window_around(const LabelDoubt& doubt, const Picture& picture) {
   return window;
 }
 
-Picture part_of(const Picture& picture, const PictureWindow& window) {
+Picture part_of(const Picture& picture, const Surroundings& window) {
   Picture part(window.x1 - window.x0, window.y1 - window.y0);
   for (int y = window.y0; y < window.y1; ++y)
     std::copy_n(picture.row(y) + std::ptrdiff_t{3} * window.x0, std::ptrdiff_t{3} * part.width,
@@ -128,7 +128,7 @@ nlohmann::ordered_json DoubtReport::json() const {
 Picture DoubtReport::tile(const Entry& entry) const {
   const Dataset& dataset = dataset_of(entry);
   const Picture whole = read_picture_of(dataset, picture_of(entry));
-  const PictureWindow window = window_around(entry.doubt, whole);
+  const Surroundings window = window_around(entry.doubt, whole);
   const Picture part = part_of(whole, window);
   const double scale = static_cast<double>(kTileSide) / std::max(part.width, part.height);
   const auto scaled = [&](int side) { return std::max(1, static_cast<int>(std::lround(side * scale))); };

@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 #include <catch2/catch.hpp>
 
+#include "core/base/cpu_level.h"
 #include "core/base/error.h"
 #include "tests/support/thread_world.h"
 
@@ -16,10 +17,19 @@ TEST_CASE("amp= is taken at its word, and fp16 on a CPU is called slow") {
   CHECK_THAT(half.reason, Catch::StartsWith("amp=fp16: the model runs in fp16 autocast, which no CPU is fast at"));
 }
 
-TEST_CASE("on the CPU auto is fp32 or bf16, whichever a convolution says") {
+TEST_CASE("on a CPU with bf16 products auto is fp32 or bf16, whichever a convolution says") {
+  if (!has_bfloat16_products()) return;
   const PrecisionChoice choice = choose_precision(Amp::kAuto, torch::kCPU);
   CHECK(choice.precision != Precision::kFloat16);
   CHECK_THAT(choice.reason, Catch::Contains(" ms in bf16; the model runs in " + precision_name(choice.precision)));
+}
+
+TEST_CASE("on a CPU without bf16 products auto is fp32, whatever a clock says") {
+  set_cpu_level(CpuLevel::kAvx2);
+  const PrecisionChoice choice = choose_precision(Amp::kAuto, torch::kCPU);
+  set_cpu_level(best_cpu_level());
+  CHECK(choice.precision == Precision::kFloat32);
+  CHECK(choice.reason == "amp=auto: this processor has no bf16 products; the model runs in fp32");
 }
 
 TEST_CASE("a run goes on in the type that it began with") {
