@@ -9,7 +9,7 @@
 namespace rtdetr {
 namespace {
 
-constexpr std::int64_t kClasses = 3, kBins = 16;
+constexpr std::int64_t kKinds = 3, kBins = 16;
 constexpr double kPixels = 64;
 
 Tensor draws_of(std::uint64_t seed, at::IntArrayRef shape) {
@@ -36,7 +36,7 @@ ModelOutput dense_output(std::int64_t first, std::int64_t batch) {
   const std::int64_t anchors = extras->grid.points.size(0);
   std::vector<Tensor> logits, sides;
   for (std::int64_t b = first; b < first + batch; ++b) {
-    logits.push_back(draws_of(2 * b, {anchors, kClasses}));
+    logits.push_back(draws_of(2 * b, {anchors, kKinds}));
     sides.push_back(draws_of(2 * b + 1, {anchors, 4, kBins}) - torch::arange(kBins, torch::kFloat64));
   }
   extras->sides = torch::stack(sides).requires_grad_();

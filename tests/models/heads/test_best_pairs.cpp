@@ -14,7 +14,7 @@ using torch::Tensor;
 namespace {
 
 /// Two queries, two classes: the second query may be either class.
-Prediction prediction() {
+Prediction two_queries() {
   return {torch::tensor({-2.0, -1.0, 3.0, 2.0}).view({1, 2, 2}),
           torch::tensor({0.5, 0.5, 0.2, 0.4, 0.9, 0.1, 0.4, 0.2}).view({1, 2, 4})};
 }
@@ -24,7 +24,7 @@ const std::vector<PictureSize> kSize = {{200, 100}};
 }  // namespace
 
 TEST_CASE("detections are the best query-class pairs, in pixels of the picture") {
-  const Detections found = best_pairs(prediction(), kSize, {.max_detections = 3}).at(0);
+  const Detections found = best_pairs(two_queries(), kSize, {.max_detections = 3}).at(0);
   CHECK(torch::equal(found.labels, torch::tensor({0, 1, 1}, torch::kInt64)));
   CHECK(torch::allclose(found.scores, torch::tensor({3.0F, 2.0F, -1.0F}).sigmoid()));
   CHECK(torch::allclose(found.boxes_xyxy[0], torch::tensor({140.0F, 0.0F, 220.0F, 20.0F})));  // not clipped
@@ -32,13 +32,13 @@ TEST_CASE("detections are the best query-class pairs, in pixels of the picture")
 }
 
 TEST_CASE("boxes can be kept inside the picture") {
-  const Detections found = best_pairs(prediction(), kSize, {.clip = true}).at(0);
+  const Detections found = best_pairs(two_queries(), kSize, {.clip = true}).at(0);
   CHECK(found.boxes_xyxy.size(0) == 4);  // all pairs: fewer than 300
   CHECK(torch::allclose(found.boxes_xyxy[0], torch::tensor({140.0F, 0.0F, 200.0F, 20.0F})));
 }
 
 TEST_CASE("half predictions become float32 detections") {
-  Prediction half = prediction();
+  Prediction half = two_queries();
   half.logits = half.logits.to(torch::kBFloat16);
   half.boxes_cxcywh = half.boxes_cxcywh.to(torch::kFloat16);
   const Detections found = best_pairs(half, kSize).at(0);
@@ -47,5 +47,5 @@ TEST_CASE("half predictions become float32 detections") {
 }
 
 TEST_CASE("a picture without a size is refused") {
-  CHECK_THROWS_AS(best_pairs(prediction(), {}), rtdetr::InternalError);
+  CHECK_THROWS_AS(best_pairs(two_queries(), {}), rtdetr::InternalError);
 }
