@@ -20,8 +20,8 @@
 namespace rtdetr::test {
 namespace {
 
-constexpr double kExact = 1e-15;   // relative
-constexpr double kFloat32 = 2e-4;  // pixels of a side of 640
+constexpr double kSchedule = 1e-15;  // relative
+constexpr double kFloat32 = 2e-4;    // pixels of a side of 640
 
 Settings recipe_of(const std::string& name) {
   const std::string file = std::string(RTDETR_SOURCE_DIR) + "/configs/recipes/" + name + ".yaml";
@@ -56,11 +56,11 @@ TEST_CASE("D-FINE's warm-up and EMA decay are the official ones", "[schedules]")
   for (const auto& row : warmup["values"]) {
     const double factor = budget.lr_factor(position_of(row[0], 10));
     for (std::size_t group = 0; group < 2; ++group)
-      check_number("warm-up", warmup["base_lr"][group].get<double>() * factor, row[1 + group], kExact);
+      check_number("warm-up", warmup["base_lr"][group].get<double>() * factor, row[1 + group], kSchedule);
   }
   for (const auto& [ramp, rows] : fixture.json["ema"]["warmups"].items()) {
     const EmaOptions options{.decay = fixture.json["ema"]["decay"], .ramp = std::stod(ramp)};
-    for (const auto& row : rows) check_number("EMA decay, ramp " + ramp, ema_decay(options, row[0]), row[1], kExact);
+    for (const auto& row : rows) check_number("EMA decay, ramp " + ramp, ema_decay(options, row[0]), row[1], kSchedule);
   }
 }
 
@@ -103,8 +103,8 @@ TEST_CASE("the learning rate of DEIM's recipes is the official one in every iter
     for (const auto& row : expected["values"]) {
       const std::string at = size + ", iteration " + std::to_string(row[0].get<std::int64_t>());
       const double factor = budget.lr_factor(position_of(row[0], per_epoch));
-      check_number(at + ", backbone", backbone * factor, row[1], kExact);
-      check_number(at + ", rest", settings.lr0 * factor, row[2], kExact);
+      check_number(at + ", backbone", backbone * factor, row[1], kSchedule);
+      check_number(at + ", rest", settings.lr0 * factor, row[2], kSchedule);
     }
   }
 }
