@@ -87,8 +87,9 @@ void check_denoising(const Fixture& fixture, const std::string& name, const nloh
   for (std::size_t b = 0; b < counts.size(); ++b) {
     const std::string key = name + ".positive." + std::to_string(b);
     const std::vector<std::int64_t>& slots = made.pairs.positive_slots[b];
-    if (counts[b] > 0) check_equal(key, torch::tensor(slots, torch::kInt64), fixture.tensor(key));
     if (counts[b] == 0) CHECK(slots.empty());
+    if (counts[b] == 0 || fixture.stem == "dino_denoising") continue;  // whose file does not have them
+    check_equal(key, torch::tensor(slots, torch::kInt64), fixture.tensor(key));
   }
 }
 
