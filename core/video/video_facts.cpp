@@ -86,6 +86,15 @@ void read_stream(const json& stream, const json& document, VideoFacts& facts) {
   facts.names_colours = !colours.empty() && colours != "unknown";
 }
 
+ProgramOutput answer_of(const VideoPrograms& programs, const VideoSource& source, std::vector<std::string> words,
+                        double limit_s) {
+  try {
+    return run_to_end(programs.ffprobe, std::move(words), limit_s);
+  } catch (const IoError& error) {
+    throw IoError(source.shown() + ": " + source.without_password(error.what()));
+  }
+}
+
 }  // namespace
 
 VideoFacts parse_video_facts(const std::string& text, const std::string& name) {
@@ -118,7 +127,7 @@ VideoFacts probe_video(const VideoPrograms& programs, const VideoSource& source,
                                  "sample_aspect_ratio,color_space:stream_disposition=attached_pic:"
                                  "stream_side_data=rotation:format=duration"};
   for (std::string& word : source.input()) words.push_back(std::move(word));
-  const ProgramOutput answer = run_to_end(programs.ffprobe, std::move(words), silence_s);
+  const ProgramOutput answer = answer_of(programs, source, std::move(words), silence_s);
   if (answer.code != 0)
     throw DataError(source.shown() + ": no video that ffprobe can read" +
                     (answer.last_words.empty() ? "" : "; it says: " + source.without_password(answer.last_words)));

@@ -47,6 +47,10 @@ VideoReader::VideoReader(const VideoPrograms& programs, VideoSource source, cons
       facts_(within(probe_video(programs, source_, options.silence_s), source_, options.max_pixels)),
       ffmpeg_(programs.ffmpeg, words(source_, facts_, options.stride), PipedProgram::Pipe::kItsOutput) {}
 
+IoError VideoReader::named(const IoError& error) const {
+  return IoError(source_.shown() + ": " + source_.without_password(error.what()));
+}
+
 bool VideoReader::next(Picture& frame) {
   if (over_) return false;
   if (frame.width != facts_.width || frame.height != facts_.height) frame = Picture(facts_.width, facts_.height);
@@ -55,7 +59,7 @@ bool VideoReader::next(Picture& frame) {
     got = ffmpeg_.read(frame.rgb, options_.silence_s);
   } catch (const IoError& error) {
     over_ = true;
-    throw IoError(source_.shown() + ": " + source_.without_password(error.what()));
+    throw named(error);
   }
   if (got == frame.rgb.size()) {
     ++given_;
@@ -68,7 +72,12 @@ bool VideoReader::next(Picture& frame) {
 
 void VideoReader::end(std::size_t bytes_too_many) {
   constexpr double kToEnd = 10;
-  const int code = ffmpeg_.finish(kToEnd);
+  int code = 0;
+  try {
+    code = ffmpeg_.finish(kToEnd);
+  } catch (const IoError& error) {
+    throw named(error);
+  }
   const std::string said = source_.without_password(ffmpeg_.last_words());
   const std::string says = said.empty() ? "" : "; ffmpeg says: " + said;
   if (code == 0 && bytes_too_many > 0)

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include "core/base/error.h"
 #include "core/image/picture.h"
 #include "core/video/piped_program.h"
 #include "core/video/video_facts.h"
@@ -46,6 +47,8 @@ class VideoReader {
 
  private:
   void end(std::size_t bytes_too_many);
+  /// With the source's name before it, and without its password.
+  IoError named(const IoError& error) const;
 
   VideoReaderOptions options_;
   VideoSource source_;

@@ -126,14 +126,15 @@ bool exists(const std::string& source) {
 }
 
 void warn_of(const std::string& source, ProblemCollector& problems) {
-  for (const DataProblem& problem : problems.take()) log::warning("source=" + source + ": " + describe(problem));
+  for (const DataProblem& problem : problems.take())
+    log::warning("source=" + without_passwords(source) + ": " + describe(problem));
 }
 
 std::vector<fs::path> pictures_of_one(const std::string& source, Videos videos) {
   const std::size_t before = videos ? videos->size() : 0;
   if (videos && (exists(source) || live_source(source)) && take_named(source, videos)) return {};
   if (source.find("://") != std::string::npos)
-    throw ConfigError("source=" + source + ": only files of this machine are read");
+    throw ConfigError("source=" + without_passwords(source) + ": only files of this machine are read");
   std::vector<fs::path> pictures;
   ProblemCollector problems;
   std::error_code ignored;

@@ -19,6 +19,7 @@
 #include "core/image/picture_warnings.h"
 #include "core/io/file.h"
 #include "core/ops/device_memory.h"
+#include "core/video/video_source.h"
 #include "models/deploy/detector.h"
 #include "models/weights/checkpoint.h"
 #include "train/commands/commands.h"
@@ -251,7 +252,7 @@ void PredictRun::report() const {
             " could not be read" + (source_.videos.empty() ? "" : " to its end") + " (named above)\n";
   if (!folder_.empty()) text += "written to " + folder_.string() + "\n";
   print_text(settings_, text + "\nnext: rtdetr predict model=" + shell_word(settings_.model) +
-                            " source=" + shell_word(settings_.source) + " conf=0.3 save_txt=true\n");
+                            " source=" + shell_word(without_passwords(settings_.source)) + " conf=0.3 save_txt=true\n");
   print_json(settings_,
              {{"model", settings_.model},
               {"imgsz", {detector_.input_height(), detector_.input_width()}},

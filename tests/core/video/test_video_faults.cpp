@@ -105,7 +105,11 @@ TEST_CASE("ffmpeg that hangs is ended when its time is up, and ffprobe, too") {
   const VideoPrograms programs = test::stand_ins(folder.path(), "exit 0", "");
   write_text_atomically(programs.ffprobe, "#!/bin/sh\n" + hang + "\n");
   fs::permissions(programs.ffprobe, fs::perms::owner_all);
-  CHECK_THROWS_WITH(VideoReader(programs, kClip, {1, 100, 0.5}), Contains("ffprobe gave nothing for"));
+  CHECK_THROWS_WITH(VideoReader(programs, kClip, {1, 100, 0.5}), Contains("clip.mp4: ffprobe gave nothing for"));
+  write_text_atomically(programs.ffprobe, "#!/bin/sh\necho rtsp://me:secret@cam/1: slow >&2; exec sleep 60\n");
+  fs::permissions(programs.ffprobe, fs::perms::owner_all);
+  CHECK_THROWS_WITH(VideoReader(programs, {VideoSource::Kind::kStream, "rtsp://me:secret@cam/1"}, {1, 100, 0.5}),
+                    Contains("rtsp://cam/1: ffprobe gave nothing for") && Contains("says: rtsp://cam/1: slow"));
   CHECK(has_no_child());
 }
 
