@@ -84,8 +84,9 @@ void VideoReader::end(std::size_t bytes_too_many) {
     throw DataError(source_.shown() + ": ffmpeg gave " + with_thousands(static_cast<long long>(bytes_too_many)) +
                     " bytes that are no frame of " + std::to_string(facts_.width) + "x" +
                     std::to_string(facts_.height) + says);
-  // A header may count frames that are cut away on purpose: nothing is amiss unless ffmpeg says so.
-  if (code == 0 && said.empty()) return;
+  // A header may count frames that are cut away on purpose: nothing is amiss unless ffmpeg says so, or
+  // there is no frame at all.
+  if (code == 0 && said.empty() && given_ > 0) return;
   fault_ = source_.shown() + ": ";
   if (given_ == 0)
     fault_ += "no frame could be decoded";

@@ -83,6 +83,9 @@ TEST_CASE("a broken frame is counted when ffmpeg complains; a header that counts
   VideoReader cut(test::stand_ins(folder.path(), kThreeFrames, test::small_video(4)), kClip);
   CHECK(frames_of(cut) == 3);
   CHECK(cut.fault().empty());
+  VideoReader none(test::stand_ins(folder.path(), "exit 0", test::small_video(4)), kClip);
+  CHECK(frames_of(none) == 0);
+  CHECK(none.fault() == "clip.mp4: no frame could be decoded");
 }
 
 TEST_CASE("frames of another size than the video's are refused") {
