@@ -56,7 +56,7 @@ bool VideoReader::next(Picture& frame) {
   if (frame.width != facts_.width || frame.height != facts_.height) frame = Picture(facts_.width, facts_.height);
   std::size_t got = 0;
   try {
-    got = ffmpeg_.read(frame.rgb, options_.silence_s);
+    got = ffmpeg_.read(frame.rgb, options_.silence_s + 1 / rate().value());
   } catch (const IoError& error) {
     over_ = true;
     throw named(error);

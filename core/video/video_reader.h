@@ -15,7 +15,7 @@ namespace rtdetr {
 struct VideoReaderOptions {
   std::int64_t stride = 1;               ///< of so many frames the first is given, the others are passed over
   std::int64_t max_pixels = 64'000'000;  ///< of a frame
-  double silence_s = 60;                 ///< longest wait for a frame
+  double silence_s = 60;                 ///< longest wait for a frame, beside the time that its stride takes
 };
 
 /// The frames of a video, one after the other, upright, as ffmpeg decodes them: each that can be decoded comes once,
@@ -36,7 +36,8 @@ class VideoReader {
 
   /// The next frame into `frame`, whose memory is used again where the size is the same. False: there is none, or it
   /// was cancelled.
-  /// @throws DataError  if ffmpeg gives what is no whole frame; IoError  if it is silent for silence_s seconds
+  /// @throws DataError  if ffmpeg gives what is no whole frame; IoError  if it is silent for longer than
+  /// silence_s and the stride take
   bool next(Picture& frame);
   /// From any thread: next() gives up within a tenth of a second.
   void cancel() { ffmpeg_.cancel(); }

@@ -116,6 +116,15 @@ TEST_CASE("ffmpeg that hangs is ended when its time is up, and ffprobe, too") {
   CHECK(has_no_child());
 }
 
+TEST_CASE("of a camera whose frames are mostly passed over the next one may take its time") {
+  const test::TemporaryFolder folder;
+  const VideoPrograms programs = test::stand_ins(folder.path(), "sleep 1; " + kThreeFrames, test::small_video(0));
+  VideoReader reader(programs, kClip, {100, 100, 0.2});
+  CHECK(frames_of(reader) == 3);
+  VideoReader impatient(programs, kClip, {1, 100, 0.2});
+  CHECK_THROWS_WITH(frames_of(impatient), Contains("ffmpeg gave nothing for"));
+}
+
 TEST_CASE("a reader that goes away in the middle leaves no process behind") {
   const test::TemporaryFolder folder;
   {
