@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <optional>
 #include <set>
 #include <span>
@@ -210,6 +211,15 @@ std::vector<fs::path> list_sources(const std::string& source, Videos videos) {
   return pictures;
 }
 
+/// Whether one of the names could be a frame's of a video that is called `name`: <name>_<number>.
+bool has_frame_of(const std::string& name, const std::set<std::string>& names) {
+  const std::string begin = name + "_";
+  for (auto other = names.lower_bound(begin); other != names.end() && other->starts_with(begin); ++other)
+    if (other->size() > begin.size() && std::all_of(other->begin() + std::ssize(begin), other->end(), is_digit))
+      return true;
+  return false;
+}
+
 }  // namespace
 
 std::vector<fs::path> list_pictures(const std::string& source) { return list_sources(source, nullptr); }
@@ -237,13 +247,19 @@ std::string written_stem(const std::string& stem, const std::string& ending) {
   return std::string(first_characters(stem, kLongestName - kExtension - ending.size())) + ending;
 }
 
-std::vector<std::string> unique_stems(const std::vector<fs::path>& pictures) {
+std::vector<std::string> unique_stems(const std::vector<fs::path>& pictures, const std::vector<VideoSource>& videos) {
   std::set<std::string> taken;
   std::vector<std::string> stems;
   for (const fs::path& picture : pictures) {
     const std::string stem = picture == kStandardInput ? "stdin" : picture.stem().string();
     std::string name = written_stem(stem);
     for (int k = 2; !taken.insert(name).second; ++k) name = written_stem(stem, "-" + std::to_string(k));
+    stems.push_back(name);
+  }
+  for (const VideoSource& video : videos) {
+    std::string name = written_stem(video.stem());
+    for (int k = 2; has_frame_of(name, taken) || !taken.insert(name).second; ++k)
+      name = written_stem(video.stem(), "-" + std::to_string(k));
     stems.push_back(name);
   }
   return stems;

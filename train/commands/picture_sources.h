@@ -41,7 +41,9 @@ PredictedPictures predicted_pictures(const std::string& source, int input = 0);
 std::string written_stem(const std::string& stem, const std::string& ending = "");
 
 /// A name for each picture's results: its stem, or stem-2, stem-3 … where pictures of several folders share it, as
-/// written_stem has it; that of "-" is "stdin".
-std::vector<std::string> unique_stems(const std::vector<std::filesystem::path>& pictures);
+/// written_stem has it; that of "-" is "stdin". Behind them the videos' names, whose frames, <name>_<number>, are
+/// called like none of the others, too.
+std::vector<std::string> unique_stems(const std::vector<std::filesystem::path>& pictures,
+                                      const std::vector<VideoSource>& videos = {});
 
 }  // namespace rtdetr

@@ -44,20 +44,13 @@ Detector open_detector(const Settings& settings) {
   return make_detector(settings, load_model(settings.model, {settings.decoder_layers, settings.num_queries}), options);
 }
 
-/// The pictures, and behind them the videos by what names their results.
-std::vector<fs::path> names_of(const PredictedPictures& source) {
-  std::vector<fs::path> names = source.files;
-  for (const VideoSource& video : source.videos) names.emplace_back(video.stem() + ".mp4");
-  return names;
-}
-
 /// Reads, detects, writes; what it saw is in its members afterwards.
 class PredictRun {
  public:
   explicit PredictRun(const Settings& settings)
       : settings_(settings),
         source_(predicted_pictures(settings.source)),
-        stems_(unique_stems(names_of(source_))),
+        stems_(unique_stems(source_.files, source_.videos)),
         detector_(open_detector(settings)) {
     if (settings.save || settings.save_crop || settings.save_txt || settings.save_json)
       folder_ = make_output_folder(settings);

@@ -208,6 +208,11 @@ TEST_CASE("predict's sources may be videos, cameras and streams, wherever pictur
 TEST_CASE("pictures of one name in several folders get results of different names") {
   CHECK(unique_stems({"x/a.jpg", "y/a.png", "z/b.jpg", "w/a.jpg"}) == std::vector<std::string>{"a", "a-2", "b", "a-3"});
   CHECK(unique_stems({"-"}) == std::vector<std::string>{"stdin"});
+  const auto clip = [](const char* place) { return VideoSource{VideoSource::Kind::kFile, place}; };
+  CHECK(unique_stems({"clip.jpg"}, {clip("clip.mp4"), clip("b/clip.mp4")}) ==
+        std::vector<std::string>{"clip", "clip-2", "clip-3"});
+  CHECK(unique_stems({"clip_1.jpg", "b_x.jpg"}, {clip("clip.mp4"), clip("b.mp4")}) ==
+        std::vector<std::string>{"clip_1", "b_x", "clip-2", "b"});
 }
 
 TEST_CASE("names of results fit a file's name, cut between characters, and stay different") {
