@@ -242,9 +242,9 @@ PredictedPictures predicted_pictures(const std::string& source, int input) {
   return listed;
 }
 
-std::string written_stem(const std::string& stem, const std::string& ending) {
+std::string written_stem(const std::string& stem, const std::string& ending, std::size_t more) {
   constexpr std::size_t kLongestName = 255, kExtension = 4;
-  return std::string(first_characters(stem, kLongestName - kExtension - ending.size())) + ending;
+  return std::string(first_characters(stem, kLongestName - kExtension - more - ending.size())) + ending;
 }
 
 std::vector<std::string> unique_stems(const std::vector<fs::path>& pictures, const std::vector<VideoSource>& videos) {
@@ -256,10 +256,11 @@ std::vector<std::string> unique_stems(const std::vector<fs::path>& pictures, con
     for (int k = 2; !taken.insert(name).second; ++k) name = written_stem(stem, "-" + std::to_string(k));
     stems.push_back(name);
   }
+  constexpr std::size_t kBehindVideos = 24;  // "_<number>" of a frame, ".sound.part" of the video
   for (const VideoSource& video : videos) {
-    std::string name = written_stem(video.stem());
+    std::string name = written_stem(video.stem(), "", kBehindVideos);
     for (int k = 2; has_frame_of(name, taken) || !taken.insert(name).second; ++k)
-      name = written_stem(video.stem(), "-" + std::to_string(k));
+      name = written_stem(video.stem(), "-" + std::to_string(k), kBehindVideos);
     stems.push_back(name);
   }
   return stems;

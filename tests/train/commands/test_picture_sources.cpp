@@ -221,6 +221,8 @@ TEST_CASE("names of results fit a file's name, cut between characters, and stay 
   CHECK(written_stem(longest + "y") == longest);
   CHECK(written_stem(longest, "-2") == std::string(249, 'x') + "-2");
   CHECK(written_stem(std::string(250, 'x') + "ä.") == std::string(250, 'x'));
+  CHECK(unique_stems({}, {{VideoSource::Kind::kFile, longest + ".mp4"}}) ==
+        std::vector<std::string>{std::string(227, 'x')});
   CHECK(unique_stems({longest + ".jpg", longest + "y.x", "a/" + longest + ".png"}) ==
         std::vector<std::string>{longest, std::string(249, 'x') + "-2", std::string(249, 'x') + "-3"});
 }
