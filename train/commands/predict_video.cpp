@@ -69,7 +69,11 @@ class VideoRun {
 
  private:
   void open_outputs() {
-    if (settings_.save_json) lines_.emplace(work_.folder / (stem_ + ".jsonl"));
+    if (settings_.save_json) {
+      const fs::path file = work_.folder / (stem_ + ".jsonl");
+      write_text_atomically(file, "");  // with exist_ok=true an earlier run's lines may be there
+      lines_.emplace(file);
+    }
     if (!settings_.save) return;
     VideoWriterOptions options;
     options.width = reader_.facts().width, options.height = reader_.facts().height;
