@@ -116,7 +116,7 @@ PipedProgram::~PipedProgram() { kill(); }
 
 void PipedProgram::kill() {
   if (code_) return;
-  ::kill(child_, SIGKILL);
+  ::kill(-child_, SIGKILL);  // with what it has started itself
   int status = 0;
   while (::waitpid(child_, &status, 0) < 0 && errno == EINTR) {
   }
@@ -130,15 +130,16 @@ bool PipedProgram::ready(short events) {
   return looked[0].revents != 0;
 }
 
-void PipedProgram::listen() {
+bool PipedProgram::listen() {
   std::array<char, 4096> bytes{};
   const ssize_t got = ::read(errors_.number(), bytes.data(), bytes.size());
   if (got <= 0) {
     if (got == 0) errors_.close();  // poll passes over what is below 0
-    return;
+    return false;
   }
   words_.append(bytes.data(), static_cast<std::size_t>(got));
   if (words_.size() > kKeptWords) words_.erase(0, words_.size() - kKeptWords);
+  return true;
 }
 
 std::size_t PipedProgram::read(std::span<std::uint8_t> bytes, double silence_s) {
@@ -204,9 +205,7 @@ int PipedProgram::finish(double limit_s) {
     }
   }
   if (errors_) ::fcntl(errors_.number(), F_SETFL, O_NONBLOCK);  // a child of its own may hold the other end
-  for (std::size_t before = words_.size() + 1; errors_ && words_.size() != before;) {
-    before = words_.size();
-    listen();
+  while (errors_ && listen()) {
   }
   return *code_;
 }

@@ -51,7 +51,8 @@ class PipedProgram {
  private:
   /// Waits for a moment at most, taking in what comes on stderr. @return  whether the pipe is ready
   bool ready(short events);
-  void listen();
+  /// Takes in a piece of what is on stderr. @return  whether there was one
+  bool listen();
   void kill();
   [[noreturn]] void fail(const std::string& what) const;
 

@@ -73,6 +73,10 @@ TEST_CASE("ffmpeg that dies in the middle costs the rest, and its last words are
   VideoReader killed(test::stand_ins(folder.path(), kThreeFrames + "kill -9 $$", test::small_video(9)), kClip);
   CHECK(frames_of(killed) == 3);
   CHECK_THAT(killed.fault(), Contains("ffmpeg was ended by signal 9"));
+  const std::string much = "head -c 60000 /dev/zero | tr '\\0' x >&2; echo >&2; echo why >&2; exit 1";
+  VideoReader talking(test::stand_ins(folder.path(), kThreeFrames + much, test::small_video(9)), kClip);
+  CHECK(frames_of(talking) == 3);
+  CHECK_THAT(talking.fault(), Contains("; why"));
 }
 
 TEST_CASE("a broken frame is counted when ffmpeg complains; a header that counts too many alone is none") {
