@@ -44,7 +44,7 @@ VideoFacts within(const VideoFacts& facts, const VideoSource& source, std::int64
 VideoReader::VideoReader(const VideoPrograms& programs, VideoSource source, const VideoReaderOptions& options)
     : options_(options),
       source_(std::move(source)),
-      facts_(within(probe_video(programs, source_, options.silence_s), source_, options.max_pixels)),
+      facts_(within(probe_video(programs, source_, options.silence_s, options.stop), source_, options.max_pixels)),
       ffmpeg_(programs.ffmpeg, words(source_, facts_, options.stride), PipedProgram::Pipe::kItsOutput) {}
 
 IoError VideoReader::named(const IoError& error) const {

@@ -112,11 +112,24 @@ TEST_CASE("ffmpeg that hangs is ended when its time is up, and ffprobe, too") {
   const VideoPrograms programs = test::stand_ins(folder.path(), "exit 0", "");
   write_text_atomically(programs.ffprobe, "#!/bin/sh\n" + hang + "\n");
   fs::permissions(programs.ffprobe, fs::perms::owner_all);
-  CHECK_THROWS_WITH(VideoReader(programs, kClip, {1, 100, 0.5}), Contains("clip.mp4: ffprobe gave nothing for"));
+  CHECK_THROWS_WITH(VideoReader(programs, kClip, {1, 100, 0.5}), Contains("clip.mp4: ffprobe did not end within"));
   write_text_atomically(programs.ffprobe, "#!/bin/sh\necho rtsp://me:secret@cam/1: slow >&2; exec sleep 60\n");
   fs::permissions(programs.ffprobe, fs::perms::owner_all);
   CHECK_THROWS_WITH(VideoReader(programs, {VideoSource::Kind::kStream, "rtsp://me:secret@cam/1"}, {1, 100, 0.5}),
-                    Contains("rtsp://cam/1: ffprobe gave nothing for") && Contains("says: rtsp://cam/1: slow"));
+                    Contains("rtsp://cam/1: ffprobe did not end within") && Contains("says: rtsp://cam/1: slow"));
+  CHECK(has_no_child());
+}
+
+TEST_CASE("ffprobe that goes on and on is ended when its time is up, or when it is to stop") {
+  const test::TemporaryFolder folder;
+  const VideoPrograms programs = test::stand_ins(folder.path(), "exit 0", "");
+  write_text_atomically(programs.ffprobe, "#!/bin/sh\nwhile :; do echo x; sleep 0.05; done\n");
+  fs::permissions(programs.ffprobe, fs::perms::owner_all);
+  CHECK_THROWS_WITH(VideoReader(programs, kClip, {1, 100, 0.5}), Contains("ffprobe did not end within"));
+  const Stopwatch watch;
+  const auto stop = [&] { return watch.seconds() > 0.2; };
+  CHECK_THROWS_WITH(VideoReader(programs, kClip, {1, 100, 60, stop}), Contains("clip.mp4: stopped"));
+  CHECK(watch.seconds() < 5);
   CHECK(has_no_child());
 }
 
