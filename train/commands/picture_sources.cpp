@@ -3,7 +3,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <fstream>
 #include <iterator>
 #include <optional>
 #include <set>
@@ -56,11 +58,23 @@ bool take_named(const std::string& text, Videos videos) {
   return true;
 }
 
+/// Whether a file that is called like a transport stream is none, e.g. TypeScript: packets begin with a byte of 0x47,
+/// those of M2TS behind four bytes of time.
+bool is_no_stream(const fs::path& file) {
+  const std::string extension = lower_extension(file);
+  if (extension != ".ts" && extension != ".mts") return false;
+  std::array<char, 5> start{};
+  std::ifstream stream(file, std::ios::binary);
+  stream.read(start.data(), start.size());
+  return start[0] != 0x47 && start[4] != 0x47;
+}
+
 /// What is in a folder or matches a pattern: pictures stay, those of other formats and hidden ones are reported.
 std::vector<fs::path> only_pictures(const std::vector<fs::path>& files, Videos videos, ProblemCollector& problems) {
   std::vector<fs::path> pictures;
   for (const fs::path& file : files) {
     if (videos && has_video_extension(file) && !is_hidden(file)) {
+      if (is_no_stream(file)) continue;
       take_found(file, videos, problems);
       continue;
     }
@@ -96,7 +110,8 @@ std::vector<fs::path> pictures_of_lines(const std::vector<std::string>& lines, c
       report_hidden(fs::path(line), problems);
       continue;
     }
-    if (videos && line.find("://") != std::string::npos && take_named(line, videos)) continue;
+    std::error_code ignored;
+    if (videos && !fs::exists(beside / line, ignored) && live_source(line) && take_named(line, videos)) continue;
     const std::string entry = expand_home(line);
     const fs::path written = find_written_path("", entry);
     const bool elsewhere = !beside.empty() && written.is_relative() && !fs::exists(written);
@@ -155,10 +170,21 @@ std::vector<fs::path> pictures_of_one(const std::string& source, Videos videos) 
   return pictures;
 }
 
-/// The sources between the commas; the whole text where there is something of that name, or a pattern finds something.
+/// Whether a text with commas begins with an address and has no other source behind it.
+bool is_one_address(const std::string& text) {
+  const std::vector<std::string> parts = split(text, ',');
+  const auto is_address = [](const std::string& part) { return part.find("://") != std::string::npos; };
+  return is_address(parts.front()) && std::none_of(parts.begin() + 1, parts.end(), [&](const std::string& part) {
+           return is_address(part) || exists(expand_home(std::string(trim(part))));
+         });
+}
+
+/// The sources between the commas; the whole text where there is something of that name, a pattern finds something, or
+/// it is one address that has commas itself.
 std::vector<std::string> sources_in(const std::string& text) {
   if (text.find(',') == std::string::npos || exists(text)) return {text};
   if (has_wildcards(text) && !files_matching(text).empty()) return {text};
+  if (is_one_address(text)) return {text};
   std::vector<std::string> sources;
   for (const std::string& part : split(text, ','))
     if (const std::string source(trim(part)); !source.empty()) sources.push_back(expand_home(source));
@@ -191,10 +217,6 @@ std::vector<std::string> lines_of(std::span<const std::byte> bytes) {
   for (const std::string& line : split(without_byte_order_mark(text), '\n')) lines.emplace_back(trim(line));
   return lines;
 }
-
-}  // namespace
-
-namespace {
 
 std::vector<fs::path> list_sources(const std::string& source, Videos videos) {
   std::vector<fs::path> pictures;

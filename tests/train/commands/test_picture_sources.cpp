@@ -193,6 +193,15 @@ TEST_CASE("predict's sources may be videos, cameras and streams, wherever pictur
   CHECK(videos(place + "/notes.txt") == Places{clip, "rtsp://camera/1", place + "/missing.mp4"});
   CHECK(predicted_pictures(place + "/notes.txt").files == std::vector<fs::path>{b});
   CHECK(videos(b + ",0,rtsp://camera/2") == Places{"/dev/video0", "rtsp://camera/2"});
+  CHECK(videos("http://host/a,b/c.mp4?d=1,2") == Places{"http://host/a,b/c.mp4?d=1,2"});
+  CHECK(videos("rtsp://camera/1," + clip + ",rtsp://camera/2") == Places{"rtsp://camera/1", clip, "rtsp://camera/2"});
+  std::ofstream(folder.path / "cameras.txt") << "7\n";
+  CHECK(videos(place + "/cameras.txt") == Places{"/dev/video7"});
+  std::ofstream(folder.path / "code.ts") << "export {}\n";
+  std::ofstream(folder.path / "film.ts") << "G packets";
+  std::ofstream(folder.path / "film.mts") << "timeG packets";
+  CHECK(videos(place + "/*.*ts") == Places{place + "/film.mts", place + "/film.ts"});
+  for (const char* name : {"code.ts", "film.ts", "film.mts"}) fs::remove(folder.path / name);
   CHECK_THROWS_WITH(predicted_pictures(place + "/no.mp4"), Contains("no such file or folder"));
   CHECK_THROWS_WITH(predicted_pictures("ftp://host/a.mp4"), Contains("not ftp"));
   CHECK_THROWS_WITH(list_pictures("rtsp://camera/1"), Contains("only files"));
