@@ -17,7 +17,7 @@ struct VideoReaderOptions {
   std::int64_t stride = 1;               ///< of so many frames the first is given, the others are passed over
   std::int64_t max_pixels = 64'000'000;  ///< of a frame
   double silence_s = 60;                 ///< longest wait for a frame, beside the time that its stride takes
-  std::function<bool()> stop;            ///< asked while the video is opened; true: that ends with an IoError
+  std::function<bool()> stop = {};       ///< asked while the video is opened; true: that ends with an IoError
 };
 
 /// The frames of a video, one after the other, upright, as ffmpeg decodes them: each that can be decoded comes once,
