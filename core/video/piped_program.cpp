@@ -15,7 +15,6 @@
 #include <thread>
 #include <utility>
 
-#include "core/base/clock.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "core/io/read_only_file.h"
@@ -116,7 +115,7 @@ PipedProgram::~PipedProgram() { kill(); }
 
 void PipedProgram::kill() {
   if (code_) return;
-  ::kill(child_, SIGKILL);
+  ::kill(-child_, SIGKILL);  // with what it has started itself
   int status = 0;
   while (::waitpid(child_, &status, 0) < 0 && errno == EINTR) {
   }
@@ -130,21 +129,35 @@ bool PipedProgram::ready(short events) {
   return looked[0].revents != 0;
 }
 
-void PipedProgram::listen() {
+bool PipedProgram::listen() {
   std::array<char, 4096> bytes{};
   const ssize_t got = ::read(errors_.number(), bytes.data(), bytes.size());
   if (got <= 0) {
     if (got == 0) errors_.close();  // poll passes over what is below 0
-    return;
+    return false;
   }
   words_.append(bytes.data(), static_cast<std::size_t>(got));
   if (words_.size() > kKeptWords) words_.erase(0, words_.size() - kKeptWords);
+  return true;
+}
+
+void PipedProgram::bound(double whole_s, std::function<bool()> stop) {
+  whole_s_ = whole_s;
+  stop_ = std::move(stop);
+}
+
+bool PipedProgram::is_to_end() {
+  if (stop_ && stop_()) cancel();
+  if (cancelled_) return true;
+  if (running_.seconds() <= whole_s_) return false;
+  kill();
+  fail("did not end within " + fixed(whole_s_, 0) + " seconds and was ended");
 }
 
 std::size_t PipedProgram::read(std::span<std::uint8_t> bytes, double silence_s) {
   std::size_t done = 0;
   Stopwatch silent;
-  while (done < bytes.size() && !cancelled_) {
+  while (done < bytes.size() && !is_to_end()) {
     if (!ready(POLLIN)) {
       if (silent.seconds() > silence_s) {
         kill();
@@ -194,6 +207,8 @@ int PipedProgram::finish(double limit_s) {
     int status = 0;
     if (::waitpid(child_, &status, WNOHANG) == child_) {
       code_ = code_of(status);
+    } else if (is_to_end()) {
+      kill();
     } else if (waited.seconds() > limit_s) {
       kill();
       fail("did not end within " + fixed(limit_s, 0) + " seconds and was ended");
@@ -204,9 +219,7 @@ int PipedProgram::finish(double limit_s) {
     }
   }
   if (errors_) ::fcntl(errors_.number(), F_SETFL, O_NONBLOCK);  // a child of its own may hold the other end
-  for (std::size_t before = words_.size() + 1; errors_ && words_.size() != before;) {
-    before = words_.size();
-    listen();
+  while (errors_ && listen()) {
   }
   return *code_;
 }
@@ -224,14 +237,17 @@ void PipedProgram::fail(const std::string& what) const {
   throw IoError(name_ + " " + what + (words.empty() ? "" : "; it says: " + words));
 }
 
-ProgramOutput run_to_end(const std::filesystem::path& program, std::vector<std::string> arguments, double limit_s) {
+ProgramOutput run_to_end(const std::filesystem::path& program, std::vector<std::string> arguments, double limit_s,
+                         std::function<bool()> stop) {
   constexpr std::size_t kMost = std::size_t{1} << 22U;
   PipedProgram child(program, std::move(arguments), PipedProgram::Pipe::kItsOutput);
+  child.bound(limit_s, std::move(stop));
   std::vector<std::uint8_t> bytes(kMost);
   const std::size_t size = child.read(bytes, limit_s);
   if (size == kMost) throw IoError(program.filename().string() + " writes more than 4 MiB");
   const int code = child.finish(limit_s);
-  return {code, std::string(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size)), child.last_words()};
+  return {code, child.is_cancelled(), std::string(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size)),
+          child.last_words()};
 }
 
 }  // namespace rtdetr

@@ -8,11 +8,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "core/base/clock.h"
 #include "core/base/descriptor.h"
 
 namespace rtdetr {
@@ -38,9 +41,12 @@ class PipedProgram {
   std::size_t read(std::span<std::uint8_t> bytes, double silence_s);
   /// @throws IoError  if it takes no byte for `silence_s` seconds, or none any more
   void write(std::span<const std::uint8_t> bytes, double silence_s);
-  /// Closes the pipe and waits for its end. @return  its exit code, or −signal
+  /// Closes the pipe and waits for its end; once cancelled, ends it. @return  its exit code, or −signal
   /// @throws IoError  if that takes longer than `limit_s` seconds; it is killed then
   int finish(double limit_s);
+  /// From its start to its end it may take `whole_s` seconds, after which read() and finish() kill it and throw
+  /// IoError; `stop`, where there is one, is asked all the while, and cancels once it says true.
+  void bound(double whole_s, std::function<bool()> stop);
   /// From any thread: read() gives up within a tenth of a second.
   void cancel() { cancelled_ = true; }
   bool is_cancelled() const { return cancelled_; }
@@ -51,7 +57,10 @@ class PipedProgram {
  private:
   /// Waits for a moment at most, taking in what comes on stderr. @return  whether the pipe is ready
   bool ready(short events);
-  void listen();
+  /// Takes in a piece of what is on stderr. @return  whether there was one
+  bool listen();
+  /// Whether it is cancelled. @throws IoError  if its whole time is up
+  bool is_to_end();
   void kill();
   [[noreturn]] void fail(const std::string& what) const;
 
@@ -61,15 +70,21 @@ class PipedProgram {
   std::string words_;  ///< end of its stderr
   std::optional<int> code_;
   std::atomic<bool> cancelled_{false};
+  Stopwatch running_;
+  double whole_s_ = std::numeric_limits<double>::infinity();
+  std::function<bool()> stop_;
 };
 
 /// What a program that is run to its end has written, and its exit code.
 struct ProgramOutput {
   int code = 0;
+  bool stopped = false;  ///< it was ended because `stop` said so
   std::string text;
   std::string last_words;
 };
+/// @param stop  asked while it runs; ends it once it says true
 /// @throws IoError  if it cannot be started, takes longer than `limit_s` seconds, or writes more than 4 MiB
-ProgramOutput run_to_end(const std::filesystem::path& program, std::vector<std::string> arguments, double limit_s);
+ProgramOutput run_to_end(const std::filesystem::path& program, std::vector<std::string> arguments, double limit_s,
+                         std::function<bool()> stop = {});
 
 }  // namespace rtdetr

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <functional>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -86,6 +87,15 @@ void read_stream(const json& stream, const json& document, VideoFacts& facts) {
   facts.names_colours = !colours.empty() && colours != "unknown";
 }
 
+ProgramOutput answer_of(const VideoPrograms& programs, const VideoSource& source, std::vector<std::string> words,
+                        double limit_s, const std::function<bool()>& stop) {
+  try {
+    return run_to_end(programs.ffprobe, std::move(words), limit_s, stop);
+  } catch (const IoError& error) {
+    throw IoError(source.shown() + ": " + source.without_password(error.what()));
+  }
+}
+
 }  // namespace
 
 VideoFacts parse_video_facts(const std::string& text, const std::string& name) {
@@ -108,7 +118,8 @@ VideoFacts parse_video_facts(const std::string& text, const std::string& name) {
   return facts;
 }
 
-VideoFacts probe_video(const VideoPrograms& programs, const VideoSource& source, double silence_s) {
+VideoFacts probe_video(const VideoPrograms& programs, const VideoSource& source, double limit_s,
+                       const std::function<bool()>& stop) {
   std::vector<std::string> words{"-v",
                                  "error",
                                  "-of",
@@ -118,7 +129,8 @@ VideoFacts probe_video(const VideoPrograms& programs, const VideoSource& source,
                                  "sample_aspect_ratio,color_space:stream_disposition=attached_pic:"
                                  "stream_side_data=rotation:format=duration"};
   for (std::string& word : source.input()) words.push_back(std::move(word));
-  const ProgramOutput answer = run_to_end(programs.ffprobe, std::move(words), silence_s);
+  const ProgramOutput answer = answer_of(programs, source, std::move(words), limit_s, stop);
+  if (answer.stopped) throw IoError(source.shown() + ": stopped before ffprobe knew what it is");
   if (answer.code != 0)
     throw DataError(source.shown() + ": no video that ffprobe can read" +
                     (answer.last_words.empty() ? "" : "; it says: " + source.without_password(answer.last_words)));

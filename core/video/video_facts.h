@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "core/video/video_programs.h"
@@ -29,9 +30,10 @@ struct VideoFacts {
 };
 
 /// By ffprobe, without decoding.
-/// @throws DataError  if there is no video in it, with ffprobe's words; IoError  if it is silent for `silence_s`
-/// seconds
-VideoFacts probe_video(const VideoPrograms& programs, const VideoSource& source, double silence_s);
+/// @throws DataError  if there is no video in it, with ffprobe's words; IoError  if it takes longer than `limit_s`
+/// seconds, or `stop` says true meanwhile
+VideoFacts probe_video(const VideoPrograms& programs, const VideoSource& source, double limit_s,
+                       const std::function<bool()>& stop = {});
 
 /// What ffprobe wrote with -of json. @param name  for messages. @throws DataError
 VideoFacts parse_video_facts(const std::string& json, const std::string& name);

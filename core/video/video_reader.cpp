@@ -44,18 +44,22 @@ VideoFacts within(const VideoFacts& facts, const VideoSource& source, std::int64
 VideoReader::VideoReader(const VideoPrograms& programs, VideoSource source, const VideoReaderOptions& options)
     : options_(options),
       source_(std::move(source)),
-      facts_(within(probe_video(programs, source_, options.silence_s), source_, options.max_pixels)),
+      facts_(within(probe_video(programs, source_, options.silence_s, options.stop), source_, options.max_pixels)),
       ffmpeg_(programs.ffmpeg, words(source_, facts_, options.stride), PipedProgram::Pipe::kItsOutput) {}
+
+IoError VideoReader::named(const IoError& error) const {
+  return IoError(source_.shown() + ": " + source_.without_password(error.what()));
+}
 
 bool VideoReader::next(Picture& frame) {
   if (over_) return false;
   if (frame.width != facts_.width || frame.height != facts_.height) frame = Picture(facts_.width, facts_.height);
   std::size_t got = 0;
   try {
-    got = ffmpeg_.read(frame.rgb, options_.silence_s);
+    got = ffmpeg_.read(frame.rgb, options_.silence_s + 1 / rate().value());
   } catch (const IoError& error) {
     over_ = true;
-    throw IoError(source_.shown() + ": " + source_.without_password(error.what()));
+    throw named(error);
   }
   if (got == frame.rgb.size()) {
     ++given_;
@@ -68,15 +72,21 @@ bool VideoReader::next(Picture& frame) {
 
 void VideoReader::end(std::size_t bytes_too_many) {
   constexpr double kToEnd = 10;
-  const int code = ffmpeg_.finish(kToEnd);
+  int code = 0;
+  try {
+    code = ffmpeg_.finish(kToEnd);
+  } catch (const IoError& error) {
+    throw named(error);
+  }
   const std::string said = source_.without_password(ffmpeg_.last_words());
   const std::string says = said.empty() ? "" : "; ffmpeg says: " + said;
   if (code == 0 && bytes_too_many > 0)
     throw DataError(source_.shown() + ": ffmpeg gave " + with_thousands(static_cast<long long>(bytes_too_many)) +
                     " bytes that are no frame of " + std::to_string(facts_.width) + "x" +
                     std::to_string(facts_.height) + says);
-  // A header may count frames that are cut away on purpose: nothing is amiss unless ffmpeg says so.
-  if (code == 0 && said.empty()) return;
+  // A header may count frames that are cut away on purpose: nothing is amiss unless ffmpeg says so, or
+  // there is no frame at all.
+  if (code == 0 && said.empty() && given_ > 0) return;
   fault_ = source_.shown() + ": ";
   if (given_ == 0)
     fault_ += "no frame could be decoded";

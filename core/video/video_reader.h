@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
+#include "core/base/error.h"
 #include "core/image/picture.h"
 #include "core/video/piped_program.h"
 #include "core/video/video_facts.h"
@@ -14,7 +16,8 @@ namespace rtdetr {
 struct VideoReaderOptions {
   std::int64_t stride = 1;               ///< of so many frames the first is given, the others are passed over
   std::int64_t max_pixels = 64'000'000;  ///< of a frame
-  double silence_s = 60;                 ///< longest wait for a frame
+  double silence_s = 60;                 ///< longest wait for a frame, beside the time that its stride takes
+  std::function<bool()> stop = {};       ///< asked while the video is opened; true: that ends with an IoError
 };
 
 /// The frames of a video, one after the other, upright, as ffmpeg decodes them: each that can be decoded comes once,
@@ -35,7 +38,8 @@ class VideoReader {
 
   /// The next frame into `frame`, whose memory is used again where the size is the same. False: there is none, or it
   /// was cancelled.
-  /// @throws DataError  if ffmpeg gives what is no whole frame; IoError  if it is silent for silence_s seconds
+  /// @throws DataError  if ffmpeg gives what is no whole frame; IoError  if it is silent for longer than
+  /// silence_s and the stride take
   bool next(Picture& frame);
   /// From any thread: next() gives up within a tenth of a second.
   void cancel() { ffmpeg_.cancel(); }
@@ -46,6 +50,8 @@ class VideoReader {
 
  private:
   void end(std::size_t bytes_too_many);
+  /// With the source's name before it, and without its password.
+  IoError named(const IoError& error) const;
 
   VideoReaderOptions options_;
   VideoSource source_;

@@ -43,16 +43,9 @@ bool is_number(const std::string& text) {
   return !text.empty() && text.size() <= 3 && std::ranges::all_of(text, is_digit);
 }
 
-/// Without "name:password@" behind the scheme.
-std::string address_without_user(const std::string& address) {
-  const std::size_t begin = address.find("://") + 3, end = address.find_first_of("/?#", begin);
-  const std::size_t at = address.substr(0, end).rfind('@');
-  return at == std::string::npos || at < begin ? address : address.substr(0, begin) + address.substr(at + 1);
-}
-
 /// The last part of an address's path that has a name, or else its host.
 std::string name_in(const std::string& address) {
-  const std::string shown = address_without_user(address);
+  const std::string shown = without_passwords(address);
   std::string name;
   for (const std::string& part :
        split(shown.substr(shown.find("://") + 3, shown.find_first_of("?#") - shown.find("://") - 3), '/'))
@@ -65,7 +58,16 @@ std::string name_in(const std::string& address) {
 
 }  // namespace
 
-std::string VideoSource::shown() const { return kind == Kind::kStream ? address_without_user(place) : place; }
+std::string without_passwords(std::string text) {
+  for (std::size_t begin = 0; (begin = text.find("://", begin)) != std::string::npos;) {
+    begin += 3;
+    const std::size_t at = text.substr(0, text.find_first_of("/?#", begin)).rfind('@');
+    if (at != std::string::npos && at >= begin) text.erase(begin, at + 1 - begin);
+  }
+  return text;
+}
+
+std::string VideoSource::shown() const { return kind == Kind::kStream ? without_passwords(place) : place; }
 
 std::string VideoSource::without_password(const std::string& text) const {
   std::string result = text;
@@ -110,7 +112,8 @@ std::optional<VideoSource> live_source(const std::string& text) {
   std::error_code ignored;
   if (text.find("://") != std::string::npos) {
     if (kind_of(text)) return VideoSource{VideoSource::Kind::kStream, text};
-    throw ConfigError("source=" + text + ": streams are read from rtsp, rtsps, rtmp, http and https addresses, not " +
+    throw ConfigError("source=" + without_passwords(text) +
+                      ": streams are read from rtsp, rtsps, rtmp, http and https addresses, not " +
                       std::string(scheme_of(text)));
   }
   if (is_number(text) && !fs::exists(text, ignored))

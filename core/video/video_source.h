@@ -24,6 +24,9 @@ struct VideoSource {
   std::vector<std::string> input() const;
 };
 
+/// `text`, e.g. of source=, with each address in it without "name:password@" behind its scheme.
+std::string without_passwords(std::string text);
+
 /// .mp4, .mov, .mkv, … in any case.
 bool has_video_extension(const std::filesystem::path& file);
 /// Whether a file is a video by its name, or else, where that is no picture's, by its first bytes (MP4, Matroska, AVI).

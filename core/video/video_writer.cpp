@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -108,7 +109,8 @@ void VideoWriter::close() {
                   "; it says: " + ffmpeg->last_words());
 }
 
-std::string VideoWriter::add_sound(const fs::path& to, const char* codec, bool whole) const {
+std::string VideoWriter::add_sound(const fs::path& to, const char* codec, bool whole,
+                                   const std::function<bool()>& stop) const {
   constexpr double kLongestCopy = 3600, kShare = 0.01, kFrames = 1.5;  // so much out of time is none
   const double seconds = static_cast<double>(written_) / options_.rate.value();
   const double amiss = std::abs(options_.length_s - seconds);
@@ -120,18 +122,22 @@ std::string VideoWriter::add_sound(const fs::path& to, const char* codec, bool w
   words.insert(words.end(), {"-map", "0:v", "-map", "1:a", "-c:v", "copy", "-c:a", codec});
   if (!whole) words.insert(words.end(), {"-t", fixed(seconds, 6)});
   words.insert(words.end(), {"-f", "mp4", "file:" + to.string()});
-  const ProgramOutput output = run_to_end(programs_.ffmpeg, std::move(words), kLongestCopy);
+  const ProgramOutput output = run_to_end(programs_.ffmpeg, std::move(words), kLongestCopy, stop);
+  if (output.stopped) return "it was stopped while that was added";
   if (output.code == 0) return "";
-  return output.last_words.empty() ? "code " + std::to_string(output.code) : output.last_words;
+  return output.last_words.empty() ? "ffmpeg ended with code " + std::to_string(output.code)
+                                   : "ffmpeg says: " + output.last_words;
 }
 
 std::string VideoWriter::finish(bool whole) {
   close();
   std::string words;
   if (options_.sound && written_ > 0) {
+    // Where the video was stopped itself, what there is of it gets its sound.
+    const std::function<bool()> stop = options_.stop && !options_.stop() ? options_.stop : nullptr;
     const fs::path sounding = beside(target_, ".sound.part.mp4");
     for (const char* codec : {"copy", "aac"}) {
-      words = add_sound(sounding, codec, whole);
+      words = add_sound(sounding, codec, whole, stop);
       if (!words.empty()) continue;
       rename_to(sounding, target_);
       std::error_code ignored;
@@ -142,7 +148,7 @@ std::string VideoWriter::finish(bool whole) {
     fs::remove(sounding, ignored);
   }
   rename_to(part_, target_);
-  return words.empty() ? "" : target_.string() + " has no sound; ffmpeg says: " + words;
+  return words.empty() ? "" : target_.string() + " has no sound; " + words;
 }
 
 }  // namespace rtdetr

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,6 +23,7 @@ struct VideoWriterOptions {
   std::optional<VideoSource> sound;  ///< file whose sound the video gets
   double length_s = 0;               ///< of that video, which this one is brought to; 0 = not known
   double silence_s = 120;            ///< longest wait for the encoder
+  std::function<bool()> stop;        ///< asked while sound is added; true: the video stays without
 };
 
 /// Writes an MP4 file by ffmpeg: H.264 where its build encodes that, else MPEG-4. Frames go into NAME.part.mp4 beside
@@ -47,8 +49,9 @@ class VideoWriter {
 
  private:
   void close();
-  /// @return  ffmpeg's words if that failed, else ""
-  std::string add_sound(const std::filesystem::path& to, const char* codec, bool whole) const;
+  /// @return  why that failed, for a message; "": it did not
+  std::string add_sound(const std::filesystem::path& to, const char* codec, bool whole,
+                        const std::function<bool()>& stop) const;
 
   VideoPrograms programs_;
   std::filesystem::path target_, part_;

@@ -3,7 +3,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <fstream>
+#include <iterator>
 #include <optional>
 #include <set>
 #include <span>
@@ -55,11 +58,23 @@ bool take_named(const std::string& text, Videos videos) {
   return true;
 }
 
+/// Whether a file that is called like a transport stream is none, e.g. TypeScript: packets begin with a byte of 0x47,
+/// those of M2TS behind four bytes of time.
+bool is_no_stream(const fs::path& file) {
+  const std::string extension = lower_extension(file);
+  if (extension != ".ts" && extension != ".mts") return false;
+  std::array<char, 5> start{};
+  std::ifstream stream(file, std::ios::binary);
+  stream.read(start.data(), start.size());
+  return start[0] != 0x47 && start[4] != 0x47;
+}
+
 /// What is in a folder or matches a pattern: pictures stay, those of other formats and hidden ones are reported.
 std::vector<fs::path> only_pictures(const std::vector<fs::path>& files, Videos videos, ProblemCollector& problems) {
   std::vector<fs::path> pictures;
   for (const fs::path& file : files) {
     if (videos && has_video_extension(file) && !is_hidden(file)) {
+      if (is_no_stream(file)) continue;
       take_found(file, videos, problems);
       continue;
     }
@@ -95,7 +110,8 @@ std::vector<fs::path> pictures_of_lines(const std::vector<std::string>& lines, c
       report_hidden(fs::path(line), problems);
       continue;
     }
-    if (videos && line.find("://") != std::string::npos && take_named(line, videos)) continue;
+    std::error_code ignored;
+    if (videos && !fs::exists(beside / line, ignored) && live_source(line) && take_named(line, videos)) continue;
     const std::string entry = expand_home(line);
     const fs::path written = find_written_path("", entry);
     const bool elsewhere = !beside.empty() && written.is_relative() && !fs::exists(written);
@@ -126,14 +142,15 @@ bool exists(const std::string& source) {
 }
 
 void warn_of(const std::string& source, ProblemCollector& problems) {
-  for (const DataProblem& problem : problems.take()) log::warning("source=" + source + ": " + describe(problem));
+  for (const DataProblem& problem : problems.take())
+    log::warning("source=" + without_passwords(source) + ": " + describe(problem));
 }
 
 std::vector<fs::path> pictures_of_one(const std::string& source, Videos videos) {
   const std::size_t before = videos ? videos->size() : 0;
   if (videos && (exists(source) || live_source(source)) && take_named(source, videos)) return {};
   if (source.find("://") != std::string::npos)
-    throw ConfigError("source=" + source + ": only files of this machine are read");
+    throw ConfigError("source=" + without_passwords(source) + ": only files of this machine are read");
   std::vector<fs::path> pictures;
   ProblemCollector problems;
   std::error_code ignored;
@@ -153,10 +170,21 @@ std::vector<fs::path> pictures_of_one(const std::string& source, Videos videos) 
   return pictures;
 }
 
-/// The sources between the commas; the whole text where there is something of that name, or a pattern finds something.
+/// Whether a text with commas begins with an address and has no other source behind it.
+bool is_one_address(const std::string& text) {
+  const std::vector<std::string> parts = split(text, ',');
+  const auto is_address = [](const std::string& part) { return part.find("://") != std::string::npos; };
+  return is_address(parts.front()) && std::none_of(parts.begin() + 1, parts.end(), [&](const std::string& part) {
+           return is_address(part) || exists(expand_home(std::string(trim(part))));
+         });
+}
+
+/// The sources between the commas; the whole text where there is something of that name, a pattern finds something, or
+/// it is one address that has commas itself.
 std::vector<std::string> sources_in(const std::string& text) {
   if (text.find(',') == std::string::npos || exists(text)) return {text};
   if (has_wildcards(text) && !files_matching(text).empty()) return {text};
+  if (is_one_address(text)) return {text};
   std::vector<std::string> sources;
   for (const std::string& part : split(text, ','))
     if (const std::string source(trim(part)); !source.empty()) sources.push_back(expand_home(source));
@@ -190,10 +218,6 @@ std::vector<std::string> lines_of(std::span<const std::byte> bytes) {
   return lines;
 }
 
-}  // namespace
-
-namespace {
-
 std::vector<fs::path> list_sources(const std::string& source, Videos videos) {
   std::vector<fs::path> pictures;
   std::vector<std::string> wrong;
@@ -207,6 +231,15 @@ std::vector<fs::path> list_sources(const std::string& source, Videos videos) {
   }
   if (!wrong.empty()) throw ConfigError(join(wrong, "\n"));
   return pictures;
+}
+
+/// Whether one of the names could be a frame's of a video that is called `name`: <name>_<number>.
+bool has_frame_of(const std::string& name, const std::set<std::string>& names) {
+  const std::string begin = name + "_";
+  for (auto other = names.lower_bound(begin); other != names.end() && other->starts_with(begin); ++other)
+    if (other->size() > begin.size() && std::all_of(other->begin() + std::ssize(begin), other->end(), is_digit))
+      return true;
+  return false;
 }
 
 }  // namespace
@@ -231,18 +264,25 @@ PredictedPictures predicted_pictures(const std::string& source, int input) {
   return listed;
 }
 
-std::string written_stem(const std::string& stem, const std::string& ending) {
+std::string written_stem(const std::string& stem, const std::string& ending, std::size_t more) {
   constexpr std::size_t kLongestName = 255, kExtension = 4;
-  return std::string(first_characters(stem, kLongestName - kExtension - ending.size())) + ending;
+  return std::string(first_characters(stem, kLongestName - kExtension - more - ending.size())) + ending;
 }
 
-std::vector<std::string> unique_stems(const std::vector<fs::path>& pictures) {
+std::vector<std::string> unique_stems(const std::vector<fs::path>& pictures, const std::vector<VideoSource>& videos) {
   std::set<std::string> taken;
   std::vector<std::string> stems;
   for (const fs::path& picture : pictures) {
     const std::string stem = picture == kStandardInput ? "stdin" : picture.stem().string();
     std::string name = written_stem(stem);
     for (int k = 2; !taken.insert(name).second; ++k) name = written_stem(stem, "-" + std::to_string(k));
+    stems.push_back(name);
+  }
+  constexpr std::size_t kBehindVideos = 24;  // "_<number>" of a frame, ".sound.part" of the video
+  for (const VideoSource& video : videos) {
+    std::string name = written_stem(video.stem(), "", kBehindVideos);
+    for (int k = 2; has_frame_of(name, taken) || !taken.insert(name).second; ++k)
+      name = written_stem(video.stem(), "-" + std::to_string(k), kBehindVideos);
     stems.push_back(name);
   }
   return stems;

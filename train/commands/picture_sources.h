@@ -38,10 +38,13 @@ PredictedPictures predicted_pictures(const std::string& source, int input = 0);
 
 /// `stem` with `ending` behind it, the stem cut between characters where the two would be longer than a file's name may
 /// be with an extension behind them: 255 bytes, and four for ".jpg", ".png" or ".txt".
-std::string written_stem(const std::string& stem, const std::string& ending = "");
+/// @param more  bytes that are to be free before the extension, too
+std::string written_stem(const std::string& stem, const std::string& ending = "", std::size_t more = 0);
 
 /// A name for each picture's results: its stem, or stem-2, stem-3 … where pictures of several folders share it, as
-/// written_stem has it; that of "-" is "stdin".
-std::vector<std::string> unique_stems(const std::vector<std::filesystem::path>& pictures);
+/// written_stem has it; that of "-" is "stdin". Behind them the videos' names, whose frames, <name>_<number>, are
+/// called like none of the others, too.
+std::vector<std::string> unique_stems(const std::vector<std::filesystem::path>& pictures,
+                                      const std::vector<VideoSource>& videos = {});
 
 }  // namespace rtdetr

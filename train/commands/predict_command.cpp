@@ -19,6 +19,7 @@
 #include "core/image/picture_warnings.h"
 #include "core/io/file.h"
 #include "core/ops/device_memory.h"
+#include "core/video/video_source.h"
 #include "models/deploy/detector.h"
 #include "models/weights/checkpoint.h"
 #include "train/commands/commands.h"
@@ -43,20 +44,13 @@ Detector open_detector(const Settings& settings) {
   return make_detector(settings, load_model(settings.model, {settings.decoder_layers, settings.num_queries}), options);
 }
 
-/// The pictures, and behind them the videos by what names their results.
-std::vector<fs::path> names_of(const PredictedPictures& source) {
-  std::vector<fs::path> names = source.files;
-  for (const VideoSource& video : source.videos) names.emplace_back(video.stem() + ".mp4");
-  return names;
-}
-
 /// Reads, detects, writes; what it saw is in its members afterwards.
 class PredictRun {
  public:
   explicit PredictRun(const Settings& settings)
       : settings_(settings),
         source_(predicted_pictures(settings.source)),
-        stems_(unique_stems(names_of(source_))),
+        stems_(unique_stems(source_.files, source_.videos)),
         detector_(open_detector(settings)) {
     if (settings.save || settings.save_crop || settings.save_txt || settings.save_json)
       folder_ = make_output_folder(settings);
@@ -251,7 +245,7 @@ void PredictRun::report() const {
             " could not be read" + (source_.videos.empty() ? "" : " to its end") + " (named above)\n";
   if (!folder_.empty()) text += "written to " + folder_.string() + "\n";
   print_text(settings_, text + "\nnext: rtdetr predict model=" + shell_word(settings_.model) +
-                            " source=" + shell_word(settings_.source) + " conf=0.3 save_txt=true\n");
+                            " source=" + shell_word(without_passwords(settings_.source)) + " conf=0.3 save_txt=true\n");
   print_json(settings_,
              {{"model", settings_.model},
               {"imgsz", {detector_.input_height(), detector_.input_width()}},

@@ -40,7 +40,8 @@ class VideoRun {
       : work_(work),
         settings_(work.settings),
         stem_(std::move(stem)),
-        reader_(find_video_programs(), source, {settings_.vid_stride, settings_.max_pixels}) {
+        reader_(find_video_programs(), source,
+                {.stride = settings_.vid_stride, .max_pixels = settings_.max_pixels, .stop = work.stop}) {
     result_.name = source.shown();
     result_.facts = reader_.facts();
     result_.rate = reader_.rate();
@@ -69,13 +70,18 @@ class VideoRun {
 
  private:
   void open_outputs() {
-    if (settings_.save_json) lines_.emplace(work_.folder / (stem_ + ".jsonl"));
+    if (settings_.save_json) {
+      const fs::path file = work_.folder / (stem_ + ".jsonl");
+      write_text_atomically(file, "");  // with exist_ok=true an earlier run's lines may be there
+      lines_.emplace(file);
+    }
     if (!settings_.save) return;
     VideoWriterOptions options;
     options.width = reader_.facts().width, options.height = reader_.facts().height;
     options.rate = reader_.rate();
     options.pixel_aspect = reader_.facts().pixel_aspect;
     options.by_clock = is_live_;
+    options.stop = work_.stop;
     options.length_s = reader_.facts().seconds;
     if (reader_.facts().has_sound && reader_.source().kind == VideoSource::Kind::kFile)
       options.sound = reader_.source();
@@ -169,6 +175,14 @@ class VideoRun {
   std::future<void> writing_;  ///< last: what it uses is still there when it is waited for
 };
 
+VideoResult nothing_of(const VideoWork& work, const VideoSource& source, const Error& error) {
+  VideoResult nothing;
+  nothing.name = source.shown();
+  nothing.stopped = work.stop && work.stop();
+  if (!nothing.stopped) nothing.fault = error.what();
+  return nothing;
+}
+
 }  // namespace
 
 VideoResult predict_video(const VideoWork& work, const VideoSource& source, const std::string& stem) {
@@ -176,13 +190,9 @@ VideoResult predict_video(const VideoWork& work, const VideoSource& source, cons
   try {
     run.emplace(work, source, stem);
   } catch (const DataError& error) {
-    VideoResult nothing;
-    nothing.name = source.shown(), nothing.fault = error.what();
-    return nothing;
+    return nothing_of(work, source, error);
   } catch (const IoError& error) {
-    VideoResult nothing;
-    nothing.name = source.shown(), nothing.fault = error.what();
-    return nothing;
+    return nothing_of(work, source, error);
   }
   return run->run();
 }

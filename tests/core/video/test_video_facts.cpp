@@ -69,6 +69,7 @@ TEST_CASE("addresses and devices are streams and cameras, numbers are cameras, a
   for (const char* text : {"clip.mp4", "0.jpg", "1234", "-", ""}) CHECK_FALSE(live_source(text));
   CHECK_THROWS_WITH(live_source("ftp://host/clip.mp4"),
                     Contains("rtsp, rtsps, rtmp, http and https") && Contains("not ftp"));
+  CHECK_THROWS_WITH(live_source("ftp://me:secret@host/clip.mp4"), Contains("source=ftp://host/clip.mp4:"));
 }
 
 TEST_CASE("an input is read as what it is, whatever its name looks like") {
@@ -90,6 +91,8 @@ TEST_CASE("results are named after the source, and a password is not shown") {
   const VideoSource source{Kind::kStream, "rtsp://me:se@cret@cam/ch1"};
   CHECK(source.shown() == "rtsp://cam/ch1");
   CHECK(source.without_password("rtsp://me:se@cret@cam/ch1: refused") == "rtsp://cam/ch1: refused");
+  CHECK(without_passwords("a@b.mp4,rtsp://me:se,c@ret@cam,http://you:x@host/a@b") ==
+        "a@b.mp4,rtsp://cam,http://host/a@b");
 }
 
 TEST_CASE("a video is told by its name, or by its first bytes where the name says nothing") {

@@ -73,6 +73,10 @@ TEST_CASE("ffmpeg that dies in the middle costs the rest, and its last words are
   VideoReader killed(test::stand_ins(folder.path(), kThreeFrames + "kill -9 $$", test::small_video(9)), kClip);
   CHECK(frames_of(killed) == 3);
   CHECK_THAT(killed.fault(), Contains("ffmpeg was ended by signal 9"));
+  const std::string much = "head -c 60000 /dev/zero | tr '\\0' x >&2; echo >&2; echo why >&2; exit 1";
+  VideoReader talking(test::stand_ins(folder.path(), kThreeFrames + much, test::small_video(9)), kClip);
+  CHECK(frames_of(talking) == 3);
+  CHECK_THAT(talking.fault(), Contains("; why"));
 }
 
 TEST_CASE("a broken frame is counted when ffmpeg complains; a header that counts too many alone is none") {
@@ -83,6 +87,9 @@ TEST_CASE("a broken frame is counted when ffmpeg complains; a header that counts
   VideoReader cut(test::stand_ins(folder.path(), kThreeFrames, test::small_video(4)), kClip);
   CHECK(frames_of(cut) == 3);
   CHECK(cut.fault().empty());
+  VideoReader none(test::stand_ins(folder.path(), "exit 0", test::small_video(4)), kClip);
+  CHECK(frames_of(none) == 0);
+  CHECK(none.fault() == "clip.mp4: no frame could be decoded");
 }
 
 TEST_CASE("frames of another size than the video's are refused") {
@@ -105,8 +112,34 @@ TEST_CASE("ffmpeg that hangs is ended when its time is up, and ffprobe, too") {
   const VideoPrograms programs = test::stand_ins(folder.path(), "exit 0", "");
   write_text_atomically(programs.ffprobe, "#!/bin/sh\n" + hang + "\n");
   fs::permissions(programs.ffprobe, fs::perms::owner_all);
-  CHECK_THROWS_WITH(VideoReader(programs, kClip, {1, 100, 0.5}), Contains("ffprobe gave nothing for"));
+  CHECK_THROWS_WITH(VideoReader(programs, kClip, {1, 100, 0.5}), Contains("clip.mp4: ffprobe did not end within"));
+  write_text_atomically(programs.ffprobe, "#!/bin/sh\necho rtsp://me:secret@cam/1: slow >&2; exec sleep 60\n");
+  fs::permissions(programs.ffprobe, fs::perms::owner_all);
+  CHECK_THROWS_WITH(VideoReader(programs, {VideoSource::Kind::kStream, "rtsp://me:secret@cam/1"}, {1, 100, 0.5}),
+                    Contains("rtsp://cam/1: ffprobe did not end within") && Contains("says: rtsp://cam/1: slow"));
   CHECK(has_no_child());
+}
+
+TEST_CASE("ffprobe that goes on and on is ended when its time is up, or when it is to stop") {
+  const test::TemporaryFolder folder;
+  const VideoPrograms programs = test::stand_ins(folder.path(), "exit 0", "");
+  write_text_atomically(programs.ffprobe, "#!/bin/sh\nwhile :; do echo x; sleep 0.05; done\n");
+  fs::permissions(programs.ffprobe, fs::perms::owner_all);
+  CHECK_THROWS_WITH(VideoReader(programs, kClip, {1, 100, 0.5}), Contains("ffprobe did not end within"));
+  const Stopwatch watch;
+  const auto stop = [&] { return watch.seconds() > 0.2; };
+  CHECK_THROWS_WITH(VideoReader(programs, kClip, {1, 100, 60, stop}), Contains("clip.mp4: stopped"));
+  CHECK(watch.seconds() < 5);
+  CHECK(has_no_child());
+}
+
+TEST_CASE("of a camera whose frames are mostly passed over the next one may take its time") {
+  const test::TemporaryFolder folder;
+  const VideoPrograms programs = test::stand_ins(folder.path(), "sleep 1; " + kThreeFrames, test::small_video(0));
+  VideoReader reader(programs, kClip, {100, 100, 0.2});
+  CHECK(frames_of(reader) == 3);
+  VideoReader impatient(programs, kClip, {1, 100, 0.2});
+  CHECK_THROWS_WITH(frames_of(impatient), Contains("ffmpeg gave nothing for"));
 }
 
 TEST_CASE("a reader that goes away in the middle leaves no process behind") {

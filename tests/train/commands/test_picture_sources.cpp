@@ -193,6 +193,15 @@ TEST_CASE("predict's sources may be videos, cameras and streams, wherever pictur
   CHECK(videos(place + "/notes.txt") == Places{clip, "rtsp://camera/1", place + "/missing.mp4"});
   CHECK(predicted_pictures(place + "/notes.txt").files == std::vector<fs::path>{b});
   CHECK(videos(b + ",0,rtsp://camera/2") == Places{"/dev/video0", "rtsp://camera/2"});
+  CHECK(videos("http://host/a,b/c.mp4?d=1,2") == Places{"http://host/a,b/c.mp4?d=1,2"});
+  CHECK(videos("rtsp://camera/1," + clip + ",rtsp://camera/2") == Places{"rtsp://camera/1", clip, "rtsp://camera/2"});
+  std::ofstream(folder.path / "cameras.txt") << "7\n";
+  CHECK(videos(place + "/cameras.txt") == Places{"/dev/video7"});
+  std::ofstream(folder.path / "code.ts") << "export {}\n";
+  std::ofstream(folder.path / "film.ts") << "G packets";
+  std::ofstream(folder.path / "film.mts") << "timeG packets";
+  CHECK(videos(place + "/*.*ts") == Places{place + "/film.mts", place + "/film.ts"});
+  for (const char* name : {"code.ts", "film.ts", "film.mts"}) fs::remove(folder.path / name);
   CHECK_THROWS_WITH(predicted_pictures(place + "/no.mp4"), Contains("no such file or folder"));
   CHECK_THROWS_WITH(predicted_pictures("ftp://host/a.mp4"), Contains("not ftp"));
   CHECK_THROWS_WITH(list_pictures("rtsp://camera/1"), Contains("only files"));
@@ -208,6 +217,11 @@ TEST_CASE("predict's sources may be videos, cameras and streams, wherever pictur
 TEST_CASE("pictures of one name in several folders get results of different names") {
   CHECK(unique_stems({"x/a.jpg", "y/a.png", "z/b.jpg", "w/a.jpg"}) == std::vector<std::string>{"a", "a-2", "b", "a-3"});
   CHECK(unique_stems({"-"}) == std::vector<std::string>{"stdin"});
+  const auto clip = [](const char* place) { return VideoSource{VideoSource::Kind::kFile, place}; };
+  CHECK(unique_stems({"clip.jpg"}, {clip("clip.mp4"), clip("b/clip.mp4")}) ==
+        std::vector<std::string>{"clip", "clip-2", "clip-3"});
+  CHECK(unique_stems({"clip_1.jpg", "b_x.jpg"}, {clip("clip.mp4"), clip("b.mp4")}) ==
+        std::vector<std::string>{"clip_1", "b_x", "clip-2", "b"});
 }
 
 TEST_CASE("names of results fit a file's name, cut between characters, and stay different") {
@@ -216,6 +230,8 @@ TEST_CASE("names of results fit a file's name, cut between characters, and stay 
   CHECK(written_stem(longest + "y") == longest);
   CHECK(written_stem(longest, "-2") == std::string(249, 'x') + "-2");
   CHECK(written_stem(std::string(250, 'x') + "ä.") == std::string(250, 'x'));
+  CHECK(unique_stems({}, {{VideoSource::Kind::kFile, longest + ".mp4"}}) ==
+        std::vector<std::string>{std::string(227, 'x')});
   CHECK(unique_stems({longest + ".jpg", longest + "y.x", "a/" + longest + ".png"}) ==
         std::vector<std::string>{longest, std::string(249, 'x') + "-2", std::string(249, 'x') + "-3"});
 }
