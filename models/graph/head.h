@@ -60,8 +60,7 @@ struct ForwardOptions {
   MapProbe* probe = nullptr;  ///< filled by the model
   /// Pictures of several sizes in one batch: pixels of each, from its top left corner; the rest is padding, which the
   /// head leaves out, and boxes are fractions of these sizes. It best has the mean colour, which normalised pictures
-  /// have as 0. Empty: all are whole. Not every head can
-  /// (Head::leaves_out_padding).
+  /// have as 0. Empty: all are whole. Not every head can (Head::leaves_out_padding).
   std::span<const PictureSize> valid_sizes;
   PictureSize batch_size;  ///< with them: pixels of the batch; the model says it
 

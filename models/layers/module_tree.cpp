@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/base/error.h"
+#include "models/layers/drop_path.h"
 
 namespace rtdetr {
 
@@ -24,6 +25,9 @@ void append_state(const torch::nn::Module& module, const std::string& prefix,
 void Container::take_in(std::shared_ptr<torch::nn::Module> guest) {
   if (!guest->named_parameters(/*recurse=*/false).is_empty() || !guest->named_buffers(/*recurse=*/false).is_empty())
     throw ModelError("has tensors of its own, which need a name: its path cannot end in a dot");
+  const auto* drops = dynamic_cast<const DropsPaths*>(guest.get());
+  if (drops != nullptr && drops->path_count() > 0)
+    throw ModelError("drops branches in training, for which it must be registered: its path cannot end in a dot");
   Guest entry{guest, {}};
   for (const auto& child : guest->named_children()) {
     if (named_children().contains(child.key()))

@@ -3,15 +3,22 @@
 #include <cmath>
 
 #include "core/base/text.h"
+#include "models/layers/module_tree.h"
 
 namespace rtdetr {
 
 std::map<std::string, double> constants_of(const torch::nn::Module& module) {
   std::map<std::string, double> constants;
-  const auto add = [&constants](const torch::nn::Module& holder, const std::string& prefix) {
+  const auto add_own = [&constants](const torch::nn::Module& holder, const std::string& prefix) {
     const auto* held = dynamic_cast<const HoldsConstants*>(&holder);
     if (held == nullptr) return;
     for (const StateConstant& constant : held->constants()) constants.emplace(prefix + constant.key, constant.value);
+  };
+  const auto add = [&add_own](const torch::nn::Module& holder, const std::string& prefix) {
+    add_own(holder, prefix);
+    const auto* container = dynamic_cast<const Container*>(&holder);
+    if (container == nullptr) return;
+    for (const auto& guest : container->guests()) add_own(*guest, prefix);
   };
   add(module, "");
   for (const auto& item : module.named_modules("", /*include_self=*/false)) add(*item.value(), item.key() + ".");

@@ -48,11 +48,27 @@ RowPairs match_classes(const std::vector<std::string>& from, const std::vector<s
 
 bool contains(const std::string& key, std::string_view word) { return key.find(word) != std::string::npos; }
 
+/// The labels of denoising queries, under RT-DETR's name or DINO's.
+bool is_denoising_table(const std::string& key) {
+  return contains(key, "denoising_class_embed") || contains(key, "label_enc.");
+}
+
+/// The last convolution of a scale's scores in Detect: "model.22.cv3.0.2.weight".
+bool scores_of_cells(const std::string& key) {
+  constexpr std::string_view kBranch = ".cv3.";
+  const auto at = key.find(kBranch);
+  if (at == std::string::npos) return false;
+  const std::string rest = key.substr(at + kBranch.size());
+  const std::size_t dot = rest.find('.');
+  if (dot == std::string::npos || !parse_integer(rest.substr(0, dot))) return false;
+  return rest.substr(dot) == ".2.weight" || rest.substr(dot) == ".2.bias";
+}
+
 /// Whether the entry has one row per class; the denoising embedding perhaps with one more for padding.
 bool rows_are_classes(const std::string& key, const torch::Tensor& tensor, std::size_t classes) {
   const std::int64_t more = tensor.dim() > 0 && classes > 0 ? tensor.size(0) - static_cast<std::int64_t>(classes) : -1;
-  if (contains(key, "score_head")) return more == 0;
-  return contains(key, "denoising_class_embed") && (more == 0 || more == 1);
+  if (is_denoising_table(key)) return more == 0 || more == 1;
+  return more == 0 && (contains(key, "score_head") || contains(key, "class_embed.") || scores_of_cells(key));
 }
 
 /// The rows of the classes, and that of padding if both have one.
@@ -128,8 +144,7 @@ class Transfer {
   bool takes_first_rows(const std::string& key, std::int64_t there, std::int64_t here) const {
     if (contains(key, "tgt_embed")) return true;
     const std::int64_t few = std::min(there, here), many = std::max(there, here);
-    return from_ == 0 && contains(key, "denoising_class_embed") && many == few + 1 &&
-           few == static_cast<std::int64_t>(to_);
+    return from_ == 0 && is_denoising_table(key) && many == few + 1 && few == static_cast<std::int64_t>(to_);
   }
 
   const TensorMap& weights_;

@@ -93,6 +93,8 @@ void AdamW::step(double lr_factor, const torch::Tensor& refused) {
     at::_fused_adamw_(u.values, u.grads, u.exp_avgs, u.exp_avg_sqs, {}, u.steps, groups_[g].lr * lr_factor,
                       options_.beta1, options_.beta2, groups_[g].weight_decay, kEpsilon, /*amsgrad=*/false,
                       /*maximize=*/false, /*grad_scale=*/{}, found_inf);
+    // The fused kernel does not count its writes, which tables derived from a weight go by (layers/derived_table.h).
+    for (const torch::Tensor& value : u.values) value.unsafeGetTensorImpl()->bump_version();
   }
 }
 

@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include "core/base/error.h"
+#include "core/tensor/box_ops.h"
 #include "core/tensor/check.h"
 #include "models/heads/detr/anchors_emit.h"
 #include "models/heads/detr/decoder.h"
@@ -18,6 +19,8 @@ OnnxPrediction RTDETRDecoderImpl::emit(OnnxBuilder& graph, const std::vector<Onn
     throw ModelError(
         "has no ONNX form with encoder_layers, input_norm: group, query_position: sine, output_norm or box_readings: 2 "
         "(variant: dino); export safetensors");
+  if (options_.boxes == DecoderOptions::Boxes::kLogits && options_.reference_epsilon != kLeastShare)
+    throw ModelError("has no ONNX form with reference_eps other than 1e-5; export safetensors");
   const OnnxMemory memory = emit_memory(graph, maps);
   OnnxQueries queries = emit_selection(graph, memory);
   OnnxPrediction prediction;

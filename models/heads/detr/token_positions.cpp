@@ -37,7 +37,7 @@ Tensor inside(std::int64_t length, std::int64_t valid) {
   return torch::arange(length, torch::kInt64).lt(valid).to(torch::kFloat64);
 }
 
-Tensor centres(std::int64_t length, std::int64_t valid) {
+Tensor point_centres(std::int64_t length, std::int64_t valid) {
   return (torch::arange(length, torch::kFloat64) + 0.5) / static_cast<double>(valid);
 }
 
@@ -95,8 +95,8 @@ Tensor token_points(const std::vector<LevelShape>& levels, const ValidCells& val
   std::vector<Tensor> points;
   for (std::size_t l = 0; l < levels.size(); ++l) {
     const auto [height, width] = levels[l];
-    const Tensor x = along_columns(centres(width, valid[l].width), height);
-    const Tensor y = along_rows(centres(height, valid[l].height), width);
+    const Tensor x = along_columns(point_centres(width, valid[l].width), height);
+    const Tensor y = along_rows(point_centres(height, valid[l].height), width);
     points.push_back(torch::stack({x, y}, -1).flatten(0, 1));  // [H·W, 2]
   }
   return (torch::cat(points).unsqueeze(1) * valid_ratios(levels, valid)).to(tensor_options);

@@ -1,9 +1,15 @@
 // How a model YAML says what its last row's YOLO head is like.
+#include <cstdint>
+#include <limits>
+#include <variant>
+
 #include "models/graph/registry.h"
 #include "models/heads/yolo/detect.h"
 
 namespace rtdetr {
 namespace {
+
+constexpr std::int64_t kAnyNumber = std::numeric_limits<std::int64_t>::max();  // the caller says how many
 
 DetectOptions detect_options(const RowContext& row) {
   const Arguments& args = row.args;
@@ -16,7 +22,7 @@ DetectOptions detect_options(const RowContext& row) {
   o.assignment.topk = args.integer("topk");
   o.assignment.least_side = args.number("small_boxes");
   o.suppression.iou = args.number("iou");
-  o.suppression.max_kept = args.integer("max_det");
+  o.suppression.max_kept = args.is_none("max_det") ? kAnyNumber : args.integer("max_det");
   const bool of_class = args.text("nms") == "class", exact = args.text("nms_offset") == "exact";
   o.suppression.rivals = !of_class ? SuppressionOptions::Rivals::kAll
                          : exact   ? SuppressionOptions::Rivals::kOwnClass
@@ -40,7 +46,10 @@ std::vector<ArgumentSpec> detect_arguments() {
           .fallback(ArgumentValue(0.7))
           .range(0, 1)
           .named_only(),
-      integer_argument("max_det", "detections per picture").fallback(300).range(1, 100'000).named_only(),
+      integer_argument("max_det", "detections per picture at most, whatever the caller asks for")
+          .fallback(std::monostate{})
+          .range(1, 100'000)
+          .named_only(),
       text_argument("nms", "who suppresses whom: boxes of one class, or all", {"class", "all"})
           .fallback("class")
           .named_only(),

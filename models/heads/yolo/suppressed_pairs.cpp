@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include <ATen/Parallel.h>
 #include <torch/torch.h>
@@ -45,7 +46,7 @@ Tensor pixels_of(std::span<const PictureSize> sizes, const Tensor& like) {
     const auto width = static_cast<double>(size.width), height = static_cast<double>(size.height);
     sides.insert(sides.end(), {width, height, width, height});
   }
-  return torch::tensor(sides, torch::kFloat64).view({-1, 1, 4}).to(like.options());
+  return torch::tensor(sides, torch::kFloat64).view({std::ssize(sizes), 1, 4}).to(like.options());
 }
 
 HostBatch host_batch(const Prediction& prediction, std::span<const PictureSize> sizes,
@@ -62,7 +63,8 @@ HostBatch host_batch(const Prediction& prediction, std::span<const PictureSize> 
     batch.logits = logits.contiguous();
     return batch;
   }
-  const auto [best, places] = logits.flatten(1).topk(std::min(options.max_candidates, logits[0].numel()), 1);
+  const auto [best, places] =
+      logits.flatten(1).topk(std::min(options.max_candidates, logits.size(1) * logits.size(2)), 1);
   const std::vector<Tensor> here = download(std::vector<Tensor>{batch.boxes, best, places});
   batch.boxes = here[0];
   batch.logits = here[1];

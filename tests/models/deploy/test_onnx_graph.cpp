@@ -220,6 +220,11 @@ TEST_CASE("a size that the model does not take is no graph's either") {
   CHECK_THROWS_AS(make_onnx_model(*model, options), ConfigError);
 }
 
+TEST_CASE("a decoder whose boxes begin elsewhere than at the reference's smallest share has no graph") {
+  const DetectionModel model = fused_model(small_yaml("variant: v2, reference_eps: 0.001"), torch::kFloat32);
+  CHECK_THROWS_WITH(make_onnx_model(*model, options_of(OnnxOutputs::kRaw)), Contains("reference_eps"));
+}
+
 TEST_CASE("a head without an ONNX form is refused by its row") {
   test::TwoLayerHead::offer();
   DetectionModel model = build_model(parse_model_spec(test::TwoLayerHead::kYaml, "two.yaml"));

@@ -61,6 +61,26 @@ TEST_CASE("the fewer of max_det and the caller's detections are kept, and all cl
   CHECK(labels.equal(torch::tensor({0, 2}, torch::kInt64)));
 }
 
+TEST_CASE("without max_det as many detections are kept as the caller asks for") {
+  const Tensor places = (torch::arange(20, torch::kFloat) + 0.5) / 20;
+  const std::vector<Tensor> grid = torch::meshgrid({places, places}, "ij");
+  const Tensor side = torch::full({20, 20}, 0.02);  // apart from each other
+  const Tensor boxes = torch::stack({grid[1], grid[0], side, side}, -1).view({1, 400, 4});
+  const Prediction cells{torch::tensor({1., -9., -9.}, torch::kFloat).expand({1, 400, 3}), boxes};
+  const auto count = [&](const std::string& options, std::int64_t most) {
+    const DetectionModel model = detect_model(options);
+    return model->head().postprocess(cells, kPicture, {.max_detections = most}).at(0).scores.size(0);
+  };
+  CHECK(count("", 300) == 300);
+  CHECK(count("", 1000) == 400);
+  CHECK(count(", {max_det: 350}", 1000) == 350);
+}
+
+TEST_CASE("a batch of no picture has no detections") {
+  const Prediction none{torch::zeros({0, 4, 3}), torch::zeros({0, 4, 4})};
+  CHECK(detect_model()->head().postprocess(none, {}, {}).empty());
+}
+
 TEST_CASE("the last row says how detections are suppressed and anchors assigned") {
   const DetectOptions& o =
       options_of(detect_model(", {reg_max: 8, iou: 0.5, nms_offset: ultralytics, small_boxes: 0}"));

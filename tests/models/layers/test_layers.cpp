@@ -2,12 +2,19 @@
 
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
 
 #include "core/base/error.h"
 #include "models/blocks/aifi.h"
 #include "models/blocks/hgnet.h"
 #include "models/blocks/rep.h"
 #include "models/graph/registry.h"
+#include "models/layers/drop_path.h"
+#include "models/layers/module_tree.h"
+#include "models/layers/state_constants.h"
 
 namespace rtdetr {
 
@@ -50,6 +57,35 @@ TEST_CASE("encoder layers start as copies of the first") {
     if (!item.key().starts_with("layers.1.")) continue;
     CHECK(torch::equal(item.value(), parameters["layers.0." + item.key().substr(9)]));
   }
+}
+
+namespace {
+
+struct GuestWithConstant : torch::nn::Module, HoldsConstants {
+  std::vector<StateConstant> constants() const override { return {{"up", 0.5}}; }
+};
+
+struct GuestThatDrops : torch::nn::Module, DropsPaths {
+  explicit GuestThatDrops(std::int64_t paths) : paths_(paths) {}
+  std::int64_t path_count() const override { return paths_; }
+  void draw_paths(const Tensor& uniform) override { drawn_ = uniform; }
+
+ private:
+  std::int64_t paths_;
+  Tensor drawn_;
+};
+
+}  // namespace
+
+TEST_CASE("a guest's constants are those of the place that took it in, and a guest drops no branches") {
+  Container root;
+  register_at(root, "body.", std::make_shared<GuestWithConstant>());
+  CHECK(constants_of(root) == std::map<std::string, double>{{"body.up", 0.5}});
+  register_at(root, ".", std::make_shared<GuestWithConstant>());
+  CHECK(constants_of(root) == std::map<std::string, double>{{"body.up", 0.5}, {"up", 0.5}});
+  CHECK_THROWS_WITH(register_at(root, "vit.", std::make_shared<GuestThatDrops>(1)),
+                    Catch::Contains("drops branches in training") && Catch::Contains("cannot end in a dot"));
+  CHECK_NOTHROW(register_at(root, "still.", std::make_shared<GuestThatDrops>(0)));
 }
 
 TEST_CASE("initial weights have PyTorch's ranges") {

@@ -148,6 +148,27 @@ TEST_CASE("every score head and the denoising table follow the classes by name, 
   }
 }
 
+TEST_CASE("the scores of a YOLO head follow the classes by name") {
+  const std::string yaml =
+      "nc: 3\nbackbone:\n  - [-1, 1, Conv, [8, 3, 2]]\n  - [-1, 1, Conv, [8, 3, 2]]\nhead:\n"
+      "  - [[0, 1], 1, Detect, [nc]]\n";
+  const auto model_of = [&](std::uint64_t seed) {
+    BuildOptions options;
+    options.seed = seed;
+    return build_model(parse_model_spec(yaml, "yolo.yaml"), options);
+  };
+  DetectionModel source = model_of(1), target = model_of(2);
+  const TensorMap from = state_of(source);
+  const TransferReport report = transfer_weights(*target, {"c", "a", "b"}, from, kClasses);
+  CHECK(report.count(Fate::kByClass) == 4);  // weight and bias of two maps
+  for (const auto& [key, tensor] : state_of(target)) {
+    if (fate_of(report, key) != Fate::kByClass) continue;
+    INFO(key);
+    CHECK(tensor[0].equal(from.at(key)[2]));
+    CHECK(tensor[1].equal(from.at(key)[0]));
+  }
+}
+
 TEST_CASE("the denoising table loses or gets its row of padding between models of equal classes") {
   const std::string table = "decoder.denoising_class_embed.weight";
   DetectionModel source = tiny_model(1), target = tiny_model(2);
