@@ -88,7 +88,7 @@ Settings with(const Key& key, const std::string& value) {
 /// A value of the key that is not its default.
 std::string another_value(const Key& key) {
   const std::string before = value_text(key, defaults());
-  for (const char* value : {"0.25", "0.3", "2", "3", "true", "false"}) {
+  for (const char* value : {"0.25", "0.3", "2", "3", "0.001", "true", "false"}) {
     Settings settings = defaults();
     if (set_value(key, value, settings).empty() && value_text(key, settings) != before) return value;
   }
@@ -159,10 +159,10 @@ TEST_CASE("every word that help names reaches an option of its own") {
 
 TEST_CASE("every key of loss, augmentation, schedule and loader reaches an option") {
   const std::set<std::string> sections{"loss", "augmentation", "optimizer and schedule"};
-  const std::set<std::string> read_elsewhere{"optimizer",         "lr0",         "weight_decay", "clip_norm",
-                                             "accumulate",        "sync_bn",     "param_groups", "strong_until",
-                                             "multi_scale_until", "milestones",  "box_pairs",    "strong_from",
-                                             "mosaic_from",       "mosaic_until"};
+  const std::set<std::string> read_elsewhere{"optimizer",         "lr0",          "weight_decay", "clip_norm",
+                                             "accumulate",        "sync_bn",      "param_groups", "strong_until",
+                                             "multi_scale_until", "milestones",   "box_pairs",    "strong_from",
+                                             "mosaic_from",       "mosaic_until", "layer_decay"};
   const std::set<std::string> of_loader{"workers", "prefetch", "batch", "seed", "max_bad", "cache_mib"};
   int tried = 0;
   for (const Key* key : keys_of(Command::kTrain)) {
