@@ -97,7 +97,17 @@ std::vector<std::string> official_obstacles(const DetectionModel& model) {
         "it is fused, which is not undone: that code folds norms by itself; take the checkpoint that it was exported "
         "from");
   const RTDETRDecoderImpl* decoder = decoder_of(model);
-  if (!decoder || decoder->options().keys == Keys::kUltralytics) {
+  if (!decoder) {
+    obstacles.emplace_back("it has no decoder, so that it is no RT-DETR");
+    return obstacles;
+  }
+  if (decoder->options().keys == Keys::kDino) {
+    obstacles.emplace_back(
+        "its decoder is DINO's; its safetensors file has that code's names, so that in Python "
+        "model.load_state_dict(safetensors.torch.load_file(file)) takes it");
+    return obstacles;
+  }
+  if (decoder->options().keys == Keys::kUltralytics) {
     obstacles.emplace_back(
         "its decoder is not official RT-DETR's v1 or v2, or D-FINE's, but as Ultralytics writes it; its safetensors "
         "file has "

@@ -63,14 +63,16 @@ const KeyLayout& hugging_face_layout_of(const std::vector<std::string>& names) {
 
 std::string what_it_is(const WeightsFile& file) {
   const auto has = [&](std::string_view part) { return any_name_has(file, part); };
+  if (has("transformer.decoder.ref_point_head") && has("transformer.tgt_embed"))
+    return "weights of DINO, which are not read yet: dino_r50_4scale has the same names, and trains from an ImageNet "
+           "backbone (backbone_weights=)";
   if (has("refpoint_embed.weight") || has("transformer.decoder.ref_point_head"))
-    return "weights of RF-DETR, DAB-DETR or DINO, whose transformer is another one; they cannot be taken over";
+    return "weights of RF-DETR or DAB-DETR, whose transformer is another one; they cannot be taken over";
   if (has("query_embed.weight") || has("query_position_embeddings.weight"))
     return "weights of DETR or Deformable DETR, whose transformer is another one; they cannot be taken over";
   if (has(".dfl.conv.weight") || (has("model.0.conv.weight") && !has(kScores)))
-    return "weights of a YOLO model of Ultralytics, which is no RT-DETR; a data set's labels can be taken over, not "
-           "its "
-           "weights";
+    return "weights of a YOLO model of Ultralytics, which are not read: a data set's labels can be taken over, and "
+           "model=yolov8n is trained here from the start";
   if (has("conv1.conv1_1.conv.weight") || has("stem.stem1.conv.weight") || has("layer1.0.conv1.weight") ||
       has("blocks.0.attn.qkv.weight"))
     return "weights of a backbone alone; a detector is more than that: train begins with them, backbone_weights=";

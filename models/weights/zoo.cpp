@@ -37,7 +37,10 @@ std::string plan_text(const ModelSpec& spec, const std::vector<std::string>& ign
   ModelMistakes mistakes(spec.origin);
   GraphPlan plan = plan_graph(spec, {}, mistakes);
   mistakes.throw_if_any();
-  std::string text = std::to_string(spec.channels) + " " + format_double(spec.batch_norm_eps) + "\n";
+  std::string text = std::to_string(spec.channels) + " " + format_double(spec.batch_norm_eps);
+  for (const double number : spec.mean) text += " mean " + format_double(number);
+  for (const double number : spec.deviation) text += " std " + format_double(number);
+  text += "\n";
   for (PlannedRow& row : plan.rows) {
     neutralise(row, ignored);
     for (const int input : row.inputs) text += std::to_string(input) + " ";

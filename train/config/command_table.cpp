@@ -133,7 +133,9 @@ std::string foreign_key_hint(const std::string& name) {
 }
 
 std::string absence_reason(const std::string& name) {
-  constexpr const char* kNoSuppression = "each query is one detection, none is suppressed afterwards; conf= chooses";
+  constexpr const char* kNoSuppression =
+      "each query is one detection, none is suppressed afterwards; conf= chooses; "
+      "YOLOv8's suppression is said in its model file's last row";
   constexpr const char* kStretched = "pictures are stretched to imgsz=height,width, which may be any shape";
   constexpr const char* kDataDecides = "training takes the data set's classes; leave others out of its files";
   static const std::vector<std::pair<std::string, std::string>> reasons = {{"iou", kNoSuppression},
