@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <limits>
 #include <thread>
 #include <utility>
 
@@ -243,7 +244,7 @@ ProgramOutput run_to_end(const std::filesystem::path& program, std::vector<std::
   PipedProgram child(program, std::move(arguments), PipedProgram::Pipe::kItsOutput);
   child.bound(limit_s, std::move(stop));
   std::vector<std::uint8_t> bytes(kMost);
-  const std::size_t size = child.read(bytes, limit_s);
+  const std::size_t size = child.read(bytes, std::numeric_limits<double>::infinity());  // the bound ends it
   if (size == kMost) throw IoError(program.filename().string() + " writes more than 4 MiB");
   const int code = child.finish(limit_s);
   return {code, child.is_cancelled(), std::string(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size)),
