@@ -56,10 +56,10 @@ class Program:
         assert result.returncode == code, (words, result.returncode, result.stdout, result.stderr)
         return result
 
-    def predict(self, source, *words, code=0, **more):
+    def predict(self, source, *words, code=0, conf=0, **more):
         """The document, and what went to stderr."""
-        result = self.run("predict", f"model={self.model}", f"source={source}", "conf=0", "max_det=3", "json=true",
-                          f"project={self.folder}/runs", *words, code=code, **more)
+        result = self.run("predict", f"model={self.model}", f"source={source}", f"conf={conf}", "max_det=3",
+                          "json=true", f"project={self.folder}/runs", *words, code=code, **more)
         return json.loads(result.stdout), result.stderr
 
 
@@ -111,7 +111,7 @@ def check_colours(program):
         ffmpeg("-f", "lavfi", "-i", f"color=c=0xC03010:s={size}:d=0.2:r=10,format=gbrp,scale=out_color_matrix=bt709,format=yuv420p", *words,
                clip)
         assert facts(clip)[0].get("color_space") == ("bt709" if words else None)
-        document, _ = program.predict(clip, "conf=1")
+        document, _ = program.predict(clip, conf=1)
         pixel = subprocess.run(["ffmpeg", "-v", "error", "-i", document["videos"][0]["output"], "-frames:v", "1", "-vf", "crop=16:16",
                                 "-pix_fmt", "rgb24", "-f", "rawvideo", "-"], check=True, capture_output=True).stdout[:3]
         assert all(abs(a - b) <= 4 for a, b in zip(pixel, (0xC0, 0x30, 0x10), strict=True)), (size, list(pixel))

@@ -185,7 +185,7 @@ void check_losses(const Fixture& fixture, const CriterionResult& result, std::si
 /// The fixtures' name of the matches of output set `set`: "match.aux_0", …, "match.last"[, "match.pre"], "match.enc".
 std::string match_key(const Fixture& fixture, std::size_t set, std::size_t layers) {
   const auto& sets = fixture.json["match_order"];
-  if (set + 1 == sets.size()) return "match." + sets.back().get<std::string>();  // enc, of DINO interm
+  if (set + 1 == sets.size()) return origin_of(model_of(fixture)) == "dino" ? "match.interm" : "match.enc";
   if (set == layers) return "match.pre";
   return set + 1 == layers ? "match.last" : "match.aux_" + std::to_string(set);
 }
