@@ -61,11 +61,15 @@ TEST_CASE("ranks that have connected sum tensors between their cards") {
 TEST_CASE("a way between GPUs that does not work is found when they connect, with NCCL's reason") {
   load_pretended_card();
   const Links broken("broken");
+  int with_reason = 0;  // a rank that is still meeting on the host may see the other one leave first
   for (const test::Failure& failure : connect_two(60)) {
     CHECK(failure.code == ExitCode::kPeer);
-    CHECK_THAT(failure.text, Contains("connecting to the other ranks failed: NCCL error in") &&
-                                 Contains("socketPollConnect: returned No route to host;"));
+    CHECK_THAT(failure.text, Contains("connecting to the other ranks failed: "));
+    const bool of_nccl = failure.text.find("failed: NCCL error in") != std::string::npos;
+    if (of_nccl) CHECK_THAT(failure.text, Contains("socketPollConnect: returned No route to host;"));
+    with_reason += of_nccl ? 1 : 0;
   }
+  CHECK(with_reason > 0);
 }
 
 TEST_CASE("a way between GPUs that stays silent is given up in the time for meeting") {
