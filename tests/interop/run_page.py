@@ -12,17 +12,10 @@ import subprocess
 import sys
 import tempfile
 
+from small_model import MODEL
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HOSTILE = "<img src=x onerror=\"document.title='taken'\"></script><script>document.title='taken'</script>"
-MODEL = """nc: 3
-backbone:
-  - [-1, 1, Conv, [8, 3, 2]]
-  - [-1, 1, Conv, [8, 3, 2]]
-  - [-1, 1, Conv, [16, 3, 2]]
-head:
-  - [-1, 1, Conv, [16, 3, 2]]
-  - [[2, 3], 1, RTDETRDecoder, [nc, 16, 10, 2, 2, 2, 32]]
-"""
 # What a hand would do to the first chart: drag over its middle, then stay above it.
 HAND = """<script>
 SVGElement.prototype.setPointerCapture = () => {};

@@ -14,17 +14,10 @@ import sys
 import tempfile
 import time
 
+from small_model import MODEL
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "data/samples/bccd/images/BloodImage_0000%d.jpg"
-MODEL = """nc: 3
-backbone:
-  - [-1, 1, Conv, [8, 3, 2]]
-  - [-1, 1, Conv, [8, 3, 2]]
-  - [-1, 1, Conv, [16, 3, 2]]
-head:
-  - [-1, 1, Conv, [16, 3, 2]]
-  - [[2, 3], 1, RTDETRDecoder, [nc, 16, 10, 2, 2, 2, 32]]
-"""
 RATE = "30000/1001"
 FRAMES = 30
 
