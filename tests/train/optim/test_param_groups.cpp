@@ -2,7 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "core/base/error.h"
-#include "models/graph/model.h"
+#include "models/graph/model_files.h"
 #include "tests/models/small_model.h"
 #include "train/loop/experiment.h"
 #include "train/optim/param_groups.h"
