@@ -269,7 +269,7 @@ CriterionResult compute_losses(const ModelOutput& output, std::span<const Target
                                const CriterionOptions& options) {
   RTDETR_CHECK(!output.layers.empty(), "no decoder layer to compute a loss of");
   RECORD_USER_SCOPE("losses");
-  if (options.dense) return compute_dense_losses(output, targets, whole, options);
+  if (options.dense) return compute_dense_losses(output, targets, whole, *options.dense);
   return LossPass(output, targets, whole, options).result();
 }
 

@@ -88,7 +88,7 @@ Tensor distance_loss(const Tensor& sides, const Tensor& distances) {
 }
 
 CriterionResult compute_dense_losses(const ModelOutput& output, std::span<const Target> targets, const WholeStep& whole,
-                                     const CriterionOptions& options, DenseAssignment* assigned) {
+                                     const DenseOptions& options, DenseAssignment* assigned) {
   const DenseBatch batch(output, targets);
   const DenseAssignment found = [&] {
     RECORD_USER_SCOPE("matching");

@@ -19,6 +19,6 @@ Tensor distance_loss(const Tensor& sides, const Tensor& distances);
 /// be where gradients are clipped.
 /// @param assigned  receives what was assigned, if not null
 CriterionResult compute_dense_losses(const ModelOutput& output, std::span<const Target> targets, const WholeStep& whole,
-                                     const CriterionOptions& options, DenseAssignment* assigned = nullptr);
+                                     const DenseOptions& options = {}, DenseAssignment* assigned = nullptr);
 
 }  // namespace rtdetr

@@ -26,11 +26,7 @@ CriterionOptions CriterionOptions::dfine() {
 
 CriterionOptions CriterionOptions::yolov8() {
   CriterionOptions options;
-  options.dense = true;
-  options.loss_class = 0.5;
-  options.loss_bbox = 7.5;
-  options.loss_giou = 0;
-  options.loss_dfl = 1.5;
+  options.dense = DenseOptions{};
   return options;
 }
 

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 
 #include "core/base/choices.h"
 
@@ -18,6 +19,11 @@ enum class ClassLoss {
 };
 inline constexpr std::array<Choice<ClassLoss>, 4> kClassLossWords{
     {{"vfl", ClassLoss::kVarifocal}, {"mal", ClassLoss::kMal}, {"focal", ClassLoss::kFocal}, {"bce", ClassLoss::kBce}}};
+
+/// Weights of the terms of a loss that learns at every cell and matches no queries: YOLOv8's (dense_criterion.h).
+struct DenseOptions {
+  double loss_class = 0.5, loss_bbox = 7.5, loss_dfl = 1.5;
+};
 
 /// Weights and constants of matching and loss; defaults are the official recipe
 /// (docs/reference/official_behaviour.md#loss).
@@ -48,10 +54,8 @@ struct CriterionOptions {
   bool initial_set = false;  ///< the boxes from which distributions start are a set of their own
   bool clamp_sides = false;  ///< negative sides count as 0 in IoU and GIoU, in costs too
 
-  /// YOLOv8's (dense_criterion.h), of heads that predict at every cell: loss_class, loss_bbox and loss_dfl weigh its
-  /// three terms, and nothing else here means anything.
-  bool dense = false;
-  double loss_dfl = 0;
+  /// Of heads that predict at every cell: the whole loss, in place of all else here.
+  std::optional<DenseOptions> dense;
 
   /// The cost of a pair is -p · IoU⁴ and nothing else (DEIMv2's matching from a late epoch on): the query that is best
   /// as the evaluation counts gets the target. Pairs that do not overlap cost nothing, all alike.

@@ -58,13 +58,14 @@ bool is_every_other_byte_nul(std::string_view text, std::size_t first_nul) {
 
 std::optional<std::string> nearest_word(std::string_view word, std::span<const std::string> candidates) {
   if (word.empty() || word.size() > kLongestWord) return std::nullopt;
+  const std::string lower_word = lower_case(word);
   const std::string* nearest = nullptr;
   int nearest_distance = std::numeric_limits<int>::max();
   for (const std::string& candidate : candidates) {
     if (candidate.empty() || candidate.size() > kLongestWord) continue;
     const int longer = static_cast<int>(std::max(word.size(), candidate.size()));
     const int allowed = longer <= 2 ? longer - 1 : (longer + 1) / 3;
-    const int distance = edit_distance(word, candidate);
+    const int distance = edit_distance(lower_word, lower_case(candidate));
     if (distance <= allowed && distance < nearest_distance) {
       nearest = &candidate;
       nearest_distance = distance;

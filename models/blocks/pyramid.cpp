@@ -36,13 +36,13 @@ std::int64_t PyramidLevelImpl::add_resizing(std::int64_t in) {
   if (scale_ != PyramidScale::kDouble && scale_ != PyramidScale::kFourfold) return in;
   first_ = register_module("0", Enlarge(in, in / 2));
   if (scale_ == PyramidScale::kDouble) return in / 2;
-  between_ = register_module("1", CellNorm(in / 2));
+  between_ = register_module("1", LayerNorm(in / 2, kCellNormEps));
   second_ = register_module("3", Enlarge(in / 2, in / 4));
   return in / 4;
 }
 
 PyramidLevelImpl::Unit PyramidLevelImpl::add_unit(const std::string& name, const ConvolutionOptions& options) {
-  Unit unit{Convolution(options), CellNorm(options.out)};
+  Unit unit{Convolution(options), LayerNorm(options.out, kCellNormEps)};
   unit.conv->register_module("norm", unit.norm);
   register_module(name, unit.conv);
   return unit;

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "models/layers/block.h"
-#include "models/layers/cell_norm.h"
+#include "models/layers/cells.h"
 #include "models/layers/conv.h"
 
 /// The simple feature pyramid (ViTDet, arXiv 2203.16527 §3): each level is made of a plain backbone's last map alone.
@@ -38,7 +38,7 @@ class PyramidLevelImpl : public Block {
   /// A convolution and its norm.
   struct Unit {
     Convolution conv{nullptr};
-    CellNorm norm{nullptr};
+    LayerNorm norm{nullptr};
     Tensor operator()(const Tensor& cells) { return norm(cells_of(conv(map_of(cells)))); }
   };
   Unit add_unit(const std::string& name, const ConvolutionOptions& options);
@@ -46,7 +46,7 @@ class PyramidLevelImpl : public Block {
 
   PyramidScale scale_;
   Enlarge first_{nullptr}, second_{nullptr};
-  CellNorm between_{nullptr};
+  LayerNorm between_{nullptr};
   Unit project_, smooth_;
 };
 TORCH_MODULE(PyramidLevel);

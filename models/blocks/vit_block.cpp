@@ -53,16 +53,16 @@ Tensor join_windows(const Windows& windows, std::int64_t height, std::int64_t wi
 VitResidualImpl::VitResidualImpl(std::int64_t dim) {
   const std::int64_t half = dim / 2;
   conv1_ = register_module("conv1", Convolution(ConvolutionOptions{.in = dim, .out = half}));
-  norm1_ = register_module("norm1", CellNorm(half));
+  norm1_ = register_module("norm1", LayerNorm(half, kCellNormEps));
   conv2_ =
       register_module("conv2", Convolution(ConvolutionOptions{.in = half, .out = half, .kernel = 3, .padding = 1}));
-  norm2_ = register_module("norm2", CellNorm(half));
+  norm2_ = register_module("norm2", LayerNorm(half, kCellNormEps));
   conv3_ = register_module("conv3", Convolution(ConvolutionOptions{.in = half, .out = dim}));
-  norm3_ = register_module("norm3", CellNorm(dim));
+  norm3_ = register_module("norm3", LayerNorm(dim, kCellNormEps));
 }
 
 Tensor VitResidualImpl::forward(const Tensor& cells) {
-  const auto unit = [](Convolution& conv, CellNorm& norm, const Tensor& x) { return norm(cells_of(conv(map_of(x)))); };
+  const auto unit = [](Convolution& conv, LayerNorm& norm, const Tensor& x) { return norm(cells_of(conv(map_of(x)))); };
   const Tensor narrow = activate(unit(conv1_, norm1_, cells), Activation::kGelu);
   const Tensor mixed = activate(unit(conv2_, norm2_, narrow), Activation::kGelu);
   return residual(cells, unit(conv3_, norm3_, mixed));
@@ -77,9 +77,9 @@ void VitResidualImpl::init_weights(const WeightDraws& draws) {
 
 VitBlockImpl::VitBlockImpl(const VitBlockOptions& options) : options_(options) {
   const VitBlockOptions& o = options_;
-  norm1_ = register_module("norm1", CellNorm(o.dim));
+  norm1_ = register_module("norm1", LayerNorm(o.dim, kCellNormEps));
   attention_ = register_module("attn", GridAttention(attention_options(o)));
-  norm2_ = register_module("norm2", CellNorm(o.dim));
+  norm2_ = register_module("norm2", LayerNorm(o.dim, kCellNormEps));
   fc1_ = Linear(o.dim, o.hidden);
   fc2_ = Linear(o.hidden, o.dim);
   register_at(*this, "mlp.fc1", fc1_.ptr());

@@ -5,7 +5,7 @@
 #include <torch/nn.h>
 
 #include "models/layers/basic.h"
-#include "models/layers/cell_norm.h"
+#include "models/layers/cells.h"
 #include "models/layers/conv.h"
 #include "models/layers/drop_path.h"
 #include "models/layers/grid_attention.h"
@@ -42,7 +42,7 @@ class VitResidualImpl : public torch::nn::Module, public InitializesWeights {
 
  private:
   Convolution conv1_{nullptr}, conv2_{nullptr}, conv3_{nullptr};
-  CellNorm norm1_{nullptr}, norm2_{nullptr}, norm3_{nullptr};
+  LayerNorm norm1_{nullptr}, norm2_{nullptr}, norm3_{nullptr};
 };
 TORCH_MODULE(VitResidual);
 
@@ -64,7 +64,7 @@ class VitBlockImpl : public torch::nn::Module, public InitializesWeights, public
   Tensor add_branch(const Tensor& cells, const Tensor& branch, std::int64_t number) const;
 
   VitBlockOptions options_;
-  CellNorm norm1_{nullptr}, norm2_{nullptr};
+  LayerNorm norm1_{nullptr}, norm2_{nullptr};
   GridAttention attention_{nullptr};
   Linear fc1_{nullptr}, fc2_{nullptr};
   VitResidual residual_{nullptr};

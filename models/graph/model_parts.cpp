@@ -14,6 +14,9 @@ ModelPart part_of_head(const std::string& key) {
                                                           {"class_embed.", ModelPart::kScoreHeads},
                                                           {"bbox_head", ModelPart::kBoxHeads},
                                                           {"bbox_embed.", ModelPart::kBoxHeads},
+                                                          {"cv2.", ModelPart::kBoxHeads},  // a YOLO's end
+                                                          {"dfl.", ModelPart::kBoxHeads},
+                                                          {"cv3.", ModelPart::kScoreHeads},
                                                           {"encoder.layers.", ModelPart::kEncoder},
                                                           {"level_embed", ModelPart::kEncoder},
                                                           {"decoder.layers.", ModelPart::kDecoderLayers},

@@ -84,13 +84,13 @@ void LinearImpl::init_weights(const WeightDraws& draws) {
   draws.bias_uniform(bias, weight, "bias");
 }
 
-LayerNormImpl::LayerNormImpl(std::int64_t size) {
+LayerNormImpl::LayerNormImpl(std::int64_t size, double eps) : eps_(eps) {
   weight = register_parameter("weight", new_weight({size}));
   bias = register_parameter("bias", new_weight({size}));
 }
 
 OnnxValue LayerNormImpl::emit(OnnxBuilder& graph, const OnnxValue& x) const {
-  return onnx::layer_norm(graph, x, weight, bias, kEps);
+  return onnx::layer_norm(graph, x, weight, bias, eps_);
 }
 
 void LayerNormImpl::init_weights(const WeightDraws&) {

@@ -39,18 +39,20 @@ class LinearImpl : public torch::nn::Module, public InitializesWeights {
 };
 TORCH_MODULE(Linear);
 
-/// Over the last dimension, eps 1e-5. Keys `weight`, `bias` [size].
+/// Over the last dimension. Keys `weight`, `bias` [size].
+///
+/// @param eps  added to the variance; vision transformers' is 1e-6
 class LayerNormImpl : public torch::nn::Module, public InitializesWeights {
  public:
-  explicit LayerNormImpl(std::int64_t size);
-  Tensor forward(const Tensor& x) { return torch::layer_norm(x, weight.sizes(), weight, bias, kEps); }
+  explicit LayerNormImpl(std::int64_t size, double eps = 1e-5);
+  Tensor forward(const Tensor& x) { return torch::layer_norm(x, weight.sizes(), weight, bias, eps_); }
   OnnxValue emit(OnnxBuilder& graph, const OnnxValue& x) const;
   void init_weights(const WeightDraws& draws) override;
 
   Tensor weight, bias;
 
  private:
-  static constexpr double kEps = 1e-5;
+  double eps_;
 };
 TORCH_MODULE(LayerNorm);
 

@@ -63,7 +63,7 @@ const CriterionOptions kYolo = CriterionOptions::yolov8();
 TEST_CASE("dense losses of processes that know of each other average to those of one") {
   const std::vector<Target> all = four_pictures();
   DenseAssignment assigned;
-  const CriterionResult whole = compute_dense_losses(dense_output(0, 4), all, {.pictures = 4}, kYolo, &assigned);
+  const CriterionResult whole = compute_dense_losses(dense_output(0, 4), all, {.pictures = 4}, {}, &assigned);
   const double sum = assigned.scores.sum().item<double>();
   REQUIRE(sum > 1);
   WholeStep part{.pictures = 2, .joint_pairs = [&](double) { return sum / 2; }, .batch = 4, .processes = 2};
@@ -96,7 +96,7 @@ TEST_CASE("pictures without boxes teach classes alone, and the boxes' graph is w
 
 TEST_CASE("an anchor learns one box, no box more anchors than it may take") {
   DenseAssignment found;
-  compute_dense_losses(dense_output(0, 4), four_pictures(), {.pictures = 4}, kYolo, &found);
+  compute_dense_losses(dense_output(0, 4), four_pictures(), {.pictures = 4}, {}, &found);
   CHECK(std::get<0>(at::_unique(found.anchors)).size(0) == found.anchors.size(0));
   CHECK(found.scores.min().item<double>() > 0);
   CHECK(found.scores.max().item<double>() <= 1);

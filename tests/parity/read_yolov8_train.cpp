@@ -40,7 +40,7 @@ struct DenseTrainingPass {
     }
     output = model->forward(images, {.targets = truth});
     const WholeStep whole{.pictures = static_cast<double>(truth.size())};
-    result = compute_dense_losses(output, truth, whole, CriterionOptions::yolov8(), &assigned);
+    result = compute_dense_losses(output, truth, whole, {}, &assigned);
     result.total.backward();
   }
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "core/base/error.h"
+#include "train/config/keys.h"
 
 namespace rtdetr {
 
@@ -87,7 +88,7 @@ void apply_command_defaults(Command command, Settings& settings) {
   }
 }
 
-std::string foreign_key_hint(const std::string& name) {
+std::string foreign_key_hint(const std::string& name, std::optional<Command> command) {
   static const std::vector<std::pair<std::string, std::string>> hints = {{"batch_size", "batch"},
                                                                          {"lr", "lr0"},
                                                                          {"learning_rate", "lr0"},
@@ -105,6 +106,7 @@ std::string foreign_key_hint(const std::string& name) {
                                                                          {"momentum", "beta1"},
                                                                          {"warmup_epochs", "warmup_steps"},
                                                                          {"half", "amp=bf16"},
+                                                                         {"half", "dtype=fp16"},
                                                                          {"nbs", "accumulate"},
                                                                          {"max_norm", "clip_norm"},
                                                                          {"clip_max_norm", "clip_norm"},
@@ -127,8 +129,10 @@ std::string foreign_key_hint(const std::string& name) {
                                                                          {"repeats", "runs"},
                                                                          {"queries", "num_queries"},
                                                                          {"cache", "cache_mib"}};
-  for (const auto& [foreign, ours] : hints)
-    if (foreign == name) return ours;
+  for (const auto& [foreign, ours] : hints) {
+    const std::string key = ours.substr(0, ours.find('='));
+    if (foreign == name && (!command || !find_key(key) || find_key(key, *command))) return ours;
+  }
   return "";
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -26,7 +27,8 @@ const CommandInfo& info_of(Command command);
 const CommandInfo* find_command(const std::string& name);
 
 /// Name another program (or a habit) uses for something → what to say. "" if the word is not known.
-std::string foreign_key_hint(const std::string& name);
+/// @param command  what is said is no key of other commands alone
+std::string foreign_key_hint(const std::string& name, std::optional<Command> command = std::nullopt);
 /// What another program has and this one has not, on purpose → why, or what to do instead. "" if there is nothing to
 /// say.
 std::string absence_reason(const std::string& name);

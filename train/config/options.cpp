@@ -10,15 +10,16 @@
 namespace rtdetr {
 namespace {
 
-/// A number of the loss under its key.
+/// A number of the loss under its key: of sets of queries, of cells, or of both.
 struct CriterionNumber {
   const char* key;
   double Settings::*setting;
   double CriterionOptions::*option;
+  double DenseOptions::*of_cells = nullptr;
 };
 constexpr CriterionNumber kCriterionNumbers[] = {
-    {"loss_class", &Settings::loss_class, &CriterionOptions::loss_class},
-    {"loss_bbox", &Settings::loss_bbox, &CriterionOptions::loss_bbox},
+    {"loss_class", &Settings::loss_class, &CriterionOptions::loss_class, &DenseOptions::loss_class},
+    {"loss_bbox", &Settings::loss_bbox, &CriterionOptions::loss_bbox, &DenseOptions::loss_bbox},
     {"loss_giou", &Settings::loss_giou, &CriterionOptions::loss_giou},
     {"cost_class", &Settings::cost_class, &CriterionOptions::cost_class},
     {"cost_bbox", &Settings::cost_bbox, &CriterionOptions::cost_bbox},
@@ -34,7 +35,19 @@ constexpr CriterionNumber kCriterionNumbers[] = {
     {"iou_eps", &Settings::iou_eps, &CriterionOptions::iou_epsilon},
     {"loss_fgl", &Settings::loss_fgl, &CriterionOptions::loss_fgl},
     {"loss_ddf", &Settings::loss_ddf, &CriterionOptions::loss_ddf},
-    {"loss_dfl", &Settings::loss_dfl, &CriterionOptions::loss_dfl}};
+    {"loss_dfl", &Settings::loss_dfl, nullptr, &DenseOptions::loss_dfl}};
+
+/// Where a criterion has it; nullptr for what a loss of sets has not.
+template <typename Criterion>  // const or not
+auto* place_of(const CriterionNumber& number, Criterion& criterion) {
+  if (criterion.dense && number.of_cells) return &((*criterion.dense).*number.of_cells);
+  return number.option ? &(criterion.*number.option) : nullptr;
+}
+
+double value_of(const CriterionNumber& number, const CriterionOptions& criterion) {
+  const double* place = place_of(number, criterion);
+  return place ? *place : 0;
+}
 
 CriterionOptions::Variant variant_of(const std::string& criterion) {
   return criterion == kCriterionOfModel ? CriterionOptions::Variant::kOfficial
@@ -52,10 +65,9 @@ void refuse_of_sets(const Settings& settings, const CriterionOptions& set) {
                                                     {"share_matches", settings.share_matches},
                                                     {"one_to_many", settings.one_to_many > 1}};
   for (const CriterionNumber& number : kCriterionNumbers) {
-    const std::string key = number.key;
     const double value = settings.*number.setting;
-    const bool is_own = key == "loss_class" || key == "loss_bbox" || key == "loss_dfl";
-    changed.emplace_back(key, !is_own && value != usual.*number.setting && value != set.*number.option);
+    changed.emplace_back(number.key,
+                         !number.of_cells && value != usual.*number.setting && value != value_of(number, set));
   }
   for (const auto& [key, is_changed] : changed) {
     if (is_changed && settings.is_given(key))
@@ -132,8 +144,8 @@ void settle_criterion(const std::vector<std::string>& of_head, Settings& setting
   const CriterionOptions set = published_criterion(settings.criterion);
   if (set.dense) refuse_of_sets(settings, set);
   for (const CriterionNumber& number : kCriterionNumbers) {
-    if (settings.is_given(number.key) || settings.*number.setting == set.*number.option) continue;
-    settings.*number.setting = set.*number.option;
+    if (settings.is_given(number.key) || settings.*number.setting == value_of(number, set)) continue;
+    settings.*number.setting = value_of(number, set);
     settings.given[number.key] = "criterion=" + settings.criterion;
   }
   const std::string class_loss = word_of(set.class_loss, kClassLossWords);
@@ -146,7 +158,8 @@ void settle_criterion(const std::vector<std::string>& of_head, Settings& setting
 
 CriterionOptions criterion_options(const Settings& settings) {
   CriterionOptions criterion = published_criterion(settings.criterion);
-  for (const CriterionNumber& number : kCriterionNumbers) criterion.*number.option = settings.*number.setting;
+  for (const CriterionNumber& number : kCriterionNumbers)
+    if (double* place = place_of(number, criterion)) *place = settings.*number.setting;
   criterion.class_loss = chosen("class_loss", settings.class_loss, kClassLossWords);
   if (criterion.class_loss == ClassLoss::kBce &&
       variant_of(settings.criterion) == CriterionOptions::Variant::kUltralytics)

@@ -180,9 +180,7 @@ const Key* Parser::known_key(const std::string& name, const std::string& where) 
     problem(where, "'" + name + "' is a key of " + commands_with(name) + ", not of " + command().name);
     return nullptr;
   }
-  std::string hint = foreign_key_hint(name);
-  const std::string ours = hint.substr(0, hint.find('='));
-  if (find_key(ours) && !find_key(ours, settings_.command)) hint.clear();
+  std::string hint = foreign_key_hint(name, settings_.command);
   const std::string reason = absence_reason(name);
   hint = hint.empty() ? did_you_mean(name, key_names(settings_.command)) : "; here it is " + hint;
   if (!reason.empty()) hint = ": " + reason;

@@ -154,14 +154,26 @@ std::vector<ParameterGroup> groups_of(const Settings& settings, const std::vecto
   return group_by_rules(parameters, rules, defaults);
 }
 
+/// Recipes speak of backbone, encoder and decoder, which the keys of a row without a path, "model.3.…", do not name:
+/// rules find the part of its row in front of them.
+void call_by_part(const DetectionModel& model, std::vector<NamedParameter>& parameters) {
+  for (const DetectionModelImpl::Row& row : model->rows()) {
+    const std::string numbered = "model." + std::to_string(row.index);
+    if (row.path != numbered) continue;
+    for (NamedParameter& parameter : parameters)
+      if (parameter.name.starts_with(numbered + ".")) parameter.called = row.part + "." + parameter.name;
+  }
+}
+
 }  // namespace
 
 std::vector<ParameterGroup> make_groups(const Settings& settings, const DetectionModel& model) {
-  const std::vector<NamedParameter> parameters = trainable_parameters(*model);
+  std::vector<NamedParameter> parameters = trainable_parameters(*model);
   if (parameters.empty()) {
     throw ConfigError("freeze=" + settings.freeze + settings.origin_of("freeze") +
                       ": it matches every parameter, nothing is left to train");
   }
+  call_by_part(model, parameters);
   std::vector<std::string> names;
   for (const auto& item : model->named_parameters()) names.push_back(item.key());
   return decay_by_layer(groups_of(settings, parameters), names, settings.layer_decay);

@@ -60,7 +60,7 @@ void warn_about_short_run(const Experiment& experiment, const RunLength& length)
   }
   constexpr std::int64_t kFewSteps = 1000;  // the demo's small model needs about as many
   if (steps < kFewSteps && settings.weights.empty()) {
-    log::warning("a DETR trained from scratch learns little in " + about + counted(steps, "step") + "; more " +
+    log::warning("a model trained from scratch learns little in " + about + counted(steps, "step") + "; more " +
                  (length.by_clock ? "time" : "epochs") + "=, a smaller batch=, or weights= to start from");
   }
 }

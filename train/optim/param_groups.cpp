@@ -28,7 +28,7 @@ std::vector<ParameterGroup> group_by_rules(const std::vector<NamedParameter>& pa
   for (const NamedParameter& parameter : parameters) {
     ParameterGroup* home = nullptr;
     for (std::size_t i = 0; i < patterns.size(); ++i) {
-      if (!std::regex_search(parameter.name, patterns[i])) continue;
+      if (!std::regex_search(parameter.called, patterns[i])) continue;
       if (home != nullptr) {
         throw ConfigError("param_groups: '" + home->label + "' and '" + groups[i].label + "' both match " +
                           parameter.name + "; every parameter may belong to one group");

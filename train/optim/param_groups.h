@@ -11,6 +11,7 @@ namespace rtdetr {
 struct NamedParameter {
   std::string name;
   torch::Tensor value;
+  std::string called = name;  ///< what rules look at
 };
 
 /// Those that ask for a gradient, by key, in the module's order.
@@ -24,8 +25,8 @@ struct ParameterGroup {
   std::vector<NamedParameter> parameters;  ///< in the model's order
 };
 
-/// One line of a recipe's `param_groups`: parameters whose name contains a match of `pattern` (an ECMAScript regular
-/// expression, searched; the official configs' look-aheads work as they stand).
+/// One line of a recipe's `param_groups`: parameters whose `called` contains a match of `pattern` (an ECMAScript
+/// regular expression, searched; the official configs' look-aheads work as they stand).
 struct GroupRule {
   std::string pattern;
   std::optional<double> lr;            ///< default: the run's

@@ -19,17 +19,17 @@ double find_or_nan(const Named& values, const std::string& name) {
   return found == values.end() ? std::nan("") : found->second;
 }
 
-/// Ultralytics' three losses: those of the last decoder layer. YOLOv8's overlap loss, which is its loss_bbox, stands in
-/// GIoU's place, and it has no L1.
-void add_losses(RunLog::Row& row, const std::string& prefix, const Named& losses) {
+/// Ultralytics' three losses, by its names: those of the last decoder layer, or YOLOv8's.
+void add_losses(RunLog::Row& row, const std::string& prefix, const Named& losses, bool is_yolo) {
   double of_class = std::nan("");
   for (const std::string& name : class_term_names()) {
     if (std::isnan(of_class)) of_class = find_or_nan(losses, name);
   }
-  const bool is_dense = !std::isnan(find_or_nan(losses, "loss_dfl"));
-  row.emplace_back(prefix + "/giou_loss", find_or_nan(losses, is_dense ? "loss_bbox" : "loss_giou"));
+  row.emplace_back(prefix + (is_yolo ? "/box_loss" : "/giou_loss"),
+                   find_or_nan(losses, is_yolo ? "loss_bbox" : "loss_giou"));
   row.emplace_back(prefix + "/cls_loss", of_class);
-  row.emplace_back(prefix + "/l1_loss", is_dense ? std::nan("") : find_or_nan(losses, "loss_bbox"));
+  row.emplace_back(prefix + (is_yolo ? "/dfl_loss" : "/l1_loss"),
+                   find_or_nan(losses, is_yolo ? "loss_dfl" : "loss_bbox"));
 }
 
 void add_metrics(RunLog::Row& row, const Evaluation* evaluation) {
@@ -69,9 +69,10 @@ nlohmann::ordered_json to_line(const EpochRecord& record) {
 
 void record_results(const EpochRecord& record, RunLog& log) {
   RunLog::Row row{{"epoch", static_cast<double>(record.epoch + 1)}, {"time", record.train_seconds}};
-  add_losses(row, "train", record.losses);
+  const bool is_yolo = !std::isnan(find_or_nan(record.losses, "loss_dfl"));
+  add_losses(row, "train", record.losses, is_yolo);
   add_metrics(row, record.evaluation);
-  add_losses(row, "val", record.evaluation != nullptr ? record.evaluation->losses : Named{});
+  add_losses(row, "val", record.evaluation != nullptr ? record.evaluation->losses : Named{}, is_yolo);
   for (std::size_t i = 0; i < record.rates.size(); ++i) row.emplace_back("lr/pg" + std::to_string(i), record.rates[i]);
   row.emplace_back("train/loss", find_or_nan(record.losses, "loss"));
   for (std::size_t i = 0; i < record.layers.size(); ++i) {

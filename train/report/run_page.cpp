@@ -99,6 +99,7 @@ Json layer_cells(const std::string& name, const std::array<double, 12>& stats) {
 
 Json best_layers(const RunRecord& run) {
   Json table = layer_table("AP by decoder layer, " + run.best_place + " (the best)");
+  table["note"] = "the confusion matrix, the table of classes and the worst pictures come when the run ends";
   for (const RunRecord::Layer& layer : run.best_layers)
     table["rows"].push_back(layer_cells(layer.number == 0 ? "encoder" : std::to_string(layer.number), layer.stats));
   return table;

@@ -26,8 +26,15 @@ struct Chart {
 };
 
 Chart loss_chart(const ResultsTable& table, const std::string& of) {
-  return {{column_curve(table, of + "/cls_loss", "class"), column_curve(table, of + "/l1_loss", "box L1"),
-           column_curve(table, of + "/giou_loss", "box GIoU")},
+  std::vector<ChartSeries> curves;
+  for (const auto& [column, name] : {std::pair{"/cls_loss", "class"},
+                                     {"/l1_loss", "box L1"},
+                                     {"/giou_loss", "box GIoU"},
+                                     {"/box_loss", "box CIoU"},
+                                     {"/dfl_loss", "sides (DFL)"}}) {
+    if (table.find(of + column) != nullptr) curves.push_back(column_curve(table, of + column, name));
+  }
+  return {std::move(curves),
           {.title = (of == "train" ? "training" : "validation") + std::string(" loss, last layer"),
            .x_label = place_title(table),
            .y_low = 0}};

@@ -18,6 +18,13 @@ TEST_CASE("the nearest word is found through typing mistakes") {
   CHECK(did_you_mean("epoches", keys) == "; did you mean 'epochs'?");
 }
 
+TEST_CASE("the nearest word is found whatever its case") {
+  const std::vector<std::string> words = {"adamw", "sgd", "Conv"};
+  CHECK(nearest_word("SGD", words) == "sgd");
+  CHECK(nearest_word("AdamW", words) == "adamw");
+  CHECK(nearest_word("CONV", words) == "Conv");
+}
+
 TEST_CASE("a word far from all others gets no suggestion") {
   const std::vector<std::string> keys = {"epochs", "batch"};
   CHECK_FALSE(nearest_word("quantise", keys));

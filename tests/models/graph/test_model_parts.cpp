@@ -36,6 +36,22 @@ TEST_CASE("entries of a model belong to the part of their row, those of the head
   of_head("denoising_class_embed.weight", ModelPart::kDenoising);
 }
 
+TEST_CASE("the branches of a YOLO's end are its box and score heads") {
+  const ModelParts parts(*build_model(parse_model_spec(R"(nc: 3
+backbone:
+  - [-1, 1, Conv, [16, 3, 8]]
+head:
+  - [-1, 1, C2f, [16]]
+  - [[1], 1, Detect, [nc]]
+)",
+                                                       "yolo.yaml")));
+  CHECK(parts.of("model.0.conv.weight") == ModelPart::kBackbone);
+  CHECK(parts.of("model.1.cv2.conv.weight") == ModelPart::kEncoder);
+  CHECK(parts.of("model.2.cv2.0.2.bias") == ModelPart::kBoxHeads);
+  CHECK(parts.of("model.2.dfl.conv.weight") == ModelPart::kBoxHeads);
+  CHECK(parts.of("model.2.cv3.0.2.bias") == ModelPart::kScoreHeads);
+}
+
 TEST_CASE("entries of no row belong to the part that official names begin with, or to none") {
   const ModelParts parts(*test::tiny_model());
   CHECK(parts.of("backbone.res_layers.3.blocks.0.branch2a.conv.weight") == ModelPart::kBackbone);

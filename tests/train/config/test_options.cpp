@@ -38,7 +38,7 @@ std::string text_of(const CriterionOptions& o) {
                  o.mal_gamma, o.vfl_weight_gradient, o.focal_when_empty, o.iou_epsilon, static_cast<int>(o.box_weight),
                  static_cast<int>(o.normalizer), o.share_matches, o.one_to_many, static_cast<int>(o.naming),
                  o.mal_alpha, o.loss_fgl, o.loss_ddf, o.ddf_temperature, o.joint_pairs, o.initial_set, o.clamp_sides,
-                 o.overlap_costs, o.overlap_costs_from, o.dense, o.loss_dfl);
+                 o.overlap_costs, o.overlap_costs_from, o.dense.has_value());
 }
 
 std::string text_of(const LrSchedule& o) {
@@ -72,11 +72,17 @@ TransformOptions transforms_of(const Settings& settings) {
   return training_transforms(settings, {640, 640}, kUsualStride);
 }
 
+double weight_of_dfl(Settings settings) {
+  settings.criterion = "yolov8";
+  return criterion_options(settings).dense.value().loss_dfl;
+}
+
 /// Everything that settings decide about the parts of a run.
 std::string all_options(const Settings& settings) {
   return text_of(criterion_options(settings)) + text_of(lr_schedule(settings)) + text_of(adamw_options(settings)) +
          text_of(ema_options(settings)) + text_of(transforms_of(settings)) + text_of(loader_options(settings)) +
-         written(transforms_of(settings).multi_scale.size(), static_cast<int>(chosen("amp", settings.amp, kAmpWords)));
+         written(transforms_of(settings).multi_scale.size(), static_cast<int>(chosen("amp", settings.amp, kAmpWords)),
+                 weight_of_dfl(settings));
 }
 
 Settings with(const Key& key, const std::string& value) {
@@ -302,10 +308,8 @@ TEST_CASE("YOLOv8's criterion brings its three weights, of which given ones stay
   settings.given["loss_bbox"] = "args.yaml:7";
   settle_criterion({"yolov8"}, settings);
   settle_criterion({"yolov8"}, settings);  // a run that goes on
-  const CriterionOptions criterion = criterion_options(settings);
-  CHECK(criterion.dense);
-  CHECK(written(criterion.loss_class, criterion.loss_bbox, criterion.loss_dfl, criterion.loss_giou) ==
-        written(0.5, 5, 1.5, 0));
+  const DenseOptions weights = criterion_options(settings).dense.value();
+  CHECK(written(weights.loss_class, weights.loss_bbox, weights.loss_dfl) == written(0.5, 5, 1.5));
 }
 
 TEST_CASE("every criterion that a decoder names is one that the program knows") {

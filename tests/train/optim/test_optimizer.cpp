@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
+#include "models/layers/derived_table.h"
 #include "train/optim/optimizer.h"
 
 namespace rtdetr {
@@ -47,6 +48,20 @@ TEST_CASE("channels-last weights are updated as contiguous ones") {
   a.step(1);
   b.step(1);
   CHECK(torch::equal(plain, last));
+}
+
+TEST_CASE("a step counts as a change of its weights, so that tables derived from them are made anew") {
+  const auto weight = torch::tensor({1.0F, 2.0F}).set_requires_grad(true);
+  AdamW optimizer({group("w", weight, 0.5, 0)});
+  DerivedTable tables;
+  const auto table = [&] {
+    const torch::NoGradGuard no_grad;
+    return tables.get(weight, {1, 1}, [&] { return weight * 2; });
+  };
+  CHECK(torch::equal(table(), torch::tensor({2.0F, 4.0F})));
+  weight.mutable_grad() = torch::ones({2});
+  optimizer.step(1);
+  CHECK(torch::allclose(table(), torch::tensor({1.0F, 3.0F})));  // the first step is as long as the rate
 }
 
 TEST_CASE("the gradient norm joins all gradients, and clipping scales them to the limit") {

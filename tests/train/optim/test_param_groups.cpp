@@ -2,6 +2,9 @@
 #include <catch2/catch.hpp>
 
 #include "core/base/error.h"
+#include "models/graph/model_files.h"
+#include "tests/models/small_model.h"
+#include "train/loop/experiment.h"
 #include "train/optim/param_groups.h"
 
 namespace rtdetr {
@@ -36,6 +39,26 @@ TEST_CASE("rules take their parameters in order and the rest gets the defaults")
   CHECK(groups[1].lr == 1e-4);
   CHECK(groups[1].weight_decay == 0);
   CHECK(names(groups[2]) == std::vector<std::string>{"backbone.norm.weight", "decoder.fc.weight"});
+}
+
+TEST_CASE("a recipe's rules find backbone and encoder in rows without a path") {
+  const ModelSpec spec = parse_model_spec(test::small_yaml("variant: ultralytics"), "small.yaml");
+  Settings settings;
+  settings.lr0 = 1e-3;
+  settings.param_groups = {{.match = "backbone", .lr_scale = 0.1}, {.match = "encoder"}, {.match = "^decoder"}};
+  const auto groups = make_groups(settings, build_model(spec));
+  const auto of_rows = [](const ParameterGroup& group, int first, int last) {
+    REQUIRE_FALSE(group.parameters.empty());
+    for (const NamedParameter& parameter : group.parameters) {
+      const int row = std::stoi(parameter.name.substr(std::string("model.").size()));
+      CHECK((row >= first && row <= last));
+    }
+  };
+  of_rows(groups[0], 0, 2);
+  CHECK(groups[0].lr == 1e-4);
+  of_rows(groups[1], 3, 6);
+  for (const NamedParameter& parameter : groups[2].parameters) CHECK(parameter.name.starts_with("decoder."));
+  CHECK(groups[3].parameters.empty());  // the rest
 }
 
 TEST_CASE("without rules biases and norms are not decayed") {

@@ -107,7 +107,7 @@ TEST_CASE("a run by the clock says what it fits to the steps that the machine ma
   INFO(result.err);
   REQUIRE(result.code == 0);
   CHECK_THAT(result.err, Contains("fitted to about ") && Contains("warmup_steps 2000 -> "));
-  CHECK_THAT(result.err, Contains("learns little in about "));
+  CHECK_THAT(result.err, Contains("a model trained from scratch learns little in about "));
   CHECK_THAT(read(scratch.path / "runs/exp/args.yaml"),
              Contains("warmup_steps: 2000\n") && Contains("# fitted to the length of this run: warmup_steps: "));
 }

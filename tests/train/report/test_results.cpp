@@ -76,19 +76,30 @@ TEST_CASE("each column of results.csv holds what its title says") {
     CHECK(std::isnan((*table.find(unknown))[1]));
 }
 
-TEST_CASE("YOLOv8's overlap loss stands where GIoU's does, and it has no L1") {
+TEST_CASE("a YOLO's table has its three losses, trained and validated, under Ultralytics' titles") {
   const TemporaryFolder temp;
   const RunFolder folder(temp / "exp");
+  Evaluation evaluation = some_evaluation();
+  evaluation.losses = {{"loss", 15}, {"loss_class", 4}, {"loss_bbox", 5}, {"loss_dfl", 6}};
   EpochRecord record;
   record.losses = {{"loss", 9}, {"loss_class", 1}, {"loss_bbox", 2}, {"loss_dfl", 3}};
   {
     RunLog log(folder);
+    record_results(record, log);  // not validated, which must not decide the columns
+    record.evaluation = &evaluation;
     record_results(record, log);
   }
   const ResultsTable table = read_results(folder.path() / "results.csv");
-  CHECK((*table.find("train/giou_loss"))[0] == 2);
-  CHECK((*table.find("train/cls_loss"))[0] == 1);
-  CHECK(std::isnan((*table.find("train/l1_loss"))[0]));
+  const std::vector<std::pair<std::string, double>> expected{{"train/box_loss", 2}, {"train/cls_loss", 1},
+                                                             {"train/dfl_loss", 3}, {"val/box_loss", 5},
+                                                             {"val/cls_loss", 4},   {"val/dfl_loss", 6}};
+  for (const auto& [title, value] : expected) {
+    INFO(title);
+    REQUIRE(table.find(title) != nullptr);
+    CHECK((*table.find(title))[1] == value);
+  }
+  for (const char* of_sets : {"train/giou_loss", "train/l1_loss", "val/giou_loss", "val/l1_loss"})
+    CHECK(table.find(of_sets) == nullptr);
 }
 
 }  // namespace rtdetr

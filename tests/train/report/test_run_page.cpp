@@ -135,6 +135,7 @@ TEST_CASE("events are told in words, refused steps by their batch, and fp16's se
   CHECK(run.train_terms.size() == 1);  // the sum is no term
   const json page = run_page(run);
   CHECK((section(page, "layers")["rows"][1][1] == 0.3));
+  CHECK_THAT(section(page, "layers")["note"].get<std::string>(), Catch::Contains("when the run ends"));
   CHECK(section(page, "layers")["rows"][1][4].is_null());  // COCO's -1: there are no small boxes
   CHECK((curve(section(page, "terms"), "every training loss", "loss_vfl_aux_0")["y"] == json{0.5}));
   CHECK((curve(section(page, "terms"), "every validation loss", "loss_vfl")["x"] == json{1}));
