@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
-#include "train/optim/optimizer.h"
+#include "train/optim/adamw.h"
 
 namespace rtdetr {
 namespace {
