@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "core/base/error.h"
+#include "data/transforms/affine.h"
 #include "data/transforms/copy_blend.h"
+#include "data/transforms/hsv.h"
 #include "data/transforms/mixup.h"
 #include "data/transforms/mosaic.h"
 #include "data/transforms/turned_mosaic.h"
@@ -98,7 +100,8 @@ void BatchMaker::draw(BatchDraft& draft, std::int64_t position, std::int64_t pic
   const FrameSize frame{draft.batch.height, draft.batch.width};
   MosaicSamples samples{read(draft, position, picture)};
   if (!chance_of_mosaic(transforms_, draft.epoch, random)) {
-    transform(*samples[0], transforms_, draft.epoch, frame, random, chw, target);
+    const auto& draw_one = chance_of_affine(transforms_, random) ? draw_affine : transform;
+    draw_one(*samples[0], transforms_, draft.epoch, frame, random, chw, target);
     return;
   }
   for (std::size_t tile = 1; tile < samples.size(); ++tile) {
@@ -132,14 +135,19 @@ void BatchMaker::fill(BatchDraft& draft, std::int64_t position) {
     Random random = random_of(draft, draft.pictures[i]);
     const std::size_t size = 3 * static_cast<std::size_t>(batch.height * batch.width);
     draw(draft, position, draft.pictures[i], random, batch.images.data() + i * size, batch.targets[i]);
-    if (draft.share < 1) {
-      if (draft.neighbours[i] == draft.pictures[i]) return;  // alone in its batch
+    const bool alone = draft.neighbours[i] == draft.pictures[i];  // in its batch
+    if (draft.share < 1 && !alone) {
       // The neighbour as its own position draws it, so that no position waits for another one.
       Random of_neighbour = random_of(draft, draft.neighbours[i]);
       blend(draft, position, draft.neighbours[i], draft.share, of_neighbour);
-    } else if (chance_of_mixup(transforms_, draft.epoch, random)) {
+    } else if (draft.share >= 1 && chance_of_mixup(transforms_, draft.epoch, random)) {
       const auto second = static_cast<std::int64_t>(random.below(dataset_.pictures.size()));
       blend(draft, position, second, std::nullopt, random);
+    }
+    if (changes_hsv(transforms_)) {
+      const ChwView image =
+          ChwView::whole(batch.images.data() + i * size, static_cast<int>(batch.width), static_cast<int>(batch.height));
+      apply_hsv(draw_hsv(transforms_, random), image);
     }
   } catch (const Error& error) {
     const auto& file = dataset_.pictures[static_cast<std::size_t>(draft.pictures[i])].file;

@@ -65,6 +65,10 @@ void check_transform_options(const TransformOptions& options) {
   check_probability(options.flip_vertical, "flip_vertical");
   check_probability(options.rotate90, "rotate90");
   check_probability(options.mosaic, "mosaic");
+  check_probability(options.affine, "affine");
+  check_probability(options.hsv_h, "hsv_h");
+  check_probability(options.hsv_s, "hsv_s");
+  check_probability(options.hsv_v, "hsv_v");
   check_probability(options.mixup, "mixup");
   check_probability(options.copy_blend, "copy_blend");
   if (!(options.mosaic_scale >= 0 && options.mosaic_scale < 1)) {

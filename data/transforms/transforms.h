@@ -32,6 +32,8 @@ struct TransformOptions : GeometricOptions {
   BlendKind mosaic_kind = BlendKind::kUltralytics;  ///< mosaic.h, turned_mosaic.h
   double mosaic_scale = 0.5;                        ///< the mosaic is seen at 1 - this to 1 + this
   double mosaic_translate = 0.1;                    ///< and shifted by up to this share of a side
+  double affine = 0.0;                              ///< probability of the same for one that is no mosaic (affine.h)
+  double hsv_h = 0.0, hsv_s = 0.0, hsv_v = 0.0;     ///< gains of hue, saturation and value, all 0 = none (hsv.h)
   double mixup = 0.0;                               ///< probability of a second picture blended in (mixup.h)
   BlendKind mixup_kind = BlendKind::kUltralytics;
   double copy_blend =

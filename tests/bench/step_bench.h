@@ -14,6 +14,7 @@
 #include "models/layers/module_tree.h"
 #include "train/evaluation/batch_mover.h"
 #include "train/loop/train_step.h"
+#include "train/optim/adamw.h"
 #include "train/optim/param_groups.h"
 
 /// What the programs about a training step share: a batch, and a model with its optimizer and average.

@@ -12,9 +12,9 @@
 #include "tests/support/fill.h"
 #include "train/config/settings_parser.h"
 #include "train/loop/experiment.h"
+#include "train/optim/adamw.h"
 #include "train/optim/ema.h"
 #include "train/optim/lr_schedule.h"
-#include "train/optim/optimizer.h"
 
 namespace rtdetr::test {
 namespace {

@@ -10,8 +10,8 @@
 #include "tests/support/fill.h"
 #include "train/config/settings_parser.h"
 #include "train/loop/experiment.h"
+#include "train/optim/adamw.h"
 #include "train/optim/ema.h"
-#include "train/optim/optimizer.h"
 
 namespace rtdetr::test {
 namespace {
@@ -82,7 +82,7 @@ TEST_CASE("steps of training follow the reference's", "[trajectory]") {
       "train", "cfg=" + std::string(RTDETR_SOURCE_DIR) + "/configs/recipes/" + model_file_of(name), "data=unused.yaml"};
   const Settings settings = parse_command_line(words);
   DetectionModel model = build(name), average = build(name);
-  AdamW optimizer(make_groups(settings, model), adamw_options(settings));
+  AdamW optimizer(make_groups(settings, model), optimizer_options(settings).adamw);
   Ema ema(*model, *average, ema_options(settings));
   const std::vector<Target> targets = targets_of(fixture);
   const auto images = images_by_key(fixture.json["input"]["key"], fixture.json["input"]["shape"]);

@@ -174,8 +174,8 @@ std::string full_name(const c10::OperatorName& name) {
 
 /// Lists of one type go into few launches, others are taken one by one.
 std::size_t launches_of(const std::string& name, const std::vector<IValue>& arguments) {
-  const bool optimizer = name == "aten::_fused_adamw_";
-  if (!optimizer && !name.starts_with("aten::_foreach")) return 1;
+  const bool adamw = name == "aten::_fused_adamw_", sgd = name == "aten::_fused_sgd_";
+  if (!adamw && !sgd && !name.starts_with("aten::_foreach")) return 1;
   std::vector<Tensor> longest;
   std::size_t lists = 0;
   bool one_type = true;
@@ -188,7 +188,7 @@ std::size_t launches_of(const std::string& name, const std::vector<IValue>& argu
     for (const Tensor& tensor : list) one_type = one_type && tensor.scalar_type() == longest.front().scalar_type();
   }
   if (!one_type) return longest.size();
-  if (optimizer) --lists;  // the counters of steps are beside
+  if (adamw) --lists;  // the counters of steps are beside
   const std::size_t last_sums = name == "aten::_foreach_norm" ? 1 : 0;
   return list_launches(longest, lists) + last_sums;
 }

@@ -30,6 +30,7 @@ class Combinations {
       problem("schedule=multistep" + s_.origin_of("schedule") + " needs milestones=, e.g. milestones=40,55");
     if (!std::is_sorted(s_.milestones.begin(), s_.milestones.end()))
       problem("milestones" + s_.origin_of("milestones") + " must ascend");
+    check_optimizer();
     check_flat_cosine();
     check_places();
     if (s_.command == Command::kTrain && !model_is_runs && extension_of(s_.model) == ".safetensors") check_model_file();
@@ -82,6 +83,16 @@ class Combinations {
       problem("tile and reduced_jpeg exclude each other: tiles are for what a smaller picture has lost");
     for (const char* key : {"overlap", "tile_whole"})
       if (s_.tile == 0 && is_typed(s_, key)) problem(key + ("=" + s_.origin_of(key)) + " is for tile=; give both");
+  }
+  /// A recipe's numbers of the other optimizer stay unused; who types one wants it used.
+  void check_optimizer() {
+    const bool is_sgd = s_.optimizer == "sgd";
+    for (const char* key : {"beta1", "beta2"})
+      if (is_sgd && is_typed(s_, key))
+        problem(key + ("=" + s_.origin_of(key)) + " is AdamW's; of optimizer=sgd it is momentum=");
+    for (const char* key : {"momentum", "warmup_momentum"})
+      if (!is_sgd && is_typed(s_, key))
+        problem(key + ("=" + s_.origin_of(key)) + " is for optimizer=sgd; of adamw it is beta1=");
   }
   /// A run that the clock alone ends has no epochs to count.
   void check_flat_cosine() {

@@ -73,7 +73,8 @@ void add_run_keys(std::vector<Key>& keys) {
 
 void add_optimizer_keys(std::vector<Key>& keys) {
   Section s(keys, "optimizer and schedule");
-  s.choice("optimizer", &Settings::optimizer, kTrain, {"adamw"}, "how the weights are updated");
+  s.choice("optimizer", &Settings::optimizer, kTrain, {"adamw", "sgd"},
+           "how the weights are updated: AdamW, or gradient descent with Nesterov's momentum (YOLO)");
   s.above("lr0", &Settings::lr0, kTrain, 0, 10, "", "0.0001", "learning rate");
   s.number("lrf", &Settings::lrf, kTrain, 0, 1, "share of lr0", "0.01",
            "learning rate at the end (linear, cosine, flat_cosine)");
@@ -91,16 +92,26 @@ void add_optimizer_keys(std::vector<Key>& keys) {
   s.number("warmup_steps", &Settings::warmup_steps, kTrain, 0, 1e9, "steps", "2000",
            "steps over which the learning rate rises from 0");
   s.choice("warmup", &Settings::warmup, kTrain, words_of(kWarmupWords),
-           "how it rises: evenly, or with the square of the steps (DEIM)");
-  s.number("weight_decay", &Settings::weight_decay, kTrain, 0, 1, "", "0.0001", "decoupled weight decay");
-  s.number("beta1", &Settings::beta1, kTrain, 0, 0.999999, "", "0.9", "decay of the mean of the gradients");
-  s.number("beta2", &Settings::beta2, kTrain, 0, 0.99999999, "", "0.999", "decay of the mean of their squares");
+           "how it rises: evenly, with the square of the steps (DEIM), or evenly from a first step at 0 (YOLO)");
+  s.number("warmup_bias_lr", &Settings::warmup_bias_lr, kTrain, 0, 10, "", "0.1",
+           "learning rate of the biases as the warm-up begins, from where it comes to lr0; 0 = it rises as all others");
+  s.number("weight_decay", &Settings::weight_decay, kTrain, 0, 1, "", "0.0001",
+           "weight decay; of adamw decoupled from the gradients, of sgd a part of them");
+  s.number("beta1", &Settings::beta1, kTrain, 0, 0.999999, "", "0.9", "adamw: decay of the mean of the gradients");
+  s.number("beta2", &Settings::beta2, kTrain, 0, 0.99999999, "", "0.999", "adamw: decay of the mean of their squares");
+  s.number("momentum", &Settings::momentum, kTrain, 0, 0.999999, "", "0.937",
+           "sgd: share of the update before that stays in the next one");
+  s.number("warmup_momentum", &Settings::warmup_momentum, kTrain, 0, 0.999999, "", "0.8",
+           "sgd: momentum as the warm-up begins");
   s.number("clip_norm", &Settings::clip_norm, kTrain, 0, kNone, "", "0.1",
            "largest norm of all gradients together; 0 = no limit");
   s.flag("sync_bn", &Settings::sync_bn, kTrain,
          "several processes: BatchNorm over the pictures of all of them, as one process has it; false = each its own, "
          "which waits less");
   s.number("accumulate", &Settings::accumulate, kTrain, 1, 65536, "batches", "1", "batches per optimizer step");
+  s.number("nbs", &Settings::nbs, kTrain, 0, 1000000, "pictures", "64",
+           "nominal batch: weight_decay is multiplied by the pictures of a step over it, and accumulate, where it is "
+           "not given, brings a step near to it; 0 = neither");
   s.number("ema_decay", &Settings::ema_decay, kTrain, 0, 0.99999999, "", "0.9999",
            "of the averaged weights, which are evaluated and exported; 0 = no average");
   s.number(
@@ -130,6 +141,16 @@ void add_augmentation_keys(std::vector<Key>& keys) {
            "a mosaic is seen at 1 minus this to 1 plus this of its size");
   s.number("mosaic_translate", &Settings::mosaic_translate, kTrain, 0, 0.5, "share of a side", "0.1",
            "a mosaic is shifted by up to this much");
+  s.number("affine", &Settings::affine, kTrain, 0, 1, "probability", "1",
+           "a picture that is no mosaic is seen at mosaic_scale and mosaic_translate, too, on a grey ground and "
+           "without zoom_out and iou_crop (Ultralytics: always)");
+  s.number("hsv_h", &Settings::hsv_h, kTrain, 0, 1, "turns", "0.015",
+           "the hue of every picture is shifted by up to this (Ultralytics), with mosaic and mixup as one, to the end "
+           "of the run");
+  s.number("hsv_s", &Settings::hsv_s, kTrain, 0, 1, "share", "0.7",
+           "its saturation is multiplied by 1 minus to 1 plus this");
+  s.number("hsv_v", &Settings::hsv_v, kTrain, 0, 1, "share", "0.4",
+           "its brightness is multiplied by 1 minus to 1 plus this");
   s.number("mixup", &Settings::mixup, kTrain, 0, 1, "probability", "0", "two pictures blended, with the boxes of both");
   s.number(
       "copy_blend", &Settings::copy_blend, kTrain, 0, 1, "probability", "0.4",

@@ -1,6 +1,7 @@
 #include "train/config/options.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "core/base/choices.h"
@@ -172,7 +173,24 @@ CriterionOptions criterion_options(const Settings& settings) {
   return criterion;
 }
 
-AdamWOptions adamw_options(const Settings& settings) { return {.beta1 = settings.beta1, .beta2 = settings.beta2}; }
+void settle_nominal_batch(Settings& settings) {
+  if (settings.nbs == 0 || settings.is_given("accumulate")) return;
+  const double batches = static_cast<double>(settings.nbs) / static_cast<double>(settings.batch);
+  settings.accumulate = std::max<std::int64_t>(1, std::llround(batches));
+  if (settings.accumulate > 1) settings.given["accumulate"] = "nbs=" + std::to_string(settings.nbs);
+}
+
+double weight_decay_of_step(const Settings& settings) {
+  if (settings.nbs == 0) return settings.weight_decay;
+  return settings.weight_decay * static_cast<double>(settings.batch * settings.accumulate) /
+         static_cast<double>(settings.nbs);
+}
+
+OptimizerOptions optimizer_options(const Settings& settings) {
+  return {.kind = chosen("optimizer", settings.optimizer, kOptimizerWords),
+          .adamw = {.beta1 = settings.beta1, .beta2 = settings.beta2},
+          .sgd = {.momentum = settings.momentum, .warmup_momentum = settings.warmup_momentum}};
+}
 
 EmaOptions ema_options(const Settings& settings) { return {.decay = settings.ema_decay, .ramp = settings.ema_ramp}; }
 
@@ -216,6 +234,10 @@ TransformOptions training_transforms(const Settings& settings, const ImageSize& 
   transforms.mosaic = settings.mosaic;
   transforms.mosaic_scale = settings.mosaic_scale;
   transforms.mosaic_translate = settings.mosaic_translate;
+  transforms.affine = settings.affine;
+  transforms.hsv_h = settings.hsv_h;
+  transforms.hsv_s = settings.hsv_s;
+  transforms.hsv_v = settings.hsv_v;
   transforms.mosaic_kind = chosen("mosaic_kind", settings.mosaic_kind, kBlendKindWords);
   transforms.mixup = settings.mixup;
   transforms.copy_blend = settings.copy_blend;

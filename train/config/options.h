@@ -11,7 +11,7 @@
 #include "train/config/settings.h"
 #include "train/optim/ema.h"
 #include "train/optim/lr_schedule.h"
-#include "train/optim/optimizer.h"
+#include "train/optim/make_optimizer.h"
 
 /// What the keys mean to the parts of a run: Settings as the option structs of model, loss, optimizer and data. A key
 /// that is not handed on here, or by the command that reads it, has no effect.
@@ -31,7 +31,12 @@ void settle_criterion(const std::vector<std::string>& of_head, Settings& setting
 /// @param settings  criterion=auto stands for official
 CriterionOptions criterion_options(const Settings& settings);
 
-AdamWOptions adamw_options(const Settings& settings);
+/// Ultralytics' nominal batch: accumulate, where it is not given, is nbs over the batch.
+void settle_nominal_batch(Settings& settings);
+/// weight_decay, with a nominal batch times the share that the pictures of a step are of it.
+double weight_decay_of_step(const Settings& settings);
+
+OptimizerOptions optimizer_options(const Settings& settings);
 EmaOptions ema_options(const Settings& settings);
 LrSchedule lr_schedule(const Settings& settings);
 

@@ -110,10 +110,14 @@ struct Settings {
   double weight_decay = 1e-4;
   double beta1 = 0.9;
   double beta2 = 0.999;
-  double flat_until = 0.5;  ///< flat_cosine: see switch_off_reached; from there it falls
-  double tail_from = 0.9;   ///< flat_cosine: see switch_off_reached; from there it is lrf · lr0
+  double momentum = 0.937;       ///< sgd
+  double warmup_momentum = 0.8;  ///< sgd: where it begins
+  double warmup_bias_lr = 0;     ///< where the biases' rate begins; see warm_biases
+  std::int64_t nbs = 0;          ///< nominal batch: see settle_nominal_batch; 0 = none
+  double flat_until = 0.5;       ///< flat_cosine: see switch_off_reached; from there it falls
+  double tail_from = 0.9;        ///< flat_cosine: see switch_off_reached; from there it is lrf · lr0
   std::int64_t warmup_steps = 2000;
-  std::string warmup = "linear";             ///< linear from 1/warmup_steps, or quadratic
+  std::string warmup = "linear";             ///< linear from 1/warmup_steps, quadratic, or from_zero
   std::string schedule = "constant";         ///< constant, linear, cosine, multistep, flat_cosine
   std::vector<std::int64_t> milestones;      ///< multistep: epochs
   double gamma = 0.1;                        ///< multistep: factor at each milestone
@@ -137,6 +141,8 @@ struct Settings {
   double mosaic = 0;
   double mosaic_scale = 0.5;
   double mosaic_translate = 0.1;
+  double affine = 0;                       ///< probability of the same for a picture that is no mosaic
+  double hsv_h = 0, hsv_s = 0, hsv_v = 0;  ///< gains, see TransformOptions
   double mixup = 0;
   double copy_blend = 0;
   std::string mosaic_kind = "ultralytics", mixup_kind = "ultralytics";  ///< or deim

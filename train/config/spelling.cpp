@@ -14,6 +14,13 @@ std::string_view without_dashes(std::string_view word) {
   return word.substr(std::min(word.find_first_not_of('-'), word.size()));
 }
 
+/// Ultralytics' scale= is a mosaic's; ours is the letter of a model's size.
+bool is_number(const std::string& value) {
+  return !value.empty() && value.find_first_not_of("0123456789.") == std::string::npos;
+}
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
 }  // namespace
 
 std::vector<std::string> with_command_first(std::span<const std::string> words) {
@@ -32,25 +39,29 @@ std::vector<std::string> with_command_first(std::span<const std::string> words) 
 }
 
 void translate_key(KeyValue& pair) {
-  constexpr auto kSame = std::to_array<std::pair<std::string_view, std::string_view>>({{"batch_size", "batch"},
-                                                                                       {"lr", "lr0"},
-                                                                                       {"learning_rate", "lr0"},
-                                                                                       {"img", "imgsz"},
-                                                                                       {"img_size", "imgsz"},
-                                                                                       {"imgsize", "imgsz"},
-                                                                                       {"image_size", "imgsz"},
-                                                                                       {"fliplr", "flip"},
-                                                                                       {"flipud", "flip_vertical"},
-                                                                                       {"max_norm", "clip_norm"},
-                                                                                       {"clip_max_norm", "clip_norm"},
-                                                                                       {"config", "cfg"},
-                                                                                       {"confidence", "conf"},
-                                                                                       {"dataset", "data"},
-                                                                                       {"num_classes", "nc"},
-                                                                                       {"num_workers", "workers"}});
+  constexpr auto kSame =
+      std::to_array<std::pair<std::string_view, std::string_view>>({{"batch_size", "batch"},
+                                                                    {"lr", "lr0"},
+                                                                    {"learning_rate", "lr0"},
+                                                                    {"img", "imgsz"},
+                                                                    {"img_size", "imgsz"},
+                                                                    {"imgsize", "imgsz"},
+                                                                    {"image_size", "imgsz"},
+                                                                    {"fliplr", "flip"},
+                                                                    {"flipud", "flip_vertical"},
+                                                                    {"translate", "mosaic_translate"},
+                                                                    {"max_norm", "clip_norm"},
+                                                                    {"clip_max_norm", "clip_norm"},
+                                                                    {"config", "cfg"},
+                                                                    {"confidence", "conf"},
+                                                                    {"dataset", "data"},
+                                                                    {"num_classes", "nc"},
+                                                                    {"num_workers", "workers"}});
   for (const auto& [foreign, ours] : kSame) {
     if (pair.key == foreign) pair.key = ours;
   }
+  if (pair.key == "scale" && is_number(pair.value)) pair.key = "mosaic_scale";
+  if (pair.key == "optimizer") std::ranges::transform(pair.value, pair.value.begin(), lower);
   if (pair.key != "cos_lr") return;
   if (const auto truth = truth_of(pair.value)) {
     pair.key = "schedule";

@@ -19,7 +19,8 @@ struct KeyValue {
   std::string argument;  ///< as typed
 };
 
-/// A key of another program that means the same becomes ours: lr=0.1 is lr0=0.1, cos_lr=true is schedule=cosine.
+/// A key of another program that means the same becomes ours: lr=0.1 is lr0=0.1, cos_lr=true is schedule=cosine,
+/// scale=0.5, which is no letter, is mosaic_scale=0.5. The name of an optimizer may be in capitals.
 void translate_key(KeyValue& pair);
 
 }  // namespace rtdetr

@@ -96,11 +96,12 @@ void build_models(Experiment& experiment) {
 Experiment prepare_experiment(const Settings& settings) {
   Experiment experiment;
   experiment.settings = settings;
+  settle_nominal_batch(experiment.settings);
   experiment.device = compute_device(settings);
   experiment.told = told_settings(settings);
   read_data(experiment);
   build_models(experiment);
-  experiment.groups = make_groups(settings, experiment.model);
+  experiment.groups = make_groups(experiment.settings, experiment.model);
   experiment.precision = choose_precision(chosen("amp", settings.amp, kAmpWords), experiment.device);
   experiment.identity = identity_of(experiment.settings, experiment.model->spec(), experiment.train, experiment.size);
   return experiment;
@@ -145,7 +146,7 @@ EvaluatorOptions evaluator_options(const Experiment& experiment) {
 namespace {
 
 std::vector<ParameterGroup> groups_of(const Settings& settings, const std::vector<NamedParameter>& parameters) {
-  const GroupDefaults defaults{.lr = settings.lr0, .weight_decay = settings.weight_decay};
+  const GroupDefaults defaults{.lr = settings.lr0, .weight_decay = weight_decay_of_step(settings)};
   if (settings.param_groups.empty()) return group_by_shape(parameters, defaults);
   std::vector<GroupRule> rules;
   for (const ParamGroupRule& rule : settings.param_groups) {
@@ -176,7 +177,8 @@ std::vector<ParameterGroup> make_groups(const Settings& settings, const Detectio
   call_by_part(model, parameters);
   std::vector<std::string> names;
   for (const auto& item : model->named_parameters()) names.push_back(item.key());
-  return decay_by_layer(groups_of(settings, parameters), names, settings.layer_decay);
+  return warm_biases(decay_by_layer(groups_of(settings, parameters), names, settings.layer_decay),
+                     settings.warmup_bias_lr);
 }
 
 }  // namespace rtdetr

@@ -47,10 +47,10 @@ double RunBudget::progress(const RunPosition& at) const {
   return std::min(1.0, progress);
 }
 
-double RunBudget::lr_factor(const RunPosition& at) const {
+StepRates RunBudget::rates(const RunPosition& at) const {
   const auto epochs = static_cast<double>(options_.epochs);
   const double step_share = counts_time() ? 0 : 1 / (epochs * static_cast<double>(steps_per_epoch()));
-  return options_.schedule.factor(
+  return options_.schedule.rates(
       {.step = at.steps, .epoch = at.epoch, .progress = progress(at), .epochs = epochs, .step_share = step_share});
 }
 

@@ -48,7 +48,8 @@ class RunBudget {
   /// Share of the run that is done, [0, 1].
   double progress(const RunPosition& at) const;
   /// Factor on every group's learning rate for the step at this position.
-  double lr_factor(const RunPosition& at) const;
+  StepRates rates(const RunPosition& at) const;
+  double lr_factor(const RunPosition& at) const { return rates(at).factor; }
 
   /// Between two steps of an epoch. A step that was refused makes no second validation of the same weights.
   bool validates_inside(const RunPosition& at) const;

@@ -38,6 +38,7 @@ std::string describe(const Experiment& experiment) {
   }
   for (const ParameterGroup& group : experiment.groups) {
     text += line("optimizer  ", std::to_string(group.parameters.size()) + " tensors, lr " + format_short(group.lr) +
+                                    (group.warmup_lr > 0 ? " from " + format_short(group.warmup_lr) : "") +
                                     ", weight decay " + format_double(group.weight_decay) + ": " + group.label);
   }
   if (!experiment.device.is_cpu()) text += line("device     ", experiment.device.str());

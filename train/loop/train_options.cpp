@@ -87,7 +87,7 @@ TrainOptions train_options(const Experiment& experiment) {
                    .seed = static_cast<std::uint64_t>(settings.seed),
                    .sync_bn = settings.sync_bn,
                    .criterion = criterion_options(settings)},
-          .adamw = adamw_options(settings),
+          .optimizer = optimizer_options(settings),
           .ema = ema_options(settings),
           .lr0 = settings.lr0,
           .freeze = frozen_names(experiment),

@@ -16,7 +16,7 @@
 #include "train/loop/run_budget.h"
 #include "train/loop/train_step.h"
 #include "train/optim/ema.h"
-#include "train/optim/optimizer.h"
+#include "train/optim/make_optimizer.h"
 #include "train/run/run_checkpoint.h"
 
 namespace rtdetr {
@@ -43,7 +43,7 @@ struct TrainOptions {
   BudgetOptions budget;
   std::int64_t accumulate = 1;  ///< batches of one optimizer step
   StepOptions step;
-  AdamWOptions adamw;
+  OptimizerOptions optimizer;
   EmaOptions ema;
   double lr0 = 1e-4;   ///< the rate that log.jsonl tells: at a factor of 1 of the schedule; each group has its own
   std::string freeze;  ///< normalisation layers whose parameters it matches hold their statistics (freeze.h)

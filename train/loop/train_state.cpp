@@ -16,14 +16,14 @@ const torch::nn::Module& shared(const DetectionModel& model, ProcessGroup& group
 }  // namespace
 
 TrainState::TrainState(const TrainInput& input, const TrainOptions& options, ProcessGroup& group)
-    : optimizer(input.groups, options.adamw),
+    : optimizer(make_optimizer(input.groups, options.optimizer)),
       ema(shared(input.model, group), *input.average, options.ema),
-      step(input.model, optimizer, ema, options.step, group) {
+      step(input.model, *optimizer, ema, options.step, group) {
   DetectionModel model = input.model;
   model->train();
   if (!options.freeze.empty()) hold_frozen_statistics(*model, options.freeze);
   registry.add_module("model.", *model);
-  optimizer.register_state(registry);
+  optimizer->register_state(registry);
   ema.register_state(registry);
   step.register_state(registry);
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <memory>
+
 #include "train/loop/train_options.h"
 #include "train/run/state_registry.h"
 
@@ -14,7 +16,7 @@ struct TrainState {
   TrainState(const TrainState&) = delete;
   TrainState& operator=(const TrainState&) = delete;
 
-  AdamW optimizer;
+  std::unique_ptr<Optimizer> optimizer;
   Ema ema;
   TrainStep step;
   StateRegistry registry;

@@ -85,7 +85,7 @@ void check_device(const std::string& name, const torch::Tensor& tensor, torch::D
 }
 
 /// What the optimizer trains, in the order in which the model has it.
-std::vector<torch::Tensor> trained_parameters(const DetectionModel& model, const AdamW& optimizer) {
+std::vector<torch::Tensor> trained_parameters(const DetectionModel& model, const Optimizer& optimizer) {
   std::set<const void*> trained;
   for (const ParameterGroup& group : optimizer.groups()) {
     for (const NamedParameter& parameter : group.parameters) trained.insert(parameter.value.unsafeGetTensorImpl());
@@ -105,7 +105,8 @@ std::int64_t largest_count(const Batch& batch) {
 
 }  // namespace
 
-TrainStep::TrainStep(DetectionModel model, AdamW& optimizer, Ema& ema, const StepOptions& options, ProcessGroup& group)
+TrainStep::TrainStep(DetectionModel model, Optimizer& optimizer, Ema& ema, const StepOptions& options,
+                     ProcessGroup& group)
     : model_(std::move(model)),
       optimizer_(optimizer),
       ema_(ema),
@@ -130,7 +131,7 @@ TrainStep::~TrainStep() {
   if (options_.sync_bn) join_batches(*model_, {});
 }
 
-StepReport TrainStep::run(std::span<const Batch> batches, const StepPosition& position, double lr_factor) {
+StepReport TrainStep::run(std::span<const Batch> batches, const StepPosition& position, const StepRates& rates) {
   StepNumbers numbers;
   remember_statistics();
   optimizer_.zero_grad();
@@ -158,7 +159,7 @@ StepReport TrainStep::run(std::span<const Batch> batches, const StepPosition& po
     numbers.add_gradient_norm(norm);
     clip_gradients(optimizer_, norm, options_.clip_norm);
     const torch::Tensor refused = numbers.refused(group_);
-    optimizer_.step(lr_factor, refused);
+    optimizer_.step(rates, refused);
     if (scale_) {
       scale_->update(refused);
       numbers.add_loss_scale(scale_->factor());

@@ -20,6 +20,7 @@
 #include "train/evaluation/batch_mover.h"
 #include "train/optim/ema.h"
 #include "train/optim/loss_scale.h"
+#include "train/optim/lr_schedule.h"
 #include "train/optim/optimizer.h"
 
 namespace rtdetr {
@@ -68,7 +69,7 @@ class TrainStep {
   /// Model, optimizer, average and group outlive this object.
   /// @param group  the processes that take this step together: they divide by the boxes of all, and refuse together
   /// @throws InternalError  if part of the model does not lie on the options' device
-  TrainStep(DetectionModel model, AdamW& optimizer, Ema& ema, const StepOptions& options,
+  TrainStep(DetectionModel model, Optimizer& optimizer, Ema& ema, const StepOptions& options,
             ProcessGroup& group = world_of_one());
   ~TrainStep();
   TrainStep(const TrainStep&) = delete;
@@ -76,8 +77,8 @@ class TrainStep {
 
   /// @param batches    gradient accumulation: their losses are divided by the boxes of all of them, so k batches of n
   ///                   pictures give the gradient of one batch of k·n
-  /// @param lr_factor  what the schedule says for this step
-  StepReport run(std::span<const Batch> batches, const StepPosition& position, double lr_factor);
+  /// @param rates      what the schedule says for this step
+  StepReport run(std::span<const Batch> batches, const StepPosition& position, const StepRates& rates);
   /// Batches of a step to come. To a GPU they set out, so that the step before it hides their way.
   void expect(std::span<const Batch> batches);
   /// What a step remembers for the next one: the loss' factor, in fp16; else nothing.
@@ -106,7 +107,7 @@ class TrainStep {
   void take_back_statistics();
 
   DetectionModel model_;
-  AdamW& optimizer_;
+  Optimizer& optimizer_;
   Ema& ema_;
   StepOptions options_;
   ProcessGroup& group_;

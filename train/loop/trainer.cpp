@@ -141,14 +141,14 @@ Decision Trainer::train_one_step() {
   const auto [batches, wait] = data_.next_step(position_);
   const StepPosition at{.epoch = position_.epoch, .first_batch = position_.next_batch};
   for (TrainObserver* observer : observers_) observer->on_batches(batches, at);
-  const double factor = lr_factor();
+  const StepRates rates = budget_.rates(position_);
   if (!options_.step.device.is_cpu()) state_.step.expect(data_.look_ahead());
-  const auto step = [&, taken = std::span<const Batch>(batches)] { return state_.step.run(taken, at, factor); };
+  const auto step = [&, taken = std::span<const Batch>(batches)] { return state_.step.run(taken, at, rates); };
   const StepReport report = limit_.run(load_of(batches), step);
   const double seconds = seconds_now() - begin;
   const Decision decision = agree({report.applied, should_stop(), position_.seconds + seconds}, group_);
   RTDETR_CHECK(decision.finite == report.applied, "one process applied a step that another refused");
-  account(report, batches, factor);
+  account(report, batches, rates.factor);
   position_.seconds = decision.seconds;
   const StepEvent event{report, batches, position_, budget_, seconds, wait, group_.size()};
   for (TrainObserver* observer : observers_) observer->on_step(event);
@@ -255,7 +255,8 @@ EpochRecord Trainer::epoch_so_far(const Evaluation* evaluation, bool inside) con
                      .layers = input_.model->head().layers(),
                      .steps = losses_.steps(),
                      .losses = losses_.means()};
-  for (const ParameterGroup& group : state_.optimizer.groups()) record.rates.push_back(group.lr * lr_factor());
+  const StepRates rates = budget_.rates(position_);
+  for (const ParameterGroup& group : state_.optimizer->groups()) record.rates.push_back(group.rate(rates));
   return record;
 }
 

@@ -14,7 +14,7 @@ LossScale::LossScale(torch::Device device)
     : factor_(torch::full({}, kFirstFactor, torch::dtype(torch::kFloat32).device(device))),
       good_steps_(torch::zeros({}, torch::dtype(torch::kInt32).device(device))) {}
 
-void LossScale::unscale(AdamW& optimizer) const { optimizer.scale_gradients(factor_.reciprocal()); }
+void LossScale::unscale(Optimizer& optimizer) const { optimizer.scale_gradients(factor_.reciprocal()); }
 
 void LossScale::update(const torch::Tensor& refused) {
   at::_amp_update_scale_(factor_, good_steps_, refused, kGrowth, kBackoff, kGrowthInterval);

@@ -21,7 +21,7 @@ class LossScale {
   explicit LossScale(torch::Device device);
   torch::Tensor scaled(const torch::Tensor& loss) const { return loss * factor_; }
   /// Divides all gradients.
-  void unscale(AdamW& optimizer) const;
+  void unscale(Optimizer& optimizer) const;
   /// Ends a step. @param refused  float32 scalar on the device: 1 = a number was not finite, in whichever process
   void update(const torch::Tensor& refused);
   /// Float32 scalar on the device.

@@ -26,6 +26,7 @@ double warmup_factor(const LrSchedule& schedule, std::int64_t step) {
   if (schedule.warmup_steps <= 0) return 1;
   const auto steps = static_cast<double>(schedule.warmup_steps), done = static_cast<double>(step);
   if (schedule.warmup == LrSchedule::Warmup::kLinear) return std::min(1.0, (done + 1) / steps);
+  if (schedule.warmup == LrSchedule::Warmup::kFromZero) return std::min(1.0, done / steps);
   constexpr double kOfFirstStep =
       1.0 / 500;  // the reference's, of a linear warm-up that it begins and never goes on with
   const double share = std::min(1.0, (done - 1) / steps);
@@ -53,8 +54,9 @@ double shape_factor(const LrSchedule& schedule, const SchedulePoint& point) {
 
 }  // namespace
 
-double LrSchedule::factor(const SchedulePoint& point) const {
-  return warmup_factor(*this, point.step) * shape_factor(*this, point);
+StepRates LrSchedule::rates(const SchedulePoint& point) const {
+  const double warmup = warmup_factor(*this, point.step);
+  return {warmup * shape_factor(*this, point), warmup};
 }
 
 }  // namespace rtdetr

@@ -17,6 +17,14 @@ struct SchedulePoint {
   double step_share = 0;   ///< one step as a share of the run; 0 where time is the budget
 };
 
+/// What the schedule says for one step. A factor alone stands for a warm-up that is over.
+struct StepRates {
+  StepRates(double factor, double warmup = 1) : factor(factor), warmup(warmup) {}
+
+  double factor;  ///< on every group's learning rate: warm-up × shape
+  double warmup;  ///< how much of the warm-up is done, [0, 1]
+};
+
 /// Factor on every group's learning rate = warm-up × shape.
 struct LrSchedule {
   enum class Shape {
@@ -28,9 +36,9 @@ struct LrSchedule {
     /// of the place before it, as the reference steps its schedule after its optimizer.
     kFlatCosine,
   };
-  /// How the factor rises over `warmup_steps`: (step + 1) / warmup_steps, or DEIM's ((step - 1) / warmup_steps)², whose
-  /// first step has 1/500 (docs/reference/official_behaviour.md#schedule-and-average).
-  enum class Warmup { kLinear, kQuadratic };
+  /// How the factor rises over `warmup_steps`: (step + 1) / warmup_steps; DEIM's ((step - 1) / warmup_steps)², whose
+  /// first step has 1/500 (docs/reference/official_behaviour.md#schedule-and-average); or YOLO's step / warmup_steps.
+  enum class Warmup { kLinear, kQuadratic, kFromZero };
   Shape shape = Shape::kConstant;
   double final_factor = 0.01;                ///< linear, cosine, flat-cosine: at the end of the run
   double hold = 0;                           ///< linear, cosine: share of the run before the decay begins
@@ -40,7 +48,8 @@ struct LrSchedule {
   std::int64_t warmup_steps = 2000;          ///< 0 = none
   Warmup warmup = Warmup::kLinear;
 
-  double factor(const SchedulePoint& point) const;
+  StepRates rates(const SchedulePoint& point) const;
+  double factor(const SchedulePoint& point) const { return rates(point).factor; }
 };
 
 inline constexpr std::array<Choice<LrSchedule::Shape>, 5> kScheduleWords{
@@ -49,7 +58,8 @@ inline constexpr std::array<Choice<LrSchedule::Shape>, 5> kScheduleWords{
      {"cosine", LrSchedule::Shape::kCosine},
      {"multistep", LrSchedule::Shape::kMultiStep},
      {"flat_cosine", LrSchedule::Shape::kFlatCosine}}};
-inline constexpr std::array<Choice<LrSchedule::Warmup>, 2> kWarmupWords{
-    {{"linear", LrSchedule::Warmup::kLinear}, {"quadratic", LrSchedule::Warmup::kQuadratic}}};
+inline constexpr std::array<Choice<LrSchedule::Warmup>, 3> kWarmupWords{{{"linear", LrSchedule::Warmup::kLinear},
+                                                                         {"quadratic", LrSchedule::Warmup::kQuadratic},
+                                                                         {"from_zero", LrSchedule::Warmup::kFromZero}}};
 
 }  // namespace rtdetr

@@ -51,4 +51,18 @@ std::vector<ParameterGroup> group_by_shape(const std::vector<NamedParameter>& pa
   return {std::move(weights), std::move(vectors)};
 }
 
+std::vector<ParameterGroup> warm_biases(std::vector<ParameterGroup> groups, double warmup_lr) {
+  if (warmup_lr == 0) return groups;
+  std::vector<ParameterGroup> split;
+  for (ParameterGroup& group : groups) {
+    ParameterGroup others{group.label, group.lr, group.weight_decay, {}};
+    ParameterGroup biases{group.label + ", its biases", group.lr, group.weight_decay, {}, warmup_lr};
+    for (NamedParameter& parameter : group.parameters)
+      (parameter.name.ends_with("bias") ? biases : others).parameters.push_back(std::move(parameter));
+    for (ParameterGroup* part : {&others, &biases})
+      if (!part->parameters.empty()) split.push_back(std::move(*part));
+  }
+  return split;
+}
+
 }  // namespace rtdetr

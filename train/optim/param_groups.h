@@ -6,6 +6,8 @@
 
 #include <torch/nn.h>
 
+#include "train/optim/lr_schedule.h"
+
 namespace rtdetr {
 
 struct NamedParameter {
@@ -23,6 +25,9 @@ struct ParameterGroup {
   double lr = 0;
   double weight_decay = 0;
   std::vector<NamedParameter> parameters;  ///< in the model's order
+  double warmup_lr = 0;                    ///< where the warm-up begins; from there to what the schedule makes of lr
+
+  double rate(const StepRates& rates) const { return lr * rates.factor + warmup_lr * (1 - rates.warmup); }
 };
 
 /// One line of a recipe's `param_groups`: parameters whose `called` contains a match of `pattern` (an ECMAScript
@@ -47,5 +52,11 @@ std::vector<ParameterGroup> group_by_rules(const std::vector<NamedParameter>& pa
 /// The grouping used without rules: biases and norm weights (every parameter of one dimension) are not decayed.
 std::vector<ParameterGroup> group_by_shape(const std::vector<NamedParameter>& parameters,
                                            const GroupDefaults& defaults);
+
+/// YOLO's warm-up (docs/reference/official_behaviour.md#yolos-optimizer): while all other rates rise from 0, those of
+/// biases come down from `warmup_lr`. Biases, norms' among them, leave their group for one behind it, alike but for
+/// that.
+/// @param warmup_lr  0 leaves the groups as they are
+std::vector<ParameterGroup> warm_biases(std::vector<ParameterGroup> groups, double warmup_lr);
 
 }  // namespace rtdetr

@@ -401,6 +401,64 @@ TEST_CASE("DEIM's mixup blends all pictures of a batch with the one before them,
   CHECK(*shares.rbegin() <= 0.55);
 }
 
+TEST_CASE("HSV changes a blended picture as one and its boxes not at all, whatever the threads") {
+  const Dataset dataset = make_dataset(60);
+  TransformOptions transforms;
+  transforms.height = transforms.width = 16;
+  transforms.photometric = transforms.zoom_out = transforms.iou_crop = 0;
+  transforms.mixup = 0.5;
+  struct Seen {
+    std::set<float> levels;
+    std::vector<float> boxes;
+    bool operator==(const Seen&) const = default;
+  };
+  const auto epoch_with = [&](double gain, int threads) {
+    transforms.hsv_v = gain;
+    Loader loader(dataset, transforms, loading(threads),
+                  [](std::int64_t index) { return grey_sample(100 + index); });  // levels 100 to 159
+    loader.start(0);
+    std::vector<Seen> images;
+    while (const auto batch = loader.next()) {
+      for (std::int64_t i = 0; i < batch->size; ++i) {
+        const float* begin = batch->images.data() + i * 3 * 16 * 16;
+        images.push_back({{begin, begin + 3 * 16 * 16}, batch->targets[static_cast<std::size_t>(i)].boxes_cxcywh});
+      }
+    }
+    return images;
+  };
+  const auto plain = epoch_with(0, 0), changed = epoch_with(0.5, 0);
+  CHECK((epoch_with(0.5, 3) == changed));
+  REQUIRE(plain.size() == 60);
+  REQUIRE(changed.size() == 60);
+  int blended = 0, darker = 0;
+  for (std::size_t i = 0; i < plain.size(); ++i) {
+    CHECK(changed[i].boxes == plain[i].boxes);
+    REQUIRE(changed[i].levels.size() == 1);
+    const float before = *plain[i].levels.begin(), after = *changed[i].levels.begin();
+    CHECK(after >= 0.49f * before);
+    CHECK(after <= 1.51f * before);
+    blended += plain[i].boxes.size() == 8;
+    darker += after < before;
+  }
+  CHECK(blended > 15);
+  CHECK(darker > 15);
+  CHECK(darker < 45);
+}
+
+TEST_CASE("a picture that is scaled and shifted is the same for any number of threads and ranks") {
+  const Dataset dataset = make_dataset(23);
+  TransformOptions transforms = small_training();
+  transforms.affine = transforms.mosaic = 0.5;
+  transforms.hsv_h = transforms.hsv_s = 0.5;
+  LoaderOptions options = loading(2);
+  options.batch_size = 12;
+  const auto alone = epoch_of_world(dataset, transforms, options, 1);
+  options.threads = 0;
+  CHECK(epoch_of_world(dataset, transforms, options, 3) == alone);
+  transforms.affine = 0;
+  CHECK_FALSE(epoch_of_world(dataset, transforms, options, 1) == alone);
+}
+
 TEST_CASE("objects are blended into the batches that DEIM's mixup leaves, whatever thread ends them") {
   const Dataset dataset = make_dataset(60);
   TransformOptions transforms;

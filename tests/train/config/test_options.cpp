@@ -53,7 +53,7 @@ std::string text_of(const TransformOptions& o) {
   return written(o.height, o.width, o.stride, static_cast<int>(o.resampling), o.photometric, o.zoom_out, o.zoom_out_max,
                  o.iou_crop, o.flip, o.flip_vertical, o.rotate90, o.min_box, o.mosaic, o.mosaic_scale,
                  o.mosaic_translate, o.mixup, o.multi_scale_nearest, static_cast<int>(o.mosaic_kind),
-                 static_cast<int>(o.mixup_kind), o.copy_blend);
+                 static_cast<int>(o.mixup_kind), o.copy_blend, o.affine, o.hsv_h, o.hsv_s, o.hsv_v);
 }
 
 /// Of one process.
@@ -65,7 +65,9 @@ std::string text_of(const BuildOptions& o) {
   return written(o.decoder_layers.value_or(-1), o.num_queries.value_or(-1), o.seed, o.initial_weights, o.shapes_only);
 }
 
-std::string text_of(const AdamWOptions& o) { return written(o.beta1, o.beta2); }
+std::string text_of(const OptimizerOptions& o) {
+  return written(static_cast<int>(o.kind), o.adamw.beta1, o.adamw.beta2, o.sgd.momentum, o.sgd.warmup_momentum);
+}
 std::string text_of(const EmaOptions& o) { return written(o.decay, o.ramp); }
 
 TransformOptions transforms_of(const Settings& settings) {
@@ -79,7 +81,7 @@ double weight_of_dfl(Settings settings) {
 
 /// Everything that settings decide about the parts of a run.
 std::string all_options(const Settings& settings) {
-  return text_of(criterion_options(settings)) + text_of(lr_schedule(settings)) + text_of(adamw_options(settings)) +
+  return text_of(criterion_options(settings)) + text_of(lr_schedule(settings)) + text_of(optimizer_options(settings)) +
          text_of(ema_options(settings)) + text_of(transforms_of(settings)) + text_of(loader_options(settings)) +
          written(transforms_of(settings).multi_scale.size(), static_cast<int>(chosen("amp", settings.amp, kAmpWords)),
                  weight_of_dfl(settings));
@@ -111,7 +113,7 @@ TEST_CASE("defaults of the keys are those of the option structs") {
   const Settings settings = defaults();
   CHECK(text_of(criterion_options(settings)) == text_of(CriterionOptions{}));
   CHECK(text_of(lr_schedule(settings)) == text_of(LrSchedule{}));
-  CHECK(text_of(adamw_options(settings)) == text_of(AdamWOptions{}));
+  CHECK(text_of(optimizer_options(settings)) == text_of(OptimizerOptions{}));
   CHECK(text_of(ema_options(settings)) == text_of(EmaOptions{}));
   CHECK(text_of(transforms_of(settings)) == text_of(TransformOptions{}));
   CHECK(text_of(loader_options(settings)) == text_of(LoaderOptions{}));
@@ -153,7 +155,7 @@ TEST_CASE("a trainer without keys has the keys' defaults, but for the length of 
 
 TEST_CASE("every word that help names reaches an option of its own") {
   // one word; see the next tests; and how progress is told
-  const std::set<std::string> elsewhere{"optimizer", "criterion", "weights_parts", "box_pairs", "progress"};
+  const std::set<std::string> elsewhere{"criterion", "weights_parts", "box_pairs", "progress"};
   for (const Key* key : keys_of(Command::kTrain)) {
     if (key->choices.empty() || elsewhere.contains(key->name)) continue;
     INFO(key->name);
@@ -165,10 +167,10 @@ TEST_CASE("every word that help names reaches an option of its own") {
 
 TEST_CASE("every key of loss, augmentation, schedule and loader reaches an option") {
   const std::set<std::string> sections{"loss", "augmentation", "optimizer and schedule"};
-  const std::set<std::string> read_elsewhere{"optimizer",         "lr0",          "weight_decay", "clip_norm",
-                                             "accumulate",        "sync_bn",      "param_groups", "strong_until",
-                                             "multi_scale_until", "milestones",   "box_pairs",    "strong_from",
-                                             "mosaic_from",       "mosaic_until", "layer_decay"};
+  const std::set<std::string> read_elsewhere{
+      "warmup_bias_lr", "nbs",          "lr0",          "weight_decay",      "clip_norm",  "accumulate",
+      "sync_bn",        "param_groups", "strong_until", "multi_scale_until", "milestones", "box_pairs",
+      "strong_from",    "mosaic_from",  "mosaic_until", "layer_decay"};
   const std::set<std::string> of_loader{"workers", "prefetch", "batch", "seed", "max_bad", "cache_mib"};
   int tried = 0;
   for (const Key* key : keys_of(Command::kTrain)) {
@@ -179,6 +181,31 @@ TEST_CASE("every key of loss, augmentation, schedule and loader reaches an optio
     ++tried;
   }
   CHECK(tried > 30);
+}
+
+TEST_CASE("a nominal batch brings accumulate near to it, and weight decay to what a step has of it") {
+  Settings settings = defaults();
+  settings.batch = 16;
+  settings.weight_decay = 5e-4;
+  settle_nominal_batch(settings);
+  CHECK(settings.accumulate == 1);
+  CHECK(weight_decay_of_step(settings) == 5e-4);
+  settings.nbs = 64;
+  settle_nominal_batch(settings);
+  CHECK(settings.accumulate == 4);
+  CHECK(settings.origin_of("accumulate") == " (nbs=64)");
+  CHECK(weight_decay_of_step(settings) == Approx(5e-4));
+  settings.accumulate = 2;  // given
+  settle_nominal_batch(settings);
+  CHECK(settings.accumulate == 2);
+  CHECK(weight_decay_of_step(settings) == Approx(2.5e-4));
+  settings = defaults();
+  settings.batch = 128;
+  settings.weight_decay = 5e-4;
+  settings.nbs = 64;
+  settle_nominal_batch(settings);
+  CHECK(settings.accumulate == 1);
+  CHECK(weight_decay_of_step(settings) == Approx(1e-3));
 }
 
 TEST_CASE("each model is trained with the loss that it was published with") {

@@ -407,8 +407,29 @@ TEST_CASE("every example of a command parses") {
   }
 }
 
+TEST_CASE("Ultralytics' words of optimizer and augmentation are taken") {
+  const Settings s = parse(kTrainLine +
+                           "optimizer=SGD momentum=0.9 warmup_momentum=0.7 warmup_bias_lr=0.1 nbs=64 hsv_h=0.01 "
+                           "hsv_s=0.5 hsv_v=0.3 translate=0.2 scale=0.9");
+  CHECK(s.optimizer == "sgd");
+  CHECK(s.momentum == 0.9);
+  CHECK(s.warmup_momentum == 0.7);
+  CHECK(s.warmup_bias_lr == 0.1);
+  CHECK(s.nbs == 64);
+  CHECK(s.hsv_h == 0.01);
+  CHECK(s.hsv_s == 0.5);
+  CHECK(s.hsv_v == 0.3);
+  CHECK(s.mosaic_translate == 0.2);
+  CHECK(s.mosaic_scale == 0.9);
+  CHECK(s.scale.empty());
+  CHECK(parse(kTrainLine + "scale=x").scale == "x");
+  CHECK(parse(kTrainLine + "optimizer=AdamW").optimizer == "adamw");
+  CHECK_THAT(error_of(kTrainLine + "momentum=0.9"), Contains("momentum= (command line) is for optimizer=sgd"));
+  CHECK_THAT(error_of(kTrainLine + "optimizer=sgd beta1=0.9"), Contains("beta1= (command line) is AdamW's"));
+}
+
 TEST_CASE("hints for other programs' names lead to keys of ours") {
-  for (const char* foreign : {"lr", "batch_size", "momentum", "close_mosaic", "fliplr", "hsv_h", "cos_lr", "half"}) {
+  for (const char* foreign : {"lr", "batch_size", "close_mosaic", "fliplr", "cos_lr", "half"}) {
     const std::string ours = foreign_key_hint(foreign);
     CHECK(find_key(ours.substr(0, ours.find('='))) != nullptr);
     CHECK(find_key(foreign) == nullptr);

@@ -24,6 +24,7 @@
 #include "train/loop/run_start.h"
 #include "train/loop/train_step.h"
 #include "train/loop/trainer.h"
+#include "train/optim/adamw.h"
 
 namespace rtdetr {
 namespace {

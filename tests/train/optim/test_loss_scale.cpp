@@ -3,6 +3,8 @@
 #include <torch/torch.h>
 #include <catch2/catch.hpp>
 
+#include "train/optim/adamw.h"
+
 namespace rtdetr {
 namespace {
 

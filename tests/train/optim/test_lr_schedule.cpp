@@ -5,6 +5,17 @@
 
 namespace rtdetr {
 
+TEST_CASE("YOLO's warm-up begins with a step at 0, and says how much of it is done") {
+  const LrSchedule schedule{
+      .shape = LrSchedule::Shape::kLinear, .warmup_steps = 4, .warmup = LrSchedule::Warmup::kFromZero};
+  CHECK(schedule.rates({.step = 0}).factor == 0);
+  CHECK(schedule.rates({.step = 0}).warmup == 0);
+  CHECK(schedule.rates({.step = 3, .progress = 0.5}).factor == Approx(0.75 * 0.505));
+  CHECK(schedule.rates({.step = 3, .progress = 0.5}).warmup == 0.75);
+  CHECK(schedule.rates({.step = 4}).factor == 1);
+  CHECK(schedule.rates({.step = 9}).warmup == 1);
+}
+
 TEST_CASE("warm-up rises by steps to the full rate") {
   const LrSchedule schedule{.warmup_steps = 4};
   CHECK(schedule.factor({.step = 0}) == 0.25);

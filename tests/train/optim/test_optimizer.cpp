@@ -6,7 +6,7 @@
 
 #include "core/base/error.h"
 #include "models/layers/derived_table.h"
-#include "train/optim/optimizer.h"
+#include "train/optim/adamw.h"
 
 namespace rtdetr {
 namespace {

@@ -70,6 +70,25 @@ TEST_CASE("without rules biases and norms are not decayed") {
   CHECK(groups[1].weight_decay == 0);
 }
 
+TEST_CASE("biases whose warm-up begins at a rate of their own leave their groups, and keep rate and decay") {
+  const GroupDefaults defaults{.lr = 1e-2, .weight_decay = 5e-4};
+  const auto groups = warm_biases(group_by_shape(parameters(), defaults), 0.1);
+  REQUIRE(groups.size() == 3);
+  CHECK(names(groups[0]) == std::vector<std::string>{"backbone.conv.weight", "decoder.fc.weight"});
+  CHECK(names(groups[1]) == std::vector<std::string>{"backbone.norm.weight"});
+  CHECK(names(groups[2]) == std::vector<std::string>{"encoder.norm.bias"});
+  CHECK(groups[0].weight_decay == 5e-4);
+  CHECK(groups[2].weight_decay == 0);
+  for (const ParameterGroup& group : groups) CHECK(group.lr == 1e-2);
+  // As the warm-up begins, at its half with half of the schedule's fall, and behind it.
+  CHECK(groups[0].rate({0, 0}) == 0);
+  CHECK(groups[2].rate({0, 0}) == 0.1);
+  CHECK(groups[0].rate({0.25, 0.5}) == Approx(0.0025));
+  CHECK(groups[2].rate({0.25, 0.5}) == Approx(0.05 + 0.0025));
+  CHECK(groups[2].rate(0.5) == Approx(0.005));
+  CHECK(warm_biases(group_by_shape(parameters(), defaults), 0).size() == 2);
+}
+
 TEST_CASE("a parameter that two rules match is refused, both named") {
   CHECK_THROWS_WITH(
       group_by_rules(parameters(), {{"backbone", {}, {}}, {"norm", {}, {}}}, {}),

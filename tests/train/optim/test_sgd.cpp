@@ -1,0 +1,130 @@
+#include "train/optim/sgd.h"
+
+#include <limits>
+
+#include <torch/torch.h>
+#include <catch2/catch.hpp>
+
+#include "core/base/error.h"
+#include "train/optim/make_optimizer.h"
+
+namespace rtdetr {
+namespace {
+
+ParameterGroup sgd_group(torch::Tensor value, double lr, double weight_decay, double warmup_lr = 0) {
+  return {"", lr, weight_decay, {{"w", std::move(value)}}, warmup_lr};
+}
+
+torch::Tensor trained(const torch::Tensor& start) { return start.clone().set_requires_grad(true); }
+
+}  // namespace
+
+TEST_CASE("fused SGD equals LibTorch's, with Nesterov's momentum and decay") {
+  torch::manual_seed(1);
+  const auto start = torch::randn({3, 5}, torch::kFloat64);
+  const auto ours = trained(start), theirs = trained(start);
+  Sgd optimizer({sgd_group(ours, 1e-2, 0.1)}, {.momentum = 0.937});
+  torch::optim::SGD reference({theirs},
+                              torch::optim::SGDOptions(1e-2).momentum(0.937).nesterov(true).weight_decay(0.1));
+  for (int step = 0; step < 20; ++step) {
+    const auto target = torch::randn({3, 5}, torch::kFloat64);
+    for (const auto& parameter : {ours, theirs}) {
+      parameter.mutable_grad() = torch::Tensor();
+      (parameter - target).pow(2).sum().backward();
+    }
+    optimizer.step(1);
+    reference.step();
+  }
+  CHECK(torch::allclose(ours, theirs, 1e-12, 1e-13));
+  CHECK_FALSE(torch::allclose(ours, start, 1e-3, 1e-3));
+}
+
+TEST_CASE("SGD's warm-up brings rate and momentum from where they begin to their own") {
+  const auto value = trained(torch::zeros({1}, torch::kFloat64));
+  Sgd optimizer({sgd_group(value, 0.01, 0, 0.1)}, {.momentum = 0.9, .warmup_momentum = 0.5});
+  double expected = 0, buffer = 0;
+  for (int step = 0; step < 6; ++step) {
+    const double share = std::min(1.0, step / 4.0), shape = 1 - 0.1 * step;
+    const double rate = 0.1 + (0.01 * shape - 0.1) * share, momentum = 0.5 + 0.4 * share;
+    const double gradient = 1 + step;
+    value.mutable_grad() = torch::full({1}, gradient, torch::kFloat64);
+    optimizer.step({share * shape, share});
+    buffer = momentum * buffer + gradient;
+    expected -= rate * (gradient + momentum * buffer);
+    CHECK(value.item<double>() == Approx(expected).epsilon(1e-12));
+  }
+}
+
+TEST_CASE("SGD updates channels-last weights as contiguous ones") {
+  torch::manual_seed(1);
+  const auto start = torch::randn({4, 3, 2, 2}), gradient = torch::randn({4, 3, 2, 2});
+  const auto plain = trained(start);
+  const auto last = start.clone(torch::MemoryFormat::ChannelsLast).set_requires_grad(true);
+  Sgd a({sgd_group(plain, 1e-2, 0.1)}), b({sgd_group(last, 1e-2, 0.1)});
+  for (int step = 0; step < 2; ++step) {
+    plain.mutable_grad() = gradient;
+    last.mutable_grad() = gradient;  // contiguous: not the parameter's layout
+    a.step(1);
+    b.step(1);
+  }
+  CHECK(torch::equal(plain, last));
+}
+
+TEST_CASE("an update that SGD refuses changes neither weights nor momentum") {
+  torch::manual_seed(3);
+  const auto start = torch::randn({4});
+  const auto ordinary = trained(start), gated = trained(start);
+  Sgd a({sgd_group(ordinary, 1e-2, 0.1)}), b({sgd_group(gated, 1e-2, 0.1)});
+  for (int step = 0; step < 3; ++step) {
+    const auto before = gated.detach().clone();
+    const auto version = gated._version();
+    gated.mutable_grad() = torch::full({4}, std::numeric_limits<float>::quiet_NaN());
+    b.step(1, torch::ones({}));
+    CHECK(torch::equal(gated, before));
+    ordinary.mutable_grad() = torch::randn({4});
+    gated.mutable_grad() = ordinary.grad().clone();
+    a.step(1);
+    b.step(1, torch::zeros({}));
+    CHECK(gated._version() > version);
+  }
+  CHECK(torch::equal(gated, ordinary));
+}
+
+TEST_CASE("SGD's state put back goes on with the same bits, and a parameter without a gradient stays") {
+  torch::manual_seed(2);
+  const auto make = [] { return torch::ones({4}).set_requires_grad(true); };
+  const auto gradients = torch::randn({6, 4});
+  const auto advance = [&](Optimizer& optimizer, const torch::Tensor& value, int from, int to) {
+    for (int i = from; i < to; ++i) {
+      value.mutable_grad() = gradients[i].clone();
+      optimizer.step(1);
+      optimizer.zero_grad();
+      optimizer.step(1);
+    }
+  };
+  const OptimizerOptions options{.kind = OptimizerKind::kSgd};
+  const auto whole = make(), first = make(), second = make();
+  const auto a = make_optimizer({sgd_group(whole, 1e-2, 0.1)}, options);
+  const auto b = make_optimizer({sgd_group(first, 1e-2, 0.1)}, options);
+  const auto c = make_optimizer({sgd_group(second, 1e-2, 0.1)}, options);
+  advance(*a, whole, 0, 6);
+  advance(*b, first, 0, 3);
+  StateRegistry from, to;
+  from.add("w", first);
+  b->register_state(from);
+  to.add("w", second);
+  c->register_state(to);
+  const TensorMap saved = from.capture();
+  CHECK(saved.size() == 2);
+  CHECK(saved.at("sgd.momentum.w").abs().max().item<float>() > 0);
+  to.restore(saved, "test");
+  advance(*c, second, 3, 6);
+  CHECK(torch::equal(whole, second));
+}
+
+TEST_CASE("SGD refuses a parameter in two groups") {
+  const auto value = torch::ones({2}).set_requires_grad(true);
+  CHECK_THROWS_AS(Sgd({sgd_group(value, 1, 0), sgd_group(value, 2, 0)}), InternalError);
+}
+
+}  // namespace rtdetr
