@@ -21,6 +21,7 @@
 #include "models/weights/dfine_twin.h"
 #include "models/weights/foreign_weights.h"
 #include "models/weights/norm_eps.h"
+#include "models/weights/shared_entries.h"
 
 namespace rtdetr {
 namespace {
@@ -262,7 +263,7 @@ std::string remark_on(const ForeignWeights& found) {
   if (found.names.empty())
     remark += "; it names no classes: they are taken in their order where their number is the model's";
   else if (found.names_are_cocos)
-    remark += "; it names no classes: its 80 are taken for COCO's";
+    remark += "; it names no classes: its " + std::to_string(found.names.size()) + " are taken for COCO's";
   return remark;
 }
 
@@ -272,7 +273,9 @@ TransferReport take_weights(DetectionModelImpl& model, const std::vector<std::st
                             const std::string& file, WeightsParts parts) {
   const std::unique_ptr<WeightsFile> opened = open_weights(file);
   const bool ours = has_model_info(opened->metadata());
-  ForeignWeights found = ours ? of_our_file(*opened, file) : of_foreign_file(*opened, file, model, to_classes);
+  ForeignWeights found =
+      ours ? of_our_file(*opened, file) : of_foreign_file(*opened, file, model, to_classes);
+  settle_shared_entries(found.tensors, model, file);
   std::string remark = ours ? "" : remark_on(found);
   if (const std::int64_t norms = rescale_norms(found.tensors, model, found.norm_eps); norms > 0)
     remark += "; " + words_for_rescaled(norms, found.norm_eps);
