@@ -45,13 +45,13 @@ Tensor column_table(const Prediction& prediction, const Tensor& sides) {
 }
 
 /// Infinite where there is no number.
-double largest_of(const Tensor& distances) {
+double largest_number(const Tensor& distances) {
   const double largest = distances.numel() == 0 ? 0.0 : distances.max().item<double>();
   return std::isfinite(largest) ? largest : kInfinite;
 }
 
 double largest_of_nearest(const Tensor& distances) {
-  return distances.numel() == 0 ? 0.0 : largest_of(distances.amin(1));
+  return distances.numel() == 0 ? 0.0 : largest_number(distances.amin(1));
 }
 
 /// How far the rows [D, 6] of a picture are from being its D best. Each has to be one of `all` [R, 6], best first, and
@@ -152,8 +152,8 @@ OutputDifference OnnxVerification::compare_outputs(const Tensor& input, const On
   const Tensor& table = found.at("output0");
   if (!table.sizes().equals(expected.sizes())) return {kInfinite, kInfinite, kInfinite};
   const Tensor apart = (table - expected).to(torch::kFloat64).abs();
-  const double of_boxes = largest_of(apart.slice(1, 0, 4) / sides.view({1, 4, 1})),
-               of_scores = largest_of(apart.slice(1, 4));
+  const double of_boxes = largest_number(apart.slice(1, 0, 4) / sides.view({1, 4, 1})),
+               of_scores = largest_number(apart.slice(1, 4));
   return {std::max(of_boxes, of_scores), of_scores, of_boxes};
 }
 

@@ -57,7 +57,7 @@ void ultralytics_output(OnnxBuilder& graph, const OnnxPrediction& found, std::in
 }
 
 /// [4] width, height, width, height of the pictures, which the graph may learn when it runs.
-OnnxValue sides_of(OnnxBuilder& graph, const OnnxValue& pictures) {
+OnnxValue picture_sides(OnnxBuilder& graph, const OnnxValue& pictures) {
   if (onnx::is_free(pictures)) {
     const OnnxMapSize size = onnx::map_size(graph, pictures);
     return onnx::cast(graph, onnx::gather(graph, size.sides, graph.integers({1, 0, 1, 0})), graph.precise_type());
@@ -68,7 +68,7 @@ OnnxValue sides_of(OnnxBuilder& graph, const OnnxValue& pictures) {
 
 /// Of a head that suppresses: all that it predicts, a column each.
 void ultralytics_columns(OnnxBuilder& graph, const OnnxPrediction& found, const OnnxValue& pictures) {
-  const OnnxValue boxes = onnx::mul(graph, found.last.boxes_cxcywh, sides_of(graph, pictures));
+  const OnnxValue boxes = onnx::mul(graph, found.last.boxes_cxcywh, picture_sides(graph, pictures));
   const OnnxValue scores = onnx::unary(graph, "Sigmoid", onnx::cast(graph, found.last.logits, graph.precise_type()));
   graph.output(onnx::transpose(graph, onnx::concat(graph, {boxes, scores}, -1), {0, 2, 1}), "output0");
 }

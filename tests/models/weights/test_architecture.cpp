@@ -68,7 +68,7 @@ ShapeMap shapes_of_list(const std::filesystem::path& file, const char* list) {
 }
 ShapeMap shapes_in(const std::string& fixture) { return shapes_of_list(kMiniatures / fixture, "keys"); }
 
-ShapeMap below(const std::string& prefix, const ShapeMap& shapes) {
+ShapeMap with_prefix(const std::string& prefix, const ShapeMap& shapes) {
   ShapeMap longer;
   for (const auto& [key, shape] : shapes) longer.emplace(prefix + key, shape);
   return longer;
@@ -429,7 +429,7 @@ TEST_CASE("YOLOv8's detectors are recognised by names and shapes, with their sca
   for (const std::string letter : {"n", "s", "m", "l", "x"}) {
     const std::string name = "yolov8" + letter;
     INFO(name);
-    const Architecture found = recognised(below("model.", shapes_of_model(name)));
+    const Architecture found = recognised(with_prefix("model.", shapes_of_model(name)));
     CHECK(found.spec.name == name);
     CHECK(found.spec.scale == letter);
     CHECK(found.sentence == "YOLOv8 of Ultralytics, scale " + letter + ", 80 classes: " + name + ".yaml");
@@ -485,7 +485,7 @@ TEST_CASE("other YOLOs of Ultralytics are refused by what they are") {
 
 TEST_CASE("DINO's own names are recognised, and its 91 outputs are COCO's category ids") {
   const ShapeMap reference = shapes_of_list(test::kFixtures / "dino_state_dict_r50_4scale.json", "state_dict");
-  const Architecture found = recognised(below("model.", reference), "checkpoint0011_4scale.pth");
+  const Architecture found = recognised(with_prefix("model.", reference), "checkpoint0011_4scale.pth");
   CHECK(found.spec.name == "dino_r50_4scale");
   CHECK(found.spec.num_classes == 91);
   CHECK(found.sentence == "DINO-4scale with ResNet-50, 6 decoder layers, 91 classes: dino_r50_4scale.yaml");
