@@ -23,6 +23,8 @@ constexpr double kRowShare = 0.1;
 /// Between scores of equal logits: a vector's sigmoid may be rounded otherwise than a single number's.
 constexpr double kEqualScore = 1e-6;
 
+constexpr double kInfinite = std::numeric_limits<double>::infinity();
+
 OnnxValues inputs_of(const OnnxModel& model, const Tensor& images) {
   OnnxValues inputs{{"images", images}};
   if (model.graph.inputs.size() > 1)
@@ -37,22 +39,31 @@ Tensor detection_rows(const Tensor& scores, const Tensor& labels, const Tensor& 
   return torch::cat({first, corners.to(torch::kFloat64)}, -1);
 }
 
+/// The prediction as a suppressing head's table says it: [B, 4 + C, Q], boxes in pixels of the input, and scores.
+Tensor column_table(const Prediction& prediction, const Tensor& sides) {
+  return torch::cat({prediction.boxes_cxcywh * sides, prediction.logits.sigmoid()}, -1).transpose(1, 2);
+}
+
+/// Infinite where there is no number.
+double largest_number(const Tensor& distances) {
+  const double largest = distances.numel() == 0 ? 0.0 : distances.max().item<double>();
+  return std::isfinite(largest) ? largest : kInfinite;
+}
+
 double largest_of_nearest(const Tensor& distances) {
-  const double largest = distances.numel() == 0 ? 0.0 : distances.amin(1).max().item<double>();
-  return std::isfinite(largest) ? largest : std::numeric_limits<double>::infinity();
+  return distances.numel() == 0 ? 0.0 : largest_number(distances.amin(1));
 }
 
 /// How far the rows [D, 6] of a picture are from being its D best. Each has to be one of `all` [R, 6], best first, and
 /// each of these that scores above the D-th has to be there: of those that score as much as that any may be.
 double distance_to_best(const Tensor& found, const Tensor& all) {
-  const double none = std::numeric_limits<double>::infinity();
   const auto count = found.size(0);
-  if (count == 0 || count > all.size(0)) return none;
+  if (count == 0 || count > all.size(0)) return kInfinite;
   const Tensor scores = all.select(1, 0), last = scores[count - 1];
   const Tensor candidates = all.index({scores.ge(last - kEqualScore)}),
                certain = all.index({scores.gt(last + kEqualScore)});
-  return std::max(largest_of_nearest(torch::cdist(found, candidates, none)),
-                  largest_of_nearest(torch::cdist(certain, found, none)));
+  return std::max(largest_of_nearest(torch::cdist(found, candidates, kInfinite)),
+                  largest_of_nearest(torch::cdist(certain, found, kInfinite)));
 }
 
 /// The last node of every row, "3.RepC3": its value is the row's map.
@@ -117,12 +128,12 @@ OnnxVerification::RoundedComparison OnnxVerification::compare_rounded(const Tens
     cost = rounding_cost(followed.output, of_file);
     cost.other_queries = followed.worse;
   }
-  return {cost, compare_detections(found).max_abs};
+  return {cost, compare_outputs(input, found).max_abs};
 }
 
 OutputDifference OnnxVerification::compare(const Tensor& input) {
   const OnnxValues found = evaluate(input);
-  const OutputDifference a = compare_predictions(input, found), b = compare_detections(found);
+  const OutputDifference a = compare_predictions(input, found), b = compare_outputs(input, found);
   return {std::max(a.max_abs, b.max_abs), std::max(a.max_abs_scores, b.max_abs_scores),
           std::max(a.max_abs_boxes, b.max_abs_boxes)};
 }
@@ -130,6 +141,20 @@ OutputDifference OnnxVerification::compare(const Tensor& input) {
 OutputDifference OnnxVerification::compare_predictions(const Tensor& input, const OnnxValues& found) {
   const OrderedOutput of_file = ordered_prediction(found);
   return difference_of(of_file, followed_output(model_, input, of_file.tokens, kEqualScores));
+}
+
+OutputDifference OnnxVerification::compare_outputs(const Tensor& input, const OnnxValues& found) {
+  if (!model_->head().suppresses() || !found.contains("output0")) return compare_detections(found);
+  const Tensor& boxes = found.at(written_.boxes);
+  const auto width = static_cast<double>(input.size(3)), height = static_cast<double>(input.size(2));
+  const Tensor sides = torch::tensor({width, height, width, height}, boxes.options());
+  const Tensor expected = column_table({found.at(written_.logits).to(boxes.scalar_type()), boxes}, sides);
+  const Tensor& table = found.at("output0");
+  if (!table.sizes().equals(expected.sizes())) return {kInfinite, kInfinite, kInfinite};
+  const Tensor apart = (table - expected).to(torch::kFloat64).abs();
+  const double of_boxes = largest_number(apart.slice(1, 0, 4) / sides.view({1, 4, 1})),
+               of_scores = largest_number(apart.slice(1, 4));
+  return {std::max(of_boxes, of_scores), of_scores, of_boxes};
 }
 
 OutputDifference OnnxVerification::compare_detections(const OnnxValues& found) {

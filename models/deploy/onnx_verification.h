@@ -43,6 +43,8 @@ class OnnxVerification {
   OnnxValues evaluate(const torch::Tensor& input) const;  ///< prediction and outputs
   OrderedOutput ordered_prediction(const OnnxValues& values) const;
   OutputDifference compare_predictions(const torch::Tensor& input, const OnnxValues& found);
+  /// What the outputs say beside what the model's head makes of the file's own prediction.
+  OutputDifference compare_outputs(const torch::Tensor& input, const OnnxValues& found);
   OutputDifference compare_detections(const OnnxValues& found);
 
   DetectionModel model_;

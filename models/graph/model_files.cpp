@@ -19,17 +19,6 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kLargestModelFile = std::size_t{1} << 20;
 
-/// The scale letter of `yolov8n-rtdetr`, and the stem without it. Only names of this family carry one.
-struct LetteredName {
-  std::string letter, stem;
-};
-LetteredName split_scale_letter(const std::string& stem) {
-  static const std::regex kPattern("(yolo(?:e-)?v?\\d+)([nslmx])(.*)");
-  std::smatch match;
-  if (!std::regex_match(stem, match, kPattern)) return {"", stem};
-  return {match[2].str(), match[1].str() + match[3].str()};
-}
-
 fs::path with_extension(fs::path name) {
   if (!name.has_extension()) name += ".yaml";
   return name;
@@ -44,6 +33,20 @@ YamlDocument parse_as_model(const std::string& text, const std::string& origin) 
 }
 
 }  // namespace
+
+LetteredName split_scale_letter(const std::string& stem) {
+  static const std::regex kPattern("(yolo(?:e-)?v?\\d+)([nslmx])(.*)");
+  std::smatch match;
+  if (!std::regex_match(stem, match, kPattern)) return {"", stem};
+  return {match[2].str(), match[1].str() + match[3].str()};
+}
+
+std::string with_scale_letter(const LetteredName& name) {
+  static const std::regex kPattern("(yolo(?:e-)?v?\\d+)(.*)");
+  std::smatch match;
+  if (!std::regex_match(name.stem, match, kPattern)) return name.stem;
+  return match[1].str() + name.letter + match[2].str();
+}
 
 ModelSpec parse_model_spec(const std::string& text, const std::string& origin, const std::string& scale) {
   const YamlDocument document = parse_as_model(text, origin);

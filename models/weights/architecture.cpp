@@ -6,6 +6,7 @@
 #include "models/weights/config_differences.h"
 #include "models/weights/dfine_architecture.h"
 #include "models/weights/dfine_twin.h"
+#include "models/weights/dino_architecture.h"
 #include "models/weights/foreign_family.h"
 #include "models/weights/hugging_face_config.h"
 #include "models/weights/official_architecture.h"
@@ -18,7 +19,7 @@ namespace {
 
 /// The given model with the file's number of classes.
 Architecture as_given(const ModelSpec& given, const ShapeMap& shapes, const std::string& origin) {
-  const std::int64_t classes = classes_of_scores(shape_of_scores(shapes), origin);
+  const std::int64_t classes = classes_of(score_head_of(shapes), origin);
   BuildOptions options;
   options.num_classes = classes;
   Architecture found;
@@ -69,6 +70,16 @@ Architecture of_official_keys(const WeightsFile& file, const ForeignPlace& place
   return found;
 }
 
+/// Published files of DINO have an output for each of COCO's category ids.
+Architecture of_dino(const ShapeMap& shapes, const std::optional<ModelSpec>& given, const std::string& origin) {
+  Architecture found = given ? as_given(*given, shapes, origin) : dino_architecture(shapes, origin);
+  if (found.spec.num_classes != static_cast<std::int64_t>(coco_names_by_id().size())) return found;
+  found.names = coco_names_by_id();
+  found.assumed.emplace_back(
+      "COCO's category ids for its 91 outputs, of which 80 are classes (data=YAML names others)");
+  return found;
+}
+
 void settle_names(Architecture& found, const std::string& origin) {
   const auto classes = static_cast<std::size_t>(found.spec.num_classes);
   if (!found.names.empty() && found.names.size() != classes)
@@ -96,6 +107,8 @@ Architecture recognise_architecture(const WeightsFile& file, const std::filesyst
     found = ultralytics_architecture(file, place, given, origin);
     found.fused = is_fused(shapes_of(reading_at(file, place, origin), origin));
     if (found.fused) found.sentence += ", fused";
+  } else if (place.family == Family::kDino) {
+    found = of_dino(shapes_of(reading_at(file, place, origin), origin), given, origin);
   } else {
     found = of_official_keys(file, place, path, given);
   }

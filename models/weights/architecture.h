@@ -29,8 +29,8 @@ struct Architecture {
 /// Hugging Face.
 /// @param path   of the file, for messages and for its neighbours
 /// @param given  the model, which is taken as it is but for its number of classes
-/// @throws CheckpointError  for what is no RT-DETR or D-FINE (DETR, YOLO, a backbone, …) or cannot be expressed, saying
-///                          what it is and what to do; ModelError
+/// @throws CheckpointError  for what is none of our models (DETR, a later YOLO, a backbone, …) or cannot be expressed,
+///                          saying what it is and what to do; ModelError
 Architecture recognise_architecture(const WeightsFile& file, const std::filesystem::path& path,
                                     const std::optional<ModelSpec>& given = {});
 

@@ -30,6 +30,17 @@ const std::vector<std::int64_t>& coco_category_ids() {
   return ids;
 }
 
+const std::vector<std::string>& coco_names_by_id() {
+  static const std::vector<std::string> by_id = [] {
+    std::vector<std::string> names;
+    for (std::int64_t id = 0; id <= coco_category_ids().back(); ++id) names.push_back("unused " + std::to_string(id));
+    for (std::size_t i = 0; i < coco_names().size(); ++i)
+      names[static_cast<std::size_t>(coco_category_ids()[i])] = coco_names()[i];
+    return names;
+  }();
+  return by_id;
+}
+
 bool stands_for_no_name(const std::string& name, std::size_t index) { return name == "LABEL_" + std::to_string(index); }
 
 std::vector<std::string> names_below(const FileMetadata& metadata, const std::string& prefix, std::int64_t classes) {

@@ -15,6 +15,10 @@ const std::vector<std::string>& coco_names();
 /// As its annotation files number them: 1 to 90, ten of them left out.
 const std::vector<std::int64_t>& coco_category_ids();
 
+/// Of outputs that are the annotation files' numbers themselves, as DINO's: a name for each of 0 to 90, "unused 12"
+/// where no class has the number.
+const std::vector<std::string>& coco_names_by_id();
+
 /// LABEL_0, which Hugging Face's programs write for want of a name.
 bool stands_for_no_name(const std::string& name, std::size_t index);
 

@@ -16,8 +16,6 @@
 namespace rtdetr {
 namespace {
 
-constexpr std::string_view kScores = "enc_score_head.weight";
-
 bool any_name(const WeightsFile& file, const std::function<bool(const std::string&)>& says) {
   return std::ranges::any_of(file.tensors(), [&](const WeightTensor& tensor) { return says(tensor.name); });
 }
@@ -25,13 +23,12 @@ bool any_name_has(const WeightsFile& file, std::string_view part) {
   return any_name(file, [&](const std::string& name) { return name.find(part) != std::string::npos; });
 }
 
-/// "…model.28." in front of a score head's name. Read from its end and by hand: a regular expression takes stack for
+/// "…model.28" in front of a score head's name. Read from its end and by hand: a regular expression takes stack for
 /// every character, and a file's names are as long as it likes.
 std::optional<ForeignPlace> place_in_graph(std::string_view before) {
   constexpr std::string_view kModel = "model.";
   constexpr std::size_t kMostDigits = 4;
-  if (!before.ends_with('.')) return std::nullopt;
-  before.remove_suffix(1);
+  if (before.ends_with('.')) before.remove_suffix(1);
   std::size_t digits = 0;
   while (digits < before.size() && is_digit(before[before.size() - 1 - digits])) ++digits;
   if (digits == 0 || digits > kMostDigits) return std::nullopt;
@@ -40,17 +37,27 @@ std::optional<ForeignPlace> place_in_graph(std::string_view before) {
   if (!before.ends_with(kModel)) return std::nullopt;
   before.remove_suffix(kModel.size());
   if (!before.empty() && !before.ends_with('.')) return std::nullopt;
-  return ForeignPlace{Family::kUltralytics, std::string(before), row};
+  return ForeignPlace{Family::kUltralytics, std::string(before), row, ""};
 }
 
 /// What has this name is an encoder's score head; nullopt: of none that is known.
-std::optional<ForeignPlace> place_of_scores(const std::string& name) {
-  const std::string before = name.substr(0, name.size() - kScores.size());
-  const auto without = [&](std::string_view end) { return before.substr(0, before.size() - end.size()); };
-  if (before.ends_with("decoder.")) return ForeignPlace{Family::kOfficial, without("decoder."), ""};
-  if (const auto in_graph = place_in_graph(before)) return in_graph;
-  if (before.ends_with("model.")) return ForeignPlace{Family::kHuggingFace, without("model."), ""};
+std::optional<ForeignPlace> place_of_encoder_scores(std::string_view before) {
+  const auto without = [&](std::string_view end) { return std::string(before.substr(0, before.size() - end.size())); };
+  if (before.ends_with("decoder.")) return ForeignPlace{Family::kOfficial, without("decoder."), "", ""};
+  if (const auto in_graph = before.ends_with('.') ? place_in_graph(before) : std::nullopt) return in_graph;
+  if (before.ends_with("model.")) return ForeignPlace{Family::kHuggingFace, without("model."), "", ""};
   return std::nullopt;
+}
+
+/// What has this name is a score head; nullopt: it is none.
+std::optional<ForeignPlace> place_of_scores(const std::string& name) {
+  const auto before = [&](std::string_view end) { return std::string_view(name).substr(0, name.size() - end.size()); };
+  std::optional<ForeignPlace> place;
+  if (name.ends_with(kEncoderScores)) place = place_of_encoder_scores(before(kEncoderScores));
+  if (name.ends_with(kDinoScores)) place = ForeignPlace{Family::kDino, std::string(before(kDinoScores)), "", ""};
+  if (name.ends_with(kCellScores)) place = place_in_graph(before(kCellScores));
+  if (place) place->scores = name;
+  return place;
 }
 
 const KeyLayout& hugging_face_layout_of(const std::vector<std::string>& names) {
@@ -63,16 +70,13 @@ const KeyLayout& hugging_face_layout_of(const std::vector<std::string>& names) {
 
 std::string what_it_is(const WeightsFile& file) {
   const auto has = [&](std::string_view part) { return any_name_has(file, part); };
-  if (has("transformer.decoder.ref_point_head") && has("transformer.tgt_embed"))
-    return "weights of DINO, which are not read yet: dino_r50_4scale has the same names, and trains from an ImageNet "
-           "backbone (backbone_weights=)";
   if (has("refpoint_embed.weight") || has("transformer.decoder.ref_point_head"))
     return "weights of RF-DETR or DAB-DETR, whose transformer is another one; they cannot be taken over";
   if (has("query_embed.weight") || has("query_position_embeddings.weight"))
     return "weights of DETR or Deformable DETR, whose transformer is another one; they cannot be taken over";
-  if (has(".dfl.conv.weight") || (has("model.0.conv.weight") && !has(kScores)))
-    return "weights of a YOLO model of Ultralytics, which are not read: a data set's labels can be taken over, and "
-           "model=yolov8n is trained here from the start";
+  if (has(".dfl.conv.weight") || has("model.0.conv.weight"))
+    return "weights of a YOLO model of Ultralytics without YOLOv8's detection head, which are not read: a data set's "
+           "labels can be taken over, and model=yolov8n is trained here from the start";
   if (has("conv1.conv1_1.conv.weight") || has("stem.stem1.conv.weight") || has("layer1.0.conv1.weight") ||
       has("blocks.0.attn.qkv.weight"))
     return "weights of a backbone alone; a detector is more than that: train begins with them, backbone_weights=";
@@ -84,7 +88,6 @@ std::string what_it_is(const WeightsFile& file) {
 ForeignPlace locate_model(const WeightsFile& file, const std::string& origin) {
   std::optional<ForeignPlace> found;
   for (const WeightTensor& tensor : file.tensors()) {
-    if (!tensor.name.ends_with(kScores)) continue;
     const auto place = place_of_scores(tensor.name);
     if (place && (!found || (place->prefix.starts_with("ema.") && !found->prefix.starts_with("ema.")))) found = place;
   }
@@ -92,8 +95,8 @@ ForeignPlace locate_model(const WeightsFile& file, const std::string& origin) {
   const std::string kind = what_it_is(file);
   if (!kind.empty()) throw CheckpointError(origin + ": " + kind);
   throw CheckpointError(origin + " holds " + counted(static_cast<long long>(file.tensors().size()), "tensor") +
-                        ", but no RT-DETR of the official code, of Hugging Face or of Ultralytics is recognised by "
-                        "their names" +
+                        ", but no RT-DETR of the official code, of Hugging Face or of Ultralytics, no YOLOv8 and no "
+                        "DINO is recognised by their names" +
                         (file.tensors().empty() ? "" : ", such as '" + printable(file.tensors().front().name) + "'"));
 }
 

@@ -9,17 +9,18 @@
 /// Whose weights a file holds, where in it they are, and how they are called here.
 namespace rtdetr {
 
-enum class Family { kOfficial, kUltralytics, kHuggingFace };
+enum class Family { kOfficial, kUltralytics, kHuggingFace, kDino };
 
 struct ForeignPlace {
   Family family = Family::kOfficial;
   std::string prefix;  ///< of the model's tensors: "ema.module."; "" = the whole file
   std::string head;    ///< Ultralytics: number of the last row, "28"
+  std::string scores;  ///< name in the file of the tensor with a row for each class
 };
 
 /// Averaged weights (`ema`) come before the raw ones.
 /// @param origin  what messages call the file
-/// @throws CheckpointError  for what is no RT-DETR, saying what it is and what to do
+/// @throws CheckpointError  for what is no model that is read, saying what it is and what to do
 ForeignPlace locate_model(const WeightsFile& file, const std::string& origin);
 
 /// The model's tensors there, with their names read as ours.

@@ -20,6 +20,7 @@
 #include "models/weights/foreign_family.h"
 #include "models/weights/foreign_weights.h"
 #include "models/weights/norm_eps.h"
+#include "models/weights/shared_entries.h"
 
 namespace rtdetr {
 namespace {
@@ -210,6 +211,7 @@ ForeignState read_foreign_state(const fs::path& path, const ForeignModelOptions&
   report.left_out = std::move(loaded.left_out);
   report.unexpected = std::move(loaded.unexpected);
   report.file_eps = loaded.norm_eps;
+  settle_shared_entries(state.tensors, *shapes, origin);
   refuse_other_points(*shapes, state.tensors, origin);
   StateFitter(state, *shapes).fit();
   if (!options.spec) refuse_unknown(report, origin);

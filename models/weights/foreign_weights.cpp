@@ -73,12 +73,13 @@ void add_second_names(TensorMap& tensors, const std::set<std::string>& keys) {
 
 void name_classes(ForeignWeights& weights, const WeightsFile& file, const WeightReading& reading,
                   const ShapeMap& shapes) {
-  const std::vector<std::int64_t> scores = shape_of_scores(shapes);
-  const std::int64_t classes = scores.empty() ? 0 : scores.front();
+  const ScoreHead scores = score_head_of(shapes);
+  const std::int64_t classes = scores.shape.empty() ? 0 : scores.shape.front();
   weights.names = names_below(file.metadata(), reading.part.prefix + "names.", classes);
   if (weights.names.empty()) weights.names = names_below(file.metadata(), "config.id2label.", classes);
-  if (!weights.names.empty() || classes != static_cast<std::int64_t>(coco_names().size())) return;
-  weights.names = coco_names();
+  const auto& cocos = scores.key.ends_with(kDinoScores) ? coco_names_by_id() : coco_names();
+  if (!weights.names.empty() || classes != static_cast<std::int64_t>(cocos.size())) return;
+  weights.names = cocos;
   weights.names_are_cocos = true;
 }
 

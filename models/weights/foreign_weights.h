@@ -18,7 +18,7 @@ struct ForeignWeights {
   std::string part{};                     ///< of the file where they are, "ema.module"; "" = the whole
   std::string layout{};                   ///< "Hugging Face RT-DETR", whose names they had; "" = the model's own
   std::vector<std::string> names{};       ///< of the classes; empty if the file does not say, or nobody asked
-  bool names_are_cocos = false;           ///< they were not in the file, but it has COCO's number of classes
+  bool names_are_cocos = false;           ///< they were not in the file, but it has COCO's number of classes or of ids
   std::vector<std::string> left_out{};    ///< of the file: models of ours have no such thing
   std::vector<std::string> unexpected{};  ///< of the file: no rule of the layout knows them
   std::vector<std::string> counters{};    ///< of the model: counters of batches that the file lacks; they begin at 0

@@ -108,7 +108,7 @@ std::string layers_and_classes(const OfficialDecoder& decoder) {
 OfficialArchitecture official_architecture(const ShapeMap& shape_map, const OfficialHints& hints,
                                            const std::string& origin) {
   const OfficialShapes shapes(shape_map, origin);
-  if (is_dfine(shapes)) return dfine_architecture(shapes, classes_of_scores(shape_of_scores(shape_map), origin), hints);
+  if (is_dfine(shapes)) return dfine_architecture(shapes, classes_of(score_head_of(shape_map), origin), hints);
   refuse_deim(shapes);
   const std::string base = base_model(shapes);
   DecoderFacts facts = decoder_of(shapes, hints);

@@ -149,7 +149,7 @@ FrozenNorms OfficialShapes::backbone_norms() const {
 OfficialDecoder OfficialShapes::decoder(std::optional<std::int64_t> heads) const {
   OfficialDecoder decoder;
   decoder.width = size("decoder.enc_score_head.weight", 1);
-  decoder.classes = classes_of_scores(shapes_.at("decoder.enc_score_head.weight"), origin_);
+  decoder.classes = classes_of(score_head_of(shapes_), origin_);
   decoder.layers = count(kLayers);
   decoder.hidden = rows(std::string(kLayers) + "0.linear1.weight");
   decoder.levels = count("decoder.input_proj.");

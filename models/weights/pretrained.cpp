@@ -21,6 +21,7 @@
 #include "models/weights/dfine_twin.h"
 #include "models/weights/foreign_weights.h"
 #include "models/weights/norm_eps.h"
+#include "models/weights/shared_entries.h"
 
 namespace rtdetr {
 namespace {
@@ -204,7 +205,24 @@ TransferReport transfer_weights(DetectionModelImpl& model, const std::vector<std
 
 namespace {
 
-ForeignWeights of_our_file(const WeightsFile& file, const std::string& name) {
+/// "mean 0.485, 0.456, 0.406 and deviation 0.229, 0.224, 0.225"; what a model does not say is 0 and 1.
+std::string normalisation_of(const ModelSpec& spec) {
+  const auto words = [](const std::vector<double>& numbers, const char* none) {
+    std::vector<std::string> texts;
+    for (const double number : numbers) texts.push_back(format_double(number));
+    return texts.empty() ? none : join(texts, ", ");
+  };
+  return "mean " + words(spec.mean, "0") + " and deviation " + words(spec.deviation, "1");
+}
+
+void warn_of_other_pictures(const ModelSpec& of_weights, const ModelSpec& here, const std::string& name) {
+  const std::string theirs = normalisation_of(of_weights), ours = normalisation_of(here);
+  if (theirs == ours) return;
+  log::warning(name + ": its model normalises pictures by " + theirs + ", and this one by " + ours +
+               ". The weights are taken all the same, and meet pictures that they were not trained for");
+}
+
+ForeignWeights of_our_file(const WeightsFile& file, const std::string& name, const ModelSpec& here) {
   const ModelInfo info = to_model_info(file.metadata(), name);
   if (info.fused) {
     throw CheckpointError(name +
@@ -214,7 +232,9 @@ ForeignWeights of_our_file(const WeightsFile& file, const std::string& name) {
   ForeignWeights found;
   found.tensors = weights_among(load_tensors(file));
   found.names = info.names;
-  found.norm_eps = parse_model_spec(info.model_yaml, name + " (model_yaml)").batch_norm_eps;
+  const ModelSpec spec = parse_model_spec(info.model_yaml, name + " (model_yaml)");
+  found.norm_eps = spec.batch_norm_eps;
+  warn_of_other_pictures(spec, here, name);
   return found;
 }
 
@@ -262,7 +282,7 @@ std::string remark_on(const ForeignWeights& found) {
   if (found.names.empty())
     remark += "; it names no classes: they are taken in their order where their number is the model's";
   else if (found.names_are_cocos)
-    remark += "; it names no classes: its 80 are taken for COCO's";
+    remark += "; it names no classes: its " + std::to_string(found.names.size()) + " are taken for COCO's";
   return remark;
 }
 
@@ -272,7 +292,9 @@ TransferReport take_weights(DetectionModelImpl& model, const std::vector<std::st
                             const std::string& file, WeightsParts parts) {
   const std::unique_ptr<WeightsFile> opened = open_weights(file);
   const bool ours = has_model_info(opened->metadata());
-  ForeignWeights found = ours ? of_our_file(*opened, file) : of_foreign_file(*opened, file, model, to_classes);
+  ForeignWeights found =
+      ours ? of_our_file(*opened, file, model.spec()) : of_foreign_file(*opened, file, model, to_classes);
+  settle_shared_entries(found.tensors, model, file);
   std::string remark = ours ? "" : remark_on(found);
   if (const std::int64_t norms = rescale_norms(found.tensors, model, found.norm_eps); norms > 0)
     remark += "; " + words_for_rescaled(norms, found.norm_eps);

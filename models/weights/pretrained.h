@@ -50,9 +50,9 @@ TransferReport transfer_weights(DetectionModelImpl& model, const std::vector<std
                                 WeightsParts parts = WeightsParts::kAll);
 
 /// Starts the model from a file: a model file, the averaged weights of a run's last.safetensors, or what another
-/// program wrote under our keys (find_weights), whose classes are taken by name if it names them, or has COCO's 80 and
-/// the model some of them, else in their order. Says what was taken, and warns when that is less than nine tenths of
-/// what was wanted.
+/// program wrote under our keys (find_weights), whose classes are taken by name if it names them, or has COCO's 80 (of
+/// DINO the 91 ids) and the model some of them, else in their order. Says what was taken, and warns when that is less
+/// than nine tenths of what was wanted, and when the model file's pictures were normalised in another way.
 /// @throws CheckpointError  when nothing fits, and for an exported or fused file: fusion is not undone
 TransferReport take_weights(DetectionModelImpl& model, const std::vector<std::string>& to_classes,
                             const std::string& file, WeightsParts parts = WeightsParts::kAll);

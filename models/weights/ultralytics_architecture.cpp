@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <set>
+#include <utility>
 
 #include "core/base/error.h"
 #include "core/base/text.h"
@@ -147,6 +148,37 @@ std::string ObjectReader::yaml_text(std::int64_t classes) const {
   return write_yaml(root);
 }
 
+bool is_yolo(const ForeignPlace& place) { return place.scores.ends_with(kCellScores); }
+
+/// Heads of other releases and tasks have more below the last row, or branches of another form.
+void refuse_other_yolo(const WeightsFile& file, const ForeignPlace& place, const std::string& origin) {
+  const std::string head = place.prefix + "model." + place.head + ".";
+  const auto has = [&](const std::string& part) {
+    return std::ranges::any_of(file.tensors(),
+                               [&](const WeightTensor& tensor) { return tensor.name.starts_with(head + part); });
+  };
+  const char* other = has("one2one_")     ? "a YOLO without suppression of Ultralytics (YOLOv10, YOLO26)"
+                      : has("cv4.")       ? "a YOLO of Ultralytics for masks, key points or turned boxes"
+                      : has("cv3.0.0.0.") ? "YOLO11 of Ultralytics or a later one, whose class branches are others"
+                      : !has("dfl.conv.") ? "a YOLO of Ultralytics whose sides are no distributions"
+                                          : nullptr;
+  if (other != nullptr)
+    throw CheckpointError(origin + ": weights of " + other +
+                          "; of their models YOLOv8's detectors are read, yolov8n to yolov8x");
+}
+
+/// YOLOv8's detectors, by the width of their first convolution.
+ModelSpec yolo_of_tensors(std::int64_t width, const ForeignPlace& place, const std::string& origin) {
+  constexpr std::pair<std::int64_t, const char*> kWidths[] = {{16, "n"}, {32, "s"}, {48, "m"}, {64, "l"}, {80, "x"}};
+  if (place.head == "22") {
+    for (const auto& [channels, letter] : kWidths)
+      if (width == channels) return zoo_model(std::string("yolov8") + letter);
+  }
+  throw CheckpointError(origin +
+                        " has the tensors of a YOLO of Ultralytics other than yolov8n to yolov8x, and not the object "
+                        "with its YAML: give that YAML, model=YAML");
+}
+
 /// Tensors alone: the models that come along, by what their last row is called and how wide it is.
 ModelSpec zoo_model_of_tensors(const WeightsFile& file, const ForeignPlace& place, const std::string& origin) {
   const std::string &prefix = place.prefix, &head = place.head;
@@ -154,6 +186,7 @@ ModelSpec zoo_model_of_tensors(const WeightsFile& file, const ForeignPlace& plac
     const WeightTensor* tensor = file.find(prefix + "model." + key);
     return tensor && !tensor->shape.empty() ? tensor->shape[0] : 0;
   };
+  if (is_yolo(place)) return yolo_of_tensors(rows_of("0.conv.weight"), place, origin);
   if (head == "28" && rows_of("0.stem4.conv.weight") == 48) return zoo_model("rtdetr-l");
   if (head == "32" && rows_of("0.stem4.conv.weight") == 64) return zoo_model("rtdetr-x");
   const auto is_of_deep_stage = [&](const WeightTensor& tensor) {
@@ -166,13 +199,25 @@ ModelSpec zoo_model_of_tensors(const WeightsFile& file, const ForeignPlace& plac
                         "YAML, model=YAML");
 }
 
+/// "RT-DETR of Ultralytics, 80 classes: rtdetr-l.yaml", "YOLOv8 of Ultralytics, scale n, 80 classes: yolov8n.yaml".
+std::string sentence_for(const ModelSpec& spec, bool yolo, bool given) {
+  const bool from_zoo = !find_model_file(spec.name).empty();
+  const std::string family = !yolo ? "RT-DETR" : spec.name.starts_with("yolov8") ? "YOLOv8" : "a YOLO";
+  return family + " of Ultralytics, " + (yolo && !spec.scale.empty() ? "scale " + spec.scale + ", " : "") +
+         words_for_classes(spec.num_classes) + ": " + spec.name +
+         (given      ? ", as given"
+          : from_zoo ? ".yaml"
+                     : ", its own YAML");
+}
+
 }  // namespace
 
 Architecture ultralytics_architecture(const WeightsFile& file, const ForeignPlace& place,
                                       const std::optional<ModelSpec>& given, const std::string& origin) {
+  const bool yolo = is_yolo(place);
+  if (yolo && !given) refuse_other_yolo(file, place, origin);
   const ObjectReader object(file, place.prefix, origin);
-  const WeightTensor* scores = file.find(place.prefix + "model." + place.head + ".enc_score_head.weight");
-  const std::int64_t classes = classes_of_scores(scores ? scores->shape : std::vector<std::int64_t>{}, origin);
+  const std::int64_t classes = classes_of({place.scores, file.find(place.scores)->shape}, origin);
   Architecture found;
   found.resampling = Resampling::kOpencvLinear;
   found.names = names_below(file.metadata(), place.prefix + "names.", classes);
@@ -185,13 +230,15 @@ Architecture ultralytics_architecture(const WeightsFile& file, const ForeignPlac
     found.spec = object.spec(classes);
   } else {
     found.spec = zoo_model_of_tensors(file, place, origin);
-    found.assumed.emplace_back("300 queries (num_queries=)");
+    if (!yolo) found.assumed.emplace_back("300 queries (num_queries=)");
   }
+  if (yolo)
+    found.assumed.emplace_back(
+        "pictures stretched to the input, as with every model here; their program keeps a picture's shape, between "
+        "grey "
+        "bars, and its published AP is with those");
   found.spec = resolve_spec(found.spec, options);
-  found.sentence = "RT-DETR of Ultralytics, " + words_for_classes(classes) + ": " + found.spec.name +
-                   (given                                      ? ", as given"
-                    : find_model_file(found.spec.name).empty() ? ", its own YAML"
-                                                               : ".yaml");
+  found.sentence = sentence_for(found.spec, yolo, given.has_value());
   return found;
 }
 

@@ -9,8 +9,8 @@
 
 namespace rtdetr {
 
-/// The model in a file of Ultralytics: the YAML that the pickled object carries, or, of tensors alone, the zoo's model
-/// that has them.
+/// The model in a file of Ultralytics, RT-DETR or YOLOv8: the YAML that the pickled object carries, or, of tensors
+/// alone, the zoo's model that has them.
 /// @param given  wins over the object's YAML
 /// @throws CheckpointError, ModelError
 Architecture ultralytics_architecture(const WeightsFile& file, const ForeignPlace& place,

@@ -57,18 +57,20 @@ bool is_fused(const ShapeMap& shapes) {
   return count(".conv.bias") > count(".running_var");
 }
 
-std::vector<std::int64_t> shape_of_scores(const ShapeMap& shapes) {
-  const auto scores =
-      std::ranges::find_if(shapes, [](const auto& item) { return item.first.ends_with("enc_score_head.weight"); });
-  return scores == shapes.end() ? std::vector<std::int64_t>{} : scores->second;
+ScoreHead score_head_of(const ShapeMap& shapes) {
+  for (const std::string_view name : {kEncoderScores, kDinoScores, kCellScores})
+    for (const auto& [key, shape] : shapes)
+      if (key.ends_with(name)) return {key, shape};
+  return {};
 }
 
-std::int64_t classes_of_scores(const std::vector<std::int64_t>& shape, const std::string& origin) {
+std::int64_t classes_of(const ScoreHead& scores, const std::string& origin) {
   constexpr std::int64_t kMostClasses = 65536;  // as nc of a model file
-  if (shape.size() == 2 && shape[0] >= 1 && shape[0] <= kMostClasses && shape[1] >= 1) return shape[0];
-  throw CheckpointError(origin +
-                        ": its 'enc_score_head.weight' has an impossible shape; it must be [classes, width], of "
-                        "1 to " +
+  const auto& shape = scores.shape;
+  const bool is_matrix = shape.size() == 2, is_point = shape.size() == 4 && shape[2] == 1 && shape[3] == 1;
+  if ((is_matrix || is_point) && shape[0] >= 1 && shape[0] <= kMostClasses && shape[1] >= 1) return shape[0];
+  throw CheckpointError(origin + ": its '" + excerpt(scores.key, 120) +
+                        "' has an impossible shape; it must be [classes, width], of 1 to " +
                         std::to_string(kMostClasses) + " classes. Take another copy of the file");
 }
 

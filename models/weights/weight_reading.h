@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/weights/weights_file.h"
@@ -44,9 +45,18 @@ ShapeMap shapes_of(const WeightReading& reading, const std::string& origin);
 /// Norms are folded into convolutions: these have the bias that folding gives them, and there are next to no norms.
 bool is_fused(const ShapeMap& shapes);
 
-/// Of an encoder's score head: its weight, [classes, width]; {} without one.
-std::vector<std::int64_t> shape_of_scores(const ShapeMap& shapes);
-/// The number of classes in it. @throws CheckpointError  for a shape that no model of ours can have
-std::int64_t classes_of_scores(const std::vector<std::int64_t>& shape, const std::string& origin);
+/// The tensor by which a detector's classes are counted: the score head of an encoder, RT-DETR's or DINO's,
+/// [classes, width], or of a YOLO head's finest map, [classes, width, 1, 1].
+struct ScoreHead {
+  std::string key;  ///< empty: there is none
+  std::vector<std::int64_t> shape;
+};
+/// How its names end.
+inline constexpr std::string_view kEncoderScores = "enc_score_head.weight",
+                                  kDinoScores = "transformer.enc_out_class_embed.weight",
+                                  kCellScores = ".cv3.0.2.weight";
+ScoreHead score_head_of(const ShapeMap& shapes);
+/// @throws CheckpointError  for a shape that no model of ours can have
+std::int64_t classes_of(const ScoreHead& scores, const std::string& origin);
 
 }  // namespace rtdetr

@@ -16,12 +16,21 @@ namespace rtdetr {
 namespace {
 
 /// Form alone: no module is built, as a look at every model would take too long.
-ModelSpec read_form(const std::string& yaml, const std::string& origin, const std::string& scale) {
+ModelSpec read_form(const YamlNode& yaml, const std::string& origin, const std::string& scale) {
   ModelMistakes mistakes(origin);
-  ModelSpec spec = read_model_spec(parse_yaml(yaml, origin).root, scale, mistakes);
+  ModelSpec spec = read_model_spec(yaml, scale, mistakes);
   mistakes.throw_if_any();
   spec.origin = origin;
   return spec;
+}
+
+/// The scales of a model file that may be the one asked for.
+std::vector<std::string> scales_to_try(const YamlNode& yaml, const ModelSpec& asked) {
+  const YamlNode* scales = yaml.find("scales");
+  if (!asked.scale.empty() || scales == nullptr) return {asked.scale};
+  std::vector<std::string> letters;
+  for (const auto& [letter, values] : scales->entries) letters.push_back(letter);
+  return letters;
 }
 
 void neutralise(PlannedRow& row, const std::vector<std::string>& ignored) {
@@ -51,22 +60,31 @@ std::string plan_text(const ModelSpec& spec, const std::vector<std::string>& ign
 }
 
 ModelSpec zoo_model(const std::string& name) {
-  const std::filesystem::path file = shipped_file("models", name);
-  return load_model_spec(file.empty() ? std::filesystem::path(name) : file);
+  if (const std::filesystem::path file = shipped_file("models", name); !file.empty()) return load_model_spec(file);
+  const LetteredName lettered = split_scale_letter(name);
+  const std::filesystem::path file = shipped_file("models", lettered.stem);
+  ModelSpec spec = load_model_spec(file.empty() ? std::filesystem::path(name) : file, lettered.letter);
+  spec.name = name;
+  return spec;
 }
 
 std::optional<ModelSpec> zoo_model_like(const ZooQuestion& question) {
   std::vector<std::string> ignored = question.ignored;
   ignored.emplace_back("nc");
-  const ModelSpec asked = read_form(question.yaml, question.origin, "");
+  const ModelSpec asked = read_form(parse_yaml(question.yaml, question.origin).root, question.origin, "");
   const std::string wanted = plan_text(asked, ignored);
   for (const std::string& name : shipped_names("models")) {
-    try {
-      const std::filesystem::path file = shipped_file("models", name);
-      const std::string yaml = read_text_file(file);
-      if (plan_text(read_form(yaml, name, asked.scale), ignored) == wanted) return load_model_spec(file, asked.scale);
-    } catch (const ModelError&) {
-      continue;  // no such scale
+    const std::filesystem::path file = shipped_file("models", name);
+    const YamlNode yaml = parse_yaml(read_text_file(file), name).root;
+    for (const std::string& scale : scales_to_try(yaml, asked)) {
+      try {
+        if (plan_text(read_form(yaml, name, scale), ignored) != wanted) continue;
+      } catch (const ModelError&) {
+        continue;  // no such scale
+      }
+      ModelSpec spec = load_model_spec(file, scale);
+      spec.name = with_scale_letter({scale, spec.name});
+      return spec;
     }
   }
   return std::nullopt;

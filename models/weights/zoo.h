@@ -9,7 +9,8 @@
 /// The models that come along, asked whether one of them is meant.
 namespace rtdetr {
 
-/// By its name: the one that comes along, whatever lies in the working folder. @throws ConfigError, ModelError
+/// By its name, which may carry a scale letter: the one that comes along, whatever lies in the working folder.
+/// @throws ConfigError, ModelError
 ModelSpec zoo_model(const std::string& name);
 
 struct ZooQuestion {
@@ -19,7 +20,8 @@ struct ZooQuestion {
   std::vector<std::string> ignored;
 };
 
-/// The model file that has the same rows; nullopt if there is none.
+/// The model file that has the same rows, called by its scale if it has several; nullopt if there is none. A YAML that
+/// names no scale is compared with each.
 /// @throws ModelError  for a YAML that cannot be a model
 std::optional<ModelSpec> zoo_model_like(const ZooQuestion& question);
 

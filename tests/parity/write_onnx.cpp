@@ -1,7 +1,7 @@
 // Writes models as ONNX for tests/interop/onnx_zoo.py, each with what our own program computes of two pictures:
 //   rtdetr_write_onnx FOLDER SIZES MODEL…    FOLDER/MODEL.onnx (outputs=raw) and FOLDER/MODEL.safetensors
 // SIZES: one, "320x320", or several, "320x320,256x384", of a file whose height and width are free; tensors are called
-// images, logits, boxes and tokens, followed by "/" and the size.
+// images, logits, boxes and, of models that select any, tokens, followed by "/" and the size.
 #include <torch/torch.h>
 
 #include <cstdio>
@@ -44,7 +44,7 @@ void write(const std::filesystem::path& folder, const std::vector<ImageSize>& si
     tensors["images" + end] = images;
     tensors["logits" + end] = output.layers.back().logits;
     tensors["boxes" + end] = output.layers.back().boxes_cxcywh;
-    tensors["tokens" + end] = output.topk_indices;
+    if (output.topk_indices.defined()) tensors["tokens" + end] = output.topk_indices;
   }
   const OnnxExport written =
       make_onnx_model(*model, {.size = sizes.front(), .free_size = sizes.size() > 1, .outputs = OnnxOutputs::kRaw});

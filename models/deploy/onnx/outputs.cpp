@@ -6,6 +6,7 @@
 
 #include "core/base/choices.h"
 #include "core/base/error.h"
+#include "models/onnx/onnx_map_size.h"
 #include "models/onnx/onnx_ops.h"
 
 namespace rtdetr {
@@ -55,13 +56,32 @@ void ultralytics_output(OnnxBuilder& graph, const OnnxPrediction& found, std::in
   graph.output(table, "output0");
 }
 
+/// [4] width, height, width, height of the pictures, which the graph may learn when it runs.
+OnnxValue picture_sides(OnnxBuilder& graph, const OnnxValue& pictures) {
+  if (onnx::is_free(pictures)) {
+    const OnnxMapSize size = onnx::map_size(graph, pictures);
+    return onnx::cast(graph, onnx::gather(graph, size.sides, graph.integers({1, 0, 1, 0})), graph.precise_type());
+  }
+  const auto width = static_cast<double>(pictures.size(3)), height = static_cast<double>(pictures.size(2));
+  return graph.precise_constant("sides", torch::tensor({width, height, width, height}, torch::kDouble));
+}
+
+/// Of a head that suppresses: all that it predicts, a column each.
+void ultralytics_columns(OnnxBuilder& graph, const OnnxPrediction& found, const OnnxValue& pictures) {
+  const OnnxValue boxes = onnx::mul(graph, found.last.boxes_cxcywh, picture_sides(graph, pictures));
+  const OnnxValue scores = onnx::unary(graph, "Sigmoid", onnx::cast(graph, found.last.logits, graph.precise_type()));
+  graph.output(onnx::transpose(graph, onnx::concat(graph, {boxes, scores}, -1), {0, 2, 1}), "output0");
+}
+
 }  // namespace
 
 OnnxExport make_onnx_model(const DetectionModelImpl& model, const OnnxExportOptions& options) {
-  if (model.head().suppresses() && options.outputs != OnnxOutputs::kRaw)
-    throw ConfigError("outputs=" + word_of(options.outputs, kOnnxOutputsWords) + ": model " + model.spec().name +
+  const bool suppresses = model.head().suppresses();
+  if (suppresses && options.outputs == OnnxOutputs::kOfficial)
+    throw ConfigError("outputs=official: model " + model.spec().name +
                       " predicts an object several times and leaves the best one by suppression, which is not in an "
-                      "ONNX graph; outputs=raw has every prediction, for the program that reads the file to suppress");
+                      "ONNX graph; outputs=ultralytics and outputs=raw have every prediction, for the program that "
+                      "reads the file to suppress");
   OnnxBuilder graph(options.float_type);
   const std::int64_t height = options.free_size ? OnnxValue::kFree : options.size.height,
                      width = options.free_size ? OnnxValue::kFree : options.size.width;
@@ -83,7 +103,10 @@ OnnxExport make_onnx_model(const DetectionModelImpl& model, const OnnxExportOpti
         graph.output(found.last.boxes_cxcywh, "pred_boxes");
         break;
       case OnnxOutputs::kUltralytics:
-        ultralytics_output(graph, found, options.max_detections);
+        if (suppresses)
+          ultralytics_columns(graph, found, pictures);
+        else
+          ultralytics_output(graph, found, options.max_detections);
         break;
     }
   }

@@ -58,7 +58,7 @@ class DetectImpl : public Head, public InitializesWeights {
   /// @throws ConfigError  for a second decoder layer
   ModelOutput forward(const std::vector<Tensor>& maps, const ForwardOptions& options) override;
 
-  /// @throws ModelError  for a graph of free height and width
+  /// Every cell's prediction: suppression is not among the operators.
   OnnxPrediction emit(OnnxBuilder& graph, const std::vector<OnnxValue>& maps,
                       const OnnxHeadOptions& options) const override;
 

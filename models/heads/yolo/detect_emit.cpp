@@ -17,15 +17,51 @@ OnnxValue emit_anchors_of(OnnxBuilder& graph, const std::vector<OnnxValue>& maps
   return onnx::concat(graph, rows, 1);
 }
 
+OnnxValue emit_number(OnnxBuilder& graph, const char* role, double value) {
+  return graph.precise_constant(role, torch::scalar_tensor(value, torch::kDouble));
+}
+
+/// DenseGrid's points and sizes, as values.
+struct EmittedGrid {
+  OnnxValue points, sizes;  ///< [A, 2]
+};
+
+/// Of a map that learns its size when the graph runs: [H · W, 2] each.
+EmittedGrid emit_free_grid(OnnxBuilder& graph, const OnnxValue& map) {
+  const OnnxMapSize size = onnx::map_size(graph, map);
+  const OnnxCells cells = onnx::cells_divided(graph, size, size.width);
+  const OnnxValue place = onnx::concat(
+      graph, {onnx::unsqueeze(graph, cells.remainders, -1), onnx::unsqueeze(graph, cells.quotients, -1)}, -1);
+  const OnnxValue corner = onnx::cast(graph, place, graph.precise_type());
+  const OnnxValue sides =
+      onnx::cast(graph, onnx::gather(graph, size.sides, graph.integers({1, 0})), graph.precise_type());
+  const OnnxValue none = onnx::mul(graph, corner, emit_number(graph, "none", 0));
+  return {onnx::add(graph, corner, emit_number(graph, "half", 0.5)), onnx::add(graph, none, sides)};
+}
+
+/// Constants where the size is known.
+EmittedGrid emit_grid(OnnxBuilder& graph, const std::vector<OnnxValue>& maps,
+                      const std::vector<DetectOptions::Map>& strides) {
+  std::vector<std::int64_t> sides;
+  std::vector<OnnxValue> points, sizes;
+  for (const OnnxValue& map : maps) {
+    sides.insert(sides.end(), {map.size(2), map.size(3)});
+    if (!onnx::is_free(map)) continue;
+    const EmittedGrid grid = emit_free_grid(graph, map);
+    points.push_back(grid.points);
+    sizes.push_back(grid.sizes);
+  }
+  if (!points.empty()) return {onnx::concat(graph, points, 0), onnx::concat(graph, sizes, 0)};
+  const DenseGrid grid = make_grid(sides, strides, torch::TensorOptions(torch::kDouble));
+  return {graph.precise_constant("points", grid.points), graph.precise_constant("sizes", grid.sizes)};
+}
+
 /// As boxes_around, in the form and unit of predictions.
-OnnxValue emit_boxes_around(OnnxBuilder& graph, const DenseGrid& grid, const OnnxValue& distances) {
+OnnxValue emit_boxes_around(OnnxBuilder& graph, const EmittedGrid& grid, const OnnxValue& distances) {
   const auto reach = onnx::split(graph, distances, {2, 2}, -1);
-  const OnnxValue points = graph.precise_constant("points", grid.points),
-                  sizes = graph.precise_constant("sizes", grid.sizes);
-  const OnnxValue half = graph.precise_constant("half", torch::scalar_tensor(0.5, torch::kDouble));
-  const OnnxValue moved = onnx::mul(graph, onnx::sub(graph, reach[1], reach[0]), half);
-  const OnnxValue centre = onnx::div(graph, onnx::add(graph, moved, points), sizes);
-  return onnx::concat(graph, {centre, onnx::div(graph, onnx::add(graph, reach[0], reach[1]), sizes)}, -1);
+  const OnnxValue moved = onnx::mul(graph, onnx::sub(graph, reach[1], reach[0]), emit_number(graph, "half", 0.5));
+  const OnnxValue centre = onnx::div(graph, onnx::add(graph, moved, grid.points), grid.sizes);
+  return onnx::concat(graph, {centre, onnx::div(graph, onnx::add(graph, reach[0], reach[1]), grid.sizes)}, -1);
 }
 
 }  // namespace
@@ -44,14 +80,9 @@ OnnxPrediction DetectImpl::emit(OnnxBuilder& graph, const std::vector<OnnxValue>
   if (options.decoder_layers > 1)
     throw ModelError("has no decoder, of whose layers decoder_layers could leave some out");
   std::vector<OnnxValue> of_sides, of_classes;
-  std::vector<std::int64_t> map_sides;
   for (std::size_t k = 0; k < maps.size(); ++k) {
-    if (onnx::is_free(maps[k]))
-      throw ModelError(
-          "has no ONNX form of free height and width, as its anchors are constants; give a size, imgsz=640");
     of_sides.push_back(boxes_[k].emit(graph, "cv2." + std::to_string(k), maps[k]));
     of_classes.push_back(classes_[k].emit(graph, "cv3." + std::to_string(k), maps[k]));
-    map_sides.insert(map_sides.end(), {maps[k].size(2), maps[k].size(3)});
   }
   const OnnxBuilder::Scope scope = graph.within("boxes");
   const OnnxValue sides = onnx::cast(graph, emit_anchors_of(graph, of_sides), graph.precise_type());
@@ -59,7 +90,7 @@ OnnxPrediction DetectImpl::emit(OnnxBuilder& graph, const std::vector<OnnxValue>
   const OnnxValue shares = onnx::softmax(graph, onnx::reshape(graph, sides, {0, -1, options_.bins}));
   const OnnxValue bins = graph.precise_constant("bins", bins_.detach().to(torch::kDouble).view({-1, 1}));
   const OnnxValue distances = onnx::reshape(graph, onnx::matmul(graph, shares, bins), {0, -1, 4});
-  const DenseGrid grid = make_grid(map_sides, options_.maps, torch::TensorOptions(torch::kDouble));
+  const EmittedGrid grid = emit_grid(graph, maps, options_.maps);
   OnnxPrediction prediction;
   prediction.last = {emit_anchors_of(graph, of_classes), emit_boxes_around(graph, grid, distances)};
   return prediction;

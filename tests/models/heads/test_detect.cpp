@@ -7,7 +7,9 @@
 
 #include "core/base/error.h"
 #include "core/image/image_size.h"
+#include "models/deploy/onnx/evaluator.h"
 #include "models/deploy/onnx/outputs.h"
+#include "models/deploy/onnx_verification.h"
 #include "models/graph/model.h"
 #include "models/graph/model_files.h"
 
@@ -119,11 +121,50 @@ TEST_CASE("what a head without decoder and queries does not have is refused by n
 TEST_CASE("a graph with outputs that would need suppression is not written") {
   DetectionModel model = detect_model();
   model->fuse();
-  const ImageSize size{64, 64};
-  CHECK_THROWS_WITH(make_onnx_model(*model, {.size = size}), Catch::Contains("outputs=raw"));
-  CHECK_THROWS_WITH(make_onnx_model(*model, {.free_size = true, .outputs = OnnxOutputs::kRaw}),
-                    Catch::Contains("free height and width"));
-  CHECK(make_onnx_model(*model, {.size = size, .outputs = OnnxOutputs::kRaw}).tokens.empty());
+  CHECK_THROWS_WITH(make_onnx_model(*model, {.size = {64, 64}}),
+                    Catch::Contains("outputs=raw") && Catch::Contains("outputs=ultralytics"));
+  CHECK(make_onnx_model(*model, {.size = {64, 64}, .outputs = OnnxOutputs::kRaw}).tokens.empty());
+}
+
+TEST_CASE("a graph's output0 has boxes in pixels and scores of every cell, at one size and at any") {
+  const torch::NoGradGuard no_grad;
+  DetectionModel model = detect_model();
+  model->fuse();
+  model->eval();
+  const OnnxExportOptions fixed{
+      .size = {64, 96}, .outputs = OnnxOutputs::kUltralytics, .float_type = OnnxType::kDouble};
+  OnnxExportOptions free = fixed;
+  free.free_size = true;
+  const OnnxModel of_one_size = make_onnx_model(*model, fixed).model, of_any = make_onnx_model(*model, free).model;
+  model->to(torch::kDouble);
+  const auto check = [&](const OnnxModel& written, std::int64_t height, std::int64_t width) {
+    INFO(height << "x" << width);
+    const Tensor images = torch::rand({2, 3, height, width}, torch::kDouble);
+    const Tensor table = OnnxEvaluator(written, {.floats = torch::kFloat64}).run({{"images", images}}).at("output0");
+    const Prediction own = model->forward(images).layers.back();
+    const Tensor sides = torch::tensor({width, height, width, height}, torch::kDouble);
+    const Tensor expected = torch::cat({own.boxes_cxcywh * sides, own.logits.sigmoid()}, -1).transpose(1, 2);
+    CHECK(table.sizes() == at::IntArrayRef({2, 4 + 3, height * width / 64 + height * width / 256}));
+    CHECK(torch::allclose(table, expected, 1e-10, 1e-10));
+  };
+  check(of_one_size, 64, 96);
+  check(of_any, 64, 96);
+  check(of_any, 128, 32);
+}
+
+TEST_CASE("a table of columns whose boxes or scores are others does not verify") {
+  const auto export_of = [](DetectionModel model) {
+    model->fuse();
+    return make_onnx_model(*model, {.size = {64, 64}, .outputs = OnnxOutputs::kUltralytics});
+  };
+  const std::vector<Tensor> inputs = {torch::rand({1, 3, 64, 64})};
+  const OnnxExport written = export_of(detect_model());
+  CHECK(verify_onnx(detect_model(), written, inputs, 1e-5, "nothing was written").max_abs < 1e-5);
+  OnnxExport bare = written;  // logits in the place of scores
+  for (OnnxNode& node : bare.model.graph.nodes)
+    if (node.op == "Sigmoid" && node.name.starts_with("outputs")) node.op = "Relu";
+  CHECK_THROWS_WITH(verify_onnx(detect_model(), bare, inputs, 1e-5, "nothing was written"),
+                    Catch::Contains("the difference begins in the outputs"));
 }
 
 }  // namespace

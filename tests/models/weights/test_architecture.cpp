@@ -9,12 +9,14 @@
 
 #include "core/base/error.h"
 #include "core/base/text.h"
+#include "core/io/yaml.h"
 #include "core/weights/hugging_face.h"
 #include "models/graph/model.h"
 #include "models/graph/model_files.h"
 #include "models/layers/module_tree.h"
 #include "models/weights/class_names.h"
 #include "models/weights/foreign_family.h"
+#include "models/weights/norm_eps.h"
 #include "models/weights/official_architecture.h"
 #include "models/weights/zoo.h"
 #include "tests/support/fixtures.h"
@@ -33,10 +35,11 @@ const std::filesystem::path kMiniatures = test::kFixtures / "interop";
 /// Names and shapes alone, as recognition needs no values.
 class NamedShapes : public WeightsFile {
  public:
-  explicit NamedShapes(const ShapeMap& shapes) {
+  explicit NamedShapes(const ShapeMap& shapes, FileMetadata texts = {}) {
     std::vector<WeightTensor> tensors;
     for (const auto& [name, shape] : shapes) tensors.push_back({name, TensorType::kF32, shape, 0});
     hold(std::move(tensors));
+    add_metadata(std::move(texts));
   }
   const char* format() const override { return "a test's"; }
   void read(const WeightTensor& tensor, std::span<std::byte>) const override { FAIL(tensor.name); }
@@ -55,13 +58,26 @@ Architecture recognised(const ShapeMap& shapes, const std::string& called = "wei
   return recognise_architecture(NamedShapes(shapes), called);
 }
 
-ShapeMap shapes_in(const std::string& fixture) {
-  std::ifstream stream(kMiniatures / fixture);
+ShapeMap shapes_of_list(const std::filesystem::path& file, const char* list) {
+  std::ifstream stream(file);
   const nlohmann::json document = nlohmann::json::parse(stream);
   ShapeMap shapes;
-  for (const auto& key : document.at("keys"))
+  for (const auto& key : document.at(list))
     shapes.emplace(key.at(0).get<std::string>(), key.at(1).get<std::vector<std::int64_t>>());
   return shapes;
+}
+ShapeMap shapes_in(const std::string& fixture) { return shapes_of_list(kMiniatures / fixture, "keys"); }
+
+ShapeMap with_prefix(const std::string& prefix, const ShapeMap& shapes) {
+  ShapeMap longer;
+  for (const auto& [key, shape] : shapes) longer.emplace(prefix + key, shape);
+  return longer;
+}
+
+/// A list of rows, or one of their arguments, as the texts that a pickled model's YAML leaves.
+void add_texts(FileMetadata& texts, const std::string& path, const YamlNode& node) {
+  if (node.kind == YamlNode::Kind::kScalar) texts.emplace(path, node.scalar);
+  for (std::size_t i = 0; i < node.items.size(); ++i) add_texts(texts, path + "." + std::to_string(i), node.items[i]);
 }
 
 std::string assumed_by(const Architecture& architecture) {
@@ -409,7 +425,97 @@ TEST_CASE("a config of D-FINE that no YAML can express, or that is another model
   CHECK_THROWS_WITH(with("decoder_method", "discrete"), Contains("decoder_method is discrete"));
 }
 
-TEST_CASE("a file or folder without weights of an RT-DETR is refused by what it is") {
+TEST_CASE("YOLOv8's detectors are recognised by names and shapes, with their scale") {
+  for (const std::string letter : {"n", "s", "m", "l", "x"}) {
+    const std::string name = "yolov8" + letter;
+    INFO(name);
+    const Architecture found = recognised(with_prefix("model.", shapes_of_model(name)));
+    CHECK(found.spec.name == name);
+    CHECK(found.spec.scale == letter);
+    CHECK(found.sentence == "YOLOv8 of Ultralytics, scale " + letter + ", 80 classes: " + name + ".yaml");
+    CHECK(found.resampling == Resampling::kOpencvLinear);
+    CHECK(found.names == coco_names());
+    CHECK_THAT(assumed_by(found), Contains("grey bars") && !Contains("queries"));
+  }
+  const Architecture reference =
+      recognised(shapes_of_list(test::kFixtures / "yolov8_state_dict_m.json", "state_dict"), "m.pt");
+  CHECK(reference.spec.name == "yolov8m");
+  ShapeMap few = shapes_of_model("yolov8n");
+  for (auto& [key, shape] : few)
+    if (key == "model.22.cv3.0.2.weight") shape.front() = 7;
+  CHECK(recognised(few).spec.num_classes == 7);
+}
+
+TEST_CASE("a pickled YOLOv8 is recognised by its YAML, with scales or, as of 2023, with multiples") {
+  const YamlNode yaml = parse_yaml(load_model_spec("yolov8s").text, "yolov8.yaml").root;
+  FileMetadata texts;
+  for (const char* part : {"backbone", "head"}) add_texts(texts, std::string("model.yaml.") + part, *yaml.find(part));
+  texts.insert({{"model.yaml.yaml_file", "yolov8s.yaml"}, {"model.names.0", "bolt"}, {"model.names.1", "nut"}});
+  FileMetadata scales = texts;
+  add_texts(scales, "model.yaml.scales.n", *yaml.find("scales")->find("n"));
+  add_texts(scales, "model.yaml.scales.s", *yaml.find("scales")->find("s"));
+  scales.emplace("model.yaml.scale", "s");
+  texts.insert({{"model.yaml.depth_multiple", "0.33"}, {"model.yaml.width_multiple", "0.5"}});
+  const ShapeMap scores = {{"model.model.22.cv3.0.2.weight", {2, 128, 1, 1}}, {"model.model.22.dfl.conv.weight", {1}}};
+  for (const FileMetadata& said : {texts, scales}) {
+    const Architecture found = recognise_architecture(NamedShapes(scores, said), "yolov8s.pt");
+    CHECK(found.spec.name == "yolov8s");
+    CHECK(found.spec.scale == "s");
+    CHECK(found.spec.num_classes == 2);
+    CHECK(found.spec.batch_norm_eps == kUltralyticsNormEps);
+    CHECK(found.names == std::vector<std::string>{"bolt", "nut"});
+  }
+}
+
+TEST_CASE("other YOLOs of Ultralytics are refused by what they are") {
+  const auto refuses = [](const std::string& key, const std::string& says, const std::string& gone = "") {
+    ShapeMap shapes = shapes_of_model("yolov8n");
+    shapes[key] = {64, 64, 3, 3};
+    std::erase_if(shapes,
+                  [&](const auto& item) { return !gone.empty() && item.first.find(gone) != std::string::npos; });
+    CHECK_THROWS_WITH(recognised(shapes), Contains("weights.pth") && Contains(says));
+    CHECK_THROWS_AS(recognised(shapes), CheckpointError);
+  };
+  refuses("model.22.cv4.0.0.conv.weight", "masks, key points");
+  refuses("model.22.cv3.0.0.0.conv.weight", "YOLO11");
+  refuses("model.22.one2one_cv2.0.0.conv.weight", "without suppression");
+  refuses("model.22.cv2.0.0.conv.weight", "no distributions", ".dfl.");
+  refuses("model.0.conv.weight", "other than yolov8n to yolov8x");
+}
+
+TEST_CASE("DINO's own names are recognised, and its 91 outputs are COCO's category ids") {
+  const ShapeMap reference = shapes_of_list(test::kFixtures / "dino_state_dict_r50_4scale.json", "state_dict");
+  const Architecture found = recognised(with_prefix("model.", reference), "checkpoint0011_4scale.pth");
+  CHECK(found.spec.name == "dino_r50_4scale");
+  CHECK(found.spec.num_classes == 91);
+  CHECK(found.sentence == "DINO-4scale with ResNet-50, 6 decoder layers, 91 classes: dino_r50_4scale.yaml");
+  CHECK(found.size == ImageSize{800, 800});
+  REQUIRE(found.names.size() == 91);
+  CHECK(found.names.at(1) == "person");
+  CHECK(found.names.at(12) == "unused 12");
+  CHECK(found.names.at(90) == "toothbrush");
+  CHECK_THAT(assumed_by(found), Contains("category ids for its 91 outputs") && Contains("800x800"));
+  ShapeMap few = reference;
+  few["transformer.enc_out_class_embed.weight"] = {3, 256};
+  CHECK_THAT(assumed_by(recognised(few)), Contains("no names of the classes"));
+  const auto refuses = [&](const std::string& key, bool more, const std::string& says) {
+    ShapeMap shapes = reference;
+    if (more)
+      shapes[key] = {1};
+    else
+      shapes.erase(key);
+    CHECK_THROWS_WITH(recognised(shapes), Contains("weights of a DINO, but " + says));
+    CHECK_THROWS_AS(recognised(shapes), CheckpointError);
+  };
+  refuses("transformer.tgt_embed.weight", false, "its transformer");
+  refuses("input_proj.4.0.weight", true, "it works on another number of maps");
+  refuses("backbone.0.body.layer3.5.conv3.weight", false, "its backbone is not ResNet-50");
+  refuses("backbone.0.body.layer3.6.conv3.weight", true, "its backbone is not ResNet-50");
+  refuses("transformer.encoder.layers.5.linear1.weight", false, "its encoder or its decoder");
+  refuses("transformer.decoder.layers.6.linear1.weight", true, "its encoder or its decoder");
+}
+
+TEST_CASE("a file or folder without weights of a model of ours is refused by what it is") {
   const auto refuses = [](const ShapeMap& shapes, const std::string& says) {
     CHECK_THROWS_WITH(recognised(shapes), Contains("weights.pth") && Contains(says));
     CHECK_THROWS_AS(recognised(shapes), CheckpointError);
@@ -451,15 +557,17 @@ TEST_CASE("numbers of a file that no model can have are refused before anything 
     CHECK_THROWS_WITH(recognise_architecture(NamedShapes(shapes), "weights.pth", given),
                       Contains("weights.pth") && Contains(key) && Contains("impossible shape"));
   };
-  const std::map<std::string, std::string> heads = {{"rtdetrv2_r18vd", "decoder."}, {"rtdetr-l", "model.28."}};
-  for (const auto& [name, head] : heads) {
+  const std::map<std::string, std::string> heads = {{"rtdetrv2_r18vd", "decoder.enc_score_head.weight"},
+                                                    {"rtdetr-l", "model.28.enc_score_head.weight"},
+                                                    {"dino_r50_4scale", "transformer.enc_out_class_embed.weight"},
+                                                    {"yolov8n", "model.22.cv3.0.2.weight"}};
+  for (const auto& [name, key] : heads) {
     ShapeMap shapes = shapes_of_model(name);
-    const std::string key = head + "enc_score_head.weight";
     REQUIRE(shapes.contains(key));
     for (const auto& wrong : impossible) {
       shapes[key] = wrong;
-      refuses(shapes, "enc_score_head.weight", {});
-      refuses(shapes, "enc_score_head.weight", load_model_spec(name));
+      refuses(shapes, key, {});
+      refuses(shapes, key, load_model_spec(name));
     }
   }
   ShapeMap thirds = shapes_in("keys_hf_v1_r18vd.json");

@@ -303,6 +303,114 @@ TEST_CASE("names of data= for another number of classes are refused before the m
   CHECK_THROWS_WITH(read_foreign_state(kPeerFiles / "hf_v1_basic", options), Contains("data= names 2 classes"));
 }
 
+TEST_CASE("YOLOv8's tensors alone, in half precision, become the model that computes the same") {
+  const TemporaryFolder folder;
+  BuildOptions build;
+  build.seed = 3;
+  DetectionModel source = build_model(load_model_spec("yolov8n"), build);
+  source->eval();
+  TensorMap tensors;
+  const torch::NoGradGuard no_grad;
+  for (auto& [key, tensor] : named_state(*source)) {
+    if (tensor.is_floating_point()) torch::Tensor(tensor).copy_(tensor.to(torch::kFloat16));
+    tensors.emplace("model." + key, tensor.is_floating_point() ? tensor.to(torch::kFloat16) : tensor);
+  }
+  save_tensors(folder / "yolov8n.safetensors", tensors, {});
+  ForeignModel found = read_foreign_model(folder / "yolov8n.safetensors");
+  CHECK(found.report.architecture.spec.name == "yolov8n");
+  CHECK(found.report.loaded == static_cast<std::int64_t>(tensors.size()));
+  CHECK(found.report.left_out.empty());
+  CHECK(found.loaded.info.category_ids == coco_category_ids());
+  const torch::Tensor pictures = torch::rand({2, 3, 64, 96});
+  const Prediction expected = source->forward(pictures).layers.back();
+  const Prediction actual = found.loaded.model->forward(pictures).layers.back();
+  CHECK(actual.logits.equal(expected.logits));
+  CHECK(actual.boxes_cxcywh.equal(expected.boxes_cxcywh));
+}
+
+namespace {
+
+/// Four maps, two layers: what DINO's heads share is there, in milliseconds.
+std::string small_dino(int classes) {
+  return "nc: " + std::to_string(classes) +
+         "\nnorm_eps: 1.0e-5\nbackbone:\n  - [-1, 1, ConvNorm, [16, 3, 8, relu]]\n  - [-1, 1, ConvNorm, [16, 3, 2, "
+         "relu]]\nhead:\n  - [[0, 1], 1, RTDETRDecoder, [nc, {variant: dino, dim: 32, levels: 3, queries: 10, heads: "
+         "2, "
+         "layers: 2, ffn: 32, encoder_layers: 1, encoder_ffn: 32, learnt_queries: true, denoising: 6}], .]\n";
+}
+
+TensorMap state_of_dino(std::uint64_t seed, int classes = 91) {
+  BuildOptions build;
+  build.seed = seed;
+  TensorMap tensors;
+  for (const auto& [key, tensor] :
+       named_state(*build_model(parse_model_spec(small_dino(classes), "small_dino.yaml"), build)))
+    tensors.emplace(key, tensor.detach());
+  return tensors;
+}
+
+TensorMap under_model(const TensorMap& tensors) {
+  TensorMap longer;
+  for (const auto& [key, tensor] : tensors) longer.emplace("model." + key, tensor);
+  return longer;
+}
+
+}  // namespace
+
+TEST_CASE("the heads that DINO's layers share may come under any of their names, and must agree") {
+  const TemporaryFolder folder;
+  const std::string file = folder / "dino.safetensors", other = "class_embed.1.weight";
+  ForeignModelOptions given;
+  given.spec = parse_model_spec(small_dino(91), "small_dino.yaml");
+  const TensorMap whole = state_of_dino(1);
+  REQUIRE(whole.contains("transformer.decoder.class_embed.0.weight"));
+  TensorMap tensors = whole;
+  const auto erased = std::erase_if(tensors, [](const auto& item) {
+    return item.first.starts_with("transformer.decoder.class_embed.") || item.first.starts_with("bbox_embed.0.");
+  });
+  CHECK(erased == 10);
+  save_tensors(file, under_model(tensors), {});
+  const ForeignState state = read_foreign_state(file, given);
+  CHECK(state.report.architecture.names == coco_names_by_id());
+  CHECK(state.tensors.size() == whole.size());
+  for (const auto& [key, tensor] : whole) {
+    INFO(key);
+    CHECK(state.tensors.at(key).equal(tensor));
+  }
+  tensors = whole;
+  tensors[other] = tensors.at(other) + 1;
+  save_tensors(file, under_model(tensors), {});
+  CHECK_THROWS_WITH(read_foreign_state(file, given), Contains("'" + other + "'") && Contains("heads of their own"));
+  CHECK_THROWS_AS(read_foreign_state(file, given), CheckpointError);
+}
+
+TEST_CASE("a training takes the rows of DINO's classes by name, from COCO's category ids") {
+  const TemporaryFolder folder;
+  const std::string file = folder / "checkpoint0011_4scale.safetensors";
+  const TensorMap from = state_of_dino(1);
+  save_tensors(file, under_model(from), {});
+  BuildOptions build;
+  build.seed = 2;
+  DetectionModel model = build_model(parse_model_spec(small_dino(3), "small_dino.yaml"), build);
+  TransferReport report;
+  const std::string said = stderr_of([&] { report = take_weights(*model, {"dog", "bolt", "person"}, file); });
+  CHECK_THAT(said, Contains("they are its 'model'") && Contains("its 91 are taken for COCO's"));
+  CHECK(report.classes == 2);
+  CHECK(report.taken() == report.of_model());
+  std::int64_t by_class = 0;
+  for (const auto& [key, tensor] : named_state(*model)) {
+    const bool has_rows = key.find("class_embed.") != std::string::npos || key == "label_enc.weight";
+    if (!has_rows) continue;
+    INFO(key);
+    CHECK(tensor[0].equal(from.at(key)[18]));
+    CHECK(tensor[2].equal(from.at(key)[1]));
+    CHECK_FALSE(tensor[1].equal(from.at(key)[1]));
+    ++by_class;
+  }
+  CHECK(by_class == report.count(TransferredEntry::Fate::kByClass));
+  CHECK(by_class == 11);  // weight and bias under two names of two layers, of the encoder's head, and the table
+}
+
 TEST_CASE("eighty classes without names are COCO's, with the numbers of its annotation files") {
   const auto& ids = coco_category_ids();
   REQUIRE(ids.size() == coco_names().size());

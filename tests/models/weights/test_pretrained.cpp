@@ -104,6 +104,22 @@ TEST_CASE("score heads follow the classes by name, and a file of which nothing f
   CHECK_THROWS_WITH(take_weights(*target, kClasses, folder / "other.safetensors"), Catch::Contains("no entry fits"));
 }
 
+TEST_CASE("weights of a model that saw pictures normalised otherwise are taken with a warning") {
+  const TemporaryFolder folder;
+  const auto model_of = [](const std::string& normalisation) {
+    return build_model(parse_model_spec(normalisation + test::kTinyModel, "tiny.yaml"), {});
+  };
+  const std::string imagenet = "mean: [0.485, 0.456, 0.406]\nstd: [0.229, 0.224, 0.225]\n",
+                    file = folder / "w.safetensors";
+  save_model(file, model_of(imagenet), info_with_names());
+  DetectionModel plain = model_of(""), same = model_of(imagenet);
+  CHECK_THAT(
+      stderr_of([&] { take_weights(*plain, kClasses, file); }),
+      Catch::Contains("normalises pictures by mean 0.485, 0.456, 0.406 and deviation 0.229, 0.224, 0.225, and this one "
+                      "by mean 0 and deviation 1"));
+  CHECK_THAT(stderr_of([&] { take_weights(*same, kClasses, file); }), !Catch::Contains("normalises"));
+}
+
 namespace {
 
 using Fate = TransferredEntry::Fate;

@@ -1,0 +1,61 @@
+"""Ultralytics' YOLOv8: weights in the file that their program saves, read here; what every cell predicts, and detections."""
+
+import numpy
+import onnxruntime
+import torch
+from ultralytics import YOLO
+from ultralytics.utils.nms import non_max_suppression
+
+from peers import LIMIT, PICTURE, Image, compare, our_detections, picture_as_input, rtdetr, sys
+
+WIDTH, HEIGHT = Image.open(PICTURE).size  # multiples of 32: both programs then take the picture as it is
+GAIN = 93 / 64  # of convolutions: maps of untrained SiLU networks fade out otherwise
+SPREAD = 8  # of class logits, which then tell cells apart
+
+
+def untrained():
+    """A model whose scores lie everywhere between 0 and 1, rounded as its file will be."""
+    torch.manual_seed(0)
+    yolo = YOLO("yolov8n.yaml")
+    with torch.no_grad():
+        for name, weight in yolo.model.named_parameters():
+            if name.endswith(".conv.weight") and ".dfl." not in name:
+                weight *= GAIN
+            if ".cv3." in name and name.endswith(".2.weight"):
+                weight *= SPREAD
+            if ".cv3." in name and name.endswith(".2.bias"):
+                weight.zero_()
+    yolo.model.half().float()
+    return yolo
+
+
+def check_cells(name, theirs, images):
+    """Every cell's box, in fractions of the input, and scores, through a file of ours."""
+    height, width = images.shape[2:]
+    session = onnxruntime.InferenceSession(name, providers=["CPUExecutionProvider"])
+    ours = session.run(["output0"], {"images": images.numpy()})[0]
+    with torch.no_grad():
+        expected = theirs.model.eval()(images)[0].numpy()
+    apart = numpy.abs(ours - expected)[0]
+    apart[:4] /= numpy.array([width, height, width, height])[:, None]
+    print(f"{name}, {height}x{width}: {apart.shape[1]} cells, scores from {expected[0, 4:].min():.3f} to {expected[0, 4:].max():.3f}, "
+          f"largest difference of a score {apart[4:].max():.1e}, of a box {apart[:4].max():.1e}")
+    if ours.shape != expected.shape or not apart.max() <= LIMIT:
+        sys.exit(f"{name}: more than {LIMIT}")
+
+
+theirs = untrained()
+theirs.save("theirs.pt")
+print(rtdetr("convert", "weights=theirs.pt", "output=converted.safetensors"))
+export = ("export", "model=converted.safetensors", "format=onnx", "outputs=ultralytics")
+rtdetr(*export, "output=fixed.onnx", "imgsz=256")
+rtdetr(*export, "output=free.onnx", "imgsz=256", "dynamic=true")
+check_cells("fixed.onnx", theirs, picture_as_input(256, 256))
+check_cells("free.onnx", theirs, picture_as_input(256, 256))
+check_cells("free.onnx", theirs, picture_as_input(192, 320))
+
+with torch.no_grad():
+    cells = theirs.model.eval()(picture_as_input(HEIGHT, WIDTH))[0]
+found = non_max_suppression(cells, conf_thres=0.001, iou_thres=0.7, multi_label=True, max_det=300)[0]
+ours = our_detections("converted.safetensors", f"imgsz={HEIGHT}x{WIDTH}")
+compare("Ultralytics -> ours", ours, (found[:, 4], found[:, 5], found[:, :4]))
