@@ -136,15 +136,18 @@ void resize_to_chw_float(const RgbView& picture, const PictureWindow& window, in
   resize_to_chw_float(picture, window, method, ChwView::whole(out, width, height));
 }
 
-void resize_to_chw_float(const ImageView& picture, int width, int height, Resampling method, float* out) {
+void resize_to_chw_float(const ImageView& picture, Resampling method, const ChwView& out) {
   const PictureWindow whole{0, 0, picture.width, picture.height};
-  const ChwView target = ChwView::whole(out, width, height);
   if (method == Resampling::kPillowBilinear) {
-    check_sizes(whole, width, height);
-    resize_pillow(picture, whole, target);
+    check_sizes(whole, out.width, out.height);
+    resize_pillow(picture, whole, out);
   } else {
-    resize_to_chw_float(to_rgb(picture), whole, method, target);
+    resize_to_chw_float(to_rgb(picture), whole, method, out);
   }
+}
+
+void resize_to_chw_float(const ImageView& picture, int width, int height, Resampling method, float* out) {
+  resize_to_chw_float(picture, method, ChwView::whole(out, width, height));
 }
 
 Picture cut(const RgbView& picture, const PictureWindow& window) {

@@ -52,6 +52,8 @@ void resize_to_chw_float(const RgbView& picture, const PictureWindow& window, Re
 /// The same of a whole picture in any format. kPillowBilinear turns its rows to RGB as it comes to them; kOpencvLinear
 /// goes through a copy in RGB.
 void resize_to_chw_float(const ImageView& picture, int width, int height, Resampling method, float* out);
+/// The same into a part of a larger picture. @param out  its size is the target
+void resize_to_chw_float(const ImageView& picture, Resampling method, const ChwView& out);
 
 /// The window as a picture of its own, mirrored, not resized.
 Picture cut(const RgbView& picture, const PictureWindow& window);

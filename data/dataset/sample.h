@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/image/picture.h"
+#include "core/image/placement.h"
 
 namespace rtdetr {
 
@@ -59,12 +60,14 @@ struct Batch {
   /// (LoaderOptions): a score leaves them out.
   std::int64_t repeated = 0;
   std::int64_t height = 0, width = 0;
-  FloatBlock images;  ///< [B, 3, H, W] in [0, 1]
+  bool is_padded = false;  ///< Fit::kKeepRatio: a picture is Image::placement's part, the rest padding
+  FloatBlock images;       ///< [B, 3, H, W] in [0, 1]
   struct Image {
     std::vector<std::int64_t> labels;  ///< [N]
-    std::vector<float> boxes_cxcywh;   ///< [N, 4] fraction of the image
+    std::vector<float> boxes_cxcywh;   ///< [N, 4] fraction of the image; of a padded one, of the picture in it
     std::int64_t picture_index = 0;
     int original_width = 0, original_height = 0;
+    Placement placement;  ///< of what was seen of the picture; of a mosaic, which fills the image, nothing
   };
   std::vector<Image> targets;  ///< B entries
 };

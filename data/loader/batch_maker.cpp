@@ -1,10 +1,12 @@
 #include "data/loader/batch_maker.h"
 
 #include <algorithm>
+#include <cstring>
 #include <numeric>
 #include <utility>
 
 #include "core/base/error.h"
+#include "core/image/placement.h"
 #include "data/transforms/affine.h"
 #include "data/transforms/copy_blend.h"
 #include "data/transforms/hsv.h"
@@ -21,6 +23,20 @@ std::vector<std::int64_t> epoch_order(std::int64_t count, bool shuffle, std::uin
   Random random(seed, RandomPurpose::kShuffle, static_cast<std::uint64_t>(epoch), 0);
   for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
   return order;
+}
+
+void cut_to_largest(Batch& batch, std::int64_t stride) {
+  std::vector<Placement> placements;
+  for (const Batch::Image& image : batch.targets) placements.push_back(image.placement);
+  const ImageSize size = input_for(placements, stride);
+  float* to = batch.images.data();
+  for (std::int64_t plane = 0; plane < 3 * batch.size; ++plane) {
+    const float* from = batch.images.data() + plane * batch.height * batch.width;
+    for (std::int64_t y = 0; y < size.height; ++y, to += size.width)
+      std::memmove(to, from + y * batch.width, static_cast<std::size_t>(size.width) * sizeof(float));
+  }
+  batch.height = size.height;
+  batch.width = size.width;
 }
 
 BatchMaker::BatchMaker(const Dataset& dataset, TransformOptions transforms, LoaderOptions options, SampleSource source)
@@ -55,8 +71,9 @@ BatchDraft BatchMaker::begin(std::int64_t epoch, std::int64_t number) {
     order_ = epoch_order(static_cast<std::int64_t>(dataset_.pictures.size()), options_.shuffle, options_.seed, epoch);
     order_epoch_ = epoch;
   }
-  const FrameSize frame = draw_frame_size(transforms_, options_.seed, epoch, number);
   BatchDraft draft;
+  draft.frame = draw_frame_size(transforms_, options_.seed, epoch, number);
+  const FrameSize canvas = canvas_of(transforms_, draft.frame);
   draft.epoch = epoch;
   draft.number = number;
   draft.share = draw_batch_share(transforms_, options_.seed, epoch, number);
@@ -65,9 +82,10 @@ BatchDraft BatchMaker::begin(std::int64_t epoch, std::int64_t number) {
   draft.bad.resize(size);
   draft.odd.resize(size);
   draft.errors.resize(size);
-  draft.batch.height = frame.height;
-  draft.batch.width = frame.width;
-  draft.batch.images = pool_.take(size * 3 * static_cast<std::size_t>(frame.height * frame.width));
+  draft.batch.height = canvas.height;
+  draft.batch.width = canvas.width;
+  draft.batch.is_padded = transforms_.fit == Fit::kKeepRatio;
+  draft.batch.images = pool_.take(size * 3 * static_cast<std::size_t>(canvas.height * canvas.width));
   draft.batch.targets.resize(size);
   return draft;
 }
@@ -97,7 +115,7 @@ std::shared_ptr<const Sample> BatchMaker::read(BatchDraft& draft, std::int64_t p
 
 void BatchMaker::draw(BatchDraft& draft, std::int64_t position, std::int64_t picture, Random& random, float* chw,
                       Batch::Image& target) {
-  const FrameSize frame{draft.batch.height, draft.batch.width};
+  const FrameSize frame = draft.frame;
   MosaicSamples samples{read(draft, position, picture)};
   if (!chance_of_mosaic(transforms_, draft.epoch, random)) {
     const auto& draw_one = chance_of_affine(transforms_, random) ? draw_affine : transform;
@@ -160,7 +178,9 @@ void BatchMaker::fill(BatchDraft& draft, std::int64_t position) {
 void BatchMaker::finish(BatchDraft& draft) const {
   const bool failed =
       std::ranges::any_of(draft.errors, [](const std::exception_ptr& error) { return error != nullptr; });
-  if (failed || draft.share < 1) return;
+  if (failed) return;
+  if (draft.batch.is_padded) cut_to_largest(draft.batch, transforms_.stride);
+  if (draft.share < 1) return;
   try {
     const std::int64_t index = draft.number * options_.world + options_.rank;
     Random random(options_.seed, RandomPurpose::kCopyBlend, static_cast<std::uint64_t>(draft.epoch),

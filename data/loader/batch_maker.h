@@ -21,6 +21,10 @@ namespace rtdetr {
 /// The order in which an epoch shows the pictures: 0 … count-1, shuffled by (seed, epoch) if asked.
 std::vector<std::int64_t> epoch_order(std::int64_t count, bool shuffle, std::uint64_t seed, std::int64_t epoch);
 
+/// Cuts a padded batch, whose pictures lie at the top left, to the smallest size that holds them and whose sides are
+/// multiples of `stride`. In its own memory.
+void cut_to_largest(Batch& batch, std::int64_t stride);
+
 struct BadPicture {
   std::int64_t index = 0;
   std::string reason;  ///< names the file
@@ -36,6 +40,7 @@ struct OddPicture {
 struct BatchDraft {
   std::int64_t epoch = 0, number = 0;  ///< of the batch in its epoch
   Batch batch;
+  FrameSize frame;                           ///< drawn for it
   std::vector<std::int64_t> pictures;        ///< by position: the picture it shows
   std::vector<std::int64_t> neighbours;      ///< by position: the one before it in the batch of all ranks
   double share = 1;                          ///< of that picture, the rest is its neighbour's (draw_batch_share)

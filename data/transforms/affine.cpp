@@ -9,11 +9,11 @@
 namespace rtdetr {
 namespace {
 
-/// The canvas is the picture.
-TileAxis draw_picture_axis(const TransformOptions& options, std::int64_t frame, double scale, Random& random) {
-  const double side = static_cast<double>(frame);
-  const CanvasView seen{scale, side / 2, draw_canvas_shift(options, frame, random)};
-  Span tile{seen(0), seen(side)};
+/// @param part  of the frame: the picture, before it is scaled and shifted
+TileAxis draw_picture_axis(const TransformOptions& options, std::int64_t frame, Span part, double scale,
+                           Random& random) {
+  const CanvasView seen{scale, static_cast<double>(frame) / 2, draw_canvas_shift(options, frame, random)};
+  Span tile{seen(part.begin), seen(part.end)};
   tile.end = std::max(tile.end, tile.begin + 1);
   return {tile, Span{0, static_cast<int>(frame)}};
 }
@@ -27,8 +27,9 @@ bool chance_of_affine(const TransformOptions& options, Random& random) {
 void draw_affine(const Sample& sample, const TransformOptions& options, std::int64_t epoch, FrameSize frame,
                  Random& random, float* chw, Batch::Image& target) {
   const double scale = draw_canvas_scale(options, random);
-  const TileAxis across = draw_picture_axis(options, frame.width, scale, random);
-  const TileAxis down = draw_picture_axis(options, frame.height, scale, random);
+  const Placement part = part_of_frame(sample, options, frame);
+  const TileAxis across = draw_picture_axis(options, frame.width, {part.x, part.x + part.width}, scale, random);
+  const TileAxis down = draw_picture_axis(options, frame.height, {part.y, part.y + part.height}, scale, random);
   const ChwView out = ChwView::whole(chw, static_cast<int>(frame.width), static_cast<int>(frame.height));
   fill_with_ground(out);
   std::vector<LabelledBox> kept;

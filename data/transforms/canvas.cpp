@@ -7,7 +7,7 @@
 namespace rtdetr {
 namespace {
 
-constexpr float kGround = 114.0f / 255.0f;
+constexpr float kGround = kLetterboxGrey / 255.0f;
 constexpr float kLeastSide = 2.0f, kLeastShare = 0.1f, kMostAspect = 100.0f;
 
 /// The stretch of a view of `length` pixels that `part` of the tile shows: whole pixels, at least one.
@@ -59,6 +59,10 @@ double draw_canvas_scale(const TransformOptions& options, Random& random) {
 double draw_canvas_shift(const TransformOptions& options, std::int64_t frame, Random& random) {
   const double translate = options.mosaic_translate;
   return random.uniform(0.5 - translate, 0.5 + translate) * static_cast<double>(frame);
+}
+
+Placement part_of_frame(const Sample& sample, const TransformOptions& options, FrameSize frame) {
+  return place({sample.picture.width, sample.picture.height}, {frame.height, frame.width}, options.fit);
 }
 
 void fill_with_ground(const ChwView& out) {

@@ -5,6 +5,7 @@
 
 #include "core/base/random.h"
 #include "core/image/chw.h"
+#include "core/image/placement.h"
 #include "data/dataset/sample.h"
 #include "data/transforms/transforms.h"
 
@@ -35,6 +36,9 @@ struct CanvasView {
 double draw_canvas_scale(const TransformOptions& options, Random& random);
 /// Where the middle of a canvas is seen: in the middle of the frame, give or take mosaic_translate of its side.
 double draw_canvas_shift(const TransformOptions& options, std::int64_t frame, Random& random);
+
+/// The part of a frame that a picture fills by options.fit. A quarter turn, drawn later, does not change it.
+Placement part_of_frame(const Sample& sample, const TransformOptions& options, FrameSize frame);
 
 void fill_with_ground(const ChwView& out);
 

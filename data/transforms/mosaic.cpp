@@ -10,12 +10,15 @@
 namespace rtdetr {
 namespace {
 
-/// Where the canvas, the tiles' common point and a tile's length land in the frame, along one axis.
+/// Where the canvas and the tiles' common point land in the frame, along one axis.
 struct AxisPlan {
   Span canvas;
-  int center = 0, tile = 0;
+  int center = 0;
+  double scale = 1;
 
-  TileAxis tile_axis(bool after_center) const {
+  /// @param length  of the tile on the canvas
+  TileAxis tile_axis(bool after_center, int length) const {
+    const int tile = std::max(1, static_cast<int>(std::lround(scale * length)));
     return {after_center ? Span{center, center + tile} : Span{center - tile, center}, canvas};
   }
 };
@@ -27,7 +30,7 @@ AxisPlan draw_axis(const TransformOptions& options, std::int64_t frame, double s
   AxisPlan plan;
   plan.canvas = Span{seen(0), seen(2 * side)}.clipped({0, static_cast<int>(frame)});
   plan.center = seen(center);
-  plan.tile = std::max(1, static_cast<int>(std::lround(scale * side)));
+  plan.scale = scale;
   return plan;
 }
 
@@ -46,7 +49,9 @@ void draw_mosaic(const MosaicSamples& samples, const TransformOptions& options, 
   fill_with_ground(out);
   std::vector<LabelledBox> kept;
   for (std::size_t i = 0; i < samples.size(); ++i) {
-    show_tile(*samples[i], options, epoch, across.tile_axis(i % 2 == 1), down.tile_axis(i / 2 == 1), random, out, kept);
+    const Placement part = part_of_frame(*samples[i], options, frame);
+    show_tile(*samples[i], options, epoch, across.tile_axis(i % 2 == 1, part.width),
+              down.tile_axis(i / 2 == 1, part.height), random, out, kept);
   }
   set_boxes(kept, static_cast<float>(frame.width), static_cast<float>(frame.height), target);
   target.picture_index = samples[0]->picture_index;

@@ -7,6 +7,7 @@
 
 #include "core/base/error.h"
 #include "core/base/text.h"
+#include "core/image/placement.h"
 #include "data/transforms/photometric.h"
 #include "data/transforms/render.h"
 
@@ -28,26 +29,61 @@ void resize_nearest(const float* from, FrameSize size, FrameSize target, float* 
   }
 }
 
-/// render() into a whole frame; with multi_scale_nearest in the official code's two steps.
-void render_frame(const Picture& picture, const Geometry& geometry, const Photometric& photometric,
-                  const TransformOptions& options, FrameSize frame, float* chw) {
-  const FrameSize base{options.height, options.width};
-  const bool straight = !options.multi_scale_nearest || (frame.height == base.height && frame.width == base.width);
-  const FrameSize size = straight ? frame : base;
-  std::vector<float> between(straight ? 0 : 3 * base.height * base.width);
-  render(picture, geometry, photometric, options.resampling,
-         ChwView::whole(straight ? chw : between.data(), static_cast<int>(size.width), static_cast<int>(size.height)));
-  if (!straight) resize_nearest(between.data(), base, frame, chw);
+/// render() into its place in an image.
+void render_placed(const Picture& picture, const Geometry& geometry, const Photometric& photometric,
+                   const TransformOptions& options, const Placement& placement, FrameSize size, float* chw) {
+  const ChwView image = ChwView::whole(chw, static_cast<int>(size.width), static_cast<int>(size.height));
+  if (options.fit != Fit::kStretch) fill_around(placement, options.fit, image);
+  render(picture, geometry, photometric, options.resampling, part_of(placement, image));
 }
 
-/// Boxes in pixels of a `width` × `height` view → pixels of the configured size.
-void stretch(std::vector<LabelledBox>& boxes, int width, int height, const TransformOptions& options) {
-  const float scale_x = static_cast<float>(static_cast<double>(options.width) / width);
-  const float scale_y = static_cast<float>(static_cast<double>(options.height) / height);
+/// Into a whole frame; with multi_scale_nearest in the official code's two steps.
+/// @return  the place in the image that was rendered, which boxes go by
+Placement render_frame(const Picture& picture, const Geometry& geometry, const Photometric& photometric,
+                       const TransformOptions& options, FrameSize frame, float* chw) {
+  const FrameSize base{options.height, options.width};
+  const bool straight = !options.multi_scale_nearest || (frame.height == base.height && frame.width == base.width);
+  const FrameSize size = straight ? frame : base, canvas = canvas_of(options, size);
+  const Placement placement =
+      place({geometry.window.width, geometry.window.height}, {size.height, size.width}, options.fit);
+  std::vector<float> between(straight ? 0 : 3 * base.height * base.width);
+  render_placed(picture, geometry, photometric, options, placement, canvas, straight ? chw : between.data());
+  if (!straight) resize_nearest(between.data(), base, frame, chw);
+  return placement;
+}
+
+/// Boxes in pixels of what is seen of a picture → pixels of a `width` × `height` image that shows its Placement::unit.
+void put_in_place(std::vector<LabelledBox>& boxes, const Placement& placement, float width, float height) {
+  const double step_x = static_cast<double>(width) / placement.unit.width,
+               step_y = static_cast<double>(height) / placement.unit.height;
+  const auto scale_x = static_cast<float>(placement.scale_x * step_x),
+             scale_y = static_cast<float>(placement.scale_y * step_y);
+  const auto x = static_cast<float>(placement.x * step_x), y = static_cast<float>(placement.y * step_y);
   for (LabelledBox& box : boxes) {
-    for (int i : {0, 2}) box.xyxy[i] = std::min(box.xyxy[i] * scale_x, static_cast<float>(options.width));
-    for (int i : {1, 3}) box.xyxy[i] = std::min(box.xyxy[i] * scale_y, static_cast<float>(options.height));
+    for (int i : {0, 2}) box.xyxy[i] = std::min(box.xyxy[i] * scale_x + x, width);
+    for (int i : {1, 3}) box.xyxy[i] = std::min(box.xyxy[i] * scale_y + y, height);
   }
+}
+
+/// The size that boxes are measured at: the configured one. Of a padded picture, whose limits are not its sides, that
+/// which it has.
+struct MeasuredSize {
+  float height = 0, width = 0;
+};
+MeasuredSize measured_size(const TransformOptions& options, const Placement& placement) {
+  if (options.fit == Fit::kKeepRatio)
+    return {static_cast<float>(placement.unit.height), static_cast<float>(placement.unit.width)};
+  return {static_cast<float>(options.height), static_cast<float>(options.width)};
+}
+
+/// What is blended into one image has one size.
+void check_fit(const TransformOptions& options) {
+  if (options.fit != Fit::kKeepRatio) return;
+  const bool blends = options.mosaic > 0 || options.affine > 0 || options.mixup > 0 || options.copy_blend > 0;
+  if (!blends && !options.multi_scale_nearest) return;
+  throw ConfigError(std::string("fit=keep_ratio: pictures of a batch have sizes of their own, and ") +
+                    (blends ? "mosaic, affine, mixup and copy_blend" : "multi_scale_nearest") +
+                    " want one size; set what of these is not 0 to 0, or use fit=letterbox");
 }
 
 void check_probability(double value, const char* name) {
@@ -85,6 +121,7 @@ void check_transform_options(const TransformOptions& options) {
   }
   std::vector<std::int64_t> sides = options.multi_scale;
   sides.insert(sides.end(), {options.height, options.width});
+  check_fit(options);
   for (const std::int64_t side : sides) {
     if (side < 1 || side > 16384) throw ConfigError("picture side: want 1 to 16384, have " + std::to_string(side));
   }
@@ -97,13 +134,20 @@ FrameSize draw_frame_size(const TransformOptions& options, std::uint64_t seed, s
   Random random(seed, RandomPurpose::kMultiScale, static_cast<std::uint64_t>(epoch), static_cast<std::uint64_t>(batch));
   const std::int64_t side = options.multi_scale[random.below(options.multi_scale.size())];
   const std::int64_t longest = std::max(base.height, base.width);
+  const bool has_limit = options.fit == Fit::kKeepRatio && base.height != base.width;  // which stays
   const auto scaled = [&](std::int64_t length) {
-    if (length == longest) return side;
+    if (length == longest) return has_limit ? longest : side;
     const double exact = static_cast<double>(length) * static_cast<double>(side) / static_cast<double>(longest);
-    return std::max<std::int64_t>(options.stride,
-                                  options.stride * std::llround(exact / static_cast<double>(options.stride)));
+    const std::int64_t drawn = std::max<std::int64_t>(
+        options.stride, options.stride * std::llround(exact / static_cast<double>(options.stride)));
+    return has_limit ? std::min(drawn, longest) : drawn;
   };
   return {scaled(base.height), scaled(base.width)};
+}
+
+FrameSize canvas_of(const TransformOptions& options, FrameSize frame) {
+  const ImageSize largest = largest_input({frame.height, frame.width}, options.fit, options.stride);
+  return {largest.height, largest.width};
 }
 
 void transform(const Sample& sample, const TransformOptions& options, std::int64_t epoch, FrameSize frame,
@@ -119,9 +163,9 @@ void transform(const Sample& sample, const TransformOptions& options, std::int64
     photometric = draw_photometric(strong ? options.photometric : 0.0, random);
     geometry = draw_geometry(shapes, picture.width, picture.height, boxes, random);
   }
-  render_frame(picture, geometry, photometric, options, frame, chw);
-  stretch(boxes, geometry.window.width, geometry.window.height, options);
-  const float width = static_cast<float>(options.width), height = static_cast<float>(options.height);
+  target.placement = render_frame(picture, geometry, photometric, options, frame, chw);
+  const auto [height, width] = measured_size(options, target.placement);
+  put_in_place(boxes, target.placement, width, height);
   if (options.augment) drop_small_boxes(boxes, width, height, options.min_box);
   set_boxes(boxes, width, height, target);
   target.picture_index = sample.picture_index;

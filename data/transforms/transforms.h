@@ -6,6 +6,7 @@
 
 #include "core/base/choices.h"
 #include "core/base/random.h"
+#include "core/image/fit.h"
 #include "core/image/image_size.h"
 #include "core/image/resize.h"
 #include "data/dataset/sample.h"
@@ -24,9 +25,11 @@ inline constexpr std::array<Choice<BlendKind>, 2> kBlendKindWords{
 /// (cells, aerial views): flip_vertical, rotate90; with both and flip at 0.5 all eight orientations are equally likely.
 struct TransformOptions : GeometricOptions {
   bool augment = true;
+  /// Of the image; with Fit::kKeepRatio the two limits of a picture's sides (core/image/placement.h).
   std::int64_t height = 640, width = 640;
-  std::int64_t stride = kUsualStride;  ///< sides of multi-scale pictures are multiples of it
+  std::int64_t stride = kUsualStride;  ///< sides of multi-scale and of padded images are multiples of it
   Resampling resampling = Resampling::kPillowBilinear;
+  Fit fit = Fit::kStretch;
   double photometric = 0.5;                         ///< probability of each operation of RandomPhotometricDistort
   double mosaic = 0.0;                              ///< probability of four pictures as one; then no zoom-out, no crop
   BlendKind mosaic_kind = BlendKind::kUltralytics;  ///< mosaic.h, turned_mosaic.h
@@ -43,7 +46,8 @@ struct TransformOptions : GeometricOptions {
   std::int64_t strong_from_epoch = 0;    ///< before this epoch no photometric, zoom-out, crop
   std::int64_t strong_until_epoch = -1;  ///< from this epoch on none; -1 = never off
   /// Sides drawn per batch (empty = off), equally likely; a list may repeat one. For a size that is not square they
-  /// are the longer side, and the shorter one follows in proportion, to the nearest multiple of the stride.
+  /// are the longer side, and the shorter one follows in proportion, to the nearest multiple of the stride;
+  /// with Fit::kKeepRatio the longer limit stays, and the shorter one alone follows.
   std::vector<std::int64_t> multi_scale;
   std::int64_t multi_scale_until_epoch = -1;
   /// false: pictures are resized straight to the drawn size. true: as the official code does it, to height × width
@@ -66,18 +70,22 @@ inline bool may_blend(const TransformOptions& options, std::int64_t epoch) {
 /// @throws ConfigError  naming the option outside its range
 void check_transform_options(const TransformOptions& options);
 
+/// With Fit::kKeepRatio the two limits of the pictures.
 struct FrameSize {
   std::int64_t height = 0, width = 0;
 };
 /// The size of a batch's pictures: height × width, or a multi-scale draw keyed by (seed, epoch, batch).
 FrameSize draw_frame_size(const TransformOptions& options, std::uint64_t seed, std::int64_t epoch, std::int64_t batch);
+/// Room for every picture of such a frame: the frame, or with Fit::kKeepRatio a square (largest_input).
+FrameSize canvas_of(const TransformOptions& options, FrameSize frame);
 
 /// Draws a sample's augmentation and writes its pixels and boxes into their place in a batch. The steps are
-/// photometric distortion, zoom-out, IoU crop, dropping boxes below min_box, mirrors, quarter turn, resize (stretch);
+/// photometric distortion, zoom-out, IoU crop, dropping boxes below min_box, mirrors, quarter turn, resize;
 /// pixels are resampled once. Boxes below min_box at options.height × options.width are dropped too.
-/// Evaluation only resizes and keeps all boxes.
+/// Evaluation only resizes and keeps all boxes. How what is seen of the picture fills the frame, options.fit says.
+/// @param frame   of the batch, draw_frame_size
 /// @param random  every draw comes from it
-/// @param chw     3·frame.height·frame.width floats, value / 255
+/// @param chw     3·height·width floats of canvas_of(frame), value / 255
 /// @param target  filled: labels, boxes, the picture's index and original size
 void transform(const Sample& sample, const TransformOptions& options, std::int64_t epoch, FrameSize frame,
                Random& random, float* chw, Batch::Image& target);

@@ -80,10 +80,11 @@ TEST_CASE("a picture that is scaled and shifted has its boxes where their pixels
   CHECK(largest > 0.6f);
 }
 
-TEST_CASE("without scale and shift it is the picture, stretched") {
+TEST_CASE("without scale and shift it is the picture in its place, stretched or letterboxed") {
   TransformOptions options = affine_options();
+  options.fit = GENERATE(Fit::kStretch, Fit::kLetterbox);
   options.mosaic_scale = options.mosaic_translate = 0;
-  const Sample sample = marked_sample(80, 60, {22, 10, 50, 41});
+  const Sample sample = marked_sample(80, 45, {22, 10, 50, 41});
   const AffineResult result = shown(sample, options, 3);
   options.zoom_out = options.iou_crop = 0;
   Random random(4, RandomPurpose::kAugmentation, 0, 3);

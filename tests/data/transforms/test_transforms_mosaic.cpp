@@ -121,6 +121,27 @@ TEST_CASE("without scale and shift the tiles cover the frame") {
   }
 }
 
+TEST_CASE("letterboxed tiles keep their pictures' shape") {
+  TransformOptions options = mosaic_options();
+  options.fit = Fit::kLetterbox;
+  options.mosaic_scale = options.mosaic_translate = 0;
+  const auto plain = sample_of(test::rectangle_picture(33, 44, {200, 0, 0}, 0, 0, 0, 0, {}), {}, 0);
+  constexpr int kTile = 72;  // wide, of which 96 is the height of a picture of 33 x 44
+  std::int64_t narrowest = kWidth;
+  for (std::uint64_t index = 0; index < 50; ++index) {
+    const MosaicResult result = draw({plain, plain, plain, plain}, options, index);
+    const auto row = result.chw.begin(), row_end = row + kWidth;
+    const std::int64_t begin = std::find(row, row_end, 200 / 255.0f) - row;
+    const std::int64_t end = std::find(row + begin, row_end, 114 / 255.0f) - row;
+    narrowest = std::min(narrowest, end - begin);
+    CHECK((begin == 0 || end == std::min<std::int64_t>(kWidth, begin + 2 * kTile)));
+    CHECK((end == kWidth || begin == std::max<std::int64_t>(0, end - 2 * kTile)));
+    CHECK(std::count(row, row + kWidth * kHeight, 200 / 255.0f) == (end - begin) * kHeight);
+  }
+  CHECK(narrowest >= kTile);
+  CHECK(narrowest < kTile + 10);
+}
+
 TEST_CASE("tiles meet anywhere in the frame, and beyond it when the canvas is shifted") {
   MosaicSamples samples;
   for (int i = 0; i < 4; ++i) {
