@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <numeric>
 
@@ -15,6 +16,12 @@ constexpr std::size_t kLargestLabelFile = 64u << 20;
 /// Pixels of fractions, without clipping: the metric's ground truth is what the file says.
 std::array<double, 4> to_pixels(const std::array<double, 4>& xywh, const Dataset::PictureEntry& picture) {
   return {xywh[0] * picture.width, xywh[1] * picture.height, xywh[2] * picture.width, xywh[3] * picture.height};
+}
+
+/// For people: fractions of the file have no exact pixels.
+std::array<double, 4> hundredths(std::array<double, 4> pixels) {
+  for (double& value : pixels) value = std::round(value * 100) / 100;
+  return pixels;
 }
 
 class YoloReader {
@@ -51,7 +58,8 @@ class YoloReader {
       if (box.columns > kYoloBoxColumns) long_rows_.add(box.columns, box.doubtful, place, box.line);
       const std::array<double, 4> pixels = to_pixels(box.xywh, picture);
       const bool added = add_box(dataset_, pixels, label_of[static_cast<std::size_t>(box.label)], problems_, [&] {
-        return place + ":" + std::to_string(box.line) + ": left, top, width, height " + box_text(pixels) + " pixels";
+        return place + ":" + std::to_string(box.line) + ": left, top, width, height " + box_text(hundredths(pixels)) +
+               " pixels";
       });
       if (!added) continue;
       const auto annotation_id = static_cast<std::int64_t>(dataset_.truth.truths.size()) + 1;

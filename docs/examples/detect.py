@@ -15,6 +15,8 @@ class Detection(c.Structure):
     _fields_ = [(name, c.c_float) for name in ("x0", "y0", "x1", "y1", "score")] + [("label", c.c_int32)]
 
 
+if len(sys.argv) != 4:
+    sys.exit("usage: detect.py LIBRARY MODEL PICTURE")
 lib = c.CDLL(sys.argv[1])
 for name, result in {"open": c.c_void_p, "detect": c.c_void_p, "detect_file": c.c_void_p, "error_text": c.c_char_p,
                      "class_name": c.c_char_p, "detection_count": c.c_size_t,

@@ -51,18 +51,24 @@ if(TARGET rtdetr_cuda)
 endif()
 
 install(DIRECTORY ${PROJECT_BINARY_DIR}/include/rtdetr DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+# The pages, 1 MB, with README above them, as their links have it; the programs of docs/examples in a folder of their own.
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs DESTINATION ${CMAKE_INSTALL_DOCDIR} PATTERN examples EXCLUDE)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs/examples DESTINATION ${CMAKE_INSTALL_DOCDIR})
-install(FILES ${PROJECT_SOURCE_DIR}/docs/reference/library.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/configs DESTINATION ${CMAKE_INSTALL_DATADIR}/rtdetr)
 # The pictures of configs/datasets/bccd*.yaml, 9 MB: where these look for them, beside configs.
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/data/samples DESTINATION ${CMAKE_INSTALL_DATADIR}/rtdetr/data)
-install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/THIRD_PARTY.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+foreach(_page IN ITEMS README.md CHANGELOG.md LICENSE THIRD_PARTY.md)
+  install(FILES ${PROJECT_SOURCE_DIR}/${_page} DESTINATION ${CMAKE_INSTALL_DOCDIR})
+endforeach()
 
-configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/rtdetrConfig.cmake.in ${PROJECT_BINARY_DIR}/rtdetrConfig.cmake
+# In a folder that find_package() does not look into: it searches what is on the PATH, too, where README puts the build
+# folder, and what it needs is complete in an installation alone.
+set(_built_package ${PROJECT_BINARY_DIR}/package)
+file(REMOVE ${PROJECT_BINARY_DIR}/rtdetrConfig.cmake)  # where it was before
+configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/rtdetrConfig.cmake.in ${_built_package}/rtdetrConfig.cmake
                               INSTALL_DESTINATION ${_package})
-write_basic_package_version_file(${PROJECT_BINARY_DIR}/rtdetrConfigVersion.cmake COMPATIBILITY SameMinorVersion)
-install(FILES ${PROJECT_BINARY_DIR}/rtdetrConfig.cmake ${PROJECT_BINARY_DIR}/rtdetrConfigVersion.cmake
-        DESTINATION ${_package})
+write_basic_package_version_file(${_built_package}/rtdetrConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${_built_package}/rtdetrConfig.cmake ${_built_package}/rtdetrConfigVersion.cmake DESTINATION ${_package})
 file(RELATIVE_PATH RTDETR_PREFIX_OF_PC ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
-configure_file(${CMAKE_CURRENT_LIST_DIR}/rtdetr.pc.in ${PROJECT_BINARY_DIR}/rtdetr.pc @ONLY)
-install(FILES ${PROJECT_BINARY_DIR}/rtdetr.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+configure_file(${CMAKE_CURRENT_LIST_DIR}/rtdetr.pc.in ${_built_package}/rtdetr.pc @ONLY)
+install(FILES ${_built_package}/rtdetr.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -34,13 +34,18 @@ install(CODE [[
 set(CPACK_GENERATOR DEB TGZ)
 set(CPACK_PACKAGE_CONTACT "the rtdetr developers")
 set(CPACK_PACKAGE_VENDOR rtdetr)
-set(CPACK_PACKAGE_DESCRIPTION "${PROJECT_DESCRIPTION}")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "RT-DETR object detectors: train, evaluate, export")
+set(CPACK_PACKAGE_DESCRIPTION
+    "The program rtdetr trains RT-DETR, D-FINE, DEIM and DINO detectors from YAML files, evaluates them as COCO does, finds
+objects in pictures and videos and writes fused weights or ONNX. Also librtdetr, which does so in programs in C++, C and
+Python, with its headers. The CPU half of LibTorch comes along in a folder of its own; GPUs need a build from source.")
 set(CPACK_RESOURCE_FILE_LICENSE ${PROJECT_SOURCE_DIR}/LICENSE)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_PROJECT_CONFIG_FILE ${CMAKE_CURRENT_LIST_DIR}/RtdetrPackageKinds.cmake)
 set(CPACK_RTDETR_BINARY_DIR ${PROJECT_BINARY_DIR})
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION science)
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS "ffmpeg, g++, pkg-config")
 set(CPACK_DEBIAN_COMPRESSION_TYPE zstd)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 # Of the package's own libraries no other package is asked for.

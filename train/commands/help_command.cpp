@@ -9,6 +9,7 @@
 #include "train/commands/module_help.h"
 #include "train/config/command_table.h"
 #include "train/config/completion.h"
+#include "train/config/key_meaning.h"
 #include "train/config/keys.h"
 #include "train/report/output.h"
 
@@ -36,7 +37,7 @@ nlohmann::ordered_json keys_json(Command command) {
                     {"default", value_text(*key, defaults)},
                     {"unit", key->unit},
                     {"accepts", accepted_form(*key)},
-                    {"meaning", key->meaning},
+                    {"meaning", meaning_for(*key, command)},
                     {"section", key->section}});
   return list;
 }

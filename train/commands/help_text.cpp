@@ -4,6 +4,7 @@
 
 #include "core/base/text.h"
 #include "train/config/completion.h"
+#include "train/config/key_meaning.h"
 #include "train/config/licences_text.h"
 #include "train/config/manual_page.h"
 #include "train/config/reference_page.h"
@@ -17,8 +18,8 @@ namespace {
 std::size_t help_width() { return std::min<std::size_t>(output_width(), 110); }
 
 /// Meaning, unit, and what is accepted where the default does not show it.
-std::string description(const Key& key) {
-  std::string text = key.meaning;
+std::string description(const Key& key, Command command) {
+  const std::string text = meaning_for(key, command);
   const bool shows_itself = key.is_path || std::holds_alternative<bool Settings::*>(key.field) ||
                             (std::holds_alternative<std::string Settings::*>(key.field) && key.choices.empty());
   std::vector<std::string> notes;
@@ -44,7 +45,7 @@ std::string command_help(const CommandInfo& info) {
     const std::string value = required ? "needed" : value_text(*key, defaults);
     const std::string head = "  " + key->name + std::string(name_width - key->name.size() + 2, ' ') + value +
                              std::string(value_width - value.size() + 2, ' ');
-    text += head + wrapped(description(*key), head.size(), help_width()) + "\n";
+    text += head + wrapped(description(*key, info.command), head.size(), help_width()) + "\n";
   }
   return text;
 }

@@ -22,8 +22,8 @@ void add_input_keys(std::vector<Key>& keys) {
   Section s(keys, "what to work on");
   s.path("model", &Settings::model, kModelUsers | kConvert | kCheck, "rtdetr-n.yaml",
          "model YAML, or a file of weights: a checkpoint (.safetensors), or a .pth, .pt or folder of another program; "
-         "train takes a YAML, or with weights= a checkpoint, whose YAML it is; convert a YAML, for weights whose model "
-         "is not to be recognised; check weights, to tell which labels they object to")
+         "train: a YAML, or with weights= a checkpoint, whose YAML it is; convert: a YAML, for weights whose model is "
+         "not to be recognised; check: weights, to tell which labels they object to")
       .on_resume = kMayChange;
   s.path(
        "data", &Settings::data, kTrain | kVal | kBenchmark | kCheck | kConvert, "bccd",

@@ -1,6 +1,7 @@
 #include "train/config/manual_page.h"
 
 #include <algorithm>
+#include <string_view>
 
 #include "core/base/error.h"
 #include "core/base/text.h"
@@ -10,7 +11,11 @@ namespace rtdetr {
 namespace {
 
 /// Plain text as troff reads it: a backslash and a hyphen are themselves, and no line begins with a request. One line.
-std::string roff(const std::string& text) {
+/// An ellipsis is three dots, since man has no such character where the locale is C.
+std::string roff(std::string text) {
+  constexpr std::string_view kEllipsis = "…";
+  for (std::size_t at = 0; (at = text.find(kEllipsis, at)) != std::string::npos;)
+    text.replace(at, kEllipsis.size(), "...");
   std::string out;
   for (const char c : text) {
     if (c == '\\')

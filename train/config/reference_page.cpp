@@ -4,6 +4,7 @@
 
 #include "core/base/text.h"
 #include "train/config/command_table.h"
+#include "train/config/key_meaning.h"
 #include "train/config/keys.h"
 
 namespace rtdetr {
@@ -21,7 +22,7 @@ std::string row_of(const CommandInfo& info, const Key& key, const Settings& defa
   const bool required = std::find(info.required.begin(), info.required.end(), key.name) != info.required.end();
   const std::string value = required ? "needed" : code(value_text(key, defaults));
   return "| " + code(key.name) + " | " + value + " | " + key.unit + " | " + cell(accepted_form(key)) + " | " +
-         cell(key.meaning) + " |\n";
+         cell(meaning_for(key, info.command)) + " |\n";
 }
 
 std::string section_of(const CommandInfo& info) {

@@ -138,8 +138,9 @@ std::string describe(const std::vector<FittedValue>& fitted, const RunLength& le
   std::vector<std::string> changes;
   for (const FittedValue& one : fitted) changes.push_back(one.key + " " + one.before + " -> " + one.value);
   return "fitted to " + std::string(length.by_clock ? "about " : "") + counted(std::llround(length.steps), "step") +
-         " (" + fixed(length.epochs, length.by_clock ? 1 : 0) + " epochs): " + join(changes, ", ") +
-         "; what is typed on the command line is left as it is";
+         " (" +
+         (length.by_clock ? fixed(length.epochs, 1) + " epochs" : counted(std::llround(length.epochs), "epoch")) +
+         "): " + join(changes, ", ") + "; what is typed on the command line is left as it is";
 }
 
 std::vector<std::string> unreached_places(const Settings& settings) {

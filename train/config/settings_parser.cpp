@@ -13,6 +13,7 @@
 #include "train/config/completion.h"
 #include "train/config/continued_run.h"
 #include "train/config/key_combinations.h"
+#include "train/config/key_meaning.h"
 #include "train/config/keys.h"
 #include "train/config/licences_text.h"
 #include "train/config/param_group_reader.h"
@@ -289,7 +290,8 @@ void Parser::check_required() {
     const Key& key = *find_key(name, settings_.command);
     if (!value_text(key, settings_).empty()) continue;
     if (!attempted_.contains(name))
-      problems_.push_back(command().name + " needs " + name + "=: " + key.meaning + "; e.g. " + command().example);
+      problems_.push_back(command().name + " needs " + name + "=: " + meaning_for(key, settings_.command) + "; e.g. " +
+                          command().example);
   }
 }
 

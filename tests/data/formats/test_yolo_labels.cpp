@@ -349,6 +349,15 @@ TEST_CASE("YOLO boxes that reach out are clipped, by more than a pixel with a wa
   CHECK(data.truth.truths[0].box_xywh[0] == Approx(-5));
 }
 
+TEST_CASE("a YOLO box that reaches out is told in pixels that people read") {
+  YoloFolder yolo;
+  yolo.label("a.txt", "1 0.03 0.5 0.201 0.4");  // left is -7.050000000000001
+  const Dataset data = yolo.load();
+  REQUIRE(find(data.problems, "box_clipped"));
+  CHECK_THAT(find(data.problems, "box_clipped")->where,
+             Catch::Contains("a.txt:1: left, top, width, height [-7.05, 15, 20.1, 20] pixels"));
+}
+
 TEST_CASE("a split without any label is refused and says where they were looked for") {
   YoloFolder yolo;
   const std::string split = GENERATE("train", "val");

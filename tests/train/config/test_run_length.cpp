@@ -55,6 +55,11 @@ TEST_CASE(
   CHECK_THAT(text, Catch::Contains("about 71 steps (6.0 epochs)") && Catch::Contains("warmup_steps 200 -> 7"));
 }
 
+TEST_CASE("what is fitted to a run of one epoch says so in the singular") {
+  const RunLength one{.steps = 25, .epochs = 1, .by_clock = false};
+  CHECK_THAT(describe(fit_to_length(recipe(), one), one), Catch::StartsWith("fitted to 25 steps (1 epoch): "));
+}
+
 TEST_CASE("a run by the clock of fewer than five epochs validates inside them, at least five times") {
   const RunLength one_and_a_half{.steps = 30, .epochs = 1.5, .by_clock = true};
   const auto fitted = changes(recipe(), one_and_a_half);

@@ -13,6 +13,7 @@
 #include "tests/support/home_folder.h"
 #include "tests/support/temporary_folder.h"
 #include "train/config/command_table.h"
+#include "train/config/key_meaning.h"
 #include "train/config/keys.h"
 #include "train/loop/experiment.h"
 
@@ -381,6 +382,19 @@ TEST_CASE("args.yaml reads back to the same settings") {
   REQUIRE(again.param_groups.size() == 1);
   CHECK(again.param_groups[0].match == "^(?=.*norm).*$");
   CHECK(again.param_groups[0].lr_scale == 0.1);
+}
+
+TEST_CASE("a command is told of a key what concerns it, and not what other commands make of it") {
+  Key key;
+  key.meaning =
+      "smallest score; val: of the matrix, 0 = best; the file's own. check, predict: of a label; by default 1";
+  CHECK(meaning_for(key, Command::kVal) == "smallest score; val: of the matrix, 0 = best; the file's own");
+  CHECK(meaning_for(key, Command::kPredict) == "smallest score; check, predict: of a label; by default 1");
+  CHECK(meaning_for(key, Command::kTrain) == "smallest score");
+  key.meaning = "a file: of weights; see docs: there. export, others: no command";
+  CHECK(meaning_for(key, Command::kTrain) == key.meaning);
+  CHECK_THAT(meaning_for(*find_key("model"), Command::kPredict), !Contains("train: a YAML"));
+  CHECK_THAT(meaning_for(*find_key("model"), Command::kTrain), Contains("train: a YAML"));
 }
 
 TEST_CASE("every key has a meaning, a valid example, a default that is valid, and belongs to a command") {
