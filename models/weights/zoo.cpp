@@ -1,6 +1,9 @@
 #include "models/weights/zoo.h"
 
 #include <algorithm>
+#include <map>
+#include <tuple>
+#include <utility>
 
 #include "core/base/error.h"
 #include "core/base/text.h"
@@ -22,6 +25,23 @@ ModelSpec read_form(const std::string& yaml, const std::string& origin, const st
   mistakes.throw_if_any();
   spec.origin = origin;
   return spec;
+}
+
+/// plan_text of a model that comes along, kept for the next question: to read dozens of YAML files again and again is
+/// what recognition would take its time with.
+/// @return nullopt if the model has no such scale
+std::optional<std::string> plan_of_shipped(const std::string& name, const std::string& yaml, const std::string& scale,
+                                           const std::vector<std::string>& ignored) {
+  using Question = std::tuple<std::string, std::string, std::vector<std::string>>;
+  thread_local std::map<Question, std::optional<std::string>> known;
+  const Question question{yaml, scale, ignored};
+  if (const auto found = known.find(question); found != known.end()) return found->second;
+  std::optional<std::string> plan;
+  try {
+    plan = plan_text(read_form(yaml, name, scale), ignored);
+  } catch (const ModelError&) {  // no such scale
+  }
+  return known.emplace(question, std::move(plan)).first->second;
 }
 
 void neutralise(PlannedRow& row, const std::vector<std::string>& ignored) {
@@ -63,10 +83,10 @@ std::optional<ModelSpec> zoo_model_like(const ZooQuestion& question) {
   for (const std::string& name : shipped_names("models")) {
     try {
       const std::filesystem::path file = shipped_file("models", name);
-      const std::string yaml = read_text_file(file);
-      if (plan_text(read_form(yaml, name, asked.scale), ignored) == wanted) return load_model_spec(file, asked.scale);
+      if (plan_of_shipped(name, read_text_file(file), asked.scale, ignored) == wanted)
+        return load_model_spec(file, asked.scale);
     } catch (const ModelError&) {
-      continue;  // no such scale
+      continue;  // a file that says more than its form can be
     }
   }
   return std::nullopt;
