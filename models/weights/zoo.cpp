@@ -1,6 +1,9 @@
 #include "models/weights/zoo.h"
 
 #include <algorithm>
+#include <map>
+#include <tuple>
+#include <utility>
 
 #include "core/base/error.h"
 #include "core/base/text.h"
@@ -25,12 +28,31 @@ ModelSpec read_form(const YamlNode& yaml, const std::string& origin, const std::
 }
 
 /// The scales of a model file that may be the one asked for.
-std::vector<std::string> scales_to_try(const YamlNode& yaml, const ModelSpec& asked) {
+std::vector<std::string> scales_to_try(const YamlNode& yaml, const std::string& asked) {
   const YamlNode* scales = yaml.find("scales");
-  if (!asked.scale.empty() || scales == nullptr) return {asked.scale};
+  if (!asked.empty() || scales == nullptr) return {asked};
   std::vector<std::string> letters;
   for (const auto& [letter, values] : scales->entries) letters.push_back(letter);
   return letters;
+}
+
+/// plan_text of a model that comes along, by scale; kept for the next question: to read dozens of YAML files again and
+/// again is what recognition would take its time with.
+const std::map<std::string, std::string>& plans_of_shipped(const std::string& name, const std::string& text,
+                                                           const std::string& scale,
+                                                           const std::vector<std::string>& ignored) {
+  using Question = std::tuple<std::string, std::string, std::vector<std::string>>;
+  thread_local std::map<Question, std::map<std::string, std::string>> known;
+  const auto [found, is_new] = known.try_emplace({text, scale, ignored});
+  if (!is_new) return found->second;
+  const YamlNode yaml = parse_yaml(text, name).root;
+  for (const std::string& letter : scales_to_try(yaml, scale)) {
+    try {
+      found->second.emplace(letter, plan_text(read_form(yaml, name, letter), ignored));
+    } catch (const ModelError&) {  // no such scale
+    }
+  }
+  return found->second;
 }
 
 void neutralise(PlannedRow& row, const std::vector<std::string>& ignored) {
@@ -74,17 +96,16 @@ std::optional<ModelSpec> zoo_model_like(const ZooQuestion& question) {
   const ModelSpec asked = read_form(parse_yaml(question.yaml, question.origin).root, question.origin, "");
   const std::string wanted = plan_text(asked, ignored);
   for (const std::string& name : shipped_names("models")) {
-    const std::filesystem::path file = shipped_file("models", name);
-    const YamlNode yaml = parse_yaml(read_text_file(file), name).root;
-    for (const std::string& scale : scales_to_try(yaml, asked)) {
-      try {
-        if (plan_text(read_form(yaml, name, scale), ignored) != wanted) continue;
-      } catch (const ModelError&) {
-        continue;  // no such scale
+    try {
+      const std::filesystem::path file = shipped_file("models", name);
+      for (const auto& [scale, plan] : plans_of_shipped(name, read_text_file(file), asked.scale, ignored)) {
+        if (plan != wanted) continue;
+        ModelSpec spec = load_model_spec(file, scale);
+        spec.name = with_scale_letter({scale, spec.name});
+        return spec;
       }
-      ModelSpec spec = load_model_spec(file, scale);
-      spec.name = with_scale_letter({scale, spec.name});
-      return spec;
+    } catch (const ModelError&) {
+      continue;  // a file that says more than its form can be
     }
   }
   return std::nullopt;
