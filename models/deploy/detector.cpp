@@ -291,7 +291,7 @@ std::vector<std::vector<Detection>> Detector::detect(std::span<const ImageView> 
     sizes.push_back(view.full_width > 0 ? PictureSize{view.full_width, view.full_height}
                                         : PictureSize{view.width, view.height});
   std::vector<std::vector<Detection>> result;
-  const PostprocessOptions options{.max_detections = s.options.max_detections, .clip = true};
+  const PostprocessOptions options{.max_detections = s.options.max_detections, .clip = true, .min_score = min_score()};
   const Prediction last = keep_wanted(output.layers.back(), s.wanted);
   for (const Detections& found : download(s.model->head().postprocess(last, sizes, options)))
     result.push_back(above(found, static_cast<float>(min_score()), s.wanted.are_all()));
