@@ -18,34 +18,50 @@ namespace rtdetr {
 
 namespace {
 
-PartSpreads spreads_of(DetectionModel& model, const PartRuns& runs) {
-  to_channels_last(*model);
-  const torch::Tensor images = torch::rand({1, model->spec().channels, runs.size.height, runs.size.width})
-                                   .to(runs.device)
-                                   .contiguous(torch::MemoryFormat::ChannelsLast);
-  std::array<std::vector<double>, kForwardParts.size()> ms;
-  for (std::int64_t run = 0; run < runs.warm_up + runs.runs; ++run) {
-    const PartFollower follower(runs.device);
-    model->forward(images);
-    for (std::size_t part = 0; run >= runs.warm_up && part < ms.size(); ++part) ms[part].push_back(follower.ms()[part]);
-  }
+using PartRounds = std::array<std::vector<double>, kForwardParts.size()>;  // milliseconds of each pass
+
+void time_pass(DetectionModel& model, const torch::Tensor& images, PartRounds& rounds) {
+  const PartFollower follower(images.device());
+  model->forward(images);
+  for (std::size_t part = 0; part < rounds.size(); ++part) rounds[part].push_back(follower.ms()[part]);
+}
+
+PartSpreads spreads_of(PartRounds rounds, std::int64_t warm_up) {
   PartSpreads spreads;
-  for (std::size_t part = 0; part < ms.size(); ++part) spreads[part] = spread_of(std::move(ms[part]));
+  for (std::size_t part = 0; part < rounds.size(); ++part)
+    spreads[part] = spread_of({rounds[part].begin() + warm_up, rounds[part].end()});
   return spreads;
+}
+
+void make_ready(DetectionModel& model, torch::Device device) {
+  model->eval();
+  model->to(device);
+  to_channels_last(*model);
 }
 
 }  // namespace
 
+/// Both take turns, so that a disturbance of the machine hits both. The unfused one has weights of its own, which
+/// times do not depend on.
 PartTimes measure_parts(DetectionModel model, const PartRuns& runs) {
   const ComputeThreads threads(runs.threads);
   const c10::InferenceMode inference;
   const AutocastScope autocast(runs.precision, runs.device);
-  PartTimes times;
-  model->eval();
-  model->to(runs.device);
-  if (!model->fused()) times.unfused = spreads_of(model, runs);
+  const torch::Tensor images = torch::rand({1, model->spec().channels, runs.size.height, runs.size.width})
+                                   .to(runs.device)
+                                   .contiguous(torch::MemoryFormat::ChannelsLast);
+  std::vector<DetectionModel> both;
+  if (!model->fused()) both.push_back(build_model(model->spec()));
   model->fuse();
-  times.ms = spreads_of(model, runs);
+  both.push_back(model);
+  for (DetectionModel& each : both) make_ready(each, runs.device);
+  std::vector<PartRounds> rounds(both.size());
+  for (std::int64_t run = 0; run < runs.warm_up + runs.runs; ++run) {
+    for (std::size_t i = 0; i < both.size(); ++i) time_pass(both[i], images, rounds[i]);
+  }
+  PartTimes times;
+  if (both.size() > 1) times.unfused = spreads_of(rounds.front(), runs.warm_up);
+  times.ms = spreads_of(rounds.back(), runs.warm_up);
   times.gflops = count_part_gflops(model, runs.size.height, runs.size.width);
   return times;
 }
