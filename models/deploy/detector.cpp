@@ -302,7 +302,7 @@ std::vector<std::vector<Detection>> Detector::detect(std::span<const ImageView> 
   measured.model_ms = watch.lap();
 
   std::vector<std::vector<Detection>> result;
-  const PostprocessOptions options{.max_detections = s.options.max_detections, .clip = true};
+  const PostprocessOptions options{.max_detections = s.options.max_detections, .clip = true, .min_score = min_score()};
   const Prediction last = keep_wanted(output.layers.back(), s.wanted);
   for (Detections& found : download(s.model->head().postprocess(last, sizes_of_boxes(input.placements), options))) {
     bring_into_picture(input.placements[result.size()], found);

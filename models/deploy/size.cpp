@@ -3,6 +3,7 @@
 #include <ATen/record_function.h>
 #include <torch/torch.h>
 
+#include <numeric>
 #include <string_view>
 
 #include "models/layers/fuse.h"
@@ -37,16 +38,23 @@ std::int64_t count_deployed(const torch::nn::Module& module, Deployment deployme
   return total;
 }
 
-thread_local double counted_operations = 0;
+/// What is counted in a thread: its passes' operations, by the part that they are in.
+struct OperationCount {
+  const PartFollower follower = PartFollower();
+  PartNumbers operations{};
+};
+thread_local OperationCount* current_count = nullptr;
+
+void add_operations(double operations) { current_count->operations[current_count->follower.part()] += operations; }
 
 /// Matrix products by M·K·N. Only the calls that are counted are asked for their inputs: some have none to give.
 void count_product(const at::RecordFunction& call) {
   const std::string_view name = call.name();
   const auto input = [&](std::size_t i) { return call.inputs()[i].toTensor(); };
   if (name == "aten::mm" || name == "aten::bmm") {
-    counted_operations += 2.0 * input(0).numel() * input(1).size(-1);
+    add_operations(2.0 * input(0).numel() * input(1).size(-1));
   } else if (name == "aten::addmm" || name == "aten::baddbmm") {
-    counted_operations += 2.0 * input(1).numel() * input(2).size(-1);
+    add_operations(2.0 * input(1).numel() * input(2).size(-1));
   }
 }
 
@@ -65,14 +73,19 @@ std::unique_ptr<at::ObserverContext> count_call(const at::RecordFunction& call) 
     const std::int64_t extent = along(dilation, axis) * (weight.size(2 + axis) - 1) + 1;
     cells *= (input.size(2 + axis) + 2 * along(padding, axis) - extent) / along(stride, axis) + 1;
   }
-  counted_operations += 2 * cells * weight.numel();
+  add_operations(2 * cells * weight.numel());
   return nullptr;
 }
 
+/// Counts while it lives.
 struct Watch {
+  explicit Watch(OperationCount& into) { current_count = &into; }
   at::CallbackHandle handle = at::addThreadLocalCallback(
       at::RecordFunctionCallback(count_call).needsInputs(true).scopes({at::RecordScope::FUNCTION}));
-  ~Watch() { at::removeCallback(handle); }
+  ~Watch() {
+    at::removeCallback(handle);
+    current_count = nullptr;
+  }
 };
 
 }  // namespace
@@ -81,7 +94,7 @@ std::int64_t count_deployed_parameters(const DetectionModelImpl& model) {
   return count_deployed(model, model.head().deployment());
 }
 
-double count_gflops(const DetectionModel& model, std::int64_t height, std::int64_t width) {
+PartNumbers count_part_gflops(const DetectionModel& model, std::int64_t height, std::int64_t width) {
   register_shape_kernels();
   BuildOptions options;
   options.shapes_only = true;
@@ -89,15 +102,23 @@ double count_gflops(const DetectionModel& model, std::int64_t height, std::int64
   if (model->fused()) shapes->fuse();
   shapes->eval();
   MapProbe probe;
-  counted_operations = 0;
+  OperationCount counted;
   {
     const c10::InferenceMode inference;
-    const Watch watch;
+    const Watch watch(counted);
     shapes->forward(torch::empty({1, model->spec().channels, height, width}, torch::kMeta), {.probe = &probe});
   }
   std::int64_t tokens = 0;
   for (const torch::Tensor& map : probe.encoder) tokens += map.size(2) * map.size(3);
-  return (counted_operations + shapes->head().spared_operations(tokens)) / 1e9;
+  PartNumbers gflops = counted.operations;
+  gflops.back() += shapes->head().spared_operations(tokens);
+  for (double& part : gflops) part /= 1e9;
+  return gflops;
+}
+
+double count_gflops(const DetectionModel& model, std::int64_t height, std::int64_t width) {
+  const PartNumbers parts = count_part_gflops(model, height, width);
+  return std::accumulate(parts.begin(), parts.end(), 0.0);
 }
 
 }  // namespace rtdetr

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "models/deploy/part_follower.h"
 #include "models/graph/model.h"
 
 /// How large a model is.
@@ -16,6 +17,8 @@ std::int64_t count_deployed_parameters(const DetectionModelImpl& model);
 /// and linear layers; attention's own products are left out; the box head of query selection counts for every token
 /// though ours runs it on the selected ones alone. The official figures are those of the fused model. Shapes alone are
 /// passed through, so that neither weights nor their size matter.
+PartNumbers count_part_gflops(const DetectionModel& model, std::int64_t height, std::int64_t width);
+/// The sum of its parts.
 double count_gflops(const DetectionModel& model, std::int64_t height, std::int64_t width);
 
 }  // namespace rtdetr

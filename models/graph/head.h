@@ -71,6 +71,7 @@ struct ForwardOptions {
 struct PostprocessOptions {
   std::int64_t max_detections = 300;  ///< per picture; one query may appear with several classes
   bool clip = false;                  ///< keep boxes inside the picture; the references do not
+  double min_score = 0;               ///< detections below it need not be found
 };
 
 /// A place where a head predicts, as reports call it.

@@ -13,6 +13,7 @@
 #include "models/deploy/size.h"
 #include "train/commands/commands.h"
 #include "train/commands/model_source.h"
+#include "train/commands/part_times.h"
 #include "train/commands/picture_sources.h"
 #include "train/commands/sample_picture.h"
 #include "train/commands/speed_front_run.h"
@@ -52,6 +53,7 @@ struct Benchmark {
   std::vector<StageTimer> timers;     ///< one for each number of threads and batch size
   std::vector<double> peaks;          ///< GFLOP/s that the machine reaches with the threads of each timer
   std::optional<double> card_mib;     ///< the most that tensors took on a GPU
+  std::optional<PartTimes> parts;     ///< with parts=true
 
   double per_second(std::size_t i) const {
     return 1e3 * static_cast<double>(timers[i].batch()) / timers[i].spread(kTotalStage).p50;
@@ -71,6 +73,7 @@ void add_timers(Benchmark& all, LoadedModel loaded) {
                           .engine = s.engine == "auto",
                           .final_form = true,
                           .reduced_jpeg = s.reduced_jpeg};
+  if (s.is_given("conf")) options.min_score = static_cast<float>(s.conf);
   const Detector detector(std::move(loaded), options);
   all.layers = detector.decoder_layers();
   for (const std::int64_t count : counts) {
@@ -82,6 +85,16 @@ void add_timers(Benchmark& all, LoadedModel loaded) {
       all.threads.push_back(real);
     }
   }
+}
+
+PartRuns part_runs(const Benchmark& all) {
+  const Settings& s = all.settings;
+  return {.size = all.size,
+          .device = all.device,
+          .precision = all.precision,
+          .threads = s.thread_counts.empty() ? 0 : static_cast<int>(s.thread_counts.front()),
+          .warm_up = kWarmUpRuns,
+          .runs = s.runs};
 }
 
 /// Behind the runs, so that the first of them finds nothing warm, and the card's memory is the model's.
@@ -129,6 +142,7 @@ std::string report_text(const Benchmark& all) {
     const std::string where = all.device.is_cpu() ? counted(all.threads[i], "thread") : describe_device(all.device);
     text += "\nbatch " + std::to_string(all.timers[i].batch()) + ", " + where + "\n" + stage_table(all.timers[i]);
   }
+  if (all.parts) text += "\n" + parts_table(*all.parts);
   return text + "\n" + sweep_table(all) + "\n" + memory_text(all);
 }
 
@@ -162,6 +176,7 @@ nlohmann::ordered_json report_json(const Benchmark& all) {
   auto rows = nlohmann::ordered_json::array();
   for (std::size_t i = 0; i < all.timers.size(); ++i) rows.push_back(timer_json(all, i));
   document["sweep"] = std::move(rows);
+  if (all.parts) document["parts"] = parts_json(*all.parts);
   document["peak_mib"] = peak_memory_mib();
   if (all.card_mib) document["device_peak_mib"] = *all.card_mib;
   return document;
@@ -193,6 +208,7 @@ ExitCode run_benchmark(const Settings& settings) {
   const ImageSize counted = rounded_up(all.size, stride);
   all.gflops = count_gflops(opened.model, counted.height, counted.width);
   all.pictures = pictures_of(settings);
+  if (settings.parts) all.parts = measure_parts(opened.model, part_runs(all));
   add_timers(all, {opened.model, std::move(opened.info), {}});
   const WorkProgress progress(settings.runs + kWarmUpRuns, "measuring: ", "runs");
   run_in_turns(all.timers, kWarmUpRuns, settings.runs, [&](std::int64_t round, std::int64_t) { progress.show(round); });

@@ -1,5 +1,6 @@
 #include <filesystem>
 #include <map>
+#include <numeric>
 
 #include <nlohmann/json.hpp>
 
@@ -13,6 +14,7 @@
 #include "train/commands/weights_listing.h"
 #include "train/report/model_rows.h"
 #include "train/report/output.h"
+#include "train/report/text_layout.h"
 #include "train/run/state_hash.h"
 
 namespace rtdetr {
@@ -25,6 +27,7 @@ struct ModelFacts {
   std::int64_t parameters = 0;
   std::int64_t deployed_parameters = 0;  ///< as published
   std::int64_t exported_parameters = 0;
+  PartNumbers part_gflops{};
   double gflops = 0;
   ImageSize size;
 };
@@ -44,9 +47,25 @@ ModelFacts examine(const OpenedModel& opened, const Settings& settings) {
   facts.parameters = count_parameters(*model);
   facts.deployed_parameters = count_deployed_parameters(*model);
   model->fuse();
-  facts.gflops = count_gflops(model, facts.size.height, facts.size.width);  // published figures are fused ones
+  facts.part_gflops = count_part_gflops(model, facts.size.height, facts.size.width);  // published: fused ones
+  facts.gflops = std::accumulate(facts.part_gflops.begin(), facts.part_gflops.end(), 0.0);
   facts.exported_parameters = count_parameters(*model);
   return facts;
+}
+
+/// A deformable encoder has its parameters in the last row, which is the decoder's, and its operations beside others'.
+std::string sizes_of_parts(const ModelFacts& facts) {
+  TextTable table({{"part", TextTable::Align::kLeft}, {"params"}, {"GFLOPs"}, {"share"}});
+  for (std::size_t i = 0; i < kForwardParts.size(); ++i)
+    table.add({kForwardParts[i], with_thousands(facts.parts.at(kForwardParts[i])), fixed(facts.part_gflops[i], 2),
+               fixed(100 * facts.part_gflops[i] / facts.gflops, 0) + " %"});
+  return table.text();
+}
+
+nlohmann::ordered_json gflops_of_parts(const ModelFacts& facts) {
+  nlohmann::ordered_json gflops;
+  for (std::size_t i = 0; i < kForwardParts.size(); ++i) gflops[kForwardParts[i]] = facts.part_gflops[i];
+  return gflops;
 }
 
 std::string summary(const OpenedModel& opened, const ModelFacts& facts) {
@@ -56,9 +75,7 @@ std::string summary(const OpenedModel& opened, const ModelFacts& facts) {
                      std::to_string(facts.size.height) + "x" + std::to_string(facts.size.width) + ", " +
                      std::to_string(opened.model->num_decoder_layers()) + " decoder layers";
   text = wrapped(text, 2) + "\n";
-  text += "backbone " + with_thousands(facts.parts.at("backbone")) + ", encoder " +
-          with_thousands(facts.parts.at("encoder")) + ", decoder " + with_thousands(facts.parts.at("decoder")) + "\n";
-  return text;
+  return text + "\n" + sizes_of_parts(facts);
 }
 
 }  // namespace
@@ -81,6 +98,7 @@ ExitCode run_info(const Settings& settings) {
                                      {"num_classes", classes},
                                      {"decoder_layers", opened.model->num_decoder_layers()},
                                      {"parts", facts.parts},
+                                     {"part_gflops", gflops_of_parts(facts)},
                                      {"rows", rows_json(facts.rows)}};
   std::string text = rows_table(facts.rows) + "\n" + summary(opened, facts);
   if (opened.is_checkpoint) {

@@ -120,10 +120,10 @@ void add_output_keys(std::vector<Key>& keys) {
          "imgsz: faster for large photographs, and scores move a little. predict: with save=false, for pictures that "
          "are drawn into are read whole");
   s.number(
-      "conf", &Settings::conf, kPredict | kVal | kCheck, 0, 1, "", "0.5",
+      "conf", &Settings::conf, kPredict | kVal | kCheck | kBenchmark, 0, 1, "", "0.5",
       "smallest score of a detection, by default the model file's own, at which F1 was best on val, else 0.5; val: of "
       "the confusion matrix, precision and recall, 0 = where F1 is best; check: of a detection that speaks against "
-      "labels");
+      "labels; benchmark: a YOLO's suppression begins there, 0.001 as when AP is measured");
   s.add("classes", &Settings::classes, kPredict | kVal, "", "person,car",
         "these classes alone, names or numbers from 0 on with commas between; others take no place among the "
         "detections. val: AP is theirs alone");
@@ -235,6 +235,9 @@ void add_machine_keys(std::vector<Key>& keys) {
        "and three times its file")
       .on_resume = kMayChange;
   s.number("runs", &Settings::runs, kBenchmark, 1, 1000000, "runs", "20", "timed repetitions");
+  s.flag("parts", &Settings::parts, kBenchmark,
+         "what backbone, encoder (a deformable one, too) and decoder take, in operations and in the plain model's "
+         "milliseconds");
   s.flag("front", &Settings::front, kBenchmark,
          "with data=: AP and milliseconds of a checkpoint at every depth of its decoder, by queries=, sizes= and, with "
          "amp=, number type; and which of these choices no other one beats");

@@ -211,6 +211,7 @@ struct Settings {
   std::vector<std::int64_t> batches{1};      ///< benchmark, batch=
   std::vector<std::int64_t> thread_counts;   ///< benchmark, threads=; empty = as other commands' threads=0
   bool front = false;                        ///< benchmark: AP over milliseconds
+  bool parts = false;                        ///< benchmark: what backbone, encoder and decoder take
   std::vector<std::int64_t> sizes, queries;  ///< benchmark, front: what is tried; empty = shares of the model's own
   std::int64_t pictures = 0;                 ///< benchmark, front: of the split that is evaluated; 0 = all
   double budget_ms = 0;                      ///< benchmark, front: time for a picture; 0 = none is chosen

@@ -14,6 +14,9 @@
 namespace rtdetr {
 namespace {
 
+/// A detection at the caller's smallest score is one: what begins a little lower leaves the exact choice to him.
+constexpr double kBelow = 0.999;
+
 std::span<const float> numbers_of(const Tensor& tensor) {
   return {tensor.const_data_ptr<float>(), static_cast<std::size_t>(tensor.numel())};
 }
@@ -97,7 +100,8 @@ Tensor clipped(const Tensor& boxes, const PictureSize& size) {
 std::vector<Detections> suppressed_pairs(const Prediction& prediction, std::span<const PictureSize> sizes,
                                          const SuppressionOptions& suppression, const PostprocessOptions& options) {
   SuppressionOptions of_logits = suppression;
-  of_logits.least_score = std::log(suppression.least_score / (1 - suppression.least_score));
+  const double least = std::max(suppression.least_score, kBelow * options.min_score);
+  of_logits.least_score = std::log(least / (1 - least));
   of_logits.max_kept = std::min(suppression.max_kept, options.max_detections);
   const HostBatch batch = host_batch(prediction, sizes, of_logits);
   std::vector<Detections> result(sizes.size());

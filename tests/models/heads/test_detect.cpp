@@ -78,6 +78,22 @@ TEST_CASE("without max_det as many detections are kept as the caller asks for") 
   CHECK(count(", {max_det: 350}", 1000) == 350);
 }
 
+TEST_CASE("above the caller's smallest score the same detections are found, and below it none are looked for") {
+  const DetectionModel model = detect_model();
+  const std::vector<Tensor> draws = torch::rand({1, 500, 7}, torch::kFloat).split_with_sizes({4, 3}, 2);
+  const Prediction cells{8 * draws[1] - 8, torch::cat({draws[0].slice(2, 0, 2), 0.3 * draws[0].slice(2, 2, 4)}, 2)};
+  const Detections all = model->head().postprocess(cells, kPicture, {.max_detections = 1000}).at(0);
+  const Detections best = model->head().postprocess(cells, kPicture, {.max_detections = 1000, .min_score = 0.25}).at(0);
+  const std::int64_t above = (all.scores >= 0.25).sum().item<std::int64_t>();
+  REQUIRE(above > 50);
+  REQUIRE(above < all.scores.size(0) - 50);
+  REQUIRE((best.scores >= 0.25).sum().item<std::int64_t>() == above);
+  CHECK(best.scores.size(0) < above + 5);
+  CHECK(best.boxes_xyxy.slice(0, 0, above).equal(all.boxes_xyxy.slice(0, 0, above)));
+  CHECK(best.labels.slice(0, 0, above).equal(all.labels.slice(0, 0, above)));
+  CHECK(model->head().postprocess(cells, kPicture, {.min_score = 1}).at(0).scores.numel() == 0);
+}
+
 TEST_CASE("a batch of no picture has no detections") {
   const Prediction none{torch::zeros({0, 4, 3}), torch::zeros({0, 4, 4})};
   CHECK(detect_model()->head().postprocess(none, {}, {}).empty());
