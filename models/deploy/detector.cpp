@@ -15,6 +15,7 @@
 #include "core/base/text.h"
 #include "core/image/image_view.h"
 #include "core/image/picture.h"
+#include "core/image/placement.h"
 #include "core/ops/autocast.h"
 #include "core/ops/compute_threads.h"
 #include "core/ops/device.h"
@@ -22,6 +23,7 @@
 #include "models/deploy/engine/engine.h"
 #include "models/deploy/preprocess.h"
 #include "models/deploy/wanted_pairs.h"
+#include "models/graph/fitted_pictures.h"
 #include "models/layers/module_tree.h"
 #include "models/weights/checkpoint.h"
 
@@ -65,8 +67,13 @@ struct Detector::State {
   std::shared_ptr<ShortWaits> waits = ShortWaits::shared();  ///< may be nullptr
   std::shared_ptr<ToldOnce> told = std::make_shared<ToldOnce>();
 
+  Fit fit() const { return options.fit.value_or(info.fit); }
+  PreprocessOptions preprocessing() const {
+    return {size, options.resampling.value_or(info.resampling), fit(), model->stride()};
+  }
+  void settle_size();
   void prepare(const State& other);
-  ModelOutput run(const torch::Tensor& batch) const;
+  ModelOutput run(const torch::Tensor& batch, std::span<const PictureSize> valid_sizes) const;
 };
 
 namespace {
@@ -158,8 +165,9 @@ std::vector<Detection> above(const Detections& found, float min_score, bool all)
   return kept;
 }
 
-bool suits_engine(const DetectorOptions& options, torch::Device device) {
-  return options.engine && device.is_cpu() && options.precision != Precision::kFloat16;
+/// The engine is of one size, and has no mask for padding.
+bool suits_engine(const DetectorOptions& options, torch::Device device, Fit fit) {
+  return options.engine && device.is_cpu() && options.precision != Precision::kFloat16 && fit != Fit::kKeepRatio;
 }
 
 /// @throws ConfigError  if the processor cannot multiply them
@@ -175,20 +183,31 @@ EngineNumbers engine_numbers(const DetectorOptions& options) {
 }  // namespace
 
 /// The last layer's prediction.
-ModelOutput Detector::State::run(const torch::Tensor& batch) const {
+ModelOutput Detector::State::run(const torch::Tensor& batch, std::span<const PictureSize> valid_sizes) const {
   if (engine) return engine->run(batch);
   const AutocastScope autocast(options.precision, device);
   DetectionModel handle = model;
   ForwardOptions forward;
   forward.decoder_layers = options.decoder_layers;
+  forward.valid_sizes = valid_sizes;
   return handle->forward(batch, forward);
+}
+
+void Detector::State::settle_size() {
+  require_fit(*model, fit());
+  size.height = options.height > 0 ? options.height : info.height;
+  size.width = options.width > 0 ? options.width : info.width;
+  const std::int64_t stride = model->stride();
+  if (fit() != Fit::kKeepRatio && (size.height % stride || size.width % stride))
+    throw ConfigError("input size " + std::to_string(size.height) + " x " + std::to_string(size.width) +
+                      ": both sides must be multiples of " + std::to_string(stride));
 }
 
 /// Prepares the engine, or takes over that of `other`, and the plain model's weights where it runs.
 void Detector::State::prepare(const State& other) {
   const std::lock_guard lock(plain->mutex);
   const std::array<std::int64_t, 3> form{size.height, size.width, options.decoder_layers};
-  const bool wanted = suits_engine(options, device) && !plain->unknown_forms.contains(form);
+  const bool wanted = suits_engine(options, device, fit()) && !plain->unknown_forms.contains(form);
   const EngineNumbers numbers = wanted ? engine_numbers(options) : EngineNumbers();
   const bool same = other.engine && other.engine->size() == size &&
                     other.engine->decoder_layers() == options.decoder_layers &&
@@ -238,12 +257,8 @@ Detector::Detector(const Detector& other, const DetectorOptions& options) {
   if (!names_device(choice_of(options), s.device))
     throw ConfigError("DetectorOptions.device = " + options.device + ": the weights lie on " + s.device.str());
   s.options = options;
-  s.size.height = options.height > 0 ? options.height : s.info.height;
-  s.size.width = options.width > 0 ? options.width : s.info.width;
-  const std::int64_t stride = s.model->stride(), layers = s.model->num_decoder_layers();
-  if (s.size.height % stride || s.size.width % stride)
-    throw ConfigError("input size " + std::to_string(s.size.height) + " x " + std::to_string(s.size.width) +
-                      ": both sides must be multiples of " + std::to_string(stride));
+  s.settle_size();
+  const std::int64_t layers = s.model->num_decoder_layers();
   if (options.decoder_layers > layers)
     throw ConfigError("DetectorOptions.decoder_layers = " + std::to_string(options.decoder_layers) + ": " +
                       std::to_string(layers) + " were loaded");
@@ -278,23 +293,21 @@ std::vector<std::vector<Detection>> Detector::detect(std::span<const ImageView> 
   const c10::InferenceMode inference;
   Stopwatch watch;
   DetectionTimes measured;
-  const torch::Tensor batch =
-      preprocess(pictures, s.size, s.options.resampling.value_or(s.info.resampling)).to(s.device);
+  const ModelInput input = preprocess(pictures, s.preprocessing());
+  const torch::Tensor batch = input.images.to(s.device);
   if (times) wait_for(s.device);
   measured.preprocess_ms = watch.lap();
-  const ModelOutput output = s.run(batch);
+  const ModelOutput output = s.run(batch, input.valid_sizes);
   if (times) wait_for(s.device);
   measured.model_ms = watch.lap();
 
-  std::vector<PictureSize> sizes;
-  for (const ImageView& view : pictures)
-    sizes.push_back(view.full_width > 0 ? PictureSize{view.full_width, view.full_height}
-                                        : PictureSize{view.width, view.height});
   std::vector<std::vector<Detection>> result;
   const PostprocessOptions options{.max_detections = s.options.max_detections, .clip = true};
   const Prediction last = keep_wanted(output.layers.back(), s.wanted);
-  for (const Detections& found : download(s.model->head().postprocess(last, sizes, options)))
+  for (Detections& found : download(s.model->head().postprocess(last, sizes_of_boxes(input.placements), options))) {
+    bring_into_picture(input.placements[result.size()], found);
     result.push_back(above(found, static_cast<float>(min_score()), s.wanted.are_all()));
+  }
   measured.postprocess_ms = watch.lap();
   if (times) *times = measured;
   return result;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/base/precision_type.h"
+#include "core/image/fit.h"
 #include "core/image/image_view.h"
 #include "core/image/picture_size.h"
 #include "core/image/resampling.h"
@@ -40,7 +41,9 @@ struct DetectorOptions {
   /// The best k of the encoder's tokens become queries: faster, with at most so many objects; 0 = as many as the file
   /// says. Settled when a file is opened; copies have as many.
   int num_queries = 0;
-  int height = 0, width = 0;  ///< input size, multiples of the model's stride; 0 = the size it was trained with
+  /// Input size, multiples of the model's stride; with Fit::kKeepRatio the two limits of a picture's sides, any
+  /// numbers. 0 = the size it was trained with
+  int height = 0, width = 0;
   /// Where it computes: "cpu", "cuda" (the first GPU), "cuda:1" or "1", "auto" (the first GPU that can be used, else
   /// the CPU). A GPU needs the CUDA plug-in (docs/gpu.md).
   std::string device = "cpu";
@@ -50,6 +53,7 @@ struct DetectorOptions {
   int threads = 0;  ///< of each call of this detector; 0 = what the process has set (OMP_NUM_THREADS)
   /// How pictures are brought to the input size. Absent: as those that the model was trained on.
   std::optional<Resampling> resampling = std::nullopt;
+  std::optional<Fit> fit = std::nullopt;  ///< how they fill it; absent: likewise
   /// On the CPU in float32 or bf16, run the model prepared for it (docs/explanation/cpu_engine.md): the same
   /// detections, but for rounding, in less time. bf16 needs a processor that multiplies it (AVX512_BF16). False: the
   /// plain model.

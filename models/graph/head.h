@@ -59,8 +59,8 @@ struct ForwardOptions {
   Tensor tokens;
   MapProbe* probe = nullptr;  ///< filled by the model
   /// Pictures of several sizes in one batch: pixels of each, from its top left corner; the rest is padding, which the
-  /// head leaves out, and boxes are fractions of these sizes. It best has the mean colour, which normalised pictures
-  /// have as 0. Empty: all are whole. Not every head can (Head::leaves_out_padding).
+  /// head leaves out, and boxes are fractions of these sizes. Whatever it holds, it is 0 after the normalisation of
+  /// pictures. Empty: all are whole. Not every head can (Head::leaves_out_padding).
   std::span<const PictureSize> valid_sizes;
   PictureSize batch_size;  ///< with them: pixels of the batch; the model says it
 

@@ -6,6 +6,7 @@
 #include <torch/torch.h>
 
 #include "core/base/error.h"
+#include "models/graph/fitted_pictures.h"
 #include "models/graph/graph_plan.h"
 #include "models/graph/model_mistakes.h"
 #include "models/graph/resolve.h"
@@ -42,7 +43,8 @@ struct DetectionModelImpl::Graph {
   /// @throws ConfigError  if the model does not take images of that shape
   void check_images(at::IntArrayRef shape) const;
   /// Runs the rows. @return what the head reads
-  std::vector<Tensor> run(const Tensor& images, MapProbe* probe) const;
+  void check_padding(const Tensor& images, const ForwardOptions& options) const;
+  std::vector<Tensor> run(const Tensor& images, const ForwardOptions& options) const;
   OnnxPrediction emit(OnnxBuilder& builder, const OnnxValue& images, const OnnxHeadOptions& options) const;
   void plan_releases();
 };
@@ -126,9 +128,21 @@ void DetectionModelImpl::Graph::check_images(at::IntArrayRef shape) const {
                     ", H, W] with H and W multiples of " + std::to_string(plan.stride) + ", found " + c10::str(shape));
 }
 
-std::vector<Tensor> DetectionModelImpl::Graph::run(const Tensor& images, MapProbe* probe) const {
+void DetectionModelImpl::Graph::check_padding(const Tensor& images, const ForwardOptions& options) const {
+  if (options.valid_sizes.empty()) return;
+  if (!head->leaves_out_padding())
+    throw ConfigError("model " + spec.name +
+                      ": its head has no mask for padding, only one with encoder_layers has; give it whole pictures");
+  RTDETR_CHECK(
+      static_cast<std::int64_t>(options.valid_sizes.size()) == images.size(0),
+      std::to_string(options.valid_sizes.size()) + " picture sizes for a batch of " + std::to_string(images.size(0)));
+}
+
+std::vector<Tensor> DetectionModelImpl::Graph::run(const Tensor& images, const ForwardOptions& options) const {
+  MapProbe* probe = options.probe;
   std::vector<Tensor> maps(steps.size() + 1);  // [0] is the picture, [r + 1] what row r put out
   maps[0] = norm->forward(images);
+  if (!options.valid_sizes.empty()) maps[0] = without_padding(maps[0], options.valid_sizes);
   if (probe) *probe = {.every_row = probe->every_row};
   for (std::size_t r = 0; r < steps.size(); ++r) {
     const Step& step = steps[r];
@@ -189,17 +203,12 @@ ModelOutput DetectionModelImpl::forward(const torch::Tensor& images, const Forwa
     RTDETR_CHECK(options.generator.has_value(), "training a model that leaves out branches needs a generator");
     graph.paths.draw(images.size(0), options.share.rank, options.share.world, *options.generator, images.device());
   }
-  const std::vector<Tensor> maps = graph.run(images, options.probe);
+  graph.check_padding(images, options);
+  const std::vector<Tensor> maps = graph.run(images, options);
   RECORD_USER_SCOPE("decoder");
   if (options.valid_sizes.empty()) return graph.head->forward(maps, options);
   ForwardOptions padded = options;
   padded.batch_size = {static_cast<int>(images.size(3)), static_cast<int>(images.size(2))};
-  if (!graph.head->leaves_out_padding())
-    throw ConfigError("model " + graph.spec.name +
-                      ": its head has no mask for padding, only one with encoder_layers has; give it whole pictures");
-  RTDETR_CHECK(
-      static_cast<std::int64_t>(options.valid_sizes.size()) == images.size(0),
-      std::to_string(options.valid_sizes.size()) + " picture sizes for a batch of " + std::to_string(images.size(0)));
   return graph.head->forward(maps, padded);
 }
 

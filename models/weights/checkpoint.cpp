@@ -10,6 +10,7 @@
 #include "core/base/choices.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
+#include "core/image/placement.h"
 #include "models/graph/model_files.h"
 #include "models/layers/fold_shapes.h"
 #include "models/layers/module_tree.h"
@@ -157,6 +158,7 @@ FileMetadata to_metadata(const ModelInfo& info) {
                        {"category_ids", json(info.category_ids).dump()},
                        {"imgsz", json({info.height, info.width}).dump()},
                        {"resample", word_of(info.resampling, kResamplingWords)},
+                       {"fit", word_of(info.fit, kFitWords)},
                        {"step", std::to_string(info.step)},
                        {"epoch", std::to_string(info.epoch)}};
   if (info.best_confidence) entries["best_confidence"] = format_double(*info.best_confidence);
@@ -195,6 +197,7 @@ ModelInfo to_model_info(const FileMetadata& metadata, const std::filesystem::pat
   info.height = size[0];
   info.width = size[1];
   info.resampling = read.choice_or("resample", kResamplingWords, Resampling::kPillowBilinear);
+  info.fit = read.choice_or("fit", kFitWords, Fit::kStretch);
   info.step = read.integer_or_zero("step");
   info.epoch = read.integer_or_zero("epoch");
   info.best_confidence = read.share_or_none("best_confidence");

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/base/precision.h"
+#include "core/image/fit.h"
 #include "core/image/resize.h"
 #include "core/io/file.h"
 #include "core/io/safetensors.h"
@@ -31,6 +32,8 @@ struct ModelInfo {
   std::int64_t step = 0, epoch = 0;        ///< of training, when these weights were
   /// How the pictures that it was trained on were brought to that size, "resample": its word.
   Resampling resampling = Resampling::kPillowBilinear;
+  /// And how they filled it, "fit": its word. With kKeepRatio the size is the two limits of a picture's sides.
+  Fit fit = Fit::kStretch;
   /// Score at which these weights' mean F1 was best on the validation split; absent in files that were not validated.
   std::optional<double> best_confidence;
   /// Number type that its weights are stored in, "dtype"; they are computed with in float32 all the same.

@@ -6,6 +6,7 @@ set(_public
   core/base/cpp20.h
   core/base/error.h
   core/base/precision_type.h
+  core/image/fit.h
   core/image/image_view.h
   core/image/picture_size.h
   core/image/resampling.h

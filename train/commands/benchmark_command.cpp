@@ -6,6 +6,7 @@
 
 #include "core/base/log.h"
 #include "core/base/text.h"
+#include "core/image/placement.h"
 #include "core/io/file.h"
 #include "core/ops/peak_rate.h"
 #include "core/plot/chart.h"
@@ -184,10 +185,13 @@ ExitCode run_benchmark(const Settings& settings) {
   if (settings.front) return run_speed_front(settings);
   OpenedModel opened = open_model(settings);
   Benchmark all{.settings = settings, .device = compute_device(settings)};
-  all.size = resolve_image_size(settings, opened.size(), opened.model->stride());
+  const std::int64_t stride = opened.model->stride();
+  opened.info.fit = fit_of(settings, opened.info);
+  all.size = resolve_image_size(settings, opened.size(), stride, opened.info.fit);
   all.precision = model_precision(settings, all.device);
   all.queries = opened.model->head().num_queries();
-  all.gflops = count_gflops(opened.model, all.size.height, all.size.width);
+  const ImageSize counted = rounded_up(all.size, stride);
+  all.gflops = count_gflops(opened.model, counted.height, counted.width);
   all.pictures = pictures_of(settings);
   add_timers(all, {opened.model, std::move(opened.info), {}});
   const WorkProgress progress(settings.runs + kWarmUpRuns, "measuring: ", "runs");

@@ -9,6 +9,7 @@
 #include "core/base/choices.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
+#include "core/image/placement.h"
 #include "core/image/resize.h"
 #include "data/dataset/class_list.h"
 #include "train/commands/model_source.h"
@@ -50,6 +51,7 @@ DetectorOptions detector_options(const Settings& settings) {
   DetectorOptions options;
   if (settings.is_given("conf")) options.min_score = static_cast<float>(settings.conf);
   if (settings.is_given("resample")) options.resampling = chosen("resample", settings.resample, kResamplingWords);
+  if (settings.is_given("fit")) options.fit = chosen("fit", settings.fit, kFitWords);
   options.max_detections = static_cast<int>(settings.max_det);
   options.decoder_layers = static_cast<int>(settings.decoder_layers);
   options.height = static_cast<int>(settings.imgsz.height);

@@ -9,6 +9,7 @@
 #include "core/base/log.h"
 #include "core/base/text.h"
 #include "core/image/picture_warnings.h"
+#include "core/image/placement.h"
 #include "data/dataset/dataset.h"
 #include "models/deploy/output_comparison.h"
 #include "models/deploy/preprocess.h"
@@ -50,11 +51,12 @@ std::vector<fs::path> verification_pictures(const Settings& settings) {
 }
 
 /// Inputs to compare on: pictures of verify=, or noise from the seed. Each [1, 3, H, W], where the models are.
-std::vector<torch::Tensor> verification_inputs(const Settings& settings, const ImageSize& size, Resampling resampling) {
+std::vector<torch::Tensor> verification_inputs(const Settings& settings, const PreprocessOptions& like) {
   const torch::Device device = compute_device(settings);
   std::vector<torch::Tensor> inputs;
   if (settings.verify.empty()) {
     const torch::Generator generator = at::make_generator<at::CPUGeneratorImpl>(settings.seed);
+    const ImageSize size = rounded_up(like.size, like.stride);
     inputs.push_back(torch::rand({1, 3, size.height, size.width}, generator).to(device));
     return inputs;
   }
@@ -64,7 +66,7 @@ std::vector<torch::Tensor> verification_inputs(const Settings& settings, const I
   for (const fs::path& file : pictures) {
     const Picture picture = read_picture(file, {.max_pixels = settings.max_pixels});
     warnings.add(file, picture.warnings);
-    inputs.push_back(preprocess(std::span<const Picture>(&picture, 1), size, resampling).to(device));
+    inputs.push_back(preprocess(std::span<const Picture>(&picture, 1), like).images.to(device));
   }
   warnings.report();
   return inputs;
@@ -103,10 +105,12 @@ std::vector<ImageSize> sizes_to_compare(const Settings& settings, const ImageSiz
 
 Export prepare(const Settings& settings) {
   Export all{settings, open_model(settings), open_model(settings), {}, {}, {}};
-  all.size = resolve_image_size(settings, all.original.size(), all.original.model->stride());
-  all.sizes = sizes_to_compare(settings, all.size, all.original.model->stride());
+  const ModelInfo& trained = all.original.info;
+  const std::int64_t stride = all.original.model->stride();
+  all.size = resolve_image_size(settings, all.original.size(), stride, trained.fit);
+  all.sizes = sizes_to_compare(settings, all.size, stride);
   for (const ImageSize& size : all.sizes) {
-    const auto inputs = verification_inputs(settings, size, all.original.info.resampling);
+    const auto inputs = verification_inputs(settings, {size, trained.resampling, trained.fit, stride});
     all.inputs.insert(all.inputs.end(), inputs.begin(), inputs.end());
   }
   if (!all.fused.model->fused()) all.fused.model->fuse();
@@ -178,7 +182,9 @@ std::optional<ExportPrecision> precision_of(Export& all, DetectionModel& written
   if (!all.is_rounded()) return std::nullopt;
   return export_precision(
       all.settings, all.original, all.size,
-      {.run = [&](const torch::Tensor& images) { return written->forward(images); }, .last_alone = true});
+      {.run = [&](const torch::Tensor& images,
+                  std::span<const PictureSize> sizes) { return written->forward(images, {.valid_sizes = sizes}); },
+       .last_alone = true});
 }
 
 std::string text_of(const Export& all, const WrittenFile& written, const std::optional<ExportPrecision>& precision) {

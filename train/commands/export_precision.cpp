@@ -34,6 +34,7 @@ EvaluatorOptions options_for(const Settings& settings, const ModelInfo& info, co
   options.device = compute_device(settings);
   options.batch = batch_for(options.device);
   options.resampling = info.resampling;
+  options.fit = info.fit;
   options.threads = std::max(1, at::get_num_threads());
   return options;
 }

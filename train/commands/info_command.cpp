@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/text.h"
+#include "core/image/placement.h"
 #include "models/deploy/size.h"
 #include "models/layers/module_tree.h"
 #include "models/weights/foreign_model.h"
@@ -35,7 +36,8 @@ ModelFacts examine(const OpenedModel& opened, const Settings& settings) {
   DetectionModel model = build_model(opened.model->spec(), options);
   if (opened.model->fused()) model->fuse();
   ModelFacts facts;
-  facts.size = resolve_image_size(settings, opened.size(), model->stride());
+  facts.size =
+      rounded_up(resolve_image_size(settings, opened.size(), model->stride(), opened.info.fit), model->stride());
   facts.rows = model->rows();
   for (const char* part : {"backbone", "encoder", "decoder"}) facts.parts[part] = 0;
   for (const auto& row : facts.rows) facts.parts[row.part] += row.parameters;

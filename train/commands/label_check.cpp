@@ -53,12 +53,13 @@ DoubtReport check_labels(const Settings& settings) {
   require_trained(settings);
   OpenedModel opened = open_model(settings);
   EvaluatorOptions options;
-  const ImageSize size = resolve_image_size(settings, opened.size(), opened.model->stride());
+  const ImageSize size = resolve_image_size(settings, opened.size(), opened.model->stride(), opened.info.fit);
   options.height = size.height;
   options.width = size.width;
   options.batch = 8;
   options.device = compute_device(settings);
   options.resampling = opened.info.resampling;
+  options.fit = opened.info.fit;
   options.workers = 2;
   options.threads = std::max(1, at::get_num_threads());
   options.predictor = engine_predictor(settings, opened.model, size, Precision::kFloat32);

@@ -5,9 +5,11 @@
 
 #include <torch/torch.h>
 
+#include "core/base/choices.h"
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/base/text.h"
+#include "core/image/placement.h"
 #include "core/ops/packed/product_speed.h"
 #include "models/graph/model_files.h"
 #include "train/optim/precision.h"
@@ -91,6 +93,10 @@ bool is_model_yaml(const fs::path& file) {
 
 std::optional<ImageSize> OpenedModel::size() const {
   return is_checkpoint ? std::optional(ImageSize{info.height, info.width}) : std::nullopt;
+}
+
+Fit fit_of(const Settings& settings, const ModelInfo& info) {
+  return settings.is_given("fit") ? chosen("fit", settings.fit, kFitWords) : info.fit;
 }
 
 OpenedModel open_model(const Settings& settings, InitialWeights initial) {

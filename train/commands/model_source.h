@@ -5,6 +5,7 @@
 
 #include "core/base/precision.h"
 #include "core/distributed/process_group.h"
+#include "core/image/fit.h"
 #include "models/weights/checkpoint.h"
 #include "train/config/settings.h"
 
@@ -24,6 +25,9 @@ struct OpenedModel {
   /// Input size of a checkpoint; a YAML has none.
   std::optional<ImageSize> size() const;
 };
+
+/// How pictures fill the input: as fit= says where it is given, else as those of the model's training did.
+Fit fit_of(const Settings& settings, const ModelInfo& info);
 
 /// What a YAML's model is filled with.
 enum class InitialWeights {

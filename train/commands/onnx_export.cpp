@@ -2,11 +2,13 @@
 
 #include <filesystem>
 #include <optional>
+#include <span>
 
 #include <nlohmann/json.hpp>
 
 #include "core/base/log.h"
 #include "core/base/text.h"
+#include "core/image/placement.h"
 #include "core/onnx/onnx_file.h"
 #include "models/deploy/onnx/outputs.h"
 #include "models/deploy/onnx_verification.h"
@@ -29,11 +31,13 @@ std::string text_of(const ImageSize& size) { return std::to_string(size.height) 
 /// What a reader has to do with a picture before the model sees it.
 std::string preprocessing(const Settings& settings, const OnnxSource& source) {
   const std::string stride = std::to_string(source.fused.model->stride());
-  return "RGB, stretched to " + std::to_string(source.size().height) + " rows and " +
-         std::to_string(source.size().width) + " columns" +
+  const bool letterboxed = source.fused.info.fit == Fit::kLetterbox;
+  return std::string("RGB, ") + (letterboxed ? "scaled in their shape as far as they fit into " : "stretched to ") +
+         std::to_string(source.size().height) + " rows and " + std::to_string(source.size().width) + " columns" +
          (settings.dynamic ? ", or other multiples of " + stride : "") + " (" +
-         word_of(source.fused.info.resampling, kResamplingWords) +
-         "'s bilinear), divided by 255, channels first, float32";
+         word_of(source.fused.info.resampling, kResamplingWords) + "'s bilinear), " +
+         (letterboxed ? "in the middle, grey " + std::to_string(kLetterboxGrey) + " around them, " : "") +
+         "divided by 255, channels first, float32" + (letterboxed ? "; boxes are those of the padded picture" : "");
 }
 
 /// The entries of our own model files, and what an engine's user needs beside them.
@@ -167,7 +171,7 @@ ExitCode export_onnx(const Settings& settings, OnnxSource source) {
     const auto predict = onnx_predictor(written.read, compute_device(settings));
     precision = export_precision(settings, source.original, source.size(),
                                  {.run =
-                                      [&](const torch::Tensor& images) {
+                                      [&](const torch::Tensor& images, std::span<const PictureSize> /*valid_sizes*/) {
                                         ModelOutput output;
                                         output.layers.push_back(predict(images));
                                         return output;

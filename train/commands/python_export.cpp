@@ -7,6 +7,7 @@
 
 #include "core/base/log.h"
 #include "core/base/text.h"
+#include "core/image/placement.h"
 #include "core/io/file.h"
 #include "core/weights/weights_file.h"
 #include "models/deploy/hugging_face_files.h"
@@ -94,6 +95,9 @@ void warn_of_differences(const ModelInfo& info) {
     log::warning(
         "the model's pictures were resized as OpenCV does, and Hugging Face's preprocessing resizes as Pillow does: "
         "scores will differ a little");
+  if (info.fit != Fit::kStretch)
+    log::warning("the model's pictures had bars (fit=" + word_of(info.fit, kFitWords) +
+                 "), and Hugging Face's preprocessing stretches them: give it pictures that have their bars already");
   if (info.height != info.width)
     log::warning(
         "where maps are not square, transformers 5 numbers the position table's cells row by row, and the official "
@@ -159,7 +163,7 @@ ExitCode export_for_python(const Settings& settings) {
   const StopSignals signals;
   require_new_target(settings);
   const OpenedModel opened = open_model(settings);
-  const ImageSize size = resolve_image_size(settings, opened.size(), opened.model->stride());
+  const ImageSize size = resolve_image_size(settings, opened.size(), opened.model->stride(), opened.info.fit);
   const Precision type = chosen("dtype", settings.dtype, kPrecisionWords);
   settings.format == "hf" ? write_hugging_face(settings, opened, size, type)
                           : write_official(settings, opened, size, type);

@@ -110,6 +110,7 @@ class FrontRun {
     options.precision = precision;
     options.predictor = engine_predictor(settings_, opened.model, size, precision);
     options.resampling = opened.info.resampling;
+    options.fit = opened.info.fit;
     options.workers = static_cast<int>(settings_.workers);
     options.threads = std::max(1, at::get_num_threads());
     const WorkProgress progress(pictures(),

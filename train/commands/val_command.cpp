@@ -73,7 +73,8 @@ Evaluation evaluate_model(const Settings& settings, OpenedModel& opened, const D
   if (settings.tile > 0) return evaluate_tiles(settings, std::move(opened), dataset, group);
   const WorkProgress progress(std::ssize(dataset.pictures), "evaluating: ");
   EvaluatorOptions options = evaluator_options(settings, progress, group);
-  const ImageSize size = resolve_image_size(settings, opened.size(), opened.model->stride());
+  options.fit = fit_of(settings, opened.info);
+  const ImageSize size = resolve_image_size(settings, opened.size(), opened.model->stride(), options.fit);
   options.resampling =
       settings.is_given("resample") ? chosen("resample", settings.resample, kResamplingWords) : opened.info.resampling;
   options.height = size.height;

@@ -136,13 +136,15 @@ std::string absence_reason(const std::string& name) {
   constexpr const char* kNoSuppression =
       "each query is one detection, none is suppressed afterwards; conf= chooses; "
       "YOLOv8's suppression is said in its model file's last row";
-  constexpr const char* kStretched = "pictures are stretched to imgsz=height,width, which may be any shape";
+  constexpr const char* kFits =
+      "fit= says how pictures fill imgsz: fit=letterbox pads them to it, fit=stretch does not; every batch has imgsz's "
+      "shape, which may be any";
   constexpr const char* kDataDecides = "training takes the data set's classes; leave others out of its files";
   static const std::vector<std::pair<std::string, std::string>> reasons = {{"iou", kNoSuppression},
                                                                            {"nms", kNoSuppression},
                                                                            {"agnostic_nms", kNoSuppression},
-                                                                           {"rect", kStretched},
-                                                                           {"letterbox", kStretched},
+                                                                           {"rect", kFits},
+                                                                           {"letterbox", kFits},
                                                                            {"single_cls", kDataDecides},
                                                                            {"task", "there is one task, detect"},
                                                                            {"mode", "the command is said already"}};

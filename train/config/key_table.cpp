@@ -1,6 +1,7 @@
 #include "core/base/choices.h"
 #include "core/base/precision.h"
 #include "core/base/progress.h"
+#include "core/image/placement.h"
 #include "core/image/resize.h"
 #include "core/onnx/onnx_outputs.h"
 #include "data/dataset/dataset.h"
@@ -197,6 +198,12 @@ void add_machine_keys(std::vector<Key>& keys) {
   s.choice("resample", &Settings::resample, kTrain | kVal | kPredict, words_of(kResamplingWords),
            "how pictures are brought to imgsz: as Pillow does, antialiased (the official code), or as OpenCV does, "
            "linear (Ultralytics); val, predict: by default as the model file says, which is how it was trained");
+  s.choice("fit", &Settings::fit, kTrain | kVal | kPredict | kBenchmark, words_of(kFitWords),
+           "how pictures of any shape fill imgsz: stretch = both sides become imgsz (RT-DETR); letterbox = as large as "
+           "they fit with their shape, in the middle, grey 114 around them (Ultralytics); keep_ratio = imgsz=800,1333 "
+           "is the length of the shorter side and the limit of the longer one, any numbers, batches are padded and the "
+           "model leaves padding out (DETR, DINO; heads with encoder_layers alone); by default val, predict and "
+           "benchmark do as the model file says");
   s.number("seed", &Settings::seed, kTrain | kExport | kInfo | kBenchmark, 0, 9007199254740992.0, "", "0",
            "of initial weights and of every random draw");
   s.choice("amp", &Settings::amp, kTrain | kVal | kPredict | kBenchmark, words_of(kAmpWords),

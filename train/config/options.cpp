@@ -6,6 +6,7 @@
 #include "core/base/choices.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
+#include "core/image/placement.h"
 
 namespace rtdetr {
 namespace {
@@ -192,6 +193,7 @@ TransformOptions training_transforms(const Settings& settings, const ImageSize& 
   transforms.width = size.width;
   transforms.stride = stride;
   transforms.resampling = chosen("resample", settings.resample, kResamplingWords);
+  transforms.fit = chosen("fit", settings.fit, kFitWords);
   transforms.photometric = settings.photometric;
   transforms.zoom_out = settings.zoom_out;
   transforms.zoom_out_max = settings.zoom_out_max;

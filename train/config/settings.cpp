@@ -113,10 +113,11 @@ bool asks_for_json(std::span<const std::string> arguments) {
   return recipe_asks_for_json(words);
 }
 
-ImageSize resolve_image_size(const Settings& settings, std::optional<ImageSize> of_model, std::int64_t stride) {
+ImageSize resolve_image_size(const Settings& settings, std::optional<ImageSize> of_model, std::int64_t stride,
+                             Fit fit) {
   ImageSize size = settings.imgsz;
   if (!size.is_set()) size = of_model && of_model->is_set() ? *of_model : ImageSize{640, 640};
-  if (size.height % stride == 0 && size.width % stride == 0) return size;
+  if (fit == Fit::kKeepRatio || (size.height % stride == 0 && size.width % stride == 0)) return size;
   const auto typed = [](std::int64_t height, std::int64_t width) {
     return height == width ? std::to_string(height) : std::to_string(height) + "," + std::to_string(width);
   };

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "core/image/fit.h"
 #include "core/image/image_size.h"
 
 namespace rtdetr {
@@ -71,6 +72,7 @@ struct Settings {
   std::int64_t batch = 16;
   ImageSize imgsz;  ///< see resolve_image_size
   std::string resample = "pillow";
+  std::string fit = "stretch";
   std::string engine = "auto";
   std::int64_t seed = 0;
   std::string project = "runs/train";
@@ -226,8 +228,10 @@ bool asks_for_json(std::span<const std::string> arguments);
 std::string settings_to_yaml(const Settings& settings);
 
 /// imgsz= when given, else the model file's (checkpoint) size, else 640 × 640.
+/// @param fit  with kKeepRatio the sides are limits, and may be any numbers
 /// @throws ConfigError  if a side is no multiple of `stride`, naming the nearest sizes that are
-ImageSize resolve_image_size(const Settings& settings, std::optional<ImageSize> of_model, std::int64_t stride);
+ImageSize resolve_image_size(const Settings& settings, std::optional<ImageSize> of_model, std::int64_t stride,
+                             Fit fit = Fit::kStretch);
 
 /// Sides that multi_scale stands for: multiples of `stride` from (1 − share) to (1 + share) times `side`, the side
 /// itself `repeat` times, as the official lists 480 … 800 for 640 and 0.25. Empty when share is 0.

@@ -27,10 +27,17 @@ std::vector<Target> targets_of(const Batch& batch) {
   return targets;
 }
 
+std::vector<PictureSize> valid_sizes_of(const Batch& batch) {
+  std::vector<PictureSize> sizes;
+  if (!batch.is_padded) return sizes;
+  for (const Batch::Image& image : batch.targets) sizes.push_back(image.placement.unit);
+  return sizes;
+}
+
 }  // namespace
 
 BatchTensors batch_tensors(const Batch& batch, torch::Device device) {
-  return {images_of(batch, device), targets_of(batch)};
+  return {images_of(batch, device), targets_of(batch), valid_sizes_of(batch)};
 }
 
 void leave_out_repeated(Batch& batch) {

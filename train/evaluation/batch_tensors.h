@@ -6,6 +6,7 @@
 
 #include <torch/types.h>
 
+#include "core/image/picture_size.h"
 #include "core/tensor/detection.h"
 #include "data/dataset/sample.h"
 
@@ -16,6 +17,7 @@ struct BatchTensors {
   torch::Tensor images;         ///< [B, 3, H, W] in channels-last memory
   std::vector<Target> targets;  ///< on the host: B entries, those of pictures without a box with 0 rows. Model and loss
                                 ///< bring what they make of them to the device (core/tensor/upload.h)
+  std::vector<PictureSize> valid_sizes;  ///< of ForwardOptions: B of a padded batch, else none
 };
 /// Copies. That of the pictures to a GPU goes to its current stream and reads the batch's memory when its turn comes,
 /// with memory from batch_memory() after this has returned: whoever calls keeps it (batch_mover.h).

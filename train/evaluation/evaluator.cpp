@@ -7,10 +7,12 @@
 
 #include "core/base/clock.h"
 #include "core/base/error.h"
+#include "core/image/placement.h"
 #include "core/ops/autocast.h"
 #include "core/ops/device.h"
 #include "core/ops/device_memory.h"
 #include "data/loader/loader.h"
+#include "models/graph/fitted_pictures.h"
 #include "train/evaluation/batch_mover.h"
 #include "train/evaluation/findings.h"
 #include "train/evaluation/loss_means.h"
@@ -24,12 +26,15 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-Loader evaluation_loader(const Dataset& dataset, const EvaluatorOptions& options, const ProcessGroup& group) {
+Loader evaluation_loader(const Dataset& dataset, const EvaluatorOptions& options, std::int64_t stride,
+                         const ProcessGroup& group) {
   TransformOptions transforms;
   transforms.augment = false;
   transforms.height = options.height;
   transforms.width = options.width;
+  transforms.stride = stride;
   transforms.resampling = options.resampling;
+  transforms.fit = options.fit;
   LoaderOptions loader;
   loader.batch_size = options.batch;
   loader.threads = options.workers;
@@ -45,8 +50,10 @@ Loader evaluation_loader(const Dataset& dataset, const EvaluatorOptions& options
 /// sets out.
 class Batches {
  public:
-  Batches(const Dataset& dataset, const EvaluatorOptions& options, const ProcessGroup& group)
-      : loader_(evaluation_loader(dataset, options, group)), mover_(options.device), ahead_(!options.device.is_cpu()) {
+  Batches(const Dataset& dataset, const EvaluatorOptions& options, std::int64_t stride, const ProcessGroup& group)
+      : loader_(evaluation_loader(dataset, options, stride, group)),
+        mover_(options.device),
+        ahead_(!options.device.is_cpu()) {
     loader_.start(0);
   }
   std::optional<Batch> next() { return next_ ? std::exchange(next_, std::nullopt) : read(); }
@@ -76,10 +83,9 @@ ModelOutput pass(DetectionModel& model, const torch::Tensor& images, const Forwa
   return model->forward(images, what);
 }
 
-torch::Tensor timed_picture(const EvaluatorOptions& options) {
-  return torch::rand({1, 3, options.height, options.width})
-      .contiguous(torch::MemoryFormat::ChannelsLast)
-      .to(options.device);
+torch::Tensor timed_picture(const EvaluatorOptions& options, std::int64_t stride) {
+  const ImageSize size = rounded_up({options.height, options.width}, stride);
+  return torch::rand({1, 3, size.height, size.width}).contiguous(torch::MemoryFormat::ChannelsLast).to(options.device);
 }
 
 std::vector<HeadLayer> evaluated_layers(const Head& head, const EvaluatorOptions& options) {
@@ -88,9 +94,10 @@ std::vector<HeadLayer> evaluated_layers(const Head& head, const EvaluatorOptions
 }
 
 /// Every layer of the model, or the last one as the predictor has it.
-ModelOutput predict(DetectionModel& model, const torch::Tensor& images, const EvaluatorOptions& options) {
-  if (!options.predictor) return pass(model, images, {.all_layers = true}, options);
-  ModelOutput output = options.predictor.run(images);
+ModelOutput predict(DetectionModel& model, const BatchTensors& batch, const EvaluatorOptions& options) {
+  if (!options.predictor)
+    return pass(model, batch.images, {.all_layers = true, .valid_sizes = batch.valid_sizes}, options);
+  ModelOutput output = options.predictor.run(batch.images, batch.valid_sizes);
   if (!options.predictor.last_alone) return output;
   std::vector<Prediction> layers(static_cast<std::size_t>(model->head().layers().back().number));
   layers.back() = output.layers.back();
@@ -105,7 +112,8 @@ std::optional<Evaluation> evaluate(DetectionModel& model, const Dataset& dataset
   const double begin = seconds_now();
   torch::NoGradGuard no_grad;
   model->eval();
-  Batches batches(dataset, options, group);
+  require_fit(*model, options.fit);
+  Batches batches(dataset, options, model->stride(), group);
   const std::vector<HeadLayer> layers = evaluated_layers(model->head(), options);
   std::vector<LayerFindings> findings(layers.size());
   LossMeans losses;
@@ -122,7 +130,7 @@ std::optional<Evaluation> evaluate(DetectionModel& model, const Dataset& dataset
     const BatchTensors tensors = batches.take(*batch);
     const PictureLoad load{batch->size, batch->height, batch->width};
     limit.run(load, [&] {
-      const ModelOutput output = predict(model, tensors.images, options);
+      const ModelOutput output = predict(model, tensors, options);
       batches.look_ahead();
       collect(model->head(), layers, keep_wanted(output, options.wanted), *batch, dataset, findings);
       if (options.criterion) losses.add(output, tensors.targets, whole, *options.criterion, group);
@@ -145,9 +153,9 @@ namespace {
 constexpr int kTimedRuns = 10;
 
 /// By the layers that it predicts.
-std::vector<double> time_predictor(const EvaluatorOptions& options) {
+std::vector<double> time_predictor(const EvaluatorOptions& options, std::int64_t stride) {
   torch::NoGradGuard no_grad;
-  const torch::Tensor picture = timed_picture(options);
+  const torch::Tensor picture = timed_picture(options, stride);
   std::vector<std::vector<double>> times;
   for (int run = -1; run < kTimedRuns; ++run) {  // run -1 warms up
     const double begin = seconds_now();
@@ -155,7 +163,7 @@ std::vector<double> time_predictor(const EvaluatorOptions& options) {
     if (options.predictor.layer_ms) {
       ms = options.predictor.layer_ms(picture);
     } else {
-      options.predictor.run(picture);
+      options.predictor.run(picture, {});
       ms = {(seconds_now() - begin) * 1e3};
     }
     times.resize(ms.size());
@@ -171,7 +179,7 @@ std::vector<double> time_predictor(const EvaluatorOptions& options) {
 std::vector<double> time_layers(DetectionModel& model, const EvaluatorOptions& options, int runs) {
   torch::NoGradGuard no_grad;
   model->eval();
-  const torch::Tensor picture = timed_picture(options);
+  const torch::Tensor picture = timed_picture(options, model->stride());
   const auto layers = static_cast<std::size_t>(model->num_decoder_layers());
   std::vector<std::vector<double>> times(layers + 1);
   for (int run = -1; run < runs; ++run) {  // run -1 warms up
@@ -191,7 +199,8 @@ std::vector<double> time_layers(DetectionModel& model, const EvaluatorOptions& o
 }
 
 void add_times(Evaluation& evaluation, DetectionModel& model, const EvaluatorOptions& options) {
-  const std::vector<double> ms = options.predictor ? time_predictor(options) : time_layers(model, options);
+  const std::vector<double> ms =
+      options.predictor ? time_predictor(options, model->stride()) : time_layers(model, options);
   const std::vector<HeadLayer> timed = evaluated_layers(model->head(), options);
   for (Evaluation::Layer& evaluated : evaluation.layers) {
     const auto same = [&](const HeadLayer& layer) { return layer.number == evaluated.layer.number; };

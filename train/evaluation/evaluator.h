@@ -3,12 +3,15 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "core/base/precision.h"
 #include "core/distributed/process_group.h"
+#include "core/image/fit.h"
+#include "core/image/picture_size.h"
 #include "core/image/resize.h"
 #include "data/dataset/dataset.h"
 #include "data/evaluation/coco_metric.h"
@@ -20,9 +23,10 @@ namespace rtdetr {
 
 /// What predicts in a model's place, such as an engine or a file of another format.
 struct Predictor {
-  /// @param images  [B, 3, H, W]
-  /// @return        as of a pass with all_layers, or with `last_alone` one prediction, the last layer's
-  std::function<ModelOutput(const torch::Tensor& images)> run;
+  /// @param images       [B, 3, H, W]
+  /// @param valid_sizes  ForwardOptions'
+  /// @return             as of a pass with all_layers, or with `last_alone` one prediction, the last layer's
+  std::function<ModelOutput(const torch::Tensor& images, std::span<const PictureSize> valid_sizes)> run;
   bool last_alone = false;
   /// Runs on one picture. @return  milliseconds of a pass that ends at each of the head's layers, in their order.
   /// Empty: `run` is timed as a whole.
@@ -32,13 +36,14 @@ struct Predictor {
 };
 
 struct EvaluatorOptions {
-  std::int64_t height = 640, width = 640;
+  std::int64_t height = 640, width = 640;     ///< of the input; with Fit::kKeepRatio its two limits
   std::int64_t batch = 16;                    ///< of all processes together
   torch::Device device = torch::kCPU;         ///< where the model lies
   Precision precision = Precision::kFloat32;  ///< of its forward pass
   int workers = 4;                            ///< threads that read pictures
   int threads = 1;                            ///< of the metric
   Resampling resampling = Resampling::kPillowBilinear;
+  Fit fit = Fit::kStretch;
   /// With these, the loss terms of the head's layers are averaged over the pictures as well.
   std::optional<CriterionOptions> criterion;
   std::function<void(std::int64_t pictures)> progress = {};  ///< called after each batch with how many are done

@@ -7,7 +7,9 @@
 #include <torch/torch.h>
 
 #include "core/base/error.h"
+#include "core/image/placement.h"
 #include "core/tensor/download.h"
+#include "models/graph/fitted_pictures.h"
 
 namespace rtdetr {
 namespace {
@@ -52,8 +54,9 @@ void append_pictures(const std::vector<LayerFindings::Picture>& pictures, std::s
 
 void collect(const Head& head, const std::vector<HeadLayer>& layers, const ModelOutput& output, const Batch& batch,
              const Dataset& dataset, std::vector<LayerFindings>& by_layer) {
-  std::vector<PictureSize> sizes;
-  for (const Batch::Image& image : batch.targets) sizes.push_back({image.original_width, image.original_height});
+  std::vector<Placement> placements;
+  for (const Batch::Image& image : batch.targets) placements.push_back(image.placement);
+  const std::vector<PictureSize> sizes = sizes_of_boxes(placements);
   std::vector<Detections> found;  // of a layer in all pictures, then of the next
   for (const HeadLayer& layer : layers) {
     const auto of_layer = head.postprocess(prediction_at(output, layer), sizes, {});
@@ -62,6 +65,7 @@ void collect(const Head& head, const std::vector<HeadLayer>& layers, const Model
   found = download(found);
   for (std::size_t i = 0; i < found.size(); ++i) {
     LayerFindings& findings = by_layer[i / sizes.size()];
+    bring_into_picture(placements[i % sizes.size()], found[i]);
     const std::int64_t index = batch.targets[i % sizes.size()].picture_index;
     append_detections(findings, found[i], dataset.pictures[static_cast<std::size_t>(index)].id, dataset.classes);
     findings.pictures.push_back({index, found[i].labels.numel()});

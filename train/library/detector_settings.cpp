@@ -7,6 +7,7 @@
 #include "core/base/error.h"
 #include "core/base/precision.h"
 #include "core/base/text.h"
+#include "core/image/placement.h"
 #include "core/image/resize.h"
 
 namespace rtdetr {
@@ -55,7 +56,7 @@ struct Setting {
 using Options = DetectorOptions;
 using Text = std::string;
 
-constexpr std::array<Setting, 15> kSettings{{
+constexpr std::array<Setting, 16> kSettings{{
     {"device", [](Options& o, const Text&, const Text& text) { o.device = text; }},
     {"precision",
      [](Options& o, const Text& key, const Text& text) { o.precision = chosen(key, text, kPrecisionWords); }},
@@ -72,6 +73,7 @@ constexpr std::array<Setting, 15> kSettings{{
      [](Options& o, const Text& key, const Text& text) { o.decoder_layers = integer<int>(key, text); }},
     {"resample",
      [](Options& o, const Text& key, const Text& text) { o.resampling = chosen(key, text, kResamplingWords); }},
+    {"fit", [](Options& o, const Text& key, const Text& text) { o.fit = chosen(key, text, kFitWords); }},
     {"engine", [](Options& o, const Text& key, const Text& text) { o.engine = truth(key, text); }},
     {"final_form", [](Options& o, const Text& key, const Text& text) { o.final_form = truth(key, text); }},
     {"max_pixels",

@@ -9,7 +9,9 @@
 #include "core/base/choices.h"
 #include "core/base/error.h"
 #include "core/base/log.h"
+#include "core/image/placement.h"
 #include "core/io/safetensors.h"
+#include "models/graph/fitted_pictures.h"
 #include "models/graph/model_files.h"
 #include "models/graph/model_spec.h"
 #include "models/weights/backbone_weights.h"
@@ -87,7 +89,9 @@ void build_models(Experiment& experiment) {
   if (!settings.backbone_weights.empty()) begin_with_backbone(experiment);
   if (!settings.weights.empty()) begin_with_weights(experiment);
   for (DetectionModel* model : {&experiment.model, &experiment.average}) (*model)->to(experiment.device);
-  experiment.size = resolve_image_size(settings, std::nullopt, experiment.model->stride());
+  const Fit fit = chosen("fit", settings.fit, kFitWords);
+  require_fit(*experiment.model, fit);
+  experiment.size = resolve_image_size(settings, std::nullopt, experiment.model->stride(), fit);
   settle_criterion(experiment.model->head().criteria(), experiment.settings);
 }
 
@@ -139,6 +143,7 @@ EvaluatorOptions evaluator_options(const Experiment& experiment) {
           .workers = static_cast<int>(settings.workers),
           .threads = std::max(1, at::get_num_threads()),
           .resampling = chosen("resample", settings.resample, kResamplingWords),
+          .fit = chosen("fit", settings.fit, kFitWords),
           .criterion = criterion_options(settings)};
 }
 

@@ -28,7 +28,8 @@ std::string describe(const Experiment& experiment) {
                                     experiment.val->name + ")");
   }
   text += line("input      ", std::to_string(experiment.size.height) + " x " + std::to_string(experiment.size.width) +
-                                  ", batch " + std::to_string(settings.batch) +
+                                  (settings.fit == "stretch" ? "" : " (" + settings.fit + ")") + ", batch " +
+                                  std::to_string(settings.batch) +
                                   (settings.accumulate > 1 ? " x " + std::to_string(settings.accumulate) : ""));
   text += line("length     ", (settings.time > 0 ? format_duration(settings.time * 3600) + " of training"
                                                  : counted(settings.epochs, "epoch")) +

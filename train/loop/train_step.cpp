@@ -226,8 +226,9 @@ double TrainStep::count_joint_pairs(std::span<const Batch> batches, const StepPo
   const torch::NoGradGuard no_grad;
   double pairs = 0;
   for (std::size_t i = 0; i < batches.size(); ++i) {
-    const auto [images, targets] = mover_.take(batches[i]);
+    const auto [images, targets, valid_sizes] = mover_.take(batches[i]);
     ForwardOptions without_targets;
+    without_targets.valid_sizes = valid_sizes;
     without_targets.generator = generator_for(position, i);
     without_targets.share = {group_.rank(), group_.size(), {}};
     without_targets.all_layers = true;
@@ -262,8 +263,9 @@ ModelOutput TrainStep::forward(const torch::Tensor& images, const ForwardOptions
 
 CriterionResult TrainStep::losses_of(const Batch& batch, const JointCounts& counts, std::size_t index,
                                      const ForwardOptions& options, const CriterionOptions& criterion) {
-  const auto [images, targets] = mover_.take(batch);
+  const auto [images, targets, valid_sizes] = mover_.take(batch);
   ForwardOptions with_targets = options;
+  with_targets.valid_sizes = valid_sizes;
   with_targets.targets = targets;
   const ModelOutput output = forward(images, with_targets);
   return compute_losses(output, targets, whole_step(counts, index),

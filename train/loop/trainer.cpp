@@ -286,6 +286,7 @@ ModelInfo Trainer::model_info() const {
   info.height = options_.transforms.height;
   info.width = options_.transforms.width;
   info.resampling = options_.transforms.resampling;
+  info.fit = options_.transforms.fit;
   info.step = position_.steps;
   info.epoch = position_.epoch;
   info.best_confidence = confidence_;

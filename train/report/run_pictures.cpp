@@ -91,7 +91,9 @@ ContactSheetOptions tiles_for(const Batch& batch) {
 
 std::vector<DrawnBox> boxes_of(const Batch::Image& image, const Batch& batch, const ClassList& classes) {
   std::vector<DrawnBox> boxes;
-  const auto width = static_cast<float>(batch.width), height = static_cast<float>(batch.height);
+  const PictureSize& own = image.placement.unit;
+  const auto width = static_cast<float>(batch.is_padded ? own.width : batch.width),
+             height = static_cast<float>(batch.is_padded ? own.height : batch.height);
   for (std::size_t i = 0; i < image.labels.size(); ++i) {
     const float* box = image.boxes_cxcywh.data() + 4 * i;
     const float half_width = box[2] / 2, half_height = box[3] / 2;

@@ -2,6 +2,8 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <limits>
@@ -10,6 +12,7 @@
 #include "core/base/cpu_level.h"
 #include "core/base/error.h"
 #include "core/base/precision.h"
+#include "core/image/fit.h"
 #include "core/image/image_view.h"
 #include "core/image/picture.h"
 #include "core/image/resize.h"
@@ -152,6 +155,68 @@ TEST_CASE("pictures are resized as the model file says, unless it is told otherw
   CHECK_FALSE(same(found(plain, {}), found(other, {})));
   CHECK(same(found(plain, {}), found(other, rtdetr::Resampling::kPillowBilinear)));
   CHECK(same(found(other, {}), found(plain, rtdetr::Resampling::kOpencvLinear)));
+}
+
+TEST_CASE("a letterboxed picture has the detections of itself with its bars, less these") {
+  const TemporaryFolder folder;
+  const auto plain = save_tiny(folder), other = folder / "other.safetensors";  // for 64 rows, 96 columns
+  rtdetr::LoadedModel loaded = rtdetr::load_model(plain);
+  loaded.info.fit = rtdetr::Fit::kLetterbox;
+  rtdetr::save_model(other, loaded.model, loaded.info);
+  const Picture picture = gradient_picture(96, 40);
+  Picture with_bars(96, 64);
+  std::fill(with_bars.rgb.begin(), with_bars.rgb.end(), std::uint8_t{114});
+  std::copy(picture.rgb.begin(), picture.rgb.end(), with_bars.row(12));
+
+  const std::vector<Detection> expected = Detector(plain, {.min_score = 0}).detect(view(with_bars));
+  for (const auto& detector :
+       {Detector(other, {.min_score = 0}), Detector(plain, {.min_score = 0, .fit = rtdetr::Fit::kLetterbox})}) {
+    const std::vector<Detection> found = detector.detect(view(picture));
+    REQUIRE(found.size() == expected.size());
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      CHECK(found[i].score == expected[i].score);
+      CHECK(found[i].label == expected[i].label);
+      CHECK(found[i].x0 == expected[i].x0);
+      CHECK(found[i].y0 == Approx(std::clamp(expected[i].y0 - 12, 0.0F, 40.0F)).margin(1e-4));
+      CHECK(found[i].y1 == Approx(std::clamp(expected[i].y1 - 12, 0.0F, 40.0F)).margin(1e-4));
+    }
+  }
+  // In any format, and smaller than it is.
+  const Detector detector(other, {.min_score = 0});
+  RgbView reduced = view(picture);
+  reduced.full_width = 192, reduced.full_height = 80;
+  const std::vector<Detection> found = detector.detect(view(picture)), twice = detector.detect(reduced);
+  REQUIRE(twice.size() == found.size());
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    CHECK(twice[i].x1 == Approx(2 * found[i].x1).margin(1e-4));
+    CHECK(twice[i].y1 == Approx(2 * found[i].y1).margin(1e-4));
+  }
+}
+
+TEST_CASE("pictures that keep their ratio are padded to the largest of their batch, and found in as they are alone") {
+  const TemporaryFolder folder;
+  std::string text = rtdetr::test::kTinyModel;
+  const std::string known = "variant: v2, ";
+  text.replace(text.find(known), known.size(), known + "encoder_layers: 1, ");
+  rtdetr::DetectionModel model = rtdetr::build_model(rtdetr::parse_model_spec(text, "padding.yaml"));
+  model->eval();
+  rtdetr::LoadedModel loaded;
+  loaded.model = model;
+  loaded.info = rtdetr::describe_model(model, {.names = {"a", "b", "c"}, .category_ids = {0, 1, 2}});
+  loaded.info.height = 60, loaded.info.width = 100;  // limits, no multiples of the stride
+  loaded.info.fit = rtdetr::Fit::kKeepRatio;
+  const Detector detector(std::move(loaded), {.min_score = 0, .threads = 1});
+  const Picture wide = gradient_picture(200, 100), tall = gradient_picture(64, 96);  // 100 x 50, 60 x 90
+  for (const Detection& d : detector.detect(view(wide))) CHECK((d.x0 >= 0 && d.x1 <= 200 && d.y0 >= 0 && d.y1 <= 100));
+  const std::array<RgbView, 2> both{view(tall), view(tall)};
+  const auto alone = detector.detect(view(tall));
+  for (const auto& found : detector.detect(std::span<const RgbView>(both))) {
+    REQUIRE(found.size() == alone.size());
+    CHECK(found[0].score == Approx(alone[0].score).margin(1e-5));
+    CHECK(found[0].x1 == Approx(alone[0].x1).margin(1e-2));
+    CHECK(found[0].y1 == Approx(alone[0].y1).margin(1e-2));
+  }
+  CHECK_THROWS_WITH(Detector(save_tiny(folder), {.fit = rtdetr::Fit::kKeepRatio}), Contains("fit=letterbox"));
 }
 
 TEST_CASE("rows may be padded") {

@@ -80,6 +80,19 @@ TEST_CASE("a model file keeps how its pictures were resized; an older one says n
   CHECK(rtdetr::load_model(file).info.resampling == rtdetr::Resampling::kPillowBilinear);
 }
 
+TEST_CASE("a model file keeps how its pictures filled the input; an older one says nothing, which is stretched") {
+  const TemporaryFolder folder;
+  const auto file = folder / "best.safetensors";
+  for (const rtdetr::Fit fit : {rtdetr::Fit::kLetterbox, rtdetr::Fit::kKeepRatio, rtdetr::Fit::kStretch}) {
+    ModelInfo info = tiny_info();
+    info.fit = fit;
+    rtdetr::save_model(file, rtdetr::test::tiny_model(), info);
+    CHECK(rtdetr::load_model(file).info.fit == fit);
+  }
+  damage(file, [](rtdetr::TensorFile& content) { CHECK(content.metadata.erase("fit") == 1); });
+  CHECK(rtdetr::load_model(file).info.fit == rtdetr::Fit::kStretch);
+}
+
 TEST_CASE("a fused model file gives back the fused model") {
   const TemporaryFolder folder;
   DetectionModel model = rtdetr::test::tiny_model();
@@ -175,6 +188,7 @@ TEST_CASE("metadata that is missing or damaged is refused by name") {
   refuses("imgsz", "[640, 4611686018427387904]", "[height, width]");
   refuses("best_confidence", "high", "a number from 0 to 1");
   refuses("resample", "nearest", "is not pillow or opencv but 'nearest'");
+  refuses("fit", "crop", "is not stretch or letterbox or keep_ratio but 'crop'");
   refuses("num_classes", "three", "an integer");
 }
 

@@ -53,7 +53,7 @@ std::string text_of(const TransformOptions& o) {
   return written(o.height, o.width, o.stride, static_cast<int>(o.resampling), o.photometric, o.zoom_out, o.zoom_out_max,
                  o.iou_crop, o.flip, o.flip_vertical, o.rotate90, o.min_box, o.mosaic, o.mosaic_scale,
                  o.mosaic_translate, o.mixup, o.multi_scale_nearest, static_cast<int>(o.mosaic_kind),
-                 static_cast<int>(o.mixup_kind), o.copy_blend);
+                 static_cast<int>(o.mixup_kind), o.copy_blend, static_cast<int>(o.fit));
 }
 
 /// Of one process.
@@ -141,6 +141,7 @@ TEST_CASE("a trainer without keys has the keys' defaults, but for the length of 
   CHECK(options.evaluation.batch == settings.batch);
   CHECK(options.evaluation.workers == settings.workers);
   CHECK(options.evaluation.resampling == chosen("resample", settings.resample, kResamplingWords));
+  CHECK(options.evaluation.fit == chosen("fit", settings.fit, kFitWords));
   CHECK(GroupDefaults{}.lr == settings.lr0);
   CHECK(GroupDefaults{}.weight_decay == settings.weight_decay);
 }

@@ -67,15 +67,16 @@ TEST_CASE("what predicts in the model's place is evaluated as its last layer, an
   EvaluatorOptions options = evaluator_options(experiment);
   options.criterion = std::nullopt;
   const Evaluation of_model = *evaluate(experiment.model, *experiment.val, options);
-  options.predictor = {.run = [&](const Tensor& images) { return experiment.model->forward(images); },
-                       .last_alone = true};
+  options.predictor = {
+      .run = [&](const Tensor& images, auto /*valid_sizes*/) { return experiment.model->forward(images); },
+      .last_alone = true};
   const Evaluation same = *evaluate(experiment.model, *experiment.val, options);
   REQUIRE(same.layers.size() == 1);
   CHECK(same.layers[0].layer.number == of_model.layers.back().layer.number);
   CHECK(same.last().ap() == of_model.last().ap());
   REQUIRE(same.detections.size() == of_model.detections.size());
   CHECK(same.detections.front().score == of_model.detections.front().score);
-  options.predictor.run = [&](const Tensor& images) {
+  options.predictor.run = [&](const Tensor& images, auto /*valid_sizes*/) {
     ModelOutput nothing = experiment.model->forward(images);
     nothing.layers.back().boxes_cxcywh.zero_();
     return nothing;

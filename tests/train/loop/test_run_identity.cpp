@@ -69,7 +69,7 @@ TEST_CASE("a run of another version goes on with what that version trained with"
   const RunIdentity official = prepare_experiment(settings).identity;
   RunIdentity older = official;
   for (const char* key : {"criterion", "focal_alpha", "focal_gamma", "mal_gamma", "box_weight", "share_matches", "hold",
-                          "resample", "mosaic_scale", "mosaic_translate", "multi_scale_nearest"})
+                          "resample", "fit", "mosaic_scale", "mosaic_translate", "multi_scale_nearest"})
     CHECK(older.erase(key) == 1);
   CHECK(completed(older) == official);
 

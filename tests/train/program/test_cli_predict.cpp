@@ -135,6 +135,22 @@ TEST_CASE("val and predict resize pictures as the model file says; resample= is 
   CHECK(found(other + " resample=pillow") == found(model));
 }
 
+TEST_CASE("val and predict fit pictures into the input as the model file says; fit= is another") {
+  const Scratch scratch;
+  const std::string yaml = scratch.write("tiny.yaml", kTinyModel), model = scratch.file("tiny.safetensors");
+  document_of(run(scratch, "export model=" + yaml + " format=safetensors imgsz=64 json=true output=" + model));
+  const std::string other = with_metadata(model, "fit", "letterbox"), exported = scratch.file("e.safetensors");
+  document_of(run(scratch, "export json=true model=" + other + " format=safetensors output=" + exported));
+  const auto found = [&](const std::string& more) {
+    return document_of(run(scratch, "predict json=true save=false conf=0 source=" + sample_picture() +
+                                        " model=" + more))["pictures"][0]["detections"];
+  };
+  CHECK(found(other) != found(model));
+  CHECK(found(other) == found(model + " fit=letterbox"));
+  CHECK(found(exported) == found(other));
+  CHECK(found(other + " fit=stretch") == found(model));
+}
+
 TEST_CASE("predict reads several sources, and a picture or a list from standard input") {
   const Scratch scratch;
   const std::string yaml = scratch.write("tiny.yaml", kTinyModel), model = scratch.file("tiny.safetensors");
