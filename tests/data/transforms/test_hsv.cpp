@@ -12,6 +12,8 @@
 namespace rtdetr {
 namespace {
 
+using test::kFixtures;
+
 using Pixels = std::vector<std::array<int, 3>>;
 
 /// One row of pixels, as the model reads them.

@@ -155,6 +155,32 @@ TEST_CASE("a run of DEIM's kind that is stopped anywhere and continued ends in t
   check_stops(settings, {4, 11, 12, 20, 23, 24, 29, 35, 36, 41});
 }
 
+TEST_CASE("a run of YOLO's kind that is stopped anywhere and continued ends in the same bits") {
+  const TemporaryFolder temp;
+  Settings settings = make_micro_run(temp.path());
+  settings.optimizer = "sgd";
+  settings.lr0 = 1e-3;
+  settings.schedule = "linear";
+  settings.warmup = "from_zero";
+  settings.warmup_steps = 8;
+  settings.warmup_bias_lr = 1e-2;
+  settings.nbs = 8;  // two batches a step: 9 steps
+  settings.mosaic = 0.5;
+  settings.mosaic_until = 0.6;
+  settings.affine = 1;
+  settings.hsv_h = settings.hsv_s = settings.hsv_v = 0.3;
+  const RunOutcome whole = train_here(settings, "whole");
+  REQUIRE(whole.end == RunOutcome::End::kFinished);
+  REQUIRE(whole.steps == 9);
+  check_stops(settings, {0, 1, 2, 7, 10, 20});
+  int moving = 0;
+  for (const auto& [key, tensor] : saved_state(settings, "whole")) {
+    CHECK_FALSE(key.starts_with("adamw."));
+    moving += key.starts_with("sgd.momentum.") && tensor.abs().max().item<float>() > 0;
+  }
+  CHECK(moving > 20);
+}
+
 TEST_CASE("a run with gradient accumulation, stopped after every step, ends in the same bits") {
   const TemporaryFolder temp;
   Settings settings = make_micro_run(temp.path());
