@@ -1,17 +1,16 @@
-"""Ultralytics' YOLOv8: weights in the file that their program saves, read here; what every cell predicts, and detections."""
+"""Ultralytics' YOLOv8: weights in the file that their program saves, read here; what every cell predicts. Which of these suppression
+keeps is compared by the fixtures (yolov8_nms)."""
 
 import numpy
 import onnxruntime
 import torch
 from ultralytics import YOLO
 from ultralytics.nn.tasks import DetectionModel
-from ultralytics.utils.nms import non_max_suppression
 
-from peers import LIMIT, PICTURE, Image, compare, our_detections, picture_as_input, rtdetr, sys
+from peers import LIMIT, picture_as_input, rtdetr, sys
 
-WIDTH, HEIGHT = Image.open(PICTURE).size  # multiples of 32: both programs then take the picture as it is
 CLASSES = ["one", "two", "three"]
-SPREAD, PRIOR = 4, -8  # of class logits: cells score differently, and a third of them above suppression's least score
+SPREAD, PRIOR = 4, -8  # of class logits: cells score differently
 
 
 def untrained():
@@ -59,9 +58,3 @@ rtdetr(*export, "output=free.onnx", "imgsz=256", "dynamic=true")
 check_cells("fixed.onnx", theirs, picture_as_input(256, 256))
 check_cells("free.onnx", theirs, picture_as_input(256, 256))
 check_cells("free.onnx", theirs, picture_as_input(192, 320))
-
-with torch.no_grad():
-    cells = theirs.model.eval()(picture_as_input(HEIGHT, WIDTH))[0]
-found = non_max_suppression(cells, conf_thres=0.001, iou_thres=0.7, multi_label=True, max_det=300, max_time_img=600)[0]
-ours = our_detections("converted.safetensors", f"imgsz={HEIGHT},{WIDTH}")
-compare("Ultralytics -> ours", ours, (found[:, 4], found[:, 5], found[:, :4]))
