@@ -16,16 +16,17 @@ namespace {
 /// Axes that follow the batch go by this name.
 constexpr const char* kBatchName = "N";
 
-/// @param axis  of a picture [B, C, H, W], if it is free
-OnnxDimension dimension(std::int64_t size, std::size_t axis) {
+/// Axes that follow height and width where these are free: a picture's own, [B, C, H, W], or all of a picture's cells.
+OnnxDimension dimension(const OnnxValue& value, std::size_t axis) {
+  const std::int64_t size = value.shape[axis];
   if (size == OnnxValue::kBatch) return kBatchName;
-  if (size == OnnxValue::kFree) return axis == 2 ? "height" : "width";
+  if (size == OnnxValue::kFree) return value.rank() != 4 ? "cells" : axis == 2 ? "height" : "width";
   return size;
 }
 
 OnnxValueInfo value_info(const OnnxValue& value, const std::string& name) {
   OnnxValueInfo info{name, value.type, {}};
-  for (std::size_t axis = 0; axis < value.shape.size(); ++axis) info.dims.push_back(dimension(value.shape[axis], axis));
+  for (std::size_t axis = 0; axis < value.shape.size(); ++axis) info.dims.push_back(dimension(value, axis));
   return info;
 }
 

@@ -333,10 +333,10 @@ namespace {
 /// Four maps, two layers: what DINO's heads share is there, in milliseconds.
 std::string small_dino(int classes) {
   return "nc: " + std::to_string(classes) +
-         "\nnorm_eps: 1.0e-5\nbackbone:\n  - [-1, 1, ConvNorm, [16, 3, 8, relu]]\n  - [-1, 1, ConvNorm, [16, 3, 2, "
-         "relu]]\nhead:\n  - [[0, 1], 1, RTDETRDecoder, [nc, {variant: dino, dim: 32, levels: 3, queries: 10, heads: "
-         "2, "
-         "layers: 2, ffn: 32, encoder_layers: 1, encoder_ffn: 32, learnt_queries: true, denoising: 6}], .]\n";
+         "\nnorm_eps: 1.0e-5\nbackbone:\n  - [-1, 1, ConvNorm, [16, 3, 8, relu], backbone.0]\n"
+         "  - [-1, 1, ConvNorm, [16, 3, 2, relu], backbone.1]\nhead:\n"
+         "  - [[0, 1], 1, RTDETRDecoder, [nc, {variant: dino, dim: 32, levels: 3, queries: 10, heads: 2, layers: 2, "
+         "ffn: 32, encoder_layers: 1, encoder_ffn: 32, learnt_queries: true, denoising: 6}], .]\n";
 }
 
 TensorMap state_of_dino(std::uint64_t seed, int classes = 91) {
@@ -404,7 +404,7 @@ TEST_CASE("a training takes the rows of DINO's classes by name, from COCO's cate
     INFO(key);
     CHECK(tensor[0].equal(from.at(key)[18]));
     CHECK(tensor[2].equal(from.at(key)[1]));
-    CHECK_FALSE(tensor[1].equal(from.at(key)[1]));
+    if (key.ends_with("weight")) CHECK_FALSE(tensor[1].equal(from.at(key)[1]));  // biases begin alike
     ++by_class;
   }
   CHECK(by_class == report.count(TransferredEntry::Fate::kByClass));
