@@ -22,6 +22,7 @@ inline std::string decoder_size(const RivalSize& size) {
 /// DINO: torchvision's ResNet, deformable attention over all maps and one more in the encoder, too, learnt queries.
 inline std::string small_dino(const RivalSize& size = {}) {
   return R"(nc: 80
+norm_eps: 1.0e-5
 norm_momentum: 0.1
 mean: [0.485, 0.456, 0.406]
 std: [0.229, 0.224, 0.225]
@@ -42,6 +43,7 @@ inline std::string small_vit(const RivalSize& size = {}) {
   std::string global;
   for (int k = 0; k < size.encoder_layers; ++k) global += (k > 0 ? ", " : "") + std::to_string(2 * k + 1);
   return R"(nc: 80
+norm_eps: 1.0e-5
 norm_momentum: 0.1
 mean: [0.485, 0.456, 0.406]
 std: [0.229, 0.224, 0.225]
