@@ -107,11 +107,11 @@ ModelSpec spec_of(const std::string& fixture_model, const std::string& decoder_o
 
 bool samples_discretely(const std::string& model) { return model.find("_dsp") != std::string::npos; }
 
-DetectionModel build_fixture_model(const std::string& fixture_model) {
+DetectionModel build_fixture_model(const std::string& fixture_model, torch::Dtype type) {
   BuildOptions options;
   options.initial_weights = false;
   DetectionModel model = build_model(spec_of(fixture_model), options);
-  model->to(torch::kFloat64);
+  model->to(type);
   fill_by_rule(*model);
   model->eval();
   return model;

@@ -45,8 +45,8 @@ ModelSpec spec_of(const std::string& fixture_model, const std::string& decoder_o
 /// Whether the fixture model or model file of this name samples whole cells.
 bool samples_discretely(const std::string& model);
 
-/// The fixture's model (model_of), filled by the rule, float64, evaluation mode.
-DetectionModel build_fixture_model(const std::string& fixture_model);
+/// The fixture's model (model_of), filled by the rule, in `type`, evaluation mode.
+DetectionModel build_fixture_model(const std::string& fixture_model, torch::Dtype type);
 
 /// Where the readers of whole passes compute: on the CPU, or on the card that RTDETR_TEST_DEVICE names, float32 in
 /// full. Call it before anything asks LibTorch for a GPU.

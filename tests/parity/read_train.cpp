@@ -47,12 +47,12 @@ bool has_distributions(const std::string& model) {
 
 /// v1, D-FINE and Ultralytics make no denoising queries for a batch without boxes; our models of that name do, unless
 /// told.
-DetectionModel build_train_model(const std::string& name, bool without_denoising) {
+DetectionModel build_train_model(const std::string& name, bool without_denoising, torch::Dtype type) {
   without_denoising = without_denoising && origin_of(name) != "dino";  // whose models make none
   BuildOptions options;
   options.initial_weights = false;
   DetectionModel model = build_model(spec_of(name, without_denoising ? "empty_batch: none" : ""), options);
-  model->to(torch::kFloat64);
+  model->to(type);
   fill_by_rule(*model);
   model->train();
   return model;
@@ -357,9 +357,9 @@ struct TrainingPass {
   TrainingPass(const Fixture& fixture, torch::Dtype type, torch::MemoryFormat layout)
       : name(model_of(fixture)), batch(targets_of(fixture, type)) {
     const bool empty = fixture.stem.ends_with("_empty");
-    model = build_train_model(empty ? name.substr(0, name.size() - 6) : name, fixture.json["dn"].is_null());
+    model = build_train_model(empty ? name.substr(0, name.size() - 6) : name, fixture.json["dn"].is_null(), type);
     const torch::Device device = fixture_device();
-    model->to(device, type);
+    model->to(device);
     if (layout == torch::MemoryFormat::ChannelsLast) to_channels_last(*model);
     const DenoisingDraws draws = moved(draws_of(fixture, batch), device);
     ForwardOptions options;
