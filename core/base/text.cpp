@@ -194,11 +194,18 @@ std::string fixed(double value, int digits) {
   return buffer;
 }
 
-std::string format_short(double value) {
+namespace {
+
+std::string in_digits(const char* format, double value) {
   std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%.6g", value);
+  std::snprintf(text.data(), text.size(), format, value);
   return text.data();
 }
+
+}  // namespace
+
+std::string format_short(double value) { return in_digits("%.6g", value); }
+std::string two_digits(double value) { return in_digits("%.2g", value); }
 
 std::string shell_word(const std::string& text) {
   const auto is_plain = [](unsigned char c) {

@@ -53,6 +53,9 @@ std::string fixed_or_dash(double value, int digits);
 /// Six digits: 1e-4 times 0.01 as 1e-06.
 std::string format_short(double value);
 
+/// Two digits, as an error is told: 1.1920929e-07 as 1.2e-07.
+std::string two_digits(double value);
+
 /// A text as one word of a command line that can be pasted into a shell, in quotes where it needs them.
 std::string shell_word(const std::string& text);
 

@@ -18,6 +18,9 @@ constexpr std::size_t kLooked = 4096;  ///< bytes; a zip archive's first names a
 
 constexpr const char* kPyTorch =
     "a PyTorch checkpoint (a zip archive with pickled objects); weights= of train starts from it, and info lists it";
+constexpr const char* kCalledPyTorch =
+    "a PyTorch checkpoint, but begins neither as an archive nor as a pickle; it is damaged, or another file under this "
+    "name";
 constexpr const char* kOnnx = "an ONNX model; ONNX Runtime reads it";
 constexpr const char* kHdf5 = "an HDF5 file, as Keras writes it; Keras reads it";
 constexpr const char* kTfLite = "a TensorFlow Lite model; TensorFlow Lite reads it";
@@ -66,9 +69,9 @@ struct Suffix {
 };
 
 constexpr Suffix kSuffixes[] = {
-    {".pt", kPyTorch},
-    {".pth", kPyTorch},
-    {".torchscript", kPyTorch},
+    {".pt", kCalledPyTorch},
+    {".pth", kCalledPyTorch},
+    {".torchscript", kCalledPyTorch},
     {".ckpt", "a checkpoint of PyTorch Lightning or TensorFlow; those read it"},
     {".onnx", kOnnx},
     {".engine", kTensorRt},

@@ -27,7 +27,8 @@ class Block : public torch::nn::Module {
   /// What `forward` computes outside training, as operators of an ONNX graph (models/onnx/onnx_ops.h). Written in the
   /// same order, so that the two are read side by side.
   virtual OnnxValue emit(OnnxBuilder& /*graph*/, const OnnxValue& /*x*/) const {
-    throw ModelError("has no ONNX form; give its class an emit (models/layers/block.h), or export safetensors");
+    throw ModelError(
+        "has no ONNX form; format=safetensors, which predict and the library read, has one of every model");
   }
   virtual OnnxValue emit_all(OnnxBuilder& graph, const std::vector<OnnxValue>& inputs) const {
     return emit(graph, inputs.front());

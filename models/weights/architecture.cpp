@@ -83,7 +83,7 @@ Architecture of_dino(const ShapeMap& shapes, const std::optional<ModelSpec>& giv
 void settle_names(Architecture& found, const std::string& origin) {
   const auto classes = static_cast<std::size_t>(found.spec.num_classes);
   if (!found.names.empty() && found.names.size() != classes)
-    throw CheckpointError(origin + ": " + std::to_string(found.names.size()) + " names for " +
+    throw CheckpointError(origin + ": " + counted(static_cast<long long>(found.names.size()), "name") + " for " +
                           words_for_classes(found.spec.num_classes) +
                           "; correct the list of names beside the weights: id2label in the config.json of a model of "
                           "Hugging Face");

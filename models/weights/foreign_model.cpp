@@ -140,7 +140,8 @@ void refuse_unknown(const ForeignReport& report, const std::string& origin) {
   if (report.unexpected.empty()) return;
   throw CheckpointError(origin + ": recognised as " + report.architecture.sentence + ", but " +
                         counted(static_cast<long long>(report.unexpected.size()), "tensor") +
-                        " of the file have no place in it, such as '" + printable(report.unexpected.front()) +
+                        (report.unexpected.size() == 1 ? " of the file has" : " of the file have") +
+                        " no place in it, such as '" + printable(report.unexpected.front()) +
                         "': another model, which would not be the same without them. To leave them out, give the "
                         "model, model=" +
                         report.architecture.spec.name);

@@ -183,7 +183,7 @@ std::int64_t OfficialShapes::points_and_levels(OfficialDecoder& decoder, std::op
 }
 
 void OfficialShapes::refuse(const std::string& why) const {
-  throw CheckpointError(origin_ + " has the keys of the official RT-DETR, but " + why +
+  throw CheckpointError(origin_ + " has the keys of an RT-DETR, but " + why +
                         "; no YAML can be made for it here: give one that fits, model=YAML");
 }
 

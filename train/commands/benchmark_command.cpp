@@ -133,7 +133,7 @@ std::string memory_text(const Benchmark& all) {
 
 std::string report_text(const Benchmark& all) {
   const Settings& s = all.settings;
-  std::string text = s.model + ", " + std::to_string(all.layers) + " decoder layers" +
+  std::string text = s.model + ", " + counted(all.layers, "decoder layer") +
                      (all.queries > 0 ? ", " + std::to_string(all.queries) + " queries" : "") + ", fused, " +
                      precision_name(all.precision) + ", " + std::to_string(all.size.height) + "x" +
                      std::to_string(all.size.width) + ", " + fixed(all.gflops, 1) + " GFLOP a picture, " +

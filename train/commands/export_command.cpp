@@ -193,10 +193,10 @@ std::string text_of(const Export& all, const WrittenFile& written, const std::op
       std::to_string(all.inputs.size()) + (settings.verify.empty() ? " seeded input: " : " pictures: ");
   std::string text = settings.output + ": " + with_thousands(static_cast<long long>(fs::file_size(settings.output))) +
                      " bytes, fused, " + all.type() + ", input " + std::to_string(all.size.height) + "x" +
-                     std::to_string(all.size.width) + ", " + std::to_string(written.loaded.info.decoder_layers) +
-                     " decoder layers\n";
+                     std::to_string(all.size.width) + ", " +
+                     counted(written.loaded.info.decoder_layers, "decoder layer") + "\n";
   text += "largest difference to " + settings.model + (all.is_rounded() ? " before rounding, on " : " on ") + on +
-          format_double(written.difference.max_abs) + "\n";
+          two_digits(written.difference.max_abs) + "\n";
   if (all.is_rounded()) text += text_of(written.rounding, all.type()) + text_of(precision, settings);
   return text + "\nnext: rtdetr predict model=" + shell_word(settings.output) + " source=photos/\n";
 }

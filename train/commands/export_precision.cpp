@@ -96,8 +96,8 @@ nlohmann::ordered_json to_json(const ExportPrecision& precision) {
 }
 
 std::string text_of(const RoundingCost& cost, const std::string& type) {
-  return "rounding to " + type + " moves scores by up to " + fixed(cost.difference.max_abs_scores, 4) +
-         " and boxes by up to " + fixed(cost.difference.max_abs_boxes, 4) + " of the picture, a query by " +
+  return "rounding to " + type + " moves scores by up to " + two_digits(cost.difference.max_abs_scores) +
+         " and boxes by up to " + two_digits(cost.difference.max_abs_boxes) + " of the picture, a query by " +
          fixed(cost.mean(), 5) + " on average; " + with_thousands(cost.other_queries) + " of " +
          with_thousands(cost.queries) + " queries begin at other places of the picture\n";
 }

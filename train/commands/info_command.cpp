@@ -73,7 +73,7 @@ std::string summary(const OpenedModel& opened, const ModelFacts& facts) {
                      " parameters (fused as published " + with_thousands(facts.deployed_parameters) + ", exported " +
                      with_thousands(facts.exported_parameters) + "), " + fixed(facts.gflops, 1) + " GFLOPs at " +
                      std::to_string(facts.size.height) + "x" + std::to_string(facts.size.width) + ", " +
-                     std::to_string(opened.model->num_decoder_layers()) + " decoder layers";
+                     counted(opened.model->num_decoder_layers(), "decoder layer");
   text = wrapped(text, 2) + "\n";
   return text + "\n" + sizes_of_parts(facts);
 }

@@ -123,7 +123,7 @@ std::string text_of(const Settings& settings, const OnnxSource& source, const Wr
       " nodes" + (half ? ", fp16, " : ", ") + names_of(graph.inputs) + " -> " + names_of(graph.outputs) + ", " +
       input_of(settings, source) + ", any batch\nlargest difference to " + settings.model +
       (half ? " before rounding, on " : " on ") + std::to_string(source.inputs.size()) +
-      (settings.verify.empty() ? " seeded input: " : " pictures: ") + format_double(written.difference.max_abs) + "\n";
+      (settings.verify.empty() ? " seeded input: " : " pictures: ") + two_digits(written.difference.max_abs) + "\n";
   if (half) text += rtdetr::text_of(written.rounding, settings.dtype) + rtdetr::text_of(precision, settings);
   return text + "\nnext: docs/howto/export.md\n";
 }

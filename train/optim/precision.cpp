@@ -48,11 +48,6 @@ ConvolutionTimes time_convolutions(torch::Device device) {
   return times;
 }
 
-std::string two_digits(double value) {
-  std::string text = std::to_string(value);
-  return text.substr(0, text.find('.') + 3);
-}
-
 std::string described(Precision precision, torch::Device device) {
   if (precision == Precision::kFloat32) return "the model runs in fp32";
   const bool slow = precision == Precision::kFloat16 && device.is_cpu();
@@ -74,8 +69,8 @@ PrecisionChoice faster_on_cpu(torch::Device device) {
   const ConvolutionTimes times = time_convolutions(device);
   constexpr double kWorthwhile = 0.8;  // only the convolutions gain this much; the rest of the step does not
   const Precision precision = times.bf16 < kWorthwhile * times.fp32 ? Precision::kBFloat16 : Precision::kFloat32;
-  return {precision, "amp=auto: a convolution takes " + two_digits(times.fp32) + " ms in fp32, " +
-                         two_digits(times.bf16) + " ms in bf16; " + described(precision, device)};
+  return {precision, "amp=auto: a convolution takes " + fixed(times.fp32, 2) + " ms in fp32, " + fixed(times.bf16, 2) +
+                         " ms in bf16; " + described(precision, device)};
 }
 
 }  // namespace

@@ -68,6 +68,13 @@ TEST_CASE("unknown content is called by the file's name") {
   }
 }
 
+TEST_CASE("what is only called a PyTorch checkpoint is not said to be read") {
+  const TemporaryFolder folder;
+  test::write_file(folder / "a.pth", "some bytes that nobody knows");
+  CHECK_THAT(describe_foreign_model(folder / "a.pth"),
+             Contains("begins neither as an archive nor as a pickle") && !Contains("starts from it"));
+}
+
 TEST_CASE("text, and a safetensors file under any name, is not called anything else") {
   const TemporaryFolder folder;
   test::write_file(folder / "a.yaml", "nc: 3\nbackbone: []\n");
