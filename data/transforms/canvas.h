@@ -43,9 +43,8 @@ Placement part_of_frame(const Sample& sample, const TransformOptions& options, F
 void fill_with_ground(const ChwView& out);
 
 /// Draws mirrors, quarter turn and colours of one picture and writes what is seen of it, resampled once.
-/// @param kept  gets its boxes, in pixels of the frame, but those that are below two pixels, of which a tenth or less
-/// is
-///              left, or that are longer than 100 times their width
+/// @param kept  gets its boxes, in pixels of the frame, but those below two pixels, those of which a tenth or less is
+///              left, and those longer than 100 times their width
 void show_tile(const Sample& sample, const TransformOptions& options, std::int64_t epoch, const TileAxis& across,
                const TileAxis& down, Random& random, const ChwView& out, std::vector<LabelledBox>& kept);
 

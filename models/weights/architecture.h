@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/image/fit.h"
 #include "core/image/image_size.h"
 #include "core/image/resize.h"
 #include "core/weights/weights_file.h"
@@ -22,6 +23,7 @@ struct Architecture {
   std::vector<std::string> names;    ///< of the classes; empty if the file has none
   std::optional<ImageSize> size;     ///< of the input, if the file says it
   Resampling resampling = Resampling::kPillowBilinear;
+  Fit fit = Fit::kStretch;
   bool fused = false;  ///< norms are folded into convolutions
 };
 

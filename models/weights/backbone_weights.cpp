@@ -125,9 +125,8 @@ std::string first_names(const std::vector<std::string>& names) {
 std::string advice_for(const Route& route) {
   if (route.is_transformer)
     return "Give the file of this transformer's width and depth, whose patches are as large and whose table of "
-           "positions has as many rows (pretrained_grid of the model's row): MAE's huge model has patches of 14 "
-           "pixels, "
-           "not 16";
+           "positions has as many rows (pretrained_grid of the model's row): MAE's huge model has patches of 14, "
+           "not 16 pixels";
   return "Give the file of this backbone's depth and kind: the official models have ResNet's variant d (timm's "
          "resnet18d to 101d), torchvision's are variant b";
 }

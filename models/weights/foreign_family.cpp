@@ -83,13 +83,18 @@ std::string what_it_is(const WeightsFile& file) {
   return "";
 }
 
+/// The average of a run's weights, as RT-DETR's, D-FINE's and Ultralytics' programs call it, or as DINO's does.
+bool is_average(const ForeignPlace& place) {
+  return place.prefix.starts_with("ema.") || place.prefix.starts_with("ema_model.");
+}
+
 }  // namespace
 
 ForeignPlace locate_model(const WeightsFile& file, const std::string& origin) {
   std::optional<ForeignPlace> found;
   for (const WeightTensor& tensor : file.tensors()) {
     const auto place = place_of_scores(tensor.name);
-    if (place && (!found || (place->prefix.starts_with("ema.") && !found->prefix.starts_with("ema.")))) found = place;
+    if (place && (!found || (is_average(*place) && !is_average(*found)))) found = place;
   }
   if (found) return *found;
   const std::string kind = what_it_is(file);

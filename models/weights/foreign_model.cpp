@@ -161,6 +161,7 @@ ModelInfo info_of(const Architecture& architecture, const ForeignModelOptions& o
   info.height = size.height;
   info.width = size.width;
   info.resampling = architecture.resampling;
+  info.fit = architecture.fit;
   info.names = options.names.empty() ? architecture.names : options.names;
   for (std::int64_t c = 0, none = info.names.empty() ? architecture.spec.num_classes : 0; c < none; ++c)
     info.names.push_back(std::to_string(c));

@@ -220,6 +220,7 @@ Architecture ultralytics_architecture(const WeightsFile& file, const ForeignPlac
   const std::int64_t classes = classes_of({place.scores, file.find(place.scores)->shape}, origin);
   Architecture found;
   found.resampling = Resampling::kOpencvLinear;
+  if (yolo) found.fit = Fit::kLetterbox;
   found.names = names_below(file.metadata(), place.prefix + "names.", classes);
   found.size = object.size();
   BuildOptions options;
@@ -232,11 +233,6 @@ Architecture ultralytics_architecture(const WeightsFile& file, const ForeignPlac
     found.spec = zoo_model_of_tensors(file, place, origin);
     if (!yolo) found.assumed.emplace_back("300 queries (num_queries=)");
   }
-  if (yolo)
-    found.assumed.emplace_back(
-        "pictures stretched to the input, as with every model here; their program keeps a picture's shape, between "
-        "grey "
-        "bars, and its published AP is with those");
   found.spec = resolve_spec(found.spec, options);
   found.sentence = sentence_for(found.spec, yolo, given.has_value());
   return found;

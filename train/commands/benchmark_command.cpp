@@ -87,9 +87,9 @@ void add_timers(Benchmark& all, LoadedModel loaded) {
   }
 }
 
-PartRuns part_runs(const Benchmark& all) {
+PartRuns part_runs(const Benchmark& all, const ImageSize& size) {
   const Settings& s = all.settings;
-  return {.size = all.size,
+  return {.size = size,
           .device = all.device,
           .precision = all.precision,
           .threads = s.thread_counts.empty() ? 0 : static_cast<int>(s.thread_counts.front()),
@@ -208,7 +208,7 @@ ExitCode run_benchmark(const Settings& settings) {
   const ImageSize counted = rounded_up(all.size, stride);
   all.gflops = count_gflops(opened.model, counted.height, counted.width);
   all.pictures = pictures_of(settings);
-  if (settings.parts) all.parts = measure_parts(opened.model, part_runs(all));
+  if (settings.parts) all.parts = measure_parts(opened.model, part_runs(all, counted));
   add_timers(all, {opened.model, std::move(opened.info), {}});
   const WorkProgress progress(settings.runs + kWarmUpRuns, "measuring: ", "runs");
   run_in_turns(all.timers, kWarmUpRuns, settings.runs, [&](std::int64_t round, std::int64_t) { progress.show(round); });

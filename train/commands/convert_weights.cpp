@@ -123,7 +123,8 @@ ExitCode convert_weights(const Settings& settings) {
   require_new_files(settings);
   ForeignModel model = read_any(settings);
   ModelInfo& info = model.loaded.info;
-  const ImageSize size = resolve_image_size(settings, ImageSize{info.height, info.width}, model.loaded.model->stride());
+  const ImageSize size =
+      resolve_image_size(settings, ImageSize{info.height, info.width}, model.loaded.model->stride(), info.fit);
   write(settings, model);
   const ForeignReport& report = model.report;
   const auto bytes = static_cast<long long>(fs::file_size(settings.output));

@@ -45,7 +45,7 @@ void make_ready(DetectionModel& model, torch::Device device) {
 /// times do not depend on.
 PartTimes measure_parts(DetectionModel model, const PartRuns& runs) {
   const ComputeThreads threads(runs.threads);
-  const c10::InferenceMode inference;
+  const torch::NoGradGuard no_grad;  // the model's weights are made ready here and used by others after
   const AutocastScope autocast(runs.precision, runs.device);
   const torch::Tensor images = torch::rand({1, model->spec().channels, runs.size.height, runs.size.width})
                                    .to(runs.device)

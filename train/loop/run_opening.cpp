@@ -52,13 +52,15 @@ OpenedRun open_run(const Settings& settings, ProcessGroup& group) {
   return {std::move(*folder), std::move(checkpoint), std::move(experiment), std::move(length)};
 }
 
-Settings with_criterion_of(const Experiment& experiment, Settings settings) {
+/// With what the model and the batch decide, so that the same comes of them again.
+Settings settled(const Experiment& experiment, Settings settings) {
   settle_criterion(experiment.model->head().criteria(), settings);
+  settle_nominal_batch(settings);
   return settings;
 }
 
 void write_arguments(const Settings& settings, const Experiment& experiment, const RunFolder& folder) {
-  std::string text = settings_to_yaml(with_criterion_of(experiment, settings));
+  std::string text = settings_to_yaml(settled(experiment, settings));
   for (const auto& [key, value] : experiment.fitted)
     text += "# fitted to the length of this run: " + key + ": " + value + "\n";
   write_text_atomically(folder.path() / "args.yaml", text);

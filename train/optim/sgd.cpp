@@ -31,9 +31,13 @@ void Sgd::step(const StepRates& rates, const torch::Tensor& refused) {
       buffers.push_back(buffers_[g][i]);
     }
     if (values.empty()) continue;
-    // A buffer of zeros makes the first step what the kernel would make of it by is_first_step.
+    // A buffer of zeros makes the first step what the kernel would make of it by is_first_step. Without momentum the
+    // kernel takes no buffers, and they keep what they have.
+    const bool has_momentum = momentum > 0;
+    if (!has_momentum) buffers.clear();
     at::_fused_sgd_(values, grads, buffers, group.weight_decay, momentum, group.rate(rates), /*dampening=*/0,
-                    /*nesterov=*/true, /*maximize=*/false, /*is_first_step=*/false, /*grad_scale=*/{}, found_inf);
+                    /*nesterov=*/has_momentum, /*maximize=*/false, /*is_first_step=*/false, /*grad_scale=*/{},
+                    found_inf);
     count_writes(values);
   }
 }

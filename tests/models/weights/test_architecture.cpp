@@ -435,7 +435,8 @@ TEST_CASE("YOLOv8's detectors are recognised by names and shapes, with their sca
     CHECK(found.sentence == "YOLOv8 of Ultralytics, scale " + letter + ", 80 classes: " + name + ".yaml");
     CHECK(found.resampling == Resampling::kOpencvLinear);
     CHECK(found.names == coco_names());
-    CHECK_THAT(assumed_by(found), Contains("grey bars") && !Contains("queries"));
+    CHECK(found.fit == Fit::kLetterbox);
+    CHECK_THAT(assumed_by(found), !Contains("queries"));
   }
   const Architecture reference =
       recognised(shapes_of_list(test::kFixtures / "yolov8_state_dict_m.json", "state_dict"), "m.pt");
@@ -489,12 +490,13 @@ TEST_CASE("DINO's own names are recognised, and its 91 outputs are COCO's catego
   CHECK(found.spec.name == "dino_r50_4scale");
   CHECK(found.spec.num_classes == 91);
   CHECK(found.sentence == "DINO-4scale with ResNet-50, 6 decoder layers, 91 classes: dino_r50_4scale.yaml");
-  CHECK(found.size == ImageSize{800, 800});
+  CHECK(found.size == ImageSize{800, 1333});
+  CHECK(found.fit == Fit::kKeepRatio);
   REQUIRE(found.names.size() == 91);
   CHECK(found.names.at(1) == "person");
   CHECK(found.names.at(12) == "unused 12");
   CHECK(found.names.at(90) == "toothbrush");
-  CHECK_THAT(assumed_by(found), Contains("category ids for its 91 outputs") && Contains("800x800"));
+  CHECK_THAT(assumed_by(found), Contains("category ids for its 91 outputs") && Contains("shorter side of 800"));
   ShapeMap few = reference;
   few["transformer.enc_out_class_embed.weight"] = {3, 256};
   CHECK_THAT(assumed_by(recognised(few)), Contains("no names of the classes"));

@@ -453,7 +453,7 @@ TEST_CASE("hints for other programs' names lead to keys of ours") {
 TEST_CASE("a hint is a key of the command that was given, and values are found whatever their case") {
   CHECK_THROWS_WITH(parse("export model=m half=true"), Contains("here it is dtype=fp16"));
   CHECK_THROWS_WITH(parse("val model=m half=true"), Contains("here it is amp=bf16"));
-  CHECK_THROWS_WITH(parse("train model=m data=d optimizer=ADAMW"), Contains("did you mean 'adamw'?"));
+  CHECK_THROWS_WITH(parse("train model=m data=d schedule=COSINE"), Contains("did you mean 'cosine'?"));
 }
 
 TEST_CASE("the input size is the given one, else the checkpoint's, else 640") {

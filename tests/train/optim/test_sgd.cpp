@@ -1,5 +1,6 @@
 #include "train/optim/sgd.h"
 
+#include <algorithm>
 #include <limits>
 
 #include <torch/torch.h>
@@ -19,13 +20,14 @@ torch::Tensor trained(const torch::Tensor& start) { return start.clone().set_req
 
 }  // namespace
 
-TEST_CASE("fused SGD equals LibTorch's, with Nesterov's momentum and decay") {
+TEST_CASE("fused SGD equals LibTorch's, with Nesterov's momentum or none, and decay") {
+  const double momentum = GENERATE(0.937, 0.0);
   torch::manual_seed(1);
   const auto start = torch::randn({3, 5}, torch::kFloat64);
   const auto ours = trained(start), theirs = trained(start);
-  Sgd optimizer({sgd_group(ours, 1e-2, 0.1)}, {.momentum = 0.937});
-  torch::optim::SGD reference({theirs},
-                              torch::optim::SGDOptions(1e-2).momentum(0.937).nesterov(true).weight_decay(0.1));
+  Sgd optimizer({sgd_group(ours, 1e-2, 0.1)}, {.momentum = momentum});
+  torch::optim::SGD reference(
+      {theirs}, torch::optim::SGDOptions(1e-2).momentum(momentum).nesterov(momentum > 0).weight_decay(0.1));
   for (int step = 0; step < 20; ++step) {
     const auto target = torch::randn({3, 5}, torch::kFloat64);
     for (const auto& parameter : {ours, theirs}) {
