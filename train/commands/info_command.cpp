@@ -7,6 +7,7 @@
 #include "core/base/text.h"
 #include "core/image/placement.h"
 #include "models/deploy/size.h"
+#include "models/graph/model_parts.h"
 #include "models/layers/module_tree.h"
 #include "models/weights/foreign_model.h"
 #include "train/commands/commands.h"
@@ -32,6 +33,19 @@ struct ModelFacts {
   ImageSize size;
 };
 
+/// A deformable encoder, which stands in the last row, counts as encoder here as it does among the operations.
+std::map<std::string, std::int64_t> parameters_of_parts(const DetectionModelImpl& model) {
+  std::map<std::string, std::int64_t> sums;
+  for (const char* part : kForwardParts) sums[part] = 0;
+  const ModelParts parts(model);
+  for (const auto& parameter : model.named_parameters()) {
+    const ModelPart part = parts.of(parameter.key());
+    const bool is_ours = part == ModelPart::kBackbone || part == ModelPart::kEncoder;
+    sums[is_ours ? word_of(part, kModelPartWords) : "decoder"] += parameter.value().numel();
+  }
+  return sums;
+}
+
 /// Builds the model once more without memory, and fuses that.
 ModelFacts examine(const OpenedModel& opened, const Settings& settings) {
   BuildOptions options;
@@ -42,8 +56,7 @@ ModelFacts examine(const OpenedModel& opened, const Settings& settings) {
   facts.size =
       rounded_up(resolve_image_size(settings, opened.size(), model->stride(), opened.info.fit), model->stride());
   facts.rows = model->rows();
-  for (const char* part : {"backbone", "encoder", "decoder"}) facts.parts[part] = 0;
-  for (const auto& row : facts.rows) facts.parts[row.part] += row.parameters;
+  facts.parts = parameters_of_parts(*model);
   facts.parameters = count_parameters(*model);
   facts.deployed_parameters = count_deployed_parameters(*model);
   model->fuse();
@@ -53,7 +66,6 @@ ModelFacts examine(const OpenedModel& opened, const Settings& settings) {
   return facts;
 }
 
-/// A deformable encoder has its parameters in the last row, which is the decoder's, and its operations beside others'.
 std::string sizes_of_parts(const ModelFacts& facts) {
   TextTable table({{"part", TextTable::Align::kLeft}, {"params"}, {"GFLOPs"}, {"share"}});
   for (std::size_t i = 0; i < kForwardParts.size(); ++i)

@@ -131,8 +131,8 @@ void report(const Settings& settings, Experiment& experiment, const RunFolder& f
 /// check=true: everything a run resolves and three steps of it, but no folder.
 ExitCode show_plan(const Settings& settings) {
   Experiment experiment = prepare_experiment(settings);
-  print_text(settings, settings_to_yaml(with_criterion_of(experiment, settings)) + "\n" +
-                           rows_table(experiment.model->rows()) + "\n" + describe(experiment) + "\n");
+  print_text(settings, settings_to_yaml(settled(experiment, settings)) + "\n" + rows_table(experiment.model->rows()) +
+                           "\n" + describe(experiment) + "\n");
   const RunCost cost = measure_run_cost(experiment);
   warn_about_short_run(experiment, cost.length);
   print_text(settings, "\n" + describe(cost, experiment) +

@@ -25,8 +25,9 @@ struct OpenedRun {
 /// @throws Error  for whatever settings and files do not fit; the folder of a new run is made last
 OpenedRun open_run(const Settings& settings, ProcessGroup& group = world_of_one());
 
-/// As given, but for what the model decides: another model under the same args.yaml is trained with the same loss.
-Settings with_criterion_of(const Experiment& experiment, Settings settings);
+/// As given, but for what model and batch decide: another model under the same args.yaml is trained with the same loss,
+/// another batch in steps of as many batches.
+Settings settled(const Experiment& experiment, Settings settings);
 
 /// args.yaml in the folder: what was given, so that it repeats or continues the run, and what this run made of it.
 void write_arguments(const Settings& settings, const Experiment& experiment, const RunFolder& folder);
