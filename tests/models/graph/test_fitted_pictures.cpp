@@ -25,7 +25,7 @@ DetectionModel padding_model() {
 }
 
 Detections one_box(const std::array<double, 4>& xyxy) {
-  return {torch::tensor({xyxy[0], xyxy[1], xyxy[2], xyxy[3]}).view({1, 4}), torch::ones({1}),
+  return {torch::tensor({xyxy[0], xyxy[1], xyxy[2], xyxy[3]}, torch::kFloat64).view({1, 4}), torch::ones({1}),
           torch::zeros({1}, torch::kInt64)};
 }
 

@@ -175,7 +175,7 @@ TEST_CASE("a mistake on the command line is answered with the argument and what 
       {"compare a b epochs=3", {"'epochs' is a key of train, not of compare"}},
       {"train model=m data=d progress=yes", {"progress must be one of auto, plain, json, none, not 'yes'"}},
       {"train model=m data=d zzzzzzzz=3", {"unknown key 'zzzzzzzz'", "'rtdetr help train' lists the keys"}},
-      {"train model=m data=d conf=0.5", {"'conf' is a key of val, predict, check, not of train"}},
+      {"train model=m data=d conf=0.5", {"'conf' is a key of val, predict, benchmark, check, not of train"}},
       {"train model=m data=d epochs=3 epochs=4", {"argument 'epochs=4'", "given twice"}},
       {"train model=m data=d epochs=abc", {"epochs must be a whole number of at least 1, not 'abc'; e.g. epochs=72"}},
       {"train model=m data=d epochs=0", {"a whole number of at least 1, not '0'"}},
