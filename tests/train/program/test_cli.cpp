@@ -220,7 +220,8 @@ TEST_CASE("help about one word is that word's alone as JSON, too") {
   const json conf = document_of(run(scratch, "help conf json=true"));
   REQUIRE(conf["keys"].size() == 1);
   CHECK(conf["keys"][0]["name"] == "conf");
-  CHECK(conf["keys"][0]["defaults"] == json({{"val", "0"}, {"predict", "0.5"}, {"check", "0.5"}}));
+  CHECK(conf["keys"][0]["defaults"] ==
+        json({{"val", "0"}, {"predict", "0.5"}, {"benchmark", "0.5"}, {"check", "0.5"}}));
   CHECK(document_of(run(scratch, "help format json=true"))["keys"].size() == 2);
   for (const char* words : {"help val json=true", "val --help json=true"}) {
     const json val = document_of(run(scratch, words));
