@@ -43,6 +43,7 @@ void add_decoder_obstacles(const DecoderOptions& o, std::vector<std::string>& ob
                         " of its decoder layers for training alone; decoder_layers=" + std::to_string(o.eval_layers) +
                         " exports the others");
   if (v2 && o.layers < 2) obstacles.emplace_back("an RT-DETRv2 with one decoder layer cannot be built there");
+  if (!o.two_stage) obstacles.emplace_back("two_stage: false, queries that begin with learnt boxes, is not there");
   if (o.selection != QuerySelection::kBestClass) obstacles.emplace_back("select: one2many is not there");
   if (!o.anchors.official_border) obstacles.emplace_back("anchors: fixed is not there");
   if (o.sampling == SamplingMethod::kDiscrete || (o.sampling != SamplingMethod::kBilinear && !v2))

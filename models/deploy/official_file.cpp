@@ -67,6 +67,13 @@ void add_other_eps(const DetectionModel& model, std::vector<std::string>& obstac
                       "export format=safetensors");
 }
 
+void add_learnt_boxes(const DecoderOptions& options, std::vector<std::string>& obstacles) {
+  if (!options.two_stage)
+    obstacles.emplace_back(
+        "its queries begin with learnt boxes (two_stage: false), and that code's with selected tokens alone; export "
+        "format=safetensors");
+}
+
 /// D-FINE's code has the option; RT-DETR's has ReLU alone.
 void add_other_activation(const DecoderOptions& options, std::vector<std::string>& obstacles) {
   if (options.boxes == DecoderOptions::Boxes::kDistributions || options.head_activation == Activation::kRelu) return;
@@ -118,6 +125,7 @@ std::vector<std::string> official_obstacles(const DetectionModel& model) {
   add_other_arguments(model, obstacles);
   add_other_eps(model, obstacles);
   add_other_activation(decoder->options(), obstacles);
+  add_learnt_boxes(decoder->options(), obstacles);
   if (!model->spec().mean.empty())
     obstacles.emplace_back("it normalises its pictures (mean, std), which that code's models do not");
   return obstacles;

@@ -153,7 +153,7 @@ void require_enough_tokens(const OnnxSource& source) {
   const std::int64_t queries = source.original.model->head().num_queries();
   if (queries == 0) return;
   const torch::Tensor tokens = ordered_output_of(source.original.model, source.inputs.front()).tokens;
-  if (tokens.size(1) < queries)
+  if (tokens.defined() && tokens.size(1) < queries)
     throw ConfigError("dynamic=true: at " + text_of(source.size()) + " the model's maps have " +
                       std::to_string(tokens.size(1)) + " cells, fewer than its " + std::to_string(queries) +
                       " queries; use a larger imgsz=, or fewer num_queries=");

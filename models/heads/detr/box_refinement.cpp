@@ -65,7 +65,7 @@ class LogitRefinement::Pass : public BoxPass {
   Tensor start() const { return logits_of(refined_.defined() ? refined_ : reference_); }
 
   const LogitRefinement& heads_;
-  Tensor reference_;  ///< [B, N, 4], never with a gradient
+  Tensor reference_;  ///< [B, N, 4], with a gradient before the first layer alone
   Tensor refined_;    ///< the layer before's boxes, with a gradient; undefined before the first
 };
 

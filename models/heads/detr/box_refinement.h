@@ -42,7 +42,7 @@ class BoxPass {
  public:
   virtual ~BoxPass() = default;
 
-  /// [B, N, 4] cxcywh, fraction of image, without a gradient: where the next layer looks.
+  /// [B, N, 4] cxcywh, fraction of image, without a gradient but that of start's: where the next layer looks.
   virtual Tensor reference() const = 0;
 
   /// Takes the output of layer k; called for k = 0, 1, … in turn.
@@ -80,7 +80,8 @@ class BoxRefinement {
  public:
   virtual ~BoxRefinement() = default;
 
-  /// @param reference_logits  [B, N, 4] before the sigmoid, without a gradient: where the queries start
+  /// @param reference_logits  [B, N, 4] before the sigmoid: where the queries start. If they are learnt, their gradient
+  ///                          comes from the first layer
   virtual std::unique_ptr<BoxPass> start(const Tensor& reference_logits) const = 0;
 
   /// @param reference  after the sigmoid, of the graph's precise type

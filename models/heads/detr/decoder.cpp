@@ -23,7 +23,8 @@ Tensor to_tokens(const Tensor& map) {
 }  // namespace
 
 std::vector<HeadLayer> RTDETRDecoderImpl::layers() const {
-  std::vector<HeadLayer> layers{{0, "encoder"}};
+  std::vector<HeadLayer> layers;
+  if (options_.two_stage) layers.push_back({0, "encoder"});
   for (std::int64_t k = 1; k <= num_layers(); ++k) layers.push_back({k, std::to_string(k)});
   return layers;
 }
@@ -59,7 +60,8 @@ ModelOutput RTDETRDecoderImpl::forward(const std::vector<Tensor>& maps, const Fo
   const auto run = training ? num_layers() : layers_to_run(options);
   Memory memory = project(maps, options);
   if (!encoder_.empty()) encode(memory, options.probe);
-  Queries queries = select(memory, options.tokens);
+  Queries queries = options_.two_stage ? select(memory, options.tokens) : learnt_queries(memory);
+  const auto matching = queries.content.size(1);
   if (training) prepend_denoising(queries, options);
   const std::unique_ptr<BoxPass> pass = refinement_->start(queries.reference_logits);
   std::vector<Prediction> predictions = decode(queries, memory, run, training || options.all_layers, *pass);
@@ -74,7 +76,7 @@ ModelOutput RTDETRDecoderImpl::forward(const std::vector<Tensor>& maps, const Fo
     output.layers = std::move(predictions);
     return output;
   }
-  std::vector<std::int64_t> sizes{denoising, queries.indices.size(1)};
+  std::vector<std::int64_t> sizes{denoising, matching};
   if (const auto padding = queries.denoising_slots - denoising; padding > 0) sizes.insert(sizes.begin() + 1, padding);
   for (const Prediction& all : predictions) {
     const auto logits = all.logits.split_with_sizes(sizes, 1), boxes = all.boxes_cxcywh.split_with_sizes(sizes, 1);
@@ -157,6 +159,14 @@ RTDETRDecoderImpl::Queries RTDETRDecoderImpl::select(const Memory& memory, const
   return queries;
 }
 
+RTDETRDecoderImpl::Queries RTDETRDecoderImpl::learnt_queries(const Memory& memory) const {
+  const auto of_batch = [&](const Tensor& table) { return table.expand({memory.tokens.size(0), -1, -1}); };
+  Queries queries;
+  queries.content = of_batch(learnt_queries_);
+  queries.reference_logits = of_batch(learnt_boxes_.to(box_type(memory)));
+  return queries;
+}
+
 Tensor RTDETRDecoderImpl::embed_position(const Tensor& reference, const Memory& memory) {
   Tensor read = reference;
   if (memory.padding.any()) read = read * memory.padding.ratios.narrow(1, 0, 1).repeat({1, 1, 2});  // of the batch
@@ -194,7 +204,7 @@ std::vector<Prediction> RTDETRDecoderImpl::decode(const Queries& queries, const 
 
 /// The official code of v1 and v2 runs the box head of query selection before it selects.
 double RTDETRDecoderImpl::spared_operations(std::int64_t tokens) const {
-  if (deployment() != Deployment::kOfficial) return 0;
+  if (deployment() != Deployment::kOfficial || !options_.two_stage) return 0;
   const double dim = static_cast<double>(options_.dim), spared = static_cast<double>(tokens - options_.num_queries);
   return 2 * std::max(spared, 0.0) * (2 * dim * dim + 4 * dim);
 }

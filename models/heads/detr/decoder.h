@@ -38,7 +38,10 @@ struct DecoderOptions {
   AnchorOptions anchors;
   std::int64_t eval_layers = 0;  ///< layers that run outside training; 0 = all
   DenoisingOptions denoising;
-  bool learnt_queries = false;             ///< a table `tgt_embed` instead of the selected tokens' features
+  bool learnt_queries = false;  ///< a table `tgt_embed` instead of the selected tokens' features
+  /// Queries begin with the encoder's best tokens. Otherwise nothing is selected: they have learnt contents, and learnt
+  /// boxes `refpoint_embed` (DAB-DETR, arXiv 2201.12329; DINO's `two_stage_type: no`).
+  bool two_stage = true;
   bool clamp_output = false;               ///< v1, D-FINE; see DecoderLayerOptions
   bool xavier_projections = true;          ///< input projections start Xavier-uniform (v2, Ultralytics)
   bool xavier_ffn = true;                  ///< and so do the feed-forward parts (v2)
@@ -107,7 +110,7 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
   std::int64_t num_queries() const override { return options_.num_queries; }
   bool has_learnt_queries() const override { return options_.learnt_queries; }
   bool leaves_out_padding() const override { return options_.encoder_layers > 0; }
-  std::vector<HeadLayer> layers() const override;  ///< the encoder's selection, then the decoder's
+  std::vector<HeadLayer> layers() const override;  ///< the encoder's selection, if there is one, then the decoder's
   std::vector<Detections> postprocess(const Prediction& prediction, std::span<const PictureSize> sizes,
                                       const PostprocessOptions& options) const override;
   std::vector<std::string> criteria() const override;
@@ -130,9 +133,9 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
   };
   struct Queries {
     Tensor content;           ///< [B, N, D]
-    Tensor reference_logits;  ///< [B, N, 4], no gradient
+    Tensor reference_logits;  ///< [B, N, 4], no gradient but that of learnt boxes
     Tensor mask;              ///< of self-attention (models/layers/attention.h); undefined without denoising
-    Tensor indices;           ///< [B, Q]
+    Tensor indices;           ///< [B, Q]; this and the next undefined where nothing is selected
     Prediction encoder;
     DenoisingPairs denoising;
     std::int64_t denoising_slots = 0;  ///< denoising queries with their padding, in front of the others
@@ -151,13 +154,14 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
   };
   struct OnnxQueries {
     OnnxValue content;
-    OnnxValue reference;  ///< boxes after the sigmoid
-    OnnxValue indices;
+    OnnxValue reference;     ///< boxes after the sigmoid
+    OnnxValue indices;       ///< this and the next without a name where nothing is selected
     OnnxValue token_logits;  ///< [B, S, C], of all tokens
   };
   OnnxValue emit_first_rows(OnnxBuilder& graph, const OnnxMemory& memory) const;
   OnnxMemory emit_memory(OnnxBuilder& graph, const std::vector<OnnxValue>& maps) const;
   OnnxQueries emit_selection(OnnxBuilder& graph, const OnnxMemory& memory) const;
+  OnnxQueries emit_learnt_queries(OnnxBuilder& graph, const OnnxMemory& memory) const;
   OnnxValue emit_position(OnnxBuilder& graph, const OnnxValue& reference) const;
   OnnxValue emit_encoder_output(OnnxBuilder& graph, const OnnxValue& tokens) const;
   OnnxValue emit_indices(OnnxBuilder& graph, const OnnxValue& logits) const;
@@ -166,6 +170,7 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
   std::unique_ptr<BoxRefinement> make_refinement();
   void build_layers();
   void build_selection();
+  void build_tables();
   void build_encoder();
   Memory project(const std::vector<Tensor>& maps, const ForwardOptions& options);
   void encode(Memory& memory, MapProbe* probe);
@@ -175,6 +180,7 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
     return options_.encoder_output ? enc_output_norm_(within_float16(enc_output_proj_(tokens))) : tokens;
   }
   Queries select(const Memory& memory, const Tensor& chosen);
+  Queries learnt_queries(const Memory& memory) const;
   void prepend_denoising(Queries& queries, const ForwardOptions& options);
   DenoisingQueries noisy_queries(const ForwardOptions& options, const DenoisingPairs& plan, std::int64_t slots,
                                  const Tensor& like) const;
@@ -194,9 +200,13 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
   RecentTables<std::vector<LevelShape>, EncoderTables> encoder_tables_;  ///< of whole pictures
   Tensor denoising_classes_;  ///< [C or C + 1, D] embedding of denoising queries; undefined without them
   Tensor learnt_queries_;     ///< [Q, D], or undefined
-  Mlp query_pos_head_{nullptr}, enc_bbox_head_{nullptr};
-  Linear enc_output_proj_{nullptr}, enc_score_head_{nullptr};  ///< the former and its norm empty without encoder_output
+  Tensor learnt_boxes_;       ///< [Q, 4] before the sigmoid, or undefined
+  Mlp query_pos_head_{nullptr};
+  // All empty without two_stage, the first two without encoder_output:
+  Linear enc_output_proj_{nullptr};
   LayerNorm enc_output_norm_{nullptr};
+  Linear enc_score_head_{nullptr};
+  Mlp enc_bbox_head_{nullptr};
   std::vector<DecoderLayer> layers_;
   std::unique_ptr<BoxRefinement> refinement_;
 };

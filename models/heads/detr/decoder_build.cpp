@@ -35,7 +35,7 @@ struct DecoderNames {
   std::string layers = "decoder.layers", positions = "query_pos_head";
   std::string output_proj = "enc_output.0", output_norm = "enc_output.1";
   std::string scores = "enc_score_head", boxes = "enc_bbox_head";
-  std::string learnt = "tgt_embed", denoising = "denoising_class_embed";
+  std::string learnt = "tgt_embed", learnt_boxes = "refpoint_embed", denoising = "denoising_class_embed";
   RefinementKeys refinement = {};
 };
 
@@ -52,6 +52,7 @@ DecoderNames names_of(DecoderOptions::Keys keys) {
              "transformer.enc_out_class_embed",
              "transformer.enc_out_bbox_embed",
              "transformer.tgt_embed",
+             "transformer.refpoint_embed",
              "label_enc",
              {{"transformer.decoder.class_embed", "class_embed"},
               {"transformer.decoder.bbox_embed", "bbox_embed"},
@@ -67,11 +68,13 @@ RTDETRDecoderImpl::RTDETRDecoderImpl(DecoderOptions options)
   RTDETR_CHECK(!options_.in_channels.empty() && options_.points.size() >= options_.in_channels.size(),
                "the decoder needs at least one map, and a number of points for each");
   RTDETR_CHECK(options_.layers > 0, "the decoder needs a layer");
+  if (!options_.two_stage) options_.learnt_queries = true;
   if (options_.eval_layers <= 0 || options_.eval_layers > options_.layers) options_.eval_layers = options_.layers;
   build_input_projections();
   if (options_.encoder_layers > 0) build_encoder();
   build_layers();
-  build_selection();
+  if (options_.two_stage) build_selection();
+  build_tables();
 }
 
 void RTDETRDecoderImpl::build_input_projections() {
@@ -168,7 +171,13 @@ void RTDETRDecoderImpl::build_selection() {
   register_at(*this, names.scores, enc_score_head_.ptr());
   enc_bbox_head_ = Mlp(dim, dim, 4, kBoxHeadLayers, options_.head_activation);
   register_at(*this, names.boxes, enc_bbox_head_.ptr());
+}
+
+void RTDETRDecoderImpl::build_tables() {
+  const auto dim = options_.dim;
+  const DecoderNames names = names_of(options_.keys);
   if (options_.learnt_queries) learnt_queries_ = add_table(*this, names.learnt, options_.num_queries, dim);
+  if (!options_.two_stage) learnt_boxes_ = add_table(*this, names.learnt_boxes, options_.num_queries, 4);
   if (options_.denoising.count > 0) {
     const bool padding_class = options_.denoising.padding == DenoisingOptions::Padding::kClass;
     const bool one_more = padding_class || options_.keys == DecoderOptions::Keys::kDino;  // there nobody reads it
@@ -179,8 +188,10 @@ void RTDETRDecoderImpl::build_selection() {
 void RTDETRDecoderImpl::init_weights(const WeightDraws& draws) {
   double prior = -std::log((1 - kPriorProbability) / kPriorProbability);
   if (options_.prior_scales_with_classes) prior *= static_cast<double>(options_.num_classes) / kPriorClasses;
-  WeightDraws::constant(enc_score_head_->bias, prior);
-  start_at_zero(enc_bbox_head_->layers.back());
+  if (options_.two_stage) {
+    WeightDraws::constant(enc_score_head_->bias, prior);
+    start_at_zero(enc_bbox_head_->layers.back());
+  }
   const bool equal_layers = options_.keys != DecoderOptions::Keys::kDino;  // which draws all of them afterwards
   for (std::size_t k = 1; equal_layers && k < layers_.size(); ++k)
     copy_state(*layers_[0], *layers_[k]);  // the references deep-copy one layer

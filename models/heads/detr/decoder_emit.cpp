@@ -22,10 +22,10 @@ OnnxPrediction RTDETRDecoderImpl::emit(OnnxBuilder& graph, const std::vector<Onn
   if (options_.boxes == DecoderOptions::Boxes::kLogits && options_.reference_epsilon != kLeastShare)
     throw ModelError("has no ONNX form with reference_eps other than 1e-5; export safetensors");
   const OnnxMemory memory = emit_memory(graph, maps);
-  OnnxQueries queries = emit_selection(graph, memory);
+  OnnxQueries queries = options_.two_stage ? emit_selection(graph, memory) : emit_learnt_queries(graph, memory);
   OnnxPrediction prediction;
   prediction.tokens = queries.indices;
-  if (options.all_layers)
+  if (options.all_layers && options_.two_stage)
     prediction.earlier.push_back({onnx::gather_rows(graph, queries.token_logits, queries.indices), queries.reference});
   OnnxSampling sampling{memory.levels, {}, options.grid_sample, memory.free_levels};
   if (!graph.native()) sampling.first_rows = emit_first_rows(graph, memory);
@@ -132,6 +132,18 @@ RTDETRDecoderImpl::OnnxQueries RTDETRDecoderImpl::emit_selection(OnnxBuilder& gr
   const torch::Tensor learnt =
       learnt_queries_.narrow(0, 0, indices.size(1)).unsqueeze(0);  // [1, Q, D], of every picture
   return {graph.constant("tgt_embed", learnt), reference, indices, scores};
+}
+
+RTDETRDecoderImpl::OnnxQueries RTDETRDecoderImpl::emit_learnt_queries(OnnxBuilder& graph,
+                                                                      const OnnxMemory& memory) const {
+  const OnnxBuilder::Scope scope = graph.within("queries");
+  const OnnxValue content = graph.constant("tgt_embed", learnt_queries_.unsqueeze(0));
+  OnnxValue boxes = graph.precise_constant("refpoint_embed", learnt_boxes_.to(torch::kDouble).sigmoid().unsqueeze(0));
+  if (!graph.native()) {  // a row for each picture
+    const OnnxValue none = onnx::mul(graph, onnx::batch_numbers(graph, memory.tokens), graph.integer(0));
+    boxes = onnx::gather(graph, boxes, none);
+  }
+  return {content, boxes, {}, {}};
 }
 
 }  // namespace rtdetr

@@ -132,6 +132,7 @@ DecoderOptions decoder_options(const RowContext& row) {
   o.activation = activation_from_name(args.text("act"));
   o.points = points_per_level(row);
   o.learnt_queries = args.flag("learnt_init_query");
+  o.two_stage = args.flag("two_stage");
   o.denoising.count = args.integer("nd");
   o.denoising.label_noise_ratio = args.number("label_noise_ratio");
   o.denoising.box_noise_scale = args.number("box_noise_scale");
@@ -224,6 +225,9 @@ std::vector<ArgumentSpec> query_options() {
           text_argument("select", "query selection: best class per token, or best (token, class) pairs",
                         {"default", "one2many"})
               .fallback(ArgumentValue("default"))
+              .named_only(),
+          flag_argument("two_stage", "queries begin with the encoder's best tokens; false: they are learnt")
+              .fallback(ArgumentValue(true))
               .named_only(),
           text_argument("anchors", "official: anchors near the border are infinite and their tokens blank",
                         {"official", "fixed"})

@@ -56,7 +56,7 @@ class DistributionRefinement::Pass : public BoxPass {
   }
 
   const DistributionRefinement& heads_;
-  Tensor reference_;  ///< [B, N, 4], never with a gradient
+  Tensor reference_;  ///< [B, N, 4], with a gradient before the first layer alone
   Tensor bins_;
   Tensor start_;    ///< the initial boxes, without a gradient
   Tensor corners_;  ///< the sum so far; undefined before the first layer

@@ -125,6 +125,7 @@ TEST_CASE("what no config of Hugging Face says is refused by the row or option t
   CHECK_THAT(obstacles_of(with(v1, "basic, 12, 2", "basic, 8, 2")), Contains("shortcuts are pooled elsewhere"));
   CHECK_THAT(obstacles_of(with(v1, "norm_eps: 1.0e-5", "norm_eps: 1.0e-3")), Contains("norm_eps is 0.001"));
   CHECK_THAT(obstacles_of(with(v1, "points: 2", "points: [2, 2, 4]")), Contains("other numbers of points"));
+  CHECK_THAT(obstacles_of(with(v1, "layers: 2", "layers: 2, two_stage: false")), Contains("two_stage: false"));
   CHECK_THAT(obstacles_of(with(v1, "layers: 2", "layers: 2, eval_idx: 0")), Contains("decoder_layers=1 exports"));
   CHECK_THAT(obstacles_of(with(v2, "layers: 2", "layers: 1")), Contains("one decoder layer"));
   CHECK_THAT(obstacles_of(with(v2, "layers: 2", "layers: 2, anchors: fixed")), Contains("anchors: fixed"));

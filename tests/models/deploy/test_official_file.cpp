@@ -121,6 +121,8 @@ TEST_CASE("what the official code cannot hold is said with what to do: fused, an
              Contains("norm_eps is 0.001") && Contains("norm_eps: 1.0e-5 in the model's YAML"));
   CHECK_THAT(said(model_of(replaced(v2, "variant: v2", "variant: v2, mlp_act: silu"))),
              Contains("mlp_act is not relu"));
+  CHECK_THAT(said(model_of(replaced(v2, "variant: v2", "variant: v2, two_stage: false"))),
+             Contains("two_stage: false"));
 }
 
 }  // namespace rtdetr

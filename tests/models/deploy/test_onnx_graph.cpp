@@ -59,7 +59,7 @@ TEST_CASE("a graph computes what every kind of decoder computes, for any batch")
   const std::string decoder =
       GENERATE("variant: v2", "variant: v1", "variant: ultralytics", "variant: v1, eval_idx: 1",
                "variant: v2, points: [3, 1, 2]", "variant: ultralytics, points: 3", "variant: v2, points: [4, 2, 2, 1]",
-               "variant: v2, select: one2many", "variant: v2, learnt_init_query: true",
+               "variant: v2, select: one2many", "variant: v2, learnt_init_query: true", "variant: v2, two_stage: false",
                "variant: ultralytics, act: gelu", "variant: v2, anchors: fixed", "variant: v2, sampling: discrete",
                "variant: v2, sampling: discrete, discrete_clamp: fixed");
   const auto type = GENERATE(torch::kFloat64, torch::kFloat32);
@@ -83,8 +83,8 @@ TEST_CASE("a graph of free height and width computes what the model computes, at
   const std::string decoder =
       GENERATE("variant: v2", "variant: v1", "variant: ultralytics", "variant: v2, points: [3, 1, 2]",
                "variant: v2, points: [4, 2, 2, 1, 1, 1]", "variant: v2, select: one2many",
-               "variant: v2, learnt_init_query: true", "variant: v2, anchors: fixed", "variant: v2, sampling: discrete",
-               "variant: v2, sampling: discrete, discrete_clamp: fixed");
+               "variant: v2, learnt_init_query: true", "variant: v2, two_stage: false", "variant: v2, anchors: fixed",
+               "variant: v2, sampling: discrete", "variant: v2, sampling: discrete, discrete_clamp: fixed");
   const auto type = GENERATE(torch::kFloat64, torch::kFloat32);
   const bool grid_sample = GENERATE(false, true);
   INFO(decoder << " in " << torch::toString(type) << (grid_sample ? " with GridSample" : ""));

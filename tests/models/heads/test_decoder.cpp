@@ -288,6 +288,41 @@ TEST_CASE("queries and their boxes start as constants: the layers' losses do not
   CHECK(reached == std::vector<std::string>{});
 }
 
+TEST_CASE(
+    "without two stages nothing is selected: queries have learnt boxes, which the loss reaches as differences say") {
+  DecoderOptions options = GENERATE(small_options(), distribution_options());
+  options.two_stage = false;
+  RTDETRDecoder decoder = build(options);
+  CHECK(decoder->layers().front().number == 1);
+  const auto maps = make_maps(2);
+  const std::vector<Target> targets{target({0.5, 0.5, 0.2, 0.2}), target({})};
+  const auto loss = [&] {
+    const ModelOutput output = train_pass(decoder, maps, targets);
+    CHECK_FALSE(output.topk_indices.defined());
+    CHECK_FALSE(output.encoder.logits.defined());
+    REQUIRE(output.layers.size() == 3);
+    CHECK(output.layers[0].logits.sizes() == torch::IntArrayRef{2, 9, 4});
+    CHECK(output.denoising.size() == 3);
+    return output.layers[0].logits.sum() + output.layers[0].boxes_cxcywh.square().sum();
+  };
+  loss().backward();
+  Tensor boxes = decoder->named_parameters()["refpoint_embed.weight"];
+  for (const auto& parameter : decoder->named_parameters()) CHECK_FALSE(parameter.key().starts_with("enc_"));
+
+  const torch::NoGradGuard no_grad;
+  constexpr double kStep = 1e-5;
+  for (std::int64_t side = 0; side < 4; ++side) {
+    const auto loss_at = [&](double value) {
+      boxes[3][side] += value;
+      const double found = loss().item<double>();
+      boxes[3][side] -= value;
+      return found;
+    };
+    const double slope = (loss_at(kStep) - loss_at(-kStep)) / (2 * kStep);
+    CHECK(boxes.grad()[3][side].item<double>() == Approx(slope).epsilon(1e-5).margin(1e-7));
+  }
+}
+
 TEST_CASE("there are as many queries as tokens if there are fewer tokens") {
   DecoderOptions options = small_options();
   options.num_queries = 500;

@@ -42,6 +42,8 @@ TEST_CASE("options of selection, sampling and anchors in a model file reach the 
   CHECK(plain.sampling == SamplingMethod::kBilinear);
   CHECK(plain.selection == QuerySelection::kBestClass);
   CHECK(plain.anchors.official_border);
+  CHECK(plain.two_stage);
+  CHECK_FALSE(options_of("variant: v2, two_stage: false").two_stage);
   const DecoderOptions other = options_of(
       "variant: v2, sampling: discrete, discrete_clamp: fixed, select: one2many, anchors: fixed, prior: ultralytics, "
       "clamp_output: true, learnt_queries: true");

@@ -58,8 +58,9 @@ TEST_CASE("the engine computes what every kind of decoder computes, of every pic
   const std::string decoder =
       GENERATE("variant: v2", "variant: v1", "variant: ultralytics", "variant: v1, eval_idx: 1",
                "variant: v2, points: [3, 1, 2]", "variant: v2, points: [4, 2, 2, 1]", "variant: v2, select: one2many",
-               "variant: v2, learnt_init_query: true", "variant: ultralytics, act: gelu", "variant: v2, anchors: fixed",
-               "variant: v2, sampling: discrete", "variant: v2, sampling: discrete, discrete_clamp: fixed");
+               "variant: v2, learnt_init_query: true", "variant: v2, two_stage: false",
+               "variant: ultralytics, act: gelu", "variant: v2, anchors: fixed", "variant: v2, sampling: discrete",
+               "variant: v2, sampling: discrete, discrete_clamp: fixed");
   INFO(decoder);
   const torch::NoGradGuard no_grad;
   DetectionModel model = prepared_model(test::small_yaml(decoder));
