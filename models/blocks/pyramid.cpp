@@ -2,7 +2,9 @@
 
 #include <torch/torch.h>
 
+#include "core/base/error.h"
 #include "models/graph/row_arguments.h"
+#include "models/onnx/onnx_map_size.h"
 
 namespace rtdetr {
 
@@ -11,12 +13,21 @@ EnlargeImpl::EnlargeImpl(std::int64_t in, std::int64_t out) {
   bias = register_parameter("bias", new_weight({out}));
 }
 
+/// [2 · 2 · out, in]
+Tensor EnlargeImpl::product() const { return weight.permute({2, 3, 1, 0}).reshape({4 * weight.size(1), -1}); }
+
 Tensor EnlargeImpl::forward(const Tensor& cells) {
   const auto height = cells.size(1), width = cells.size(2), out = weight.size(1);
-  const Tensor kernel = weight.permute({2, 3, 1, 0}).reshape({4 * out, -1});  // [2 · 2 · out, in]
-  const Tensor four = linear(cells, kernel, bias.repeat({4}));                // [B, H, W, 2 · 2 · out]
+  const Tensor four = linear(cells, product(), bias.repeat({4}));  // [B, H, W, 2 · 2 · out]
   const Tensor apart = four.view({-1, height, width, 2, 2, out}).permute({0, 1, 3, 2, 4, 5});  // [B, H, 2, W, 2, out]
   return apart.reshape({-1, 2 * height, 2 * width, out});
+}
+
+OnnxValue EnlargeImpl::emit(OnnxBuilder& graph, const OnnxValue& cells) const {
+  const std::int64_t height = cells.size(1), width = cells.size(2), out = weight.size(1);
+  const OnnxValue four = onnx::linear(graph, cells, product(), bias.repeat({4}));
+  const OnnxValue apart = onnx::reshape(graph, four, {0, height, width, 2, 2, out});
+  return onnx::reshape(graph, onnx::transpose(graph, apart, {0, 1, 3, 2, 4, 5}), {0, 2 * height, 2 * width, out});
 }
 
 void EnlargeImpl::init_weights(const WeightDraws& draws) {
@@ -53,6 +64,15 @@ Tensor PyramidLevelImpl::forward(const Tensor& x) {
   if (first_) cells = first_(cells);
   if (second_) cells = second_(activate(between_(cells), Activation::kGelu));
   return map_of(smooth_(project_(cells)));
+}
+
+OnnxValue PyramidLevelImpl::emit(OnnxBuilder& graph, const OnnxValue& x) const {
+  if (graph.native()) throw ModelError("the CPU engine has no simple feature pyramid");
+  if (onnx::is_free(x)) throw ModelError("has no ONNX form of free height and width; export without dynamic=true");
+  OnnxValue cells = emit_cells_of(graph, scale_ == PyramidScale::kHalf ? onnx::max_pool(graph, x, {2, 2}) : x);
+  if (first_) cells = graph.emit("0", first_, cells);
+  if (second_) cells = graph.emit("3", second_, onnx::gelu(graph, graph.emit("1", between_, cells)));
+  return emit_map_of(graph, graph.emit("smooth", &smooth_, graph.emit("project", &project_, cells)));
 }
 
 namespace {

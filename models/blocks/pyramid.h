@@ -18,9 +18,13 @@ class EnlargeImpl : public torch::nn::Module, public InitializesWeights {
   /// @param cells  [B, H, W, in]
   /// @return       [B, 2H, 2W, out]
   Tensor forward(const Tensor& cells);
+  OnnxValue emit(OnnxBuilder& graph, const OnnxValue& cells) const;
   void init_weights(const WeightDraws& draws) override;
 
   Tensor weight, bias;
+
+ private:
+  Tensor product() const;
 };
 TORCH_MODULE(Enlarge);
 
@@ -33,6 +37,7 @@ class PyramidLevelImpl : public Block {
  public:
   PyramidLevelImpl(std::int64_t in, std::int64_t out, PyramidScale scale);
   Tensor forward(const Tensor& x) override;
+  OnnxValue emit(OnnxBuilder& graph, const OnnxValue& x) const override;
 
  private:
   /// A convolution and its norm.
@@ -40,6 +45,9 @@ class PyramidLevelImpl : public Block {
     Convolution conv{nullptr};
     LayerNorm norm{nullptr};
     Tensor operator()(const Tensor& cells) { return norm(cells_of(conv(map_of(cells)))); }
+    OnnxValue emit(OnnxBuilder& graph, const OnnxValue& cells) const {
+      return graph.emit("norm", norm, emit_cells_of(graph, graph.emit("conv", conv, emit_map_of(graph, cells))));
+    }
   };
   Unit add_unit(const std::string& name, const ConvolutionOptions& options);
   std::int64_t add_resizing(std::int64_t in);

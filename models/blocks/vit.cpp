@@ -4,9 +4,11 @@
 
 #include <torch/torch.h>
 
+#include "core/base/error.h"
 #include "models/graph/row_arguments.h"
 #include "models/layers/module_tree.h"
 #include "models/layers/resized_table.h"
+#include "models/onnx/onnx_map_size.h"
 
 namespace rtdetr {
 namespace {
@@ -82,6 +84,19 @@ Tensor VitImpl::forward(const Tensor& x) {
   if (pos_embed.defined()) cells = cells + positions_for(cells.size(1), cells.size(2));
   for (VitBlock& block : blocks_) cells = block(cells);
   return map_of(cells);
+}
+
+OnnxValue VitImpl::emit(OnnxBuilder& graph, const OnnxValue& x) const {
+  if (graph.native()) throw ModelError("the CPU engine has no attention in windows");
+  if (onnx::is_free(x)) throw ModelError("has no ONNX form of free height and width; export without dynamic=true");
+  OnnxValue cells = emit_cells_of(graph, graph.emit("patch_embed.proj", patches_, x));
+  if (pos_embed.defined()) {
+    const Tensor exact = pos_embed.detach().to(torch::kCPU, torch::kFloat64);
+    const Tensor table = options_.positions.at_size(exact, cells.size(1), cells.size(2));
+    cells = onnx::add(graph, cells, graph.constant("pos_embed", table));
+  }
+  for (std::size_t k = 0; k < blocks_.size(); ++k) cells = graph.emit("blocks." + std::to_string(k), blocks_[k], cells);
+  return emit_map_of(graph, cells);
 }
 
 void VitImpl::init_weights(const WeightDraws& draws) {

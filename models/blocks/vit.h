@@ -46,6 +46,8 @@ class VitImpl : public Block, public InitializesWeights {
   explicit VitImpl(const VitOptions& options);
   /// @param x  [B, in, H, W], sides multiples of the patch
   Tensor forward(const Tensor& x) override;
+  /// @throws ModelError  in the native dialect, and where height and width are free
+  OnnxValue emit(OnnxBuilder& graph, const OnnxValue& x) const override;
   void init_weights(const WeightDraws& draws) override;
 
   Tensor pos_embed;  ///< [1, rows, D]; undefined without absolute positions

@@ -29,8 +29,10 @@ struct Windows {
   std::int64_t height = 0, width = 0;  ///< of the map with the zeros
 };
 Windows cut_windows(const Tensor& cells, std::int64_t window);
+OnnxValue emit_cut_windows(OnnxBuilder& graph, const OnnxValue& cells, std::int64_t window);
 /// The map that was cut, without the zeros.
 Tensor join_windows(const Windows& windows, std::int64_t height, std::int64_t width);
+OnnxValue emit_joined_windows(OnnxBuilder& graph, const OnnxValue& windows, std::int64_t height, std::int64_t width);
 
 /// x + conv3(gelu(norm(conv2(gelu(norm(conv1(x))))))), normed; half as wide inside: the paper's alternative to
 /// attention over the whole map. Changes nothing at first. Keys conv1, norm1, …, norm3.
@@ -38,6 +40,7 @@ class VitResidualImpl : public torch::nn::Module, public InitializesWeights {
  public:
   explicit VitResidualImpl(std::int64_t dim);
   Tensor forward(const Tensor& cells);
+  OnnxValue emit(OnnxBuilder& graph, const OnnxValue& cells) const;
   void init_weights(const WeightDraws& draws) override;
 
  private:
@@ -52,6 +55,7 @@ class VitBlockImpl : public torch::nn::Module, public InitializesWeights, public
  public:
   explicit VitBlockImpl(const VitBlockOptions& options);
   Tensor forward(const Tensor& cells);
+  OnnxValue emit(OnnxBuilder& graph, const OnnxValue& cells) const;
   void init_weights(const WeightDraws& draws) override;
   std::int64_t path_count() const override { return options_.drop_path > 0 ? 2 : 0; }
   void draw_paths(const Tensor& uniform) override { keep(path_factors(uniform, options_.drop_path)); }
@@ -61,6 +65,8 @@ class VitBlockImpl : public torch::nn::Module, public InitializesWeights, public
  private:
   Tensor attend(const Tensor& cells);
   Tensor mlp(const Tensor& cells);
+  OnnxValue emit_attend(OnnxBuilder& graph, const OnnxValue& cells) const;
+  OnnxValue emit_mlp(OnnxBuilder& graph, const OnnxValue& cells) const;
   Tensor add_branch(const Tensor& cells, const Tensor& branch, std::int64_t number) const;
 
   VitBlockOptions options_;

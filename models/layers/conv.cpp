@@ -32,6 +32,11 @@ OnnxValue emit_conv(OnnxBuilder& graph, const OnnxValue& x, const FoldedKernel& 
   return emit_activation(graph, onnx::conv(graph, x, kernel.weight, kernel.bias, window, o.groups), activation);
 }
 
+OnnxValue ConvolutionImpl::emit(OnnxBuilder& graph, const OnnxValue& x) const {
+  const Tensor none = torch::zeros({options_.out}, weight.options().requires_grad(false));
+  return emit_conv(graph, x, {weight, bias.defined() ? bias : none}, options_, Activation::kNone);
+}
+
 LearntAffineImpl::LearntAffineImpl() {
   scale = register_parameter("scale", new_weight({1}));
   bias = register_parameter("bias", new_weight({1}));

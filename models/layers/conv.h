@@ -24,6 +24,7 @@ class ConvolutionImpl : public torch::nn::Module, public InitializesWeights {
  public:
   explicit ConvolutionImpl(const ConvolutionOptions& options);
   Tensor forward(const Tensor& x);
+  OnnxValue emit(OnnxBuilder& graph, const OnnxValue& x) const;
   void init_weights(const WeightDraws& draws) override { draws.fan_in_uniform(weight, "weight"); }
   /// Takes over a kernel that is folded into the present type, on the present device.
   void set_kernel(const FoldPart& folded);

@@ -5,6 +5,8 @@
 #include "core/base/error.h"
 #include "core/ops/conv.h"
 #include "models/layers/module_tree.h"
+#include "models/onnx/onnx_map_size.h"
+#include "models/onnx/onnx_ops.h"
 
 namespace rtdetr {
 namespace {
@@ -40,6 +42,12 @@ Tensor ConvGroupNormImpl::forward(const Tensor& x) {
   const ConvolutionOptions& o = options_;
   const Tensor y = conv2d(x, kernel_, bias_, ConvWindow{o.stride, o.padding, o.dilation, o.groups});
   return torch::group_norm(y, kGroups, scale_, shift_, kGroupNormEps);
+}
+
+OnnxValue ConvGroupNormImpl::emit(OnnxBuilder& graph, const OnnxValue& x) const {
+  if (onnx::is_free(x)) throw ModelError("input_norm: group has no ONNX form of free height and width");
+  const OnnxValue y = emit_conv(graph, x, {kernel_, bias_}, options_, Activation::kNone);
+  return onnx::group_norm(graph, y, kGroups, scale_, shift_, kGroupNormEps);
 }
 
 void ConvGroupNormImpl::init_weights(const WeightDraws& draws) {

@@ -13,6 +13,8 @@ class ConvGroupNormImpl : public Block, public InitializesWeights {
   /// @throws ModelError  if 32 groups do not divide the output channels
   explicit ConvGroupNormImpl(const ConvolutionOptions& options);
   Tensor forward(const Tensor& x) override;
+  /// @throws ModelError  where height and width are free
+  OnnxValue emit(OnnxBuilder& graph, const OnnxValue& x) const override;
   /// Kernel Xavier-uniform, bias 0.
   void init_weights(const WeightDraws& draws) override;
 

@@ -43,7 +43,8 @@ class DeformableAttentionImpl : public torch::nn::Module, public InitializesWeig
   /// @return           [B, Q, D]
   torch::Tensor forward(const torch::Tensor& query, const torch::Tensor& reference, const torch::Tensor& memory,
                         const std::vector<LevelShape>& levels, const torch::Tensor& hidden = {});
-  /// @param reference  of the graph's precise type
+  /// @param reference  of the graph's precise type: boxes [B, Q, 4], or points [1 or B, Q, 2] that are the same for all
+  ///                   levels, whose sizes are then known; these not of the native dialect
   OnnxValue emit(OnnxBuilder& graph, const OnnxValue& query, const OnnxValue& reference, const OnnxValue& memory,
                  const OnnxSampling& sampling) const;
 
@@ -64,13 +65,15 @@ class DeformableAttentionImpl : public torch::nn::Module, public InitializesWeig
   /// @param offsets  [B, Q, M, P, 2]  @return  the same shape
   torch::Tensor locations(const torch::Tensor& offsets, const torch::Tensor& reference,
                           const std::vector<LevelShape>& levels) const;
-  OnnxValue emit_offsets(OnnxBuilder& graph, const OnnxValue& query) const;
+  torch::Tensor unit_of_sides() const;
+  OnnxValue emit_offsets(OnnxBuilder& graph, const OnnxValue& query, const torch::Tensor& unit) const;
   /// What is mixed, before the last projection.
   OnnxValue emit_mixed(OnnxBuilder& graph, const OnnxValue& value, const OnnxValue& query, const OnnxValue& reference,
                        const OnnxSampling& sampling) const;
   OnnxValue emit_native(OnnxBuilder& graph, const OnnxValue& value, const OnnxValue& query, const OnnxValue& reference,
                         const OnnxSampling& sampling) const;
-  OnnxValue emit_locations(OnnxBuilder& graph, const OnnxValue& query, const OnnxValue& reference) const;
+  OnnxValue emit_locations(OnnxBuilder& graph, const OnnxValue& query, const OnnxValue& reference,
+                           const std::vector<LevelShape>& levels) const;
 
   DeformableAttentionOptions options_;
   std::int64_t total_points_ = 0;

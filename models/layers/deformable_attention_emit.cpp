@@ -160,6 +160,16 @@ OnnxValue map_of_heads(const SampledPoints& p, const OnnxValue& values, std::siz
   return onnx::reshape(p.graph, channels_first, {-1, width_of_head, height, width});
 }
 
+/// [P, 2] a cell of the point's level, as fractions of its map.
+torch::Tensor units_of_cells(const std::vector<LevelShape>& levels, const std::vector<std::int64_t>& points) {
+  std::vector<double> units;
+  for (std::size_t l = 0; l < levels.size(); ++l) {
+    for (std::int64_t k = 0; k < points[l]; ++k)
+      units.insert(units.end(), {1 / static_cast<double>(levels[l].width), 1 / static_cast<double>(levels[l].height)});
+  }
+  return torch::tensor(units, torch::kDouble).view({-1, 2});
+}
+
 /// GridSample level by level. @return  [B, Q, D]
 OnnxValue grid_sampled(const SampledPoints& p) {
   OnnxBuilder& graph = p.graph;
@@ -190,28 +200,40 @@ OnnxValue grid_sampled(const SampledPoints& p) {
 }  // namespace
 
 /// [B, Q, M · P · 2]. What a unit of an offset means is part of the offsets' weights.
-OnnxValue DeformableAttentionImpl::emit_offsets(OnnxBuilder& graph, const OnnxValue& query) const {
+/// @param unit  [P, 2]
+OnnxValue DeformableAttentionImpl::emit_offsets(OnnxBuilder& graph, const OnnxValue& query,
+                                                const torch::Tensor& unit) const {
   const OnnxBuilder::Scope scope = graph.within("sampling_offsets");
-  const torch::Tensor unit = offset_unit(torch::ones({1, 2}, torch::kDouble)).expand({total_points_, 2});
   const torch::Tensor scale = unit.repeat({options_.heads, 1}).flatten();  // [M · P · 2]
   const torch::Tensor weight = sampling_offsets->weight.cpu().to(torch::kDouble) * scale.unsqueeze(1),
                       bias = sampling_offsets->bias.cpu().to(torch::kDouble) * scale;
   return onnx::linear(graph, query, weight, bias);
 }
 
+/// Of offsets from a box, in its sides.
+torch::Tensor DeformableAttentionImpl::unit_of_sides() const {
+  return offset_unit(torch::ones({1, 2}, torch::kDouble)).expand({total_points_, 2});
+}
+
 /// [B, Q, M, P, 2]
 OnnxValue DeformableAttentionImpl::emit_locations(OnnxBuilder& graph, const OnnxValue& query,
-                                                  const OnnxValue& reference) const {
-  const OnnxValue offsets = onnx::reshape(graph, emit_offsets(graph, query), {0, 0, options_.heads, total_points_, 2});
-  const auto box = onnx::split(graph, onnx::reshape(graph, reference, {0, 0, 1, 1, 4}), {2, 2}, -1);
-  const OnnxValue steps = onnx::mul(graph, onnx::cast(graph, offsets, graph.precise_type()), box[1]);
-  return onnx::add(graph, box[0], steps);
+                                                  const OnnxValue& reference,
+                                                  const std::vector<LevelShape>& levels) const {
+  const bool from_points = reference.size(-1) == 2;
+  const torch::Tensor unit = from_points ? units_of_cells(levels, options_.points) : unit_of_sides();
+  const OnnxValue offsets =
+      onnx::reshape(graph, emit_offsets(graph, query, unit), {0, 0, options_.heads, total_points_, 2});
+  const OnnxValue steps = onnx::cast(graph, offsets, graph.precise_type());
+  const OnnxValue from = onnx::reshape(graph, reference, {0, 0, 1, 1, reference.size(-1)});
+  if (from_points) return onnx::add(graph, from, steps);
+  const auto box = onnx::split(graph, from, {2, 2}, -1);
+  return onnx::add(graph, box[0], onnx::mul(graph, steps, box[1]));
 }
 
 /// The whole of it between its products as one node of the native dialect.
 OnnxValue DeformableAttentionImpl::emit_native(OnnxBuilder& graph, const OnnxValue& value, const OnnxValue& query,
                                                const OnnxValue& reference, const OnnxSampling& sampling) const {
-  const OnnxValue offsets = emit_offsets(graph, query);
+  const OnnxValue offsets = emit_offsets(graph, query, unit_of_sides());
   const OnnxValue scores = graph.emit("attention_weights", attention_weights, query);
   std::vector<std::int64_t> heights, widths;
   for (const LevelShape& level : sampling.levels) heights.push_back(level.height), widths.push_back(level.width);
@@ -234,7 +256,7 @@ OnnxValue DeformableAttentionImpl::emit(OnnxBuilder& graph, const OnnxValue& que
 OnnxValue DeformableAttentionImpl::emit_mixed(OnnxBuilder& graph, const OnnxValue& value, const OnnxValue& query,
                                               const OnnxValue& reference, const OnnxSampling& sampling) const {
   if (graph.native()) return emit_native(graph, value, query, reference, sampling);
-  const OnnxValue locations = emit_locations(graph, query, reference);
+  const OnnxValue locations = emit_locations(graph, query, reference, sampling.levels);
   const OnnxValue scores = graph.emit("attention_weights", attention_weights, query);
   const OnnxValue weights = onnx::softmax(graph, onnx::reshape(graph, scores, {0, 0, options_.heads, total_points_}));
   const SampledPoints points{graph, options_, sampling, value, locations, weights};

@@ -4,6 +4,7 @@
 
 #include "core/base/error.h"
 #include "models/layers/resized_table.h"
+#include "models/onnx/onnx_ops.h"
 
 namespace rtdetr {
 
@@ -47,6 +48,46 @@ Tensor GridAttentionImpl::forward(const Tensor& cells) {
   if (rel_pos_h.defined()) bias = relative_logits(parts[0], height, width);
   const Tensor mixed = at::scaled_dot_product_attention(parts[0], parts[1], parts[2], bias);  // [B, M, N, D/M]
   return proj_(mixed.transpose(1, 2).reshape(cells.sizes()));
+}
+
+namespace {
+
+/// As distances, for a product with a query on its left. [side, D/M, side] float64 on the CPU
+Tensor distances_of(const Tensor& table, std::int64_t side) {
+  const Tensor exact = table.detach().to(torch::kCPU, torch::kFloat64);
+  const Tensor all = relative_places(side, exact.size(0)).matmul(exact);
+  return all.view({side, side, exact.size(1)}).transpose(1, 2);
+}
+
+}  // namespace
+
+/// @param query  [B, M, N, D/M]
+/// @return       [B, M, N, N]
+OnnxValue GridAttentionImpl::emit_relative_logits(OnnxBuilder& graph, const OnnxValue& query, std::int64_t height,
+                                                  std::int64_t width) const {
+  const OnnxValue grid = onnx::reshape(graph, query, {0, 0, height, width, size_});
+  const OnnxValue across = onnx::transpose(graph, grid, {0, 1, 3, 2, 4});  // [B, M, W, H, D/M]
+  const OnnxValue rows = onnx::matmul(graph, grid, graph.constant("rel_pos_h", distances_of(rel_pos_h, height)));
+  const OnnxValue by_column = onnx::matmul(graph, across, graph.constant("rel_pos_w", distances_of(rel_pos_w, width)));
+  const OnnxValue columns = onnx::transpose(graph, by_column, {0, 1, 3, 2, 4});
+  const OnnxValue all =
+      onnx::add(graph, onnx::unsqueeze(graph, rows, -1), onnx::unsqueeze(graph, columns, -2));  // [B, M, H, W, H, W]
+  return onnx::reshape(graph, all, {0, 0, height * width, height * width});
+}
+
+OnnxValue GridAttentionImpl::emit(OnnxBuilder& graph, const OnnxValue& cells) const {
+  const std::int64_t height = cells.size(1), width = cells.size(2), dim = heads_ * size_;
+  const auto parts = onnx::split(graph, graph.emit("qkv", qkv_, cells), {dim, dim, dim}, -1);
+  const auto of_heads = [&](const OnnxValue& part, const std::vector<std::int64_t>& order) {
+    return onnx::transpose(graph, onnx::reshape(graph, part, {0, height * width, heads_, size_}), order);
+  };
+  const OnnxValue q = of_heads(parts[0], {0, 2, 1, 3}), k = of_heads(parts[1], {0, 2, 3, 1});
+  const OnnxValue v = emit_within_float16(graph, of_heads(parts[2], {0, 2, 1, 3}));
+  const OnnxValue scaled = onnx::mul(graph, q, graph.number(1 / std::sqrt(static_cast<double>(size_))));
+  OnnxValue logits = onnx::matmul(graph, scaled, k);  // [B, M, N, N]
+  if (rel_pos_h.defined()) logits = onnx::add(graph, logits, emit_relative_logits(graph, q, height, width));
+  const OnnxValue mixed = onnx::transpose(graph, onnx::matmul(graph, onnx::softmax(graph, logits), v), {0, 2, 1, 3});
+  return graph.emit("proj", proj_, onnx::reshape(graph, mixed, {0, height, width, dim}));
 }
 
 void GridAttentionImpl::init_weights(const WeightDraws& draws) {

@@ -7,6 +7,7 @@
 #include "models/layers/basic.h"
 #include "models/layers/derived_table.h"
 #include "models/layers/recent_tables.h"
+#include "models/onnx/onnx_builder.h"
 
 namespace rtdetr {
 
@@ -28,6 +29,7 @@ class GridAttentionImpl : public torch::nn::Module, public InitializesWeights {
   /// @param cells  [B, H, W, D]
   /// @return       [B, H, W, D]
   Tensor forward(const Tensor& cells);
+  OnnxValue emit(OnnxBuilder& graph, const OnnxValue& cells) const;
   void init_weights(const WeightDraws& draws) override;  ///< products N(0, 0.02²), the rest 0
 
   Tensor rel_pos_h, rel_pos_w;  ///< undefined without relative positions
@@ -35,6 +37,8 @@ class GridAttentionImpl : public torch::nn::Module, public InitializesWeights {
  private:
   Tensor relative_logits(const Tensor& query, std::int64_t height, std::int64_t width);
   Tensor distances(const Tensor& table, DerivedTable& known, std::int64_t side);
+  OnnxValue emit_relative_logits(OnnxBuilder& graph, const OnnxValue& query, std::int64_t height,
+                                 std::int64_t width) const;
 
   std::int64_t heads_, size_;
   Linear qkv_{nullptr}, proj_{nullptr};

@@ -214,18 +214,39 @@ OnnxValue layer_norm(OnnxBuilder& graph, const OnnxValue& x, const torch::Tensor
                     {x.shape, x.type}, {{"axis", std::int64_t{-1}}, {"epsilon", static_cast<float>(eps)}});
 }
 
+namespace {
+
+/// [..., 1] of the last axis.
+OnnxValue mean(OnnxBuilder& graph, const OnnxValue& x) {
+  Shape one_each = x.shape;
+  one_each.back() = 1;
+  return graph.node("ReduceMean", {x}, {one_each, x.type}, {{"axes", Shape{-1}}, {"keepdims", std::int64_t{1}}});
+}
+
+/// x / √(mean(x²) + eps) of the last axis, of the graph's precise type as `x` is.
+OnnxValue of_unit_length(OnnxBuilder& graph, const OnnxValue& x, double eps) {
+  const OnnxValue least = graph.precise_constant("eps", torch::scalar_tensor(eps, torch::kDouble));
+  return div(graph, x, unary(graph, "Sqrt", add(graph, mean(graph, mul(graph, x, x)), least)));
+}
+
+}  // namespace
+
+OnnxValue group_norm(OnnxBuilder& graph, const OnnxValue& x, std::int64_t groups, const torch::Tensor& scale,
+                     const torch::Tensor& shift, double eps) {
+  const OnnxValue rows = cast(graph, reshape(graph, x, {0, groups, -1}), graph.precise_type());
+  const OnnxValue normed = of_unit_length(graph, sub(graph, rows, mean(graph, rows)), eps);
+  const OnnxValue map = cast(graph, reshape(graph, normed, {0, x.size(1), x.size(2), x.size(3)}), x.type);
+  const auto of_channels = [&](const torch::Tensor& numbers) { return numbers.view({-1, 1, 1}); };
+  return add(graph, mul(graph, map, graph.constant("weight", of_channels(scale))),
+             graph.constant("bias", of_channels(shift)));
+}
+
 OnnxValue rms_norm(OnnxBuilder& graph, const OnnxValue& x, const torch::Tensor& scale, double eps) {
   const OnnxAttributes attributes = {{"epsilon", static_cast<float>(eps)}};
   if (graph.native())
     return graph.node("RmsNormalization", {x, graph.constant("scale", scale)}, {x.shape, x.type}, attributes);
-  const OnnxValue precise = cast(graph, x, graph.precise_type());
-  Shape one_each = x.shape;
-  one_each.back() = 1;
-  const OnnxValue squares = graph.node("ReduceMean", {mul(graph, precise, precise)}, {one_each, precise.type},
-                                       {{"axes", Shape{-1}}, {"keepdims", std::int64_t{1}}});
-  const OnnxValue least = graph.precise_constant("eps", torch::scalar_tensor(eps, torch::kDouble));
-  const OnnxValue length = unary(graph, "Sqrt", add(graph, squares, least));
-  return mul(graph, cast(graph, div(graph, precise, length), x.type), graph.constant("scale", scale));
+  const OnnxValue normed = of_unit_length(graph, cast(graph, x, graph.precise_type()), eps);
+  return mul(graph, cast(graph, normed, x.type), graph.constant("scale", scale));
 }
 
 OnnxValue gelu(OnnxBuilder& graph, const OnnxValue& x) {

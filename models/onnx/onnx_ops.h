@@ -61,6 +61,10 @@ OnnxValue linear(OnnxBuilder& graph, const OnnxValue& x, const torch::Tensor& we
 /// Over the last axis.
 OnnxValue layer_norm(OnnxBuilder& graph, const OnnxValue& x, const torch::Tensor& weight, const torch::Tensor& bias,
                      double eps);
+/// Of `groups` groups of a map's channels, the moments in float32 in a graph of half types. The map's size is known.
+/// @param scale  [C], as `shift`
+OnnxValue group_norm(OnnxBuilder& graph, const OnnxValue& x, std::int64_t groups, const torch::Tensor& scale,
+                     const torch::Tensor& shift, double eps);
 /// Over the last axis: x · scale / √(mean(x²) + eps), the mean in float32 in a graph of half types; one
 /// RmsNormalization of the native dialect.
 OnnxValue rms_norm(OnnxBuilder& graph, const OnnxValue& x, const torch::Tensor& scale, double eps);

@@ -108,18 +108,19 @@ std::unique_ptr<BoxPass> LogitRefinement::start(const Tensor& reference_logits) 
 namespace {
 
 /// As inverse_sigmoid (core/tensor/box_ops.h), of a value that is one: it lies in [0, 1].
-OnnxValue emit_inverse_sigmoid(OnnxBuilder& graph, const OnnxValue& x) {
+OnnxValue emit_inverse_sigmoid(OnnxBuilder& graph, const OnnxValue& x, double epsilon) {
   const OnnxValue one = graph.precise_constant("one", torch::scalar_tensor(1, torch::kDouble));
-  const OnnxValue least = graph.precise_constant("least", torch::scalar_tensor(kLeastShare, torch::kDouble));
+  const OnnxValue least = graph.precise_constant("least", torch::scalar_tensor(epsilon, torch::kDouble));
   const OnnxValue rest = onnx::max(graph, onnx::sub(graph, one, x), least);
   return onnx::unary(graph, "Log", onnx::div(graph, onnx::max(graph, x, least), rest));
 }
 
 }  // namespace
 
-OnnxValue emit_moved_boxes(OnnxBuilder& graph, const OnnxValue& moved, const OnnxValue& reference) {
+OnnxValue emit_moved_boxes(OnnxBuilder& graph, const OnnxValue& moved, const OnnxValue& reference, double epsilon) {
   if (graph.native()) return graph.node("MovedBoxes", {moved, reference}, {reference.shape, reference.type});
-  const OnnxValue step = onnx::cast(graph, moved, graph.precise_type()), start = emit_inverse_sigmoid(graph, reference);
+  const OnnxValue step = onnx::cast(graph, moved, graph.precise_type());
+  const OnnxValue start = emit_inverse_sigmoid(graph, reference, epsilon);
   return onnx::unary(graph, "Sigmoid", onnx::add(graph, step, start));
 }
 
@@ -127,17 +128,36 @@ class LogitRefinement::OnnxPass : public OnnxBoxPass {
  public:
   OnnxPass(const LogitRefinement& heads, const OnnxValue& reference) : OnnxBoxPass(reference), heads_(heads) {}
 
-  void advance(OnnxBuilder& graph, std::size_t k, const OnnxValue& content) override {
-    const OnnxValue moved = graph.emit(indexed("dec_bbox_head", k), heads_.bbox_heads_.at(k), content);
-    const OnnxBuilder::Scope scope = graph.within(indexed("boxes", k));
-    reference_ = emit_moved_boxes(graph, moved, reference_);
+  void advance(OnnxBuilder& graph, std::size_t k, const OnnxValue& content, bool last) override {
+    start_ = reference_;
+    read_ = heads_.norm_ ? OnnxValue{} : content;
+    if (!heads_.options_.two_readings)
+      reference_ = moved(graph, k, read(graph, content));
+    else if (!last)
+      reference_ = moved(graph, k, content);
   }
-  OnnxValue scores(OnnxBuilder& graph, std::size_t k, const OnnxValue& content) const override {
-    return graph.emit(indexed("dec_score_head", k), heads_.score_heads_.at(k), content);
+  OnnxValue scores(OnnxBuilder& graph, std::size_t k, const OnnxValue& content) override {
+    return graph.emit(indexed("dec_score_head", k), heads_.score_heads_.at(k), read(graph, content));
+  }
+  OnnxValue boxes(OnnxBuilder& graph, std::size_t k, const OnnxValue& content) override {
+    return heads_.options_.two_readings ? moved(graph, k, read(graph, content)) : reference_;
   }
 
  private:
+  /// What the heads read of the layer's output; a norm only where one of them does.
+  OnnxValue read(OnnxBuilder& graph, const OnnxValue& content) {
+    if (read_.name.empty()) read_ = graph.emit("norm", heads_.norm_, content);
+    return read_;
+  }
+  OnnxValue moved(OnnxBuilder& graph, std::size_t k, const OnnxValue& from) {
+    const OnnxValue step = graph.emit(indexed("dec_bbox_head", k), heads_.bbox_heads_.at(k), from);
+    const OnnxBuilder::Scope scope = graph.within(indexed("boxes", k));
+    return emit_moved_boxes(graph, step, start_, heads_.options_.epsilon);
+  }
+
   const LogitRefinement& heads_;
+  OnnxValue start_;  ///< where the layer looked
+  OnnxValue read_;
 };
 
 std::unique_ptr<OnnxBoxPass> LogitRefinement::start_emit(OnnxBuilder& /*graph*/, const OnnxValue& reference) const {

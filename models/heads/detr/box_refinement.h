@@ -35,7 +35,9 @@ void start_at_zero(const Linear& linear);
 constexpr int kBoxHeadLayers = 3;  ///< of the perceptron that moves a box
 
 /// sigmoid(moved + inverse_sigmoid(reference)).
-OnnxValue emit_moved_boxes(OnnxBuilder& graph, const OnnxValue& moved, const OnnxValue& reference);
+/// @param epsilon  of the inverse sigmoid; of the native dialect kLeastShare alone
+OnnxValue emit_moved_boxes(OnnxBuilder& graph, const OnnxValue& moved, const OnnxValue& reference,
+                           double epsilon = kLeastShare);
 
 /// The boxes of one forward pass on their way through the layers. Letters: N queries, denoising ones included.
 class BoxPass {
@@ -60,14 +62,18 @@ class OnnxBoxPass {
  public:
   virtual ~OnnxBoxPass() = default;
 
-  /// [B, Q, 4] cxcywh of the graph's precise type: where the next layer looks; at the end, the boxes.
+  /// [B, Q, 4] cxcywh of the graph's precise type: where the next layer looks.
   const OnnxValue& reference() const { return reference_; }
 
   /// Takes the output of layer k, [B, Q, D]; called for k = 0, 1, … in turn.
-  virtual void advance(OnnxBuilder& graph, std::size_t k, const OnnxValue& content) = 0;
+  /// @param last  no other follows
+  virtual void advance(OnnxBuilder& graph, std::size_t k, const OnnxValue& content, bool last) = 0;
 
-  /// The logits of layer k, which was the last to be taken.
-  virtual OnnxValue scores(OnnxBuilder& graph, std::size_t k, const OnnxValue& content) const = 0;
+  // What layer k predicts, which was the last to be taken:
+  virtual OnnxValue scores(OnnxBuilder& graph, std::size_t k, const OnnxValue& content) = 0;
+  virtual OnnxValue boxes(OnnxBuilder& /*graph*/, std::size_t /*k*/, const OnnxValue& /*content*/) {
+    return reference_;
+  }
 
  protected:
   explicit OnnxBoxPass(OnnxValue reference) : reference_(std::move(reference)) {}

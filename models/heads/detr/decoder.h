@@ -162,6 +162,8 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
   OnnxMemory emit_memory(OnnxBuilder& graph, const std::vector<OnnxValue>& maps) const;
   OnnxQueries emit_selection(OnnxBuilder& graph, const OnnxMemory& memory) const;
   OnnxQueries emit_learnt_queries(OnnxBuilder& graph, const OnnxMemory& memory) const;
+  bool has_parts_of_dino() const;
+  OnnxValue emit_encoder(OnnxBuilder& graph, const OnnxMemory& memory, const OnnxSampling& sampling) const;
   OnnxValue emit_position(OnnxBuilder& graph, const OnnxValue& reference) const;
   OnnxValue emit_encoder_output(OnnxBuilder& graph, const OnnxValue& tokens) const;
   OnnxValue emit_indices(OnnxBuilder& graph, const OnnxValue& logits) const;

@@ -14,21 +14,19 @@ namespace rtdetr {
 
 OnnxPrediction RTDETRDecoderImpl::emit(OnnxBuilder& graph, const std::vector<OnnxValue>& maps,
                                        const OnnxHeadOptions& options) const {
-  if (options_.encoder_layers > 0 || options_.group_norm || options_.sine_position || options_.output_norm ||
-      options_.two_readings)
+  if (graph.native() && has_parts_of_dino())
     throw ModelError(
-        "has no ONNX form with encoder_layers, input_norm: group, query_position: sine, output_norm or box_readings: 2 "
-        "(variant: dino); export safetensors");
-  if (options_.boxes == DecoderOptions::Boxes::kLogits && options_.reference_epsilon != kLeastShare)
-    throw ModelError("has no ONNX form with reference_eps other than 1e-5; export safetensors");
-  const OnnxMemory memory = emit_memory(graph, maps);
+        "the CPU engine has no encoder_layers, input_norm: group, query_position: sine, output_norm, box_readings: 2 "
+        "or reference_eps (variant: dino)");
+  OnnxMemory memory = emit_memory(graph, maps);
+  OnnxSampling sampling{memory.levels, {}, options.grid_sample, memory.free_levels};
+  if (!graph.native()) sampling.first_rows = emit_first_rows(graph, memory);
+  if (!encoder_.empty()) memory.tokens = emit_encoder(graph, memory, sampling);
   OnnxQueries queries = options_.two_stage ? emit_selection(graph, memory) : emit_learnt_queries(graph, memory);
   OnnxPrediction prediction;
   prediction.tokens = queries.indices;
   if (options.all_layers && options_.two_stage)
     prediction.earlier.push_back({onnx::gather_rows(graph, queries.token_logits, queries.indices), queries.reference});
-  OnnxSampling sampling{memory.levels, {}, options.grid_sample, memory.free_levels};
-  if (!graph.native()) sampling.first_rows = emit_first_rows(graph, memory);
   const auto layers = static_cast<std::size_t>(
       layers_to_run({.decoder_layers = options.decoder_layers, .all_layers = options.all_layers}));
   const std::unique_ptr<OnnxBoxPass> boxes = refinement_->start_emit(graph, queries.reference);
@@ -37,20 +35,28 @@ OnnxPrediction RTDETRDecoderImpl::emit(OnnxBuilder& graph, const std::vector<Onn
     if (k == 0 || !options_.one_position) position = emit_position(graph, boxes->reference());
     queries.content = graph.emit(indexed("decoder.layers", k), layers_[k], queries.content, position,
                                  boxes->reference(), memory.tokens, sampling);
-    boxes->advance(graph, k, queries.content);
-    if (!options.all_layers && k + 1 < layers) continue;
-    OnnxLayer layer{boxes->scores(graph, k, queries.content), boxes->reference()};
-    if (k + 1 < layers)
-      prediction.earlier.push_back(std::move(layer));
-    else
+    const bool last = k + 1 == layers;
+    boxes->advance(graph, k, queries.content, last);
+    if (!options.all_layers && !last) continue;
+    OnnxLayer layer{boxes->scores(graph, k, queries.content), boxes->boxes(graph, k, queries.content)};
+    if (last)
       prediction.last = std::move(layer);
+    else
+      prediction.earlier.push_back(std::move(layer));
   }
   return prediction;
 }
 
+bool RTDETRDecoderImpl::has_parts_of_dino() const {
+  const bool other_epsilon =
+      options_.boxes == DecoderOptions::Boxes::kLogits && options_.reference_epsilon != kLeastShare;
+  return options_.encoder_layers > 0 || options_.group_norm || options_.sine_position || options_.output_norm ||
+         options_.two_readings || other_epsilon;
+}
+
 OnnxValue RTDETRDecoderImpl::emit_position(OnnxBuilder& graph, const OnnxValue& reference) const {
-  const OnnxValue position =
-      graph.emit("query_pos_head", query_pos_head_, onnx::cast(graph, reference, graph.float_type()));
+  const OnnxValue read = options_.sine_position ? emit_sine_of_boxes(graph, reference, options_.dim) : reference;
+  const OnnxValue position = graph.emit("query_pos_head", query_pos_head_, onnx::cast(graph, read, graph.float_type()));
   const double limit = options_.position_limit;
   return limit > 0 ? onnx::clip(graph, position, -limit, limit) : position;
 }

@@ -2,7 +2,9 @@
 #include <ATen/record_function.h>
 #include <torch/torch.h>
 
+#include "core/base/error.h"
 #include "models/heads/detr/decoder.h"
+#include "models/onnx/onnx_ops.h"
 
 namespace rtdetr {
 namespace {
@@ -13,6 +15,27 @@ Tensor level_of_token(const Tensor& level_embed, const std::vector<LevelShape>& 
     rows.push_back(
         level_embed.narrow(0, static_cast<std::int64_t>(l), 1).expand({levels[l].height * levels[l].width, -1}));
   return torch::cat(rows);  // [S, D]
+}
+
+/// [1, S, D], put together in the graph: the whole table would be as large as a layer's weights.
+OnnxValue emit_positions(OnnxBuilder& graph, const Tensor& level_embed, const std::vector<LevelShape>& levels,
+                         const SineOptions& options) {
+  const OnnxBuilder::Scope scope = graph.within("positions");
+  std::vector<OnnxValue> tables;
+  for (std::size_t l = 0; l < levels.size(); ++l) {
+    const auto [height, width] = levels[l];
+    const SineTables sines = sine_tables(levels[l], options);
+    const auto along = [&](const char* role, const Tensor& table, std::int64_t axis, std::int64_t repeats) {
+      const Tensor zeros = torch::zeros({axis == 0 ? repeats : 1, axis == 1 ? repeats : 1, 1}, torch::kDouble);
+      return onnx::add(graph, graph.constant(role, table.unsqueeze(axis)), graph.constant("repeats", zeros));
+    };
+    const OnnxValue both = onnx::concat(
+        graph, {along("rows", sines.rows, 1, width), along("columns", sines.columns, 0, height)}, -1);  // [H, W, D]
+    const OnnxValue cells = onnx::reshape(graph, both, {1, height * width, options.dim});
+    const Tensor embed = level_embed.detach()[static_cast<std::int64_t>(l)].to(torch::kDouble);
+    tables.push_back(onnx::add(graph, cells, graph.constant("level_embed", embed)));
+  }
+  return onnx::concat(graph, tables, 1);
 }
 
 }  // namespace
@@ -43,6 +66,20 @@ RTDETRDecoderImpl::EncoderTables RTDETRDecoderImpl::encoder_tables(const Memory&
     points.push_back(tables.points);
   }
   return {torch::cat(positions), torch::cat(points)};
+}
+
+OnnxValue RTDETRDecoderImpl::emit_encoder(OnnxBuilder& graph, const OnnxMemory& memory,
+                                          const OnnxSampling& sampling) const {
+  if (!memory.free_levels.empty()) throw ModelError("encoder_layers have no ONNX form of free height and width");
+  const OnnxBuilder::Scope scope = graph.within("encoder");
+  const OnnxValue position = emit_positions(graph, level_embed_, memory.levels,
+                                            {options_.dim, options_.position_temperature, options_.position_offset});
+  const torch::Tensor centres = token_points(memory.levels, memory.levels, torch::kDouble).select(1, 0).unsqueeze(0);
+  const OnnxValue points = graph.precise_constant("points", centres);
+  OnnxValue tokens = memory.tokens;
+  for (std::size_t k = 0; k < encoder_.size(); ++k)
+    tokens = graph.emit(indexed("layers", k), encoder_[k], tokens, position, points, sampling);
+  return tokens;
 }
 
 }  // namespace rtdetr

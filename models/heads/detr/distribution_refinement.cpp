@@ -68,7 +68,7 @@ class DistributionRefinement::OnnxPass : public OnnxBoxPass {
  public:
   OnnxPass(const DistributionRefinement& heads, const OnnxValue& reference) : OnnxBoxPass(reference), heads_(heads) {}
 
-  void advance(OnnxBuilder& graph, std::size_t k, const OnnxValue& content) override {
+  void advance(OnnxBuilder& graph, std::size_t k, const OnnxValue& content, bool /*last*/) override {
     if (k == 0) {
       const OnnxValue moved = graph.emit("pre_bbox_head", heads_.initial_head_, content);
       const OnnxBuilder::Scope scope = graph.within("initial_boxes");
@@ -84,7 +84,7 @@ class DistributionRefinement::OnnxPass : public OnnxBoxPass {
     shares_ = onnx::softmax(graph, onnx::reshape(graph, corners_, {0, -1, heads_.distribution_.bins()}));
     reference_ = emit_boxes(graph);
   }
-  OnnxValue scores(OnnxBuilder& graph, std::size_t k, const OnnxValue& content) const override {
+  OnnxValue scores(OnnxBuilder& graph, std::size_t k, const OnnxValue& content) override {
     const OnnxValue logits = graph.emit(indexed("dec_score_head", k), heads_.score_heads_.at(k), content);
     return onnx::add(graph, logits, graph.emit(indexed("decoder.lqe_layers", k), heads_.quality_.at(k), shares_));
   }

@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include "core/ops/autocast.h"
+#include "models/onnx/onnx_ops.h"
 
 namespace rtdetr {
 
@@ -29,6 +30,16 @@ torch::Tensor EncoderLayerImpl::forward(const torch::Tensor& tokens, const torch
   torch::Tensor inner = linear1_->forward(told, relu);
   if (!relu) inner = activate(within_float16(inner), options_.activation);
   return norm2_(residual(told, linear2_(inner)));
+}
+
+OnnxValue EncoderLayerImpl::emit(OnnxBuilder& graph, const OnnxValue& tokens, const OnnxValue& position,
+                                 const OnnxValue& points, const OnnxSampling& sampling) const {
+  const OnnxValue placed = onnx::add(graph, tokens, position);
+  const OnnxValue seen = graph.emit("self_attn", self_attn_, placed, points, tokens, sampling);
+  const OnnxValue told = graph.emit("norm1", norm1_, emit_residual(graph, tokens, seen));
+  const OnnxValue inner = emit_within_float16(graph, graph.emit("linear1", linear1_, told));
+  const OnnxValue answer = graph.emit("linear2", linear2_, emit_activation(graph, inner, options_.activation));
+  return graph.emit("norm2", norm2_, emit_residual(graph, told, answer));
 }
 
 }  // namespace rtdetr

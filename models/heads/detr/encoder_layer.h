@@ -29,6 +29,10 @@ class EncoderLayerImpl : public torch::nn::Module, public InitializesWeights {
   torch::Tensor forward(const torch::Tensor& tokens, const torch::Tensor& position, const torch::Tensor& points,
                         const std::vector<LevelShape>& levels, const torch::Tensor& hidden);
 
+  /// @param points  [1, S, 2], the same for all levels
+  OnnxValue emit(OnnxBuilder& graph, const OnnxValue& tokens, const OnnxValue& position, const OnnxValue& points,
+                 const OnnxSampling& sampling) const;
+
   /// The feed-forward part Xavier-uniform.
   void init_weights(const WeightDraws& draws) override;
 

@@ -6,6 +6,7 @@
 
 #include "core/tensor/check.h"
 #include "core/tensor/detection.h"
+#include "models/onnx/onnx_ops.h"
 
 namespace rtdetr {
 namespace {
@@ -73,6 +74,26 @@ Tensor sine_positions(const std::vector<LevelShape>& levels, const ValidCells& v
     tables.push_back(torch::cat({waves(rows, lengths), waves(columns, lengths)}, -1).flatten(0, 1));  // [H·W, D]
   }
   return torch::cat(tables).to(tensor_options);
+}
+
+SineTables sine_tables(const LevelShape& level, const SineOptions& o) {
+  const Tensor lengths = wave_lengths(o.dim / 2, o.temperature);
+  return {waves(places_along(level.height, level.height, o.offset), lengths),
+          waves(places_along(level.width, level.width, o.offset), lengths)};
+}
+
+OnnxValue emit_sine_of_boxes(OnnxBuilder& graph, const OnnxValue& boxes_cxcywh, std::int64_t dim) {
+  const OnnxBuilder::Scope scope = graph.within("sines");
+  // One of each two lengths, which are equal.
+  const Tensor turns = kTurn / wave_lengths(dim / 2, kBoxTemperature).slice(0, 0, dim / 2, 2);
+  const OnnxValue side = onnx::gather(graph, boxes_cxcywh, graph.integers({1, 0, 2, 3}), -1);
+  const OnnxValue angles =
+      onnx::mul(graph, onnx::unsqueeze(graph, side, -1), graph.precise_constant("turns", turns));  // [B, Q, 4, dim / 4]
+  const OnnxValue pairs = onnx::concat(graph,
+                                       {onnx::unsqueeze(graph, onnx::unary(graph, "Sin", angles), -1),
+                                        onnx::unsqueeze(graph, onnx::unary(graph, "Cos", angles), -1)},
+                                       -1);
+  return onnx::reshape(graph, pairs, {0, 0, 2 * dim});
 }
 
 Tensor sine_of_boxes(const Tensor& boxes_cxcywh, std::int64_t dim) {

@@ -6,6 +6,7 @@
 
 #include "core/image/picture_size.h"
 #include "core/ops/ms_deform_attn.h"
+#include "models/onnx/onnx_builder.h"
 
 /// Where tokens and boxes lie, as numbers that a transformer reads: tables of sines, and the points around which a
 /// deformable encoder looks (Deformable DETR, arXiv 2010.04159 §4; DINO, arXiv 2203.03605).
@@ -31,10 +32,17 @@ struct SineOptions {
 torch::Tensor sine_positions(const std::vector<LevelShape>& levels, const ValidCells& valid, const SineOptions& options,
                              const torch::TensorOptions& tensor_options);
 
+/// The same of one level's rows and columns, apart: [H, D / 2] and [W, D / 2], float64 on the CPU.
+struct SineTables {
+  torch::Tensor rows, columns;
+};
+SineTables sine_tables(const LevelShape& level, const SineOptions& options);
+
 /// Sines and cosines of boxes: cy, cx, w, h, `dim` / 2 numbers each, temperature 10000.
 /// @param boxes_cxcywh  [..., 4] fraction of the image
 /// @return              [..., 2 · dim] in their type
 torch::Tensor sine_of_boxes(const torch::Tensor& boxes_cxcywh, std::int64_t dim);
+OnnxValue emit_sine_of_boxes(OnnxBuilder& graph, const OnnxValue& boxes_cxcywh, std::int64_t dim);
 
 /// The share of each level's map that the picture covers. @return  [L, 2] width, height, float64 on the CPU
 torch::Tensor valid_ratios(const std::vector<LevelShape>& levels, const ValidCells& valid);
