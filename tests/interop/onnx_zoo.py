@@ -20,7 +20,6 @@ REPO = pathlib.Path(__file__).resolve().parents[2]
 WRITER = pathlib.Path(sys.argv[1]).parent / "tests/parity/rtdetr_write_onnx"
 SIZE, FREE_SIZES = "320x320", "320x320,256x384,640x640"
 FREE = ("dfine-n", "rtdetr-l", "rtdetr-n", "rtdetr_r18vd", "rtdetr_r50vd", "rtdetrv2_r18vd", "rtdetrv2_r18vd_dsp", "yolov8")
-WITHOUT_ONNX = ("dino-n", "dino_r50_4scale", "vitdet_b_rtdetr")  # a deformable encoder and windows have no ONNX form
 LIMIT = 1e-4  # of a score, and of a side of the picture
 JUMPS = 0.01  # rows that may be beyond it in a model that samples single cells: over a cell's edge lies another value
 ROOM, GRAPH = 0.02, 128 * 1024  # a file beyond its weights, as a share of them; bytes that the nodes of any model may take
@@ -142,7 +141,7 @@ def compare_all(names, folder, sizes):
 if __name__ == "__main__":
     folder = pathlib.Path("zoo").absolute()
     folder.mkdir()
-    names = sys.argv[2:] or sorted(file.stem for file in (REPO / "configs/models").glob("*.yaml") if file.stem not in WITHOUT_ONNX)
+    names = sys.argv[2:] or sorted(file.stem for file in (REPO / "configs/models").glob("*.yaml"))
     wrong = compare_all(names, folder, SIZE) + compare_all([name for name in names if name in FREE], folder, FREE_SIZES)
     if wrong:
         sys.exit(f"differ by more than {LIMIT}, select other tokens or have a file too large for their weights: {', '.join(wrong)}")

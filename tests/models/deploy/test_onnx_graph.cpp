@@ -11,6 +11,7 @@
 #include "models/weights/checkpoint.h"
 #include "tests/models/small_model.h"
 #include "tests/support/fill.h"
+#include "tests/support/rival_models.h"
 #include "tests/support/two_layer_head.h"
 
 namespace rtdetr {
@@ -46,6 +47,12 @@ OnnxValues evaluate(const OnnxModel& model, const Tensor& images, const Tensor& 
   OnnxValues inputs{{"images", images}};
   if (sizes.defined()) inputs["orig_target_sizes"] = sizes;
   return OnnxEvaluator(model).run(inputs);
+}
+
+std::string replaced(std::string text, const std::string& part, const std::string& by) {
+  const auto at = text.find(part);
+  REQUIRE(at != std::string::npos);
+  return text.replace(at, part.size(), by);
 }
 
 double difference(const Tensor& a, const Tensor& b) {
@@ -220,9 +227,38 @@ TEST_CASE("a size that the model does not take is no graph's either") {
   CHECK_THROWS_AS(make_onnx_model(*model, options), ConfigError);
 }
 
-TEST_CASE("a decoder whose boxes begin elsewhere than at the reference's smallest share has no graph") {
-  const DetectionModel model = fused_model(small_yaml("variant: v2, reference_eps: 0.001"), torch::kFloat32);
-  CHECK_THROWS_WITH(make_onnx_model(*model, options_of(OnnxOutputs::kRaw)), Contains("reference_eps"));
+TEST_CASE("a graph computes what DINO and a plain vision transformer compute, for any batch") {
+  const std::string yaml =
+      GENERATE(test::small_dino(test::kTinyRival), test::small_vit(test::kTinyRival),
+               replaced(test::small_vit(test::kTinyRival), "window: 7", "window: 4, residual: [0]"),
+               replaced(test::small_vit(test::kTinyRival), "PyramidLevel, [64, 2]", "PyramidLevel, [64, 4]"),
+               small_yaml("variant: v2, encoder_layers: 1, encoder_ffn: 24, output_norm: true, reference_eps: 0.001"));
+  const auto type = GENERATE(torch::kFloat64, torch::kFloat32);
+  const bool grid_sample = GENERATE(false, true);
+  INFO(yaml << torch::toString(type) << (grid_sample ? " with GridSample" : ""));
+  const torch::NoGradGuard no_grad;
+  DetectionModel model = fused_model(yaml, type);
+  OnnxExportOptions options = options_of(OnnxOutputs::kRaw, type);
+  options.grid_sample = grid_sample;
+  const OnnxModel graph = make_onnx_model(*model, options).model;
+  for (const std::int64_t batch : {1, 2}) {
+    const Prediction expected = model->forward(pictures(batch, type)).layers.back();
+    const OnnxValues found = evaluate(graph, pictures(batch, type));
+    const double limit = type == torch::kFloat64 ? kExact : kFloat32;
+    CHECK(difference(found.at("logits"), expected.logits) < limit);
+    CHECK(difference(found.at("pred_boxes"), expected.boxes_cxcywh) < limit);
+  }
+}
+
+TEST_CASE("a graph of free height and width is refused where a table of positions belongs to one size") {
+  const auto [yaml, row] = GENERATE(table<std::string, std::string>(
+      {{test::small_dino(test::kTinyRival), "RTDETRDecoder"},
+       {test::small_vit(test::kTinyRival), "ViT"},
+       {small_yaml("variant: v2, encoder_layers: 1, encoder_ffn: 24"), "RTDETRDecoder"}}));
+  const DetectionModel model = fused_model(yaml, torch::kFloat32);
+  OnnxExportOptions options = options_of(OnnxOutputs::kRaw);
+  options.free_size = true;
+  CHECK_THROWS_WITH(make_onnx_model(*model, options), Contains(row) && Contains("free height and width"));
 }
 
 TEST_CASE("a head without an ONNX form is refused by its row") {
