@@ -19,4 +19,9 @@ inline std::string small_yaml(const std::string& decoder, int queries = 20) {
          std::to_string(queries) + ", " + decoder + "}], decoder]\n";
 }
 
+/// `text` with `part`, which it has, replaced.
+inline std::string replaced(std::string text, const std::string& part, const std::string& by) {
+  return text.replace(text.find(part), part.size(), by);  // throws without it
+}
+
 }  // namespace rtdetr::test

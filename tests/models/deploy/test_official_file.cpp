@@ -10,6 +10,7 @@
 #include "models/graph/model_files.h"
 #include "models/layers/module_tree.h"
 #include "models/weights/pretrained.h"
+#include "tests/models/small_model.h"
 #include "tests/models/tiny_model.h"
 #include "tests/support/captured_stderr.h"
 #include "tests/support/fixtures.h"
@@ -18,6 +19,7 @@
 namespace rtdetr {
 
 using Catch::Matchers::Contains;
+using test::replaced;
 using test::TemporaryFolder;
 
 namespace {
@@ -30,12 +32,6 @@ DetectionModel model_of(const std::string& text, std::uint64_t seed = 3) {
 
 std::string interop_yaml(const std::string& name) {
   return read_text_file(test::kFixtures / "interop" / (name + ".yaml"));
-}
-
-std::string replaced(std::string text, const std::string& from, const std::string& to) {
-  const auto at = text.find(from);
-  REQUIRE(at != std::string::npos);
-  return text.replace(at, from.size(), to);
 }
 
 }  // namespace

@@ -18,6 +18,7 @@ namespace rtdetr {
 namespace {
 
 using Catch::Contains;
+using test::replaced;
 using test::small_yaml;
 
 constexpr double kExact = 1e-10;       // of a float64 graph: the operators' own rounding
@@ -47,12 +48,6 @@ OnnxValues evaluate(const OnnxModel& model, const Tensor& images, const Tensor& 
   OnnxValues inputs{{"images", images}};
   if (sizes.defined()) inputs["orig_target_sizes"] = sizes;
   return OnnxEvaluator(model).run(inputs);
-}
-
-std::string replaced(std::string text, const std::string& part, const std::string& by) {
-  const auto at = text.find(part);
-  REQUIRE(at != std::string::npos);
-  return text.replace(at, part.size(), by);
 }
 
 double difference(const Tensor& a, const Tensor& b) {
