@@ -124,7 +124,7 @@ OnnxVerification::RoundedComparison OnnxVerification::compare_rounded(const Tens
   const OrderedOutput of_file = ordered_prediction(found);
   RoundingCost cost = rounding_cost(ordered_output_of(model_, input), of_file);
   if (cost.most_are_others()) {
-    const FollowedOutput followed = followed_output(model_, input, of_file.tokens, kFloat16Tolerance);
+    const FollowedOutput followed = followed_output(model_, input, of_file, kFloat16Tolerance);
     cost = rounding_cost(followed.output, of_file);
     cost.other_queries = followed.worse;
   }
@@ -140,7 +140,7 @@ OutputDifference OnnxVerification::compare(const Tensor& input) {
 
 OutputDifference OnnxVerification::compare_predictions(const Tensor& input, const OnnxValues& found) {
   const OrderedOutput of_file = ordered_prediction(found);
-  return difference_of(of_file, followed_output(model_, input, of_file.tokens, kEqualScores));
+  return difference_of(of_file, followed_output(model_, input, of_file, kEqualScores));
 }
 
 OutputDifference OnnxVerification::compare_outputs(const Tensor& input, const OnnxValues& found) {

@@ -33,7 +33,7 @@ torch::Tensor is_among(const torch::Tensor& a, const torch::Tensor& b) {
 /// The picture's queries whose tokens `shared` marks.
 OrderedOutput picked(const OrderedOutput& output, std::int64_t picture, const torch::Tensor& shared) {
   const auto rows = [&](const torch::Tensor& all) { return all[picture].index({shared}); };
-  return {{}, rows(output.scores), rows(output.boxes)};
+  return {{}, rows(output.scores), rows(output.boxes), {}};
 }
 
 /// The least logit with which a picture's tokens were selected: by their best class, or as pairs of token and class,
@@ -68,7 +68,7 @@ ModelOutput evaluated(DetectionModel& model, const torch::Tensor& input, const t
 
 OrderedOutput on_cpu(const ModelOutput& output) {
   OrderedOutput ordered = ordered_output(output.layers.back(), output.topk_indices);
-  for (torch::Tensor* tensor : {&ordered.tokens, &ordered.scores, &ordered.boxes})
+  for (torch::Tensor* tensor : {&ordered.tokens, &ordered.scores, &ordered.boxes, &ordered.ranked})
     if (tensor->defined()) *tensor = tensor->cpu();
   return ordered;
 }
@@ -76,21 +76,23 @@ OrderedOutput on_cpu(const ModelOutput& output) {
 }  // namespace
 
 OrderedOutput ordered_output(const Prediction& last, const torch::Tensor& tokens) {
-  if (!tokens.defined()) return {{}, last.logits.sigmoid(), last.boxes_cxcywh};
+  if (!tokens.defined()) return {{}, last.logits.sigmoid(), last.boxes_cxcywh, {}};
   const auto [ascending, order] = tokens.sort(1);
-  return {ascending, rows_in_order(last.logits.sigmoid(), order), rows_in_order(last.boxes_cxcywh, order)};
+  return {ascending, rows_in_order(last.logits.sigmoid(), order), rows_in_order(last.boxes_cxcywh, order), tokens};
 }
 
 OrderedOutput ordered_output_of(DetectionModel& model, const torch::Tensor& input) {
   return on_cpu(evaluated(model, input));
 }
 
-FollowedOutput followed_output(DetectionModel& model, const torch::Tensor& input, const torch::Tensor& tokens,
+FollowedOutput followed_output(DetectionModel& model, const torch::Tensor& input, const OrderedOutput& other,
                                double tolerance) {
   const ModelOutput own = evaluated(model, input);
   OrderedOutput ordered = on_cpu(own);
-  if (!tokens.defined() || !ordered.tokens.defined() || tokens.equal(ordered.tokens)) return {ordered, 0};
-  const ModelOutput followed = evaluated(model, input, tokens);
+  if (!other.tokens.defined() || !ordered.tokens.defined()) return {ordered, 0};
+  const bool by_rank = model->head().has_learnt_queries();
+  if (by_rank ? other.ranked.equal(ordered.ranked) : other.tokens.equal(ordered.tokens)) return {ordered, 0};
+  const ModelOutput followed = evaluated(model, input, by_rank ? other.ranked : other.tokens);
   return {on_cpu(followed), worse_tokens(own, followed, tolerance)};
 }
 
@@ -108,7 +110,7 @@ OutputDifference worse_of(const OutputDifference& a, const OutputDifference& b) 
 
 OutputDifference compare_outputs(DetectionModel& a, DetectionModel& b, const torch::Tensor& input) {
   const OrderedOutput of_a = ordered_output_of(a, input);
-  return difference_of(of_a, followed_output(b, input, of_a.tokens, kEqualScores));
+  return difference_of(of_a, followed_output(b, input, of_a, kEqualScores));
 }
 
 OutputDifference difference_of(const OrderedOutput& a, const FollowedOutput& b) {

@@ -18,6 +18,7 @@ struct OrderedOutput {
   torch::Tensor tokens;  ///< [B, Q] ascending; undefined without a selection
   torch::Tensor scores;  ///< [B, Q, C]
   torch::Tensor boxes;   ///< [B, Q, 4]
+  torch::Tensor ranked;  ///< the tokens as they were selected, best first
 };
 /// @param tokens  ModelOutput::topk_indices, or undefined
 OrderedOutput ordered_output(const Prediction& last, const torch::Tensor& tokens);
@@ -31,9 +32,11 @@ struct FollowedOutput {
   /// many, and which of them are taken is up to the program that sorts.
   std::int64_t worse = 0;
 };
-/// @param tokens     [B, Q] of OrderedOutput; undefined: its own are taken
+/// Where queries are learnt, each goes with a rank, and two tokens of nearly equal score that change places change what
+/// becomes of both: the ranks are followed, too.
+/// @param other      whose tokens are followed; without any, the model's own are taken
 /// @param tolerance  of the largest logit, between scores that count as equal
-FollowedOutput followed_output(DetectionModel& model, const torch::Tensor& input, const torch::Tensor& tokens,
+FollowedOutput followed_output(DetectionModel& model, const torch::Tensor& input, const OrderedOutput& other,
                                double tolerance);
 inline constexpr double kEqualScores = 1e-4;  ///< that tolerance between two float32 programs
 /// Of outputs with the same tokens.

@@ -5,9 +5,12 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
+#include "models/graph/model_files.h"
 #include "models/layers/module_tree.h"
 #include "models/weights/number_type.h"
+#include "tests/models/small_model.h"
 #include "tests/models/tiny_model.h"
+#include "tests/support/fill.h"
 
 namespace rtdetr {
 
@@ -55,6 +58,22 @@ TEST_CASE("queries from other tokens are counted, and those from the same are co
   CHECK(cost.other_queries > 0);
   CHECK(cost.other_queries <= 10);
   CHECK(sum_of(cost, cost).other_queries == 2 * cost.other_queries);
+}
+
+TEST_CASE(
+    "another's tokens are followed in their ranks where queries are learnt, and in any order where they are not") {
+  const bool learnt = GENERATE(false, true);
+  DetectionModel model = build_model(parse_model_spec(
+      test::small_yaml(learnt ? "variant: v2, learnt_init_query: true" : "variant: v2"), "small.yaml"));
+  test::fill_by_rule(*model);
+  const torch::Tensor input = test::images_by_key("ranks", {1, 3, 64, 96}).to(torch::kFloat);
+  const OrderedOutput own = ordered_output_of(model, input);
+  OrderedOutput other = own;
+  other.ranked = other.ranked.flip(1);
+  const FollowedOutput followed = followed_output(model, input, other, kEqualScores);
+  CHECK(followed.output.tokens.equal(own.tokens));
+  CHECK(followed.output.ranked.equal(learnt ? other.ranked : own.ranked));
+  CHECK((difference_of(own, followed.output).max_abs > 1e-6) == learnt);
 }
 
 }  // namespace rtdetr
