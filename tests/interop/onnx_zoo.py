@@ -53,14 +53,13 @@ def is_ranked(model):
     return any(constant.name.endswith("tgt_embed") for constant in onnx.load_from_string(model).graph.initializer)
 
 
-def following(model, name):
+def following(model, name, queries):
     """The model with its selected tokens as an input."""
     model = onnx.load_from_string(model)
     node = next(node for node in model.graph.node if name in node.output)
     model.graph.node.remove(node)
-    output = next(output for output in model.graph.output if output.name == name)
-    model.graph.output.remove(output)
-    model.graph.input.append(output)
+    model.graph.output.remove(next(output for output in model.graph.output if output.name == name))
+    model.graph.input.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.INT64, ["N", queries]))
     return model.SerializeToString()
 
 
@@ -129,7 +128,7 @@ def compare(name, folder, sizes):
     model, nodes = with_tokens(file, tokens)
     weights = int(metadata["weights"])
     more = file.stat().st_size - weights
-    followers = [following(model, tokens)] if tokens and is_ranked(model) else []
+    followers = [following(model, tokens, expected[f"tokens/{SIZE}"].shape[1])] if tokens and is_ranked(model) else []
     engines = [[through(file) for file in (model, *followers)] for through in (through_onnxruntime, through_openvino)]
     right = more <= max(ROOM * weights, GRAPH)
     for size in sizes.split(","):
