@@ -77,8 +77,9 @@ NamedAnnotations read_kitti(const DatasetConfig::Split& split, ProblemCollector&
       continue;
     }
     if (const auto [owner, is_new] = used.emplace(labels.lexically_normal(), file); !is_new) {
-      problems.error("ambiguous_annotation", "annotation files belong to two pictures; rename one",
-                     [&] { return labels.string() + ": " + owner->second.string() + " and " + file.string(); });
+      problems.error("ambiguous_annotation", "annotation files belong to two pictures; rename one", [&, owner = owner] {
+        return labels.string() + ": " + owner->second.string() + " and " + file.string();
+      });
       continue;
     }
     picture.place = labels.string();

@@ -197,8 +197,9 @@ std::vector<VocPicture> all_pictures(const DatasetConfig::Split& split, ProblemC
       problems.warn("no_annotation_file", "pictures have no annotation file; taken as pictures without objects",
                     [&] { return picture.string(); });
     } else if (const auto [owner, is_new] = used.emplace(file.lexically_normal(), picture); !is_new) {
-      problems.error("ambiguous_annotation", "annotation files belong to two pictures; rename one",
-                     [&] { return file.string() + ": " + owner->second.string() + " and " + picture.string(); });
+      problems.error("ambiguous_annotation", "annotation files belong to two pictures; rename one", [&, owner = owner] {
+        return file.string() + ": " + owner->second.string() + " and " + picture.string();
+      });
       continue;
     }
     pictures.push_back({picture, exists ? file : fs::path{}});
