@@ -4,6 +4,7 @@ bundled pictures and a tone. Needs ffmpeg and ffprobe and nothing of requirement
   tests/interop/video.py build/release/rtdetr
 """
 
+import http.server
 import json
 import os
 import pathlib
@@ -12,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 from small_model import MODEL
@@ -168,6 +170,57 @@ def check_broken(program, clip):
     assert document["videos"] == [] and document["unreadable"], document
 
 
+class Camera(http.server.BaseHTTPRequestHandler):
+    """/clip.mp4 is the server's file, /live.ts the same pictures at their own pace, whose length nobody says."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        if self.path == "/clip.mp4":
+            content = self.server.clip.read_bytes()
+            self.begin("video/mp4", len(content))
+            self.wfile.write(content)
+        elif self.path == "/live.ts":
+            self.begin("video/mp2t")
+            words = ["ffmpeg", "-v", "error", "-nostdin", "-re", "-i", self.server.clip, "-c", "copy", "-f", "mpegts", "-"]
+            with subprocess.Popen(words, stdout=subprocess.PIPE) as stream:
+                try:
+                    while part := stream.stdout.read1(65536):
+                        self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
+                    self.wfile.write(b"0\r\n\r\n")
+                except (BrokenPipeError, ConnectionResetError):  # who only looks what it is leaves early
+                    stream.kill()
+        else:
+            self.send_error(404)
+
+    def begin(self, kind, length=None):
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header(*(("Content-Length", str(length)) if length else ("Transfer-Encoding", "chunked")))
+        self.end_headers()
+
+    def log_message(self, *words):
+        pass
+
+
+def check_address(program, clip):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Camera) as server:
+        server.clip = program.folder / "web.mp4"
+        ffmpeg("-i", f"file:{clip}", "-c", "copy", "-movflags", "+faststart", server.clip)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        expected, _ = program.predict(clip)
+        document, _ = program.predict(f"{address}/clip.mp4")
+        assert document["detections"] == expected["detections"], document["videos"]
+        document, _ = program.predict(f"{address}/live.ts")  # frames that come while others are worked on are passed over
+        live = document["videos"][0]
+        assert live["frames"] + live["passed_over"] == FRAMES and document["unreadable"] == [], document
+        assert abs(float(facts(live["output"])[0]["duration"]) - 1.0) < 0.1, live  # at the pace at which they came
+        document, _ = program.predict(f"{address}/none.mp4", code=3)
+        assert document["videos"] == [] and "404" in document["unreadable"][0]["message"], document
+        server.shutdown()
+
+
 def check_interrupted(program, clip):
     """Ctrl-C in the middle of a long video: what is done can be played, and its sound ends with it."""
     long = program.folder / "long.mp4"
@@ -213,10 +266,10 @@ def main():
         program = Program(str(pathlib.Path(sys.argv[1]).resolve()), pathlib.Path(name))
         clip = make_clip(program.folder)
         check_frames_are_pictures(program, clip, check_whole(program, clip))
-        for check in (check_stride_and_order, check_turned, check_varying_rate, check_broken, check_interrupted, check_missing):
+        for check in (check_stride_and_order, check_turned, check_varying_rate, check_broken, check_address, check_interrupted, check_missing):
             check(program, clip)
         check_colours(program)
-    print("videos are read and drawn: size, rate, rotation, sound, colours, broken frames, Ctrl-C")
+    print("videos are read and drawn: size, rate, rotation, sound, colours, broken frames, addresses, Ctrl-C")
 
 
 if __name__ == "__main__":
