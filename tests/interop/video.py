@@ -215,7 +215,7 @@ def check_address(program, clip):
         document, _ = program.predict(f"{address}/live.ts")  # frames that come while others are worked on are passed over
         live = document["videos"][0]
         assert live["frames"] + live["passed_over"] == FRAMES and document["unreadable"] == [], document
-        assert abs(float(facts(live["output"])[0]["duration"]) - 1.0) < 0.1, live  # at the pace at which they came
+        assert 0 < int(facts(live["output"])[0]["nb_read_frames"]) <= live["frames"], live  # shown when they were seen
         document, _ = program.predict(f"{address}/none.mp4", code=3)
         assert document["videos"] == [] and "404" in document["unreadable"][0]["message"], document
         server.shutdown()
