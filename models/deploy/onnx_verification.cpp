@@ -122,8 +122,8 @@ OrderedOutput OnnxVerification::ordered_prediction(const OnnxValues& values) con
 OnnxVerification::RoundedComparison OnnxVerification::compare_rounded(const Tensor& input) {
   const OnnxValues found = evaluate(input);
   const OrderedOutput of_file = ordered_prediction(found);
-  RoundingCost cost = rounding_cost(ordered_output_of(model_, input), of_file);
-  if (cost.most_are_others() || model_->head().has_learnt_queries()) {  // these go with ranks, which rounding changes
+  RoundingCost cost = followed_cost(model_, input, of_file, kFloat16Tolerance);
+  if (cost.most_are_others()) {
     const FollowedOutput followed = followed_output(model_, input, of_file, kFloat16Tolerance);
     cost = rounding_cost(followed.output, of_file);
     cost.other_queries = followed.worse;

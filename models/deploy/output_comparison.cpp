@@ -46,14 +46,17 @@ double least_selected(const torch::Tensor& logits, const torch::Tensor& tokens) 
   return std::min(logits.amax(-1).min().item<double>(), taken.min().item<double>());
 }
 
-/// How many tokens of `followed` no choice of equal scores would have.
-std::int64_t worse_tokens(const ModelOutput& own, const ModelOutput& followed, double tolerance) {
+/// How many tokens of `followed` no choice of equal scores would have, or not in their place if ranks count.
+std::int64_t worse_tokens(const ModelOutput& own, const ModelOutput& followed, double tolerance, bool by_rank) {
   std::int64_t worse = 0;
   for (std::int64_t picture = 0; picture < own.topk_indices.size(0); ++picture) {
     const torch::Tensor logits = own.encoder.logits[picture];
     const double least = least_selected(logits, own.topk_indices[picture]);
     const double room = tolerance * logits.abs().max().item<double>();
-    worse += followed.encoder.logits[picture].amax(-1).lt(least - room).sum().item<std::int64_t>();
+    const torch::Tensor best = logits.amax(-1), theirs = followed.encoder.logits[picture].amax(-1);
+    worse += theirs.lt(least - room).sum().item<std::int64_t>();
+    const bool best_first = best.diff().le(0).all().item<bool>();  // which those of the best pairs need not be
+    if (by_rank && best_first) worse += (best - theirs).abs().gt(room).sum().item<std::int64_t>();
   }
   return worse;
 }
@@ -93,7 +96,7 @@ FollowedOutput followed_output(DetectionModel& model, const torch::Tensor& input
   const bool by_rank = model->head().has_learnt_queries();
   if (by_rank ? other.ranked.equal(ordered.ranked) : other.tokens.equal(ordered.tokens)) return {ordered, 0};
   const ModelOutput followed = evaluated(model, input, by_rank ? other.ranked : other.tokens);
-  return {on_cpu(followed), worse_tokens(own, followed, tolerance)};
+  return {on_cpu(followed), worse_tokens(own, followed, tolerance, by_rank)};
 }
 
 OutputDifference difference_of(const OrderedOutput& a, const OrderedOutput& b) {
@@ -130,7 +133,17 @@ RoundingCost sum_of(const RoundingCost& a, const RoundingCost& b) {
 }
 
 RoundingCost compare_rounded(DetectionModel& original, DetectionModel& rounded, const torch::Tensor& input) {
-  return rounding_cost(ordered_output_of(original, input), ordered_output_of(rounded, input));
+  return followed_cost(original, input, ordered_output_of(rounded, input), kEqualScores);
+}
+
+RoundingCost followed_cost(DetectionModel& original, const torch::Tensor& input, const OrderedOutput& rounded,
+                           double tolerance) {
+  RoundingCost cost = rounding_cost(ordered_output_of(original, input), rounded);
+  if (!rounded.tokens.defined() || !original->head().has_learnt_queries()) return cost;
+  const std::int64_t others = cost.other_queries;
+  cost = rounding_cost(followed_output(original, input, rounded, tolerance).output, rounded);
+  cost.other_queries = others;
+  return cost;
 }
 
 RoundingCost rounding_cost(const OrderedOutput& a, const OrderedOutput& b) {

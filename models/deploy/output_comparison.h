@@ -29,7 +29,8 @@ OrderedOutput ordered_output_of(DetectionModel& model, const torch::Tensor& inpu
 struct FollowedOutput {
   OrderedOutput output;
   /// Tokens that it scores below all that it selects itself. Of equal scores any choice is right: a flat picture has
-  /// many, and which of them are taken is up to the program that sorts.
+  /// many, and which of them are taken is up to the program that sorts. Where ranks are followed, tokens of another
+  /// score than its own of that rank count, too.
   std::int64_t worse = 0;
 };
 /// Where queries are learnt, each goes with a rank, and two tokens of nearly equal score that change places change what
@@ -66,6 +67,10 @@ struct RoundingCost {
 };
 RoundingCost sum_of(const RoundingCost& a, const RoundingCost& b);
 RoundingCost compare_rounded(DetectionModel& original, DetectionModel& rounded, const torch::Tensor& input);
+/// The same of what a rounded model has put out. Where queries are learnt, rounding changes their ranks, and with them
+/// what becomes of their tokens: that is taken out, for the original follows the tokens as they were ranked.
+RoundingCost followed_cost(DetectionModel& original, const torch::Tensor& input, const OrderedOutput& rounded,
+                           double tolerance);
 RoundingCost rounding_cost(const OrderedOutput& original, const OrderedOutput& rounded);
 
 }  // namespace rtdetr

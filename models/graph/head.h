@@ -118,7 +118,8 @@ class Head : public torch::nn::Module {
   virtual std::int64_t num_layers() const = 0;
   /// Those that run outside training unless others are asked for, and that a fused model has; the rest only learn.
   virtual std::int64_t usual_layers() const { return num_layers(); }
-  /// Predictions per picture that are chosen among the maps' tokens; 0 for a head that chooses none.
+  /// Predictions per picture that are chosen among the maps' tokens, or begin with learnt boxes; 0 for a head whose
+  /// cells all predict.
   virtual std::int64_t num_queries() const { return 0; }
   /// Whether each of them has a learnt part, of which there are no more.
   virtual bool has_learnt_queries() const { return false; }

@@ -75,16 +75,28 @@ OnnxValue GridAttentionImpl::emit_relative_logits(OnnxBuilder& graph, const Onnx
   return onnx::reshape(graph, all, {0, 0, height * width, height * width});
 }
 
+/// qkv, with attention's scale in the keys: relative positions take the query as it is.
+OnnxValue GridAttentionImpl::emit_scaled_products(OnnxBuilder& graph, const OnnxValue& cells) const {
+  const OnnxBuilder::Scope scope = graph.within("qkv");
+  const std::int64_t dim = heads_ * size_;
+  const double scale = 1 / std::sqrt(static_cast<double>(size_));
+  const auto scaled = [&](const Tensor& rows) {
+    Tensor exact = rows.detach().to(torch::kCPU, torch::kFloat64, /*non_blocking=*/false, /*copy=*/true);
+    exact.narrow(0, dim, dim).mul_(scale);
+    return exact;
+  };
+  return onnx::linear(graph, cells, scaled(qkv_->weight), scaled(qkv_->bias));
+}
+
 OnnxValue GridAttentionImpl::emit(OnnxBuilder& graph, const OnnxValue& cells) const {
   const std::int64_t height = cells.size(1), width = cells.size(2), dim = heads_ * size_;
-  const auto parts = onnx::split(graph, graph.emit("qkv", qkv_, cells), {dim, dim, dim}, -1);
+  const auto parts = onnx::split(graph, emit_scaled_products(graph, cells), {dim, dim, dim}, -1);
   const auto of_heads = [&](const OnnxValue& part, const std::vector<std::int64_t>& order) {
     return onnx::transpose(graph, onnx::reshape(graph, part, {0, height * width, heads_, size_}), order);
   };
   const OnnxValue q = of_heads(parts[0], {0, 2, 1, 3}), k = of_heads(parts[1], {0, 2, 3, 1});
   const OnnxValue v = emit_within_float16(graph, of_heads(parts[2], {0, 2, 1, 3}));
-  const OnnxValue scaled = onnx::mul(graph, q, graph.number(1 / std::sqrt(static_cast<double>(size_))));
-  OnnxValue logits = onnx::matmul(graph, scaled, k);  // [B, M, N, N]
+  OnnxValue logits = onnx::matmul(graph, q, k);  // [B, M, N, N]
   if (rel_pos_h.defined()) logits = onnx::add(graph, logits, emit_relative_logits(graph, q, height, width));
   const OnnxValue mixed = onnx::transpose(graph, onnx::matmul(graph, onnx::softmax(graph, logits), v), {0, 2, 1, 3});
   return graph.emit("proj", proj_, onnx::reshape(graph, mixed, {0, height, width, dim}));

@@ -37,6 +37,7 @@ class GridAttentionImpl : public torch::nn::Module, public InitializesWeights {
  private:
   Tensor relative_logits(const Tensor& query, std::int64_t height, std::int64_t width);
   Tensor distances(const Tensor& table, DerivedTable& known, std::int64_t side);
+  OnnxValue emit_scaled_products(OnnxBuilder& graph, const OnnxValue& cells) const;
   OnnxValue emit_relative_logits(OnnxBuilder& graph, const OnnxValue& query, std::int64_t height,
                                  std::int64_t width) const;
 

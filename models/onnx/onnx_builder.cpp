@@ -184,7 +184,8 @@ NativeGraph OnnxBuilder::finish_native() {
 }
 
 OnnxGraph OnnxBuilder::finish(const std::string& name) {
-  for (auto& [value, wish] : outputs_) {
+  for (auto& [output, wish] : outputs_) {
+    OnnxValue& value = output;  // clang 14 captures no binding
     const auto gives = [&](const OnnxNode& node) { return std::ranges::count(node.outputs, value.name) > 0; };
     // An input, a constant or what is an output already keeps its own name.
     const bool named = std::ranges::any_of(graph_.outputs, [&](const auto& other) { return other.name == value.name; });

@@ -108,7 +108,7 @@ TensorMap state_of(const torch::nn::Module& module) {
 }
 
 /// Of a table with more rows than `wanted` the first ones: those of learnt queries, which are given out best token
-/// first.
+/// first. With learnt boxes they have no order, and any are as good.
 torch::Tensor first_rows(const torch::Tensor& table, const torch::Tensor& wanted) {
   const bool same_rows = table.dim() == wanted.dim() && table.dim() > 0 &&
                          table.sizes().slice(1) == wanted.sizes().slice(1) && table.size(0) > wanted.size(0);

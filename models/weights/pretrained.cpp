@@ -141,9 +141,10 @@ class Transfer {
     return Fate::kFirstRows;
   }
 
-  /// Learnt queries; and classes that the file does not name, as many as the model's, with padding on one side.
+  /// Learnt queries and their boxes; and classes that the file does not name, as many as the model's, with padding on
+  /// one side.
   bool takes_first_rows(const std::string& key, std::int64_t there, std::int64_t here) const {
-    if (contains(key, "tgt_embed")) return true;
+    if (contains(key, "tgt_embed") || contains(key, "refpoint_embed")) return true;
     const std::int64_t few = std::min(there, here), many = std::max(there, here);
     return from_ == 0 && is_denoising_table(key) && many == few + 1 && few == static_cast<std::int64_t>(to_);
   }

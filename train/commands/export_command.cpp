@@ -103,11 +103,21 @@ std::vector<ImageSize> sizes_to_compare(const Settings& settings, const ImageSiz
   return {size, {size.height + stride, size.width + 2 * stride}};
 }
 
+/// A graph has one height and width, and no mask for padding.
+void stretch_pictures(Export& all) {
+  all.size = rounded_up(all.size, all.original.model->stride());
+  all.original.info.fit = all.fused.info.fit = Fit::kStretch;
+  log::warn("an ONNX file stretches pictures to its " + std::to_string(all.size.height) + " rows and " +
+            std::to_string(all.size.width) + " columns; " + all.settings.model +
+            " has learnt from pictures that keep their shape (fit=keep_ratio). verify= with a data set tells their AP");
+}
+
 Export prepare(const Settings& settings) {
   Export all{settings, open_model(settings), open_model(settings), {}, {}, {}};
   const ModelInfo& trained = all.original.info;
   const std::int64_t stride = all.original.model->stride();
   all.size = resolve_image_size(settings, all.original.size(), stride, trained.fit);
+  if (settings.format == "onnx" && trained.fit == Fit::kKeepRatio) stretch_pictures(all);
   all.sizes = sizes_to_compare(settings, all.size, stride);
   for (const ImageSize& size : all.sizes) {
     const auto inputs = verification_inputs(settings, {size, trained.resampling, trained.fit, stride});

@@ -90,9 +90,9 @@ struct DecoderOptions {
   } keys = Keys::kV2;
 };
 
-/// RT-DETR's decoder (arXiv 2304.08069 §4.3, 2407.17140): the encoder's best tokens become queries, and each layer
-/// refines their boxes. One class for v1, v2, Ultralytics, D-FINE, DEIMv2 and DINO; see DecoderOptions for the
-/// differences.
+/// RT-DETR's decoder (arXiv 2304.08069 §4.3, 2407.17140): the encoder's best tokens become queries (but see
+/// DecoderOptions::two_stage), and each layer refines their boxes. One class for v1, v2, Ultralytics, D-FINE, DEIMv2
+/// and DINO; see DecoderOptions for the differences.
 class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable, public HoldsConstants {
  public:
   explicit RTDETRDecoderImpl(DecoderOptions options);

@@ -157,6 +157,14 @@ void check_distributions(const Arguments& args) {
     refuse("reg_max must be even, found " + std::to_string(args.integer("reg_max")));
 }
 
+void check_stages(const Arguments& args) {
+  if (args.flag("two_stage")) return;
+  for (const auto& [name, usual] : {std::pair("select", "default"), std::pair("anchors", "official")}) {
+    if (args.text(name) != usual)
+      refuse(std::string(name) + " says how tokens are selected; with two_stage: false none are, so leave it out");
+  }
+}
+
 void check_decoder(const RowContext& row) {
   const Arguments& args = row.args;
   if (args.integer("hd") % args.integer("nh") != 0)
@@ -171,6 +179,7 @@ void check_decoder(const RowContext& row) {
     refuse("eval_idx must name one of the " + std::to_string(args.integer("ndl")) + " layers, found " +
            std::to_string(args.integer("eval_idx")));
   check_distributions(args);
+  check_stages(args);
   if (args.number("dropout") != 0) refuse("dropout must be 0: the published recipes use none");
 }
 

@@ -227,6 +227,8 @@ TEST_CASE("a graph computes what DINO and a plain vision transformer compute, fo
       GENERATE(test::small_dino(test::kTinyRival), test::small_vit(test::kTinyRival),
                replaced(test::small_vit(test::kTinyRival), "window: 7", "window: 4, residual: [0]"),
                replaced(test::small_vit(test::kTinyRival), "PyramidLevel, [64, 2]", "PyramidLevel, [64, 4]"),
+               replaced(test::small_dino(test::kTinyRival), "learnt_queries: true", "two_stage: false"),
+               small_yaml("variant: dfine, two_stage: false"), small_yaml("variant: deimv2, two_stage: false"),
                small_yaml("variant: v2, encoder_layers: 1, encoder_ffn: 24, output_norm: true, reference_eps: 0.001"));
   const auto type = GENERATE(torch::kFloat64, torch::kFloat32);
   const bool grid_sample = GENERATE(false, true);

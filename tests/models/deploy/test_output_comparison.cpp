@@ -74,6 +74,7 @@ TEST_CASE(
   CHECK(followed.output.tokens.equal(own.tokens));
   CHECK(followed.output.ranked.equal(learnt ? other.ranked : own.ranked));
   CHECK((difference_of(own, followed.output).max_abs > 1e-6) == learnt);
+  CHECK((followed.worse > 0) == learnt);  // a flip is more than equal scores that change places
 }
 
 }  // namespace rtdetr

@@ -44,6 +44,8 @@ TEST_CASE("options of selection, sampling and anchors in a model file reach the 
   CHECK(plain.anchors.official_border);
   CHECK(plain.two_stage);
   CHECK_FALSE(options_of("variant: v2, two_stage: false").two_stage);
+  CHECK_THROWS_WITH(options_of("two_stage: false, select: one2many"), Catch::Contains("select says how tokens are"));
+  CHECK_THROWS_WITH(options_of("two_stage: false, anchors: fixed"), Catch::Contains("anchors says how tokens are"));
   const DecoderOptions other = options_of(
       "variant: v2, sampling: discrete, discrete_clamp: fixed, select: one2many, anchors: fixed, prior: ultralytics, "
       "clamp_output: true, learnt_queries: true");

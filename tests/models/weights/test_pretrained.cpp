@@ -242,6 +242,12 @@ TEST_CASE("of learnt queries of another number the first are taken, and the sele
     CHECK(now.slice(0, 0, 6).equal(state_of(source).at(queries).slice(0, 0, 6)));
     CHECK(now.slice(0, 6).equal(before.slice(0, 6)));
   }
+  const std::string boxes = "decoder.refpoint_embed.weight";
+  const auto learnt = [](const char* count) { return std::string("queries: ") + count + ", two_stage: false"; };
+  DetectionModel many = tiny_with("queries: 10", learnt("10"), 1), few = tiny_with("queries: 10", learnt("6"), 2);
+  CHECK(fate_of(transfer_weights(*few, kClasses, state_of(many), kClasses), boxes) == Fate::kFirstRows);
+  CHECK(state_of(few).at(boxes).equal(state_of(many).at(boxes).slice(0, 0, 6)));
+
   DetectionModel source = tiny_model(1), target = tiny_with("queries: 10", "queries: 7", 2);
   const TransferReport report = transfer_weights(*target, kClasses, state_of(source), kClasses);
   CHECK(report.count(Fate::kWhole) == report.of_model());
