@@ -140,6 +140,10 @@ OnnxValue OnnxBuilder::add_constant(const std::string& wish, const torch::Tensor
   return {added.name, added.dims, added.type};
 }
 
+std::string OnnxBuilder::native_name(const std::string& node, std::size_t k) {
+  return k == 0 ? node : fresh_name(node + ":" + std::to_string(k));
+}
+
 OnnxValue OnnxBuilder::node(const std::string& op, const std::vector<OnnxValue>& inputs, OnnxResult result,
                             OnnxAttributes attributes) {
   return node(op, inputs, std::vector<OnnxResult>{std::move(result)}, std::move(attributes)).front();
@@ -154,7 +158,7 @@ std::vector<OnnxValue> OnnxBuilder::node(const std::string& op, const std::vecto
   added.attributes = std::move(attributes);
   std::vector<OnnxValue> values;
   for (std::size_t k = 0; k < results.size(); ++k) {
-    const std::string name = k == 0 ? added.name : fresh_name(added.name + ":" + std::to_string(k));
+    const std::string name = native() ? native_name(added.name, k) : fresh_name("v" + std::to_string(value_count_++));
     added.outputs.push_back(name);
     if (native()) native_.values[name] = results[k];
     values.push_back({name, std::move(results[k].shape), results[k].type});

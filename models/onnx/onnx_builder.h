@@ -100,7 +100,8 @@ class OnnxBuilder {
   /// For what half types have too few digits for, such as boxes and places in a map: of precise_type().
   OnnxValue precise_constant(const std::string& role, const torch::Tensor& tensor);
 
-  /// Adds a node with one output, named after scope and operator.
+  /// Adds a node with one output, named after scope and operator. Values have numbers in a file, "v12": of a small
+  /// model's file their names would be a large part. In the native dialect the value is called as the node.
   OnnxValue node(const std::string& op, const std::vector<OnnxValue>& inputs, OnnxResult result,
                  OnnxAttributes attributes = {});
   /// Adds a node with several.
@@ -117,6 +118,7 @@ class OnnxBuilder {
 
  private:
   std::string fresh_name(const std::string& wish);
+  std::string native_name(const std::string& node, std::size_t k);  ///< of the value that a node puts out as its k-th
   OnnxValue add_constant(const std::string& wish, const torch::Tensor& values, OnnxType float_type);
   OnnxValue add_native_constant(const std::string& wish, const torch::Tensor& values, OnnxType float_type);
   void rename(const std::string& from, const std::string& to);
@@ -126,6 +128,7 @@ class OnnxBuilder {
   NativeGraph native_;  ///< all but its nodes
   std::string scope_;   ///< "3.RepC3/cv1/"
   OnnxGraph graph_;
+  std::size_t value_count_ = 0;                             ///< that have been named so far
   std::map<std::string, std::int64_t> used_;                ///< names, and how often each was wished for
   std::multimap<std::size_t, std::size_t> constants_;       ///< hash of the bytes → index of the initializer
   std::vector<std::pair<OnnxValue, std::string>> outputs_;  ///< value, name as output
