@@ -107,9 +107,10 @@ std::vector<ImageSize> sizes_to_compare(const Settings& settings, const ImageSiz
 void stretch_pictures(Export& all) {
   all.size = rounded_up(all.size, all.original.model->stride());
   all.original.info.fit = all.fused.info.fit = Fit::kStretch;
-  log::warn("an ONNX file stretches pictures to its " + std::to_string(all.size.height) + " rows and " +
-            std::to_string(all.size.width) + " columns; " + all.settings.model +
-            " has learnt from pictures that keep their shape (fit=keep_ratio). verify= with a data set tells their AP");
+  log::warning(
+      "an ONNX file stretches pictures to its " + std::to_string(all.size.height) + " rows and " +
+      std::to_string(all.size.width) + " columns; " + all.settings.model +
+      " has learnt from pictures that keep their shape (fit=keep_ratio). verify= with a data set tells their AP");
 }
 
 Export prepare(const Settings& settings) {
