@@ -19,9 +19,10 @@ namespace {
 
 std::size_t entries_of(const fs::path& file) { return SafetensorsReader(file).entries().size(); }
 
-/// One epoch, whose steps leave statistics that are no initial ones, then the fused file against the plain model.
+/// One epoch, whose steps leave statistics that are no initial ones, then the fused file against the plain model, and a
+/// graph of the model on pictures.
 /// @return  entries that folding has saved
-std::size_t check_fused_rival(const std::string& name, const std::string& model) {
+std::size_t check_fused_rival(const std::string& name, const std::string& model, const std::string& fit = "stretch") {
   CAPTURE(name);
   const TemporaryFolder temp;
   Settings settings = make_micro_run(temp.path(), {.pictures = 8});
@@ -30,7 +31,7 @@ std::size_t check_fused_rival(const std::string& name, const std::string& model)
     settings.model = (temp / (name + ".yaml")).string();
     write_file(settings.model, model);
   }
-  const ProgramResult trained = run_program(micro_command(settings, "exp", {{"epochs", "1"}}));
+  const ProgramResult trained = run_program(micro_command(settings, "exp", {{"epochs", "1"}, {"fit", fit}}));
   INFO(trained.err);
   REQUIRE(trained.code == 0);
   const fs::path best = fs::path(settings.project) / "exp/best.safetensors", fused = temp / "fused.safetensors";
@@ -43,6 +44,13 @@ std::size_t check_fused_rival(const std::string& name, const std::string& model)
       run_program({"val", "model=" + fused.string(), "data=" + settings.data, "json=true", "plots=false"});
   INFO(found.err);
   CHECK(found.code == 0);
+  const ProgramResult graph =
+      run_program({"export", "model=" + best.string(), "format=onnx", "outputs=raw", "json=true",
+                   "verify=" + settings.data, "output=" + (temp / "graph.onnx").string()});
+  INFO(graph.err);
+  REQUIRE(graph.code == 0);
+  CHECK(json::parse(graph.out)["max_abs_diff"] < 1e-4);
+  CHECK((graph.err.find("an ONNX file stretches pictures") != std::string::npos) == (fit == "keep_ratio"));
   return entries_of(best) - entries_of(fused);
 }
 
@@ -50,7 +58,7 @@ std::size_t check_fused_rival(const std::string& name, const std::string& model)
 
 TEST_CASE("YOLOv8n, a DINO and a plain transformer are exported fused, and the files work") {
   CHECK(check_fused_rival("yolo", "yolov8n") >= 57U * 4);  // of its 57 batch norms five entries go, a bias comes
-  CHECK(check_fused_rival("dino", small_dino(kTinyRival)) > 0);
+  CHECK(check_fused_rival("dino", small_dino(kTinyRival), "keep_ratio") > 0);
   CHECK(check_fused_rival("vit", small_vit(kTinyRival)) > 0);
 }
 
