@@ -55,20 +55,11 @@ double difference(const Tensor& a, const Tensor& b) {
   return (a - b).abs().max().item<double>();
 }
 
-}  // namespace
-
-TEST_CASE("a graph computes what every kind of decoder computes, for any batch") {
-  const std::string decoder =
-      GENERATE("variant: v2", "variant: v1", "variant: ultralytics", "variant: v1, eval_idx: 1",
-               "variant: v2, points: [3, 1, 2]", "variant: ultralytics, points: 3", "variant: v2, points: [4, 2, 2, 1]",
-               "variant: v2, select: one2many", "variant: v2, learnt_init_query: true", "variant: v2, two_stage: false",
-               "variant: ultralytics, act: gelu", "variant: v2, anchors: fixed", "variant: v2, sampling: discrete",
-               "variant: v2, sampling: discrete, discrete_clamp: fixed");
-  const auto type = GENERATE(torch::kFloat64, torch::kFloat32);
-  const bool grid_sample = GENERATE(false, true);
-  INFO(decoder << " in " << torch::toString(type) << (grid_sample ? " with GridSample" : ""));
+/// The graph of batches of one and two against the model.
+void check_graph(const std::string& yaml, torch::ScalarType type, bool grid_sample) {
+  INFO(yaml << " in " << torch::toString(type) << (grid_sample ? " with GridSample" : ""));
   const torch::NoGradGuard no_grad;
-  DetectionModel model = fused_model(small_yaml(decoder), type);
+  DetectionModel model = fused_model(yaml, type);
   OnnxExportOptions options = options_of(OnnxOutputs::kRaw, type);
   options.grid_sample = grid_sample;
   const OnnxModel graph = make_onnx_model(*model, options).model;
@@ -79,6 +70,18 @@ TEST_CASE("a graph computes what every kind of decoder computes, for any batch")
     CHECK(difference(found.at("logits"), expected.logits) < limit);
     CHECK(difference(found.at("pred_boxes"), expected.boxes_cxcywh) < limit);
   }
+}
+
+}  // namespace
+
+TEST_CASE("a graph computes what every kind of decoder computes, for any batch") {
+  const std::string decoder =
+      GENERATE("variant: v2", "variant: v1", "variant: ultralytics", "variant: v1, eval_idx: 1",
+               "variant: v2, points: [3, 1, 2]", "variant: ultralytics, points: 3", "variant: v2, points: [4, 2, 2, 1]",
+               "variant: v2, select: one2many", "variant: v2, learnt_init_query: true", "variant: v2, two_stage: false",
+               "variant: ultralytics, act: gelu", "variant: v2, anchors: fixed", "variant: v2, sampling: discrete",
+               "variant: v2, sampling: discrete, discrete_clamp: fixed");
+  check_graph(small_yaml(decoder), GENERATE(torch::kFloat64, torch::kFloat32), GENERATE(false, true));
 }
 
 TEST_CASE("a graph of free height and width computes what the model computes, at every size") {
@@ -230,21 +233,7 @@ TEST_CASE("a graph computes what DINO and a plain vision transformer compute, fo
                replaced(test::small_dino(test::kTinyRival), "learnt_queries: true", "two_stage: false"),
                small_yaml("variant: dfine, two_stage: false"), small_yaml("variant: deimv2, two_stage: false"),
                small_yaml("variant: v2, encoder_layers: 1, encoder_ffn: 24, output_norm: true, reference_eps: 0.001"));
-  const auto type = GENERATE(torch::kFloat64, torch::kFloat32);
-  const bool grid_sample = GENERATE(false, true);
-  INFO(yaml << torch::toString(type) << (grid_sample ? " with GridSample" : ""));
-  const torch::NoGradGuard no_grad;
-  DetectionModel model = fused_model(yaml, type);
-  OnnxExportOptions options = options_of(OnnxOutputs::kRaw, type);
-  options.grid_sample = grid_sample;
-  const OnnxModel graph = make_onnx_model(*model, options).model;
-  for (const std::int64_t batch : {1, 2}) {
-    const Prediction expected = model->forward(pictures(batch, type)).layers.back();
-    const OnnxValues found = evaluate(graph, pictures(batch, type));
-    const double limit = type == torch::kFloat64 ? kExact : kFloat32;
-    CHECK(difference(found.at("logits"), expected.logits) < limit);
-    CHECK(difference(found.at("pred_boxes"), expected.boxes_cxcywh) < limit);
-  }
+  check_graph(yaml, GENERATE(torch::kFloat64, torch::kFloat32), GENERATE(false, true));
 }
 
 TEST_CASE("a graph of free height and width is refused where a table of positions belongs to one size") {
