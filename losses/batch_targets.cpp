@@ -1,6 +1,6 @@
 #include "losses/batch_targets.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/tensor/check.h"
 #include "core/tensor/upload.h"

@@ -1,6 +1,6 @@
 #include "losses/box_loss.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/tensor/box_ops.h"
 #include "core/tensor/check.h"

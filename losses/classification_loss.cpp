@@ -8,7 +8,8 @@
 
 #include "losses/classification_loss.h"
 
-#include <torch/torch.h>
+#include <torch/autograd.h>
+#include <torch/types.h>
 
 #include "core/tensor/check.h"
 

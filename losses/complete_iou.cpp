@@ -1,6 +1,6 @@
 #include "losses/complete_iou.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <numbers>
 

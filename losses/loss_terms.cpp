@@ -1,6 +1,6 @@
 #include "losses/loss_terms.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "losses/criterion.h"
 

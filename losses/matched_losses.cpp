@@ -1,5 +1,5 @@
 // What a set's pairs cost: class, box and GIoU terms.
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 #include "losses/pair_rows.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/tensor/upload.h"
 

@@ -1,6 +1,6 @@
 #include "losses/task_aligned_assigner.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 

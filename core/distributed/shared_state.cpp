@@ -4,7 +4,7 @@
 #include <functional>
 #include <sstream>
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/base/error.h"
 

@@ -1,6 +1,7 @@
 #include "core/ops/batch_norm.h"
 
-#include <torch/torch.h>
+#include <torch/autograd.h>
+#include <torch/types.h>
 
 #include "core/ops/batch_norm_passes.h"
 #include "core/ops/cuda_plugin.h"

@@ -1,7 +1,7 @@
 // The passes of batch_norm.h on the CPU: slices of the map, their sums and what follows from them. The loops over a
 // slice are in batch_norm_cpu.cpp.
 #include <ATen/Parallel.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 

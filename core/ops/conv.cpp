@@ -6,8 +6,10 @@
 #include <cpuid.h>
 #endif
 
+#include <ATen/Parallel.h>
 #include <ATen/autocast_mode.h>
-#include <torch/torch.h>
+#include <torch/autograd.h>
+#include <torch/types.h>
 
 #include "core/base/cpu_level.h"
 #include "core/ops/packed/winograd.h"

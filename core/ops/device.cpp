@@ -3,7 +3,8 @@
 #include <cstdlib>
 
 #include <c10/core/impl/DeviceGuardImplInterface.h>
-#include <torch/torch.h>
+#include <torch/cuda.h>
+#include <torch/types.h>
 
 #include "core/base/error.h"
 #include "core/base/text.h"

@@ -1,7 +1,8 @@
 #include "core/ops/linear.h"
 
 #include <ATen/autocast_mode.h>
-#include <torch/torch.h>
+#include <torch/autograd.h>
+#include <torch/types.h>
 
 #include "core/ops/autocast.h"
 #include "core/ops/onednn_product.h"

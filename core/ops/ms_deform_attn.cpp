@@ -3,7 +3,8 @@
 #include <map>
 #include <numeric>
 
-#include <torch/torch.h>
+#include <torch/autograd.h>
+#include <torch/types.h>
 
 #include "core/ops/cuda_plugin.h"
 #include "core/ops/ms_deform_attn_kernels.h"

@@ -3,7 +3,7 @@
 #include <exception>
 
 #include <ATen/record_function.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace rtdetr {
 namespace {

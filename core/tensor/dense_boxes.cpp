@@ -1,6 +1,6 @@
 #include "core/tensor/dense_boxes.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace rtdetr {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace rtdetr {
 namespace {

@@ -1,6 +1,6 @@
 #include "core/tensor/tensor_file.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/base/error.h"
 #include "core/weights/torch_writer.h"

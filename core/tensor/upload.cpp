@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace rtdetr {
 namespace {

@@ -1,6 +1,6 @@
 #include "models/blocks/aifi.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/ops/autocast.h"
 #include "models/graph/registry.h"

@@ -1,6 +1,6 @@
 #include "models/blocks/hgnet.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "models/graph/row_arguments.h"
 #include "models/layers/module_tree.h"

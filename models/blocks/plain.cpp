@@ -1,4 +1,4 @@
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "models/graph/row_arguments.h"
 #include "models/onnx/onnx_ops.h"

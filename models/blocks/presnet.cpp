@@ -1,6 +1,7 @@
 #include "models/blocks/presnet.h"
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include "models/graph/row_arguments.h"
 #include "models/layers/module_tree.h"

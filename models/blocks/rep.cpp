@@ -1,6 +1,6 @@
 #include "models/blocks/rep.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/base/error.h"
 #include "models/graph/row_arguments.h"

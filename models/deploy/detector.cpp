@@ -1,6 +1,6 @@
 #include "models/deploy/detector.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <array>
 #include <mutex>

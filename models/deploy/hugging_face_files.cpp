@@ -4,7 +4,7 @@
 #include <functional>
 #include <string_view>
 
-#include <torch/torch.h>
+#include <torch/types.h>
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"

@@ -4,7 +4,7 @@
 #include <limits>
 #include <memory>
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/base/error.h"
 #include "core/base/text.h"

@@ -1,7 +1,8 @@
 #include "models/deploy/size.h"
 
 #include <ATen/record_function.h>
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include <numeric>
 #include <string_view>

@@ -3,7 +3,7 @@
 #include <limits>
 #include <string>
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/base/error.h"
 #include "core/tensor/upload.h"

@@ -3,7 +3,8 @@
 #include <algorithm>
 
 #include <ATen/record_function.h>
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include "core/base/error.h"
 #include "models/graph/fitted_pictures.h"

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include <torch/nn.h>
+#include <torch/types.h>
 
 #include "core/tensor/detection.h"
 #include "models/graph/build_options.h"

@@ -1,6 +1,6 @@
 #include "models/layers/basic.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <map>
 

@@ -3,7 +3,8 @@
 #include <cstdint>
 #include <string>
 
-#include <torch/nn.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include "core/ops/linear.h"
 #include "core/tensor/detection.h"

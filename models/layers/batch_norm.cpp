@@ -2,7 +2,8 @@
 
 #include <optional>
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include "core/ops/joined_batch_norm.h"
 

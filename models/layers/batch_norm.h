@@ -4,7 +4,7 @@
 #include <memory>
 #include <vector>
 
-#include <torch/nn.h>
+#include <torch/nn/module.h>
 
 #include "core/ops/batch_norm.h"
 #include "models/layers/basic.h"

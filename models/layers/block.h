@@ -3,7 +3,7 @@
 #include <memory>
 #include <vector>
 
-#include <torch/nn.h>
+#include <torch/nn/module.h>
 
 #include "core/base/error.h"
 #include "core/tensor/detection.h"

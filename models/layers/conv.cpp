@@ -1,6 +1,6 @@
 #include "models/layers/conv.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/ops/conv.h"
 #include "models/layers/module_tree.h"

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string>
 
-#include <torch/nn.h>
+#include <torch/nn/module.h>
 
 #include "models/layers/basic.h"
 #include "models/layers/batch_norm.h"

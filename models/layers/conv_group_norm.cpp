@@ -1,6 +1,7 @@
 #include "models/layers/conv_group_norm.h"
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include "core/base/error.h"
 #include "core/ops/conv.h"

@@ -5,7 +5,7 @@
 #include <numbers>
 #include <numeric>
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/ops/autocast.h"
 #include "core/tensor/check.h"

@@ -2,7 +2,7 @@
 // seen as a table of rows of D/M numbers; a sampled point is a few row numbers and their shares. One Gather fetches the
 // rows of all levels, one product adds them up, and nothing is transposed. Engines that have no GridSample, or a wrong
 // one, run this (docs/decisions/0008-onnx-by-hand.md); GridSample, level by level, is an option.
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/tensor/check.h"
 #include "models/layers/basic.h"

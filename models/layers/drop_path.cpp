@@ -1,6 +1,7 @@
 #include "models/layers/drop_path.h"
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include "core/tensor/upload.h"
 

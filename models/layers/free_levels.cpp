@@ -1,6 +1,6 @@
 #include "models/layers/free_levels.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "models/layers/deformable_attention.h"
 #include "models/onnx/onnx_ops.h"

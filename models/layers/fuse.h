@@ -5,7 +5,8 @@
 #include <cstdint>
 #include <functional>
 
-#include <torch/nn.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 /// Fusion: BatchNorm folded into the convolution in front of it, parallel branches added into one kernel. Exact up to
 /// rounding (computed in float64), evaluation only, not undone.

@@ -1,6 +1,6 @@
 #include "models/layers/grid_attention.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/base/error.h"
 #include "models/layers/resized_table.h"

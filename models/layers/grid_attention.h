@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include <torch/nn.h>
+#include <torch/nn/module.h>
 
 #include "models/layers/basic.h"
 #include "models/layers/derived_table.h"

@@ -32,7 +32,8 @@ void fill(const torch::Tensor& tensor, Draw draw) {
 /// In (0, 1).
 double unit(Random& random) { return (random.next_u32() + 0.5) * 0x1p-32; }
 
-double fan_in(const torch::Tensor& weight) { return static_cast<double>(weight.numel()) / weight.size(0); }
+double length(const torch::Tensor& weight, int axis) { return static_cast<double>(weight.size(axis)); }
+double fan_in(const torch::Tensor& weight) { return static_cast<double>(weight.numel()) / length(weight, 0); }
 
 }  // namespace
 
@@ -81,8 +82,8 @@ void WeightDraws::bias_uniform(const torch::Tensor& bias, const torch::Tensor& w
 }
 
 void WeightDraws::xavier_uniform(const torch::Tensor& weight, const std::string& name) const {
-  const double area = fan_in(weight) / weight.size(1);
-  uniform(weight, name, std::sqrt(6 / (area * (weight.size(0) + weight.size(1)))));
+  const double area = fan_in(weight) / length(weight, 1);
+  uniform(weight, name, std::sqrt(6 / (area * (length(weight, 0) + length(weight, 1)))));
 }
 
 void WeightDraws::constant(const torch::Tensor& tensor, double value) {
@@ -92,21 +93,8 @@ void WeightDraws::constant(const torch::Tensor& tensor, double value) {
 
 namespace {
 
-void init_linear_like(const torch::Tensor& weight, const torch::Tensor& bias, const WeightDraws& draws) {
-  draws.fan_in_uniform(weight, "weight");
-  if (bias.defined()) draws.bias_uniform(bias, weight, "bias");
-}
-
 void init_module(torch::nn::Module& module, const WeightDraws& draws) {
-  if (auto* own = dynamic_cast<InitializesWeights*>(&module)) {
-    own->init_weights(draws);
-  } else if (auto* linear = dynamic_cast<torch::nn::LinearImpl*>(&module)) {
-    init_linear_like(linear->weight, linear->bias, draws);
-  } else if (auto* conv = dynamic_cast<torch::nn::Conv2dImpl*>(&module)) {
-    init_linear_like(conv->weight, conv->bias, draws);
-  } else if (auto* embedding = dynamic_cast<torch::nn::EmbeddingImpl*>(&module)) {
-    draws.normal(embedding->weight, "weight");
-  }
+  if (auto* own = dynamic_cast<InitializesWeights*>(&module)) own->init_weights(draws);
 }
 
 void walk(torch::nn::Module& module, std::uint64_t seed, const std::string& path) {

@@ -5,7 +5,8 @@
 #include <cstdint>
 #include <string>
 
-#include <torch/nn.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 /// Initial weights. Every tensor is a function of (seed, its key), so neither the order of construction nor the rest of
 /// the model matters. Constructors only ask for memory (`new_weight`); values come from one walk over the finished

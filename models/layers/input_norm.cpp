@@ -1,6 +1,6 @@
 #include "models/layers/input_norm.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/base/error.h"
 #include "models/onnx/onnx_ops.h"

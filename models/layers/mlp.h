@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include <torch/nn.h>
+#include <torch/nn/module.h>
 
 #include "models/layers/basic.h"
 

@@ -1,6 +1,7 @@
 #include "models/layers/module_tree.h"
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include <algorithm>
 

@@ -8,7 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include <torch/nn.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 /// What is done with a module and everything below it, whatever they are.
 namespace rtdetr {

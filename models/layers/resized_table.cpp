@@ -4,7 +4,7 @@
 #include <array>
 #include <cmath>
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace rtdetr {
 namespace {

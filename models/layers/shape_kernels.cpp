@@ -3,7 +3,7 @@
 #include <tuple>
 
 #include <torch/library.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace rtdetr {
 namespace {

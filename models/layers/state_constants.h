@@ -4,7 +4,8 @@
 #include <string>
 #include <vector>
 
-#include <torch/nn.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 /// Numbers in a module's state that nothing trains: the model's YAML says them, and the forward pass reads the YAML's.
 /// A file has them as well, in whatever type its program wrote, and is compared with them, never copied from.

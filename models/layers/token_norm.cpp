@@ -1,6 +1,7 @@
 #include "models/layers/token_norm.h"
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include "models/onnx/onnx_ops.h"
 

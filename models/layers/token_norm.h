@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include <torch/nn.h>
+#include <torch/nn/module.h>
 
 #include "models/layers/basic.h"
 

@@ -4,7 +4,7 @@
 #include <cstring>
 #include <string_view>
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/base/error.h"
 #include "core/base/text.h"

@@ -1,6 +1,7 @@
 #include "models/weights/checkpoint.h"
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include <array>
 #include <map>

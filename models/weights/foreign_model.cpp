@@ -4,7 +4,8 @@
 #include <numeric>
 #include <set>
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include "core/base/error.h"
 #include "core/base/log.h"

@@ -4,7 +4,7 @@
 #include <string_view>
 #include <utility>
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/base/error.h"
 #include "models/weights/class_names.h"

@@ -1,6 +1,6 @@
 #include "models/weights/key_conversion.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/base/error.h"
 

@@ -4,7 +4,8 @@
 #include <set>
 #include <string_view>
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include "core/base/error.h"
 #include "core/base/text.h"

@@ -1,6 +1,6 @@
 #include "models/weights/number_type.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/base/error.h"
 #include "core/base/text.h"

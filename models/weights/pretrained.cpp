@@ -6,7 +6,8 @@
 #include <set>
 #include <utility>
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include "core/base/choices.h"
 #include "core/base/error.h"

@@ -2,7 +2,8 @@
 
 #include <map>
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include "core/base/error.h"
 #include "models/layers/module_tree.h"

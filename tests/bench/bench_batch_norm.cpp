@@ -3,7 +3,8 @@
 //
 //   build/release/tests/bench/rtdetr_bench_batch_norm [threads]
 //   RTDETR_TEST_DEVICE=cuda RTDETR_CUDA_PLUGIN=build/release/librtdetr_cuda.so …
-#include <torch/torch.h>
+#include <ATen/Parallel.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <chrono>

@@ -5,7 +5,8 @@
 //   build/release/tests/bench/rtdetr_bench_conv r18vd [threads=1] [level=avx512|avx2|baseline] [rounds=10]
 //       [format=fp32|bf16|int8]
 //   ONEDNN_MAX_CPU_ISA=AVX2 … level=avx2       to hold both to AVX2
-#include <torch/torch.h>
+#include <ATen/Parallel.h>
+#include <torch/types.h>
 
 #include <chrono>
 #include <cstdio>

@@ -16,7 +16,9 @@
 #include <iostream>
 #include <map>
 
-#include <torch/torch.h>
+#include <ATen/Parallel.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include "core/base/clock.h"
 #include "core/base/cpu_level.h"

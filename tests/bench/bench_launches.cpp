@@ -2,7 +2,8 @@
 // kernel launches and waits of the host by part of the step, and the operators that launch most. Times nothing.
 //
 //   build/release/tests/bench/rtdetr_bench_launches rtdetr_r18vd 2 320 [operators shown]
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <cstdio>

@@ -4,7 +4,9 @@
 //
 //   build/release/tests/bench/rtdetr_bench_ms_deform_attn [threads]
 //   RTDETR_TEST_DEVICE=cuda RTDETR_CUDA_PLUGIN=build/release/librtdetr_cuda.so …
-#include <torch/torch.h>
+#include <ATen/Parallel.h>
+#include <torch/autograd.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <chrono>

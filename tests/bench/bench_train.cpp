@@ -7,7 +7,8 @@
 // Without words it says which it takes. level=avx2 is of our own kernels; LibTorch's and the peers' have
 // ONEDNN_MAX_CPU_ISA=AVX2 and ATEN_CPU_CAPABILITY=avx2. Every variant is a model of its own and a line: a precision,
 // alone or followed by _deterministic; tf32 is fp32 whose products a GPU may round so.
-#include <torch/torch.h>
+#include <ATen/Parallel.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <chrono>

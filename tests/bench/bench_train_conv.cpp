@@ -5,7 +5,9 @@
 //   build/release/tests/bench/rtdetr_bench_train_conv [batch=4] [rounds=5] [threads=1] [level=avx2] [type=bf16]
 //
 // With type=bf16 the maps are bf16.
-#include <torch/torch.h>
+#include <ATen/Parallel.h>
+#include <torch/autograd.h>
+#include <torch/types.h>
 
 #include <malloc.h>
 

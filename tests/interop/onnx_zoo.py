@@ -1,8 +1,9 @@
 """Every model file as ONNX: onnx.checker, and two pictures through ONNX Runtime and OpenVINO against our own program; then
 some with free height and width, at three sizes.
 
-Rows of a prediction are compared by the token that they come from, those of a model without selection in their order. Prints
-tables in Markdown.
+Rows of a prediction are compared by the token that they come from, those of a model without selection in their order. A model
+that samples single cells jumps where a location crosses a cell's edge, so its rows may be those that our own program has for the
+picture moved by a millionth. Prints tables in Markdown.
 """
 
 import json
@@ -21,7 +22,7 @@ WRITER = pathlib.Path(sys.argv[1]).parent / "tests/parity/rtdetr_write_onnx"
 SIZE, FREE_SIZES = "320x320", "320x320,256x384,640x640"
 FREE = ("dfine-n", "rtdetr-l", "rtdetr-n", "rtdetr_r18vd", "rtdetr_r50vd", "rtdetrv2_r18vd", "rtdetrv2_r18vd_dsp", "yolov8")
 LIMIT = 1e-4  # of a score, and of a side of the picture
-JUMPS = 0.01  # rows that may be beyond it in a model that samples single cells: over a cell's edge lies another value
+NUDGES = 31  # pictures moved by a millionth that a model that samples single cells is compared with, too
 MOVED = 0.5  # of the tokens of a model whose queries are learnt: equal scores have any order, but they are few
 ROOM = 0.02  # a file beyond its weights, as a share of them
 
@@ -88,19 +89,29 @@ def paired_rows(expected, found, picture):
     return same, nearest
 
 
-def difference(expected, found):
-    """(largest of scores, of boxes, rows of tokens that only one of the two selects and that are not equal, share of rows
-    beyond the limit)"""
-    worst_score, worst_box, others, beyond = 0.0, 0.0, 0, []
+def difference(expected, nudged, found):
+    """(largest of scores, of boxes, rows of tokens that only one of the two selects and that are not equal, rows for which a
+    nudged picture had to stand in)"""
+    worst_score, worst_box, others, jumped = 0.0, 0.0, 0, 0
     for picture in range(len(expected["tokens"])):
         same, nearest = paired_rows(expected, found, picture)
         ours, theirs = (numpy.array(side, int) for side in zip(*same, *nearest))
         score, box = apart(expected, found, picture, ours, theirs)
         far = numpy.maximum(score, box) > LIMIT
+        jumped += int(far.sum())
+        for other in nudged:
+            places = {token: row for row, token in enumerate(other["tokens"][picture])}
+            for k in numpy.flatnonzero(far):
+                row = places.get(expected["tokens"][picture][ours[k]])
+                if row is None:
+                    continue
+                new_score, new_box = apart(other, found, picture, row, theirs[k])
+                if max(new_score, new_box) < max(score[k], box[k]):
+                    score[k], box[k] = new_score, new_box
+        far = numpy.maximum(score, box) > LIMIT
         worst_score, worst_box = max(worst_score, score.max()), max(worst_box, box.max())
         others += int(far[len(same):].sum())
-        beyond.append(far.mean())
-    return worst_score, worst_box, others, numpy.mean(beyond)
+    return worst_score, worst_box, others, jumped
 
 
 def through_onnxruntime(model):
@@ -121,7 +132,8 @@ def through_openvino(model):
 
 def compare(name, folder, sizes):
     """Prints a row for each size; whether all is right."""
-    subprocess.run([WRITER, folder, sizes, name], check=True, cwd=REPO)
+    nudges = NUDGES if name.endswith("_dsp") else 0
+    subprocess.run([WRITER, folder, sizes, str(nudges), name], check=True, cwd=REPO)
     file = folder / f"{name}.onnx"
     expected, metadata = tensors(folder / f"{name}.safetensors")
     onnx.checker.check_model(file, full_check=True)
@@ -133,7 +145,9 @@ def compare(name, folder, sizes):
     engines = [[through(file) for file in (model, *followers)] for through in (through_onnxruntime, through_openvino)]
     right = more <= ROOM * weights
     for size in sizes.split(","):
-        ours = {part: expected[f"{part}/{size}"] for part in ("images", "logits", "boxes", *["tokens"] * bool(tokens))}
+        parts = ("logits", "boxes", *["tokens"] * bool(tokens))
+        ours = {part: expected[f"{part}/{size}"] for part in ("images", *parts)}
+        nudged = [{part: expected[f"{part}/{size}/{k + 1}"] for part in parts} for k in range(nudges)]
         cells = []
         for engine, *follower in engines:
             outputs = engine({"images": ours["images"]}, ["logits", "pred_boxes", *[tokens] * bool(tokens)])
@@ -142,11 +156,11 @@ def compare(name, folder, sizes):
                 right = right and (found["tokens"] != ours["tokens"]).mean() < MOVED
                 outputs = follower[0]({"images": ours["images"], tokens: ours["tokens"]}, ["logits", "pred_boxes"])
                 found = dict(zip(("logits", "boxes", "tokens"), (*outputs, ours["tokens"])))
-            for side in (ours, found):
+            for side in (ours, found, *nudged):
                 side.setdefault("tokens", numpy.tile(numpy.arange(side["logits"].shape[1]), (len(side["logits"]), 1)))
-            score, box, others, beyond = difference(ours, found)
-            right = right and beyond <= (JUMPS if name.endswith("_dsp") else 0) and others == 0
-            cells.append(f"{score:.1e} | {box:.1e} | {others}")
+            score, box, others, jumped = difference(ours, nudged, found)
+            right = right and max(score, box) <= LIMIT and others == 0
+            cells.append(f"{score:.1e} | {box:.1e} | {others}" + f" ({jumped} nudged)" * bool(jumped))
         print(f"| {name} | {size} | {nodes} | {more / weights:.1%} | {' | '.join(cells)} |", flush=True)
     for written in folder.iterdir():
         written.unlink()

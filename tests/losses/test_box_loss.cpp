@@ -1,6 +1,6 @@
 #include "losses/box_loss.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 #include <catch2/catch.hpp>
 
 #include "tests/losses/random_batch.h"

@@ -1,6 +1,6 @@
 #include "losses/dense_criterion.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <catch2/catch.hpp>
 

@@ -1,6 +1,6 @@
 #include "tests/parity/denoising_draws.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <numeric>
 

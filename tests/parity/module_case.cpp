@@ -1,6 +1,6 @@
 #include "tests/parity/module_case.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <catch2/catch.hpp>
 

@@ -4,7 +4,8 @@
 #include <string>
 #include <vector>
 
-#include <torch/nn.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include "tests/parity/fixture.h"
 

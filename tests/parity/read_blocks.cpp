@@ -1,5 +1,5 @@
 // Blocks of D-FINE's and DEIMv2's backbone and encoder alone, outside training and in it, and of DEIMv2's decoder.
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <catch2/catch.hpp>
 

@@ -1,5 +1,5 @@
 // Loss terms of D-FINE and DEIM for given predictions and pairs.
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <catch2/catch.hpp>
 

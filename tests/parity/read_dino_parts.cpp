@@ -1,5 +1,6 @@
 // DINO's layers alone, and the tables that they read.
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include <catch2/catch.hpp>
 

@@ -1,5 +1,5 @@
 // D-FINE's distributions of a box's sides, and the decoder's modules around them.
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <catch2/catch.hpp>
 

@@ -1,5 +1,5 @@
 // Parameter groups of the recipes, and the official EMA decay, warm-up, MultiStepLR and clipped AdamW steps.
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <catch2/catch.hpp>

@@ -1,5 +1,5 @@
 // The whole model in train mode: one forward pass with the reference's denoising draws, the loss, one backward pass.
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <catch2/catch.hpp>

@@ -1,5 +1,6 @@
 // Twenty training steps, of D-FINE eight: forward, losses, backward, clipping, AdamW over the recipe's groups, EMA.
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include <catch2/catch.hpp>
 

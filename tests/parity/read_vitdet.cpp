@@ -1,5 +1,6 @@
 // The plain vision transformer and its simple pyramid: blocks alone, the whole backbone, tables of positions, keys.
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include <catch2/catch.hpp>
 #include <map>

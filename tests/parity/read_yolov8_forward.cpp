@@ -1,5 +1,5 @@
 // YOLOv8: keys, sizes and what every map, branch and cell puts out.
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <catch2/catch.hpp>
 

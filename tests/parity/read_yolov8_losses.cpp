@@ -1,5 +1,5 @@
 // YOLOv8's parts of the loss alone: who learns which box, CIoU, the loss of distributions.
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <catch2/catch.hpp>
 

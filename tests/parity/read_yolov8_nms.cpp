@@ -1,5 +1,5 @@
 // Non-maximum suppression: the rows that Ultralytics keeps, of a model's predictions and of hard cases.
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <catch2/catch.hpp>
 

@@ -1,5 +1,5 @@
 // YOLOv8 in train mode: one forward pass, who learns which box, the loss, one backward pass.
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <catch2/catch.hpp>
 

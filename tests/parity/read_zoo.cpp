@@ -1,6 +1,6 @@
 // Every model file of configs/models: its size as published, and the same numbers after fusion and as an ONNX graph.
 // RTDETR_FIXTURE names the model file here, e.g. rtdetr_r18vd.
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <catch2/catch.hpp>
 #include <cmath>

@@ -1,6 +1,6 @@
 #include "tests/parity/token_modules.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <catch2/catch.hpp>
 

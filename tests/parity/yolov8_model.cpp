@@ -1,6 +1,6 @@
 #include "tests/parity/yolov8_model.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <catch2/catch.hpp>
 

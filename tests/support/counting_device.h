@@ -1,6 +1,7 @@
 #pragma once
 
-#include <torch/nn.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 /// A device without hardware, "privateuseone": the CPU computes for it in the host's memory, but to LibTorch it is a
 /// device of its own. So the tests run what a card would run; operands that lie on two devices are refused as a card

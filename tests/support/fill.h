@@ -3,7 +3,8 @@
 #include <string>
 #include <vector>
 
-#include <torch/nn.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 /// The rule by which the fixtures' weights and pictures are made (tests/fixtures/README.md §1), so that no weight file
 /// is needed.

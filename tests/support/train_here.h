@@ -3,7 +3,8 @@
 #include <filesystem>
 #include <string>
 
-#include <torch/torch.h>
+#include <ATen/Parallel.h>
+#include <torch/types.h>
 
 #include "tests/support/stop_when.h"
 #include "train/loop/experiment.h"

@@ -1,7 +1,8 @@
 #include <optional>
 #include <string_view>
 
-#include <torch/torch.h>
+#include <ATen/Parallel.h>
+#include <torch/types.h>
 #include <nlohmann/json.hpp>
 
 #include "core/base/log.h"

@@ -4,7 +4,7 @@
 #include <optional>
 #include <utility>
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/base/choices.h"
 #include "core/base/error.h"

@@ -2,7 +2,7 @@
 
 #include <span>
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/image/picture_size.h"
 #include "models/deploy/engine/engine.h"

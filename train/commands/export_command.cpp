@@ -2,7 +2,7 @@
 #include <filesystem>
 #include <optional>
 
-#include <torch/torch.h>
+#include <torch/types.h>
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"

@@ -6,7 +6,8 @@
 #include <iterator>
 #include <utility>
 
-#include <torch/torch.h>
+#include <ATen/Parallel.h>
+#include <torch/types.h>
 
 #include "core/base/log.h"
 #include "core/base/text.h"

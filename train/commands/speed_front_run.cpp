@@ -5,7 +5,8 @@
 #include <filesystem>
 #include <set>
 
-#include <torch/torch.h>
+#include <ATen/Parallel.h>
+#include <torch/types.h>
 #include <nlohmann/json.hpp>
 
 #include "core/base/log.h"

@@ -3,7 +3,8 @@
 #include <utility>
 #include <vector>
 
-#include <torch/torch.h>
+#include <ATen/Parallel.h>
+#include <torch/types.h>
 #include <nlohmann/json.hpp>
 
 #include "core/base/choices.h"

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include <c10/core/StreamGuard.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/ops/streams.h"
 

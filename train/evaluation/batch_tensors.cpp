@@ -1,6 +1,6 @@
 #include "train/evaluation/batch_tensors.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace rtdetr {
 namespace {

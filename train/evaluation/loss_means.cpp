@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/base/text.h"
 #include "losses/criterion.h"

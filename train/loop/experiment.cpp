@@ -4,7 +4,8 @@
 #include <filesystem>
 #include <tuple>
 
-#include <torch/torch.h>
+#include <ATen/Parallel.h>
+#include <torch/types.h>
 
 #include "core/base/choices.h"
 #include "core/base/error.h"

@@ -3,7 +3,7 @@
 #include <exception>
 #include <utility>
 
-#include <torch/torch.h>
+#include <torch/types.h>
 #include <nlohmann/json.hpp>
 
 #include "core/base/clock.h"

@@ -3,7 +3,7 @@
 #include <map>
 #include <set>
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/base/text.h"
 #include "train/report/output.h"

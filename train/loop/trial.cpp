@@ -4,7 +4,7 @@
 #include <cstdlib>
 
 #include <ATen/Parallel.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/base/clock.h"
 #include "core/base/log.h"

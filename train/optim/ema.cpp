@@ -3,7 +3,8 @@
 #include <cmath>
 #include <set>
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include "core/base/error.h"
 #include "models/layers/module_tree.h"

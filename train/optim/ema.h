@@ -3,7 +3,8 @@
 #include <cstdint>
 #include <vector>
 
-#include <torch/nn.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include "train/run/state_registry.h"
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <regex>
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
 
 #include "core/base/error.h"
 #include "core/base/text.h"

@@ -4,7 +4,7 @@
 #include <span>
 #include <string>
 
-#include <torch/nn.h>
+#include <torch/nn/module.h>
 
 namespace rtdetr {
 

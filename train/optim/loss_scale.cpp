@@ -1,6 +1,6 @@
 #include "train/optim/loss_scale.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace rtdetr {
 namespace {

@@ -4,7 +4,7 @@
 #include <limits>
 #include <span>
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/base/clock.h"
 #include "core/base/cpu_level.h"

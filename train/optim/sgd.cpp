@@ -3,7 +3,7 @@
 #include <optional>
 #include <utility>
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace rtdetr {
 

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include <c10/core/DeviceGuard.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/ops/streams.h"
 

@@ -5,7 +5,8 @@
 #include <utility>
 #include <vector>
 
-#include <torch/nn.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include "core/tensor/tensor_file.h"
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <ATen/Parallel.h>
 #include <cstdint>
 
 /// What the packed kernels (packed_conv.h, packed_linear.h, winograd.h) take and give. Maps are float32 in NHWC order:

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/ops/ms_deform_attn_kernels.h"
 #include "core/ops/packed/attention.h"

@@ -3,7 +3,7 @@
 #include <mutex>
 
 #include <ATen/Parallel.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/base/clock.h"
 #include "core/base/error.h"

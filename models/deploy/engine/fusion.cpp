@@ -4,7 +4,7 @@
 #include <optional>
 #include <set>
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace rtdetr {
 namespace {

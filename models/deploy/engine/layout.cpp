@@ -4,7 +4,7 @@
 #include <optional>
 
 #include <ATen/TensorUtils.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/base/error.h"
 

@@ -3,7 +3,7 @@
 #include <limits>
 
 #include <ATen/Parallel.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "models/deploy/engine/kernels.h"
 #include "models/deploy/engine/step.h"

@@ -1,7 +1,7 @@
 // Convolutions and linear layers: packed kernels (core/ops/packed) with all that fusion joined to them.
 #include <algorithm>
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/ops/packed/packed_conv.h"
 #include "core/ops/packed/packed_linear.h"

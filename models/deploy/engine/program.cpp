@@ -6,7 +6,7 @@
 #include <numeric>
 #include <span>
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/base/give_back.h"
 #include "models/deploy/engine/fusion.h"

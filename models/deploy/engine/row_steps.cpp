@@ -1,6 +1,6 @@
 // What works on rows of tokens one by one: layer norms, sums.
 #include <ATen/Parallel.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "models/deploy/engine/kernels.h"
 #include "models/deploy/engine/step.h"

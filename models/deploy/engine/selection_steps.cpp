@@ -4,7 +4,7 @@
 #include <numeric>
 
 #include <ATen/Parallel.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "models/deploy/engine/kernels.h"
 #include "models/deploy/engine/step.h"

@@ -1,6 +1,6 @@
 #include "models/deploy/engine/step.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace rtdetr {
 

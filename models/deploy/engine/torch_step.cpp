@@ -1,5 +1,5 @@
 // What is not worth a loop of its own runs through the operators that read ONNX files back (models/deploy/onnx).
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "models/deploy/engine/step.h"
 #include "models/deploy/onnx/operators.h"

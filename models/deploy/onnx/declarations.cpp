@@ -1,6 +1,6 @@
 #include "models/deploy/onnx/declarations.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/base/error.h"
 #include "models/deploy/onnx/operators.h"

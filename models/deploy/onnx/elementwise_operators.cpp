@@ -1,5 +1,5 @@
 // Value by value: arithmetic, functions, comparisons, types.
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "models/deploy/onnx/operators.h"
 

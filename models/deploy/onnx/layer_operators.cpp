@@ -1,5 +1,5 @@
 // Convolutions, windows, products and normalisation.
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <cmath>

@@ -1,5 +1,5 @@
 // Values taken by index, and the largest.
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "models/deploy/onnx/operators.h"
 

@@ -1,5 +1,5 @@
 // What moves values or tells shapes, and computes nothing.
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,6 @@
 #include "models/heads/detr/anchors_emit.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "models/onnx/onnx_ops.h"
 

@@ -1,6 +1,7 @@
 #include "models/heads/detr/box_refinement.h"
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include "core/tensor/box_ops.h"
 #include "models/layers/init.h"

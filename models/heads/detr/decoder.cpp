@@ -1,7 +1,7 @@
 #include "models/heads/detr/decoder.h"
 
 #include <ATen/record_function.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/base/error.h"
 #include "core/tensor/check.h"

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include <torch/nn.h>
+#include <torch/types.h>
 
 #include "core/ops/autocast.h"
 #include "core/tensor/distribution_box.h"

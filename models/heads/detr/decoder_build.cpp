@@ -1,7 +1,7 @@
 // The decoder's modules: built, given their initial values, and dropped where only training needs them.
 #include <cmath>
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
 
 #include "core/tensor/check.h"
 #include "models/heads/detr/decoder.h"

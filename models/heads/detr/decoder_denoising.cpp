@@ -3,7 +3,7 @@
 
 #include <ATen/autocast_mode.h>
 #include <ATen/record_function.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/tensor/check.h"
 #include "core/tensor/upload.h"

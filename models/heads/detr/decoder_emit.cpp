@@ -1,6 +1,6 @@
 // The decoder in operators of ONNX, in the order of decoder.cpp. Only selected tokens go through the box head, anchors
 // are finite constants, and boxes stay float32 in a float16 graph.
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/base/error.h"
 #include "core/tensor/box_ops.h"

@@ -1,6 +1,6 @@
 // The deformable encoder in front of query selection.
 #include <ATen/record_function.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/base/error.h"
 #include "models/heads/detr/decoder.h"

@@ -2,7 +2,8 @@
 
 #include <vector>
 
-#include <torch/nn.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include "models/heads/detr/feed_forward.h"
 #include "models/heads/detr/gateway.h"

@@ -2,7 +2,8 @@
 
 #include <vector>
 
-#include <torch/nn.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include "models/layers/basic.h"
 #include "models/layers/deformable_attention.h"

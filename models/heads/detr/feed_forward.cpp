@@ -1,6 +1,6 @@
 #include "models/heads/detr/feed_forward.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/ops/autocast.h"
 #include "models/onnx/onnx_ops.h"

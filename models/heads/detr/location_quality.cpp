@@ -1,6 +1,6 @@
 #include "models/heads/detr/location_quality.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "models/heads/detr/box_refinement.h"
 #include "models/onnx/onnx_ops.h"

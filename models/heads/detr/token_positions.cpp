@@ -1,6 +1,6 @@
 #include "models/heads/detr/token_positions.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <numbers>
 

@@ -3,7 +3,8 @@
 #include <string>
 #include <vector>
 
-#include <torch/nn.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include "core/ops/suppression.h"
 #include "core/tensor/dense_boxes.h"

@@ -1,5 +1,5 @@
 // The head in operators of ONNX: every cell's box and logits; suppression is not among them.
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/base/error.h"
 #include "models/heads/yolo/detect.h"

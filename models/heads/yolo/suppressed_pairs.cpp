@@ -5,7 +5,7 @@
 #include <iterator>
 
 #include <ATen/Parallel.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "core/tensor/box_ops.h"
 #include "core/tensor/check.h"

@@ -1,6 +1,6 @@
 #include "core/distributed/c10d_group.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 #include <array>
 #include <catch2/catch.hpp>
 #include <filesystem>

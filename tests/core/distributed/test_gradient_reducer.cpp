@@ -1,6 +1,6 @@
 #include "core/distributed/gradient_reducer.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 #include <catch2/catch.hpp>
 #include <future>
 #include <vector>

@@ -1,6 +1,6 @@
 #include "core/distributed/process_group.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 #include <array>
 #include <atomic>
 #include <catch2/catch.hpp>

@@ -1,7 +1,7 @@
 #include "core/ops/autocast.h"
 
 #include <ATen/autocast_mode.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <catch2/catch.hpp>
 #include <limits>

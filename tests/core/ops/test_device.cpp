@@ -1,6 +1,6 @@
 #include "core/ops/device.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <catch2/catch.hpp>
 #include <cstdlib>

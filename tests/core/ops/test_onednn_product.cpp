@@ -3,7 +3,7 @@
 #include <cstdlib>
 
 #include <torch/library.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <catch2/catch.hpp>
 

@@ -1,6 +1,7 @@
 #include "core/ops/packed/packed_conv.h"
 
-#include <torch/torch.h>
+#include <ATen/Parallel.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <catch2/catch.hpp>

@@ -1,6 +1,6 @@
 #include "core/tensor/box_ops.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 #include <catch2/catch.hpp>
 
 #include "core/tensor/check.h"

@@ -1,6 +1,6 @@
 #include "core/tensor/distribution_box.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <catch2/catch.hpp>
 

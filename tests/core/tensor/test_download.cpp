@@ -1,6 +1,6 @@
 #include "core/tensor/download.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 #include <catch2/catch.hpp>
 
 #include "tests/support/counting_device.h"

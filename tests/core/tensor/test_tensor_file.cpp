@@ -3,7 +3,7 @@
 #include <cstring>
 #include <fstream>
 
-#include <torch/torch.h>
+#include <torch/types.h>
 #include <catch2/catch.hpp>
 
 #include "core/base/error.h"

@@ -1,6 +1,7 @@
 #include "models/deploy/detector.h"
 
-#include <torch/torch.h>
+#include <ATen/Parallel.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <array>

@@ -1,6 +1,6 @@
 #include "models/deploy/hugging_face_files.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>

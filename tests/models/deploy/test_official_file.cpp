@@ -1,6 +1,6 @@
 #include "models/deploy/official_file.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>

@@ -1,6 +1,6 @@
 #include "models/deploy/onnx/evaluator.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <catch2/catch.hpp>
 #include <fstream>

@@ -1,6 +1,7 @@
 #include "models/deploy/onnx_verification.h"
 
-#include <torch/torch.h>
+#include <ATen/Parallel.h>
+#include <torch/types.h>
 
 #include <catch2/catch.hpp>
 #include <cstring>

@@ -1,6 +1,7 @@
 #include "models/deploy/output_comparison.h"
 
-#include <torch/torch.h>
+#include <ATen/Parallel.h>
+#include <torch/types.h>
 
 #include <catch2/catch.hpp>
 #include <cmath>

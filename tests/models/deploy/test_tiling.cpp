@@ -1,6 +1,6 @@
 #include "models/deploy/tiling.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <catch2/catch.hpp>

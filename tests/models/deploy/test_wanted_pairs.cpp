@@ -1,6 +1,6 @@
 #include "models/deploy/wanted_pairs.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <catch2/catch.hpp>

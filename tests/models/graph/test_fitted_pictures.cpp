@@ -1,6 +1,6 @@
 #include "models/graph/fitted_pictures.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <array>
 #include <catch2/catch.hpp>

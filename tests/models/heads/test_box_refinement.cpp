@@ -1,6 +1,7 @@
 #include "models/heads/detr/box_refinement.h"
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include <catch2/catch.hpp>
 

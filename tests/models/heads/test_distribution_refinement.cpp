@@ -1,6 +1,7 @@
 #include "models/heads/detr/distribution_refinement.h"
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <catch2/catch.hpp>

@@ -1,7 +1,9 @@
 // Numbers beyond float16's 65504: what makes a whole token not a number in a layer that does not look out for it. In
 // each case one channel is so large that the normalisation behind it leaves no trace of how large: float32 knows the
 // result.
-#include <torch/torch.h>
+#include <ATen/Parallel.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 #include <catch2/catch.hpp>
 
 #include "core/ops/autocast.h"

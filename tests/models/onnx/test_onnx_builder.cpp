@@ -1,6 +1,6 @@
 #include "models/onnx/onnx_builder.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <catch2/catch.hpp>
 

@@ -1,6 +1,6 @@
 #include "models/weights/foreign_weights.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 #include <catch2/catch.hpp>
 
 #include "core/base/error.h"

@@ -3,7 +3,9 @@
 #include <cmath>
 #include <set>
 
-#include <torch/torch.h>
+#include <ATen/Parallel.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 #include <catch2/catch.hpp>
 
 #include "models/graph/model_files.h"

@@ -1,5 +1,6 @@
 // Runs in fp16: the loss' factor is part of what they remember, and finding it is no fault of theirs.
-#include <torch/torch.h>
+#include <ATen/Parallel.h>
+#include <torch/types.h>
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 

@@ -1,7 +1,8 @@
 // N processes take the steps that one process takes: in float64, over the same pictures, with BatchNorm over all of
 // them. From one saved state at every step, for training amplifies any difference of rounding.
 
-#include <torch/torch.h>
+#include <ATen/Parallel.h>
+#include <torch/types.h>
 #include <algorithm>
 #include <barrier>
 #include <catch2/catch.hpp>

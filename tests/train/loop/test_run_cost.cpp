@@ -1,6 +1,7 @@
 #include "train/loop/run_cost.h"
 
-#include <torch/torch.h>
+#include <ATen/Parallel.h>
+#include <torch/types.h>
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 

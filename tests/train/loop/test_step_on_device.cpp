@@ -1,6 +1,7 @@
 #include <algorithm>
 
-#include <torch/torch.h>
+#include <ATen/Parallel.h>
+#include <torch/types.h>
 #include <catch2/catch.hpp>
 
 #include "data/loader/loader.h"

@@ -1,6 +1,7 @@
 #include "train/loop/trainer.h"
 
-#include <torch/torch.h>
+#include <ATen/Parallel.h>
+#include <torch/types.h>
 #include <set>
 
 #include <catch2/catch.hpp>

@@ -1,6 +1,6 @@
 #include "train/loop/transfer_table.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <catch2/catch.hpp>
 

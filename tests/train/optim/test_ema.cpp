@@ -1,4 +1,6 @@
-#include <torch/torch.h>
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/linear.h>
+#include <torch/types.h>
 #include <catch2/catch.hpp>
 
 #include "core/base/error.h"

@@ -1,6 +1,6 @@
 #include "train/optim/layer_decay.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 #include <catch2/catch.hpp>
 
 #include <fstream>

@@ -1,6 +1,6 @@
 #include "train/optim/loss_scale.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 #include <catch2/catch.hpp>
 
 #include "train/optim/adamw.h"

@@ -1,6 +1,7 @@
 #include <fstream>
 
-#include <torch/torch.h>
+#include <torch/optim.h>
+#include <torch/types.h>
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 

@@ -1,6 +1,6 @@
 #include "train/optim/precision.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 #include <catch2/catch.hpp>
 
 #include "core/base/cpu_level.h"

@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <limits>
 
-#include <torch/torch.h>
+#include <torch/optim.h>
+#include <torch/types.h>
 #include <catch2/catch.hpp>
 
 #include "core/base/error.h"

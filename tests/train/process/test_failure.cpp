@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <new>
 
-#include <torch/torch.h>
+#include <torch/types.h>
 #include <catch2/catch.hpp>
 
 namespace rtdetr {

@@ -1,7 +1,8 @@
 #include "train/process/machine.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/Version.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 #include <catch2/catch.hpp>
 
 #include "core/base/error.h"

@@ -1,4 +1,5 @@
 
+#include <ATen/Parallel.h>
 #include <cmath>
 
 #include <catch2/catch.hpp>

@@ -1,6 +1,6 @@
 #include "train/run/host_copy.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <catch2/catch.hpp>
 

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <future>
 
-#include <torch/torch.h>
+#include <torch/types.h>
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
