@@ -3,7 +3,7 @@ set(rtdetr_test_timeout 1800)
 
 # What a test's compilation costs is the headers of Catch2 and LibTorch, whatever it says: so these are read once, two
 # dozen files are compiled together, and not as hard as code that is measured (an editor's -DRTDETR_MERGE_SOURCES=OFF
-# compiles one by one). Without any optimisation some run twice as long, which is more than it saves.
+# compiles one by one).
 function(rtdetr_compile_as_test target)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
   target_compile_definitions(${target} PRIVATE RTDETR_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
