@@ -88,7 +88,7 @@ OnnxValue AifiImpl::emit_tokens(OnnxBuilder& graph, const OnnxValue& tokens, con
   return graph.emit("norm2", norm2_, emit_residual(graph, x, emit_mlp(graph, x)));
 }
 
-/// position_table() of a map of any size. [H·W, D]
+/// position_table() in the graph. [H·W, D]
 OnnxValue AifiImpl::emit_position(OnnxBuilder& graph, const OnnxMapSize& size) const {
   const OnnxBuilder::Scope scope = graph.within("position");
   const bool by_rows = options_.order == PositionOrder::kRowColumn;
@@ -103,21 +103,18 @@ OnnxValue AifiImpl::emit_position(OnnxBuilder& graph, const OnnxMapSize& size) c
   return onnx::cast(graph, onnx::concat(graph, waves, -1), graph.float_type());
 }
 
-OnnxValue AifiImpl::emit_of_any_size(OnnxBuilder& graph, const OnnxValue& x) const {
-  const OnnxMapSize size = onnx::map_size(graph, x);
-  const OnnxValue position = emit_position(graph, size);
-  const OnnxValue tokens = onnx::transpose(graph, onnx::reshape(graph, x, {0, 0, -1}), {0, 2, 1});
-  const OnnxValue encoded = onnx::transpose(graph, emit_tokens(graph, tokens, position), {0, 2, 1});
-  return onnx::reshape_to_map(graph, encoded, {0, 0}, size);
-}
-
 OnnxValue AifiImpl::emit(OnnxBuilder& graph, const OnnxValue& x) const {
-  if (onnx::is_free(x)) return emit_of_any_size(graph, x);
-  const std::int64_t height = x.size(2), width = x.size(3);
-  const Tensor table = position_table(height, width, options_.size, options_.order, torch::kFloat64);
   const OnnxValue tokens = onnx::transpose(graph, onnx::reshape(graph, x, {0, 0, -1}), {0, 2, 1});
-  const OnnxValue encoded = emit_tokens(graph, tokens, graph.constant("position", table));
-  return onnx::reshape(graph, onnx::transpose(graph, encoded, {0, 2, 1}), {0, 0, height, width});
+  const auto encoded = [&](const OnnxValue& position) {
+    return onnx::transpose(graph, emit_tokens(graph, tokens, position), {0, 2, 1});
+  };
+  if (graph.native()) {
+    const std::int64_t height = x.size(2), width = x.size(3);
+    const Tensor table = position_table(height, width, options_.size, options_.order, torch::kFloat64);
+    return onnx::reshape(graph, encoded(graph.constant("position", table)), {0, 0, height, width});
+  }
+  const OnnxMapSize size = onnx::map_size(graph, x);
+  return onnx::reshape_to_map(graph, encoded(emit_position(graph, size)), {0, 0}, size);
 }
 
 TransformerEncoderImpl::TransformerEncoderImpl(const AifiOptions& options, std::int64_t num_layers) {

@@ -48,7 +48,6 @@ class AifiImpl : public Block {
   Tensor mlp(const Tensor& tokens);
   OnnxValue emit_tokens(OnnxBuilder& graph, const OnnxValue& tokens, const OnnxValue& position) const;
   OnnxValue emit_position(OnnxBuilder& graph, const OnnxMapSize& size) const;
-  OnnxValue emit_of_any_size(OnnxBuilder& graph, const OnnxValue& x) const;
   OnnxValue emit_mlp(OnnxBuilder& graph, const OnnxValue& tokens) const;
   Tensor position_for(const Tensor& map);  ///< [1, H·W, D]
 

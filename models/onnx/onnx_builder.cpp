@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 #include <string_view>
 
 #include <torch/types.h>
@@ -187,6 +188,12 @@ NativeGraph OnnxBuilder::finish_native() {
   return whole;
 }
 
+void OnnxBuilder::drop_unread_constants() {
+  std::set<std::string_view> read;
+  for (const OnnxNode& node : graph_.nodes) read.insert(node.inputs.begin(), node.inputs.end());
+  std::erase_if(graph_.initializers, [&](const OnnxTensor& constant) { return !read.contains(constant.name); });
+}
+
 OnnxGraph OnnxBuilder::finish(const std::string& name) {
   for (auto& [output, wish] : outputs_) {
     OnnxValue& value = output;  // clang 14 captures no binding
@@ -199,6 +206,7 @@ OnnxGraph OnnxBuilder::finish(const std::string& name) {
     rename(present, wish);
     graph_.outputs.push_back(value_info(value, wish));
   }
+  drop_unread_constants();
   graph_.name = name;
   OnnxGraph whole = std::move(graph_);
   graph_ = {};

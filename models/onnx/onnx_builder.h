@@ -121,6 +121,7 @@ class OnnxBuilder {
   std::string native_name(const std::string& node, std::size_t k);  ///< of the value that a node puts out as its k-th
   OnnxValue add_constant(const std::string& wish, const torch::Tensor& values, OnnxType float_type);
   OnnxValue add_native_constant(const std::string& wish, const torch::Tensor& values, OnnxType float_type);
+  void drop_unread_constants();  ///< engines warn of them
   void rename(const std::string& from, const std::string& to);
 
   OnnxType float_type_;

@@ -10,7 +10,17 @@ bool is_free(const OnnxValue& map) {
   return map.size(2) == OnnxValue::kFree;
 }
 
+OnnxMapSize known_size(OnnxBuilder& graph, std::int64_t height, std::int64_t width) {
+  return {graph.integers({height, width}),
+          graph.integer(height),
+          graph.integer(width),
+          graph.integer(height * width),
+          height,
+          width};
+}
+
 OnnxMapSize map_size(OnnxBuilder& graph, const OnnxValue& map) {
+  if (!is_free(map)) return known_size(graph, map.size(2), map.size(3));
   OnnxMapSize size;
   size.sides =
       graph.node("Shape", {map}, {{2}, OnnxType::kInt64}, {{"start", std::int64_t{2}}, {"end", std::int64_t{4}}});
@@ -22,7 +32,7 @@ OnnxMapSize map_size(OnnxBuilder& graph, const OnnxValue& map) {
 
 OnnxCells cells_divided(OnnxBuilder& graph, const OnnxMapSize& size, const OnnxValue& side) {
   const OnnxValue numbers =
-      graph.node("Range", {graph.integer(0), size.cells, graph.integer(1)}, {{OnnxValue::kFree}, OnnxType::kInt64});
+      graph.node("Range", {graph.integer(0), size.cells, graph.integer(1)}, {{size.known_cells()}, OnnxType::kInt64});
   const OnnxValue quotients = div(graph, numbers, side);
   return {quotients, sub(graph, numbers, mul(graph, quotients, side))};
 }
@@ -30,6 +40,10 @@ OnnxCells cells_divided(OnnxBuilder& graph, const OnnxMapSize& size, const OnnxV
 OnnxValue reshape_to_map(OnnxBuilder& graph, const OnnxValue& x, const std::vector<std::int64_t>& front,
                          const OnnxMapSize& size) {
   std::vector<std::int64_t> shape = front;
+  if (size.known_cells() >= 0) {
+    shape.insert(shape.end(), {size.known_height, size.known_width});
+    return reshape(graph, x, shape);
+  }
   for (std::size_t axis = 0; axis < front.size(); ++axis) {
     if (front[axis] == 0) shape[axis] = x.shape.at(axis);
     if (front[axis] == -1) shape[axis] = OnnxValue::kBatch;

@@ -7,14 +7,18 @@
 
 #include "models/onnx/onnx_builder.h"
 
-/// What follows from a map's height and width in a graph that learns these only when it runs: what is a constant where
-/// they are known is computed there, in whole numbers, of what Shape tells.
+/// What follows from a map's height and width, computed in the graph in whole numbers: of constants where they are
+/// known, else of what Shape tells when the graph runs. Tables of positions and anchors would be a few per cent of a
+/// small model's file.
 namespace rtdetr {
 
 /// Of a map [B, C, H, W]; int64.
 struct OnnxMapSize {
   OnnxValue sides;                 ///< [2] height, width
   OnnxValue height, width, cells;  ///< scalars
+  std::int64_t known_height = OnnxValue::kFree, known_width = OnnxValue::kFree;
+
+  std::int64_t known_cells() const { return known_height < 0 ? OnnxValue::kFree : known_height * known_width; }
 };
 
 /// The numbers of a map's cells, row by row, divided by a side of it; int64 [H · W].
@@ -26,6 +30,7 @@ namespace onnx {
 
 bool is_free(const OnnxValue& map);  ///< whether its height and width are
 OnnxMapSize map_size(OnnxBuilder& graph, const OnnxValue& map);
+OnnxMapSize known_size(OnnxBuilder& graph, std::int64_t height, std::int64_t width);
 /// By the width: row and column of every cell.
 OnnxCells cells_divided(OnnxBuilder& graph, const OnnxMapSize& size, const OnnxValue& side);
 /// @param front  of the shape, as reshape() has it; height and width follow

@@ -26,7 +26,7 @@ OnnxValue level_logits(OnnxBuilder& graph, const OnnxValue& centre, const OnnxVa
       onnx::div(graph, onnx::cast(graph, centre, graph.precise_type()), onnx::cast(graph, rest, graph.precise_type()));
   const OnnxValue logits = onnx::unary(graph, "Log", ratio);
   return graph.node("Pad", {logits, graph.integers({0, 0, 0, 2}), precise(graph, "side", side_logit(side))},
-                    {{OnnxValue::kFree, 4}, logits.type});
+                    {{centre.size(0), 4}, logits.type});
 }
 
 /// 1 where the centre lies within the official bounds, compared in hundredths of whole numbers. [H · W, 1]
@@ -50,6 +50,14 @@ OnnxValue blanked(OnnxBuilder& graph, const OnnxValue& logits, const OnnxValue& 
 }
 
 }  // namespace
+
+OnnxAnchors anchor_tables(OnnxBuilder& graph, const std::vector<LevelShape>& levels, const AnchorOptions& options) {
+  const Anchors all = make_anchors(levels, options, torch::kDouble);
+  OnnxAnchors anchors;
+  anchors.logits = graph.precise_constant("anchors", all.logits.squeeze(0).clamp(-kLargestLogit, kLargestLogit));
+  if (all.valid.defined()) anchors.valid = graph.constant("valid", all.valid.squeeze(0).to(torch::kDouble));
+  return anchors;
+}
 
 OnnxAnchors emit_anchors(OnnxBuilder& graph, const std::vector<OnnxMapSize>& levels, const AnchorOptions& options) {
   const OnnxBuilder::Scope scope = graph.within("anchors");

@@ -16,7 +16,9 @@ struct OnnxAnchors {
 /// A logit that stands for an infinite one: its sigmoid is 1 all the same, and it is a float16 number.
 inline constexpr double kLargestLogit = 1e4;
 
-/// Of levels whose sizes the graph learns when it runs.
+/// As constants, for the native dialect.
+OnnxAnchors anchor_tables(OnnxBuilder& graph, const std::vector<LevelShape>& levels, const AnchorOptions& options);
+/// Computed in the graph.
 OnnxAnchors emit_anchors(OnnxBuilder& graph, const std::vector<OnnxMapSize>& levels, const AnchorOptions& options);
 
 }  // namespace rtdetr

@@ -22,6 +22,8 @@
 
 namespace rtdetr {
 
+struct OnnxAnchors;
+
 /// What distinguishes the published decoders. The initial values are RT-DETRv2's.
 struct DecoderOptions {
   std::vector<std::int64_t> in_channels;  ///< of the maps, finest first
@@ -160,6 +162,7 @@ class RTDETRDecoderImpl : public Head, public InitializesWeights, public Fusable
   };
   OnnxValue emit_first_rows(OnnxBuilder& graph, const OnnxMemory& memory) const;
   OnnxMemory emit_memory(OnnxBuilder& graph, const std::vector<OnnxValue>& maps) const;
+  OnnxAnchors emit_anchors_of(OnnxBuilder& graph, const OnnxMemory& memory) const;
   OnnxQueries emit_selection(OnnxBuilder& graph, const OnnxMemory& memory) const;
   OnnxQueries emit_learnt_queries(OnnxBuilder& graph, const OnnxMemory& memory) const;
   bool has_parts_of_dino() const;

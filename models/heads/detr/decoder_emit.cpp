@@ -111,17 +111,17 @@ OnnxValue RTDETRDecoderImpl::emit_encoder_output(OnnxBuilder& graph, const OnnxV
   return graph.emit("enc_output.norm", enc_output_norm_, projected);
 }
 
+OnnxAnchors RTDETRDecoderImpl::emit_anchors_of(OnnxBuilder& graph, const OnnxMemory& memory) const {
+  if (graph.native()) return anchor_tables(graph, memory.levels, options_.anchors);
+  std::vector<OnnxMapSize> sizes = memory.free_levels.sizes;
+  if (sizes.empty())
+    for (const LevelShape& level : memory.levels) sizes.push_back(onnx::known_size(graph, level.height, level.width));
+  return emit_anchors(graph, sizes, options_.anchors);
+}
+
 RTDETRDecoderImpl::OnnxQueries RTDETRDecoderImpl::emit_selection(OnnxBuilder& graph, const OnnxMemory& memory) const {
   const OnnxBuilder::Scope scope = graph.within("selection");
-  OnnxAnchors anchors;
-  torch::Tensor known;  // logits, [S, 4]
-  if (memory.free_levels.empty()) {
-    const Anchors all = make_anchors(memory.levels, options_.anchors, torch::kDouble);
-    known = all.logits.squeeze(0).clamp(-kLargestLogit, kLargestLogit);
-    if (all.valid.defined()) anchors.valid = graph.constant("valid", all.valid.to(torch::kDouble));
-  } else {
-    anchors = emit_anchors(graph, memory.free_levels.sizes, options_.anchors);
-  }
+  const OnnxAnchors anchors = emit_anchors_of(graph, memory);
   OnnxValue tokens = memory.tokens;
   if (!anchors.valid.name.empty()) tokens = onnx::mul(graph, tokens, anchors.valid);
   const OnnxValue features = emit_encoder_output(graph, tokens);
@@ -129,7 +129,6 @@ RTDETRDecoderImpl::OnnxQueries RTDETRDecoderImpl::emit_selection(OnnxBuilder& gr
   const OnnxValue indices = emit_indices(graph, scores);
 
   const OnnxValue chosen = onnx::gather_rows(graph, features, indices);  // [B, Q, D]
-  if (known.defined()) anchors.logits = graph.precise_constant("anchors", known);
   const OnnxValue start = onnx::gather(graph, anchors.logits, indices);  // [B, Q, 4]
   const OnnxValue moved = graph.emit("enc_bbox_head", enc_bbox_head_, chosen);
   const OnnxValue logits = onnx::add(graph, onnx::cast(graph, moved, graph.precise_type()), start);

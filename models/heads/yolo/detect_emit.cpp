@@ -26,8 +26,8 @@ struct EmittedGrid {
   OnnxValue points, sizes;  ///< [A, 2]
 };
 
-/// Of a map that learns its size when the graph runs: [H · W, 2] each.
-EmittedGrid emit_free_grid(OnnxBuilder& graph, const OnnxValue& map) {
+/// Of one map: [H · W, 2] each.
+EmittedGrid emit_grid_of(OnnxBuilder& graph, const OnnxValue& map) {
   const OnnxMapSize size = onnx::map_size(graph, map);
   const OnnxCells cells = onnx::cells_divided(graph, size, size.width);
   const OnnxValue place = onnx::concat(
@@ -39,21 +39,22 @@ EmittedGrid emit_free_grid(OnnxBuilder& graph, const OnnxValue& map) {
   return {onnx::add(graph, corner, emit_number(graph, "half", 0.5)), onnx::add(graph, none, sides)};
 }
 
-/// Constants where the size is known.
+/// Constants in the native dialect.
 EmittedGrid emit_grid(OnnxBuilder& graph, const std::vector<OnnxValue>& maps,
                       const std::vector<DetectOptions::Map>& strides) {
-  std::vector<std::int64_t> sides;
+  if (graph.native()) {
+    std::vector<std::int64_t> sides;
+    for (const OnnxValue& map : maps) sides.insert(sides.end(), {map.size(2), map.size(3)});
+    const DenseGrid grid = make_grid(sides, strides, torch::TensorOptions(torch::kDouble));
+    return {graph.precise_constant("points", grid.points), graph.precise_constant("sizes", grid.sizes)};
+  }
   std::vector<OnnxValue> points, sizes;
   for (const OnnxValue& map : maps) {
-    sides.insert(sides.end(), {map.size(2), map.size(3)});
-    if (!onnx::is_free(map)) continue;
-    const EmittedGrid grid = emit_free_grid(graph, map);
+    const EmittedGrid grid = emit_grid_of(graph, map);
     points.push_back(grid.points);
     sizes.push_back(grid.sizes);
   }
-  if (!points.empty()) return {onnx::concat(graph, points, 0), onnx::concat(graph, sizes, 0)};
-  const DenseGrid grid = make_grid(sides, strides, torch::TensorOptions(torch::kDouble));
-  return {graph.precise_constant("points", grid.points), graph.precise_constant("sizes", grid.sizes)};
+  return {onnx::concat(graph, points, 0), onnx::concat(graph, sizes, 0)};
 }
 
 /// As boxes_around, in the form and unit of predictions.

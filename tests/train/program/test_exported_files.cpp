@@ -1,5 +1,6 @@
 // What `export` writes beside fused float32 models: half types, files for Python.
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -7,6 +8,7 @@
 #include "core/io/file.h"
 #include "core/io/safetensors.h"
 #include "core/weights/weights_file.h"
+#include "models/deploy/detector.h"
 #include "tests/support/fixtures.h"
 #include "tests/support/micro_run.h"
 #include "tests/support/program.h"
@@ -44,6 +46,9 @@ TEST_CASE("a half-size export is half as large, says what rounding costs, and wo
   const json of_full = exported(kOfficial, full, {"format=safetensors"});
   CHECK(of_full["dtype"] == "fp32");
   CHECK_FALSE(of_full.contains("rounding"));
+  const DetectorOptions every_pair{.min_score = 0.0F, .max_detections = 20};
+  const auto exact = Detector(full, every_pair).detect_file(kPicture);
+  REQUIRE(exact.size() == 20);
   for (const std::string type : {"bf16", "fp16"}) {
     const fs::path half = folder / (type + ".safetensors");
     const json of_half = exported(full.string(), half, {"format=safetensors", "dtype=" + type, "license=apache-2.0"});
@@ -71,6 +76,9 @@ TEST_CASE("a half-size export is half as large, says what rounding costs, and wo
                                                   "save=false", "json=true", "amp=" + amp, "engine=" + engine}));
       CHECK(found["pictures"].size() == 1);
     }
+    const auto rounded = Detector(half, every_pair).detect_file(kPicture);
+    REQUIRE(rounded.size() == exact.size());
+    for (std::size_t k = 0; k < exact.size(); ++k) CHECK(std::abs(rounded[k].score - exact[k].score) < 0.05);
     const json timed = document_of(run_program({"benchmark", "model=" + half.string(), "runs=1", "json=true"}));
     CHECK(timed["model_ms"]["p50"] > 0);
     const json again = exported(half.string(), folder / "again.safetensors", {"format=safetensors", "dtype=" + type});
@@ -91,6 +99,9 @@ TEST_CASE("an export in a half type says the AP that it costs on a data set, and
     CHECK(document["ap"][model] >= 0);
     CHECK(document["ap"][model] <= 1);
   }
+  const json validated =
+      document_of(run_program({"val", "model=" + half.string(), "data=" + settings.data, "json=true"}));
+  CHECK(std::abs(validated["stats"][0].get<double>() - document["ap"]["rounded"].get<double>()) < 1e-6);
   const std::string words = "verify=" + settings.data;
   CHECK_THAT(
       run_program({"export", "model=" + best, "format=safetensors", "dtype=bf16", words, "output=" + half.string()})
