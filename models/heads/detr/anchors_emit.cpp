@@ -55,7 +55,7 @@ OnnxAnchors anchor_tables(OnnxBuilder& graph, const std::vector<LevelShape>& lev
   const Anchors all = make_anchors(levels, options, torch::kDouble);
   OnnxAnchors anchors;
   anchors.logits = graph.precise_constant("anchors", all.logits.squeeze(0).clamp(-kLargestLogit, kLargestLogit));
-  if (all.valid.defined()) anchors.valid = graph.constant("valid", all.valid.squeeze(0).to(torch::kDouble));
+  if (all.valid.defined()) anchors.valid = graph.constant("valid", all.valid.to(torch::kDouble));
   return anchors;
 }
 
