@@ -10,7 +10,7 @@ namespace rtdetr {
 /// Anchors in a graph; what make_anchors() computes, finite.
 struct OnnxAnchors {
   OnnxValue logits;  ///< [S, 4] of the graph's precise type
-  OnnxValue valid;   ///< [S, 1], a table [1, S, 1]: 0 or 1, of the graph's type; without a name when all are
+  OnnxValue valid;   ///< [S, 1] or [1, S, 1], 0 or 1 of the graph's type; without a name when all are
 };
 
 /// A logit that stands for an infinite one: its sigmoid is 1 all the same, and it is a float16 number.

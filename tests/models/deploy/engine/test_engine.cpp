@@ -108,6 +108,7 @@ TEST_CASE("an engine of all layers computes what the head predicts at each of th
   ModelOutput found = engine->run(engine_pictures(2), &times),
               expected = model->forward(engine_pictures(2), {.decoder_layers = layers, .all_layers = true});
   REQUIRE(found.layers.size() == expected.layers.size());
+  for (CpuEngine::StepTime& step : times) step.ms = 1;  // a deeper pass has more steps, whatever the clock says
   const std::vector<double> ms = engine->layer_ms(times);
   REQUIRE(ms.size() == found.layers.size() + 1);
   found.layers.push_back(found.encoder);
