@@ -16,6 +16,7 @@
 #include "train/config/completion.h"
 #include "train/config/licences_text.h"
 #include "train/config/spelling.h"
+#include "train/process/allocator.h"
 #include "train/process/short_spins.h"
 #include "train/process/standard_streams.h"
 
@@ -80,6 +81,7 @@ int main(int argc, char** argv) {
   try {
     if (const auto text = answer(words); text && write(*text)) return 0;
     if (computes(words)) rtdetr::ask_for_short_spins();
+    rtdetr::silence_large_allocations();
     for (const fs::path& worker : worker_places()) execv(worker.c_str(), argv);
     std::fprintf(stderr, "rtdetr: error: %s is not beside the program, nor in %s: %s\n", kWorker, RTDETR_PRIVATE_FOLDER,
                  rtdetr::errno_words(errno).c_str());

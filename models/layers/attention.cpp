@@ -4,6 +4,7 @@
 
 #include <torch/types.h>
 
+#include "core/ops/attention.h"
 #include "core/tensor/check.h"
 #include "models/onnx/onnx_ops.h"
 
@@ -31,8 +32,7 @@ Tensor SelfAttentionImpl::split_heads(const Tensor& x) const {
 /// @return  [B, N, M, D/M]
 Tensor SelfAttentionImpl::attend(const Tensor& query, const Tensor& key, const Tensor& value,
                                  const std::optional<Tensor>& bias) const {
-  return at::scaled_dot_product_attention(split_heads(query), split_heads(key), split_heads(value), bias)
-      .transpose(1, 2);
+  return attention(split_heads(query), split_heads(key), split_heads(value), bias).transpose(1, 2);
 }
 
 Tensor SelfAttentionImpl::forward(const Tensor& query_key, const Tensor& value, const Tensor& mask) {

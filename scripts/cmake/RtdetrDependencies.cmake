@@ -32,3 +32,12 @@ find_library(WEBP_DEMUX_LIBRARY webpdemux REQUIRED)
 find_package(ZLIB REQUIRED)
 find_path(NETTLE_INCLUDE_DIR nettle/sha2.h REQUIRED)
 find_library(NETTLE_LIBRARY nettle REQUIRED)
+# The program's allocator (train/process/allocator.h); without it, and for the sanitizers, the C library's. Debian has the
+# name without a number in a package for developers alone.
+set(RTDETR_TCMALLOC)
+if(NOT RTDETR_SANITIZE)
+  find_library(TCMALLOC_LIBRARY NAMES libtcmalloc_minimal.so.4 tcmalloc_minimal)
+  if(TCMALLOC_LIBRARY)
+    set(RTDETR_TCMALLOC ${TCMALLOC_LIBRARY})
+  endif()
+endif()

@@ -17,4 +17,6 @@ void keep_freed_memory() {
 #endif
 }
 
+void silence_large_allocations() { setenv("TCMALLOC_LARGE_ALLOC_REPORT_THRESHOLD", "0", /*overwrite=*/0); }
+
 }  // namespace rtdetr
