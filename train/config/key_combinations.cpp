@@ -84,15 +84,17 @@ class Combinations {
     for (const char* key : {"overlap", "tile_whole"})
       if (s_.tile == 0 && is_typed(s_, key)) problem(key + ("=" + s_.origin_of(key)) + " is for tile=; give both");
   }
-  /// A recipe's numbers of the other optimizer stay unused; who types one wants it used.
+  /// A recipe's numbers of the other optimizers stay unused; who types one wants it used.
   void check_optimizer() {
-    const bool is_sgd = s_.optimizer == "sgd";
+    const bool is_sgd = s_.optimizer == "sgd", is_muon = s_.optimizer == "muon";
     for (const char* key : {"beta1", "beta2"})
       if (is_sgd && is_typed(s_, key))
         problem(key + ("=" + s_.origin_of(key)) + " is AdamW's; of optimizer=sgd it is momentum=");
-    for (const char* key : {"momentum", "warmup_momentum"})
-      if (!is_sgd && is_typed(s_, key))
-        problem(key + ("=" + s_.origin_of(key)) + " is for optimizer=sgd; of adamw it is beta1=");
+    if (!is_sgd && !is_muon && is_typed(s_, "momentum"))
+      problem("momentum=" + s_.origin_of("momentum") + " is for optimizer=sgd and muon; of adamw it is beta1=");
+    if (!is_sgd && is_typed(s_, "warmup_momentum"))
+      problem("warmup_momentum=" + s_.origin_of("warmup_momentum") + " is for optimizer=sgd; with " + s_.optimizer +
+              " the momentum is the same in all steps");
   }
   /// A run that the clock alone ends has no epochs to count.
   void check_flat_cosine() {

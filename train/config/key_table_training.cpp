@@ -73,8 +73,10 @@ void add_run_keys(std::vector<Key>& keys) {
 
 void add_optimizer_keys(std::vector<Key>& keys) {
   Section s(keys, "optimizer and schedule");
-  s.choice("optimizer", &Settings::optimizer, kTrain, {"adamw", "sgd"},
-           "how the weights are updated: AdamW, or gradient descent with Nesterov's momentum (YOLO)");
+  s.choice(
+      "optimizer", &Settings::optimizer, kTrain, {"adamw", "sgd", "muon"},
+      "how the weights are updated: AdamW; gradient descent with Nesterov's momentum (YOLO); or Muon, which learns "
+      "from scratch in about half the steps, at AdamW's rates and above");
   s.above("lr0", &Settings::lr0, kTrain, 0, 10, "", "0.0001", "learning rate");
   s.number("lrf", &Settings::lrf, kTrain, 0, 1, "share of lr0", "0.01",
            "learning rate at the end (linear, cosine, flat_cosine)");
@@ -96,11 +98,13 @@ void add_optimizer_keys(std::vector<Key>& keys) {
   s.number("warmup_bias_lr", &Settings::warmup_bias_lr, kTrain, 0, 10, "", "0.1",
            "learning rate of the biases as the warm-up begins, from where it comes to lr0; 0 = it rises as all others");
   s.number("weight_decay", &Settings::weight_decay, kTrain, 0, 1, "", "0.0001",
-           "weight decay; of adamw decoupled from the gradients, of sgd a part of them");
-  s.number("beta1", &Settings::beta1, kTrain, 0, 0.999999, "", "0.9", "adamw: decay of the mean of the gradients");
-  s.number("beta2", &Settings::beta2, kTrain, 0, 0.99999999, "", "0.999", "adamw: decay of the mean of their squares");
+           "weight decay; of adamw and muon decoupled from the gradients, of sgd a part of them");
+  s.number("beta1", &Settings::beta1, kTrain, 0, 0.999999, "", "0.9",
+           "adamw, and muon for what is no matrix: decay of the mean of the gradients");
+  s.number("beta2", &Settings::beta2, kTrain, 0, 0.99999999, "", "0.999",
+           "the same: decay of the mean of their squares");
   s.number("momentum", &Settings::momentum, kTrain, 0, 0.999999, "", "0.937",
-           "sgd: share of the update before that stays in the next one");
+           "sgd, muon: share of the update before that stays in the next one");
   s.number("warmup_momentum", &Settings::warmup_momentum, kTrain, 0, 0.999999, "", "0.8",
            "sgd: momentum as the warm-up begins");
   s.number("clip_norm", &Settings::clip_norm, kTrain, 0, kNone, "", "0.1",

@@ -112,7 +112,7 @@ struct Settings {
   double weight_decay = 1e-4;
   double beta1 = 0.9;
   double beta2 = 0.999;
-  double momentum = 0.937;       ///< sgd
+  double momentum = 0.937;       ///< sgd, muon
   double warmup_momentum = 0.8;  ///< sgd: where it begins
   double warmup_bias_lr = 0;     ///< where the biases' rate begins; see warm_biases
   std::int64_t nbs = 0;          ///< nominal batch: see settle_nominal_batch; 0 = none

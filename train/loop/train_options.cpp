@@ -79,6 +79,8 @@ TrainInput train_input(const Experiment& experiment) {
 
 TrainOptions train_options(const Experiment& experiment) {
   const Settings& settings = experiment.settings;
+  OptimizerOptions optimizer = optimizer_options(settings);
+  optimizer.muon.bfloat16 = experiment.precision.precision == Precision::kBFloat16;
   return {.budget = budget_options(settings),
           .accumulate = settings.accumulate,
           .step = {.clip_norm = settings.clip_norm,
@@ -87,7 +89,7 @@ TrainOptions train_options(const Experiment& experiment) {
                    .seed = static_cast<std::uint64_t>(settings.seed),
                    .sync_bn = settings.sync_bn,
                    .criterion = criterion_options(settings)},
-          .optimizer = optimizer_options(settings),
+          .optimizer = optimizer,
           .ema = ema_options(settings),
           .lr0 = settings.lr0,
           .freeze = frozen_names(experiment),

@@ -438,7 +438,7 @@ TEST_CASE("Ultralytics' words of optimizer and augmentation are taken") {
   CHECK(s.scale.empty());
   CHECK(parse(kTrainLine + "scale=x").scale == "x");
   CHECK(parse(kTrainLine + "optimizer=AdamW").optimizer == "adamw");
-  CHECK_THAT(error_of(kTrainLine + "momentum=0.9"), Contains("momentum= (command line) is for optimizer=sgd"));
+  CHECK_THAT(error_of(kTrainLine + "momentum=0.9"), Contains("momentum= (command line) is for optimizer=sgd and muon"));
   CHECK_THAT(error_of(kTrainLine + "optimizer=sgd beta1=0.9"), Contains("beta1= (command line) is AdamW's"));
 }
 

@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 #include <torch/types.h>
+#include <algorithm>
 #include <set>
 
 #include <catch2/catch.hpp>
@@ -182,16 +183,22 @@ TEST_CASE("a run of YOLO's kind that is stopped anywhere and continued ends in t
   CHECK(moving > 20);
 }
 
-TEST_CASE("a run with gradient accumulation, stopped after every step, ends in the same bits") {
+TEST_CASE("a run of Muon with gradient accumulation, stopped after every step, ends in the same bits") {
   const TemporaryFolder temp;
   Settings settings = make_micro_run(temp.path());
+  settings.optimizer = "muon";
   settings.accumulate = 4;  // 6 batches an epoch: steps of 4 and 2
   settings.val = false;
   CHECK(train_here(settings, "whole").steps == 6);
   int stops = 0;
   while (train_here(settings, "stopped", 0).end == RunOutcome::End::kStopped) ++stops;
   CHECK(stops == 6);
-  CHECK(differences(saved_state(settings, "stopped"), saved_state(settings, "whole")).empty());
+  const TensorMap saved = saved_state(settings, "whole");
+  CHECK(differences(saved_state(settings, "stopped"), saved).empty());
+  const auto is_moving = [](const auto& entry) {
+    return entry.first.starts_with("muon.momentum.") && entry.second.abs().max().template item<float>() > 0;
+  };
+  CHECK(std::count_if(saved.begin(), saved.end(), is_moving) > 20);
 }
 
 TEST_CASE("loader threads do not change a run") {

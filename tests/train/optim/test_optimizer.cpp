@@ -1,11 +1,8 @@
-#include <fstream>
 
 #include <torch/optim.h>
 #include <torch/types.h>
 #include <catch2/catch.hpp>
-#include <nlohmann/json.hpp>
 
-#include "core/base/error.h"
 #include "models/layers/derived_table.h"
 #include "train/optim/adamw.h"
 
@@ -88,66 +85,6 @@ TEST_CASE("a gradient that is not finite shows in the norm") {
     a.mutable_grad() = torch::tensor({1.0F, bad});
     CHECK_FALSE(std::isfinite(optimizer.gradient_norm().item<double>()));
   }
-}
-
-TEST_CASE("a refused update changes neither weights nor moments nor counters, a granted one is the ordinary one") {
-  torch::manual_seed(3);
-  const auto start = torch::randn({4});
-  const auto ordinary = start.clone().set_requires_grad(true), gated = start.clone().set_requires_grad(true);
-  AdamW a({group("w", ordinary, 1e-2, 0.1)}), b({group("w", gated, 1e-2, 0.1)});
-  StateRegistry of_a, of_b;
-  a.register_state(of_a);
-  b.register_state(of_b);
-  for (int step = 0; step < 3; ++step) {
-    const auto before = gated.detach().clone();
-    gated.mutable_grad() = torch::full({4}, std::numeric_limits<float>::quiet_NaN());
-    b.step(1, torch::ones({}));
-    CHECK(torch::equal(gated, before));
-    ordinary.mutable_grad() = torch::randn({4});
-    gated.mutable_grad() = ordinary.grad().clone();
-    a.step(1);
-    b.step(1, torch::zeros({}));
-  }
-  CHECK(torch::equal(gated, ordinary));
-  for (const auto& [name, tensor] : of_a.capture()) CHECK(torch::equal(of_b.capture().at(name), tensor));
-}
-
-TEST_CASE("a parameter without a gradient stays as it is, decay included") {
-  const auto a = torch::ones({2}).set_requires_grad(true);
-  AdamW optimizer({group("a", a, 1, 0.5)});
-  optimizer.zero_grad();
-  optimizer.step(1);
-  CHECK(torch::equal(a, torch::ones({2})));
-  CHECK(optimizer.gradient_norm().item<double>() == 0);
-}
-
-TEST_CASE("a parameter in two groups is refused") {
-  const auto a = torch::ones({2}).set_requires_grad(true);
-  CHECK_THROWS_AS(AdamW({group("a", a, 1, 0), group("a", a, 2, 0)}), InternalError);
-}
-
-TEST_CASE("optimizer state put back goes on with the same bits") {
-  torch::manual_seed(2);
-  const auto make = [] { return torch::ones({4}).set_requires_grad(true); };
-  const auto gradients = torch::randn({6, 4});
-  const auto advance = [&](AdamW& optimizer, const torch::Tensor& value, int from, int to) {
-    for (int i = from; i < to; ++i) {
-      value.mutable_grad() = gradients[i].clone();
-      optimizer.step(1);
-    }
-  };
-  const auto whole = make(), first = make(), second = make();
-  AdamW a({group("w", whole, 1e-2, 0.1)}), b({group("w", first, 1e-2, 0.1)}), c({group("w", second, 1e-2, 0.1)});
-  advance(a, whole, 0, 6);
-  advance(b, first, 0, 3);
-  StateRegistry from, to;
-  from.add("w", first);
-  b.register_state(from);
-  to.add("w", second);
-  c.register_state(to);
-  to.restore(from.capture(), "test");
-  advance(c, second, 3, 6);
-  CHECK(torch::equal(whole, second));
 }
 
 }  // namespace rtdetr

@@ -1,14 +1,10 @@
 #include "train/optim/sgd.h"
 
 #include <algorithm>
-#include <limits>
 
 #include <torch/optim.h>
 #include <torch/types.h>
 #include <catch2/catch.hpp>
-
-#include "core/base/error.h"
-#include "train/optim/make_optimizer.h"
 
 namespace rtdetr {
 namespace {
@@ -72,62 +68,4 @@ TEST_CASE("SGD updates channels-last weights as contiguous ones") {
   }
   CHECK(torch::equal(plain, last));
 }
-
-TEST_CASE("an update that SGD refuses changes neither weights nor momentum") {
-  torch::manual_seed(3);
-  const auto start = torch::randn({4});
-  const auto ordinary = trained(start), gated = trained(start);
-  Sgd a({sgd_group(ordinary, 1e-2, 0.1)}), b({sgd_group(gated, 1e-2, 0.1)});
-  for (int step = 0; step < 3; ++step) {
-    const auto before = gated.detach().clone();
-    const auto version = gated._version();
-    gated.mutable_grad() = torch::full({4}, std::numeric_limits<float>::quiet_NaN());
-    b.step(1, torch::ones({}));
-    CHECK(torch::equal(gated, before));
-    ordinary.mutable_grad() = torch::randn({4});
-    gated.mutable_grad() = ordinary.grad().clone();
-    a.step(1);
-    b.step(1, torch::zeros({}));
-    CHECK(gated._version() > version);
-  }
-  CHECK(torch::equal(gated, ordinary));
-}
-
-TEST_CASE("SGD's state put back goes on with the same bits, and a parameter without a gradient stays") {
-  torch::manual_seed(2);
-  const auto make = [] { return torch::ones({4}).set_requires_grad(true); };
-  const auto gradients = torch::randn({6, 4});
-  const auto advance = [&](Optimizer& optimizer, const torch::Tensor& value, int from, int to) {
-    for (int i = from; i < to; ++i) {
-      value.mutable_grad() = gradients[i].clone();
-      optimizer.step(1);
-      optimizer.zero_grad();
-      optimizer.step(1);
-    }
-  };
-  const OptimizerOptions options{.kind = OptimizerKind::kSgd};
-  const auto whole = make(), first = make(), second = make();
-  const auto a = make_optimizer({sgd_group(whole, 1e-2, 0.1)}, options);
-  const auto b = make_optimizer({sgd_group(first, 1e-2, 0.1)}, options);
-  const auto c = make_optimizer({sgd_group(second, 1e-2, 0.1)}, options);
-  advance(*a, whole, 0, 6);
-  advance(*b, first, 0, 3);
-  StateRegistry from, to;
-  from.add("w", first);
-  b->register_state(from);
-  to.add("w", second);
-  c->register_state(to);
-  const TensorMap saved = from.capture();
-  CHECK(saved.size() == 2);
-  CHECK(saved.at("sgd.momentum.w").abs().max().item<float>() > 0);
-  to.restore(saved, "test");
-  advance(*c, second, 3, 6);
-  CHECK(torch::equal(whole, second));
-}
-
-TEST_CASE("SGD refuses a parameter in two groups") {
-  const auto value = torch::ones({2}).set_requires_grad(true);
-  CHECK_THROWS_AS(Sgd({sgd_group(value, 1, 0), sgd_group(value, 2, 0)}), InternalError);
-}
-
 }  // namespace rtdetr
