@@ -10,8 +10,7 @@ namespace rtdetr {
 struct MuonOptions {
   double momentum = 0.937;
   AdamWOptions rest;
-  bool bfloat16 =
-      false;  ///< products of the iteration in bfloat16, as PyTorch's has them; otherwise in the weights' type
+  bool bfloat16 = false;  ///< the iteration in bfloat16, as PyTorch's; otherwise in the weights' type
 };
 
 /// Muon (Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural networks") with the arithmetic of
