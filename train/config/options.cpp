@@ -191,7 +191,7 @@ OptimizerOptions optimizer_options(const Settings& settings) {
   return {.kind = chosen("optimizer", settings.optimizer, kOptimizerWords),
           .adamw = {.beta1 = settings.beta1, .beta2 = settings.beta2},
           .sgd = {.momentum = settings.momentum, .warmup_momentum = settings.warmup_momentum},
-          .muon = {.momentum = settings.momentum, .rest = {.beta1 = settings.beta1, .beta2 = settings.beta2}}};
+          .muon = {.momentum = settings.momentum}};
 }
 
 EmaOptions ema_options(const Settings& settings) { return {.decay = settings.ema_decay, .ramp = settings.ema_ramp}; }

@@ -17,7 +17,7 @@ inline constexpr std::array<Choice<OptimizerKind>, 3> kOptimizerWords{
 
 struct OptimizerOptions {
   OptimizerKind kind = OptimizerKind::kAdamW;
-  AdamWOptions adamw;
+  AdamWOptions adamw;  ///< of Muon, too
   SgdOptions sgd;
   MuonOptions muon;
 };
@@ -25,7 +25,8 @@ struct OptimizerOptions {
 /// @throws InternalError  if a parameter is in two groups
 inline std::unique_ptr<Optimizer> make_optimizer(std::vector<ParameterGroup> groups, const OptimizerOptions& options) {
   if (options.kind == OptimizerKind::kSgd) return std::make_unique<Sgd>(std::move(groups), options.sgd);
-  if (options.kind == OptimizerKind::kMuon) return std::make_unique<Muon>(std::move(groups), options.muon);
+  if (options.kind == OptimizerKind::kMuon)
+    return std::make_unique<Muon>(std::move(groups), options.muon, options.adamw);
   return std::make_unique<AdamW>(std::move(groups), options.adamw);
 }
 

@@ -54,8 +54,8 @@ torch::Tensor orthogonalized(const torch::Tensor& x, bool bfloat16) {
   return (tall ? y.t() : y).to(x.scalar_type());
 }
 
-Muon::Muon(std::vector<ParameterGroup> groups, const MuonOptions& options)
-    : Optimizer(groups), options_(options), rest_(without_matrices(std::move(groups)), options.rest) {
+Muon::Muon(std::vector<ParameterGroup> groups, const MuonOptions& options, const AdamWOptions& rest)
+    : Optimizer(groups), options_(options), rest_(without_matrices(std::move(groups)), rest) {
   for (std::size_t g = 0; g < this->groups().size(); ++g) {
     const std::vector<NamedParameter>& parameters = this->groups()[g].parameters;
     for (std::size_t i = 0; i < parameters.size(); ++i)

@@ -9,7 +9,6 @@ namespace rtdetr {
 
 struct MuonOptions {
   double momentum = 0.937;
-  AdamWOptions rest;
   bool bfloat16 = false;  ///< the iteration in bfloat16, as PyTorch's; otherwise in the weights' type
 };
 
@@ -24,8 +23,9 @@ struct MuonOptions {
 /// columns.
 class Muon : public Optimizer {
  public:
+  /// @param rest  of all that is no matrix
   /// @throws InternalError  if a parameter is in two groups
-  explicit Muon(std::vector<ParameterGroup> groups, const MuonOptions& options = {});
+  explicit Muon(std::vector<ParameterGroup> groups, const MuonOptions& options = {}, const AdamWOptions& rest = {});
 
   void step(const StepRates& rates, const torch::Tensor& refused = {}) override;
   /// Adds `muon.momentum.<name>` of the matrices, and of all others what AdamW adds.

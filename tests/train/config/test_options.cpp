@@ -68,7 +68,7 @@ std::string text_of(const BuildOptions& o) {
 
 std::string text_of(const OptimizerOptions& o) {
   return written(static_cast<int>(o.kind), o.adamw.beta1, o.adamw.beta2, o.sgd.momentum, o.sgd.warmup_momentum,
-                 o.muon.momentum, o.muon.rest.beta1, o.muon.rest.beta2);
+                 o.muon.momentum);
 }
 std::string text_of(const EmaOptions& o) { return written(o.decay, o.ramp); }
 

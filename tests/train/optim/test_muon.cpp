@@ -82,7 +82,7 @@ TEST_CASE("Muon leaves to AdamW what is no matrix") {
         Case{"pos_embed", {1, 64, 32}}}) {
     INFO(name);
     const Tensor start = torch::randn(shape, torch::kDouble), ours = started_at(start), of_adamw = started_at(start);
-    Muon muon({muon_group(name, ours)}, {.rest = {.beta1 = 0.8, .beta2 = 0.9}});
+    Muon muon({muon_group(name, ours)}, {}, {.beta1 = 0.8, .beta2 = 0.9});
     AdamW adamw({muon_group(name, of_adamw)}, {.beta1 = 0.8, .beta2 = 0.9});
     for (int step = 0; step < 3; ++step) {
       ours.mutable_grad() = torch::randn(shape, torch::kDouble);
