@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -35,7 +36,10 @@ void parallel_for(std::size_t count, int threads, Work&& work) {
   };
   {
     std::vector<std::jthread> pool;
-    for (int worker = 1; worker < workers; ++worker) pool.emplace_back(run, worker);
+    try {
+      for (int worker = 1; worker < workers; ++worker) pool.emplace_back(run, worker);
+    } catch (const std::system_error&) {  // the system gives no more threads: those that there are do
+    }
     run(0);
   }
   if (failure) std::rethrow_exception(failure);

@@ -8,6 +8,7 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -25,7 +26,10 @@ class ReadAhead {
   ReadAhead(std::size_t count, int threads, std::size_t ahead, std::function<Item(std::size_t)> make)
       : count_(count), ahead_(std::max(ahead, static_cast<std::size_t>(std::max(threads, 1)))), make_(std::move(make)) {
     const auto most = static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(std::max(threads, 0)), count));
-    for (int i = 0; i < most; ++i) threads_.emplace_back([this] { work(); });
+    try {
+      for (int i = 0; i < most; ++i) threads_.emplace_back([this] { work(); });
+    } catch (const std::system_error&) {  // the system gives no more threads: those that there are do
+    }
   }
   ~ReadAhead() {
     {

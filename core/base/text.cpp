@@ -188,24 +188,20 @@ std::string format_duration(double seconds) {
   return text;
 }
 
-std::string fixed(double value, int digits) {
-  char buffer[64];
-  std::snprintf(buffer, sizeof buffer, "%.*f", digits, value);
-  return buffer;
-}
-
 namespace {
 
-std::string in_digits(const char* format, double value) {
-  std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), format, value);
-  return text.data();
+/// As printf does in the C locale; what a host program made of its own does not show.
+std::string in_digits(double value, std::chars_format format, int digits) {
+  std::array<char, 512> text{};  // 309 digits before the point, and those behind it
+  const auto [end, fault] = std::to_chars(text.data(), text.data() + text.size(), value, format, digits);
+  return fault == std::errc() ? std::string(text.data(), end) : format_double(value);
 }
 
 }  // namespace
 
-std::string format_short(double value) { return in_digits("%.6g", value); }
-std::string two_digits(double value) { return in_digits("%.2g", value); }
+std::string fixed(double value, int digits) { return in_digits(value, std::chars_format::fixed, digits); }
+std::string format_short(double value) { return in_digits(value, std::chars_format::general, 6); }
+std::string two_digits(double value) { return in_digits(value, std::chars_format::general, 2); }
 
 std::string shell_word(const std::string& text) {
   const auto is_plain = [](unsigned char c) {

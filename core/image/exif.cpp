@@ -151,6 +151,11 @@ Picture turned(Picture picture, int orientation) {
   }
 }
 
+/// A size of the upright picture, of the stored one.
+PictureSize as_stored(const PictureSize& upright, int orientation) {
+  return exif_swaps_sides(orientation) ? PictureSize{upright.height, upright.width} : upright;
+}
+
 }  // namespace
 
 int exif_orientation(std::span<const std::byte> picture) {
@@ -177,8 +182,13 @@ Picture turn_upright(Picture picture, int orientation) {
 Picture read_upright_picture(const std::filesystem::path& file, const PictureLimits& limits,
                              const PictureSize& enough) {
   const int orientation = exif_orientation(file);
-  const PictureSize stored = exif_swaps_sides(orientation) ? PictureSize{enough.height, enough.width} : enough;
-  return turn_upright(read_picture(file, limits, stored), orientation);
+  return turn_upright(read_picture(file, limits, as_stored(enough, orientation)), orientation);
+}
+
+Picture decode_upright_picture(std::span<const std::byte> bytes, const std::string& name, const PictureLimits& limits,
+                               const PictureSize& enough) {
+  const int orientation = exif_orientation(bytes);
+  return turn_upright(decode_picture(bytes, name, limits, as_stored(enough, orientation)), orientation);
 }
 
 PictureSize read_upright_picture_size(const std::filesystem::path& file) {

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <span>
+#include <string>
 
 #include "core/image/picture.h"
 
@@ -25,6 +26,9 @@ Picture turn_upright(Picture picture, int orientation);
 /// read_picture() and read_picture_size(), upright.
 Picture read_upright_picture(const std::filesystem::path& file, const PictureLimits& limits = {},
                              const PictureSize& enough = {});
+/// The same of what is in memory. @param name  for messages
+Picture decode_upright_picture(std::span<const std::byte> bytes, const std::string& name,
+                               const PictureLimits& limits = {}, const PictureSize& enough = {});
 PictureSize read_upright_picture_size(const std::filesystem::path& file);
 
 }  // namespace rtdetr

@@ -15,9 +15,6 @@
 namespace rtdetr {
 namespace {
 
-/// Compressed pictures larger than this are nobody's photographs.
-constexpr std::size_t kLargestFile = std::size_t{1} << 29;
-
 enum class Format { kNone, kJpeg, kPng, kWebp, kBmp, kTiff };
 
 Format format_of(std::span<const std::byte> bytes) {
@@ -164,7 +161,7 @@ Picture decode_picture(std::span<const std::byte> bytes, const std::string& name
 }
 
 Picture read_picture(const std::filesystem::path& file, const PictureLimits& limits, const PictureSize& enough) {
-  return decode_picture(read_binary_file(file, kLargestFile), file.string(), limits, enough);
+  return decode_picture(read_binary_file(file, kLargestPictureFile), file.string(), limits, enough);
 }
 
 PictureSize read_picture_size(const std::filesystem::path& path) {

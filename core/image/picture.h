@@ -33,6 +33,9 @@ struct Picture {
   operator RgbView() const { return {rgb.data(), width, height, 0, reduced_from.width, reduced_from.height}; }
 };
 
+/// Files larger than this are nobody's photographs, and are not read.
+inline constexpr std::size_t kLargestPictureFile = std::size_t{1} << 29;
+
 struct PictureLimits {
   std::int64_t max_pixels = 64'000'000;  ///< by the header's claim; memory and time are bounded in proportion
   int max_scans = 500;                   ///< of a progressive JPEG

@@ -81,6 +81,8 @@ class FolderInMaking {
   FolderInMaking(const FolderInMaking&) = delete;
   FolderInMaking& operator=(const FolderInMaking&) = delete;
   std::filesystem::path operator/(const char* name) const { return temporary_ / name; }
+  /// The temporary folder. Links out of it lead to the same place before and after.
+  const std::filesystem::path& path() const { return temporary_; }
   /// @throws IoError  if something has the target's name by now, which stays as it is; UnsyncedError
   void publish();
 

@@ -168,6 +168,12 @@ JsonReader::Token JsonReader::word(std::string_view expected, Token token) {
   return token;
 }
 
+void JsonReader::skip_next() {
+  keeps_texts_ = false;
+  skip(next());
+  keeps_texts_ = true;
+}
+
 void JsonReader::skip(Token first) {
   if (first != Token::kBeginObject && first != Token::kBeginArray) return;
   const int outside = depth_ - 1;

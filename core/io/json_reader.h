@@ -16,7 +16,7 @@ namespace rtdetr {
 /// JSON as a stream of tokens. Annotation and result files are large and flat, so they are read through a window of
 /// a fixed size straight into records: a tree of the file would need 6 to 8 times its size, and a general event parser
 /// five times the time (docs/decisions/0006-json-by-hand-and-two-layers.md). Nothing is recursive; depth, and the
-/// length of numbers and texts, are limited.
+/// length of numbers and of texts that are kept, are limited.
 ///
 /// The grammar is RFC 8259, enforced also in what is skipped, with one addition: NaN, Infinity and -Infinity are
 /// numbers, because Python writes them; what they mean is the caller's business.
@@ -51,6 +51,8 @@ class JsonReader {
   std::optional<std::int64_t> integer() const;
   /// Passes over the rest of the value that `first` began.
   void skip(Token first);
+  /// Passes over the next value, of whatever length: texts in it are not kept.
+  void skip_next();
 
   /// These take one whole value, whatever it is, and give nullopt unless it is of the type asked for; describe_value()
   /// then says what it was.
@@ -125,7 +127,8 @@ class JsonReader {
   const char* start_ = nullptr;  ///< start of what is in memory
   std::uint64_t passed_ = 0;     ///< bytes before start_
   std::uint64_t lines_passed_ = 0;
-  bool exhausted_ = false;  ///< nothing follows end_
+  bool exhausted_ = false;   ///< nothing follows end_
+  bool keeps_texts_ = true;  ///< those beyond the window, too
 
   State state_ = State::kValue;
   int depth_ = 0;

@@ -53,7 +53,10 @@ void JsonReader::read_escaped_string() {
   for (;;) {
     const char* p = at_;
     while (is_plain(*p)) ++p;
-    out.append(at_, p);
+    if (keeps_texts_)
+      out.append(at_, p);
+    else
+      out.clear();
     at_ = p;
     if (out.size() > kLongestString) fail("a text longer than 16 MiB");
     if (end_ - at_ < kLongestEscape && refill()) continue;

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <clocale>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -43,7 +44,8 @@ std::optional<double> JsonReader::number() const {
   const auto [end, code] = std::from_chars(text_.data(), text_.data() + text_.size(), value);
   if (code == std::errc{}) return value;
   // Out of range: too large is refused, too small is zero or denormal as in every other reader.
-  value = std::strtod(std::string(text_).c_str(), nullptr);
+  static const locale_t kPlain = ::newlocale(LC_NUMERIC_MASK, "C", nullptr);  // whatever a host program has set
+  value = ::strtod_l(std::string(text_).c_str(), nullptr, kPlain);
   if (std::isinf(value)) return std::nullopt;
   return value;
 }

@@ -86,11 +86,11 @@ class RankedCandidates {
   std::size_t sorted_ = 0;
 };
 
-/// Most rows of scores have none: they are told by comparing several at once.
+/// Most rows of scores have none: they are told by comparing several at once. What is no number counts as one.
 bool any_above(std::span<const float> scores, float least) {
   int found = 0;
 #pragma omp simd reduction(| : found)
-  for (std::size_t i = 0; i < scores.size(); ++i) found |= static_cast<int>(scores[i] > least);
+  for (std::size_t i = 0; i < scores.size(); ++i) found |= static_cast<int>(!(scores[i] <= least));
   return found != 0;
 }
 
@@ -128,6 +128,8 @@ std::vector<Candidate> find_candidates(std::span<const float> scores, std::int64
   for (std::size_t box = 0; box * count < scores.size(); ++box) {
     const std::span<const float> row = scores.subspan(box * count, count);
     if (!any_above(row, least)) continue;
+    if (std::any_of(row.begin(), row.end(), [](float score) { return std::isnan(score); }))
+      throw DivergedError("the model's scores are not finite: its weights are too large or damaged");
     if (options.every_class) {
       for (std::size_t label = 0; label < count; ++label) add(box, label, row[label]);
     } else {

@@ -38,6 +38,7 @@ struct Candidate {
 
 /// Candidates of a picture of `scores.size() / classes` boxes, box after box, class after class.
 /// @param scores  [A, C], of any scale: only compared
+/// @throws DivergedError  for a score that is no number
 std::vector<Candidate> find_candidates(std::span<const float> scores, std::int64_t classes,
                                        const SuppressionOptions& options);
 

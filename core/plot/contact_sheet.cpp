@@ -8,6 +8,7 @@
 #include "core/image/resize.h"
 #include "core/plot/canvas.h"
 #include "core/plot/style.h"
+#include "core/plot/thumbnail.h"
 
 namespace rtdetr {
 namespace {
@@ -18,18 +19,14 @@ constexpr int kGap = 6;
 constexpr int kCaptionHeight = 20;
 constexpr Color kBackground{245, 245, 245};
 
-/// The largest size of the picture's own shape that fits the tile; never larger than the picture is.
-PictureSize fitting_size(const Picture& picture, const ContactSheetOptions& options) {
-  const double scale = std::min({1.0, static_cast<double>(options.tile_width) / picture.width,
-                                 static_cast<double>(options.tile_height) / picture.height});
-  return {std::max(1, static_cast<int>(std::lround(picture.width * scale))),
-          std::max(1, static_cast<int>(std::lround(picture.height * scale)))};
+PictureSize size_in_tile(const Picture& picture, const ContactSheetOptions& options) {
+  return fitting_size({picture.width, picture.height}, options.tile_width, options.tile_height);
 }
 
 void place_tile(Picture& sheet, const Tile& tile, int x, int y, const ContactSheetOptions& options) {
   int bottom = y + options.tile_height;
   if (tile.picture.width > 0 && tile.picture.height > 0) {
-    const PictureSize size = fitting_size(tile.picture, options);
+    const PictureSize size = size_in_tile(tile.picture, options);
     const Picture small = resize(tile.picture, size.width, size.height);
     const int left = x + (options.tile_width - size.width) / 2, top = y + (options.tile_height - size.height) / 2;
     bottom = top + size.height;
@@ -48,7 +45,7 @@ ContactSheetOptions tightened(std::span<const Tile> tiles, const ContactSheetOpt
   ContactSheetOptions options = most;
   options.tile_height = 1;
   for (const Tile& tile : tiles) {
-    options.tile_height = std::max(options.tile_height, fitting_size(tile.picture, most).height);
+    options.tile_height = std::max(options.tile_height, size_in_tile(tile.picture, most).height);
   }
   return options;
 }

@@ -56,11 +56,21 @@ int turned_by(const json& stream) {
   return clockwise % 90 == 0 ? (clockwise % 360 + 360) % 360 : 0;
 }
 
-double seconds_of(const json& stream, const json& document) {
-  const json format = document.value("format", json::object());
-  for (const std::string& text : {text_in(stream, "duration"), text_in(format, "duration")})
-    if (const auto seconds = parse_double(text); seconds && *seconds > 0 && *seconds < 1e9) return *seconds;
-  return 0;
+/// "8.5", or as Matroska's tags have it "00:00:08.500000000"; 0 for what is none.
+double seconds_in(const std::string& text) {
+  double seconds = 0;
+  for (const std::string& part : split(text, ':')) {
+    const auto number = parse_double(part);
+    if (!number || !(*number >= 0)) return 0;
+    seconds = 60 * seconds + *number;
+  }
+  return seconds < 1e9 ? seconds : 0;
+}
+
+/// Of the stream itself; Matroska and WebM have it in a tag.
+double own_seconds_of(const json& stream) {
+  const double seconds = seconds_in(text_in(stream, "duration"));
+  return seconds > 0 ? seconds : seconds_in(text_in(stream.value("tags", json::object()), "DURATION"));
 }
 
 /// Covers of music are videos of one picture to ffprobe.
@@ -81,7 +91,9 @@ void read_stream(const json& stream, const json& document, VideoFacts& facts) {
   }
   const auto counted = parse_integer(text_in(stream, "nb_frames"));
   facts.counted = counted && *counted > 0;
-  facts.seconds = seconds_of(stream, document);
+  facts.seconds = own_seconds_of(stream);
+  facts.own_length = facts.seconds > 0;
+  if (!facts.own_length) facts.seconds = seconds_in(text_in(document.value("format", json::object()), "duration"));
   facts.frames = facts.counted ? *counted : std::llround(facts.seconds * facts.rate.value());
   const std::string colours = text_in(stream, "color_space");
   facts.names_colours = !colours.empty() && colours != "unknown";
@@ -127,7 +139,7 @@ VideoFacts probe_video(const VideoPrograms& programs, const VideoSource& source,
                                  "-show_entries",
                                  "stream=codec_type,width,height,avg_frame_rate,r_frame_rate,nb_frames,duration,"
                                  "sample_aspect_ratio,color_space:stream_disposition=attached_pic:"
-                                 "stream_side_data=rotation:format=duration"};
+                                 "stream_side_data=rotation:stream_tags=DURATION:format=duration"};
   for (std::string& word : source.input()) words.push_back(std::move(word));
   const ProgramOutput answer = answer_of(programs, source, std::move(words), limit_s, stop);
   if (answer.stopped) throw IoError(source.shown() + ": stopped before ffprobe knew what it is");

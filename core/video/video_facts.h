@@ -23,6 +23,7 @@ struct VideoFacts {
   Ratio rate{25, 1};          ///< frames a second, the average where it varies; 25 where it says nothing that can be so
   Ratio pixel_aspect{1, 1};   ///< width of a pixel to its height, as displayed
   double seconds = 0;         ///< its length; 0 = not known, or without an end
+  bool own_length = false;    ///< `seconds` are the pictures' own, not the whole file's, whose sound may be longer
   std::int64_t frames = 0;    ///< as counted by the container, or else by length and rate; 0 = without an end
   bool counted = false;       ///< the container counted them
   bool has_sound = false;

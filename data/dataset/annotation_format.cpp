@@ -14,6 +14,7 @@
 #include "core/base/text.h"
 #include "core/image/picture_names.h"
 #include "core/io/json_reader.h"
+#include "data/dataset/hidden_files.h"
 
 namespace rtdetr {
 namespace {
@@ -55,7 +56,7 @@ bool is_via_entry(JsonReader& json) {
   while (json.next() == Token::kKey) {
     file = file || json.text() == "filename";
     regions = regions || json.text() == "regions";
-    json.skip(json.next());
+    json.skip_next();
   }
   return file && regions;
 }
@@ -66,7 +67,7 @@ bool is_task(JsonReader& json) {
     for (const char* key : {"data", "annotations", "completions", "annotation_id"}) {
       if (json.text() == key) return true;
     }
-    json.skip(json.next());
+    json.skip_next();
   }
   return false;
 }
@@ -78,6 +79,10 @@ AnnotationFormat format_of_object(JsonReader& json) {
     if (key.starts_with("_via_")) return AnnotationFormat::kVia;
     if (key == "dm_format_version" || key == "items") return AnnotationFormat::kDatumaro;
     if (key == "shapes") return AnnotationFormat::kLabelme;
+    if (key == "imageData") {
+      json.skip_next();
+      continue;
+    }
     const Token value = json.next();
     if (key == "images" || key == "annotations") return AnnotationFormat::kCoco;
     if (key == "categories")
@@ -144,12 +149,14 @@ struct FilesOfKind {
 /// By suffix, those that annotations have.
 std::map<std::string, FilesOfKind> look_into(const fs::path& folder) {
   std::map<std::string, FilesOfKind> found;
-  std::error_code fault;
-  for (fs::recursive_directory_iterator at(folder, fault), end; !fault && at != end; at.increment(fault)) {
-    const std::string suffix = lower_suffix(at->path());
-    if (is_hidden(at->path()) || (suffix != ".xml" && suffix != ".json" && suffix != ".txt" && suffix != ".csv"))
-      continue;
-    found[suffix].add(*at);
+  ProblemCollector unheard;  // whoever reads the files says what is odd, and what cannot be read
+  try {
+    walk_folder(folder, unheard, [&](const fs::directory_entry& entry) {
+      const std::string suffix = lower_suffix(entry.path());
+      if (suffix == ".xml" || suffix == ".json" || suffix == ".txt" || suffix == ".csv") found[suffix].add(entry);
+    });
+  } catch (const IoError&) {
+    return found;
   }
   return found;
 }
@@ -230,18 +237,18 @@ std::optional<AnnotatedFolder> find_annotations_in(const fs::path& folder) {
   if (const fs::path csv = folder / "_annotations.csv"; fs::exists(csv, ignored))
     return AnnotatedFolder{AnnotationFormat::kCsv, csv};
   if (has_labels_folder(folder)) return std::nullopt;
-  constexpr int kMostLookedAt = 2000;  // of labelme's and VOC's folders every other file is an annotation
   FilesOfKind json, xml;
-  int looked_at = 0;
+  std::set<fs::path> texts, pictures;  // stems
   std::error_code fault;
-  for (fs::directory_iterator at(folder, fault), end; !fault && at != end && ++looked_at <= kMostLookedAt;
-       at.increment(fault)) {
+  for (fs::directory_iterator at(folder, fault), end; !fault && at != end; at.increment(fault)) {
     if (is_hidden(at->path())) continue;
     const std::string suffix = lower_suffix(at->path());
-    if (suffix == ".txt") return std::nullopt;
+    if (suffix == ".txt") texts.insert(at->path().stem());
+    if (has_picture_extension(at->path())) pictures.insert(at->path().stem());
     if (suffix == ".json") json.add(*at);
     if (suffix == ".xml") xml.add(*at);
   }
+  if (std::ranges::any_of(texts, [&](const fs::path& stem) { return pictures.contains(stem); })) return std::nullopt;
   for (const fs::path& file : xml.first) {
     if (outermost_element(start_of(file)) == "annotation") return AnnotatedFolder{AnnotationFormat::kVoc, folder};
   }

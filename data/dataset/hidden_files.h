@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <vector>
 
 #include "data/dataset/data_problem.h"
@@ -15,7 +16,14 @@ void report_hidden(const std::filesystem::path& path, ProblemCollector& problems
 /// would have been taken for pictures, labels or annotations; nobody needs to hear of .DS_Store.
 bool skip_hidden(std::filesystem::recursive_directory_iterator& at, ProblemCollector& problems);
 
-/// Files with the extension (".xml") in a folder and below it, hidden ones left out. Empty if it cannot be read.
+/// Calls `visit` for every file and folder below `folder`, hidden ones left out. Links to folders are followed, but for
+/// those that lead back to where the walk came through: a warning.
+/// @throws IoError  naming the folder that cannot be read
+void walk_folder(const std::filesystem::path& folder, ProblemCollector& problems,
+                 const std::function<void(const std::filesystem::directory_entry&)>& visit);
+
+/// Files with the extension (".xml") below a folder, as walk_folder finds them; none if it is not there.
+/// @throws IoError
 std::vector<std::filesystem::path> files_below(const std::filesystem::path& folder, const char* extension,
                                                ProblemCollector& problems);
 

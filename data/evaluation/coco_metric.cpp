@@ -262,9 +262,9 @@ std::string format_summary(const MetricResult& result) {
   std::string text;
   for (std::size_t i = 0; i < kRows.size(); ++i) {
     std::array<char, 128> line{};
-    std::snprintf(line.data(), line.size(), " %-18s %s @[ IoU=%-9s | area=%6s | maxDets=%3d ] = %0.3f\n",
+    std::snprintf(line.data(), line.size(), " %-18s %s @[ IoU=%-9s | area=%6s | maxDets=%3d ] = %s\n",
                   i < 6 ? "Average Precision" : "Average Recall", i < 6 ? "(AP)" : "(AR)", kRows[i].iou, kRows[i].area,
-                  kRows[i].limit, result.stats[i]);
+                  kRows[i].limit, fixed(result.stats[i], 3).c_str());
     text += line.data();
   }
   return text;

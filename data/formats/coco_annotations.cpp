@@ -154,7 +154,7 @@ CocoAnnotations read(JsonReader& json) {
     } else if (json.text() == "categories") {
       read_list(json, first_time(categories, "categories"), file.categories, problems, read_coco_category);
     } else {
-      json.skip(json.next());
+      json.skip_next();
     }
   }
   json.next();

@@ -32,7 +32,7 @@ class JsonRecord {
   void read(TakeField&& take_field) {
     while (json_.next() == JsonReader::Token::kKey) {
       key_ = json_.text();
-      if (!take_field(std::string_view(key_))) json_.skip(json_.next());
+      if (!take_field(std::string_view(key_))) json_.skip_next();
     }
   }
 
@@ -135,7 +135,7 @@ bool read_members_of(JsonReader& json, JsonReader::Token first, TakeMember&& tak
     return false;
   }
   while (json.next() == Token::kKey) {
-    if (!take_member(std::string(json.text()))) json.skip(json.next());
+    if (!take_member(std::string(json.text()))) json.skip_next();
   }
   return true;
 }

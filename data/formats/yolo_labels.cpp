@@ -141,28 +141,20 @@ class LabelReader {
 };
 
 void add_folder(const fs::path& folder, std::vector<fs::path>& pictures, ProblemCollector& problems) {
-  std::error_code fault;
-  fs::path entered = folder;
-  const auto options = fs::directory_options::follow_directory_symlink;
-  for (fs::recursive_directory_iterator at(folder, options, fault), end; !fault && at != end; at.increment(fault)) {
-    constexpr int kDeepest = 32;  // a link to a folder above would never end
-    if (at.depth() >= kDeepest) at.disable_recursion_pending();
-    const fs::path& file = at->path();
+  walk_folder(folder, problems, [&](const fs::directory_entry& entry) {
+    const fs::path& file = entry.path();
     std::error_code ignored;
-    if (skip_hidden(at, problems)) continue;
-    if (at->is_directory(ignored)) entered = file;
-    if (!at->exists(ignored) && at->is_symlink(ignored) && has_picture_extension(file)) {
+    if (!entry.exists(ignored) && entry.is_symlink(ignored) && has_picture_extension(file)) {
       problems.error("missing_picture", "links to pictures lead nowhere", [&] { return file.string(); });
       pictures.push_back(file);
     }
-    if (!at->is_regular_file(ignored)) continue;
+    if (!entry.is_regular_file(ignored)) return;
     if (has_picture_extension(file)) {
       pictures.push_back(file);
     } else if (const std::string format = other_picture_format(file); !format.empty()) {
       problems.warn("unsupported_format", format + " pictures are not read; left out", [&] { return file.string(); });
     }
-  }
-  if (fault) throw IoError(entered.string() + ": the folder cannot be read: " + fault.message());
+  });
 }
 
 /// A line's picture: beside the list, or else below the data set's root, as lists in a folder of their own mean it.
@@ -228,7 +220,7 @@ std::vector<YoloBox> parse_yolo_labels(std::string_view text, const std::string&
     if (trim(line).empty()) continue;
     const auto box = reader.read_row(line, number);
     if (!box) continue;
-    const bool comparable = !std::isnan(box->xywh[0]);
+    const bool comparable = std::ranges::none_of(box->xywh, [](double side) { return std::isnan(side); });
     if (comparable && !seen.emplace(box->label, box->xywh).second) {
       problems.warn("duplicate_box", "rows stand twice; taken once",
                     [&] { return place + ":" + std::to_string(number); });

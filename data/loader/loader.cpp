@@ -262,15 +262,13 @@ bool Loader::is_ready() const {
 std::optional<Batch> Loader::next() {
   State& state = *state_;
   RTDETR_CHECK(state.epoch >= 0, "loader: next() before start()");
-  if (state.next_batch == batches_per_epoch()) {
-    state.warnings.report();
-    return std::nullopt;
-  }
+  if (state.next_batch == batches_per_epoch()) return std::nullopt;
   const Stopwatch watch;
   BatchDraft draft = state.wait_for_batch();
   state.last_wait_s = watch.seconds();
   ++state.next_batch;
   state.report(draft);
+  if (state.next_batch == batches_per_epoch()) state.warnings.report();  // not everybody asks for one more
   return std::move(draft.batch);
 }
 

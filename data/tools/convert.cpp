@@ -11,6 +11,7 @@
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/base/text.h"
+#include "core/io/file.h"
 #include "core/io/yaml.h"
 #include "core/io/yaml_writer.h"
 #include "data/dataset/dataset_build.h"
@@ -77,6 +78,7 @@ class Converter {
   void set_classes(const Dataset& first) {
     classes_ = first.classes;
     refuse_namesakes(first);
+    refuse_unwritable_names(first);
     std::set<std::int64_t> used(first.truth.category_ids.begin(), first.truth.category_ids.end());
     std::int64_t free = 0;
     for (std::int64_t& id : classes_.category_ids) {
@@ -98,6 +100,16 @@ class Converter {
                       std::to_string(classes_.category_ids[i]) + " are both called '" + other->first +
                       "'; a written data set tells classes apart by name: rename one of them");
     }
+  }
+
+  /// Readers refuse a class without a name, and those of XML do not see blanks at its ends.
+  void refuse_unwritable_names(const Dataset& first) const {
+    const bool trimmed = options_.to == AnnotationFormat::kVoc || options_.to == AnnotationFormat::kCvat;
+    for (const std::string& name : classes_.names)
+      if (name.empty() || (trimmed && trim(name) != name))
+        throw DataError(first.name + ": the class '" + name + "' " +
+                        (name.empty() ? "has no name" : "has blanks at an end of its name") +
+                        ", which would not be read back; rename it");
   }
 
   void add_split(const std::string& key, const Dataset& dataset) {
@@ -226,14 +238,18 @@ class Converter {
 
 Conversion convert_dataset(const DatasetConfig& config, const fs::path& output, const ConvertOptions& options) {
   word_of(options.to, kWritableFormatWords);  // or it is none of them
-  UnpublishedFolder folder(output);
+  FolderInMaking folder(new_folder(output));
   Conversion conversion;
   try {
     conversion.splits = Converter(config, options, folder.path()).run();
   } catch (const fs::filesystem_error& fault) {
     throw IoError(std::string("nothing was written to ") + output.string() + ": " + fault.what());
   }
-  folder.publish();
+  try {
+    folder.publish();
+  } catch (const UnsyncedError& fault) {
+    log::warning(fault.what());
+  }
   conversion.config = output / "dataset.yaml";
   return conversion;
 }

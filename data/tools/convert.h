@@ -38,9 +38,10 @@ struct ConvertOptions {
 /// area there is left out. The others hold boxes as they are, and Datumaro's crowds. The folder appears whole or not at
 /// all.
 ///
-/// @throws ConfigError  if `output` is a folder that is not empty; DataError  as load_dataset, or if two classes have
-/// one
-///                      name, or two pictures would share a label file; IoError
+/// @throws ConfigError  if `output` is there and no empty folder that can be replaced; DataError  as load_dataset, or
+/// if
+///                      two classes have one name, one has a name that would not be read back, or two pictures would
+///                      share a label file; IoError
 Conversion convert_dataset(const DatasetConfig& config, const std::filesystem::path& output,
                            const ConvertOptions& options = {});
 

@@ -1,12 +1,15 @@
 #include "data/tools/convert_folder.h"
 
-#include <unistd.h>
-
 #include <algorithm>
+#include <cerrno>
+#include <cstdio>
 #include <map>
+#include <string>
 #include <system_error>
 
 #include "core/base/error.h"
+#include "core/io/file.h"
+#include "core/io/read_only_file.h"
 
 namespace rtdetr {
 namespace {
@@ -54,31 +57,25 @@ class Linker {
 
 }  // namespace
 
-UnpublishedFolder::UnpublishedFolder(fs::path target) : target_(std::move(target)) {
-  if (target_.filename().empty()) target_ = target_.parent_path();  // "out/"
+fs::path new_folder(const fs::path& target) {
+  const std::string given = "output=" + target.string();
+  fs::path named = target;  // "out/" and "out/." are "out"
+  while ((named.filename().empty() || named.filename() == ".") && named.has_parent_path() &&
+         named.parent_path() != named)
+    named = named.parent_path();
   std::error_code ignored;
-  if (fs::exists(fs::symlink_status(target_, ignored)) &&
-      !(fs::is_directory(target_, ignored) && fs::is_empty(target_, ignored))) {
-    throw ConfigError("output=" + target_.string() + " is there already; name a new folder");
-  }
-  path_ = fs::absolute(target_);
-  path_ += ".part-" + std::to_string(::getpid());
-  std::error_code fault;
-  if (!fs::create_directories(path_, fault)) {
-    throw IoError(path_.string() + ": the folder cannot be made: " + fault.message());
-  }
-}
-
-UnpublishedFolder::~UnpublishedFolder() {
-  std::error_code ignored;
-  if (!published_) fs::remove_all(path_, ignored);
-}
-
-void UnpublishedFolder::publish() {
-  std::error_code fault;
-  fs::rename(path_, target_, fault);
-  if (fault) throw IoError(target_.string() + ": the finished folder cannot get its name: " + fault.message());
-  published_ = true;
+  const bool is_there = fs::exists(fs::symlink_status(named, ignored));
+  if (is_there && !(fs::is_directory(named, ignored) && fs::is_empty(named, ignored)))
+    throw ConfigError(given + " is there already; name a new folder");
+  const fs::path absolute = fs::absolute(named);
+  make_folders(absolute.parent_path());
+  if (!is_there) return absolute;
+  // A mount point, the working folder and a link cannot be replaced, which is better known now than at the end.
+  FolderInMaking empty(absolute);
+  if (::rename(empty.path().c_str(), named.c_str()) != 0)
+    throw ConfigError(given + ": this folder cannot be replaced by a finished one (" + errno_words(errno) +
+                      "); name a new folder, in it or elsewhere");
+  return absolute;
 }
 
 std::vector<fs::path> place_pictures(const fs::path& folder, const std::vector<Dataset::PictureEntry>& pictures,

@@ -8,23 +8,10 @@
 /// The folder that convert_dataset makes, and the pictures in it; not for other folders.
 namespace rtdetr {
 
-/// A folder that gets its name when it is complete, and is removed if it never is.
-class UnpublishedFolder {
- public:
-  /// @throws ConfigError  if `target` is there and not empty; IoError
-  explicit UnpublishedFolder(std::filesystem::path target);
-  ~UnpublishedFolder();
-  UnpublishedFolder(const UnpublishedFolder&) = delete;
-  UnpublishedFolder& operator=(const UnpublishedFolder&) = delete;
-
-  /// Beside `target`, so that relative links out of it lead to the same place before and after.
-  const std::filesystem::path& path() const { return path_; }
-  void publish();
-
- private:
-  std::filesystem::path target_, path_;
-  bool published_ = false;
-};
+/// `target` as a FolderInMaking can take its name: absolute, the folders above it made; there is nothing of that name,
+/// or an empty folder that can be replaced.
+/// @throws ConfigError  if not, before anything is written; IoError
+std::filesystem::path new_folder(const std::filesystem::path& target);
 
 /// Puts links to the pictures, or copies of them, into `folder`; names keep the folders below the pictures' common one.
 /// A link is relative, so that both folders can be moved together; one that would lead through the root is absolute,

@@ -28,7 +28,7 @@ struct Look {
 Look look_at(const Dataset& dataset, const Dataset::PictureEntry& entry) {
   Look look;
   try {
-    const std::vector<std::byte> bytes = read_binary_file(entry.file);
+    const std::vector<std::byte> bytes = read_binary_file(entry.file, kLargestPictureFile);
     Sha256 hash;
     hash.update(bytes);
     look.hash = hash.hex_digest();

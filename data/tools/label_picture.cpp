@@ -1,24 +1,13 @@
 #include "data/tools/label_picture.h"
 
 #include <algorithm>
-#include <cmath>
+#include <utility>
 
 #include "core/base/error.h"
 #include "core/plot/contact_sheet.h"
+#include "core/plot/thumbnail.h"
 
 namespace rtdetr {
-
-namespace {
-
-/// Lines and letters that are still to be seen when the picture is shrunk to a tile.
-DrawOptions legible_in_tile(const Picture& picture) {
-  const ContactSheetOptions tile;
-  const double shrink = std::max({1.0, static_cast<double>(picture.width) / tile.tile_width,
-                                  static_cast<double>(picture.height) / tile.tile_height});
-  return {.line_width = static_cast<int>(std::lround(1.5 * shrink)), .text_height = 7 * shrink};
-}
-
-}  // namespace
 
 std::vector<DrawnBox> label_boxes(const Dataset& dataset, const Dataset::PictureEntry& entry) {
   std::vector<DrawnBox> boxes;
@@ -33,18 +22,19 @@ std::vector<DrawnBox> label_boxes(const Dataset& dataset, const Dataset::Picture
 Picture draw_label_sheet(const Dataset& dataset, int tiles) {
   const auto count = static_cast<std::int64_t>(dataset.pictures.size());
   const std::int64_t shown = std::min<std::int64_t>(tiles, count);
+  const ContactSheetOptions options;
   std::vector<Tile> sheet;
   for (std::int64_t i = 0; i < shown; ++i) {
     const Dataset::PictureEntry& entry = dataset.pictures[static_cast<std::size_t>(i * count / shown)];
     try {
-      Picture picture = read_picture_of(dataset, entry);
-      draw_boxes(picture, label_boxes(dataset, entry), legible_in_tile(picture));
-      sheet.push_back({std::move(picture), entry.file.filename().string()});
+      Thumbnail small = thumbnail(read_picture_of(dataset, entry), options.tile_width, options.tile_height);
+      draw_boxes(small.picture, small.scaled(label_boxes(dataset, entry)));
+      sheet.push_back({std::move(small.picture), entry.file.filename().string()});
     } catch (const Error&) {
       continue;  // named in the report
     }
   }
-  return contact_sheet(sheet);
+  return contact_sheet(sheet, options);
 }
 
 }  // namespace rtdetr

@@ -10,6 +10,7 @@
 #include "core/base/parallel.h"
 #include "core/image/resize.h"
 #include "core/plot/contact_sheet.h"
+#include "core/plot/thumbnail.h"
 
 namespace rtdetr {
 namespace {
@@ -144,13 +145,15 @@ std::vector<NearPair> find_near_pairs(std::span<const std::vector<PictureSketch>
 }
 
 Picture draw_near_pairs(std::span<const NearPair> pairs, const std::vector<NamedDataset>& splits, std::size_t most) {
+  const ContactSheetOptions options{.columns = 4};
   std::vector<Tile> tiles;
   const auto add = [&](std::size_t split, std::size_t picture) {
     const Dataset& dataset = splits[split].dataset;
     const auto& entry = dataset.pictures[picture];
     const std::string caption = splits[split].key + ": " + entry.file.filename().string();
     try {
-      tiles.push_back({read_picture_of(dataset, entry), caption});
+      const Picture whole = read_picture_of(dataset, entry);
+      tiles.push_back({thumbnail(whole, options.tile_width, options.tile_height).picture, caption});
     } catch (const Error&) {
       tiles.push_back({Picture(1, 1), caption});  // gone since it was looked at
     }
@@ -159,7 +162,7 @@ Picture draw_near_pairs(std::span<const NearPair> pairs, const std::vector<Named
     add(pair.other_split, pair.other);
     add(pair.split, pair.picture);
   }
-  return contact_sheet(tiles, {.columns = 4});
+  return contact_sheet(tiles, options);
 }
 
 }  // namespace rtdetr

@@ -2,7 +2,9 @@
 
 #include <torch/types.h>
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <mutex>
 #include <set>
 #include <utility>
@@ -149,6 +151,12 @@ WantedPairs wanted_pairs(const DetectorOptions& options, std::size_t class_count
   return wanted;
 }
 
+/// What is not a number has no order, and no place in a picture.
+void require_finite(float score, const float* box) {
+  if (std::isfinite(score) && std::all_of(box, box + 4, [](float side) { return std::isfinite(side); })) return;
+  throw DivergedError("the model's scores or boxes are not finite: its weights are too large or damaged");
+}
+
 /// @param found  on the host
 /// @param all    pairs were wanted; else those that were not have a score of 0
 std::vector<Detection> above(const Detections& found, float min_score, bool all) {
@@ -159,6 +167,7 @@ std::vector<Detection> above(const Detections& found, float min_score, bool all)
   const std::int64_t* label = labels.const_data_ptr<std::int64_t>();
   for (std::int64_t i = 0; i < scores.size(0); ++i, box += 4) {
     const float score = scores.const_data_ptr<float>()[i];
+    require_finite(score, box);
     if (score < min_score || (score == 0 && !all)) break;  // best first
     kept.push_back({box[0], box[1], box[2], box[3], score, static_cast<int>(label[i])});
   }

@@ -71,6 +71,14 @@ struct DetectorOptions {
 /// Wall-clock milliseconds of one call; those of a device until it is done.
 struct DetectionTimes {
   double preprocess_ms = 0, model_ms = 0, postprocess_ms = 0;
+
+  double total_ms() const { return preprocess_ms + model_ms + postprocess_ms; }
+  DetectionTimes& operator+=(const DetectionTimes& more) {
+    preprocess_ms += more.preprocess_ms;
+    model_ms += more.model_ms;
+    postprocess_ms += more.postprocess_ms;
+    return *this;
+  }
 };
 
 /// A trained detector, on the CPU unless options say otherwise, fused on loading. One may be called from several
@@ -103,7 +111,8 @@ class Detector {
   ~Detector();
 
   /// Best first. The picture is neither copied nor kept; of formats other than RGB a few rows are converted at a time.
-  /// @throws rtdetr::Error  for a picture without data or of no size, or whose rows overlap
+  /// @throws rtdetr::Error  for a picture without data or of no size, or whose rows overlap; with ExitCode::kDiverged
+  /// for scores or boxes that are not finite
   std::vector<Detection> detect(const RgbView& picture) const;
   std::vector<Detection> detect(const ImageView& picture) const;
   /// An entry per picture. One pass, but for the engine, which takes one picture after the other.

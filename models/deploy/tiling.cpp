@@ -93,12 +93,6 @@ std::vector<Candidate> candidates(std::span<const PictureTile> tiles, std::span<
   return list;
 }
 
-/// What is not a number has no order.
-void require_finite(std::span<const Detection> found) {
-  if (!std::ranges::all_of(found, [](const Detection& object) { return std::isfinite(object.score); }))
-    throw DivergedError("the model's scores in a tile are not finite: its weights are too large or damaged");
-}
-
 }  // namespace
 
 std::vector<PictureTile> tiles_of(int width, int height, const TileOptions& options) {
@@ -110,6 +104,14 @@ std::vector<PictureTile> tiles_of(int width, int height, const TileOptions& opti
       tiles.push_back({x, y, std::min(options.side, width), std::min(options.side, height)});
   if (options.whole && tiles.size() > 1) tiles.push_back({0, 0, width, height});
   return tiles;
+}
+
+void require_few_tiles(const std::string& name, const PictureSize& size, const TileOptions& options) {
+  try {
+    tiles_of(size.width, size.height, options);
+  } catch (const ConfigError& error) {
+    throw DataError(name + ": " + error.what());
+  }
 }
 
 std::vector<Detection> merge_tiles(std::span<const PictureTile> tiles, std::span<const std::vector<Detection>> found,
@@ -147,13 +149,9 @@ std::vector<Detection> detect_tiled(const Detector& detector, const RgbView& pic
     const auto batch = rest.first(std::min(rest.size(), static_cast<std::size_t>(options.batch)));
     rest = rest.subspan(batch.size());
     DetectionTimes own;
-    for (std::vector<Detection>& objects : detector.detect(batch, times ? &own : nullptr)) {
-      require_finite(objects);
+    for (std::vector<Detection>& objects : detector.detect(batch, times ? &own : nullptr))
       found.push_back(std::move(objects));
-    }
-    sum.preprocess_ms += own.preprocess_ms;
-    sum.model_ms += own.model_ms;
-    sum.postprocess_ms += own.postprocess_ms;
+    sum += own;
   }
   if (times) *times = sum;
   return merge_tiles(tiles, found, picture.width, picture.height, options);

@@ -4,8 +4,10 @@
 
 #include <cstddef>
 #include <span>
+#include <string>
 #include <vector>
 
+#include "core/image/picture_size.h"
 #include "core/image/rgb_view.h"
 #include "models/deploy/detector.h"
 
@@ -39,6 +41,9 @@ struct TileOptions {
 /// and not the only tile.
 /// @throws ConfigError  for options out of range, and for more than 4096 views
 std::vector<PictureTile> tiles_of(int width, int height, const TileOptions& options);
+
+/// @throws DataError  naming the picture, if it has too many for tiles_of
+void require_few_tiles(const std::string& name, const PictureSize& size, const TileOptions& options);
 
 /// Brings together what was found in the tiles of one picture. Of detections that are one object the best is kept; one
 /// that is cut, that is, ends within a hundredth of its tile at an edge inside the picture, counts a quarter of its

@@ -1,6 +1,7 @@
 #include "models/weights/architecture.h"
 
 #include "core/base/error.h"
+#include "core/base/text.h"
 #include "models/graph/resolve.h"
 #include "models/weights/class_names.h"
 #include "models/weights/config_differences.h"
@@ -72,7 +73,10 @@ Architecture of_official_keys(const WeightsFile& file, const ForeignPlace& place
 
 /// Published files of DINO have an output for each of COCO's category ids.
 Architecture of_dino(const ShapeMap& shapes, const std::optional<ModelSpec>& given, const std::string& origin) {
+  constexpr std::int64_t kShorterSide = 800, kLongerSide = 1333;
   Architecture found = given ? as_given(*given, shapes, origin) : dino_architecture(shapes, origin);
+  found.size = ImageSize{kShorterSide, kLongerSide};
+  found.assumed.emplace_back("pictures with a shorter side of 800 and a longer of 1333 at most (imgsz=)");
   if (found.spec.num_classes != static_cast<std::int64_t>(coco_names_by_id().size())) return found;
   found.names = coco_names_by_id();
   found.assumed.emplace_back(
@@ -112,6 +116,7 @@ Architecture recognise_architecture(const WeightsFile& file, const std::filesyst
   } else {
     found = of_official_keys(file, place, path, given);
   }
+  found.pictures = picture_form_of(place);
   if (!found.size) found.assumed.emplace_back("an input of 640x640 (imgsz=)");
   settle_names(found, origin);
   return found;

@@ -6,11 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "core/image/fit.h"
 #include "core/image/image_size.h"
-#include "core/image/resize.h"
 #include "core/weights/weights_file.h"
 #include "models/graph/model_spec.h"
+#include "models/weights/picture_form.h"
 
 /// Which model a file of another program's weights belongs to.
 namespace rtdetr {
@@ -22,8 +21,7 @@ struct Architecture {
   std::vector<std::string> assumed;  ///< what no file can say or this one does not, each with the key that says it
   std::vector<std::string> names;    ///< of the classes; empty if the file has none
   std::optional<ImageSize> size;     ///< of the input, if the file says it
-  Resampling resampling = Resampling::kPillowBilinear;
-  Fit fit = Fit::kStretch;
+  PictureForm pictures;
   bool fused = false;  ///< norms are folded into convolutions
 };
 

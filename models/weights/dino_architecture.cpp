@@ -24,7 +24,7 @@ const char* other_than_ours(const ShapeMap& shapes) {
 }  // namespace
 
 Architecture dino_architecture(const ShapeMap& shapes, const std::string& origin) {
-  constexpr std::int64_t kUsualQueries = 900, kShorterSide = 800, kLongerSide = 1333;
+  constexpr std::int64_t kUsualQueries = 900;
   if (const char* other = other_than_ours(shapes))
     throw CheckpointError(origin + ": weights of a DINO, but " + other +
                           "; what comes along is DINO-4scale with ResNet-50 (dino_r50_4scale): give a YAML that fits, "
@@ -37,9 +37,6 @@ Architecture dino_architecture(const ShapeMap& shapes, const std::string& origin
   found.spec = resolve_spec(zoo_model("dino_r50_4scale"), options);
   found.sentence = "DINO-4scale with ResNet-50, 6 decoder layers, " + words_for_classes(found.spec.num_classes) +
                    ": dino_r50_4scale.yaml";
-  found.size = ImageSize{kShorterSide, kLongerSide};
-  found.fit = Fit::kKeepRatio;
-  found.assumed.emplace_back("pictures with a shorter side of 800 and a longer of 1333 at most (imgsz=)");
   return found;
 }
 

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "core/base/error.h"
 #include "core/base/text.h"
@@ -90,13 +91,25 @@ bool is_average(const ForeignPlace& place) {
 
 }  // namespace
 
-ForeignPlace locate_model(const WeightsFile& file, const std::string& origin) {
+PictureForm picture_form_of(const ForeignPlace& place) {
+  PictureForm form;
+  if (place.family == Family::kUltralytics) form.resampling = Resampling::kOpencvLinear;
+  if (place.scores.ends_with(kCellScores)) form.fit = Fit::kLetterbox;
+  if (place.family == Family::kDino) form.fit = Fit::kKeepRatio;
+  return form;
+}
+
+std::optional<ForeignPlace> find_model(const WeightsFile& file) {
   std::optional<ForeignPlace> found;
   for (const WeightTensor& tensor : file.tensors()) {
     const auto place = place_of_scores(tensor.name);
     if (place && (!found || (is_average(*place) && !is_average(*found)))) found = place;
   }
-  if (found) return *found;
+  return found;
+}
+
+ForeignPlace locate_model(const WeightsFile& file, const std::string& origin) {
+  if (auto found = find_model(file)) return std::move(*found);
   const std::string kind = what_it_is(file);
   if (!kind.empty()) throw CheckpointError(origin + ": " + kind);
   throw CheckpointError(origin + " holds " + counted(static_cast<long long>(file.tensors().size()), "tensor") +

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/weights/weights_file.h"
+#include "models/weights/picture_form.h"
 #include "models/weights/weight_reading.h"
 
 /// Whose weights a file holds, where in it they are, and how they are called here.
@@ -18,7 +20,12 @@ struct ForeignPlace {
   std::string scores;  ///< name in the file of the tensor with a row for each class
 };
 
-/// Averaged weights (`ema`) come before the raw ones.
+/// As the programs of that family bring pictures to the input.
+PictureForm picture_form_of(const ForeignPlace& place);
+
+/// Averaged weights (`ema`) come before the raw ones. nullopt for what is no model that is read.
+std::optional<ForeignPlace> find_model(const WeightsFile& file);
+/// The same.
 /// @param origin  what messages call the file
 /// @throws CheckpointError  for what is no model that is read, saying what it is and what to do
 ForeignPlace locate_model(const WeightsFile& file, const std::string& origin);

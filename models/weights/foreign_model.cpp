@@ -161,8 +161,8 @@ ModelInfo info_of(const Architecture& architecture, const ForeignModelOptions& o
       options.size.is_set() ? options.size : architecture.size.value_or(ImageSize{info.height, info.width});
   info.height = size.height;
   info.width = size.width;
-  info.resampling = architecture.resampling;
-  info.fit = architecture.fit;
+  info.resampling = architecture.pictures.resampling;
+  info.fit = architecture.pictures.fit;
   info.names = options.names.empty() ? architecture.names : options.names;
   for (std::int64_t c = 0, none = info.names.empty() ? architecture.spec.num_classes : 0; c < none; ++c)
     info.names.push_back(std::to_string(c));

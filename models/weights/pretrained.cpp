@@ -20,6 +20,7 @@
 #include "models/weights/checkpoint.h"
 #include "models/weights/config_differences.h"
 #include "models/weights/dfine_twin.h"
+#include "models/weights/foreign_family.h"
 #include "models/weights/foreign_weights.h"
 #include "models/weights/norm_eps.h"
 #include "models/weights/shared_entries.h"
@@ -224,8 +225,8 @@ void warn_of_other_pictures(const ModelSpec& of_weights, const ModelSpec& here, 
                ". The weights are taken all the same, and meet pictures that they were not trained for");
 }
 
-ForeignWeights of_our_file(const WeightsFile& file, const std::string& name, const ModelSpec& here) {
-  const ModelInfo info = to_model_info(file.metadata(), name);
+ForeignWeights of_our_file(const WeightsFile& file, const ModelInfo& info, const std::string& name,
+                           const ModelSpec& here) {
   if (info.fused) {
     throw CheckpointError(name +
                           ": an exported file: its normalisation is folded into its convolutions, which is not undone, "
@@ -294,13 +295,22 @@ TransferReport take_weights(DetectionModelImpl& model, const std::vector<std::st
                             const std::string& file, WeightsParts parts) {
   const std::unique_ptr<WeightsFile> opened = open_weights(file);
   const bool ours = has_model_info(opened->metadata());
-  ForeignWeights found =
-      ours ? of_our_file(*opened, file, model.spec()) : of_foreign_file(*opened, file, model, to_classes);
+  std::optional<PictureForm> pictures;
+  ForeignWeights found;
+  if (ours) {
+    const ModelInfo info = to_model_info(opened->metadata(), file);
+    found = of_our_file(*opened, info, file, model.spec());
+    pictures = {info.resampling, info.fit};
+  } else {
+    found = of_foreign_file(*opened, file, model, to_classes);
+    if (const auto place = find_model(*opened)) pictures = picture_form_of(*place);
+  }
   settle_shared_entries(found.tensors, model, file);
   std::string remark = ours ? "" : remark_on(found);
   if (const std::int64_t norms = rescale_norms(found.tensors, model, found.norm_eps); norms > 0)
     remark += "; " + words_for_rescaled(norms, found.norm_eps);
   TransferReport report = transfer_weights(model, to_classes, found.tensors, found.names, parts);
+  report.pictures = pictures;
   if (report.count(TransferredEntry::Fate::kWhole) == 0)
     throw CheckpointError(file + ": no entry fits the model" + names_on_both_sides(*opened, model));
   const ModelParts parts_of_model(model);

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/tensor/tensor_file.h"
 #include "models/graph/model_parts.h"
 #include "models/graph/weights_parts.h"
+#include "models/weights/picture_form.h"
 
 namespace rtdetr {
 
@@ -32,6 +34,7 @@ struct TransferReport {
   std::vector<TransferredEntry> entries;  ///< the model's in its order, then what is unused of the file
   std::int64_t classes = 0;               ///< classes that both sides have
   std::int64_t file_layers = 0;           ///< decoder layers that the file has weights of; 0 = none
+  std::optional<PictureForm> pictures;    ///< that the weights were trained on; absent where nothing says it
 
   std::int64_t count(TransferredEntry::Fate fate) const;
   std::int64_t taken() const;

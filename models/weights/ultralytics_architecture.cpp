@@ -219,8 +219,6 @@ Architecture ultralytics_architecture(const WeightsFile& file, const ForeignPlac
   const ObjectReader object(file, place.prefix, origin);
   const std::int64_t classes = classes_of({place.scores, file.find(place.scores)->shape}, origin);
   Architecture found;
-  found.resampling = Resampling::kOpencvLinear;
-  if (yolo) found.fit = Fit::kLetterbox;
   found.names = names_below(file.metadata(), place.prefix + "names.", classes);
   found.size = object.size();
   BuildOptions options;

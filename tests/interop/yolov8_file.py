@@ -1,5 +1,5 @@
-"""Ultralytics' YOLOv8: weights in the file that their program saves, read here; what every cell predicts. Which of these suppression
-keeps is compared by the fixtures (yolov8_nms)."""
+"""Ultralytics' YOLOv8: weights in the file that their program saves, read here; what every cell predicts, and what their predictor and
+ours find in a picture: letterbox, suppression and the way back to its pixels included."""
 
 import numpy
 import onnxruntime
@@ -7,11 +7,12 @@ import torch
 from ultralytics import YOLO
 from ultralytics.nn.tasks import DetectionModel
 
-from peers import LIMIT, picture_as_input, rtdetr, sys
+from peers import LIMIT, PICTURE, compare, our_detections, picture_as_input, rtdetr, sys
 
 CLASSES = ["one", "two", "three"]
 SIZES = (256, 256), (192, 320)
 SPREAD, PRIOR = 4, -8  # of class logits: cells score differently
+CONF, IOU = 0.001, 0.7  # of their predictor; ours takes its overlap from the model file, which has theirs
 
 
 def untrained():
@@ -61,3 +62,9 @@ rtdetr(*export, "output=free.onnx", "imgsz=256", "dynamic=true")
 check_cells("fixed.onnx", theirs, picture_as_input(256, 256))
 for size in SIZES:
     check_cells("free.onnx", theirs, picture_as_input(*size))
+
+found = YOLO("theirs.pt").predict(str(PICTURE), imgsz=256, conf=CONF, iou=IOU, max_det=300, rect=False, verbose=False)[0].boxes
+ours = [part[:len(found)] for part in our_detections("converted.safetensors", "imgsz=256")]
+found = found.conf, found.cls, found.xyxy
+compare("Ultralytics' predictor has what ours finds", found, ours)
+compare("ours has what Ultralytics' predictor finds", ours, found)

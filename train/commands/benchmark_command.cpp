@@ -1,5 +1,9 @@
+#include <algorithm>
+#include <filesystem>
+#include <iterator>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include <ATen/Parallel.h>
 #include <torch/types.h>
@@ -14,6 +18,7 @@
 #include "models/deploy/size.h"
 #include "train/commands/commands.h"
 #include "train/commands/model_source.h"
+#include "train/commands/output_file.h"
 #include "train/commands/part_times.h"
 #include "train/commands/picture_sources.h"
 #include "train/commands/sample_picture.h"
@@ -36,8 +41,11 @@ static_assert(std::string_view(kStageNames[kModelStage]) == "model" &&
 
 EncodedPictures pictures_of(const Settings& settings) {
   if (settings.source.empty()) return {{"the sample picture", sample_picture_bytes()}};
+  std::vector<std::filesystem::path> files = list_pictures(settings.source);
+  const std::int64_t used = std::ranges::max(settings.batches) * (settings.runs + kWarmUpRuns);
+  if (std::ssize(files) > used) files.resize(static_cast<std::size_t>(used));
   EncodedPictures pictures;
-  for (const auto& file : list_pictures(settings.source)) pictures.push_back({file.string(), read_binary_file(file)});
+  for (const auto& file : files) pictures.push_back({file.string(), read_binary_file(file)});
   return pictures;
 }
 
@@ -198,6 +206,7 @@ Picture sweep_picture(const Benchmark& all) {
 }  // namespace
 
 ExitCode run_benchmark(const Settings& settings) {
+  if (!settings.output.empty()) require_output_file(settings, settings.model, "model");
   if (settings.front) return run_speed_front(settings);
   OpenedModel opened = open_model(settings);
   Benchmark all{.settings = settings, .device = compute_device(settings)};
@@ -207,10 +216,10 @@ ExitCode run_benchmark(const Settings& settings) {
   all.precision = model_precision(settings, all.device);
   all.queries = opened.model->head().num_queries();
   const ImageSize counted = rounded_up(all.size, stride);
-  all.gflops = count_gflops(opened.model, counted.height, counted.width);
   all.pictures = pictures_of(settings);
   if (settings.parts) all.parts = measure_parts(opened.model, part_runs(all, counted));
   add_timers(all, {opened.model, std::move(opened.info), {}});
+  all.gflops = count_gflops(opened.model, counted.height, counted.width);  // fused by now
   const WorkProgress progress(settings.runs + kWarmUpRuns, "measuring: ", "runs");
   run_in_turns(all.timers, kWarmUpRuns, settings.runs, [&](std::int64_t round, std::int64_t) { progress.show(round); });
   log::end_progress();

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/clock.h"
+#include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/base/progress.h"
 #include "core/base/text.h"
@@ -12,6 +13,8 @@
 #include "data/tools/doctor.h"
 #include "train/commands/commands.h"
 #include "train/commands/label_check.h"
+#include "train/commands/model_source.h"
+#include "train/commands/output_file.h"
 #include "train/config/keys.h"
 #include "train/process/machine.h"
 #include "train/report/doubt_report.h"
@@ -216,6 +219,8 @@ ExitCode run_check(const Settings& settings) {
   if (!settings.output.empty() && !is_written_as_picture(settings.output))
     throw ConfigError("output=" + settings.output + settings.origin_of("output") +
                       ": a picture of labels must end in .jpg, .jpeg or .png");
+  if (!settings.output.empty()) require_output_file(settings, settings.data, "data set");
+  if (!settings.model.empty()) require_trained(settings);
   const DatasetReport report = examine(settings);
   const ImageSize size = resolve_image_size(settings, std::nullopt, kUsualStride);
   std::string text = report.name + "\n\n" + split_table(report) + "\n" + size_table(report, size) + "\n" +

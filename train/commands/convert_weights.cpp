@@ -13,6 +13,7 @@
 #include "models/layers/module_tree.h"
 #include "models/weights/foreign_model.h"
 #include "models/weights/norm_eps.h"
+#include "train/commands/exported_file.h"
 #include "train/commands/output_file.h"
 #include "train/report/output.h"
 
@@ -104,13 +105,6 @@ void require_new_files(const Settings& settings) {
 
 void write(const Settings& settings, const ForeignModel& model) {
   const auto verify = [&](const fs::path& unpublished) { load_own_model(unpublished); };
-  const auto synced_or_said = [](const auto& write_file) {
-    try {
-      write_file();
-    } catch (const UnsyncedError& fault) {
-      log::warning(fault.what());
-    }
-  };
   remove_leftover_temporaries_of(settings.output);
   synced_or_said([&] { save_model(settings.output, model.loaded.model, model.loaded.info, {}, {.verify = verify}); });
   if (!settings.yaml.empty())

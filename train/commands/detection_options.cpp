@@ -46,8 +46,7 @@ WantedPairs chosen_pairs(const Settings& settings, const std::vector<std::string
   return wanted;
 }
 
-DetectorOptions detector_options(const Settings& settings) {
-  require_trained(settings);
+DetectorOptions detector_options(const Settings& settings, Precision precision) {
   DetectorOptions options;
   if (settings.is_given("conf")) options.min_score = static_cast<float>(settings.conf);
   if (settings.is_given("resample")) options.resampling = chosen("resample", settings.resample, kResamplingWords);
@@ -56,9 +55,8 @@ DetectorOptions detector_options(const Settings& settings) {
   options.decoder_layers = static_cast<int>(settings.decoder_layers);
   options.height = static_cast<int>(settings.imgsz.height);
   options.width = static_cast<int>(settings.imgsz.width);
-  const torch::Device device = compute_device(settings);
-  options.device = device.str();
-  options.precision = model_precision(settings, device);
+  options.device = compute_device(settings).str();
+  options.precision = precision;
   options.engine = settings.engine == "auto";
   options.final_form = true;
   options.reduced_jpeg = settings.reduced_jpeg;
@@ -89,9 +87,7 @@ std::vector<std::vector<Detection>> detect_pictures(const Settings& settings, co
   for (const RgbView& picture : pictures) {
     DetectionTimes own;
     found.push_back(detect_tiled(detector, picture, tile_options(settings), &own));
-    times.preprocess_ms += own.preprocess_ms;
-    times.model_ms += own.model_ms;
-    times.postprocess_ms += own.postprocess_ms;
+    times += own;
   }
   return found;
 }

@@ -19,8 +19,8 @@ namespace rtdetr {
 /// @throws ConfigError  for an entry that is neither
 WantedPairs chosen_pairs(const Settings& settings, const std::vector<std::string>& names);
 
-/// @throws ConfigError  also for a model YAML, which has no trained weights
-DetectorOptions detector_options(const Settings& settings);
+/// @param precision  as amp= was settled (model_precision)
+DetectorOptions detector_options(const Settings& settings, Precision precision);
 /// @param loaded  model= under decoder_layers= and num_queries=
 Detector make_detector(const Settings& settings, LoadedModel loaded, DetectorOptions options);
 

@@ -115,6 +115,7 @@ void stretch_pictures(Export& all) {
 
 Export prepare(const Settings& settings) {
   Export all{settings, open_model(settings), open_model(settings), {}, {}, {}};
+  warn_if_untrained(settings, all.original);
   const ModelInfo& trained = all.original.info;
   const std::int64_t stride = all.original.model->stride();
   all.size = resolve_image_size(settings, all.original.size(), stride, trained.fit);

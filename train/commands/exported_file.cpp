@@ -15,8 +15,12 @@ void write_exported(const fs::path& target, const std::function<void(const Atomi
     verify(unpublished);
     StopSignals::leave_if_requested(kNothingWritten);
   };
+  synced_or_said([&] { write(options); });
+}
+
+void synced_or_said(const std::function<void()>& write) {
   try {
-    write(options);
+    write();
   } catch (const UnsyncedError& fault) {
     log::warning(fault.what());
   }

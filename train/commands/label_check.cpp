@@ -51,7 +51,6 @@ std::vector<CheckedSplit> checked_splits(const Settings& settings, const ClassLi
 }  // namespace
 
 DoubtReport check_labels(const Settings& settings) {
-  require_trained(settings);
   OpenedModel opened = open_model(settings);
   EvaluatorOptions options;
   const ImageSize size = resolve_image_size(settings, opened.size(), opened.model->stride(), opened.info.fit);

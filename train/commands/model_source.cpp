@@ -118,6 +118,12 @@ Precision model_precision(const Settings& settings, torch::Device device, Proces
   return choice.precision;
 }
 
+void warn_if_untrained(const Settings& settings, const OpenedModel& opened) {
+  if (opened.is_checkpoint) return;
+  log::warning("model=" + settings.model +
+               " is a model's YAML: its weights are untrained, drawn from seed=" + std::to_string(settings.seed));
+}
+
 void require_trained(const Settings& settings) {
   if (!is_model_yaml(settings.model)) return;
   throw ConfigError("model=" + settings.model + settings.origin_of("model") +

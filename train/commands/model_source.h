@@ -43,6 +43,9 @@ OpenedModel open_model(const Settings& settings, InitialWeights initial = Initia
 /// main one's choice.
 Precision model_precision(const Settings& settings, torch::Device device, ProcessGroup& group = world_of_one());
 
+/// For commands that write weights: a YAML's are as they were drawn, which a warning says.
+void warn_if_untrained(const Settings& settings, const OpenedModel& opened);
+
 /// For commands that need trained weights. @throws ConfigError  for a YAML, saying what to use instead
 void require_trained(const Settings& settings);
 

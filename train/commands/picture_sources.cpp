@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <optional>
 #include <set>
 #include <span>
@@ -271,20 +272,19 @@ std::string written_stem(const std::string& stem, const std::string& ending, std
 
 std::vector<std::string> unique_stems(const std::vector<fs::path>& pictures, const std::vector<VideoSource>& videos) {
   std::set<std::string> taken;
+  std::map<std::string, int> last_number;  // of each stem: pictures of many folders may share one
   std::vector<std::string> stems;
-  for (const fs::path& picture : pictures) {
-    const std::string stem = picture == kStandardInput ? "stdin" : picture.stem().string();
-    std::string name = written_stem(stem);
-    for (int k = 2; !taken.insert(name).second; ++k) name = written_stem(stem, "-" + std::to_string(k));
-    stems.push_back(name);
-  }
+  const auto add = [&](const std::string& stem, std::size_t more, const auto& is_free) {
+    std::string name = written_stem(stem, "", more);
+    for (int& k = last_number.try_emplace(stem, 1).first->second; !is_free(name) || !taken.insert(name).second;)
+      name = written_stem(stem, "-" + std::to_string(++k), more);
+    stems.push_back(std::move(name));
+  };
+  for (const fs::path& picture : pictures)
+    add(picture == kStandardInput ? "stdin" : picture.stem().string(), 0, [](const std::string&) { return true; });
   constexpr std::size_t kBehindVideos = 24;  // "_<number>" of a frame, ".sound.part" of the video
-  for (const VideoSource& video : videos) {
-    std::string name = written_stem(video.stem(), "", kBehindVideos);
-    for (int k = 2; has_frame_of(name, taken) || !taken.insert(name).second; ++k)
-      name = written_stem(video.stem(), "-" + std::to_string(k), kBehindVideos);
-    stems.push_back(name);
-  }
+  for (const VideoSource& video : videos)
+    add(video.stem(), kBehindVideos, [&](const std::string& name) { return !has_frame_of(name, taken); });
   return stems;
 }
 

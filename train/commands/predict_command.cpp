@@ -24,9 +24,11 @@
 #include "models/weights/checkpoint.h"
 #include "train/commands/commands.h"
 #include "train/commands/detection_options.h"
+#include "train/commands/model_source.h"
 #include "train/commands/picture_sources.h"
 #include "train/commands/predict_video.h"
 #include "train/commands/prediction_files.h"
+#include "train/process/machine.h"
 #include "train/process/stop_signal.h"
 #include "train/report/output.h"
 #include "train/report/work_progress.h"
@@ -37,10 +39,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kPipedName = "standard input";
 constexpr std::size_t kListedPictures = 50;  ///< more pictures than this get a progress line instead of a line each
 
 Detector open_detector(const Settings& settings) {
-  DetectorOptions options = detector_options(settings);
+  require_trained(settings);
+  const DetectorOptions options = detector_options(settings, model_precision(settings, compute_device(settings)));
   return make_detector(settings, load_model(settings.model, {settings.decoder_layers, settings.num_queries}), options);
 }
 
@@ -52,8 +56,10 @@ class PredictRun {
         source_(predicted_pictures(settings.source)),
         stems_(unique_stems(source_.files, source_.videos)),
         detector_(open_detector(settings)) {
-    if (settings.save || settings.save_crop || settings.save_txt || settings.save_json)
+    if (settings.save || settings.save_crop || settings.save_txt || settings.save_json) {
       folder_ = make_output_folder(settings);
+      require_sources_kept(settings, folder_, source_, stems_);
+    }
   }
 
   void run() {
@@ -128,16 +134,18 @@ PredictRun::ReadPicture PredictRun::read(std::size_t index) const {
     const PictureLimits limits{.max_pixels = settings_.max_pixels};
     const fs::path& file = files_[index];
     const PictureSize enough = detector_.enough_pixels();
-    if (!source_.piped.empty()) {
-      const Picture stored = decode_picture(source_.piped, "standard input", limits, enough);
-      read.picture = settings_.exif ? turn_upright(stored, exif_orientation(source_.piped)) : stored;
-    } else {
+    if (const auto& piped = source_.piped; !piped.empty())
+      read.picture = settings_.exif ? decode_upright_picture(piped, kPipedName, limits, enough)
+                                    : decode_picture(piped, kPipedName, limits, enough);
+    else
       read.picture = settings_.exif ? read_upright_picture(file, limits, enough) : read_picture(file, limits, enough);
-    }
+    if (settings_.tile > 0)
+      require_few_tiles(source_.piped.empty() ? file.string() : kPipedName, read.picture->full_size(),
+                        tile_options(settings_));
   } catch (const DataError& error) {
-    read.fault = error.what();
+    read = {index, {}, error.what()};
   } catch (const IoError& error) {
-    read.fault = error.what();
+    read = {index, {}, error.what()};
   }
   return read;
 }
@@ -164,7 +172,7 @@ void PredictRun::detect(std::vector<ReadPicture> batch) {
   for (const ReadPicture& read : batch) views.push_back(*read.picture);
   DetectionTimes times;
   const std::vector<PictureDetections> found = found_in(views, times);
-  const double ms = (times.preprocess_ms + times.model_ms + times.postprocess_ms) / static_cast<double>(batch.size());
+  const double ms = times.total_ms() / static_cast<double>(batch.size());
   for (std::size_t i = 0; i < batch.size(); ++i) record(std::move(batch[i]), found[i], ms);
 }
 
@@ -200,11 +208,10 @@ void PredictRun::run_videos() {
 
 /// Draws, cuts out and encodes beside the detection of the next pictures; as many at once as pictures are read.
 void PredictRun::write_pictures(ReadPicture read, const PictureDetections& found) {
-  const bool png = lower_extension(files_[read.index]) == ".png";
   const std::string& stem = stems_[read.index];
   std::vector<fs::path> crops;
   if (settings_.save_crop) crops = crop_names_.names_for(folder_, stem, found, detector_.names());
-  const fs::path file = settings_.save ? folder_ / (stem + (png ? ".png" : ".jpg")) : fs::path();
+  const fs::path file = settings_.save ? folder_ / drawn_name(files_[read.index], stem) : fs::path();
   auto write = [this, file, crops = std::move(crops), picture = std::move(*read.picture), found] {
     for (std::size_t i = 0; i < crops.size(); ++i) write_picture(crops[i], cut_out(picture, found[i]));
     if (!file.empty()) write_picture(file, drawn(picture, found, detector_.names()));

@@ -18,6 +18,7 @@
 #include "core/video/video_programs.h"
 #include "core/video/video_reader.h"
 #include "core/video/video_writer.h"
+#include "train/commands/detection_options.h"
 #include "train/report/output.h"
 #include "train/report/work_progress.h"
 
@@ -46,6 +47,8 @@ class VideoRun {
     result_.facts = reader_.facts();
     result_.rate = reader_.rate();
     is_live_ = source.kind != VideoSource::Kind::kFile && reader_.expected() == 0;
+    const PictureSize size{reader_.facts().width, reader_.facts().height};
+    if (settings_.tile > 0) require_few_tiles(source.shown(), size, tile_options(settings_));
   }
 
   VideoResult run() {
@@ -82,7 +85,7 @@ class VideoRun {
     options.pixel_aspect = reader_.facts().pixel_aspect;
     options.by_clock = is_live_;
     options.stop = work_.stop;
-    options.length_s = reader_.facts().seconds;
+    options.length_s = reader_.facts().own_length ? reader_.facts().seconds : 0;
     if (reader_.facts().has_sound && reader_.source().kind == VideoSource::Kind::kFile)
       options.sound = reader_.source();
     result_.file = work_.folder / (stem_ + ".mp4");
@@ -122,7 +125,7 @@ class VideoRun {
     for (const Frame& frame : frames) views.push_back(frame.picture);
     DetectionTimes times;
     std::vector<PictureDetections> found = work_.detect(views, times);
-    const double ms = times.preprocess_ms + times.model_ms + times.postprocess_ms;
+    const double ms = times.total_ms();
     result_.ms += ms;
     std::vector<SeenFrame> seen;
     for (std::size_t i = 0; i < frames.size(); ++i) {

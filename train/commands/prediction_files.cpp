@@ -9,11 +9,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/base/error.h"
 #include "core/base/text.h"
+#include "core/image/picture_names.h"
 #include "core/io/file.h"
 #include "core/io/utf8.h"
 #include "core/plot/draw.h"
-#include "train/commands/picture_sources.h"
 #include "train/run/run_folder.h"
 
 namespace rtdetr {
@@ -24,6 +25,57 @@ fs::path make_output_folder(const Settings& settings) {
   fs::path folder = make_run_folder(settings.project, settings.name, settings.exist_ok);
   if (settings.save_txt) make_folders(folder / "labels");
   return folder;
+}
+
+std::string drawn_name(const fs::path& picture, const std::string& stem) {
+  return stem + (lower_extension(picture) == ".png" ? ".png" : ".jpg");
+}
+
+namespace {
+
+/// Where sources lie, as files and as what their own folders call them, which may be links.
+class SourcePlaces {
+ public:
+  explicit SourcePlaces(const PredictedPictures& source) {
+    for (const fs::path& file : source.files)
+      if (file != kStandardInput) add(file);
+    for (const VideoSource& video : source.videos)
+      if (video.kind == VideoSource::Kind::kFile) add(video.place);
+  }
+
+  bool has(const fs::path& file) const { return places_.contains(file); }
+  bool has_below(const fs::path& folder) const {
+    const auto first = places_.upper_bound(folder);
+    return first != places_.end() &&
+           std::mismatch(folder.begin(), folder.end(), first->begin(), first->end()).first == folder.end();
+  }
+
+ private:
+  void add(const fs::path& file) {
+    std::error_code ignored;
+    places_.insert(fs::weakly_canonical(file, ignored));
+    places_.insert(fs::weakly_canonical(fs::absolute(file).parent_path(), ignored) / file.filename());
+  }
+
+  std::set<fs::path> places_;
+};
+
+}  // namespace
+
+void require_sources_kept(const Settings& settings, const fs::path& folder, const PredictedPictures& source,
+                          const std::vector<std::string>& stems) {
+  const SourcePlaces places(source);
+  const fs::path here = fs::canonical(folder);
+  const auto refuse = [&](const fs::path& taken) {
+    throw ConfigError("project=" + settings.project + " name=" + settings.name +
+                      ": the results would take the place of " + taken.string() +
+                      ", which is a source; give another project= or name=, or exist_ok=false");
+  };
+  for (std::size_t i = 0; settings.save && i < stems.size(); ++i) {
+    const std::string name = i < source.files.size() ? drawn_name(source.files[i], stems[i]) : stems[i] + ".mp4";
+    if (places.has(here / name)) refuse(folder / name);
+  }
+  if (settings.save_crop && places.has_below(here / "crops")) refuse(folder / "crops");
 }
 
 namespace {

@@ -9,6 +9,7 @@
 
 #include "core/image/picture.h"
 #include "models/deploy/detector.h"
+#include "train/commands/picture_sources.h"
 #include "train/config/settings.h"
 
 /// What `rtdetr predict` makes of detections: drawn pictures, cut out objects, YOLO text, JSON.
@@ -18,6 +19,15 @@ using PictureDetections = std::vector<Detection>;
 
 /// <project>/<name> or the next free number, with labels/ inside when save_txt is set.
 std::filesystem::path make_output_folder(const Settings& settings);
+
+/// What a picture is called with its detections drawn: `stem`.png of a PNG, else `stem`.jpg.
+std::string drawn_name(const std::filesystem::path& picture, const std::string& stem);
+
+/// What is written never takes a source's place, as it would where the results go into the sources' own folder.
+/// @param stems  unique_stems of `source`
+/// @throws ConfigError  naming the source, before anything is written
+void require_sources_kept(const Settings& settings, const std::filesystem::path& folder,
+                          const PredictedPictures& source, const std::vector<std::string>& stems);
 
 /// Names of the cut out pictures: crops/<class>/<picture>.jpg, and <picture>-2.jpg, -3 … for further ones of a class.
 class CropNames {

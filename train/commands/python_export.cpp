@@ -106,11 +106,7 @@ void warn_of_differences(const ModelInfo& info) {
 
 void publish(FolderInMaking& folder) {
   StopSignals::leave_if_requested(kNothingWritten);
-  try {
-    folder.publish();
-  } catch (const UnsyncedError& fault) {
-    log::warning(fault.what());
-  }
+  synced_or_said([&] { folder.publish(); });
 }
 
 /// As it is exported: input size, number type and licence.
@@ -137,8 +133,8 @@ void write_hugging_face(const Settings& settings, const OpenedModel& opened, con
   write_exported(
       weights, [&](const AtomicWriteOptions& options) { save_tensors(weights, files.tensors, metadata, options); },
       [&](const fs::path& unpublished) { require_same(unpublished, "", files.tensors); });
-  write_text_atomically(folder / "config.json", files.config);
-  write_text_atomically(folder / "preprocessor_config.json", files.preprocessor);
+  synced_or_said([&] { write_text_atomically(folder / "config.json", files.config); });
+  synced_or_said([&] { write_text_atomically(folder / "preprocessor_config.json", files.preprocessor); });
   publish(folder);
   warn_of_differences(info);
 }
@@ -163,6 +159,7 @@ ExitCode export_for_python(const Settings& settings) {
   const StopSignals signals;
   require_new_target(settings);
   const OpenedModel opened = open_model(settings);
+  warn_if_untrained(settings, opened);
   const ImageSize size = resolve_image_size(settings, opened.size(), opened.model->stride(), opened.info.fit);
   const Precision type = chosen("dtype", settings.dtype, kPrecisionWords);
   settings.format == "hf" ? write_hugging_face(settings, opened, size, type)

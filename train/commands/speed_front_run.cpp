@@ -78,6 +78,7 @@ class FrontRun {
       Settings with_queries = settings_;
       with_queries.num_queries = *count;
       OpenedModel opened = open_model(with_queries);
+      opened.info.fit = fit_of(settings_, opened.info);
       const Detector detector(LoadedModel{opened.model, opened.info, {}},
                               {.device = device_.str(), .engine = false});  // those of the points have engines
       for (const ImageSize& size : sizes)

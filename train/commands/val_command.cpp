@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <filesystem>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -53,12 +54,13 @@ EvaluatorOptions evaluator_options(const Settings& settings, const WorkProgress&
 }
 
 /// With tile=: what predict does with every picture.
-Evaluation evaluate_tiles(const Settings& settings, OpenedModel opened, const Dataset& dataset, ProcessGroup& group) {
+Evaluation evaluate_tiles(const Settings& settings, OpenedModel opened, const Dataset& dataset, Precision precision,
+                          ProcessGroup& group) {
   const WorkProgress progress(std::ssize(dataset.pictures), "evaluating: ");
   const EvaluatorOptions options = evaluator_options(settings, progress, group);
   opened.model->fuse();
   const HeadLayer last = opened.model->head().layers().back();
-  DetectorOptions every = detector_options(settings);
+  DetectorOptions every = detector_options(settings, precision);
   every.min_score = 0.0F;
   LoadedModel loaded;
   loaded.model = std::move(opened.model);
@@ -71,7 +73,7 @@ Evaluation evaluate_tiles(const Settings& settings, OpenedModel opened, const Da
 
 Evaluation evaluate_model(const Settings& settings, OpenedModel& opened, const Dataset& dataset, Precision precision,
                           ProcessGroup& group) {
-  if (settings.tile > 0) return evaluate_tiles(settings, std::move(opened), dataset, group);
+  if (settings.tile > 0) return evaluate_tiles(settings, std::move(opened), dataset, precision, group);
   const WorkProgress progress(std::ssize(dataset.pictures), "evaluating: ");
   EvaluatorOptions options = evaluator_options(settings, progress, group);
   options.fit = fit_of(settings, opened.info);
@@ -104,20 +106,18 @@ std::string speed(const Settings& settings, const Evaluation& evaluation, Precis
          "\n";
 }
 
-/// metrics_per_class.csv, confusion_matrix.csv, predictions.json (save_json=true), pictures and a page (plots=true) in
-/// a fresh folder. @return its name
-std::string write_files(const Settings& settings, const Dataset& dataset, const Evaluation& evaluation,
-                        const DetectionReport& report) {
-  const RunFolder folder = RunFolder::create(settings.project, settings.name, settings.exist_ok);
-  if (settings.save_json) write_coco_results(folder.path() / "predictions.json", evaluation.detections);
-  write_metric_tables(report, evaluation.last(), dataset.classes, folder.path());
+/// metrics_per_class.csv, confusion_matrix.csv, predictions.json (save_json=true), pictures and a page (plots=true).
+void write_files(const Settings& settings, const std::filesystem::path& folder, const Dataset& dataset,
+                 const Evaluation& evaluation, const DetectionReport& report) {
+  if (settings.save_json) write_coco_results(folder / "predictions.json", evaluation.detections);
+  write_metric_tables(report, evaluation.last(), dataset.classes, folder);
   if (settings.plots) {
-    write_validation_pictures(dataset, evaluation, folder.path());
-    write_metric_pictures(report, evaluation.last(), dataset.classes, folder.path());
-    write_page(folder.path() / kPageName, evaluation_page(settings, dataset, evaluation, report));
+    draw_or_warn([&] { write_validation_pictures(dataset, evaluation, folder); });
+    draw_or_warn([&] { write_metric_pictures(report, evaluation.last(), dataset.classes, folder); });
+    draw_or_warn([&] { write_page(folder / kPageName, evaluation_page(settings, dataset, evaluation, report)); },
+                 "the page is missing");
   }
-  print_text(settings, "written to " + folder.path().string() + "\n");
-  return folder.path().string();
+  print_text(settings, "written to " + folder.string() + "\n");
 }
 
 }  // namespace
@@ -127,6 +127,10 @@ ExitCode run_val(const Settings& settings, ProcessGroup& group) {
   OpenedModel opened = open_model(settings);
   const Dataset dataset = load_data(settings, opened.info);
   const Precision precision = model_precision(settings, compute_device(settings), group);
+  std::optional<RunFolder> folder;  // before what takes long, so that a place that takes no files is known first
+  if (settings.save_json || settings.plots)
+    folder.emplace(
+        open_together(group, [&] { return RunFolder::create(settings.project, settings.name, settings.exist_ok); }));
   const Evaluation evaluation = evaluate_model(settings, opened, dataset, precision, group);
   if (!group.is_main()) return ExitCode::kOk;
   const DetectionReport report = report_detections(evaluation, dataset, settings.conf);
@@ -139,7 +143,10 @@ ExitCode run_val(const Settings& settings, ProcessGroup& group) {
                            operating_point_text(report) + "\n" + error_split_text(report.errors) + "\n" +
                            layer_table(evaluation) + speed(settings, evaluation, precision));
   document["folder"] = nullptr;
-  if (settings.save_json || settings.plots) document["folder"] = write_files(settings, dataset, evaluation, report);
+  if (folder) {
+    write_files(settings, folder->path(), dataset, evaluation, report);
+    document["folder"] = folder->path().string();
+  }
   print_json(settings, document);
   return ExitCode::kOk;
 }

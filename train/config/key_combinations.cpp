@@ -184,9 +184,10 @@ class Combinations {
       return;
     }
     if (s_.data.empty()) problem("front=true needs data=, on which AP is measured; e.g. data=bccd");
-    for (const auto& [key, instead] : {std::pair{"num_queries", "queries="}, std::pair{"imgsz", "sizes="},
-                                       std::pair{"source", "data="}, std::pair{"batch", "one picture at a time"},
-                                       std::pair{"conf", "every score"}, std::pair{"parts", "whole models"}})
+    for (const auto& [key, instead] :
+         {std::pair{"num_queries", "queries="}, std::pair{"imgsz", "sizes="}, std::pair{"source", "data="},
+          std::pair{"batch", "one picture at a time"}, std::pair{"conf", "every score"},
+          std::pair{"parts", "whole models"}, std::pair{"reduced_jpeg", "pictures that are decoded already"}})
       if (s_.is_given(key))
         problem(std::string(key) + "=" + s_.origin_of(key) + ": front=true takes " + instead + " instead");
     if (s_.thread_counts.size() > 1)

@@ -192,8 +192,10 @@ void add_machine_keys(std::vector<Key>& keys) {
            "pictures per step, of all processes together");
   s.number("batch", &Settings::batches, kBenchmark, 1, 65536, "pictures", "1,4,8",
            "pictures per pass: one number, or several to compare");
-  s.number("imgsz", &Settings::imgsz, kModelUsers | kCheck | kConvert, 32, 16384, "pixels", "640",
-           "input size: one side, or height,width; by default the checkpoint's, else 640")
+  s.number(
+       "imgsz", &Settings::imgsz, kModelUsers | kCheck | kConvert, 32, 16384, "pixels", "640",
+       "input size: one side, or height,width; by default the checkpoint's, else 640; train: 640, whatever weights= "
+       "learnt from")
       .on_resume = kMayChange;
   s.choice("resample", &Settings::resample, kTrain | kVal | kPredict, words_of(kResamplingWords),
            "how pictures are brought to imgsz: as Pillow does, antialiased (the official code), or as OpenCV does, "

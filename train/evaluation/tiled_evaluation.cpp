@@ -51,9 +51,11 @@ Evaluation evaluate_tiled(const Detector& detector, const HeadLayer& layer, cons
   LayerFindings findings;
   for (std::int64_t done = 0; done < mine; ++done) {
     const Sample sample = std::move(*samples.next());
+    const auto index = static_cast<std::size_t>(index_of(static_cast<std::size_t>(done)));
+    require_few_tiles(dataset.pictures[index].file.string(), sample.picture.full_size(), limits);
     const std::vector<Detection> found =
         limit.run(load, [&] { return detect_tiled(detector, sample.picture, limits); });
-    append(findings, index_of(static_cast<std::size_t>(done)), found, dataset);
+    append(findings, static_cast<std::int64_t>(index), found, dataset);
     if (options.progress) options.progress(std::min(all, (done + 1) * world));
   }
   Evaluation evaluation;

@@ -2,7 +2,11 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
+#include <regex>
+#include <string>
 #include <tuple>
+#include <vector>
 
 #include <ATen/Parallel.h>
 #include <torch/types.h>
@@ -10,7 +14,9 @@
 #include "core/base/choices.h"
 #include "core/base/error.h"
 #include "core/base/log.h"
+#include "core/base/text.h"
 #include "core/image/placement.h"
+#include "core/image/resize.h"
 #include "core/io/safetensors.h"
 #include "models/graph/fitted_pictures.h"
 #include "models/graph/model_files.h"
@@ -25,6 +31,7 @@
 #include "train/loop/transfer_table.h"
 #include "train/optim/freeze.h"
 #include "train/optim/layer_decay.h"
+#include "train/optim/name_pattern.h"
 #include "train/process/machine.h"
 
 namespace rtdetr {
@@ -59,12 +66,30 @@ void begin_with_backbone(Experiment& experiment) {
   log::info(describe(take_backbone_weights(*experiment.model, file), file));
 }
 
+/// A run goes by its own keys alone, and the weights may have learnt from pictures in another form. What was said is
+/// meant.
+void warn_of_other_form(const Settings& settings, const std::optional<PictureForm>& trained) {
+  if (!trained) return;
+  std::vector<std::string> keys, here;
+  const auto compare = [&](const std::string& key, const std::string& theirs, const std::string& ours) {
+    if (theirs == ours || settings.is_given(key)) return;
+    keys.push_back(key + "=" + theirs);
+    here.push_back(key + "=" + ours);
+  };
+  compare("fit", word_of(trained->fit, kFitWords), settings.fit);
+  compare("resample", word_of(trained->resampling, kResamplingWords), settings.resample);
+  if (keys.empty()) return;
+  log::warning("weights=" + settings.weights + " have learnt from pictures under " + join(keys, " ") +
+               ", and this run has " + join(here, " ") + "; say " + join(keys, " ") + " to go on as they were trained");
+}
+
 void begin_with_weights(Experiment& experiment) {
   const Settings& settings = experiment.settings;
   require_input_file(settings, "weights", settings.weights);
   const TransferReport report = take_weights(*experiment.model, experiment.train.classes.names, settings.weights,
                                              chosen("weights_parts", settings.weights_parts, kWeightsPartsWords));
   log::info("what the model begins with, by its entries:\n" + transfer_table(report, experiment.model));
+  warn_of_other_form(settings, report.pictures);
 }
 
 }  // namespace
@@ -172,9 +197,23 @@ void call_by_part(const DetectionModel& model, std::vector<NamedParameter>& para
   }
 }
 
+/// A rule that no name of the model matches, frozen or not, is most likely misspelt.
+void warn_of_idle_rules(const Settings& settings, const DetectionModel& model) {
+  std::vector<NamedParameter> all;
+  for (const auto& item : model->named_parameters()) all.push_back({item.key(), item.value()});
+  for (const auto& item : model->named_buffers()) all.push_back({item.key(), item.value()});  // frozen norms are these
+  call_by_part(model, all);
+  for (const ParamGroupRule& rule : settings.param_groups) {
+    const std::regex pattern = name_pattern("param_groups", rule.match);
+    if (std::ranges::none_of(all, [&](const auto& one) { return std::regex_search(one.called, pattern); }))
+      log::warning(rule.where + ": no parameter of this model matches '" + rule.match + "': the rule is for nothing");
+  }
+}
+
 }  // namespace
 
 std::vector<ParameterGroup> make_groups(const Settings& settings, const DetectionModel& model) {
+  warn_of_idle_rules(settings, model);
   std::vector<NamedParameter> parameters = trainable_parameters(*model);
   if (parameters.empty()) {
     throw ConfigError("freeze=" + settings.freeze + settings.origin_of("freeze") +

@@ -23,9 +23,11 @@ RunBudget::RunBudget(const BudgetOptions& options, std::int64_t batches_per_epoc
 
 bool RunBudget::finished(const RunPosition& at) const {
   const bool out_of_epochs = counts_epochs() && at.epoch >= options_.epochs;
-  const bool hopeless =
-      options_.patience > 0 && at.best_epoch >= 0 && at.epoch - 1 - at.best_epoch >= options_.patience;
-  return at.next_batch == 0 && (out_of_epochs || out_of_time(at) || hopeless);
+  return at.next_batch == 0 && (out_of_epochs || out_of_time(at) || is_hopeless(at, at.epoch - 1));
+}
+
+bool RunBudget::is_hopeless(const RunPosition& at, std::int64_t ended_epoch) const {
+  return options_.patience > 0 && at.best_epoch >= 0 && ended_epoch - at.best_epoch >= options_.patience;
 }
 
 bool RunBudget::epoch_is_over(const RunPosition& at) const {
@@ -55,14 +57,14 @@ StepRates RunBudget::rates(const RunPosition& at) const {
 }
 
 bool RunBudget::steps_are_due(const RunPosition& at) const {
-  return options_.val_steps > 0 && at.steps % options_.val_steps == 0 && at.steps != at.validated_step;
+  return options_.val_steps > 0 && at.steps > 0 && at.steps % options_.val_steps == 0 && at.steps != at.validated_step;
 }
 
 bool RunBudget::validates_inside(const RunPosition& at) const { return at.next_batch > 0 && steps_are_due(at); }
 
 bool RunBudget::validates_at_end(const RunPosition& at) const {
   const bool last_epoch = counts_epochs() && at.epoch + 1 >= options_.epochs;
-  if (last_epoch || out_of_time(at)) return true;
+  if (last_epoch || out_of_time(at) || is_hopeless(at, at.epoch)) return true;
   return options_.val_steps > 0 ? steps_are_due(at) : (at.epoch + 1) % options_.val_every == 0;
 }
 

@@ -72,6 +72,8 @@ class RunBudget {
   bool counts_time() const { return options_.hours > 0; }
   bool counts_epochs() const { return options_.epochs > 0; }
   bool steps_are_due(const RunPosition& at) const;
+  /// No better AP for `patience` epochs, with `ended_epoch` the last of them.
+  bool is_hopeless(const RunPosition& at, std::int64_t ended_epoch) const;
 
   BudgetOptions options_;
   std::int64_t batches_per_epoch_, accumulate_;

@@ -22,7 +22,14 @@ void RunKeeper::begin_with(const std::filesystem::path& file, const RunPosition&
 }
 
 void RunKeeper::open(const std::optional<LogPosition>& position) {
-  if (is_main_) position ? log_.emplace(folder_, *position) : log_.emplace(folder_);
+  if (!is_main_) return;
+  if (position) {
+    log_.emplace(folder_, *position);
+    return;
+  }
+  for (const std::filesystem::path& state : {folder_.previous(), folder_.last(), folder_.best_state()})
+    std::filesystem::remove(state);
+  log_.emplace(folder_);
 }
 
 void RunKeeper::require_room(const TensorMap& state, bool with_best) const {

@@ -26,7 +26,8 @@ class RunKeeper {
 
   /// What a continued run begins with.
   void begin_with(const std::filesystem::path& file, const RunPosition& at);
-  /// A fresh record, or with a position the earlier one from there on. @throws IoError
+  /// A fresh record, for which an earlier run's states in the folder are removed: nothing goes on with those. With a
+  /// position, the earlier record from there on. @throws IoError
   void open(const std::optional<LogPosition>& position);
   /// @param with_best  keep_best_state will be asked for, too
   /// @throws IoError  when there is no room for states like this one and options do not say that it is well

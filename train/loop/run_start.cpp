@@ -36,7 +36,7 @@ void lift_time(Experiment& experiment, const RunFacts& facts) {
 /// The steps between two validations grow with the run's time.
 std::string of_this_time(const std::string& val_steps, const Settings& settings, const RunFacts& facts) {
   const double longer = facts.time > 0 ? settings.time / facts.time : 1;
-  return std::to_string(std::max<std::int64_t>(1, std::llround(longer * std::stod(val_steps))));
+  return std::to_string(std::max<std::int64_t>(1, std::llround(longer * parse_double(val_steps).value_or(1))));
 }
 
 /// By epochs= alone, only the warm-up is still the one that the run began with.
@@ -61,7 +61,7 @@ RunLength fit_new_run(Experiment& experiment, ProcessGroup& group) {
   Settings& settings = experiment.settings;
   share_precision(experiment.precision, group);
   if (settings.time > 0) log::info("trial steps, to fit the settings to time=" + format_double(settings.time));
-  double step_seconds = settings.time > 0 ? measure_step(experiment, settings.time * kHour) : 0;
+  double step_seconds = settings.time > 0 ? measure_step(experiment, settings.time * kHour, group) : 0;
   group.all_reduce(std::span(&step_seconds, 1), Reduction::kMax);
   const RunLength length = expected_length(settings, experiment.steps_per_epoch(), step_seconds);
   const std::vector<FittedValue> fitted = fit_to_length(settings, length);

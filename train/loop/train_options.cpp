@@ -16,7 +16,7 @@ BudgetOptions budget_options(const Settings& settings) {
   const bool counts_epochs = settings.time <= 0 || settings.is_given("epochs");
   return {.epochs = counts_epochs ? settings.epochs : 0,
           .hours = settings.time,
-          .patience = settings.patience,
+          .patience = settings.val ? settings.patience : 0,
           .val_every = settings.val_every,
           .val_steps = settings.val_steps,
           .schedule = lr_schedule(settings)};

@@ -103,6 +103,7 @@ void Trainer::begin() {
   if (resumed_) {
     position = {.epoch = position_.epoch, .batch = position_.next_batch, .validated_step = position_.validated_step};
   }
+  keeper_.require_room(state_.registry.entries(), last_stage_.is_wanted());
   keeper_.open(position);
   keeper_.log(resumed_ ? "continue" : "start", {{"version", RTDETR_VERSION},
                                                 {"command", options_.command},
@@ -110,7 +111,6 @@ void Trainer::begin() {
                                                 {"steps_done", position_.steps},
                                                 {"precision", precision_name(options_.step.precision)},
                                                 {"fitted", options_.facts.fitted}});
-  keeper_.require_room(state_.registry.entries(), last_stage_.is_wanted());
   compare_ranks();
 }
 
@@ -206,7 +206,8 @@ bool Trainer::end_epoch() {
   ++position_.epoch;
   position_.next_batch = 0;
   losses_.clear();
-  if (input_.val == nullptr && finished()) keep_best();
+  const bool never_validated = input_.val == nullptr && position_.best_epoch < 0;
+  if (never_validated && finished()) keep_best();
   finished() ? save() : save_on_the_way();
   return true;
 }

@@ -13,13 +13,16 @@
 namespace rtdetr {
 namespace {
 
-/// One optimizer step's batches, read and transformed in this thread.
-std::vector<Batch> trial_batches(const Experiment& experiment, std::int64_t side) {
+/// One optimizer step's batches, of each the rank's share, read and transformed in this thread.
+std::vector<Batch> trial_batches(const Experiment& experiment, std::int64_t rank, std::int64_t world,
+                                 std::int64_t side) {
   TransformOptions transforms = training_transforms(experiment);
   transforms.multi_scale.clear();
   if (side > 0) transforms.multi_scale = {side};
   LoaderOptions options = training_loader_options(experiment);
   options.threads = 0;
+  options.rank = rank;
+  options.world = world;
   Loader loader(experiment.train, transforms, options);
   loader.start(0);
   std::vector<Batch> batches;
@@ -44,8 +47,10 @@ TensorMap copies_of_models(const Experiment& experiment) {
 
 }  // namespace
 
-Trial::Trial(Experiment& experiment)
+Trial::Trial(Experiment& experiment, const ProcessGroup& group)
     : experiment_(experiment),
+      rank_(group.rank()),
+      world_(group.size()),
       before_(copies_of_models(experiment)),
       state_(train_input(experiment), train_options(experiment)) {}
 
@@ -53,7 +58,7 @@ Trial::~Trial() { models_of(experiment_).restore(before_, "before the trial"); }
 
 double Trial::step(std::int64_t side) {
   const double begin = seconds_now();
-  state_.step.run(trial_batches(experiment_, side), {.first_batch = steps_++}, 0);
+  state_.step.run(trial_batches(experiment_, rank_, world_, side), {.first_batch = steps_++}, 0);
   return seconds_now() - begin;
 }
 
@@ -77,12 +82,12 @@ std::string advise(const ThreadTrial& trial, std::int64_t pictures_per_step) {
          "): other programs keep this machine busy";
 }
 
-double measure_step(Experiment& experiment, double budget_seconds) {
+double measure_step(Experiment& experiment, double budget_seconds, const ProcessGroup& group) {
   constexpr double kShare = 0.05, kOneStep = 0.1;
   const Settings& settings = experiment.settings;
   const double begin = seconds_now();
   const auto fits = [&](double seconds) { return seconds_now() - begin + seconds <= kShare * budget_seconds; };
-  Trial trial(experiment);
+  Trial trial(experiment, group);
   const double first = trial.step();  // slower than those that follow
   if (first > kOneStep * budget_seconds) return first;
   const double second = trial.step();

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include "core/distributed/process_group.h"
 #include "train/loop/experiment.h"
 #include "train/loop/train_state.h"
 
@@ -12,7 +13,8 @@ namespace rtdetr {
 /// object goes: the run that follows has the bits of one without a trial.
 class Trial {
  public:
-  explicit Trial(Experiment& experiment);
+  /// @param group  of which this process takes its own share of every batch; its steps wait for nobody
+  explicit Trial(Experiment& experiment, const ProcessGroup& group = world_of_one());
   ~Trial();
   Trial(const Trial&) = delete;
   Trial& operator=(const Trial&) = delete;
@@ -27,6 +29,7 @@ class Trial {
 
  private:
   Experiment& experiment_;
+  const std::int64_t rank_, world_;
   TensorMap before_;  ///< copies of the model's and the average's state
   TrainState state_;
   std::int64_t steps_ = 0;
@@ -47,6 +50,6 @@ std::string advise(const ThreadTrial& trial, std::int64_t pictures_per_step);
 
 /// Seconds of a step, from two to three in about a twentieth of `budget_seconds`; from one where that is a tenth of it.
 /// Says when fewer threads are faster.
-double measure_step(Experiment& experiment, double budget_seconds);
+double measure_step(Experiment& experiment, double budget_seconds, const ProcessGroup& group = world_of_one());
 
 }  // namespace rtdetr

@@ -63,10 +63,13 @@ Error as_error(const std::exception_ptr& caught) {
     return of_file_system(error);
   } catch (const std::exception& error) {
     return {ExitCode::kInternal, error.what()};
+  } catch (...) {  // a callback's own
+    return {ExitCode::kInternal, "something was thrown that is no std::exception"};
   }
 }
 
 const char* kind_of(ExitCode code) {
+  constexpr int kSignals = 128;  // what a signal ended has the signal's number on top
   switch (code) {
     case ExitCode::kOk:
       return "ok";
@@ -89,7 +92,7 @@ const char* kind_of(ExitCode code) {
     case ExitCode::kStopped:
       return "stopped";
   }
-  return "internal";
+  return static_cast<int>(code) > kSignals ? "stopped" : "internal";
 }
 
 }  // namespace rtdetr

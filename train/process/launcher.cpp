@@ -132,10 +132,12 @@ void Launcher::pass_on_signals() {
   while (const auto signal = signals_.next()) take_signal(*signal);
 }
 
-/// SIGHUP never counts as the second: a terminal that goes away sends it more than once.
+/// SIGHUP counts neither as the second, as a terminal that goes away sends it more than once, nor as the first: who
+/// asks for an end behind it has not asked before.
 void Launcher::take_signal(int signal) {
-  if (told_by_ == 0) {
+  if (told_by_ == 0 || (told_by_ == SIGHUP && signal != SIGHUP)) {
     told_by_ = signal;
+    since_told_s_ = 0;
     table_.send(signal);
     return;
   }

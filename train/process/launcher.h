@@ -33,10 +33,10 @@ struct LaunchOptions {
 /// group, so Ctrl-Z and fg act on all together; a rank that stands still alone fails after frozen_s, and what this
 /// process slept itself does not count.
 ///
-/// SIGINT, SIGTERM, SIGUSR1 and SIGHUP are passed on, once: the ranks agree on a step, save and leave with
-/// ExitCode::kStopped. A second SIGINT, SIGTERM or SIGUSR1 ends everything at once. Ranks see Ctrl-C twice, from the
-/// terminal and from here, and a batch system may signal them, too: they take any number as one
-/// (StopSignals::Second::kIsTheSame).
+/// SIGINT, SIGTERM, SIGUSR1 and SIGHUP are passed on, once, and one behind a SIGHUP as if it were the first: the ranks
+/// agree on a step, save and leave with ExitCode::kStopped. A second SIGINT, SIGTERM or SIGUSR1 ends everything at
+/// once. Ranks see Ctrl-C twice, from the terminal and from here, and a batch system may signal them, too: they take
+/// any number as one (StopSignals::Second::kIsTheSame).
 ///
 /// Called before there is any other thread, from the thread that ends last: Linux ties the children to it.
 ///

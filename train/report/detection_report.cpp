@@ -1,9 +1,12 @@
 #include "train/report/detection_report.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <string>
 
 #include <nlohmann/json.hpp>
 
+#include "core/base/log.h"
 #include "core/base/text.h"
 #include "core/io/file.h"
 #include "data/evaluation/metric_pictures.h"
@@ -168,9 +171,15 @@ void write_metric_pictures(const DetectionReport& report, const MetricResult& me
   const auto over_confidence = [&](CurveMeasure measure) {
     return confidence_picture(report.curves, classes, measure);
   };
-  write_picture(folder / "confusion_matrix.png", confusion_picture(report.confusion, classes));
-  write_picture(folder / "confusion_matrix_normalized.png",
-                confusion_picture(report.confusion, classes, ConfusionCells::kShares));
+  constexpr std::size_t kMostDrawn = 200;  // its side is some 25 pixels a class
+  if (classes.names.size() <= kMostDrawn) {
+    write_picture(folder / "confusion_matrix.png", confusion_picture(report.confusion, classes));
+    write_picture(folder / "confusion_matrix_normalized.png",
+                  confusion_picture(report.confusion, classes, ConfusionCells::kShares));
+  } else {
+    log::info("the confusion matrix of " + std::to_string(classes.names.size()) +
+              " classes is in confusion_matrix.csv alone; up to " + std::to_string(kMostDrawn) + " are drawn");
+  }
   write_picture(folder / "BoxPR_curve.png", precision_recall_picture(metric, classes));
   write_picture(folder / "BoxF1_curve.png", over_confidence(CurveMeasure::kF1));
   write_picture(folder / "BoxP_curve.png", over_confidence(CurveMeasure::kPrecision));

@@ -10,6 +10,7 @@
 #include "core/plot/chart.h"
 #include "core/plot/contact_sheet.h"
 #include "core/plot/draw.h"
+#include "core/plot/thumbnail.h"
 #include "data/tools/label_picture.h"
 #include "train/report/result_curves.h"
 #include "train/run/run_log.h"
@@ -163,19 +164,21 @@ void write_validation_pictures(const Dataset& dataset, const Evaluation& evaluat
                                const std::filesystem::path& folder) {
   const auto detections = shown_detections(dataset, evaluation);
   const auto count = static_cast<std::int64_t>(dataset.pictures.size());
+  const ContactSheetOptions sheet;
   for (std::int64_t part = 0; part < 3 && part * kTiles < count; ++part) {
     std::vector<Tile> labels, predictions;
     for (std::int64_t i = part * kTiles; i < std::min(count, (part + 1) * kTiles); ++i) {
       const Dataset::PictureEntry& entry = dataset.pictures[static_cast<std::size_t>(i)];
-      labels.push_back({load_sample(dataset, i).picture, entry.file.filename().string()});
+      const Thumbnail small = thumbnail(load_sample(dataset, i).picture, sheet.tile_width, sheet.tile_height);
+      labels.push_back({small.picture, entry.file.filename().string()});
       predictions.push_back(labels.back());
-      draw_boxes(labels.back().picture, label_boxes(dataset, entry));
+      draw_boxes(labels.back().picture, small.scaled(label_boxes(dataset, entry)));
       const auto found = detections.find(entry.id);
-      if (found != detections.end()) draw_boxes(predictions.back().picture, found->second);
+      if (found != detections.end()) draw_boxes(predictions.back().picture, small.scaled(found->second));
     }
     const std::string stem = "val_batch" + std::to_string(part);
-    write_picture(folder / (stem + "_labels.jpg"), contact_sheet(labels));
-    write_picture(folder / (stem + "_pred.jpg"), contact_sheet(predictions));
+    write_picture(folder / (stem + "_labels.jpg"), contact_sheet(labels, sheet));
+    write_picture(folder / (stem + "_pred.jpg"), contact_sheet(predictions, sheet));
   }
 }
 

@@ -7,31 +7,17 @@
 
 #include "core/base/error.h"
 #include "core/image/picture_codecs.h"
-#include "core/image/resize.h"
 #include "core/plot/canvas.h"
 #include "core/plot/draw.h"
+#include "core/plot/thumbnail.h"
 
 namespace rtdetr {
 namespace {
 
-constexpr double kLongestSidePixels = 400;
+constexpr int kLongestSidePixels = 400;
 constexpr int kJpegQuality = 85;
 
-/// Shrunk, so that the page stays small, and by how much.
-struct Shown {
-  Picture picture;
-  float scale_x = 1, scale_y = 1;
-};
-
-Shown shrunk(const Picture& picture) {
-  const double scale = std::min(1.0, kLongestSidePixels / std::max(picture.width, picture.height));
-  const int width = std::max(1, static_cast<int>(std::lround(picture.width * scale)));
-  const int height = std::max(1, static_cast<int>(std::lround(picture.height * scale)));
-  return {resize(picture, width, height), static_cast<float>(width) / static_cast<float>(picture.width),
-          static_cast<float>(height) / static_cast<float>(picture.height)};
-}
-
-void draw_truth(Shown& shown, const Dataset& dataset, const Dataset::PictureEntry& entry) {
+void draw_truth(Thumbnail& shown, const Dataset& dataset, const Dataset::PictureEntry& entry) {
   Canvas canvas(shown.picture);
   for (std::uint32_t i = 0; i < entry.box_count; ++i) {
     const auto& [x0, y0, x1, y1] = dataset.boxes[entry.first_box + i].xyxy;
@@ -41,16 +27,15 @@ void draw_truth(Shown& shown, const Dataset& dataset, const Dataset::PictureEntr
   }
 }
 
-std::vector<DrawnBox> drawn_detections(const Shown& shown, const Dataset& dataset,
-                                       const std::vector<const MetricDetection*>& found) {
+/// In pixels of the whole picture.
+std::vector<DrawnBox> drawn_detections(const Dataset& dataset, const std::vector<const MetricDetection*>& found) {
   const auto& ids = dataset.classes.category_ids;
   std::vector<DrawnBox> boxes;
   for (const MetricDetection* one : found) {
     const auto label = std::find(ids.begin(), ids.end(), one->category_id) - ids.begin();
     const auto& [x, y, w, h] = one->box_xywh;
-    boxes.push_back({static_cast<float>(x) * shown.scale_x, static_cast<float>(y) * shown.scale_y,
-                     static_cast<float>(x + w) * shown.scale_x, static_cast<float>(y + h) * shown.scale_y, label,
-                     label_text(dataset.classes.names[static_cast<std::size_t>(label)], one->score)});
+    boxes.push_back({static_cast<float>(x), static_cast<float>(y), static_cast<float>(x + w), static_cast<float>(y + h),
+                     label, label_text(dataset.classes.names[static_cast<std::size_t>(label)], one->score)});
   }
   return boxes;
 }
@@ -82,9 +67,9 @@ std::vector<WorstPicture> worst_pictures(const Dataset& dataset, const Evaluatio
     if (index == index_of.end()) continue;
     const Dataset::PictureEntry& entry = dataset.pictures[static_cast<std::size_t>(index->second)];
     try {
-      Shown shown = shrunk(load_sample(dataset, index->second).picture);
+      Thumbnail shown = thumbnail(load_sample(dataset, index->second).picture, kLongestSidePixels, kLongestSidePixels);
       draw_truth(shown, dataset, entry);
-      draw_boxes(shown.picture, drawn_detections(shown, dataset, found_in[one.image_id]));
+      draw_boxes(shown.picture, shown.scaled(drawn_detections(dataset, found_in[one.image_id])));
       const std::vector<std::byte> jpeg = encode_jpeg(shown.picture, kJpegQuality);
       worst.push_back({entry.file.filename().string(), one.counts,
                        std::string(reinterpret_cast<const char*>(jpeg.data()), jpeg.size())});

@@ -1,7 +1,6 @@
 #include "train/run/run_log.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -55,9 +54,7 @@ std::string cell_text(double value) {
   constexpr double kLargestCount = 1e15;
   if (std::isnan(value)) return "";
   const bool whole = std::abs(value) < kLargestCount && std::floor(value) == value;
-  std::array<char, 32> cell{};
-  std::snprintf(cell.data(), cell.size(), whole ? "%.0f" : "%.6g", value);
-  return cell.data();
+  return whole ? fixed(value, 0) : format_short(value);
 }
 
 /// The rows from before the position. Rows count epochs from 1; of the epoch under way there are only those of its

@@ -1,5 +1,6 @@
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <cstdio>
 #include <limits>
 
 #include "core/base/text.h"
@@ -127,4 +128,18 @@ TEST_CASE("COCO's undefined value is a dash") {
   CHECK(fixed_or_dash(std::nan(""), 3) == "-");
   CHECK(fixed_or_dash(0, 3) == "0.000");
   CHECK(fixed(0.66549, 3) == "0.665");
+}
+
+TEST_CASE("numbers are written in so many digits as printf writes them") {
+  for (const double value : {0.0, -0.0, 0.5, 2.5, -1.005, 0.6649999, 1e-7, 123456.789, 9.9999995e5, 1e15, -3e300}) {
+    char text[512];
+    for (const int digits : {0, 1, 3, 6}) {
+      std::snprintf(text, sizeof text, "%.*f", digits, value);
+      CHECK(fixed(value, digits) == text);
+    }
+    std::snprintf(text, sizeof text, "%.6g", value);
+    CHECK(format_short(value) == text);
+    std::snprintf(text, sizeof text, "%.2g", value);
+    CHECK(two_digits(value) == text);
+  }
 }

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <catch2/catch.hpp>
+#include <span>
 
 #include "core/io/file.h"
 #include "tests/support/data_files.h"
@@ -125,4 +126,19 @@ TEST_CASE("EXIF that does not hold together means as stored") {
   }
   CHECK(orientation_of("") == 1);
   CHECK(orientation_of("no picture at all") == 1);
+}
+
+TEST_CASE("a picture in memory is turned upright like its file, and reduced no further") {
+  const test::TemporaryFolder folder;
+  test::write_small_picture(folder / "a.jpg", 64, 32, 1);
+  const std::string turned = test::with_exif(read_text_file(folder / "a.jpg"), test::exif_text(6, true));
+  test::write_file(folder / "b.jpg", turned);
+  for (const PictureSize& enough : {PictureSize{}, PictureSize{16, 32}, PictureSize{32, 16}}) {
+    const Picture file = read_upright_picture(folder / "b.jpg", {}, enough),
+                  memory = decode_upright_picture(std::as_bytes(std::span(turned)), "b", {}, enough);
+    CHECK(memory.width == file.width);
+    CHECK(memory.height == file.height);
+    CHECK(memory.rgb == file.rgb);
+  }
+  CHECK(read_upright_picture(folder / "b.jpg", {}, {16, 32}).width == 16);
 }

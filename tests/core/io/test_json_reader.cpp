@@ -284,3 +284,22 @@ TEST_CASE("nesting and numbers without end are refused before they cost anything
 TEST_CASE("a file that is not there is an IoError") {
   CHECK_THROWS_AS(JsonReader(std::filesystem::path("/nowhere/at/all.json")), IoError);
 }
+
+TEST_CASE("a value that is passed over may have texts of any length, one that is taken may not") {
+  const std::string embedded(std::size_t{17} << 20, 'A');
+  const test::TemporaryFolder folder;
+  test::write_file(folder / "a.json", "{\"imageData\": \"" + embedded + "\\n\", \"b\": [\"x\\ty\"]}");
+  JsonReader json(folder / "a.json");
+  CHECK(json.next() == JsonReader::Token::kBeginObject);
+  CHECK(json.next() == JsonReader::Token::kKey);
+  json.skip_next();
+  CHECK(json.next() == JsonReader::Token::kKey);
+  CHECK(json.text() == "b");
+  CHECK(json.next() == JsonReader::Token::kBeginArray);
+  CHECK(json.next() == JsonReader::Token::kString);
+  CHECK(json.text() == "x\ty");
+  JsonReader taken(folder / "a.json");
+  taken.next();
+  taken.next();
+  CHECK_THROWS_WITH(taken.next(), Catch::Contains("a text longer than 16 MiB"));
+}

@@ -112,7 +112,10 @@ TEST_CASE("without candidates nothing is kept, and scores that are not numbers a
   CHECK(find_candidates({}, 80, {}).empty());
   CHECK(suppress({}, {}, {}).empty());
   const float nan = std::numeric_limits<float>::quiet_NaN();
-  CHECK(find_candidates(std::array{nan, nan}, 2, {}).empty());
+  for (const bool every : {true, false}) {
+    CHECK_THROWS_AS(find_candidates(std::array{nan, nan}, 2, {.every_class = every}), DivergedError);
+    CHECK_THROWS_AS(find_candidates(std::array{0.9F, 0.1F, 0.2F, nan}, 2, {.every_class = every}), DivergedError);
+  }
 }
 
 TEST_CASE("candidates of scores in broken rows or of classes that are not there are refused") {

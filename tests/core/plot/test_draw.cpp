@@ -5,6 +5,7 @@
 
 #include "core/plot/canvas.h"
 #include "core/plot/draw.h"
+#include "core/plot/thumbnail.h"
 
 using namespace rtdetr;
 
@@ -76,4 +77,21 @@ TEST_CASE("colours repeat after the last, and letters on them are black or white
   CHECK(palette_color(-1).green == palette_color(14).green);
   CHECK(readable_on({240, 228, 66}).red == 0);
   CHECK(readable_on({51, 34, 136}).red == 255);
+}
+
+TEST_CASE("a thumbnail keeps the picture's shape, is never larger, and its boxes lie on the same things") {
+  const Thumbnail small = thumbnail(grey_picture(1000, 400), 320, 320);
+  CHECK(small.picture.width == 320);
+  CHECK(small.picture.height == 128);
+  const std::vector<DrawnBox> boxes = small.scaled({{100, 50, 1000, 400, 2, "a"}});
+  REQUIRE(boxes.size() == 1);
+  CHECK(boxes[0].x0 == Approx(32));
+  CHECK(boxes[0].y0 == Approx(16));
+  CHECK(boxes[0].x1 == Approx(320));
+  CHECK(boxes[0].y1 == Approx(128));
+  CHECK(boxes[0].text == "a");
+  const Thumbnail whole = thumbnail(grey_picture(30, 20), 320, 320);
+  CHECK(whole.picture.width == 30);
+  CHECK(whole.scale_x == 1);
+  CHECK(thumbnail(grey_picture(5000, 2), 100, 100).picture.height == 1);
 }

@@ -45,6 +45,16 @@ TEST_CASE("where a container does not count frames its length and rate do, and a
   CHECK_FALSE(file.counted);
   CHECK_FALSE(file.has_sound);
   CHECK_FALSE(file.names_colours);
+  CHECK(file.seconds == 4);
+  CHECK_FALSE(file.own_length);
+  const VideoFacts tagged = facts(R"("avg_frame_rate": "25/2", "tags": {"DURATION": "00:01:02.500000000"})",
+                                  R"(, "format": {"duration": "80.0"})");  // the sound goes on for longer
+  CHECK(tagged.seconds == 62.5);
+  CHECK(tagged.own_length);
+  CHECK(facts(R"("duration": "8.5")", "").seconds == 8.5);
+  for (const char* odd : {"", "later", "00:-1:00", "0:0:1e300", "nan"})
+    CHECK(facts(R"("tags": {"DURATION": ")" + std::string(odd) + R"("})", R"(, "format": {"duration": "4"})").seconds ==
+          4);
   const VideoFacts camera = facts(R"("avg_frame_rate": "0/0")", "");
   CHECK(camera.frames == 0);
   CHECK(camera.rate == Ratio{25, 1});

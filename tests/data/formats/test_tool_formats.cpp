@@ -600,6 +600,8 @@ TEST_CASE("a stray file among labelme's or VOC's does not hide them") {
   for (const char* stray : {"images/0.json", "images/meta.json", "images/z.json"}) set.write(stray, "{\"made\": 2024}");
   set.write("d.yaml", "train: images\n");
   CHECK(load_dataset_config(set.folder / "d.yaml").splits[0].format == AnnotationFormat::kLabelme);
+  set.write("images/labels.txt", "dog\ncat\n");  // no picture's
+  CHECK(load_dataset_config(set.folder / "d.yaml").splits[0].format == AnnotationFormat::kLabelme);
   set.write("images/a.xml", "<annotation/>");
   for (const char* stray : {"images/0.xml", "images/z.xml"}) set.write(stray, "<project/>");
   CHECK(load_dataset_config(set.folder / "d.yaml").splits[0].format == AnnotationFormat::kVoc);

@@ -83,6 +83,9 @@ TEST_CASE("an empty label file has no boxes; identical rows are taken once, with
   const ParsedLabels numberless = parse_labels("0 nan 0.5 0.2 0.4\n0 nan 0.5 0.2 0.4\n0 0.5 0.5 0.2 0.4\n");
   CHECK(numberless.boxes.size() == 3);  // what is no number equals nothing
   CHECK(numberless.problems.empty());
+  const ParsedLabels partly = parse_labels("0 0.5 nan 0.2 0.4\n0 0.5 0.4 0.2 0.3\n");
+  CHECK(partly.boxes.size() == 2);  // nor does a side that is none make boxes alike
+  CHECK(partly.problems.empty());
 }
 
 TEST_CASE("a sixth column is the confidence of a prediction: warned of once, and not used") {
@@ -215,8 +218,20 @@ TEST_CASE("a YOLO split's folder is searched through, however deep, and a link t
   yolo.label("a.txt", "1 0.5 0.5 0.2 0.4\n");
   test::write_small_picture(yolo.folder / "images/train/1/2/3/4/5/6/c.jpg", 40, 40, 3);
   CHECK(yolo.load().pictures.size() == 3);
-  fs::create_directory_symlink(yolo.folder / "images/train/sub", yolo.folder / "images/train/sub/again");
-  CHECK(yolo.load().pictures.size() > 3);  // b.PNG again and again, down to a depth
+  for (const char* link : {"again", "once more"})
+    fs::create_directory_symlink(yolo.folder / "images/train/sub", yolo.folder / "images/train/sub" / link);
+  fs::create_directory_symlink("..", yolo.folder / "images/train/all");
+  const Dataset data = yolo.load();
+  CHECK(data.pictures.size() == 3);
+  REQUIRE(find(data.problems, "link_to_above"));
+  CHECK(find(data.problems, "link_to_above")->count == 3);
+
+  // Two folders with links to each other: each once more in the other's, and no further.
+  test::write_small_picture(yolo.folder / "elsewhere/d.jpg", 40, 40, 4);
+  fs::create_directory_symlink(yolo.folder / "elsewhere", yolo.folder / "images/train/other");
+  fs::create_directory_symlink(yolo.folder / "images/train/sub", yolo.folder / "elsewhere/back");
+  fs::create_directory_symlink(yolo.folder / "elsewhere", yolo.folder / "images/train/sub/there");
+  CHECK(yolo.load().pictures.size() == 3 + 1 + 1 + 1);
 }
 
 TEST_CASE("a YOLO split can be a list of pictures, relative to the list") {

@@ -252,6 +252,39 @@ TEST_CASE("a missing picture is not left out of a conversion but refused") {
   CHECK_FALSE(fs::exists(out / "yolo"));
 }
 
+TEST_CASE("a folder that cannot be replaced is refused before a picture is placed, an empty one is replaced") {
+  const ConvertedFolder set;
+  const test::TemporaryFolder out;
+  fs::create_directories(out / "real");
+  fs::create_directory_symlink(out / "real", out / "link");
+  CHECK_THROWS_WITH(convert_dataset(set.config(), out / "link", {.to = AnnotationFormat::kYolo}),
+                    Catch::Contains("this folder cannot be replaced by a finished one"));
+  CHECK(fs::is_empty(out / "real"));
+  CHECK(std::distance(fs::directory_iterator(out.path()), fs::directory_iterator{}) == 2);
+  CHECK(fs::exists(convert_dataset(set.config(), out / "real/", {.to = AnnotationFormat::kYolo}).config));
+}
+
+TEST_CASE("a class that would not be read back under its name is not written") {
+  const ConvertedFolder set;
+  const test::TemporaryFolder out;
+  const auto with_class = [&](const std::string& name) {
+    test::write_file(
+        set.folder / "val.json",
+        R"({"images":[{"id":1,"file_name":"a.jpg","width":100,"height":50}],"categories":[{"id":1,"name":")" + name +
+            R"("}],"annotations":[{"id":1,"image_id":1,"category_id":1,"bbox":[1,1,9,9]}]})");
+    test::write_file(set.folder / "alone.yaml", "val: {images: pictures, annotations: val.json}\n");
+    return load_dataset_config(set.folder / "alone.yaml");
+  };
+  for (const AnnotationFormat to : {AnnotationFormat::kVoc, AnnotationFormat::kCvat})
+    CHECK_THROWS_WITH(convert_dataset(with_class("dog "), out / "x", {.to = to}),
+                      Catch::Contains("the class 'dog ' has blanks at an end of its name"));
+  CHECK_THROWS_WITH(convert_dataset(with_class(""), out / "x", {.to = AnnotationFormat::kCoco}),
+                    Catch::Contains("the class '' has no name"));
+  CHECK_FALSE(fs::exists(out / "x"));
+  const Conversion coco = convert_dataset(with_class("dog "), out / "coco", {.to = AnnotationFormat::kCoco});
+  CHECK(load_dataset(load_dataset_config(coco.config), "val").classes.names.at(0) == "dog ");
+}
+
 TEST_CASE("a conversion that fails leaves no folder, and none that is there is touched") {
   const ConvertedFolder set;
   const test::TemporaryFolder out;

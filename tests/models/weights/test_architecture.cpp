@@ -308,10 +308,10 @@ TEST_CASE("names, input size and resampling come from beside the weights") {
   const Architecture hugging_face = recognised_file(kMiniatures / "hf_v2_bottleneck");
   CHECK(hugging_face.names == std::vector<std::string>{"class a", "class b", "class c", "class d"});
   CHECK(hugging_face.size == ImageSize{640, 640});
-  CHECK(hugging_face.resampling == Resampling::kPillowBilinear);
+  CHECK(hugging_face.pictures.resampling == Resampling::kPillowBilinear);
   const Architecture ultralytics = recognised_file(kMiniatures / "ultralytics_rtdetr-tiny_stripped.pt");
   CHECK(ultralytics.names == std::vector<std::string>{"class a", "class b", "class c"});
-  CHECK(ultralytics.resampling == Resampling::kOpencvLinear);
+  CHECK(ultralytics.pictures.resampling == Resampling::kOpencvLinear);
   CHECK_FALSE(ultralytics.fused);
   CHECK(recognised_file(kMiniatures / "ultralytics_rtdetr-tiny_fused.pt").fused);
 }
@@ -433,9 +433,9 @@ TEST_CASE("YOLOv8's detectors are recognised by names and shapes, with their sca
     CHECK(found.spec.name == name);
     CHECK(found.spec.scale == letter);
     CHECK(found.sentence == "YOLOv8 of Ultralytics, scale " + letter + ", 80 classes: " + name + ".yaml");
-    CHECK(found.resampling == Resampling::kOpencvLinear);
+    CHECK(found.pictures.resampling == Resampling::kOpencvLinear);
     CHECK(found.names == coco_names());
-    CHECK(found.fit == Fit::kLetterbox);
+    CHECK(found.pictures.fit == Fit::kLetterbox);
     CHECK_THAT(assumed_by(found), !Contains("queries"));
   }
   const Architecture reference =
@@ -491,7 +491,7 @@ TEST_CASE("DINO's own names are recognised, and its 91 outputs are COCO's catego
   CHECK(found.spec.num_classes == 91);
   CHECK(found.sentence == "DINO-4scale with ResNet-50, 6 decoder layers, 91 classes: dino_r50_4scale.yaml");
   CHECK(found.size == ImageSize{800, 1333});
-  CHECK(found.fit == Fit::kKeepRatio);
+  CHECK(found.pictures.fit == Fit::kKeepRatio);
   REQUIRE(found.names.size() == 91);
   CHECK(found.names.at(1) == "person");
   CHECK(found.names.at(12) == "unused 12");

@@ -217,6 +217,15 @@ TEST_CASE("a training takes the weights of D-FINE from Hugging Face's folder") {
   CHECK_THAT(said, Contains("its names are those of Hugging Face D-FINE") && !Contains("warning"));
   CHECK(report.classes == 2);
   CHECK(report.taken() == report.of_model());
+  CHECK((report.pictures == PictureForm{Resampling::kPillowBilinear, Fit::kStretch}));
+}
+
+TEST_CASE("a training is told how the pictures came that another program's weights have learnt from") {
+  DetectionModel model = build_model(load_model_spec(kPeerFiles / "ultralytics_rtdetr-tiny_stripped.yaml"), {});
+  const std::string file = (kPeerFiles / "ultralytics_rtdetr-tiny_stripped.pt").string();
+  TransferReport report;
+  stderr_of([&] { report = take_weights(*model, {"a", "b", "c"}, file); });
+  CHECK((report.pictures == PictureForm{Resampling::kOpencvLinear, Fit::kStretch}));
 }
 
 TEST_CASE("a model file loader takes the files of other programs, and says what it took them for") {

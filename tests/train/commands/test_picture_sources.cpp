@@ -216,6 +216,8 @@ TEST_CASE("predict's sources may be videos, cameras and streams, wherever pictur
 
 TEST_CASE("pictures of one name in several folders get results of different names") {
   CHECK(unique_stems({"x/a.jpg", "y/a.png", "z/b.jpg", "w/a.jpg"}) == std::vector<std::string>{"a", "a-2", "b", "a-3"});
+  CHECK(unique_stems({"x/a.jpg", "a-2.jpg", "y/a.jpg", "z/a.jpg"}) ==
+        std::vector<std::string>{"a", "a-2", "a-3", "a-4"});
   CHECK(unique_stems({"-"}) == std::vector<std::string>{"stdin"});
   const auto clip = [](const char* place) { return VideoSource{VideoSource::Kind::kFile, place}; };
   CHECK(unique_stems({"clip.jpg"}, {clip("clip.mp4"), clip("b/clip.mp4")}) ==

@@ -43,6 +43,12 @@ TEST_CASE("patience runs out so many epochs after the best one; a run without va
   CHECK(budget.finished({.epoch = 7, .best_epoch = 4}));
   CHECK_FALSE(budget.finished({.epoch = 7, .next_batch = 1, .best_epoch = 4}));
   CHECK_FALSE(budget.finished({.epoch = 50, .best_epoch = -1}));
+  // Before it ends a run between two validations, there is one more.
+  const RunBudget seldom({.epochs = 100, .patience = 3, .val_every = 10}, 6);
+  CHECK_FALSE(seldom.validates_at_end({.epoch = 11, .next_batch = 6, .best_epoch = 9}));
+  CHECK(seldom.validates_at_end({.epoch = 12, .next_batch = 6, .best_epoch = 9}));
+  CHECK(seldom.finished({.epoch = 13, .best_epoch = 9}));
+  CHECK_FALSE(seldom.finished({.epoch = 13, .best_epoch = 12}));
   CHECK_FALSE(RunBudget({.epochs = 100}, 6).finished({.epoch = 50, .best_epoch = 4}));
 }
 
@@ -72,6 +78,7 @@ TEST_CASE("by steps a run is validated inside epochs too, and then not by epochs
   CHECK(budget.validates_inside({.next_batch = 4, .steps = 4}));
   CHECK_FALSE(budget.validates_inside({.next_batch = 4, .steps = 4, .validated_step = 4}));
   CHECK_FALSE(budget.validates_inside({.next_batch = 5, .steps = 5}));
+  CHECK_FALSE(budget.validates_inside({.next_batch = 1, .steps = 0}));               // the first step was refused
   CHECK_FALSE(budget.validates_inside({.epoch = 2, .next_batch = 0, .steps = 12}));  // that was the last epoch's end
   CHECK_FALSE(budget.validates_at_end({.epoch = 0, .next_batch = 6, .steps = 6}));
   CHECK(budget.validates_at_end({.epoch = 1, .next_batch = 6, .steps = 12}));

@@ -79,6 +79,27 @@ TEST_CASE("processes that train together begin with one precision and one length
   CHECK(precisions[1] == Precision::kBFloat16);
 }
 
+TEST_CASE("of several ranks each tries its own share of a batch") {
+  at::set_num_threads(1);
+  const TemporaryFolder temp;
+  const Settings settings = make_micro_run(temp.path());
+  const auto means_after_a_step = [&](const ProcessGroup& group) {
+    Experiment experiment = prepare_experiment(settings);
+    Trial trial(experiment, group);
+    trial.step();
+    for (const auto& [name, tensor] : named_state(*experiment.model))
+      if (name.ends_with("running_mean")) return tensor.detach().clone();
+    return torch::Tensor();
+  };
+  std::vector<torch::Tensor> means(2);
+  test::ThreadWorld(2).run(
+      [&](ProcessGroup& group) { means[static_cast<std::size_t>(group.rank())] = means_after_a_step(group); });
+  const torch::Tensor alone = means_after_a_step(world_of_one());
+  CHECK_FALSE(torch::equal(means[0], alone));
+  CHECK_FALSE(torch::equal(means[1], alone));
+  CHECK(torch::allclose((means[0] + means[1]) / 2, alone, 1e-4, 1e-6));  // each has half of the pictures
+}
+
 TEST_CASE("trial steps leave the experiment as it was") {
   at::set_num_threads(1);
   const TemporaryFolder temp;

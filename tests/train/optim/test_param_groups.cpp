@@ -4,7 +4,9 @@
 #include "core/base/error.h"
 #include "models/graph/model_files.h"
 #include "tests/models/small_model.h"
+#include "tests/support/captured_stderr.h"
 #include "train/loop/experiment.h"
+#include "train/optim/freeze.h"
 #include "train/optim/param_groups.h"
 
 namespace rtdetr {
@@ -59,6 +61,16 @@ TEST_CASE("a recipe's rules find backbone and encoder in rows without a path") {
   of_rows(groups[1], 3, 6);
   for (const NamedParameter& parameter : groups[2].parameters) CHECK(parameter.name.starts_with("decoder."));
   CHECK(groups[3].parameters.empty());  // the rest
+}
+
+TEST_CASE("a rule that matches nothing is warned of with its place, one that matches what is frozen is not") {
+  DetectionModel model = build_model(parse_model_spec(test::small_yaml("variant: ultralytics"), "small.yaml"));
+  freeze_parameters(*model, "^decoder");
+  Settings settings;
+  settings.param_groups = {{.match = "backbnoe", .where = "r.yaml:3"}, {.match = "^decoder", .where = "r.yaml:4"}};
+  const std::string said = test::stderr_of([&] { make_groups(settings, model); });
+  CHECK_THAT(
+      said, Catch::Contains("r.yaml:3: no parameter of this model matches 'backbnoe'") && !Catch::Contains("r.yaml:4"));
 }
 
 TEST_CASE("without rules biases and norms are not decayed") {

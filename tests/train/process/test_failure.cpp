@@ -1,7 +1,10 @@
 #include "train/process/failure.h"
 
+#include <csignal>
 #include <filesystem>
 #include <new>
+#include <stdexcept>
+#include <string>
 
 #include <torch/types.h>
 #include <catch2/catch.hpp>
@@ -35,6 +38,13 @@ TEST_CASE("what others throw has an exit code of ours and says what failed") {
   CHECK(torch_error.code() == ExitCode::kInternal);
   CHECK_THAT(torch_error.what(), Catch::StartsWith("LibTorch: ") && !Catch::Contains("\n"));
   CHECK(error_of([] { throw std::runtime_error("odd"); }).code() == ExitCode::kInternal);
+  CHECK(error_of([] { throw 7; }).code() == ExitCode::kInternal);  // a callback's
+}
+
+TEST_CASE("what a signal ended was stopped, whichever it was") {
+  for (const int code : {128 + SIGINT, 128 + SIGTERM, 128 + SIGHUP})
+    CHECK(std::string(kind_of(static_cast<ExitCode>(code))) == "stopped");
+  CHECK(std::string(kind_of(ExitCode::kInternal)) == "internal");
 }
 
 TEST_CASE("a GPU without memory and one that stopped working are told apart from a fault of ours") {

@@ -307,6 +307,20 @@ TEST_CASE("where SIGHUP is ignored, as under nohup, it is so for launcher and ra
   CHECK(launched.wait() == 75);
 }
 
+TEST_CASE("who asks for an end behind a terminal that went away has asked once") {
+  const TemporaryFolder folder;
+  Launched launched(folder, kObedient, [](LaunchOptions& options) {
+    std::signal(SIGHUP, SIG_DFL);
+    options.same_signal_s = 0;
+  });
+  wait_for_ranks(folder, 2);
+  launched.send(SIGHUP);
+  wait_until([&] { return fs::exists(folder / "told.1"); });
+  launched.send(SIGTERM);
+  CHECK(launched.wait() == 75);
+  CHECK(launched.err().empty());
+}
+
 TEST_CASE("a second signal ends everything at once") {
   const TemporaryFolder folder;
   const Reaper reaper;

@@ -30,7 +30,11 @@ std::string data_of_numbered_classes(const Scratch& scratch) {
 
 TEST_CASE("benchmark gives the spread of every stage") {
   const Scratch scratch;
-  const std::string yaml = scratch.write("tiny.yaml", kTinyModel);
+  const std::string row = "  - [-1, 1, Conv, [16, 3, 2]]\n", head = "head:\n" + row;
+  std::string branched = kTinyModel;  // with branches that are fused
+  branched.replace(branched.find(head), head.size(), head + "  - [-1, 1, RepC3, [16]]\n");
+  branched.replace(branched.find("[[2, 3], 1,"), 11, "[[2, 4], 1,");
+  const std::string yaml = scratch.write("tiny.yaml", branched);
   const json result =
       document_of(run(scratch, "benchmark model=" + yaml + " imgsz=64 batch=2 threads=1 runs=3 json=true"));
   for (const char* stage : {"decode_ms", "preprocess_ms", "model_ms", "postprocess_ms", "total_ms"}) {
@@ -40,6 +44,8 @@ TEST_CASE("benchmark gives the spread of every stage") {
     CHECK(result[stage]["p50"] <= result[stage]["p95"]);
     CHECK(result[stage]["p95"] <= result[stage]["p99"]);
   }
+  const json known = document_of(run(scratch, "info model=" + yaml + " imgsz=64 json=true"));
+  CHECK(result["gflops"].get<double>() == Approx(known["gflops"].get<double>()));  // of the fused model, as published
   CHECK(result["peak_mib"] > 1);
   CHECK(result["model_gflop_per_s"] > 0);
   CHECK(result["peak_gflop_per_s"] > 0);
@@ -82,6 +88,7 @@ TEST_CASE("what the front needs, and what is only for it, is said before anythin
   const std::vector<std::pair<std::string, std::string>> refused{
       {"front=true", "front=true needs data="},
       {"front=true data=bccd num_queries=5", "front=true takes queries= instead"},
+      {"front=true data=bccd reduced_jpeg=true", "front=true takes pictures that are decoded already instead"},
       {"front=true data=bccd threads=1,2", "compares at one number of threads"},
       {"budget_ms=5", "budget_ms= (command line) is for front=true"},
       {"output=speed.txt", "benchmark draws a picture"}};

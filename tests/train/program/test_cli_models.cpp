@@ -22,7 +22,10 @@ TEST_CASE("an exported YAML is a fused model that predicts, and is never written
   const json exported = document_of(run(scratch, to_file + file));
   CHECK(exported["output"] == file);
   CHECK(exported["max_abs_diff"] < 1e-4);
-  document_of(run(scratch, to_file + again));
+  const Result untrained = run(scratch, to_file + again);
+  CHECK_THAT(untrained.err, Contains("its weights are untrained, drawn from seed=0"));
+  CHECK_THAT(run(scratch, "export json=true format=safetensors model=" + file + " output=" + again).err,
+             !Contains("untrained"));
 
   const json info = document_of(run(scratch, "info json=true model=" + file));
   CHECK(info["params"] == info["params_fused"]);

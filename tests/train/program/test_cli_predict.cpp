@@ -151,6 +151,21 @@ TEST_CASE("val and predict fit pictures into the input as the model file says; f
   CHECK(found(other + " fit=stretch") == found(model));
 }
 
+TEST_CASE("a training says where its pictures come in another form than those of its weights") {
+  const Scratch scratch;
+  const std::string yaml = scratch.write("tiny.yaml", kTinyModel), run_folder = scratch.file("runs");
+  const std::string train =
+      "train data=configs/datasets/bccd_overfit8.yaml imgsz=64 batch=4 epochs=1 workers=0 threads=1 "
+      "plots=false amp=off model=" +
+      yaml + " project=" + run_folder;
+  REQUIRE(run(scratch, train + " name=first fit=letterbox").code == 0);
+  const std::string more = train + " check=true weights=" + scratch.file("runs/first/best.safetensors");
+  CHECK_THAT(run(scratch, more).err,
+             Contains("have learnt from pictures under fit=letterbox, and this run has fit=stretch"));
+  for (const char* said : {" fit=stretch", " fit=letterbox"})
+    CHECK_THAT(run(scratch, more + said).err, !Contains("have learnt from pictures under"));
+}
+
 TEST_CASE("predict reads several sources, and a picture or a list from standard input") {
   const Scratch scratch;
   const std::string yaml = scratch.write("tiny.yaml", kTinyModel), model = scratch.file("tiny.safetensors");
@@ -269,6 +284,56 @@ TEST_CASE("predict and val take large pictures tile by tile") {
   for (std::size_t i = 0; i < plain.size(); i += 97) CHECK(one_tile[i] == Approx(plain[i]).margin(1e-5));
   CHECK(scores_of("tile=320").size() > plain.size());
   CHECK(scores_of("classes=RBC").size() == 87 * 10);
+}
+
+TEST_CASE("predict never writes over a source") {
+  const Scratch scratch;
+  const std::string yaml = scratch.write("tiny.yaml", kTinyModel), model = scratch.file("tiny.safetensors");
+  document_of(run(scratch, "export model=" + yaml + " format=safetensors imgsz=64 json=true output=" + model));
+  fs::create_directories(scratch.path / "photos/crops/0");
+  fs::copy_file(sample_picture(), scratch.path / "photos/a.jpg");
+  fs::copy_file(sample_picture(), scratch.path / "photos/crops/0/b.jpg");
+  fs::create_directories(scratch.path / "links");
+  fs::create_symlink(scratch.path / "photos/a.jpg", scratch.path / "links/a.jpg");
+  const std::string before = read(scratch.path / "photos/a.jpg"),
+                    line = "predict json=true conf=0 max_det=3 model=" + model + " project=" + scratch.file("") +
+                           " name=photos exist_ok=true source=";
+  for (const std::string& source : {scratch.file("photos"), scratch.file("photos/../photos/a.jpg"),
+                                    scratch.file("links/a.jpg"), scratch.file("photos/crops/0") + " save_crop=true"}) {
+    const Result refused = run(scratch, line + source);
+    INFO(source << "\n" << refused.err);
+    CHECK(refused.code == 2);
+    CHECK_THAT(refused.err, Contains("the results would take the place of") && Contains("exist_ok=false"));
+  }
+  CHECK((read(scratch.path / "photos/a.jpg") == before));
+  CHECK(document_of(run(scratch, line + scratch.file("photos") + " save=false save_txt=true"))["pictures"].size() == 1);
+  CHECK(document_of(run(scratch, line + scratch.file("photos/crops/0")))["pictures"].size() == 1);
+  CHECK(fs::exists(scratch.path / "photos/b.jpg"));
+}
+
+TEST_CASE("a picture of too many tiles is named and passed over, by val it is an error of the data") {
+  const Scratch scratch;
+  const std::string yaml = scratch.write("tiny.yaml", kTinyModel), model = scratch.file("tiny.safetensors");
+  document_of(run(scratch, "export model=" + yaml + " format=safetensors imgsz=64 json=true output=" + model));
+  fs::create_directory(scratch.path / "in");
+  fs::copy_file(sample_picture(), scratch.path / "in/good.jpg");
+  write_picture(scratch.path / "in/large.png", Picture(2400, 2400));
+  const std::string tiles = " tile=32 overlap=0 conf=0.9 json=true model=";
+  const Result mixed = run(scratch, "predict save=false source=" + scratch.file("in") + tiles + model);
+  CHECK(mixed.code == 3);
+  CHECK_THAT(mixed.err, Contains("large.png: tile=32 with overlap=0 makes 5,626 views"));
+  const json document = json::parse(mixed.out);
+  CHECK(document["pictures"].size() == 1);
+  CHECK(document["unreadable"][0]["file"] == scratch.file("in/large.png"));
+  fs::create_directories(scratch.path / "set/images");
+  fs::create_directories(scratch.path / "set/labels");
+  fs::rename(scratch.path / "in/large.png", scratch.path / "set/images/large.png");
+  scratch.write("set/labels/large.txt", "0 0.5 0.5 0.1 0.1\n");
+  const std::string set =
+      scratch.write("set.yaml", "path: " + scratch.file("set") + "\nval: images\nnames: ['0', '1', '2']\n");
+  const Result judged = run(scratch, "val plots=false data=" + set + tiles + model);
+  CHECK(judged.code == 3);
+  CHECK_THAT(judged.err, Contains("large.png: tile=32 with overlap=0 makes 5,626 views"));
 }
 
 }  // namespace rtdetr::test

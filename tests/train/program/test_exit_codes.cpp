@@ -129,6 +129,39 @@ TEST_CASE("each failure has its exit code and one line that says what, where and
              Contains("\"diverged\"") && Contains("learning rate") && Contains("loss_class") && Contains("pictures"));
 }
 
+TEST_CASE("scores that are no numbers are no detections") {
+  const TemporaryFolder temp, other;
+  const Settings settings = make_micro_run(temp.path());
+  const std::string model = explosive_weights(settings, other / "model.safetensors");
+  for (const char* engine : {"auto", "off"}) {
+    const ProgramResult result = run_program({"predict", "model=" + model, "source=" + (temp / "images").string(),
+                                              "project=" + (other / "runs").string(), "engine=" + std::string(engine)});
+    INFO(result.err);
+    CHECK(result.code == 6);
+    CHECK_THAT(result.err, Contains("scores or boxes are not finite"));
+  }
+}
+
+TEST_CASE("what cannot be written is known before anything is computed") {
+  const TemporaryFolder temp, other;
+  const Settings settings = make_micro_run(temp.path());
+  const std::string model = explosive_weights(settings, other / "model.safetensors"), data = "data=" + settings.data;
+  write_file(other / "model.yaml", "nc: 2\n");
+  const std::string nowhere = "output=" + (other / "none/x.png").string();
+  const std::vector<std::pair<std::vector<std::string>, int>> lines{
+      {{"val", "model=" + model, data, "project=/proc/nowhere"}, 5},
+      {{"check", data, nowhere}, 2},
+      {{"check", data, "model=" + (other / "model.yaml").string()}, 2},
+      {{"benchmark", "model=" + model, nowhere}, 2}};
+  for (const auto& [words, code] : lines) {
+    const ProgramResult result = run_program(words);
+    INFO(words.front() << " " << words.back() << "\n" << result.err);
+    CHECK(result.code == code);
+    CHECK_THAT(result.err, !Contains("evaluating") && !Contains("reading") && !Contains("measuring"));
+    CHECK(result.out.empty());
+  }
+}
+
 TEST_CASE("without one box to evaluate on, train and val exit with 3 and print no AP") {
   const TemporaryFolder temp, other;
   const Settings settings = make_micro_run(temp.path());
