@@ -122,7 +122,7 @@ part_commands() {
   rtdetr export model="$(shipped models/rtdetr-n)" imgsz="$(sized 640 64)" format=safetensors output=m.safetensors \
     verify="$(shipped datasets/bccd_overfit8)" device="$CHECK_DEVICE" quiet=true json=true || wrong "export fails, or its file computes something else"
   note "export, compared on pictures" "passed"
-  ls "$pictures" | head -n "$(sized 64 4)" | sed "s#^#$pictures/#" > pictures.txt
+  ls "$pictures" | sed -n "1,$(sized 64 4)s#^#$pictures/#p" > pictures.txt  # which reads to the end, or ls fails
   rtdetr predict model=m.safetensors source=pictures.txt conf=0.001 save_json=true project="$PWD" name=predict \
     device="$CHECK_DEVICE" quiet=true
   found=$(grep -c '"score"' predict/detections.json) || wrong "predict finds nothing at conf=0.001"
