@@ -24,11 +24,11 @@ def rtdetr(*words):
     return done.stdout
 
 
-def trained(yaml):
+def trained(yaml, *words):
     """A model that has learnt enough for its scores to differ, from a YAML file of ours: its best.safetensors."""
     name = pathlib.Path(yaml).stem
     rtdetr("train", "cfg=demo", f"model={yaml}", "data=bccd", "imgsz=160", "time=0", "epochs=8",
-           "workers=0", "seed=0", "threads=1", "project=runs", f"name={name}", "exist_ok=true")
+           "workers=0", "seed=0", "threads=1", "project=runs", f"name={name}", "exist_ok=true", *words)
     return f"runs/{name}/best.safetensors"
 
 
