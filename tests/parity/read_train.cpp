@@ -38,6 +38,9 @@ constexpr double kDdf32 = 1e-3, kDdfOfTotal32 = 1e-7;        ///< of the term, o
 constexpr double kDfineGradient32 = 2e-2, kAffine32 = 1e-3;  ///< of a parameter's norm, of the norm of all
 constexpr std::int64_t kMostBoxes = 1000;                    ///< of an image: a pair of query and box as one number
 
+/// In float32 the norm of all of DEIMv2-N's gradients is its picture's rounding, many times over (docs/parity.md): it
+/// is compared in float64 alone.
+bool has_steady_norm(const Fixture& fixture) { return fixture.stem != "deim_v2_train_n"; }
 bool is_deep(const Fixture& fixture) { return model_of(fixture) == "ultralytics_rtdetr-l"; }
 
 bool has_distributions(const std::string& model) {
@@ -331,7 +334,8 @@ void check_gradient_norms(const Fixture& fixture, const DetectionModel& model, d
   const auto worst = errors.argmax().item<std::int64_t>();
   INFO("worst: " << fixture.json["grad_names"][worst] << ", norm " << expected[worst].item<double>());
   check_number("float32 grad.norm", errors[worst].item<double>(), 0, limit);
-  check_number("float32 grad_total_norm", torch::stack(norms).norm().item<double>(), total, kTotalGradient32);
+  if (has_steady_norm(fixture))
+    check_number("float32 grad_total_norm", torch::stack(norms).norm().item<double>(), total, kTotalGradient32);
 }
 
 DenoisingDraws moved(const DenoisingDraws& draws, const torch::Device& device) {
