@@ -132,14 +132,10 @@ VideoFacts parse_video_facts(const std::string& text, const std::string& name) {
 
 VideoFacts probe_video(const VideoPrograms& programs, const VideoSource& source, double limit_s,
                        const std::function<bool()>& stop) {
-  std::vector<std::string> words{"-v",
-                                 "error",
-                                 "-of",
-                                 "json",
-                                 "-show_entries",
-                                 "stream=codec_type,width,height,avg_frame_rate,r_frame_rate,nb_frames,duration,"
-                                 "sample_aspect_ratio,color_space:stream_disposition=attached_pic:"
-                                 "stream_side_data=rotation:stream_tags=DURATION:format=duration"};
+  const std::string entries =
+      "stream=codec_type,width,height,avg_frame_rate,r_frame_rate,nb_frames,duration,sample_aspect_ratio,color_space:"
+      "stream_disposition=attached_pic:stream_side_data=rotation:stream_tags=DURATION:format=duration";
+  std::vector<std::string> words{"-v", "error", "-of", "json", "-show_entries", entries};
   for (std::string& word : source.input()) words.push_back(std::move(word));
   const ProgramOutput answer = answer_of(programs, source, std::move(words), limit_s, stop);
   if (answer.stopped) throw IoError(source.shown() + ": stopped before ffprobe knew what it is");

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include "data/loader/loader.h"
@@ -107,7 +107,10 @@ inline std::vector<std::int64_t> pictures_of_epoch(Loader& loader) {
 struct SeenPicture {
   std::int64_t rank, batch, picture;
   std::uint64_t hash;  ///< of its pixels and boxes
-  auto operator<=>(const SeenPicture&) const = default;
+  bool operator==(const SeenPicture&) const = default;
+  bool operator<(const SeenPicture& other) const {
+    return std::tie(rank, batch, picture, hash) < std::tie(other.rank, other.batch, other.picture, other.hash);
+  }
 };
 
 inline std::vector<SeenPicture> seen_by(Loader& loader, std::int64_t rank, std::int64_t first_batch,
