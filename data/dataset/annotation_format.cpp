@@ -155,8 +155,7 @@ std::map<std::string, FilesOfKind> look_into(const fs::path& folder) {
       const std::string suffix = lower_suffix(entry.path());
       if (suffix == ".xml" || suffix == ".json" || suffix == ".txt" || suffix == ".csv") found[suffix].add(entry);
     });
-  } catch (const IoError&) {
-    return found;
+  } catch (const IoError&) {  // of what was found so far it can be told all the same
   }
   return found;
 }

@@ -71,6 +71,13 @@ inline const char* const kTinyModel =
     "  - [-1, 1, Conv, [16, 3, 2]]\n"
     "  - [[2, 3], 1, RTDETRDecoder, [nc, 16, 10, 2, 2, 2, 32]]\n";
 
+/// The tiny model's initial weights, fused, for pictures of 64 x 64. @return  the file
+inline std::string exported_model(const Scratch& scratch) {
+  const std::string yaml = scratch.write("tiny.yaml", kTinyModel), model = scratch.file("tiny.safetensors");
+  document_of(run(scratch, "export format=safetensors imgsz=64 json=true model=" + yaml + " output=" + model));
+  return model;
+}
+
 /// A copy of a safetensors file with one more entry in its metadata. @return  its name
 inline std::string with_metadata(const std::string& file, const std::string& key, const std::string& value) {
   const SafetensorsReader reader(file);

@@ -12,13 +12,6 @@ namespace rtdetr::test {
 
 namespace {
 
-/// The tiny model's initial weights, fused.
-std::string exported_model(const Scratch& scratch) {
-  const std::string yaml = scratch.write("tiny.yaml", kTinyModel), model = scratch.file("m.safetensors");
-  document_of(run(scratch, "export format=safetensors imgsz=64 json=true model=" + yaml + " output=" + model));
-  return model;
-}
-
 /// A data set of sample pictures with the classes of a model that has none of its own: '0', '1', '2'.
 std::string data_of_numbered_classes(const Scratch& scratch) {
   const std::string folder = scratch.file("yolo");

@@ -114,9 +114,7 @@ TEST_CASE("a file without the model's metadata is refused by who needs it, with 
 
 TEST_CASE("decoder_layers cuts the model at predict and export") {
   const Scratch scratch;
-  const std::string yaml = scratch.write("tiny.yaml", kTinyModel), model = scratch.file("tiny.safetensors");
-  const std::string cut = scratch.file("cut.safetensors");
-  document_of(run(scratch, "export model=" + yaml + " format=safetensors imgsz=64 json=true output=" + model));
+  const std::string model = exported_model(scratch), cut = scratch.file("cut.safetensors");
   CHECK(document_of(run(scratch, "export model=" + model + " format=safetensors decoder_layers=1 json=true output=" +
                                      cut))["decoder_layers"] == 1);
   CHECK(document_of(run(scratch, "info model=" + cut + " json=true"))["decoder_layers"] == 1);

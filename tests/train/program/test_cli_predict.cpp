@@ -33,8 +33,7 @@ std::ptrdiff_t columns_of(const fs::path& file) {
 
 TEST_CASE("predict names unreadable pictures, goes on, and ends with code 3") {
   const Scratch scratch;
-  const std::string yaml = scratch.write("tiny.yaml", kTinyModel), model = scratch.file("tiny.safetensors");
-  document_of(run(scratch, "export model=" + yaml + " format=safetensors imgsz=64 json=true output=" + model));
+  const std::string model = exported_model(scratch);
   fs::create_directory(scratch.path / "in");
   fs::copy_file(sample_picture(), scratch.path / "in/good.jpg");
   const std::string out = " project=" + scratch.file("out") + " conf=0 save_txt=true save_json=true json=true";
@@ -67,8 +66,7 @@ TEST_CASE("predict names unreadable pictures, goes on, and ends with code 3") {
 
 TEST_CASE("predict reads a picture that its decoder warns of, and max_pixels= says how large one may be") {
   const Scratch scratch;
-  const std::string yaml = scratch.write("tiny.yaml", kTinyModel), model = scratch.file("tiny.safetensors");
-  document_of(run(scratch, "export model=" + yaml + " format=safetensors imgsz=64 json=true output=" + model));
+  const std::string model = exported_model(scratch);
   std::string bytes = read_text_file(sample_picture());
   scratch.write("odd.jpg", bytes.insert(bytes.size() - 2, 40, 'x'));
   const std::string command = "predict save=false model=" + model + " source=" + scratch.file("odd.jpg");
@@ -82,8 +80,7 @@ TEST_CASE("predict reads a picture that its decoder warns of, and max_pixels= sa
 
 TEST_CASE("predict turns pictures upright only when exif=true asks for it") {
   const Scratch scratch;
-  const std::string yaml = scratch.write("tiny.yaml", kTinyModel), model = scratch.file("tiny.safetensors");
-  document_of(run(scratch, "export model=" + yaml + " format=safetensors imgsz=64 json=true output=" + model));
+  const std::string model = exported_model(scratch);
   const std::string picture = scratch.write("turned.jpg", with_exif(read(sample_picture()), exif_text(6, true)));
   const std::string line =
       "predict json=true conf=0 model=" + model + " source=" + picture + " project=" + scratch.file("out") + " exif=";
@@ -98,8 +95,7 @@ TEST_CASE("predict turns pictures upright only when exif=true asks for it") {
 
 TEST_CASE("predict takes the score that the model file names, and says so; conf= is another") {
   const Scratch scratch;
-  const std::string yaml = scratch.write("tiny.yaml", kTinyModel), model = scratch.file("tiny.safetensors");
-  document_of(run(scratch, "export model=" + yaml + " format=safetensors imgsz=64 json=true output=" + model));
+  const std::string model = exported_model(scratch);
   const std::string source = " save=false source=" + sample_picture();
   const json plain = document_of(run(scratch, "predict json=true model=" + model + source));
   CHECK(plain["conf"] == 0.5);
@@ -121,8 +117,7 @@ TEST_CASE("predict takes the score that the model file names, and says so; conf=
 
 TEST_CASE("val and predict resize pictures as the model file says; resample= is another") {
   const Scratch scratch;
-  const std::string yaml = scratch.write("tiny.yaml", kTinyModel), model = scratch.file("tiny.safetensors");
-  document_of(run(scratch, "export model=" + yaml + " format=safetensors imgsz=64 json=true output=" + model));
+  const std::string model = exported_model(scratch);
   const std::string other = with_metadata(model, "resample", "opencv"), exported = scratch.file("e.safetensors");
   document_of(run(scratch, "export json=true model=" + other + " format=safetensors output=" + exported));
   const auto found = [&](const std::string& more) {
@@ -137,8 +132,7 @@ TEST_CASE("val and predict resize pictures as the model file says; resample= is 
 
 TEST_CASE("val and predict fit pictures into the input as the model file says; fit= is another") {
   const Scratch scratch;
-  const std::string yaml = scratch.write("tiny.yaml", kTinyModel), model = scratch.file("tiny.safetensors");
-  document_of(run(scratch, "export model=" + yaml + " format=safetensors imgsz=64 json=true output=" + model));
+  const std::string model = exported_model(scratch);
   const std::string other = with_metadata(model, "fit", "letterbox"), exported = scratch.file("e.safetensors");
   document_of(run(scratch, "export json=true model=" + other + " format=safetensors output=" + exported));
   const auto found = [&](const std::string& more) {
@@ -168,8 +162,7 @@ TEST_CASE("a training says where its pictures come in another form than those of
 
 TEST_CASE("predict reads several sources, and a picture or a list from standard input") {
   const Scratch scratch;
-  const std::string yaml = scratch.write("tiny.yaml", kTinyModel), model = scratch.file("tiny.safetensors");
-  document_of(run(scratch, "export model=" + yaml + " format=safetensors imgsz=64 json=true output=" + model));
+  const std::string model = exported_model(scratch);
   fs::create_directory(scratch.path / "in");
   fs::copy_file(sample_picture(), scratch.path / "in/a.jpg");
   fs::copy_file(sample_picture(), scratch.path / "in/b.jpg");
@@ -200,8 +193,7 @@ TEST_CASE("predict reads several sources, and a picture or a list from standard 
 
 TEST_CASE("predict cuts objects out into a folder for each class") {
   const Scratch scratch;
-  const std::string yaml = scratch.write("tiny.yaml", kTinyModel), model = scratch.file("tiny.safetensors");
-  document_of(run(scratch, "export model=" + yaml + " format=safetensors imgsz=64 json=true output=" + model));
+  const std::string model = exported_model(scratch);
   const std::string named = with_metadata(model, "names", R"(["..","b/c","cell"])");
   const json found = document_of(
       run(scratch, "predict json=true conf=0 max_det=7 save=false save_crop=true source=" + sample_picture() +
@@ -223,8 +215,7 @@ TEST_CASE("predict cuts objects out into a folder for each class") {
 
 TEST_CASE("predict finds chosen classes, one class per query, or with fewer queries") {
   const Scratch scratch;
-  const std::string yaml = scratch.write("tiny.yaml", kTinyModel), model = scratch.file("tiny.safetensors");
-  document_of(run(scratch, "export model=" + yaml + " format=safetensors imgsz=64 json=true output=" + model));
+  const std::string model = exported_model(scratch);
   const std::string named = with_metadata(model, "names", R"(["red","white","7"])"),
                     line = "predict json=true save=false conf=0 source=" + sample_picture() + " model=" + named;
   const auto found = [&](const std::string& more) {
@@ -249,8 +240,7 @@ TEST_CASE("predict finds chosen classes, one class per query, or with fewer quer
 
 TEST_CASE("predict and val take large pictures tile by tile") {
   const Scratch scratch;
-  const std::string yaml = scratch.write("tiny.yaml", kTinyModel), model = scratch.file("tiny.safetensors");
-  document_of(run(scratch, "export model=" + yaml + " format=safetensors imgsz=64 json=true output=" + model));
+  const std::string model = exported_model(scratch);
   const std::string line = "predict json=true save=false conf=0 source=" + sample_picture() + " model=" + model;
   const auto found = [&](const std::string& more) {
     return document_of(run(scratch, line + " " + more))["pictures"][0]["detections"];
@@ -288,8 +278,7 @@ TEST_CASE("predict and val take large pictures tile by tile") {
 
 TEST_CASE("predict never writes over a source") {
   const Scratch scratch;
-  const std::string yaml = scratch.write("tiny.yaml", kTinyModel), model = scratch.file("tiny.safetensors");
-  document_of(run(scratch, "export model=" + yaml + " format=safetensors imgsz=64 json=true output=" + model));
+  const std::string model = exported_model(scratch);
   fs::create_directories(scratch.path / "photos/crops/0");
   fs::copy_file(sample_picture(), scratch.path / "photos/a.jpg");
   fs::copy_file(sample_picture(), scratch.path / "photos/crops/0/b.jpg");
@@ -313,8 +302,7 @@ TEST_CASE("predict never writes over a source") {
 
 TEST_CASE("a picture of too many tiles is named and passed over, by val it is an error of the data") {
   const Scratch scratch;
-  const std::string yaml = scratch.write("tiny.yaml", kTinyModel), model = scratch.file("tiny.safetensors");
-  document_of(run(scratch, "export model=" + yaml + " format=safetensors imgsz=64 json=true output=" + model));
+  const std::string model = exported_model(scratch);
   fs::create_directory(scratch.path / "in");
   fs::copy_file(sample_picture(), scratch.path / "in/good.jpg");
   write_picture(scratch.path / "in/large.png", Picture(2400, 2400));
