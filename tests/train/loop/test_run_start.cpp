@@ -79,6 +79,23 @@ TEST_CASE("processes that train together begin with one precision and one length
   CHECK(precisions[1] == Precision::kBFloat16);
 }
 
+TEST_CASE("weights that validation chose stay when the run goes on without it; without any the last are kept") {
+  const TemporaryFolder temp;
+  Settings settings = make_micro_run(temp.path());
+  const auto best_of = [&](const std::string& name) {
+    return read_text_file(std::filesystem::path(settings.project) / name / "best.safetensors");
+  };
+  settings.epochs = 1;
+  REQUIRE(start_run(settings, "exp").end == End::kFinished);
+  const std::string chosen = best_of("exp");
+  settings.epochs = 2;
+  settings.val = false;
+  REQUIRE(start_run(settings, "exp").end == End::kFinished);
+  CHECK((best_of("exp") == chosen));
+  REQUIRE(start_run(settings, "unseen").end == End::kFinished);
+  CHECK((best_of("unseen") != chosen));
+}
+
 TEST_CASE("of several ranks each tries its own share of a batch") {
   at::set_num_threads(1);
   const TemporaryFolder temp;
