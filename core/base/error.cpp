@@ -7,4 +7,11 @@ void throw_check_failure(const char* condition, const char* file, int line, cons
                       std::to_string(line) + "); please report it");
 }
 
+DivergedError outputs_not_finite(const std::string& which) {
+  return DivergedError(
+      "the model's " + which +
+      " are not finite: its weights are too large or damaged; an earlier checkpoint, a lower lr0= of its "
+      "training or computing in fp32 may help");
+}
+
 }  // namespace rtdetr

@@ -54,6 +54,8 @@ struct IoError : Error {
 struct DivergedError : Error {
   explicit DivergedError(const std::string& message) : Error(ExitCode::kDiverged, message) {}
 };
+/// Of a model whose outputs are no numbers. @param which  of them, e.g. "scores"
+DivergedError outputs_not_finite(const std::string& which);
 /// A broken assumption of our own code; see RTDETR_CHECK.
 struct InternalError : Error {
   explicit InternalError(const std::string& message) : Error(ExitCode::kInternal, message) {}

@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
@@ -50,9 +51,13 @@ spdlog::logger make_logger(const char* pattern) {
 
 /// Names of files end up in messages; a terminal must not obey what stands in them.
 std::string without_control_characters(std::string text) {
+  unsigned char before = 0;
   for (char& c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    if ((byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7f) c = '?';
+    const bool is_c1 = before == 0xC2 && byte >= 0x80 && byte < 0xA0;  // U+0080 to U+009F
+    if ((byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7f || is_c1) c = '?';
+    if (is_c1) *(&c - 1) = '?';
+    before = byte;
   }
   return text;
 }
@@ -210,10 +215,10 @@ class Console {
   std::mutex mutex_;
   spdlog::logger plain_ = make_logger("%v");
   spdlog::logger labelled_ = make_logger("%^%l:%$ %v");
-  bool terminal_ = ::isatty(STDERR_FILENO) == 1;
+  std::atomic<bool> terminal_ = ::isatty(STDERR_FILENO) == 1;
   SpareFile spare_;
   Level level_ = Level::kInfo;
-  ProgressForm form_ = ProgressForm::kAuto;
+  std::atomic<ProgressForm> form_ = ProgressForm::kAuto;
   std::string line_;  // as it is printed
   double last_shown_ = 0;
   bool started_ = false;  // since the last end_progress

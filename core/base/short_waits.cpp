@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <numeric>
+#include <system_error>
 #include <thread>
 
 namespace rtdetr {
@@ -73,6 +74,19 @@ SleepingTeam::~SleepingTeam() {
   state_->leader.join();
 }
 
+namespace {
+
+/// nullptr where the system gives no threads.
+std::unique_ptr<SleepingTeam> sleeping_team() {
+  try {
+    return std::make_unique<SleepingTeam>();
+  } catch (const std::system_error&) {
+    return nullptr;
+  }
+}
+
+}  // namespace
+
 struct ShortWaits::State {
   std::mutex mutex;
   std::condition_variable changed;
@@ -89,7 +103,10 @@ std::shared_ptr<ShortWaits> ShortWaits::shared() {
   static auto& existing = *new std::weak_ptr<ShortWaits>;  // outlives every static detector
   const std::lock_guard lock(mutex);
   std::shared_ptr<ShortWaits> waits = existing.lock();
-  if (!waits) existing = waits = std::shared_ptr<ShortWaits>(new ShortWaits);
+  try {
+    if (!waits) existing = waits = std::shared_ptr<ShortWaits>(new ShortWaits);
+  } catch (const std::system_error&) {  // no thread is to be had; calls wait as the library has it
+  }
   return waits;
 }
 
@@ -129,7 +146,7 @@ void ShortWaits::run() {
     const std::int64_t now = preemptions();
     if (without_work == 0) judge.add(now - before);
     before = now;
-    if (judge.contended() != (team != nullptr)) team = judge.contended() ? std::make_unique<SleepingTeam>() : nullptr;
+    if (judge.contended() != (team != nullptr)) team = judge.contended() ? sleeping_team() : nullptr;
     lock.lock();
   }
 }

@@ -21,12 +21,12 @@ RTDETR_INLINE void store_vector(float* to, V v) {
   std::memcpy(to, &v, sizeof v);
 }
 
-/// Within 2 units in the last place for |v| <= 87 (Cephes' polynomial); held to that range.
+/// Within 2 units in the last place for |v| <= 87 (Cephes' polynomial); held to that range. Of not-a-number that.
 template <typename V>
 RTDETR_INLINE V exp_of(V v) {
   using Ints = decltype(v == v);
-  v = v > -87.0f ? v : V{} - 87.0f;
-  v = v < 87.0f ? v : V{} + 87.0f;
+  v = v < -87.0f ? V{} - 87.0f : v;
+  v = v > 87.0f ? V{} + 87.0f : v;
   constexpr float kRound = 12582912.0f;  // 1.5 · 2^23: adding it leaves the nearest integer in the low bits
   const V shifted = v * 1.44269504f + kRound;
   const Ints exponent = reinterpret_cast<Ints>(shifted) - 0x4b400000;

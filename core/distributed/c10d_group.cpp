@@ -146,7 +146,7 @@ c10::intrusive_ptr<c10d::Store> store_at(const std::string& address, const c10d:
 Meeting meet(const Rendezvous& at, bool opens, double deadline) {
   MeetingPlace place;
   if (opens) place = open_meeting_place(at);
-  const Route route = opens ? Route{place.address, place.everywhere ? "" : place.address} : find_route(at, deadline);
+  const Route route = opens ? Route{place.address, place.listens_at} : find_route(at, deadline);
   c10d::TCPStoreOptions options;
   options.port = at.port;
   options.isServer = opens;

@@ -12,7 +12,8 @@ namespace rtdetr {
 /// and every rank at the address by which it reaches rank 0: if the host is the loopback, nothing listens elsewhere.
 ///
 /// @return  once all are here and connected; a world of one meets nobody
-/// @throws Error  kPeer within at.timeout seconds: a rank does not come, comes twice or counts the ranks otherwise; the
+/// @throws Error  kPeer within at.timeout seconds, or twice that if a rank stops after it was met: a rank does not
+/// come, comes twice or counts the ranks otherwise; the
 ///                port is taken; the host is not reached. Who it is stands in the message, on every rank that can know.
 std::unique_ptr<ProcessGroup> join_world(const Rendezvous& at);
 

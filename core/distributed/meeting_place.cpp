@@ -2,6 +2,8 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -50,6 +52,13 @@ bool is_loopback(const sockaddr* address) {
   return ntohl(reinterpret_cast<const sockaddr_in*>(address)->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
 }
 
+bool is_link_local(const sockaddr* address) {
+  if (address->sa_family == AF_INET6)
+    return IN6_IS_ADDR_LINKLOCAL(&reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr);
+  constexpr std::uint32_t kLinkLocal = 0xA9FE;  // 169.254
+  return ntohl(reinterpret_cast<const sockaddr_in*>(address)->sin_addr.s_addr) >> 16 == kLinkLocal;
+}
+
 /// Whether the host's own name says so. That a machine's name means 127.0.1.1 on itself is another matter.
 bool names_loopback(const std::string& host) {
   std::string fault;
@@ -64,23 +73,54 @@ Descriptor open_socket(const addrinfo& address, int flags) {
 /// @param error  receives the system's reason if the socket is not open
 Descriptor listen_at(const addrinfo& address, int& error) {
   Descriptor socket = open_socket(address, 0);
+  if (!socket) {
+    error = errno;
+    return {};
+  }
   const int yes = 1, no = 0;
   setsockopt(socket.number(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));  // a port that a finished job used
   if (address.ai_family == AF_INET6) setsockopt(socket.number(), IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no));
-  const bool listens = socket && bind(socket.number(), address.ai_addr, address.ai_addrlen) == 0 &&
-                       listen(socket.number(), SOMAXCONN) == 0;
+  const bool listens =
+      bind(socket.number(), address.ai_addr, address.ai_addrlen) == 0 && listen(socket.number(), SOMAXCONN) == 0;
   error = listens ? 0 : errno;
   return listens ? std::move(socket) : Descriptor();
 }
 
+/// Of this machine for other hosts, whatever its own name means here; "" if it has none.
+std::string outward_address() {
+  ifaddrs* all = nullptr;
+  if (getifaddrs(&all) != 0) return "";
+  std::string found;
+  for (const int family : {AF_INET, AF_INET6})
+    for (const ifaddrs* one = all; one != nullptr && found.empty(); one = one->ifa_next) {
+      if (one->ifa_addr == nullptr || one->ifa_addr->sa_family != family || (one->ifa_flags & IFF_UP) == 0) continue;
+      if (is_loopback(one->ifa_addr) || is_link_local(one->ifa_addr)) continue;
+      found = numeric(one->ifa_addr, family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6));
+    }
+  freeifaddrs(all);
+  return found;
+}
+
+/// The address at which a process that came by `own` listens for the others: many a machine's name is a loopback
+/// address on itself, which other hosts would look for on themselves.
+std::string listening_address(const Rendezvous& at, const std::string& own) {
+  std::string fault;
+  const Addresses numbers = addresses_of(own.c_str(), 0, AI_NUMERICHOST, fault);
+  const bool inward = numbers && is_loopback(numbers->ai_addr);
+  if (!inward || names_loopback(at.host)) return own;
+  const std::string outward = outward_address();
+  return outward.empty() ? own : outward;
+}
+
 /// Of a host that is another name of this machine, for the outside.
-MeetingPlace listen_everywhere(std::uint16_t port, int& error) {
+MeetingPlace listen_everywhere(const Rendezvous& at, int& error) {
   for (const char* all : {"::", "0.0.0.0"}) {
     std::string fault;
-    const Addresses any = addresses_of(all, port, AI_NUMERICHOST | AI_PASSIVE, fault);
+    const Addresses any = addresses_of(all, at.port, AI_NUMERICHOST | AI_PASSIVE, fault);
     if (!any) continue;
     Descriptor socket = listen_at(*any, error);
-    if (socket) return {std::move(socket), any->ai_family == AF_INET6 ? "::1" : "127.0.0.1", true};
+    const std::string own = any->ai_family == AF_INET6 ? "::1" : "127.0.0.1";
+    if (socket) return {std::move(socket), own, listening_address(at, own)};
   }
   return {};
 }
@@ -88,6 +128,10 @@ MeetingPlace listen_everywhere(std::uint16_t port, int& error) {
 /// Connected, or closed with the reason in `fault`.
 Descriptor connect_to(const addrinfo& address, int milliseconds, std::string& fault) {
   Descriptor socket = open_socket(address, SOCK_NONBLOCK);
+  if (!socket) {
+    fault = std::strerror(errno);
+    return {};
+  }
   int error = connect(socket.number(), address.ai_addr, address.ai_addrlen) == 0 ? 0 : errno;
   if (error == EINPROGRESS) {
     pollfd ready{socket.number(), POLLOUT, 0};
@@ -119,7 +163,7 @@ std::string rank_label(const Rendezvous& me) {
 }
 
 MeetingPlace open_meeting_place(const Rendezvous& at) {
-  if (at.listen_fd >= 0) return {Descriptor(at.listen_fd), at.host, false};
+  if (at.listen_fd >= 0) return {Descriptor(at.listen_fd), at.host, at.host};
   std::string fault;
   const Addresses list = addresses_of(at.host.c_str(), at.port, 0, fault);
   if (!list) refuse(at, "the host has no address (" + fault + "); give the host of rank 0");
@@ -128,11 +172,12 @@ MeetingPlace open_meeting_place(const Rendezvous& at) {
   for (const addrinfo* entry = list.get(); entry != nullptr; entry = entry->ai_next) {
     if (is_loopback(entry->ai_addr) != loopback) continue;
     Descriptor socket = listen_at(*entry, error);
-    if (socket) return {std::move(socket), numeric(entry->ai_addr, entry->ai_addrlen), false};
+    const std::string own = numeric(entry->ai_addr, entry->ai_addrlen);
+    if (socket) return {std::move(socket), own, own};
     if (error == EADDRINUSE) break;
   }
   if (error == EADDRNOTAVAIL && !loopback) {
-    MeetingPlace place = listen_everywhere(at.port, error);
+    MeetingPlace place = listen_everywhere(at, error);
     if (place.socket) return place;
   }
   refuse(at, std::string("cannot listen for the other ranks: ") + std::strerror(error) +
@@ -144,8 +189,9 @@ Route find_route(const Rendezvous& at, double deadline) {
   for (double left = deadline - seconds_now(); left > 0; left = deadline - seconds_now()) {
     const Addresses list = addresses_of(at.host.c_str(), at.port, 0, fault);
     for (const addrinfo* entry = list.get(); entry != nullptr && left > 0; entry = entry->ai_next) {
-      const Descriptor socket = connect_to(*entry, static_cast<int>(left * 1e3) + 1, fault);
-      if (socket) return {numeric(entry->ai_addr, entry->ai_addrlen), own_address(socket)};
+      constexpr double kOneTry = 2;  // seconds: of several addresses the first may be one that swallows everything
+      const Descriptor socket = connect_to(*entry, static_cast<int>(std::min(left, kOneTry) * 1e3) + 1, fault);
+      if (socket) return {numeric(entry->ai_addr, entry->ai_addrlen), listening_address(at, own_address(socket))};
       left = deadline - seconds_now();
     }
     std::this_thread::sleep_for(std::chrono::duration<double>(std::clamp(left, 0.0, 0.1)));

@@ -10,9 +10,9 @@ namespace rtdetr {
 
 /// Where rank 0 waits for the others.
 struct MeetingPlace {
-  Descriptor socket;        ///< listens
-  std::string address;      ///< numeric, by which this process reaches it
-  bool everywhere = false;  ///< listens at all addresses of this machine, because none of them is the host's
+  Descriptor socket;       ///< listens
+  std::string address;     ///< numeric, by which this process reaches it
+  std::string listens_at;  ///< numeric, by which the other ranks reach this one
 };
 
 /// Rank 0's side. If the host is the loopback ("localhost", 127.…, ::1), only processes of this machine can come.
@@ -21,7 +21,8 @@ MeetingPlace open_meeting_place(const Rendezvous& at);
 
 struct Route {
   std::string to;    ///< numeric address of the host
-  std::string from;  ///< address of this machine on the way there
+  std::string from;  ///< address of this machine for the other ranks: that on the way there, unless it is a loopback
+                     ///< one and the host's name is none
 };
 
 /// The other ranks' side: tries until something listens there.

@@ -45,9 +45,10 @@ struct PictureLimits {
 /// What decodes whole is read, with the decoder's warnings in the result; where pixels are missing or made up (a file
 /// that ends early, entropy codes that are none, a restart marker out of turn) it is corrupt. Grey, CMYK, palette,
 /// 16-bit and alpha become RGB as Pillow's convert("RGB") does (alpha is dropped); only 16-bit grey keeps its high
-/// byte, where Pillow turns everything above 255 white. Of an animation or of several pages the first is read, with a
-/// warning. EXIF orientation is ignored, as the reference does (exif.h has what turns upright). Memory stays within 4.2
-/// bytes for each of max_pixels (256 MiB) and three times the file, time within seconds.
+/// byte, where Pillow turns everything above 255 white, and in a TIFF 16-bit colours are rounded and colours that were
+/// multiplied with their alpha stay so. Of an animation or of several pages the first is read, with a warning (of an
+/// animated PNG without). EXIF orientation is ignored, as the reference does (exif.h has what turns upright). Memory
+/// stays within 4.2 bytes for each of max_pixels (256 MiB) and three times the file, time within seconds.
 /// @param name    what messages call the picture
 /// @param enough  sides that the caller can do with: a JPEG at least twice as large comes at a half, a quarter or an
 ///                eighth of its own, none below these, for less work. {0, 0}: every pixel is wanted

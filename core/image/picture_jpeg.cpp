@@ -111,8 +111,12 @@ bool read_header(Decoder& decoder, std::span<const std::byte> bytes, const Pictu
   return true;
 }
 
-/// Whether a progressive JPEG, all of whose scans were read, has the mean of every block of every component.
+/// Whether a JPEG of several scans, all of which were read, has every component, and a progressive one the mean of
+/// every block of it.
 bool has_every_mean(const jpeg_decompress_struct& jpeg) {
+  for (int i = 0; i < jpeg.num_components; ++i) {
+    if (jpeg.comp_info[i].quant_table == nullptr) return false;  // taken when the first scan of it begins
+  }
   for (int i = 0; jpeg.coef_bits != nullptr && i < jpeg.num_components; ++i) {
     if (jpeg.coef_bits[i][0] < 0) return false;
   }
@@ -124,7 +128,7 @@ bool read_rows(Decoder& decoder, unsigned char* pixels, unsigned char* ink_row) 
   if (setjmp(decoder.errors.jump)) return false;
   jpeg_start_decompress(&jpeg);
   if (!has_every_mean(jpeg)) {
-    std::snprintf(decoder.errors.message, sizeof decoder.errors.message, "a component has no DC scan");
+    std::snprintf(decoder.errors.message, sizeof decoder.errors.message, "a component has no scan of its means");
     return false;
   }
   const std::size_t row_bytes = static_cast<std::size_t>(jpeg.output_width) * 3;

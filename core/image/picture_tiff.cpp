@@ -158,8 +158,12 @@ Picture decode_tiff(std::span<const std::byte> bytes, const std::string& name, c
   const std::uint32_t band = rows_of_band(file.get(), height);
   const double band_bytes = TIFFIsTiled(file.get()) ? static_cast<double>(TIFFTileSize64(file.get()))
                                                     : static_cast<double>(TIFFStripSize64(file.get()));
+  const auto planes =
+      tiff_tag<std::uint16_t>(file.get(), TIFFTAG_PLANARCONFIG, PLANARCONFIG_CONTIG) == PLANARCONFIG_SEPARATE
+          ? std::min<std::uint16_t>(tiff_tag<std::uint16_t>(file.get(), TIFFTAG_SAMPLESPERPIXEL, 1), 4)
+          : std::uint16_t{1};
   check_decoding_memory({.what = "a TIFF in large strips or tiles",
-                         .bytes = 3.0 * width * height + 4.0 * width * band + band_bytes,
+                         .bytes = 3.0 * width * height + 4.0 * width * band + planes * band_bytes,
                          .file_bytes = bytes.size()},
                         name, limits);
   keep_colors_under_alpha(file.get());

@@ -13,8 +13,9 @@
 namespace rtdetr {
 namespace {
 
-/// Bytes a pixel beside the three of the result: a lossless picture, or an alpha plane, is held whole by the library.
-constexpr double kLosslessBytes = 4, kAlphaBytes = 1;
+/// Bytes a pixel beside the three of the result: a lossless picture is held whole by the library, as is an alpha plane,
+/// and what that is decoded from.
+constexpr double kLosslessBytes = 4, kAlphaBytes = 5;
 
 const std::uint8_t* begin_of(std::span<const std::byte> bytes) {
   return reinterpret_cast<const std::uint8_t*>(bytes.data());

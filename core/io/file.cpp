@@ -16,6 +16,7 @@
 
 #include "core/base/descriptor.h"
 #include "core/base/error.h"
+#include "core/base/log.h"
 #include "core/base/text.h"
 #include "core/io/read_only_file.h"
 
@@ -213,7 +214,7 @@ void FileSink::write(std::string_view text) { write(std::as_bytes(std::span(text
 void write_file_atomically(const std::filesystem::path& target, const std::function<void(FileSink&)>& write,
                            const AtomicWriteOptions& options) {
   Temporary temporary(temporary_beside(target));
-  const Temporary second_name(temporary_beside(target));
+  Temporary second_name(temporary_beside(target));
   Kept kept = Kept::kNothing;
   try {
     fill_temporary(temporary, target, write, options.durable);
@@ -224,13 +225,26 @@ void write_file_atomically(const std::filesystem::path& target, const std::funct
   }
   // With a file to keep, every moment shows two whole versions: the older one leaves its name only now.
   if (kept == Kept::kSecondName && ::rename(second_name.name(), options.keep_previous.c_str()) != 0) {
-    fail(target, "the new file is in place; naming the one before it", errno);
+    const std::string words = errno_words(errno), name = second_name.name();
+    second_name.became_final();
+    if (options.durable) make_durable_folder(target);
+    throw UnsyncedError("cannot write '" + target.string() +
+                        "': the new file is in place; the one before it is called '" + name + "', for naming it '" +
+                        options.keep_previous.string() + "' failed: " + words);
   }
   if (options.durable) make_durable_folder(target);
 }
 
 void write_text_atomically(const std::filesystem::path& target, std::string_view text) {
   write_file_atomically(target, [&](FileSink& sink) { sink.write(text); });
+}
+
+void synced_or_said(const std::function<void()>& write) {
+  try {
+    write();
+  } catch (const UnsyncedError& fault) {
+    log::warning(fault.what());
+  }
 }
 
 int remove_leftover_temporaries(const std::filesystem::path& folder) {

@@ -42,19 +42,22 @@ struct AtomicWriteOptions {
   std::function<void(const std::filesystem::path& temporary)> verify;
 };
 
-/// The new file is in place and whole, but its folder could not be synced: a power cut may still take it away.
+/// The new file is in place and whole, but its folder could not be synced, and a power cut may still take it away; or
+/// the one before it could not be named as asked.
 struct UnsyncedError : IoError {
   explicit UnsyncedError(const std::string& message) : IoError(message) {}
 };
 
 /// The one way a file of ours appears: temp file beside the target (O_EXCL, O_NOFOLLOW) → fsync → `verify` → rename →
 /// fsync of the folder. A reader sees the old file or the new one, never a part. With `keep_previous` every moment
-/// shows two whole versions once there were two. On a failure the target is untouched and the temp file removed; only
-/// an UnsyncedError comes when the new file is in place already.
+/// shows two whole versions once there were two, except where the file system has no hard links. On a failure the
+/// target is untouched and the temp file removed; only an UnsyncedError comes when the new file is in place already.
 /// @throws IoError  path, errno's words, bytes needed and free; UnsyncedError
 void write_file_atomically(const std::filesystem::path& target, const std::function<void(FileSink&)>& write,
                            const AtomicWriteOptions& options = {});
 void write_text_atomically(const std::filesystem::path& target, std::string_view text);
+/// Calls `write`; an UnsyncedError of it becomes a warning.
+void synced_or_said(const std::function<void()>& write);
 
 /// Removes the temp files that killed writers left in `folder`. Only for who holds the folder's lock: a living writer's
 /// file would go, too. @return how many

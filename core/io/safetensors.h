@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -17,6 +18,9 @@ namespace rtdetr {
 /// Element types of the format, with the format's own spelling.
 enum class TensorType { kBool, kU8, kI8, kI16, kI32, kI64, kF16, kBF16, kF32, kF64 };
 std::size_t element_size(TensorType type);
+/// Of a tensor in memory. Absent if a size is below 0, or bytes or strides overflow: a 0 among the sizes hides no
+/// other.
+std::optional<std::size_t> bytes_of_shape(std::span<const std::int64_t> shape, std::size_t element);
 const char* type_name(TensorType type);  ///< "F32", "I64", …
 
 struct TensorEntry {

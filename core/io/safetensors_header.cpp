@@ -86,6 +86,16 @@ void check_header_hash(const SafetensorsHeader& header, const std::string& text,
 }  // namespace
 
 std::size_t element_size(TensorType type) { return info(type).size; }
+
+std::optional<std::size_t> bytes_of_shape(std::span<const std::int64_t> shape, std::size_t element) {
+  auto bytes = static_cast<std::int64_t>(element);
+  bool empty = false;
+  for (const std::int64_t size : shape) {
+    if (size < 0 || __builtin_mul_overflow(bytes, std::max<std::int64_t>(size, 1), &bytes)) return std::nullopt;
+    empty |= size == 0;
+  }
+  return empty ? 0 : static_cast<std::size_t>(bytes);
+}
 const char* type_name(TensorType type) { return info(type).name; }
 
 std::optional<TensorType> tensor_type_named(std::string_view name) {

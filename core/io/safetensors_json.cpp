@@ -134,12 +134,9 @@ class HeaderReader : public nlohmann::json_sax<Json> {
     if (!has_type_ || !has_shape_ || offset_count_ != 2) {
       refuse("tensor '" + entry.name + "' lacks its dtype, shape or data_offsets");
     }
-    std::uint64_t bytes = element_size(entry.type);
-    for (const std::int64_t dimension : entry.shape) {
-      if (__builtin_mul_overflow(bytes, static_cast<std::uint64_t>(dimension), &bytes)) {
-        refuse("the size of tensor '" + entry.name + "' overflows");
-      }
-    }
+    const std::optional<std::size_t> size = bytes_of_shape(entry.shape, element_size(entry.type));
+    if (!size) refuse("the size of tensor '" + entry.name + "' overflows");
+    const std::size_t bytes = *size;
     if (offsets_[1] < offsets_[0] || offsets_[1] - offsets_[0] != bytes) {
       refuse("tensor '" + entry.name + "' needs " + std::to_string(bytes) +
              " bytes for its shape, its data_offsets are " + std::to_string(offsets_[0]) + " to " +

@@ -11,17 +11,24 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// configs/ of the source tree this was built from, beside the installed program or library, and of the installation.
+bool is_below(const fs::path& file, const fs::path& folder) {
+  const fs::path relative = file.lexically_relative(folder);
+  return !relative.empty() && *relative.begin() != "..";
+}
+
+/// For a program or library of the build folder configs/ of the source tree; for others those beside them, and those of
+/// the installation. Who has an installation is not to depend on what became of the tree that it was built from.
 std::vector<fs::path> shipped_folders(const std::string& kind) {
-  std::vector<fs::path> folders = {fs::path(RTDETR_SOURCE_CONFIGS) / kind};
+  std::vector<fs::path> folders;
   std::error_code ignored;
-  const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
-  if (!ignored) {
+  const fs::path program = fs::read_symlink("/proc/self/exe", ignored), library = folder_of_own_library();
+  if (is_below(program, RTDETR_BUILD_FOLDER) || is_below(library / "library", RTDETR_BUILD_FOLDER))
+    folders.push_back(fs::path(RTDETR_SOURCE_CONFIGS) / kind);
+  if (!program.empty()) {
     folders.push_back(program.parent_path().parent_path() / "share/rtdetr/configs" / kind);
     folders.push_back((program.parent_path() / RTDETR_CONFIGS_OF_WORKER / kind).lexically_normal());
   }
-  if (const fs::path library = folder_of_own_library(); !library.empty())
-    folders.push_back((library / "rtdetr" / RTDETR_CONFIGS_OF_WORKER / kind).lexically_normal());
+  if (!library.empty()) folders.push_back((library / "rtdetr" / RTDETR_CONFIGS_OF_WORKER / kind).lexically_normal());
   folders.push_back(fs::path(RTDETR_INSTALLED_CONFIGS) / kind);
   return folders;
 }

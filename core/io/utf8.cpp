@@ -30,20 +30,22 @@ std::string hex_escape(char c) {
 
 }  // namespace
 
-bool is_utf8(std::string_view text) {
+std::size_t utf8_length(std::string_view text) {
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t length = length_of(static_cast<unsigned char>(text[at]));
-    if (length == 0 || at + length > text.size()) return false;
+    if (length == 0 || at + length > text.size()) return at;
     for (std::size_t i = 1; i < length; ++i) {
-      if (!is_continuation(text[at + i])) return false;
+      if (!is_continuation(text[at + i])) return at;
     }
     if (length > 1 && !is_allowed(static_cast<unsigned char>(text[at]), static_cast<unsigned char>(text[at + 1]))) {
-      return false;
+      return at;
     }
     at += length;
   }
-  return true;
+  return text.size();
 }
+
+bool is_utf8(std::string_view text) { return utf8_length(text) == text.size(); }
 
 std::string_view first_characters(std::string_view text, std::size_t most) {
   if (text.size() <= most) return text;

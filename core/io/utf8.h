@@ -7,6 +7,8 @@ namespace rtdetr {
 
 /// Whether the text is UTF-8: no overlong forms, surrogates or values beyond U+10FFFF.
 bool is_utf8(std::string_view text);
+/// How many bytes from the beginning are.
+std::size_t utf8_length(std::string_view text);
 
 /// The first `most` bytes at most, cut between characters; exactly as many of bytes that are not UTF-8.
 std::string_view first_characters(std::string_view text, std::size_t most);

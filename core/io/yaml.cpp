@@ -7,11 +7,13 @@
 
 #include <algorithm>
 #include <sstream>
+#include <system_error>
 #include <unordered_set>
 
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "core/io/file.h"
+#include "core/io/utf8.h"
 
 namespace rtdetr {
 namespace {
@@ -167,24 +169,17 @@ class TreeBuilder : public YAML::EventHandler {
   int documents_ = 0;
 };
 
-/// Position of the first byte that is no part of well-formed UTF-8 or is a control character YAML does not allow;
-/// npos if there is none. yaml-cpp would replace such bytes silently.
+/// Position of the first byte that is no part of well-formed UTF-8, or is a control character YAML does not allow; npos
+/// if there is none.
 std::size_t find_bad_byte(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    const bool control = byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r';
-    const std::size_t length = byte < 0x80         ? 1
-                               : (byte >> 5) == 6  ? 2
-                               : (byte >> 4) == 14 ? 3
-                               : (byte >> 3) == 30 ? 4
-                                                   : 0;
-    if (control || byte == 0x7f || length == 0 || i + length > text.size()) return i;
-    for (std::size_t k = 1; k < length; ++k) {
-      if ((static_cast<unsigned char>(text[i + k]) & 0xC0) != 0x80) return i;
-    }
-    i += length;
-  }
-  return std::string_view::npos;
+  const std::size_t sound = utf8_length(text);
+  const auto is_control = [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return (byte < 0x20 && c != '\t' && c != '\n' && c != '\r') || byte == 0x7f;
+  };
+  const auto control = std::find_if(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(sound), is_control);
+  const auto bad = static_cast<std::size_t>(control - text.begin());
+  return bad == text.size() ? std::string_view::npos : bad;
 }
 
 int line_at(std::string_view text, std::size_t position) {
@@ -226,12 +221,16 @@ std::string likely_slip(std::string_view text) {
   return "";
 }
 
+[[noreturn]] void refuse_size(const std::string& name, const YamlBudget& budget) {
+  throw ConfigError(name + ":1: larger than " + std::to_string(budget.bytes >> 20) + " MiB");
+}
+
 }  // namespace
 
 YamlDocument parse_yaml(std::string_view text, const std::string& name, const YamlBudget& budget) {
   text = without_byte_order_mark(text);
   TreeBuilder builder(text, name, budget.values);
-  if (text.size() > budget.bytes) builder.refuse(1, "larger than " + std::to_string(budget.bytes >> 20) + " MiB");
+  if (text.size() > budget.bytes) refuse_size(name, budget);
   if (const std::string_view encoding = wide_encoding(text); !encoding.empty()) {
     builder.refuse(1, wide_encoding_hint(encoding));
   }
@@ -252,7 +251,10 @@ YamlDocument parse_yaml(std::string_view text, const std::string& name, const Ya
 }
 
 YamlDocument load_yaml(const std::filesystem::path& file, const YamlBudget& budget) {
-  return parse_yaml(read_text_file(file, budget.bytes + 1), file.string(), budget);
+  std::error_code ignored;
+  const std::uintmax_t size = std::filesystem::file_size(file, ignored);
+  if (!ignored && size > budget.bytes) refuse_size(file.string(), budget);
+  return parse_yaml(read_text_file(file, budget.bytes), file.string(), budget);
 }
 
 }  // namespace rtdetr

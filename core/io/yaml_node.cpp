@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "core/base/text.h"
+#include "core/io/utf8.h"
 
 namespace rtdetr {
 namespace {
@@ -50,7 +51,7 @@ std::string YamlNode::describe() const {
     case Kind::kNull:
       return "nothing";
     case Kind::kScalar:
-      return "'" + (scalar.size() > kShown ? scalar.substr(0, kShown) + "…" : scalar) + "'";
+      return "'" + excerpt(scalar, kShown) + "'";
     case Kind::kSequence:
       return items.empty() ? "an empty list" : "a list of " + std::to_string(items.size());
     case Kind::kMap:

@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/io/safetensors.h"
 #include "core/io/utf8.h"
 #include "core/onnx/onnx_fields.h"
 #include "core/onnx/onnx_file.h"
@@ -46,14 +47,11 @@ OnnxType type_of(std::int64_t number) {
 namespace {
 
 void check_size(const OnnxTensor& tensor) {
-  std::uint64_t size = onnx_element_size(tensor.type);
-  for (const std::int64_t dimension : tensor.dims) {
-    if (dimension < 0 || __builtin_mul_overflow(size, static_cast<std::uint64_t>(dimension), &size))
-      throw ProtoFault{"the constant '" + tensor.name + "' has no possible shape"};
-  }
-  if (size != tensor.data.size()) {
+  const std::optional<std::size_t> size = bytes_of_shape(tensor.dims, onnx_element_size(tensor.type));
+  if (!size) throw ProtoFault{"the constant '" + tensor.name + "' has no possible shape"};
+  if (*size != tensor.data.size()) {
     throw ProtoFault{"the constant '" + tensor.name + "' has " + std::to_string(tensor.data.size()) +
-                     " bytes, and its shape asks for " + std::to_string(size)};
+                     " bytes, and its shape asks for " + std::to_string(*size)};
   }
 }
 

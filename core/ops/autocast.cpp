@@ -3,12 +3,14 @@
 #include <ATen/autocast_mode.h>
 #include <torch/types.h>
 
+#include "core/base/error.h"
 #include "core/ops/cuda_plugin.h"
 
 namespace rtdetr {
 
 AutocastScope::AutocastScope(Precision precision, torch::Device device)
     : active_(precision != Precision::kFloat32), device_(device.type()) {
+  RTDETR_CHECK(precision != Precision::kInt8, "a plain model has no int8");
   if (!active_) return;
   was_enabled_ = at::autocast::is_autocast_enabled(device_);
   type_before_ = at::autocast::get_autocast_dtype(device_);

@@ -3,6 +3,7 @@
 #include <torch/autograd.h>
 #include <torch/types.h>
 
+#include "core/base/error.h"
 #include "core/ops/batch_norm_passes.h"
 #include "core/ops/cuda_plugin.h"
 #include "core/tensor/check.h"
@@ -45,6 +46,7 @@ class BatchNormFunction : public torch::autograd::Function<BatchNormFunction> {
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
+    RTDETR_CHECK(!torch::GradMode::is_enabled(), "BatchNorm's gradient is not differentiable (create_graph)");
     const auto saved = ctx->get_saved_variables();
     const Tensor &x = saved[0], &norm = saved[1];
     const auto activation = static_cast<NormActivation>(ctx->saved_data["activation"].toInt());
@@ -72,6 +74,7 @@ class FixedBatchNormFunction : public torch::autograd::Function<FixedBatchNormFu
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
+    RTDETR_CHECK(!torch::GradMode::is_enabled(), "BatchNorm's gradient is not differentiable (create_graph)");
     const auto saved = ctx->get_saved_variables();
     const Tensor& x = saved[0];
     const auto activation = static_cast<NormActivation>(ctx->saved_data["activation"].toInt());

@@ -5,6 +5,8 @@
 
 #include <utility>
 
+#include "core/base/error.h"
+
 namespace rtdetr {
 namespace {
 
@@ -54,6 +56,7 @@ class JoinedBatchNorm : public torch::autograd::Function<JoinedBatchNorm> {
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
+    RTDETR_CHECK(!torch::GradMode::is_enabled(), "BatchNorm's gradient is not differentiable (create_graph)");
     const auto saved = ctx->get_saved_variables();
     const Tensor &x = saved[0], &weight = saved[1], mean = over_pixels(saved[2]), inverse = over_pixels(saved[3]);
     const auto kept = c10::static_intrusive_pointer_cast<JoinedReducer>(ctx->saved_data["reduce"].toCapsule());

@@ -4,6 +4,7 @@
 #include <torch/autograd.h>
 #include <torch/types.h>
 
+#include "core/base/error.h"
 #include "core/ops/autocast.h"
 #include "core/ops/onednn_product.h"
 
@@ -17,18 +18,25 @@ using torch::autograd::variable_list;
 /// Where suits_onednn has said that there is one.
 const OnednnProduct& product() { return *OnednnProduct::of_libtorch(); }
 
+/// oneDNN's own ReLU makes 0 of not-a-number, which would hide a fault from the loss.
+Tensor multiplied(const Tensor& x, const Tensor& weight, const std::optional<Tensor>& bias, bool relu) {
+  Tensor y = product()(x, weight, bias);
+  return relu ? y.relu_() : y;
+}
+
 /// On [M, K] matrices.
 class LinearFunction : public torch::autograd::Function<LinearFunction> {
  public:
   static Tensor forward(AutogradContext* ctx, const Tensor& x, const Tensor& weight, const std::optional<Tensor>& bias,
                         bool relu) {
-    const Tensor y = product()(x, weight, bias, relu);
+    const Tensor y = multiplied(x, weight, bias, relu);
     ctx->save_for_backward({x, weight, relu ? y : Tensor()});
     ctx->saved_data["has_bias"] = bias.has_value();
     return y;
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grad_outputs) {
+    RTDETR_CHECK(!torch::GradMode::is_enabled(), "a linear layer's gradient is not differentiable (create_graph)");
     const auto saved = ctx->get_saved_variables();
     const Tensor &x = saved[0], &weight = saved[1], &y = saved[2];
     Tensor grad = grad_outputs[0].contiguous();
@@ -59,7 +67,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, bool re
                       (x.requires_grad() || weight.requires_grad() || (bias.defined() && bias.requires_grad()));
   const Tensor rows = x.reshape({-1, x.size(-1)});
   const std::optional<Tensor> shift = bias.defined() ? std::optional(bias) : std::nullopt;
-  const Tensor y = record ? LinearFunction::apply(rows, weight, shift, relu) : product()(rows, weight, shift, relu);
+  const Tensor y = record ? LinearFunction::apply(rows, weight, shift, relu) : multiplied(rows, weight, shift, relu);
   std::vector<std::int64_t> shape = x.sizes().vec();
   shape.back() = weight.size(0);
   return y.view(shape);

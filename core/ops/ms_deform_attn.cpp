@@ -6,6 +6,7 @@
 #include <torch/autograd.h>
 #include <torch/types.h>
 
+#include "core/base/error.h"
 #include "core/ops/cuda_plugin.h"
 #include "core/ops/ms_deform_attn_kernels.h"
 #include "core/tensor/check.h"
@@ -91,6 +92,8 @@ class MsDeformAttnFunction : public torch::autograd::Function<MsDeformAttnFuncti
   }
 
   static variable_list backward(AutogradContext* ctx, variable_list grad_outputs) {
+    RTDETR_CHECK(!torch::GradMode::is_enabled(),
+                 "deformable attention's gradient is not differentiable (create_graph)");
     const auto saved = ctx->get_saved_variables();
     MsDeformAttnShape shape;
     std::memcpy(&shape, ctx->saved_data["shape"].toStringRef().data(), sizeof(shape));

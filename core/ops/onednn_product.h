@@ -20,9 +20,9 @@ class OnednnProduct {
 
   /// @param a, b  [M, K] and [N, K], float32 on the CPU
   /// @param bias  [N]
-  /// @return      [M, N]; with `relu` what is negative is 0
+  /// @return      [M, N]
   torch::Tensor operator()(const torch::Tensor& a, const torch::Tensor& b,
-                           const std::optional<torch::Tensor>& bias = {}, bool relu = false) const;
+                           const std::optional<torch::Tensor>& bias = {}) const;
 
  private:
   using Signature = torch::Tensor(const torch::Tensor&, const torch::Tensor&, const std::optional<torch::Tensor>&,

@@ -5,11 +5,29 @@
 #include <torch/types.h>
 
 #include "core/base/clock.h"
+#include "core/base/error.h"
 #include "core/ops/compute_threads.h"
 #include "core/ops/device.h"
 #include "core/ops/linear.h"
 
 namespace rtdetr {
+namespace {
+
+torch::ScalarType type_of(Precision precision) {
+  switch (precision) {
+    case Precision::kFloat32:
+      return torch::kFloat32;
+    case Precision::kBFloat16:
+      return torch::kBFloat16;
+    case Precision::kFloat16:
+      return torch::kFloat16;
+    case Precision::kInt8:
+      return torch::kInt8;
+  }
+  throw InternalError("a precision that is none");
+}
+
+}  // namespace
 
 double peak_rate(torch::Device device, Precision precision, int threads) {
   constexpr double kSeconds = 0.2;
@@ -17,15 +35,16 @@ double peak_rate(torch::Device device, Precision precision, int threads) {
   const double operations = 2.0 * static_cast<double>(side) * static_cast<double>(side) * static_cast<double>(side);
   const c10::InferenceMode inference;
   const ComputeThreads of_call(threads);
-  const auto type = torch::TensorOptions(device).dtype(precision == Precision::kFloat32    ? torch::kFloat32
-                                                       : precision == Precision::kBFloat16 ? torch::kBFloat16
-                                                                                           : torch::kFloat16);
-  const torch::Tensor a = torch::ones({side, side}, type), b = torch::ones({side, side}, type);
+  const auto options = torch::TensorOptions(device).dtype(type_of(precision));
+  const torch::Tensor a = torch::ones({side, side}, options), b = torch::ones({side, side}, options);
   double best = 0;
   const Stopwatch all;
   for (int run = 0; run < 2 || all.seconds() < kSeconds; ++run) {
     const Stopwatch watch;
-    rtdetr::linear(a, b, torch::Tensor());
+    if (precision == Precision::kInt8)
+      at::_int_mm(a, b);
+    else
+      rtdetr::linear(a, b, torch::Tensor());
     wait_for(device);
     best = std::max(best, operations / watch.seconds() * 1e-9);
   }

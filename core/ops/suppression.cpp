@@ -129,7 +129,7 @@ std::vector<Candidate> find_candidates(std::span<const float> scores, std::int64
     const std::span<const float> row = scores.subspan(box * count, count);
     if (!any_above(row, least)) continue;
     if (std::any_of(row.begin(), row.end(), [](float score) { return std::isnan(score); }))
-      throw DivergedError("the model's scores are not finite: its weights are too large or damaged");
+      throw outputs_not_finite("scores");
     if (options.every_class) {
       for (std::size_t label = 0; label < count; ++label) add(box, label, row[label]);
     } else {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <limits>
+#include <vector>
 
 #include "core/base/error.h"
 #include "core/plot/canvas.h"
@@ -14,6 +16,7 @@ namespace {
 using style::kInk, style::kTextHeight, style::kTitleHeight;
 
 constexpr Color kGrid{225, 225, 225};
+constexpr std::size_t kMostTicks = 1000;
 
 struct Range {
   double low = std::numeric_limits<double>::infinity();
@@ -26,7 +29,9 @@ struct Range {
   /// A range without width, or of no data at all, gets some.
   void open_up() {
     if (!(low <= high)) low = 0, high = 1;
-    if (low == high) low -= std::max(std::fabs(low) * 0.1, 0.5), high += std::max(std::fabs(high) * 0.1, 0.5);
+    constexpr double kSame = 1e-9;  // numbers so near each other leave no room for ticks
+    if (high - low <= kSame * std::max(std::fabs(low), std::fabs(high)))
+      low -= std::max(std::fabs(low) * 0.1, 0.5), high += std::max(std::fabs(high) * 0.1, 0.5);
   }
 };
 
@@ -63,7 +68,12 @@ struct Plot {
     return {left + (data_x - x.low) / (x.high - x.low) * (right - left),
             bottom - (data_y - y.low) / (y.high - y.low) * (bottom - top)};
   }
-  double first_tick(const Range& range, double step) const { return std::ceil(range.low / step - 1e-9) * step; }
+  static std::vector<double> ticks(const Range& range, double step) {
+    const double first = std::ceil(range.low / step - 1e-9), last = std::floor(range.high / step + 1e-6);
+    std::vector<double> ticks;
+    for (double k = first; k <= last && ticks.size() < kMostTicks; ++k) ticks.push_back(k * step);
+    return ticks;
+  }
 };
 
 void fit_ranges(Plot& plot, std::span<const ChartSeries> series, const ChartOptions& options) {
@@ -99,10 +109,8 @@ Plot lay_out(std::span<const ChartSeries> series, const ChartOptions& options) {
   if (!std::isfinite(options.y_low)) plot.y.low = std::floor(plot.y.low / plot.y_step + 1e-9) * plot.y_step;
   if (!std::isfinite(options.y_high)) plot.y.high = std::ceil(plot.y.high / plot.y_step - 1e-9) * plot.y_step;
   double widest = 0;
-  for (double tick = plot.first_tick(plot.y, plot.y_step); tick <= plot.y.high + plot.y_step * 1e-6;
-       tick += plot.y_step) {
+  for (const double tick : Plot::ticks(plot.y, plot.y_step))
     widest = std::max(widest, Canvas::text_width(tick_text(tick, plot.y_step), kTextHeight));
-  }
   plot.left = widest + (options.y_label.empty() ? 18 : 40);
   plot.right = options.width - 18;
   plot.x_step = round_step(plot.x, std::max(2, static_cast<int>((plot.right - plot.left) / 70)));
@@ -111,15 +119,13 @@ Plot lay_out(std::span<const ChartSeries> series, const ChartOptions& options) {
 }
 
 void draw_axes(Canvas& canvas, const Plot& plot, const ChartOptions& options) {
-  for (double tick = plot.first_tick(plot.y, plot.y_step); tick <= plot.y.high + plot.y_step * 1e-6;
-       tick += plot.y_step) {
+  for (const double tick : Plot::ticks(plot.y, plot.y_step)) {
     const double y = plot.at(plot.x.low, tick).y;
     const std::string text = tick_text(tick, plot.y_step);
     canvas.line({plot.left, y}, {plot.right, y}, kGrid);
     canvas.text({plot.left - 7 - Canvas::text_width(text, kTextHeight), y + kTextHeight / 2}, text, kTextHeight, kInk);
   }
-  for (double tick = plot.first_tick(plot.x, plot.x_step); tick <= plot.x.high + plot.x_step * 1e-6;
-       tick += plot.x_step) {
+  for (const double tick : Plot::ticks(plot.x, plot.x_step)) {
     const double x = plot.at(tick, plot.y.low).x;
     const std::string text = tick_text(tick, plot.x_step);
     canvas.line({x, plot.bottom}, {x, plot.top}, kGrid);

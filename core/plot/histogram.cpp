@@ -35,7 +35,9 @@ constexpr int kCells = 48;  ///< of a density chart, each way
 /// Counts by cell, [kCells * kCells], row 0 at y = 0.
 std::vector<double> count_cells(std::span<const double> x, std::span<const double> y) {
   std::vector<double> counts(static_cast<std::size_t>(kCells) * kCells);
-  const auto cell = [](double share) { return std::clamp(static_cast<int>(share * kCells), 0, kCells - 1); };
+  const auto cell = [](double share) {
+    return std::min(static_cast<int>(std::clamp(share, 0.0, 1.0) * kCells), kCells - 1);
+  };
   for (std::size_t i = 0; i < x.size(); ++i) {
     if (!std::isfinite(x[i]) || !std::isfinite(y[i])) continue;
     counts[static_cast<std::size_t>(cell(y[i]) * kCells + cell(x[i]))] += 1;

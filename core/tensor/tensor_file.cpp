@@ -79,6 +79,11 @@ struct HostTensors {
   std::vector<TensorView> views;
 };
 
+/// A byte of a file that is neither 0 nor 1 is no bool of the language.
+void make_truths(const torch::Tensor& tensor) {
+  if (tensor.scalar_type() == torch::kBool) tensor.view(torch::kUInt8).ne_(0);
+}
+
 }  // namespace
 
 void save_tensors(const std::filesystem::path& file, const TensorMap& tensors, const FileMetadata& metadata,
@@ -94,6 +99,7 @@ void save_torch_tensors(const std::filesystem::path& file, std::span<const std::
 torch::Tensor load_tensor(const WeightsFile& file, const WeightTensor& tensor) {
   torch::Tensor values = torch::empty(tensor.shape, to_scalar_type(tensor.type));
   file.read(tensor, {static_cast<std::byte*>(values.data_ptr()), values.nbytes()});
+  make_truths(values);
   return values;
 }
 
@@ -111,6 +117,7 @@ TensorFile load_tensors(const std::filesystem::path& file) {
     result.tensors.emplace(entry.name, tensor);
     return {static_cast<std::byte*>(tensor.data_ptr()), tensor.nbytes()};
   });
+  for (auto& [name, tensor] : result.tensors) make_truths(tensor);
   return result;
 }
 

@@ -206,8 +206,11 @@ int PipedProgram::finish(double limit_s) {
   const Stopwatch waited;
   while (!code_) {
     int status = 0;
-    if (::waitpid(child_, &status, WNOHANG) == child_) {
+    const pid_t ended = ::waitpid(child_, &status, WNOHANG);
+    if (ended == child_) {
       code_ = code_of(status);
+    } else if (ended < 0 && errno == ECHILD) {
+      code_ = 0;  // where SIGCHLD is ignored nobody learns how it ended; what it wrote tells
     } else if (is_to_end()) {
       kill();
     } else if (waited.seconds() > limit_s) {

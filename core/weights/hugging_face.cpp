@@ -20,6 +20,7 @@ constexpr std::array kWeightNames = {"model.safetensors", "model.safetensors.ind
                                      "pytorch_model.bin.index.json"};
 constexpr std::array kConfigs = {"config", "preprocessor_config"};
 constexpr std::size_t kMostShards = 1000;
+constexpr std::uint64_t kRoomOfShards = std::uint64_t{128} << 20, kMostTextOfShards = std::uint64_t{64} << 20;
 
 bool is_file(const fs::path& file) {
   std::error_code ignored;
@@ -78,10 +79,25 @@ class ShardedWeights : public WeightsFile {
                             ", but there is no such file beside it; fetch all files of the model");
     if (shards_.size() >= kMostShards)
       throw CheckpointError(index_.string() + ": names more than " + std::to_string(kMostShards) + " files");
-    return *shards_.emplace(name, open_weights_file(file)).first->second;
+    const WeightsFile& shard = *shards_.emplace(name, open_weights_file(file)).first->second;
+    charge(shard, file);
+    return shard;
+  }
+
+  /// Each file has its bounds (torch_file.h); all of them together have the same.
+  void charge(const WeightsFile& shard, const fs::path& file) {
+    most_bytes_ += 2 * fs::file_size(file);
+    for (const WeightTensor& tensor : shard.tensors()) bytes_ += tensor.bytes;
+    for (const auto& [path, text] : shard.metadata()) text_bytes_ += path.size() + text.size();
+    if (bytes_ > most_bytes_)
+      throw CheckpointError(index_.string() + ": the tensors of its files up to " + file.filename().string() +
+                            ", laid out, take more than twice these files and 128 MiB");
+    if (text_bytes_ > kMostTextOfShards)
+      throw CheckpointError(index_.string() + ": the names and texts of its files take more than 64 MiB");
   }
 
   fs::path index_;
+  std::uint64_t bytes_ = 0, most_bytes_ = kRoomOfShards, text_bytes_ = 0;
   std::map<std::string, std::unique_ptr<WeightsFile>> shards_;
   std::map<std::string, const WeightsFile*> shard_of_;
 };

@@ -19,14 +19,6 @@ bool reach(const TorchView& view, std::int64_t& last) {
   return true;
 }
 
-bool count_bytes(const TorchView& view, std::uint64_t& bytes) {
-  bytes = element_size(view.type);
-  if (is_empty(view)) bytes = 0;
-  for (const std::int64_t size : view.size)
-    if (__builtin_mul_overflow(bytes, static_cast<std::uint64_t>(size), &bytes)) return false;
-  return true;
-}
-
 }  // namespace
 
 std::string tensor_fault(const TorchView& view, std::uint64_t storage_bytes) {
@@ -36,8 +28,7 @@ std::string tensor_fault(const TorchView& view, std::uint64_t storage_bytes) {
       std::any_of(view.stride.begin(), view.stride.end(), negative)) {
     return "has a negative offset, size or stride";
   }
-  std::uint64_t bytes = 0;
-  if (!count_bytes(view, bytes)) return "has a size that overflows";
+  if (!bytes_of_shape(view.size, element_size(view.type))) return "has a size that overflows";
   if (is_empty(view)) return "";
   std::int64_t last = 0;
   if (!reach(view, last) || __builtin_add_overflow(last, view.offset, &last)) return "has strides that overflow";
@@ -48,9 +39,7 @@ std::string tensor_fault(const TorchView& view, std::uint64_t storage_bytes) {
 }
 
 std::uint64_t laid_out_bytes(const TorchView& view) {
-  std::uint64_t bytes = 0;
-  count_bytes(view, bytes);
-  return bytes;
+  return bytes_of_shape(view.size, element_size(view.type)).value_or(0);
 }
 
 StorageRange storage_range(const TorchView& view) {

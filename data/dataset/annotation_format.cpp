@@ -129,8 +129,6 @@ bool is_kitti(const fs::path& file) {
   return !word.empty() && !parse_double(word) && std::count(start.begin(), line_end, ' ') >= kBlanks;
 }
 
-std::string lower_suffix(const fs::path& file) { return lower_case(file.extension().string()); }
-
 /// Files of one kind below a folder. The first ones by name that are not empty are looked into: one may be broken.
 struct FilesOfKind {
   std::set<fs::path> first;
@@ -152,7 +150,7 @@ std::map<std::string, FilesOfKind> look_into(const fs::path& folder) {
   ProblemCollector unheard;  // whoever reads the files says what is odd, and what cannot be read
   try {
     walk_folder(folder, unheard, [&](const fs::directory_entry& entry) {
-      const std::string suffix = lower_suffix(entry.path());
+      const std::string suffix = lower_extension(entry.path());
       if (suffix == ".xml" || suffix == ".json" || suffix == ".txt" || suffix == ".csv") found[suffix].add(entry);
     });
   } catch (const IoError&) {  // of what was found so far it can be told all the same
@@ -183,7 +181,7 @@ RecognisedFormat format_of_folder(const fs::path& folder) {
 }
 
 RecognisedFormat format_of_file(const fs::path& file) {
-  const std::string suffix = lower_suffix(file);
+  const std::string suffix = lower_extension(file);
   if (suffix == ".csv") return format_of_table(file);
   if (suffix == ".xml") {
     if (outermost_element(start_of(file)) == "annotations") return {AnnotationFormat::kCvat, ""};
@@ -241,7 +239,7 @@ std::optional<AnnotatedFolder> find_annotations_in(const fs::path& folder) {
   std::error_code fault;
   for (fs::directory_iterator at(folder, fault), end; !fault && at != end; at.increment(fault)) {
     if (is_hidden(at->path())) continue;
-    const std::string suffix = lower_suffix(at->path());
+    const std::string suffix = lower_extension(at->path());
     if (suffix == ".txt") texts.insert(at->path().stem());
     if (has_picture_extension(at->path())) pictures.insert(at->path().stem());
     if (suffix == ".json") json.add(*at);

@@ -37,6 +37,12 @@ std::vector<std::int64_t> unused_ids(const std::vector<std::int64_t>& used, std:
 
 }  // namespace
 
+std::string ClassList::name_of(std::int64_t category_id) const {
+  const auto found = std::find(category_ids.begin(), category_ids.end(), category_id);
+  return found == category_ids.end() ? std::to_string(category_id)
+                                     : names[static_cast<std::size_t>(found - category_ids.begin())];
+}
+
 std::string quoted_names(const std::vector<std::string>& names) {
   constexpr std::size_t kShown = 10;
   std::vector<std::string> shown;

@@ -10,6 +10,9 @@ namespace rtdetr {
 struct ClassList {
   std::vector<std::string> names;          ///< by index
   std::vector<std::int64_t> category_ids;  ///< by index: the file's ids (YOLO: the file's index)
+
+  /// The id as a number, if it is none of these.
+  std::string name_of(std::int64_t category_id) const;
 };
 
 /// Stands for the index of a class that is not in the wanted list.

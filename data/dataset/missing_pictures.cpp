@@ -20,11 +20,6 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMostLookedFor = 1000;
 
-std::string lower(std::string text) {
-  for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return text;
-}
-
 /// Characters that join the one before: combining accents, voiced sound marks, vowels and finals of Hangul.
 bool joins(char32_t c) {
   return (c >= 0x300 && c <= 0x36F) || c == 0x3099 || c == 0x309A || (c >= 0x1160 && c <= 0x11FF);
@@ -85,17 +80,17 @@ struct Listing {
     if (const auto at = by_sketch.find(sketch.text); at != by_sketch.end()) {
       if (sketch_of(at->second).pieces != sketch.pieces) return std::pair{kPieces, at->second};
     }
-    if (const auto at = by_lower.find(lower(wanted)); at != by_lower.end()) return std::pair{kCase, at->second};
+    if (const auto at = by_lower.find(lower_case(wanted)); at != by_lower.end()) return std::pair{kCase, at->second};
     const std::string stem = has_picture_extension(wanted) ? fs::path(wanted).stem().string() : wanted;
-    if (const auto at = by_stem.find(lower(stem)); at != by_stem.end()) return std::pair{kSuffix, at->second};
+    if (const auto at = by_stem.find(lower_case(stem)); at != by_stem.end()) return std::pair{kSuffix, at->second};
     return std::nullopt;
   }
 
  private:
   void add(const std::string& name) {
     names.insert(name);
-    by_lower.emplace(lower(name), name);
-    by_stem.emplace(lower(fs::path(name).stem().string()), name);
+    by_lower.emplace(lower_case(name), name);
+    by_stem.emplace(lower_case(fs::path(name).stem().string()), name);
     by_sketch.emplace(sketch_of(name).text, name);
   }
 };

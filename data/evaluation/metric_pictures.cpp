@@ -34,13 +34,6 @@ std::string short_count(std::int64_t count) {
   return count < 999'500'000 ? scaled(1e6, "M") : scaled(1e9, "G");
 }
 
-std::string name_of(const ClassList& classes, std::int64_t category_id) {
-  const auto found = std::find(classes.category_ids.begin(), classes.category_ids.end(), category_id);
-  return found == classes.category_ids.end()
-             ? std::to_string(category_id)
-             : classes.names[static_cast<std::size_t>(found - classes.category_ids.begin())];
-}
-
 /// Precision of class k at IoU 0.5, all areas, 100 detections, by recall.
 ChartSeries curve_of_class(const MetricResult& result, std::size_t k) {
   ChartSeries curve;
@@ -178,7 +171,7 @@ Picture precision_recall_picture(const MetricResult& result, const ClassList& cl
     const MetricResult::Class& one = result.classes[k];
     if (one.ap50 < 0) continue;
     ChartSeries curve = curve_of_class(result, k);
-    curve.name = name_of(classes, one.category_id) + " " + digits(one.ap50);
+    curve.name = classes.name_of(one.category_id) + " " + digits(one.ap50);
     if (counted++ == 0) {
       curves.front().x = curve.x;
       curves.front().y.assign(curve.y.size(), 0);

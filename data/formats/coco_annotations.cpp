@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/base/error.h"
+#include "core/base/text.h"
 #include "data/dataset/id_index.h"
 #include "data/formats/coco_records.h"
 
@@ -172,10 +173,17 @@ CocoAnnotations read(JsonReader& json) {
       file.categories, "duplicate_category_id", "category",
       [](const auto& a, const auto& b) { return a.name == b.name; }, problems);
   std::sort(file.categories.begin(), file.categories.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+  constexpr std::size_t kMostCategories = 10'000;  // the metric has 97 kB of curves for each
+  if (file.categories.size() > kMostCategories)
+    throw DataError(json.name() + ": has " + with_thousands(static_cast<long long>(file.categories.size())) +
+                    " categories; at most " + with_thousands(static_cast<long long>(kMostCategories)) + " are read");
   check_annotations(file, problems);
   check_category_names(file, problems);
   file.problems = problems.take();
-  for (DataProblem& problem : file.problems) problem.where = json.name() + ": " + problem.where;
+  for (DataProblem& problem : file.problems) {
+    problem.where = json.name() + ": " + problem.where;
+    problem.places.front() = problem.where;
+  }
   return file;
 }
 

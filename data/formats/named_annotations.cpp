@@ -21,6 +21,7 @@ namespace fs = std::filesystem;
 struct BoxLess {
   bool operator()(const NamedBox* a, const NamedBox* b) const {
     if (a->name != b->name) return a->name < b->name;
+    if (a->crowd != b->crowd) return b->crowd;
     return std::lexicographical_compare(a->xywh.begin(), a->xywh.end(), b->xywh.begin(), b->xywh.end(),
                                         [](double x, double y) { return std::is_lt(std::strong_order(x, y)); });
   }

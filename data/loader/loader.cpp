@@ -7,6 +7,7 @@
 #include <opencv2/core.hpp>
 #include <set>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -237,8 +238,13 @@ void Loader::start(std::int64_t epoch, std::int64_t first_batch) {
     state.planned_batch = at_end ? 0 : first_batch;
   }
   state.work_or_stop.notify_all();
-  while (static_cast<int>(state.threads.size()) < state.options.threads) {
-    state.threads.emplace_back([&state] { state.work(); });
+  try {
+    while (static_cast<int>(state.threads.size()) < state.options.threads)
+      state.threads.emplace_back([&state] { state.work(); });
+  } catch (const std::system_error& fault) {  // fewer do, too
+    if (state.threads.empty())
+      throw ConfigError(std::string("no thread could be started to read pictures: ") + fault.what() +
+                        "; workers=0 needs none");
   }
 }
 

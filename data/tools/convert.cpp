@@ -245,11 +245,7 @@ Conversion convert_dataset(const DatasetConfig& config, const fs::path& output, 
   } catch (const fs::filesystem_error& fault) {
     throw IoError(std::string("nothing was written to ") + output.string() + ": " + fault.what());
   }
-  try {
-    folder.publish();
-  } catch (const UnsyncedError& fault) {
-    log::warning(fault.what());
-  }
+  synced_or_said([&] { folder.publish(); });
   conversion.config = output / "dataset.yaml";
   return conversion;
 }

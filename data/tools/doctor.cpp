@@ -90,8 +90,9 @@ SplitReport count(const Dataset& dataset, const std::string& key, const CheckOpt
 /// Pictures that lie in the folder of a COCO or VOC split and are in none of the splits.
 void find_unlisted(const DatasetConfig& config, const std::vector<NamedDataset>& splits, ProblemCollector& problems) {
   std::set<fs::path> folders, listed;
-  for (const auto& split : config.splits) {
-    if (split.format != AnnotationFormat::kYolo) folders.insert(split.images);
+  for (const NamedDataset& read : splits) {
+    const DatasetConfig::Split* split = config.find(read.key);
+    if (split && split->format != AnnotationFormat::kYolo) folders.insert(split->images);
   }
   for (const NamedDataset& split : splits) {
     for (const auto& picture : split.dataset.pictures) listed.insert(picture.file.lexically_normal());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <tuple>
 
@@ -196,13 +197,17 @@ void find_bad_training(const NamedDataset& split, const SplitReport& report, con
     problems.warn("class_without_boxes", "classes have no box, so they cannot be learnt or judged here",
                   [&] { return quoted(dataset.classes.names[k]); });
   }
-  const auto [least, most] = std::minmax_element(per_class.begin(), per_class.end());
-  if (*least == 0 || *most / *least < kImbalance) return;
+  const auto most = std::max_element(per_class.begin(), per_class.end());
+  const auto least = std::min_element(per_class.begin(), per_class.end(), [](std::int64_t a, std::int64_t b) {
+    return (a == 0 ? std::numeric_limits<std::int64_t>::max() : a) <
+           (b == 0 ? std::numeric_limits<std::int64_t>::max() : b);
+  });  // of classes with boxes
+  if (*most / *least < kImbalance) return;
   const auto said = [&](auto at) {
     return quoted(dataset.classes.names[static_cast<std::size_t>(at - per_class.begin())]) + " " + with_thousands(*at);
   };
   problems.warn("imbalance", "one class has more than 1000 times as many boxes as another",
-                [&, least = least, most = most] { return said(most) + ", " + said(least); });
+                [&] { return said(most) + ", " + said(least); });
 }
 
 std::vector<std::string> advise(const DatasetReport& report, const CheckOptions& options) {

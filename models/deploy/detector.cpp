@@ -154,7 +154,7 @@ WantedPairs wanted_pairs(const DetectorOptions& options, std::size_t class_count
 /// What is not a number has no order, and no place in a picture.
 void require_finite(float score, const float* box) {
   if (std::isfinite(score) && std::all_of(box, box + 4, [](float side) { return std::isfinite(side); })) return;
-  throw DivergedError("the model's scores or boxes are not finite: its weights are too large or damaged");
+  throw outputs_not_finite("scores or boxes");
 }
 
 /// @param found  on the host
@@ -179,14 +179,14 @@ bool suits_engine(const DetectorOptions& options, torch::Device device, Fit fit)
   return options.engine && device.is_cpu() && options.precision != Precision::kFloat16 && fit != Fit::kKeepRatio;
 }
 
-/// @throws ConfigError  if the processor cannot multiply them
-EngineNumbers engine_numbers(const DetectorOptions& options) {
-  if (options.precision == Precision::kFloat32) return {};
-  if (!can_multiply(NumberFormat::kBFloat16))
-    throw ConfigError(
-        "DetectorOptions.precision = bf16: this processor cannot multiply such numbers (it has no "
-        "AVX512_BF16), and imitating them takes longer than float32 does; engine = false does that");
-  return {NumberFormat::kBFloat16};
+[[noreturn]] void refuse_precision(const DetectorOptions& options, const std::string& why) {
+  throw ConfigError("DetectorOptions.precision = " + precision_name(options.precision) + ": " + why);
+}
+
+EngineNumbers engine_numbers(const DetectorOptions& options, const InputRanges& ranges) {
+  const std::string wrong = why_not(options.precision, ranges), hint = "; engine = false does that";
+  if (!wrong.empty()) refuse_precision(options, wrong + (options.precision == Precision::kBFloat16 ? hint : ""));
+  return {number_format(options.precision), ranges};
 }
 
 }  // namespace
@@ -215,11 +215,11 @@ void Detector::State::settle_size() {
 /// Prepares the engine, or takes over that of `other`, and the plain model's weights where it runs.
 void Detector::State::prepare(const State& other) {
   const std::lock_guard lock(plain->mutex);
-  const std::array<std::int64_t, 3> form{size.height, size.width, options.decoder_layers};
+  const std::int64_t depth = options.decoder_layers == model->num_decoder_layers() ? 0 : options.decoder_layers;
+  const std::array<std::int64_t, 3> form{size.height, size.width, depth};
   const bool wanted = suits_engine(options, device, fit()) && !plain->unknown_forms.contains(form);
-  const EngineNumbers numbers = wanted ? engine_numbers(options) : EngineNumbers();
-  const bool same = other.engine && other.engine->size() == size &&
-                    other.engine->decoder_layers() == options.decoder_layers &&
+  const EngineNumbers numbers = wanted ? engine_numbers(options, info.input_ranges) : EngineNumbers();
+  const bool same = other.engine && other.engine->size() == size && other.engine->decoder_layers() == depth &&
                     other.engine->format() == numbers.format;
   if (!(wanted && same) && !plain->is_there)
     throw ConfigError("DetectorOptions.final_form: the detector was prepared for " + std::to_string(other.size.height) +
@@ -230,14 +230,16 @@ void Detector::State::prepare(const State& other) {
   if (wanted) {
     const bool taken = options.final_form && other.is_beginning;
     plain->is_there = !taken;  // whatever happens while they are packed
-    engine = CpuEngine::prepare(*model, size,
-                                {.decoder_layers = options.decoder_layers, .take_weights = taken, .numbers = numbers});
+    engine = CpuEngine::prepare(*model, size, {.decoder_layers = depth, .take_weights = taken, .numbers = numbers});
     if (!engine) {
       plain->is_there = true;
       plain->unknown_forms.insert(form);
     }
   }
-  if (!engine && !std::exchange(plain->is_set, true)) to_channels_last(*model);
+  if (engine) return;
+  if (options.precision == Precision::kInt8)
+    refuse_precision(options, "only an engine on the CPU computes in it, and here the plain model would run");
+  if (!std::exchange(plain->is_set, true)) to_channels_last(*model);
 }
 
 Detector::Detector(const std::filesystem::path& model_file, const DetectorOptions& options) {
@@ -295,6 +297,7 @@ std::vector<std::vector<Detection>> Detector::detect(std::span<const RgbView> pi
 
 std::vector<std::vector<Detection>> Detector::detect(std::span<const ImageView> pictures, DetectionTimes* times) const {
   for (std::size_t i = 0; i < pictures.size(); ++i) check_picture(pictures[i], i, pictures.size());
+  if (times) *times = {};
   if (pictures.empty()) return {};
   const State& s = *state_;
   const ComputeThreads threads(s.options.threads);

@@ -47,16 +47,16 @@ struct DetectorOptions {
   /// Where it computes: "cpu", "cuda" (the first GPU), "cuda:1" or "1", "auto" (the first GPU that can be used, else
   /// the CPU). A GPU needs the CUDA plug-in (docs/gpu.md).
   std::string device = "cpu";
-  /// Number type of the model's products and convolutions, float32 unless said: bf16 or fp16 are faster where the
-  /// device is made for them. Boxes and scores come in float32 all the same.
+  /// Number type of the model's products and convolutions, float32 unless said: bf16, fp16 or int8 are faster where the
+  /// device is made for them (docs/howto/number_types.md). Boxes and scores come in float32 all the same.
   Precision precision = Precision::kFloat32;
   int threads = 0;  ///< of each call of this detector; 0 = what the process has set (OMP_NUM_THREADS)
   /// How pictures are brought to the input size. Absent: as those that the model was trained on.
   std::optional<Resampling> resampling = std::nullopt;
   std::optional<Fit> fit = std::nullopt;  ///< how they fill it; absent: likewise
-  /// On the CPU in float32 or bf16, run the model prepared for it (docs/explanation/cpu_engine.md): the same
-  /// detections, but for rounding, in less time. bf16 needs a processor that multiplies it (AVX512_BF16). False: the
-  /// plain model.
+  /// On the CPU in float32, bf16 or int8, run the model prepared for it (docs/explanation/cpu_engine.md): the same
+  /// detections, but for rounding, in less time. bf16 and int8 need a processor that multiplies them (AVX512_BF16,
+  /// AVX512_VNNI), int8 also a file with a calibration. False: the plain model.
   bool engine = true;
   /// When a model is opened: give back the memory of the weights that the engine has made its own form of. The detector
   /// and its copies then compute at one size, depth and precision for good. Without effect on a copy.

@@ -63,7 +63,7 @@ ModelSpec spec_of(const HuggingFaceNumbers& n, bool numbered) {
 
 GraphPlan plan_of(const ModelSpec& spec) {
   ModelMistakes mistakes(spec.origin);
-  GraphPlan plan = plan_graph(spec, {}, mistakes);
+  GraphPlan plan = plan_graph(spec, mistakes);
   mistakes.throw_if_any();
   return plan;
 }

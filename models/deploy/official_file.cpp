@@ -32,7 +32,7 @@ constexpr std::array<FixedArgument, 3> kFixedArguments{{{"TransformerEncoder", "
 
 void add_other_arguments(const DetectionModel& model, std::vector<std::string>& obstacles) {
   ModelMistakes none(model->spec().origin);
-  for (const PlannedRow& row : plan_graph(model->spec(), {}, none).rows) {
+  for (const PlannedRow& row : plan_graph(model->spec(), none).rows) {
     for (const FixedArgument& fixed : kFixedArguments) {
       if (row.entry->name != fixed.module || row.context.args.text(fixed.name) == fixed.value) continue;
       obstacles.push_back("row " + std::to_string(row.index) + " has " + fixed.name + ": " +
@@ -84,7 +84,7 @@ void add_other_activation(const DecoderOptions& options, std::vector<std::string
 
 std::vector<LevelShape> levels_for(const DetectionModel& model, const ImageSize& size) {
   ModelMistakes none(model->spec().origin);
-  const GraphPlan plan = plan_graph(model->spec(), {}, none);
+  const GraphPlan plan = plan_graph(model->spec(), none);
   std::vector<LevelShape> levels;
   std::int64_t stride = 0;
   for (std::size_t i = 0; i < decoder_of(model)->options().points.size(); ++i) {
@@ -93,6 +93,20 @@ std::vector<LevelShape> levels_for(const DetectionModel& model, const ImageSize&
     levels.push_back({size.height / stride, size.width / stride});
   }
   return levels;
+}
+
+/// What that code's first version has one way of.
+void add_other_than_v1(const DecoderOptions& options, std::vector<std::string>& obstacles) {
+  if (options.keys != Keys::kV1) return;
+  const auto unequal = [&](std::int64_t points) { return points != options.points.front(); };
+  if (options.selection != QuerySelection::kBestClass)
+    obstacles.emplace_back(
+        "its decoder selects pairs of token and class (select: one2many), and RT-DETR v1 tokens alone");
+  if (options.sampling != SamplingMethod::kBilinear)
+    obstacles.emplace_back(
+        "its decoder samples at whole cells (sampling: discrete), and RT-DETR v1 between them alone");
+  if (std::ranges::any_of(options.points, unequal))
+    obstacles.emplace_back("its decoder samples as many points on each map as ndp says, and RT-DETR v1 as many on all");
 }
 
 }  // namespace
@@ -126,6 +140,7 @@ std::vector<std::string> official_obstacles(const DetectionModel& model) {
   add_other_eps(model, obstacles);
   add_other_activation(decoder->options(), obstacles);
   add_learnt_boxes(decoder->options(), obstacles);
+  add_other_than_v1(decoder->options(), obstacles);
   if (!model->spec().mean.empty())
     obstacles.emplace_back("it normalises its pictures (mean, std), which that code's models do not");
   return obstacles;

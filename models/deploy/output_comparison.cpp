@@ -24,10 +24,18 @@ double moved_between(const OrderedOutput& a, const OrderedOutput& b) {
   return torch::maximum(of_scores, of_boxes).sum().item<double>();
 }
 
-/// [Q] true where a token of `a` is in `b` too. Both ascend.
+/// [Q] true where a token of `a` is in `b` too, as often as it is there. Both ascend.
 torch::Tensor is_among(const torch::Tensor& a, const torch::Tensor& b) {
-  const torch::Tensor at = torch::searchsorted(b, a).clamp_max(b.size(0) - 1);
-  return b.index_select(0, at).eq(a);
+  const torch::Tensor own = a.contiguous(), others = b.contiguous();
+  torch::Tensor shared = torch::zeros({own.size(0)}, torch::kBool);
+  const auto *x = own.const_data_ptr<std::int64_t>(), *y = others.const_data_ptr<std::int64_t>();
+  for (std::int64_t i = 0, j = 0; i < own.size(0) && j < others.size(0);) {
+    const bool equal = x[i] == y[j], behind = x[i] < y[j];
+    if (equal) shared[i] = true;
+    i += equal || behind;
+    j += equal || !behind;
+  }
+  return shared;
 }
 
 /// The picture's queries whose tokens `shared` marks.

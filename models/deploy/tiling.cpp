@@ -138,7 +138,9 @@ std::vector<Detection> detect_tiled(const Detector& detector, const RgbView& pic
   if (picture.full_width > 0)
     throw ConfigError(
         "a picture that was decoded smaller than it is has lost what its tiles would show; decode it whole");
-  if (picture.width <= 0 || picture.height <= 0 || !picture.data) return detector.detect(picture);  // which says so
+  const bool overlaps = picture.stride != 0 && picture.stride < std::ptrdiff_t{3} * picture.width;
+  if (picture.width <= 0 || picture.height <= 0 || !picture.data || overlaps)
+    return detector.detect(picture);  // which says so
   const std::vector<PictureTile> tiles = tiles_of(picture.width, picture.height, options);
   std::vector<RgbView> views;
   for (const PictureTile& tile : tiles)

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cctype>
+#include <regex>
 
 #include "core/base/text.h"
 #include "models/graph/arguments.h"
@@ -64,12 +65,17 @@ std::optional<ArgumentValue> read_integers(const YamlNode& node, const ArgumentS
              : std::nullopt;
 }
 
+constexpr std::size_t kLongestCall = 60;
+
 /// `nn.ReLU()`, `nn.ReLU(inplace=True)` and `relu` are the same.
 std::string plain_activation_name(std::string text) {
   if (text.starts_with("torch.")) text.erase(0, 6);
   if (text.starts_with("nn.")) {
     text.erase(0, 3);
-    text.erase(std::min(text.find('('), text.size()));
+    static const std::regex kPlainCall(R"((\w+)(\( *(inplace *= *(True|False))? *\))?)");
+    std::smatch call;
+    if (text.size() > kLongestCall || !std::regex_match(text, call, kPlainCall)) return "";  // of other arguments
+    text = call[1].str();
     if (text == "Identity") return "none";
     if (text == "LeakyReLU") return "leaky_relu";
   }

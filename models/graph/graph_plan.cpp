@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "core/base/error.h"
 #include "core/base/text.h"
@@ -14,7 +15,7 @@ namespace rtdetr {
 
 namespace {
 
-constexpr std::int64_t kMaxRepeats = 100;
+constexpr std::int64_t kMaxRepeats = 100, kMaxStride = 1024;
 
 /// n > 1 scales with the depth: rounded half to even, at least 1.
 std::int64_t scaled_repeats(std::int64_t repeats, double depth) {
@@ -29,8 +30,7 @@ std::int64_t scaled_channels(std::int64_t channels, const ModelSpec& spec) {
 /// Plans one row after the other; `plan_.rows` holds those before.
 class Planner {
  public:
-  Planner(const ModelSpec& spec, const BuildOptions& options, ModelMistakes& mistakes)
-      : spec_(spec), options_(options), mistakes_(mistakes) {}
+  Planner(const ModelSpec& spec, ModelMistakes& mistakes) : spec_(spec), mistakes_(mistakes) {}
 
   GraphPlan plan() {
     for (const RowSpec& row : spec_.rows) plan_row(row);
@@ -47,8 +47,18 @@ class Planner {
     row.path = row_path(spec, plan_.rows.size());
     row.part = spec.in_backbone ? "backbone" : "encoder";
     if (!spec.module.empty()) fill(row);
-    if (row.output) plan_.stride = std::max(plan_.stride, row.output->stride);
+    if (row.output) take_stride(row);
     plan_.rows.push_back(std::move(row));
+  }
+
+  /// A picture's sides are multiples of every map's stride.
+  void take_stride(const PlannedRow& row) {
+    const std::int64_t all = std::lcm(plan_.stride, row.output->stride);
+    if (all > kMaxStride)
+      complain(row, "stride " + std::to_string(row.output->stride) +
+                        " and those before it have no common multiple up to " + std::to_string(kMaxStride));
+    else
+      plan_.stride = all;
   }
 
   void fill(PlannedRow& row) {
@@ -117,10 +127,14 @@ class Planner {
   }
 
   void resolve_repeats(PlannedRow& row) {
-    const std::int64_t repeats = scaled_repeats(row.spec->repeats, spec_.depth);
+    const std::int64_t written = row.spec->repeats,
+                       repeats = written <= kMaxRepeats ? scaled_repeats(written, spec_.depth) : written;
     if (repeats < 1 || repeats > kMaxRepeats || (row.entry->build_head && repeats != 1)) {
       complain(row, "repeats must be " + (row.entry->build_head ? "1" : "from 1 to " + std::to_string(kMaxRepeats)) +
-                        ", found " + std::to_string(row.spec->repeats));
+                        ", found " + std::to_string(written) +
+                        (repeats == written
+                             ? ""
+                             : ", times the depth " + format_short(spec_.depth) + " " + std::to_string(repeats)));
       return;
     }
     (row.entry->repeats == Repeats::kInner ? row.context.repeats : row.outer_repeats) = repeats;
@@ -139,7 +153,6 @@ class Planner {
     row.context.norm_eps = spec_.batch_norm_eps;
     row.context.norm_momentum = spec_.batch_norm_momentum;
     row.context.activation = spec_.activation;
-    row.context.options = options_;
     return true;
   }
 
@@ -158,7 +171,7 @@ class Planner {
       next.inputs = {out};
       out = row.entry->output(next);
     }
-    constexpr std::int64_t kMaxChannels = 65536, kMaxStride = 1024;
+    constexpr std::int64_t kMaxChannels = 65536;
     if (out.channels > kMaxChannels) refuse("more than " + std::to_string(kMaxChannels) + " output channels");
     if (out.stride > kMaxStride)
       refuse("stride " + std::to_string(out.stride) + " is more than " + std::to_string(kMaxStride));
@@ -195,7 +208,6 @@ class Planner {
   }
 
   const ModelSpec& spec_;
-  const BuildOptions& options_;
   ModelMistakes& mistakes_;
   GraphPlan plan_;
   bool hinted_ = false;
@@ -225,9 +237,7 @@ class Sequence : public Block {
 
 }  // namespace
 
-GraphPlan plan_graph(const ModelSpec& spec, const BuildOptions& options, ModelMistakes& mistakes) {
-  return Planner(spec, options, mistakes).plan();
-}
+GraphPlan plan_graph(const ModelSpec& spec, ModelMistakes& mistakes) { return Planner(spec, mistakes).plan(); }
 
 std::shared_ptr<torch::nn::Module> build_row(const PlannedRow& row) {
   if (row.entry->build_head) return row.entry->build_head(row.context);

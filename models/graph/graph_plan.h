@@ -36,7 +36,7 @@ class ModelMistakes;
 
 /// `spec` must outlive the plan. Rows without a module (mistakes of form) are skipped, as are the consequences of a
 /// mistake in the rows that read it.
-GraphPlan plan_graph(const ModelSpec& spec, const BuildOptions& options, ModelMistakes& mistakes);
+GraphPlan plan_graph(const ModelSpec& spec, ModelMistakes& mistakes);
 
 /// One row's module: a head for the last, a block (or `outer_repeats` of them in sequence) for the others.
 std::shared_ptr<torch::nn::Module> build_row(const PlannedRow& row);

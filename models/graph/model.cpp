@@ -54,7 +54,7 @@ namespace {
 
 GraphPlan checked_plan(const ModelSpec& spec, const BuildOptions& options) {
   ModelMistakes mistakes(spec.origin);
-  GraphPlan plan = plan_graph(spec, options, mistakes);
+  GraphPlan plan = plan_graph(spec, mistakes);
   mistakes.throw_if_any();
   count_row_parameters(plan, mistakes);
   mistakes.throw_if_any();

@@ -18,6 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kLargestModelFile = std::size_t{1} << 20;
+constexpr std::size_t kLongestStem = 255;  ///< of a file; std::regex goes deeper with every character
 
 fs::path with_extension(fs::path name) {
   if (!name.has_extension()) name += ".yaml";
@@ -32,9 +33,17 @@ YamlDocument parse_as_model(const std::string& text, const std::string& origin) 
   }
 }
 
+/// Whether the letter in a file's own name says its scale: it has that one, and does not say which itself.
+bool offers_scale(const std::string& text, const std::string& origin, const std::string& letter) {
+  const YamlNode root = parse_as_model(text, origin).root;
+  const YamlNode* scales = root.is_map() && !root.find("scale") ? root.find("scales") : nullptr;
+  return scales && scales->is_map() && scales->find(letter);
+}
+
 }  // namespace
 
 LetteredName split_scale_letter(const std::string& stem) {
+  if (stem.size() > kLongestStem) return {"", stem};
   static const std::regex kPattern("(yolo(?:e-)?v?\\d+)([nslmx])(.*)");
   std::smatch match;
   if (!std::regex_match(stem, match, kPattern)) return {"", stem};
@@ -55,7 +64,7 @@ ModelSpec parse_model_spec(const std::string& text, const std::string& origin, c
   spec.name = fs::path(origin).stem().string();
   spec.origin = origin;
   spec.text = text;
-  const GraphPlan plan = plan_graph(spec, {}, mistakes);
+  const GraphPlan plan = plan_graph(spec, mistakes);
   mistakes.throw_if_any();
   count_row_parameters(plan, mistakes);
   mistakes.throw_if_any();
@@ -81,8 +90,10 @@ ModelSpec load_model_spec(const fs::path& file, const std::string& scale) {
   if (const std::string kind = describe_foreign_model(found); !kind.empty())
     throw ModelError("'" + found.string() + "' is " + kind +
                      ". A model is built from a YAML file (docs/reference/model_files.md)");
-  ModelSpec spec =
-      parse_model_spec(read_text_file(found, kLargestModelFile), found.string(), scale.empty() ? name.letter : scale);
+  const std::string text = read_text_file(found, kLargestModelFile);
+  const bool is_own_name = found.stem() == wanted.stem();
+  const std::string letter = is_own_name && !offers_scale(text, found.string(), name.letter) ? "" : name.letter;
+  ModelSpec spec = parse_model_spec(text, found.string(), scale.empty() ? letter : scale);
   spec.name = wanted.stem().string();
   return spec;
 }

@@ -12,6 +12,7 @@ ModelPart part_of_head(const std::string& key) {
                                                           {"label_enc.", ModelPart::kDenoising},
                                                           {"score_head", ModelPart::kScoreHeads},
                                                           {"class_embed.", ModelPart::kScoreHeads},
+                                                          {"lqe_layers.", ModelPart::kScoreHeads},
                                                           {"bbox_head", ModelPart::kBoxHeads},
                                                           {"bbox_embed.", ModelPart::kBoxHeads},
                                                           {"cv2.", ModelPart::kBoxHeads},  // a YOLO's end
@@ -20,6 +21,7 @@ ModelPart part_of_head(const std::string& key) {
                                                           {"encoder.layers.", ModelPart::kEncoder},
                                                           {"level_embed", ModelPart::kEncoder},
                                                           {"decoder.layers.", ModelPart::kDecoderLayers},
+                                                          {"decoder.norm.", ModelPart::kDecoderLayers},
                                                           {"input_proj.", ModelPart::kDecoderInput}};
   for (const auto& [name, part] : kNames)
     if (key.find(name) != std::string::npos) return part;

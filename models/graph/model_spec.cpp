@@ -1,5 +1,7 @@
 #include "models/graph/model_spec.h"
 
+#include "core/io/utf8.h"
+
 namespace rtdetr {
 
 std::string row_path(const RowSpec& row, std::size_t index) {
@@ -8,8 +10,7 @@ std::string row_path(const RowSpec& row, std::size_t index) {
 
 std::string row_label(std::size_t index, const RowSpec& row) {
   constexpr std::size_t kLongest = 120;
-  const std::string text = row.text.size() > kLongest ? row.text.substr(0, kLongest) + "…" : row.text;
-  return "row " + std::to_string(index) + " `" + text + "`: ";
+  return "row " + std::to_string(index) + " `" + excerpt(row.text, kLongest) + "`: ";
 }
 
 }  // namespace rtdetr

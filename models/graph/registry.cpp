@@ -50,6 +50,12 @@ Registry& table() {
 
 void refuse(const std::string& what_was_expected) { throw ModelError(what_was_expected); }
 
+void check_class_count(const RowContext& row) {
+  if (row.args.integer("nc") != row.num_classes)
+    refuse("its number of classes is the model's, nc (" + std::to_string(row.num_classes) + "), found " +
+           std::to_string(row.args.integer("nc")) + "; write nc");
+}
+
 void Registry::add(BlockEntry entry) {
   RTDETR_CHECK(!entry.build != !entry.build_head, entry.name + " needs one builder");
   const std::string name = entry.name;

@@ -29,7 +29,6 @@ struct RowContext {
   std::int64_t num_classes = 0;
   double norm_eps = 1e-3, norm_momentum = 0.03;  ///< of every BatchNorm
   std::string activation = "silu";               ///< what `act: True` means
-  BuildOptions options;                          ///< overrides of the command line
 
   const FeatureMap& input() const { return inputs.front(); }
 };
@@ -61,6 +60,8 @@ struct BlockEntry {
 
 /// Says that a row cannot be: caught by the parser, which puts file:line and the row in front.
 [[noreturn]] void refuse(const std::string& what_was_expected);
+/// For check_head: the row's argument `nc` is the model's number of classes.
+void check_class_count(const RowContext& row);
 
 class Registry {
  public:

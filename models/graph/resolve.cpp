@@ -90,8 +90,9 @@ ModelSpec resolve_spec(const ModelSpec& spec, const BuildOptions& options) {
   if (other_classes) set_key(root, "nc", std::to_string(*options.num_classes));
   if (other_scale) set_key(root, "scale", spec.scale);
   override_head(head_args(root), *registry().find(spec.rows.back().module), options);
-  ModelSpec resolved = parse_model_spec(write_yaml(root), spec.origin);
+  ModelSpec resolved = parse_model_spec(write_yaml(root), spec.origin + ", with what the command line changes,");
   resolved.name = spec.name;
+  resolved.origin = spec.origin;
   return resolved;
 }
 

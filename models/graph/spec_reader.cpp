@@ -35,6 +35,8 @@ class SpecReader {
     check_keys();
     spec_.num_classes = integer("nc", 0, 1, 65536);
     if (!root_.find("nc")) mistakes_.add(root_.line, "key 'nc' (number of classes) is missing");
+    if (root_.find("ch") && root_.find("channels"))
+      mistakes_.add(root_.find("channels")->line, "keys 'ch' and 'channels' are the same; keep one");
     spec_.channels = integer(root_.find("ch") ? "ch" : "channels", 3, 1, 1024);
     spec_.batch_norm_eps = number("norm_eps", 1e-3, 1e-12, 1);
     spec_.batch_norm_momentum = number("norm_momentum", 0.03, 0, 1);
@@ -125,6 +127,9 @@ class SpecReader {
     spec_.max_channels = number("max_channels", 0, 0, 65536);
     const YamlNode* scales = root_.find("scales");
     const YamlNode* in_file = root_.find("scale");
+    if (in_file && (!in_file->is_scalar() || in_file->scalar.empty()))
+      return mistakes_.add(in_file->line,
+                           "key 'scale': expected one of the letters of scales, found " + in_file->describe());
     const std::string letter = !wanted.empty() ? wanted : in_file ? in_file->scalar : "";
     if (!scales) {
       if (!letter.empty())
@@ -199,11 +204,12 @@ class SpecReader {
       good = false;
     }
     if (!args.is_sequence()) complain("args must be a list, found " + args.describe());
-    if (!module.is_scalar()) complain("the module must be a name, found " + module.describe());
+    const bool named = module.is_scalar() && !module.scalar.empty();
+    if (!named) complain("the module must be a name, found " + module.describe());
     if (node.items.size() == 5 && !read_path(node.items[4], row)) {
       complain("the path must be names joined by dots, found " + node.items[4].describe());
     }
-    if (!good || !args.is_sequence() || !module.is_scalar()) return row;
+    if (!good || !args.is_sequence() || !named) return row;
     row.args = args.items;
     row.module = module.scalar;
     return row;
@@ -212,7 +218,8 @@ class SpecReader {
   static bool read_from(const YamlNode& node, RowSpec& row) {
     const auto read_one = [&](const YamlNode& item) {
       const auto number = item.as_integer();
-      const bool is_number = number && std::abs(*number) <= static_cast<std::int64_t>(kMaxRows);
+      constexpr auto kFarthest = static_cast<std::int64_t>(kMaxRows);
+      const bool is_number = number && *number >= -kFarthest && *number <= kFarthest;
       if (!is_number && (number || !is_path(item))) return false;
       row.from.push_back(is_number ? static_cast<int>(*number) : 0);
       row.from_names.push_back(is_number ? "" : item.scalar);

@@ -62,8 +62,8 @@ class WeightDraws {
   std::string path_;
 };
 
-/// A module that sets its own initial weights, called after its children. LibTorch's Linear, Conv2d, LayerNorm,
-/// BatchNorm2d and Embedding need not: the walk draws PyTorch's defaults for them.
+/// A module that sets its own initial weights, called after its children. Others, LibTorch's too, keep what they were
+/// made with.
 class InitializesWeights {
  public:
   virtual ~InitializesWeights() = default;

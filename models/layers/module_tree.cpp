@@ -30,13 +30,15 @@ void Container::take_in(std::shared_ptr<torch::nn::Module> guest) {
   if (drops != nullptr && drops->path_count() > 0)
     throw ModelError("drops branches in training, for which it must be registered: its path cannot end in a dot");
   Guest entry{guest, {}};
-  for (const auto& child : guest->named_children()) {
-    if (named_children().contains(child.key()))
-      throw ModelError("puts '" + child.key() + "' where another row has put a module of that name");
-    register_module(child.key(), child.value());
-    entry.children.push_back(child.key());
-  }
+  for (const auto& child : guest->named_children()) take_child(entry, child);
   guests_.push_back(std::move(entry));
+}
+
+void Container::take_child(Guest& guest, const Child& child) {
+  if (named_children().contains(child.key()))
+    throw ModelError("puts '" + child.key() + "' where another row has put a module of that name");
+  register_module(child.key(), child.value());
+  guest.children.push_back(child.key());
 }
 
 void Container::follow_guests() {
@@ -47,6 +49,9 @@ void Container::follow_guests() {
       if (gone) unregister_module(child);
       return gone;
     });
+    for (const auto& child : kept) {
+      if (std::ranges::find(guest.children, child.key()) == guest.children.end()) take_child(guest, child);
+    }
   }
 }
 
@@ -73,7 +78,7 @@ void register_at(torch::nn::Module& parent, const std::string& path, std::shared
   const auto children = parent.named_children();
   const std::shared_ptr<torch::nn::Module>* found = children.find(name);
   if (dot == std::string::npos) {
-    RTDETR_CHECK(!found, "two modules are called '" + path + "'");
+    if (found) throw ModelError("is where another row has put a module of that name");
     parent.register_module(name, std::move(module));
     return;
   }

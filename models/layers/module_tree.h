@@ -20,7 +20,7 @@ class Container : public torch::nn::Module {
  public:
   /// Registers the guest's children here, too. @throws ModelError  if it has tensors of its own, or a name is taken
   void take_in(std::shared_ptr<torch::nn::Module> guest);
-  /// Lets go of what the guests have let go of.
+  /// Lets go of what the guests have let go of, and takes in what they have made since.
   void follow_guests();
   std::vector<std::shared_ptr<torch::nn::Module>> guests() const;
   bool is_of_guest(const std::string& child) const;
@@ -30,12 +30,15 @@ class Container : public torch::nn::Module {
     std::shared_ptr<torch::nn::Module> module;
     std::vector<std::string> children;  ///< registered here
   };
+  using Child = torch::OrderedDict<std::string, std::shared_ptr<torch::nn::Module>>::Item;
+  void take_child(Guest& guest, const Child& child);
+
   std::vector<Guest> guests_;
 };
 
 /// Registers `module` under `parent`, going through containers for each dot of `path`: LibTorch forbids dots in a
 /// module's own name. A path that ends in a dot names the container that takes it in as a guest; "." is the parent.
-/// @throws InternalError  if the path is taken; ModelError  if an open one is
+/// @throws ModelError  if the path is taken
 void register_at(torch::nn::Module& parent, const std::string& path, std::shared_ptr<torch::nn::Module> module);
 
 /// A module whose buffers are the parameters of `module`, the very tensors, under the same keys: for a state that lists

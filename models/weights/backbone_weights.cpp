@@ -138,13 +138,17 @@ void check_whole(const TensorMap& tensors, const TensorMap& backbone, const Rout
     const auto found = tensors.find(key);
     const bool may_lack = is_counter(key) || (route.is_transformer && is_added(key));
     if (found == tensors.end() && !may_lack) missing.push_back(key);
-    if (found != tensors.end() && found->second.sizes() != target.sizes())
-      misfit.push_back(key + c10::str(" ", found->second.sizes(), " instead of ", target.sizes()));
+    if (found == tensors.end()) continue;
+    const torch::Tensor& source = found->second;
+    if (source.sizes() != target.sizes() || (target.is_floating_point() && !source.is_floating_point()))
+      misfit.push_back(key + c10::str(" ", source.scalar_type(), source.sizes(), " instead of ", target.scalar_type(),
+                                      target.sizes()));
   }
   if (missing.empty() && misfit.empty()) return;
   std::string text = origin + ": does not fit this model's backbone, read as " + route.name;
   if (!missing.empty()) text += "; missing (" + std::to_string(missing.size()) + "): " + first_names(missing);
-  if (!misfit.empty()) text += "; of another shape (" + std::to_string(misfit.size()) + "): " + first_names(misfit);
+  if (!misfit.empty())
+    text += "; of another shape or type (" + std::to_string(misfit.size()) + "): " + first_names(misfit);
   throw CheckpointError(text + "; nothing was taken. " + advice_for(route));
 }
 

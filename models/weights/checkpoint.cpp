@@ -4,6 +4,7 @@
 #include <torch/types.h>
 
 #include <array>
+#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -18,6 +19,7 @@
 #include "models/layers/state_constants.h"
 #include "models/weights/foreign_model.h"
 #include "models/weights/number_type.h"
+#include "models/weights/shared_entries.h"
 
 namespace rtdetr {
 namespace {
@@ -64,6 +66,20 @@ class MetadataReader {
     if (!value || !(*value >= 0 && *value <= 1)) fail_entry(key, "a number from 0 to 1");
     return value;
   }
+  InputRanges ranges_or_none(const std::string& key) const {
+    if (!metadata_.contains(key)) return {};
+    InputRanges ranges;
+    try {
+      for (const auto& [name, pair] : json::parse(text(key)).get<std::map<std::string, std::array<double, 2>>>()) {
+        constexpr double kMost = std::numeric_limits<float>::max();
+        if (!(-kMost <= pair[0] && pair[0] <= pair[1] && pair[1] <= kMost)) fail_entry(key, kRanges);
+        ranges[name] = {static_cast<float>(pair[0]), static_cast<float>(pair[1])};
+      }
+    } catch (const json::exception&) {
+      fail_entry(key, kRanges);
+    }
+    return ranges;
+  }
   template <typename Value, std::size_t N>
   Value choice_or(const std::string& key, const std::array<Choice<Value>, N>& table, Value absent) const {
     if (!metadata_.contains(key)) return absent;
@@ -77,9 +93,16 @@ class MetadataReader {
   }
 
  private:
+  static constexpr const char* kRanges = "an object of [low, high]";
   const FileMetadata& metadata_;
   const std::filesystem::path& file_;
 };
+
+std::string text_of(const InputRanges& ranges) {
+  json object = json::object();
+  for (const auto& [name, range] : ranges) object[name] = {range.low, range.high};
+  return object.dump();
+}
 
 std::string list_keys(const std::string& title, const std::vector<std::string>& keys) {
   if (keys.empty()) return "";
@@ -165,6 +188,7 @@ FileMetadata to_metadata(const ModelInfo& info) {
   if (info.best_confidence) entries["best_confidence"] = format_double(*info.best_confidence);
   if (info.number_type != Precision::kFloat32) entries["dtype"] = precision_name(info.number_type);
   if (!info.license.empty()) entries["license"] = info.license;
+  if (!info.input_ranges.empty()) entries["input_ranges"] = text_of(info.input_ranges);
   return entries;
 }
 
@@ -202,8 +226,9 @@ ModelInfo to_model_info(const FileMetadata& metadata, const std::filesystem::pat
   info.step = read.integer_or_zero("step");
   info.epoch = read.integer_or_zero("epoch");
   info.best_confidence = read.share_or_none("best_confidence");
-  info.number_type = read.choice_or("dtype", kPrecisionWords, Precision::kFloat32);
+  info.number_type = read.choice_or("dtype", kFloatWords, Precision::kFloat32);
   info.license = read.text_or_empty("license");
+  info.input_ranges = read.ranges_or_none("input_ranges");
   const auto classes = static_cast<std::size_t>(info.num_classes);
   if (info.names.size() != classes || info.category_ids.size() != classes)
     read.fail("is damaged: " + std::to_string(info.num_classes) + " classes, but " + std::to_string(info.names.size()) +
@@ -285,7 +310,9 @@ LoadedModel load_own_model(const std::filesystem::path& file) {
   loaded.info = to_model_info(content.metadata, file);
   loaded.metadata = std::move(content.metadata);
   loaded.model = build_described(loaded.info, file.string(), {});
-  adopt_state(*loaded.model, weights_among(std::move(content.tensors)), file.string());
+  TensorMap weights = weights_among(std::move(content.tensors));
+  settle_shared_entries(weights, *loaded.model, file.string());
+  adopt_state(*loaded.model, weights, file.string());
   return loaded;
 }
 
@@ -299,9 +326,10 @@ LoadedModel load_model(const std::filesystem::path& file, const ModelCut& cut) {
   if (cut.num_queries > queries && loaded.model->head().has_learnt_queries())
     throw ConfigError("num_queries=" + std::to_string(cut.num_queries) + ": " + file.string() + " has learnt " +
                       std::to_string(queries) + ", and no more can be made of them");
-  const bool fewer_layers = cut.decoder_layers > 0 && cut.decoder_layers < layers;
+  // As many layers as the file has are other ones, too, where a model runs fewer than it has (eval_idx).
+  const bool other_layers = cut.decoder_layers > 0 && cut.decoder_layers != loaded.model->head().usual_layers();
   const bool other_queries = cut.num_queries > 0 && cut.num_queries != queries;
-  if (fewer_layers || other_queries) {
+  if (other_layers || other_queries) {
     const DetectionModel whole = loaded.model;
     loaded.model = build_described(loaded.info, file.string(), cut);
     load_state(*loaded.model, cut_to(*loaded.model, state_of(*whole)), file.string());

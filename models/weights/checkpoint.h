@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/input_ranges.h"
 #include "core/base/precision.h"
 #include "core/image/fit.h"
 #include "core/image/resize.h"
@@ -39,6 +40,9 @@ struct ModelInfo {
   /// Number type that its weights are stored in, "dtype"; they are computed with in float32 all the same.
   Precision number_type = Precision::kFloat32;
   std::string license;  ///< of the weights, in the words of who exported them; "" = none was said
+  /// The calibration, "input_ranges": what its products are given, which computing in int8 must know. A JSON object of
+  /// [low, high]; absent in files that were exported without.
+  InputRanges input_ranges;
 };
 
 /// `info` with what the model itself knows (name, YAML, classes, layers, fused) taken from it.

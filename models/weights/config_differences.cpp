@@ -23,7 +23,7 @@ void compare_heads(const char* field, const std::optional<std::int64_t>& said, s
 std::vector<std::string> config_differences(const OfficialHints& config, const ModelSpec& model) {
   std::vector<std::string> differences;
   ModelMistakes mistakes(model.origin);
-  const GraphPlan plan = plan_graph(model, {}, mistakes);
+  const GraphPlan plan = plan_graph(model, mistakes);
   mistakes.throw_if_any();
   for (const PlannedRow& row : plan.rows) {
     const Arguments& args = row.context.args;

@@ -53,7 +53,7 @@ TwinVerdict tell_twin(const TwinClues& clues, FrozenNorms norms) {
 std::string twin_remark(const TwinVerdict& verdict, const ModelSpec& model) {
   if (verdict.why.empty()) return "";
   ModelMistakes mistakes(model.origin);
-  const GraphPlan plan = plan_graph(model, {}, mistakes);
+  const GraphPlan plan = plan_graph(model, mistakes);
   mistakes.throw_if_any();
   for (const PlannedRow& row : plan.rows) {
     const Arguments& args = row.context.args;

@@ -9,6 +9,7 @@
 
 #include "core/base/error.h"
 #include "core/base/text.h"
+#include "core/io/utf8.h"
 #include "models/layers/batch_norm.h"
 
 namespace rtdetr {
@@ -39,7 +40,12 @@ double norm_eps_in(const WeightsFile& file, const std::string& prefix, const std
     throw CheckpointError(origin +
                           ": its norms have different values of eps, and those of a model of ours have one; set one "
                           "in the program that made the file, and save it again");
-  return said.empty() ? usual : parse_double(*said.begin()).value_or(usual);
+  if (said.empty()) return usual;
+  const double eps = parse_double(*said.begin()).value_or(usual);
+  if (!(eps > 0 && eps < 1))
+    throw CheckpointError(origin + ": its norms have " + excerpt(*said.begin()) +
+                          " for eps, which is no small number above 0");
+  return eps;
 }
 
 std::int64_t rescale_norms(TensorMap& tensors, const torch::nn::Module& model, double file_eps) {

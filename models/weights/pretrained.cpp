@@ -111,7 +111,7 @@ class Transfer {
     if (source == weights_.end()) return {Fate::kMissing, key, ""};
     const Fate fate = fill_from(source->second, key, target);
     if (fate != Fate::kMisfit) return {fate, key, ""};
-    return {fate, key, c10::str(source->second.sizes(), " in the file, ", target.sizes(), " here")};
+    return {fate, key, described(source->second) + " in the file, " + described(target) + " here"};
   }
 
   /// A constant keeps its value, whatever the file's.
@@ -123,7 +123,12 @@ class Transfer {
   }
 
  private:
+  static std::string described(const torch::Tensor& tensor) {
+    return tensor.is_floating_point() ? c10::str(tensor.sizes()) : c10::str(tensor.scalar_type(), tensor.sizes());
+  }
+
   Fate fill_from(const torch::Tensor& source, const std::string& key, const torch::Tensor& target) const {
+    if (target.is_floating_point() && !source.is_floating_point()) return Fate::kMisfit;  // quantised ones
     const bool same_rows =
         source.dim() > 0 && source.dim() == target.dim() && source.sizes().slice(1) == target.sizes().slice(1);
     const bool fits = source.sizes() == target.sizes();

@@ -66,7 +66,7 @@ void neutralise(PlannedRow& row, const std::vector<std::string>& ignored) {
 
 std::string plan_text(const ModelSpec& spec, const std::vector<std::string>& ignored) {
   ModelMistakes mistakes(spec.origin);
-  GraphPlan plan = plan_graph(spec, {}, mistakes);
+  GraphPlan plan = plan_graph(spec, mistakes);
   mistakes.throw_if_any();
   std::string text = std::to_string(spec.channels) + " " + format_double(spec.batch_norm_eps);
   for (const double number : spec.mean) text += " mean " + format_double(number);

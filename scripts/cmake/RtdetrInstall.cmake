@@ -57,7 +57,7 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs/examples DESTINATION ${CMAKE_INSTAL
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/configs DESTINATION ${CMAKE_INSTALL_DATADIR}/rtdetr)
 # The pictures of configs/datasets/bccd*.yaml, 9 MB: where these look for them, beside configs.
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/data/samples DESTINATION ${CMAKE_INSTALL_DATADIR}/rtdetr/data)
-foreach(_page IN ITEMS README.md CHANGELOG.md LICENSE THIRD_PARTY.md)
+foreach(_page IN ITEMS README.md CHANGELOG.md CONTRIBUTING.md LICENSE THIRD_PARTY.md)
   install(FILES ${PROJECT_SOURCE_DIR}/${_page} DESTINATION ${CMAKE_INSTALL_DOCDIR})
 endforeach()
 

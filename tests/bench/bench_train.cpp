@@ -46,7 +46,7 @@ Variant variant_of(const std::string& name) {
   const std::string same_bits = "_deterministic", tf32 = "tf32";
   Variant variant{.name = name, .deterministic = name.ends_with(same_bits)};
   const std::string word = name.substr(0, name.size() - (variant.deterministic ? same_bits.size() : 0));
-  if (word != tf32) variant.precision = chosen("variants", word, kPrecisionWords);
+  if (word != tf32) variant.precision = chosen("variants", word, kFloatWords);
   variant.full_float32 = word != tf32 && variant.precision == Precision::kFloat32;
   return variant;
 }
@@ -144,7 +144,7 @@ int main(int argc, char** argv) {
         "usage: rtdetr_bench_train MODEL BATCH SIZE [variants=fp32] [steps=6] [threads=2] [device=cpu] [level=avx2] "
         "[peers=FILE]\n"
         "variants, with commas between: tf32, %s, each also with _deterministic\n",
-        join(words_of(kPrecisionWords), ", ").c_str());
+        join(words_of(kFloatWords), ", ").c_str());
     return 2;
   }
   try {

@@ -56,8 +56,9 @@ def measure(model, files, size, rounds):
         ms, output = shortest_ms(lambda: model(images)[0], 2)
         model_ms.append(ms)
         for name, conf, several in THRESHOLDS:
+            copies = [output.clone() for _ in range(rounds)]  # which it changes
             ms, kept = shortest_ms(
-                lambda: non_max_suppression(output.clone(), conf, IOU, multi_label=several, max_det=300), rounds)
+                lambda: non_max_suppression(copies.pop(), conf, IOU, multi_label=several, max_det=300), rounds)
             rows[name].append((candidates(output, conf, several), ms, len(kept[0])))
     for name, conf, _ in THRESHOLDS:
         entering, ms, leaving = zip(*rows[name])

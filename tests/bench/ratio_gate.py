@@ -70,8 +70,24 @@ def summary(pairs):
     return {"ratio": round(ratio, 4), "noise": round((middle[-1] - middle[0]) / 2 / ratio, 4)}
 
 
-def measure(arguments):
+def chosen_programs(arguments):
+    known = {name.split()[0] for name, _ in programs(arguments.build, arguments.threads)}
     chosen = arguments.only.split(",") if arguments.only else []
+    if unknown := [name for name in chosen if name not in known]:
+        sys.exit(f"ratio_gate: --only knows {', '.join(sorted(known))}, not {', '.join(unknown)}")
+    return chosen
+
+
+def no_longer_measured(arguments, recorded, cases):
+    """Recorded cases of the programs that ran."""
+    chosen = chosen_programs(arguments)
+    ran = lambda case: (case.startswith("infer ") and arguments.with_engines) or (  # noqa: E731
+        not case.startswith("infer ") and (not chosen or case.split(":")[0].split()[0] in chosen))
+    return [case for case in recorded if case not in cases and ran(case)]
+
+
+def measure(arguments):
+    chosen = chosen_programs(arguments)
     samples = collections.defaultdict(list)
     for round_ in range(arguments.rounds):
         for name, command in programs(arguments.build, arguments.threads):
@@ -124,6 +140,8 @@ def main():
             json.dump({"processor": machine, "cases": {**kept, **cases}}, file, indent=1)
             file.write("\n")
         return 0
+    if gone := no_longer_measured(arguments, table["cases"], cases):
+        return "recorded, and not measured any more (--record forgets nothing): " + "; ".join(gone)
     return "slower than recorded: " + "; ".join(slower) if slower else 0
 
 

@@ -7,6 +7,7 @@ picture moved by a millionth. Prints tables in Markdown.
 """
 
 import json
+import math
 import pathlib
 import subprocess
 import sys
@@ -158,7 +159,8 @@ def compare(name, folder, sizes):
                 found = dict(zip(("logits", "boxes", "tokens"), (*outputs, ours["tokens"])))
             for side in (ours, found, *nudged):
                 side.setdefault("tokens", numpy.tile(numpy.arange(side["logits"].shape[1]), (len(side["logits"]), 1)))
-            score, box, others, jumped = difference(ours, nudged, found)
+            finite = all(numpy.isfinite(found[part]).all() for part in ("logits", "boxes"))
+            score, box, others, jumped = difference(ours, nudged, found) if finite else (math.inf, math.inf, 0, 0)
             right = right and max(score, box) <= LIMIT and others == 0
             cells.append(f"{score:.1e} | {box:.1e} | {others}" + f" ({jumped} nudged)" * bool(jumped))
         print(f"| {name} | {size} | {nodes} | {more / weights:.1%} | {' | '.join(cells)} |", flush=True)

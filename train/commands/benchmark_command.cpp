@@ -213,7 +213,7 @@ ExitCode run_benchmark(const Settings& settings) {
   const std::int64_t stride = opened.model->stride();
   opened.info.fit = fit_of(settings, opened.info);
   all.size = resolve_image_size(settings, opened.size(), stride, opened.info.fit);
-  all.precision = model_precision(settings, all.device);
+  all.precision = model_precision(settings, all.device, opened.info.input_ranges);
   all.queries = opened.model->head().num_queries();
   const ImageSize counted = rounded_up(all.size, stride);
   all.pictures = pictures_of(settings);

@@ -4,24 +4,40 @@
 
 #include <torch/types.h>
 
+#include "core/base/error.h"
 #include "core/image/picture_size.h"
-#include "models/deploy/engine/engine.h"
 #include "train/process/machine.h"
 
 namespace rtdetr {
 
-Predictor engine_predictor(const Settings& settings, DetectionModel& model, const ImageSize& size,
-                           Precision precision) {
-  const auto format = precision == Precision::kBFloat16 ? NumberFormat::kBFloat16 : NumberFormat::kFloat32;
-  if (precision == Precision::kFloat16 || !can_multiply(format)) return {};
-  if (settings.engine == "off" || !compute_device(settings).is_cpu()) return {};
-  if (model->head().leaves_out_padding()) return {};  // such a head has no form for it
+namespace {
+
+/// nullptr: the plain model is evaluated.
+std::shared_ptr<const CpuEngine> engine_for(const Settings& settings, DetectionModel& model, const ImageSize& size,
+                                            const EngineNumbers& numbers) {
+  if (settings.engine == "off" || !compute_device(settings).is_cpu()) return nullptr;
+  if (model->head().leaves_out_padding()) return nullptr;  // such a head has no form for it
   if (!model->fused()) {
-    if (model->head().usual_layers() < model->num_decoder_layers()) return {};
+    if (model->head().usual_layers() < model->num_decoder_layers()) return nullptr;
     model->fuse();
   }
-  const auto engine = CpuEngine::prepare(*model, size, {.all_layers = true, .numbers = {format}});
-  if (!engine) return {};
+  return CpuEngine::prepare(*model, size, {.all_layers = true, .numbers = numbers});
+}
+
+}  // namespace
+
+Predictor engine_predictor(const Settings& settings, DetectionModel& model, const InputRanges& ranges,
+                           const ImageSize& size, Precision precision) {
+  if (precision == Precision::kFloat16 || !why_not(precision, ranges).empty()) return {};
+  const auto engine = engine_for(settings, model, size, {number_format(precision), ranges});
+  if (engine) return predictor_of(engine);
+  if (precision == Precision::kInt8)
+    throw ConfigError("amp=int8" + settings.origin_of("amp") +
+                      ": the CPU engine does not take model=" + settings.model);
+  return {};
+}
+
+Predictor predictor_of(std::shared_ptr<const CpuEngine> engine) {
   Predictor predictor;
   predictor.run = [engine](const torch::Tensor& images, std::span<const PictureSize> /*valid_sizes*/) {
     return engine->run(images);

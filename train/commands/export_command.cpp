@@ -8,23 +8,19 @@
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/base/text.h"
-#include "core/image/picture_warnings.h"
 #include "core/image/placement.h"
-#include "data/dataset/dataset.h"
 #include "models/deploy/output_comparison.h"
-#include "models/deploy/preprocess.h"
 #include "models/layers/module_tree.h"
 #include "models/weights/number_type.h"
+#include "train/commands/calibration.h"
 #include "train/commands/commands.h"
+#include "train/commands/export_pictures.h"
 #include "train/commands/export_precision.h"
 #include "train/commands/exported_file.h"
-#include "train/commands/file_pattern.h"
 #include "train/commands/model_source.h"
 #include "train/commands/onnx_export.h"
 #include "train/commands/output_file.h"
-#include "train/commands/picture_sources.h"
 #include "train/commands/python_export.h"
-#include "train/config/input_files.h"
 #include "train/process/machine.h"
 #include "train/process/stop_signal.h"
 #include "train/report/output.h"
@@ -39,17 +35,6 @@ namespace fs = std::filesystem;
 constexpr std::size_t kMostPictures = 32;  ///< of verify= that are compared
 constexpr double kTolerance = 1e-3;        ///< of scores and of boxes as fractions of the picture
 
-std::vector<fs::path> verification_pictures(const Settings& settings) {
-  const std::string& verify = settings.verify;
-  if (!has_wildcards(verify)) require_input_file(settings, "verify", verify);
-  if (!is_data_set(verify)) return list_pictures(verify);
-  const DatasetConfig config = load_dataset_config(verify);
-  const Dataset dataset = load_dataset(config, export_split(config));
-  std::vector<fs::path> pictures;
-  for (const auto& picture : dataset.pictures) pictures.push_back(picture.file);
-  return pictures;
-}
-
 /// Inputs to compare on: pictures of verify=, or noise from the seed. Each [1, 3, H, W], where the models are.
 std::vector<torch::Tensor> verification_inputs(const Settings& settings, const PreprocessOptions& like) {
   const torch::Device device = compute_device(settings);
@@ -60,14 +45,10 @@ std::vector<torch::Tensor> verification_inputs(const Settings& settings, const P
     inputs.push_back(torch::rand({1, 3, size.height, size.width}, generator).to(device));
     return inputs;
   }
-  std::vector<fs::path> pictures = verification_pictures(settings);
+  std::vector<fs::path> pictures = export_pictures(settings, "verify", settings.verify, {"val", "train"});
   if (pictures.size() > kMostPictures) pictures.resize(kMostPictures);
   PictureWarnings warnings;
-  for (const fs::path& file : pictures) {
-    const Picture picture = read_picture(file, {.max_pixels = settings.max_pixels});
-    warnings.add(file, picture.warnings);
-    inputs.push_back(preprocess(std::span<const Picture>(&picture, 1), like).images.to(device));
-  }
+  for (const fs::path& file : pictures) inputs.push_back(read_input(file, settings, like, warnings).to(device));
   warnings.report();
   return inputs;
 }
@@ -92,6 +73,7 @@ struct Export {
   ImageSize size;
   std::vector<ImageSize> sizes;       ///< to compare at, `size` first
   std::vector<torch::Tensor> inputs;  ///< to compare on
+  std::optional<Calibration> calibration;
 
   bool is_rounded() const { return fused.info.number_type != Precision::kFloat32; }
   std::string type() const { return precision_name(fused.info.number_type); }
@@ -114,7 +96,7 @@ void stretch_pictures(Export& all) {
 }
 
 Export prepare(const Settings& settings) {
-  Export all{settings, open_model(settings), open_model(settings), {}, {}, {}};
+  Export all{settings, open_model(settings), open_model(settings), {}, {}, {}, {}};
   warn_if_untrained(settings, all.original);
   const ModelInfo& trained = all.original.info;
   const std::int64_t stride = all.original.model->stride();
@@ -129,8 +111,12 @@ Export prepare(const Settings& settings) {
   ModelInfo& info = all.fused.info;
   info.height = all.size.height;
   info.width = all.size.width;
-  info.number_type = chosen("dtype", settings.dtype, kPrecisionWords);
+  info.number_type = chosen("dtype", settings.dtype, kFloatWords);
   if (settings.is_given("license")) info.license = settings.license;
+  if (!settings.calibrate.empty()) {
+    all.calibration = calibrate(settings, all.fused, all.size);
+    info.input_ranges = all.calibration->ranges;
+  }
   return all;
 }
 
@@ -190,13 +176,17 @@ WrittenFile write_verified(Export& all) {
   return result;
 }
 
-std::optional<ExportPrecision> precision_of(Export& all, DetectionModel& written) {
+/// What rounding costs: that of the file's weights, or of what they are calibrated for.
+std::optional<ExportPrecision> precision_of(Export& all, LoadedModel& written) {
+  if (all.calibration) return int8_precision(all.settings, all.original, written, all.size);
   if (!all.is_rounded()) return std::nullopt;
+  DetectionModel& model = written.model;
   return export_precision(
       all.settings, all.original, all.size,
       {.run = [&](const torch::Tensor& images,
-                  std::span<const PictureSize> sizes) { return written->forward(images, {.valid_sizes = sizes}); },
-       .last_alone = true});
+                  std::span<const PictureSize> sizes) { return model->forward(images, {.valid_sizes = sizes}); },
+       .last_alone = true},
+      all.type());
 }
 
 std::string text_of(const Export& all, const WrittenFile& written, const std::optional<ExportPrecision>& precision) {
@@ -209,8 +199,10 @@ std::string text_of(const Export& all, const WrittenFile& written, const std::op
                      counted(written.loaded.info.decoder_layers, "decoder layer") + "\n";
   text += "largest difference to " + settings.model + (all.is_rounded() ? " before rounding, on " : " on ") + on +
           two_digits(written.difference.max_abs) + "\n";
-  if (all.is_rounded()) text += text_of(written.rounding, all.type()) + text_of(precision, settings);
-  return text + "\nnext: rtdetr predict model=" + shell_word(settings.output) + " source=photos/\n";
+  if (all.is_rounded()) text += text_of(written.rounding, all.type()) + text_of(precision, settings, all.type());
+  if (all.calibration) text += text_of(*all.calibration, precision, settings);
+  return text + "\nnext: rtdetr predict model=" + shell_word(settings.output) + " source=photos/" +
+         (all.calibration ? " amp=int8\n" : "\n");
 }
 
 nlohmann::ordered_json document_of(const Export& all, const WrittenFile& written,
@@ -229,6 +221,7 @@ nlohmann::ordered_json document_of(const Export& all, const WrittenFile& written
                                   {"max_abs_diff_scores", difference.max_abs_scores},
                                   {"max_abs_diff_boxes", difference.max_abs_boxes}};
   if (all.is_rounded()) document["rounding"] = to_json(written.rounding);
+  if (all.calibration) document["calibration"] = to_json(*all.calibration);
   if (precision) document["ap"] = to_json(*precision);
   return document;
 }
@@ -244,7 +237,7 @@ ExitCode run_export(const Settings& settings) {
   if (settings.format == "onnx")
     return export_onnx(settings, {all.original, all.fused, all.sizes, all.inputs, kTolerance});
   WrittenFile written = write_verified(all);
-  const std::optional<ExportPrecision> precision = precision_of(all, written.loaded.model);
+  const std::optional<ExportPrecision> precision = precision_of(all, written.loaded);
   print_text(settings, text_of(all, written, precision));
   print_json(settings, document_of(all, written, precision));
   return ExitCode::kOk;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <iterator>
 #include <utility>
 
@@ -12,6 +11,7 @@
 #include "core/base/log.h"
 #include "core/base/text.h"
 #include "data/dataset/subset.h"
+#include "train/commands/export_pictures.h"
 #include "train/process/machine.h"
 #include "train/process/stop_signal.h"
 #include "train/report/work_progress.h"
@@ -25,7 +25,7 @@ std::int64_t batch_for(const torch::Device& device) { return device.is_cpu() ? 1
 Dataset evaluated_pictures(const Settings& settings, const ModelInfo& info) {
   DatasetConfig config = load_dataset_config(settings.verify);
   config.limits.max_pixels = settings.max_pixels;
-  return load_evaluated(config, export_split(config), {info.names, info.category_ids});
+  return load_evaluated(config, config.find("val") ? "val" : "train", {info.names, info.category_ids});
 }
 
 EvaluatorOptions options_for(const Settings& settings, const ModelInfo& info, const ImageSize& size) {
@@ -47,20 +47,13 @@ std::optional<double> average_precision(OpenedModel& opened, const Dataset& data
   options.progress = [&](std::int64_t done) { progress.show(done); };
   const auto evaluation = evaluate(opened.model, dataset, options, [] { return StopSignals::requested(); });
   log::end_progress();
-  return evaluation ? std::optional(evaluation->last().ap()) : std::nullopt;
+  return evaluation ? std::optional(evaluation->detecting().metric.ap()) : std::nullopt;
 }
 
 }  // namespace
 
-bool is_data_set(const std::string& verify) {
-  const std::filesystem::path extension = std::filesystem::path(verify).extension();
-  return extension == ".yaml" || extension == ".yml";
-}
-
-const char* export_split(const DatasetConfig& config) { return config.find("val") ? "val" : "train"; }
-
 std::optional<ExportPrecision> export_precision(const Settings& settings, OpenedModel& original, const ImageSize& size,
-                                                const Predictor& rounded) {
+                                                const Predictor& rounded, const std::string& type) {
   if (!is_data_set(settings.verify) || !original.is_checkpoint) return std::nullopt;
   Dataset dataset = evaluated_pictures(settings, original.info);
   ExportPrecision result;
@@ -71,9 +64,9 @@ std::optional<ExportPrecision> export_precision(const Settings& settings, Opened
   const std::optional<double> before = average_precision(original, dataset, options, "of the model");
   options.predictor = rounded;
   const std::optional<double> after =
-      before ? average_precision(original, dataset, options, "in " + settings.dtype) : std::nullopt;
+      before ? average_precision(original, dataset, options, "in " + type) : std::nullopt;
   if (!after) {
-    log::warning("stopped: the AP that " + settings.dtype + " costs was not measured");
+    log::warning("stopped: the AP that " + type + " costs was not measured");
     return std::nullopt;
   }
   result.original = *before;
@@ -81,15 +74,16 @@ std::optional<ExportPrecision> export_precision(const Settings& settings, Opened
   return result;
 }
 
-std::string text_of(const std::optional<ExportPrecision>& precision, const Settings& settings) {
+std::string text_of(const std::optional<ExportPrecision>& precision, const Settings& settings,
+                    const std::string& type) {
   if (!precision)
     return is_data_set(settings.verify) ? "" : "what that costs in AP, verify= with a data set's YAML tells\n";
   const double less = precision->original - precision->rounded;
   std::string text = "AP on " + settings.verify;
   if (precision->pictures < precision->of)
     text += ", " + with_thousands(precision->pictures) + " of " + counted(precision->of, "picture");
-  return text + ": " + fixed(precision->original, 4) + " before, " + fixed(precision->rounded, 4) + " in " +
-         settings.dtype + ", " + fixed(std::abs(less), 4) + (less < 0 ? " more\n" : " less\n");
+  return text + ": " + fixed(precision->original, 4) + " before, " + fixed(precision->rounded, 4) + " in " + type +
+         ", " + fixed(std::abs(less), 4) + (less < 0 ? " more\n" : " less\n");
 }
 
 nlohmann::ordered_json to_json(const ExportPrecision& precision) {

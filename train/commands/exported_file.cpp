@@ -1,6 +1,5 @@
 #include "train/commands/exported_file.h"
 
-#include "core/base/log.h"
 #include "train/process/stop_signal.h"
 
 namespace rtdetr {
@@ -16,14 +15,6 @@ void write_exported(const fs::path& target, const std::function<void(const Atomi
     StopSignals::leave_if_requested(kNothingWritten);
   };
   synced_or_said([&] { write(options); });
-}
-
-void synced_or_said(const std::function<void()>& write) {
-  try {
-    write();
-  } catch (const UnsyncedError& fault) {
-    log::warning(fault.what());
-  }
 }
 
 }  // namespace rtdetr

@@ -17,7 +17,4 @@ inline constexpr const char* kNothingWritten = "nothing was written";
 void write_exported(const std::filesystem::path& target, const std::function<void(const AtomicWriteOptions&)>& write,
                     const std::function<void(const std::filesystem::path&)>& verify);
 
-/// A file or folder that is there, but whose folder could not be synced, is a warning.
-void synced_or_said(const std::function<void()>& write);
-
 }  // namespace rtdetr

@@ -62,7 +62,7 @@ DoubtReport check_labels(const Settings& settings) {
   options.fit = opened.info.fit;
   options.workers = 2;
   options.threads = std::max(1, at::get_num_threads());
-  options.predictor = engine_predictor(settings, opened.model, size, Precision::kFloat32);
+  options.predictor = engine_predictor(settings, opened.model, {}, size, Precision::kFloat32);
   to_channels_last(*opened.model);
 
   DoubtReport report(settings.is_given("conf") ? settings.conf : opened.info.best_confidence.value_or(0.5));

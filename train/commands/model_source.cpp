@@ -11,6 +11,7 @@
 #include "core/base/text.h"
 #include "core/image/placement.h"
 #include "core/ops/packed/product_speed.h"
+#include "models/deploy/engine/numbers.h"
 #include "models/graph/model_files.h"
 #include "train/optim/precision.h"
 #include "train/process/machine.h"
@@ -75,13 +76,15 @@ PrecisionChoice faster_in_engine() {
                          " ms in bf16; the model runs in " + precision_name(precision)};
 }
 
-PrecisionChoice choice_for_engine(Amp amp, const std::string& origin) {
+/// @param amp  bf16, int8 or auto
+PrecisionChoice choice_for_engine(const Settings& settings, Amp amp, const InputRanges& ranges) {
   if (amp == Amp::kAuto) return faster_in_engine();
-  if (!can_multiply(NumberFormat::kBFloat16))
-    throw ConfigError("amp=bf16" + origin +
-                      ": this processor cannot multiply such numbers (it has no AVX512_BF16), and imitating them takes "
-                      "longer than fp32 does. amp=off is faster; engine=off imitates them");
-  return {Precision::kBFloat16, "amp=bf16: the prepared model multiplies bf16 numbers"};
+  const Precision precision = amp == Amp::kInt8 ? Precision::kInt8 : Precision::kBFloat16;
+  const std::string wrong = why_not(precision, ranges),
+                    hint = precision == Precision::kBFloat16 ? ". amp=off is faster; engine=off imitates them" : "";
+  if (!wrong.empty()) throw ConfigError("amp=" + settings.amp + settings.origin_of("amp") + ": " + wrong + hint);
+  return {precision,
+          "amp=" + settings.amp + ": the prepared model multiplies " + precision_name(precision) + " numbers"};
 }
 
 }  // namespace
@@ -108,11 +111,14 @@ OpenedModel open_model(const Settings& settings, InitialWeights initial) {
   return opened;
 }
 
-Precision model_precision(const Settings& settings, torch::Device device, ProcessGroup& group) {
+Precision model_precision(const Settings& settings, torch::Device device, const InputRanges& ranges,
+                          ProcessGroup& group) {
   const Amp amp = chosen("amp", settings.amp, kAmpWords);
   if (amp == Amp::kOff) return Precision::kFloat32;
   const bool engine = device.is_cpu() && settings.engine == "auto" && amp != Amp::kFloat16;
-  PrecisionChoice choice = engine ? choice_for_engine(amp, settings.origin_of("amp")) : choose_precision(amp, device);
+  if (amp == Amp::kInt8 && !engine)
+    throw ConfigError("amp=int8" + settings.origin_of("amp") + " is for device=cpu and engine=auto");
+  PrecisionChoice choice = engine ? choice_for_engine(settings, amp, ranges) : choose_precision(amp, device);
   share_precision(choice, group);
   if (group.is_main()) log::info(choice.reason);
   return choice.precision;

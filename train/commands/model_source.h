@@ -41,7 +41,10 @@ OpenedModel open_model(const Settings& settings, InitialWeights initial = Initia
 
 /// The number type that amp= asks for on this device; says which unless that is float32. Several processes go by the
 /// main one's choice.
-Precision model_precision(const Settings& settings, torch::Device device, ProcessGroup& group = world_of_one());
+/// @param ranges      of the model's file
+/// @throws ConfigError  if the device cannot compute in it
+Precision model_precision(const Settings& settings, torch::Device device, const InputRanges& ranges,
+                          ProcessGroup& group = world_of_one());
 
 /// For commands that write weights: a YAML's are as they were drawn, which a warning says.
 void warn_if_untrained(const Settings& settings, const OpenedModel& opened);

@@ -124,7 +124,8 @@ std::string text_of(const Settings& settings, const OnnxSource& source, const Wr
       input_of(settings, source) + ", any batch\nlargest difference to " + settings.model +
       (half ? " before rounding, on " : " on ") + std::to_string(source.inputs.size()) +
       (settings.verify.empty() ? " seeded input: " : " pictures: ") + two_digits(written.difference.max_abs) + "\n";
-  if (half) text += rtdetr::text_of(written.rounding, settings.dtype) + rtdetr::text_of(precision, settings);
+  if (half)
+    text += rtdetr::text_of(written.rounding, settings.dtype) + rtdetr::text_of(precision, settings, settings.dtype);
   return text + "\nnext: docs/howto/export.md\n";
 }
 
@@ -176,7 +177,8 @@ ExitCode export_onnx(const Settings& settings, OnnxSource source) {
                                         output.layers.push_back(predict(images));
                                         return output;
                                       },
-                                  .last_alone = true});
+                                  .last_alone = true},
+                                 settings.dtype);
   }
   print_text(settings, text_of(settings, source, written, precision));
   print_json(settings, document_of(settings, source, written, precision));

@@ -44,8 +44,9 @@ constexpr std::size_t kListedPictures = 50;  ///< more pictures than this get a 
 
 Detector open_detector(const Settings& settings) {
   require_trained(settings);
-  const DetectorOptions options = detector_options(settings, model_precision(settings, compute_device(settings)));
-  return make_detector(settings, load_model(settings.model, {settings.decoder_layers, settings.num_queries}), options);
+  LoadedModel loaded = load_model(settings.model, {settings.decoder_layers, settings.num_queries});
+  const Precision precision = model_precision(settings, compute_device(settings), loaded.info.input_ranges);
+  return make_detector(settings, std::move(loaded), detector_options(settings, precision));
 }
 
 /// Reads, detects, writes; what it saw is in its members afterwards.

@@ -161,7 +161,7 @@ ExitCode export_for_python(const Settings& settings) {
   const OpenedModel opened = open_model(settings);
   warn_if_untrained(settings, opened);
   const ImageSize size = resolve_image_size(settings, opened.size(), opened.model->stride(), opened.info.fit);
-  const Precision type = chosen("dtype", settings.dtype, kPrecisionWords);
+  const Precision type = chosen("dtype", settings.dtype, kFloatWords);
   settings.format == "hf" ? write_hugging_face(settings, opened, size, type)
                           : write_official(settings, opened, size, type);
   const std::uintmax_t bytes = bytes_at(settings.output);

@@ -63,13 +63,11 @@ std::set<std::int64_t> queries_to_try(const Settings& settings, std::int64_t own
 /// Everything is measured on the same pictures, in the same process, with the same detector.
 class FrontRun {
  public:
-  explicit FrontRun(const Settings& settings) : settings_(settings), device_(compute_device(settings)) {
-    const Precision chosen = model_precision(settings, device_);
-    if (chosen != Precision::kFloat32) precisions_.push_back(chosen);
-  }
+  explicit FrontRun(const Settings& settings) : settings_(settings), device_(compute_device(settings)) {}
 
   std::vector<SpeedPoint> measure() {
     const OpenedModel own = open_model(settings_);
+    choose_precisions(own.info.input_ranges);
     load_pictures(own.info);
     const std::set<std::int64_t> queries = queries_to_try(settings_, own.model->head().num_queries());
     const std::vector<ImageSize> sizes = sizes_to_try(settings_, *own.size(), own.model->stride());
@@ -91,6 +89,15 @@ class FrontRun {
   std::int64_t pictures() const { return static_cast<std::int64_t>(dataset_.pictures.size()); }
 
  private:
+  /// Float32, what amp= asks for, and with amp=auto what the file is calibrated for, too.
+  void choose_precisions(const InputRanges& ranges) {
+    const Precision chosen = model_precision(settings_, device_, ranges);
+    if (chosen != Precision::kFloat32) precisions_.push_back(chosen);
+    if (settings_.amp == "auto" && settings_.engine == "auto" && device_.is_cpu() &&
+        why_not(Precision::kInt8, ranges).empty())
+      precisions_.push_back(Precision::kInt8);
+  }
+
   void load_pictures(const ModelInfo& info) {
     DatasetConfig config = load_dataset_config(settings_.data);
     config.limits.max_pixels = settings_.max_pixels;
@@ -110,7 +117,7 @@ class FrontRun {
     options.batch = 1;
     options.device = device_;
     options.precision = precision;
-    options.predictor = engine_predictor(settings_, opened.model, size, precision);
+    options.predictor = engine_predictor(settings_, opened.model, opened.info.input_ranges, size, precision);
     options.resampling = opened.info.resampling;
     options.fit = opened.info.fit;
     options.workers = static_cast<int>(settings_.workers);

@@ -50,7 +50,7 @@ std::optional<Evaluation> final_evaluation(const Settings& settings, Experiment&
   const auto cancelled = [&] { return agree({.stop = StopSignals::requested()}, group).stop; };
   auto evaluation = evaluate(model, *experiment.val, options, cancelled, group);
   if (!evaluation || !group.is_main()) return evaluation;
-  options.predictor = engine_predictor(settings, model, {options.height, options.width}, options.precision);
+  options.predictor = engine_predictor(settings, model, {}, {options.height, options.width}, options.precision);
   if (!model->fused()) model->fuse();
   add_times(*evaluation, model, options);
   return evaluation;
@@ -105,10 +105,11 @@ nlohmann::ordered_json outcome_json(const RunFolder& folder, const RunOutcome& o
 void write_findings(const Dataset& val, const Evaluation& evaluation, const RunFolder& folder, bool plots) {
   const DetectionReport report = report_detections(evaluation, val, 0);
   const std::filesystem::path& path = folder.path();
-  draw_or_warn([&] { write_metric_tables(report, evaluation.last(), val.classes, path); }, "a table is missing");
+  draw_or_warn([&] { write_metric_tables(report, evaluation.detecting().metric, val.classes, path); },
+               "a table is missing");
   if (!plots) return;
   draw_or_warn([&] { write_validation_pictures(val, evaluation, path); });
-  draw_or_warn([&] { write_metric_pictures(report, evaluation.last(), val.classes, path); });
+  draw_or_warn([&] { write_metric_pictures(report, evaluation.detecting().metric, val.classes, path); });
   std::vector<nlohmann::ordered_json> found;
   draw_or_warn([&] { found = evaluation_sections(val, evaluation, report); });
   write_page_or_warn(path, found);

@@ -86,7 +86,7 @@ Evaluation evaluate_model(const Settings& settings, OpenedModel& opened, const D
   options.device = compute_device(settings);
   options.precision = precision;
   options.wanted = chosen_pairs(settings, opened.info.names);
-  options.predictor = engine_predictor(settings, opened.model, size, precision);
+  options.predictor = engine_predictor(settings, opened.model, opened.info.input_ranges, size, precision);
   to_channels_last(*opened.model);
   Evaluation evaluation = *evaluate(opened.model, dataset, options, {}, group);
   log::end_progress();
@@ -110,10 +110,10 @@ std::string speed(const Settings& settings, const Evaluation& evaluation, Precis
 void write_files(const Settings& settings, const std::filesystem::path& folder, const Dataset& dataset,
                  const Evaluation& evaluation, const DetectionReport& report) {
   if (settings.save_json) write_coco_results(folder / "predictions.json", evaluation.detections);
-  write_metric_tables(report, evaluation.last(), dataset.classes, folder);
+  write_metric_tables(report, evaluation.detecting().metric, dataset.classes, folder);
   if (settings.plots) {
     draw_or_warn([&] { write_validation_pictures(dataset, evaluation, folder); });
-    draw_or_warn([&] { write_metric_pictures(report, evaluation.last(), dataset.classes, folder); });
+    draw_or_warn([&] { write_metric_pictures(report, evaluation.detecting().metric, dataset.classes, folder); });
     draw_or_warn([&] { write_page(folder / kPageName, evaluation_page(settings, dataset, evaluation, report)); },
                  "the page is missing");
   }
@@ -126,7 +126,7 @@ ExitCode run_val(const Settings& settings, ProcessGroup& group) {
   require_trained(settings);
   OpenedModel opened = open_model(settings);
   const Dataset dataset = load_data(settings, opened.info);
-  const Precision precision = model_precision(settings, compute_device(settings), group);
+  const Precision precision = model_precision(settings, compute_device(settings), opened.info.input_ranges, group);
   std::optional<RunFolder> folder;  // before what takes long, so that a place that takes no files is known first
   if (settings.save_json || settings.plots)
     folder.emplace(
@@ -139,9 +139,10 @@ ExitCode run_val(const Settings& settings, ProcessGroup& group) {
   if (settings.tile > 0) document["tile"] = settings.tile;
   document["operating_point"] = operating_point_json(report, dataset.classes);
   document["errors"] = error_split_json(report.errors);
-  print_text(settings, format_summary(evaluation.last()) + "\n" + class_table(evaluation.last(), dataset.classes) +
-                           operating_point_text(report) + "\n" + error_split_text(report.errors) + "\n" +
-                           layer_table(evaluation) + speed(settings, evaluation, precision));
+  print_text(settings, format_summary(evaluation.detecting().metric) + "\n" +
+                           class_table(evaluation.detecting().metric, dataset.classes) + operating_point_text(report) +
+                           "\n" + error_split_text(report.errors) + "\n" + layer_table(evaluation) +
+                           speed(settings, evaluation, precision));
   document["folder"] = nullptr;
   if (folder) {
     write_files(settings, folder->path(), dataset, evaluation, report);

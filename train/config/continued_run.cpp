@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "core/base/error.h"
+#include "core/io/utf8.h"
 #include "core/io/yaml_writer.h"
 #include "train/config/input_files.h"
 #include "train/config/keys.h"
@@ -28,8 +29,10 @@ std::string told_settings(const Settings& settings) {
   for (const auto& [key, value] : all.root.entries) {
     if (!settings.is_given(key) || find_key(key)->on_resume == Key::OnResume::kOfOneCall) continue;
     const bool is_file = (key == "model" || key == "data") && fs::exists(value.scalar);
+    const std::string whole = is_file ? fs::absolute(value.scalar).string() : "";
     YamlNode& told = is_typed(settings, key) ? typed : others;
-    told.entries.push_back({key, is_file ? yaml_scalar(fs::absolute(value.scalar).string(), true) : value});
+    // A folder above it may have a name that no YAML holds; then the run goes on from here alone.
+    told.entries.push_back({key, is_file && is_utf8(whole) ? yaml_scalar(whole, true) : value});
   }
   YamlNode both;
   both.kind = YamlNode::Kind::kMap;

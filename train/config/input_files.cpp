@@ -38,7 +38,7 @@ void require_model(const Settings& settings) {
 void require_input_file(const Settings& settings, const std::string& key, const std::string& path) {
   std::error_code ignored;
   if (std::filesystem::exists(path, ignored)) return;
-  const std::string hint = nearest_file(key == "data" || key == "verify" ? "datasets" : "", path);
+  const std::string hint = nearest_file(key == "data" || key == "verify" || key == "calibrate" ? "datasets" : "", path);
   throw ConfigError(key + "=" + path + settings.origin_of(key) + ": no such file or folder" + hint);
 }
 

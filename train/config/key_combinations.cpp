@@ -1,6 +1,7 @@
 #include "train/config/key_combinations.h"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <utility>
 
@@ -30,7 +31,11 @@ class Combinations {
       problem("schedule=multistep" + s_.origin_of("schedule") + " needs milestones=, e.g. milestones=40,55");
     if (!std::is_sorted(s_.milestones.begin(), s_.milestones.end()))
       problem("milestones" + s_.origin_of("milestones") + " must ascend");
+    if (s_.command == Command::kTrain && s_.amp == "int8")
+      problem("amp=int8" + s_.origin_of("amp") + " is for val, predict and benchmark; train has bf16 and fp16");
     check_optimizer();
+    check_schedule();
+    check_switched_off();
     check_flat_cosine();
     check_places();
     if (s_.command == Command::kTrain && !model_is_runs && extension_of(s_.model) == ".safetensors") check_model_file();
@@ -96,6 +101,33 @@ class Combinations {
       problem("warmup_momentum=" + s_.origin_of("warmup_momentum") + " is for optimizer=sgd; with " + s_.optimizer +
               " the momentum is the same in all steps");
   }
+  /// The same of the schedules.
+  void check_schedule() {
+    struct NumberOfSchedules {
+      const char* key;
+      std::vector<std::string> schedules;
+    };
+    const std::array<NumberOfSchedules, 6> numbers{{{"lrf", {"linear", "cosine", "flat_cosine"}},
+                                                    {"hold", {"linear", "cosine"}},
+                                                    {"milestones", {"multistep"}},
+                                                    {"gamma", {"multistep"}},
+                                                    {"flat_until", {"flat_cosine"}},
+                                                    {"tail_from", {"flat_cosine"}}}};
+    for (const auto& [key, schedules] : numbers)
+      if (is_typed(s_, key) && std::find(schedules.begin(), schedules.end(), s_.schedule) == schedules.end())
+        problem(key + ("=" + s_.origin_of(key)) + " is for schedule=" + join(schedules, " or ") +
+                "; it is schedule=" + s_.schedule + s_.origin_of("schedule"));
+  }
+  /// Numbers of what is switched off.
+  void check_switched_off() {
+    for (const char* key : {"warmup", "warmup_bias_lr", "warmup_momentum"})
+      if (s_.warmup_steps == 0 && is_typed(s_, key))
+        problem(key + ("=" + s_.origin_of(key)) + " is of a warm-up, and warmup_steps=0" +
+                s_.origin_of("warmup_steps") + " has none");
+    if (s_.ema_decay == 0 && is_typed(s_, "ema_ramp"))
+      problem("ema_ramp=" + s_.origin_of("ema_ramp") + " is of an average, and ema_decay=0" +
+              s_.origin_of("ema_decay") + " has none");
+  }
   /// A run that the clock alone ends has no epochs to count.
   void check_flat_cosine() {
     if (s_.schedule != "flat_cosine" || s_.time <= 0 || s_.is_given("epochs")) return;
@@ -104,9 +136,12 @@ class Combinations {
         problem(key + ("=" + format_short(at)) + s_.origin_of(key) +
                 " is an epoch, and time= alone ends this run; give a share of the run, up to 1, or epochs= too");
   }
-  /// Two places are compared where both are shares or both are epochs. A rate that stays (lrf=1) has no order of them.
+  /// A share and an epoch are compared where epochs end the run. A rate that stays (lrf=1) has no order of them.
   void require_order(const char* first, double begin, const char* second, double end, bool may_meet, const char* why) {
-    if ((begin > 1) != (end > 1) || begin < end || (may_meet && begin == end)) return;
+    const bool mixed = (begin > 1) != (end > 1);
+    if (mixed && (s_.time > 0 || !s_.is_given("epochs"))) return;
+    const auto place = [&](double at) { return mixed && at > 1 ? at / static_cast<double>(s_.epochs) : at; };
+    if (place(begin) < place(end) || (may_meet && place(begin) == place(end))) return;
     problem(first + ("=" + format_short(begin)) + s_.origin_of(first) + " is not before " + second + "=" +
             format_short(end) + s_.origin_of(second) + ": " + why);
   }
@@ -120,6 +155,10 @@ class Combinations {
     if (s_.mosaic_from > 0)
       require_order("mosaic_from", s_.mosaic_from, "mosaic_until", s_.mosaic_until, false,
                     "there would be no mosaic and no mixup");
+    const bool drawn_at_once = (s_.mosaic > 0 && s_.mosaic_kind != "deim") || s_.affine > 0;
+    if (s_.multi_scale_nearest && drawn_at_once)
+      problem("multi_scale_nearest=true" + s_.origin_of("multi_scale_nearest") +
+              " is for pictures that are resized in two steps; affine= and mosaic_kind=ultralytics draw theirs in one");
     if (s_.last_stage_retry && !s_.is_given("last_stage"))
       problem("last_stage_retry=true" + s_.origin_of("last_stage_retry") +
               " needs last_stage=, where the stage begins");
@@ -141,6 +180,14 @@ class Combinations {
               ": format=onnx is written in fp32 or fp16; Conv of opset 17 takes no bfloat16");
   }
 
+  void check_calibration() {
+    const std::string what = "calibrate=" + s_.calibrate + s_.origin_of("calibrate");
+    if (s_.format != "safetensors") problem(what + " is for format=safetensors: other programs calibrate themselves");
+    if (s_.dtype != "fp32")
+      problem(what + " is for dtype=fp32, and dtype=" + s_.dtype + s_.origin_of("dtype") +
+              " rounds the weights before int8 does");
+  }
+
   void check_export() {
     const std::string extension = extension_of(s_.output);
     const std::string expected = s_.format == "official-pth" ? ".pth" : "." + s_.format;
@@ -154,6 +201,7 @@ class Combinations {
       problem("verify=" + s_.verify + s_.origin_of("verify") +
               " is for format=safetensors and onnx, which are fused; format=" + s_.format +
               " is compared tensor by tensor");
+    if (!s_.calibrate.empty()) check_calibration();
     if (s_.format == "onnx") return check_onnx();
     for (const char* key : {"outputs", "grid_sample", "dynamic"})
       if (s_.is_given(key)) problem(key + s_.origin_of(key) + " is for format=onnx alone");

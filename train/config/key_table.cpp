@@ -85,7 +85,7 @@ void add_output_keys(std::vector<Key>& keys) {
       "format=onnx: height and width are free in the file, too, multiples of the model's stride (32); by default they "
       "are imgsz=");
   s.choice(
-      "dtype", &Settings::dtype, kExport, words_of(kPrecisionWords),
+      "dtype", &Settings::dtype, kExport, words_of(kFloatWords),
       "number type of the weights in the file; half types are half as large, and read back as float32. format=onnx: "
       "fp32 or fp16, in which engines then compute");
   s.add("license", &Settings::license, kExport, "", "apache-2.0",
@@ -96,6 +96,11 @@ void add_output_keys(std::vector<Key>& keys) {
       "verify", &Settings::verify, kExport, "photos/",
       "format=safetensors, onnx: folder of pictures, data set YAML or the name of one that comes along, to compare the "
       "exported model on; by default a seeded input. Of a half type a data set tells the AP that it costs");
+  s.path(
+      "calibrate", &Settings::calibrate, kExport, "photos/",
+      "format=safetensors: pictures like those that the model will see, a folder of them, a data set YAML (its train "
+      "split) or the name of one that comes along: what the model's products are given on 128 of them is written "
+      "into the file, which amp=int8 needs; with a data set in verify=, the AP that int8 costs is told");
   s.number("verify_pictures", &Settings::verify_pictures, kExport, 1, 1e9, "pictures", "500",
            "of a data set's pictures that AP is measured on, evenly spread");
   s.path("project", &Settings::project, kFolderMakers, "runs/train", "folder of run folders").on_resume = kMayChange;
@@ -212,15 +217,15 @@ void add_machine_keys(std::vector<Key>& keys) {
            "number type of the model's products and convolutions: off = float32; auto = on a card bf16, or fp16 where "
            "the card has no bf16; on the CPU bf16 where the processor multiplies it and a self-test finds it faster. "
            "Boxes, matching and losses are "
-           "float32 always. On a CPU without AVX512_BF16, bf16 is for engine=off and train. With fp16 train multiplies "
-           "the loss by a factor that it finds itself. A run that is "
-           "continued keeps the type that it began with")
+           "float32 always. On a CPU without AVX512_BF16, bf16 is for engine=off and train. int8 is for a CPU with "
+           "AVX512_VNNI and a file of export calibrate=, not for train. With fp16 train multiplies the loss by a "
+           "factor that it finds itself. A run that is continued keeps the type that it began with")
       .on_resume = kMayChange;
-  s.choice(
-      "engine", &Settings::engine, kPredict | kVal | kBenchmark, {"auto", "off"},
-      "auto = on the CPU in float32 or bf16 the model is prepared for it first: its operations joined, its weights "
-      "in the order in which they are read, its memory planned; off = the plain model. The same detections, but "
-      "for rounding");
+  s.choice("engine", &Settings::engine, kPredict | kVal | kBenchmark, {"auto", "off"},
+           "auto = on the CPU in float32, bf16 or int8 the model is prepared for it first: its operations joined, its "
+           "weights "
+           "in the order in which they are read, its memory planned; off = the plain model. The same detections, but "
+           "for rounding");
   s.flag("tf32", &Settings::tf32, kWorkers,
          "on a card, products and convolutions of float32 may round their factors to 10 bits: true, because that takes "
          "half the time and is finer than bf16, with which models train as well; false = float32 to the last bit, to "

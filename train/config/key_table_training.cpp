@@ -191,7 +191,7 @@ void add_augmentation_keys(std::vector<Key>& keys) {
 
 void add_model_keys(std::vector<Key>& keys) {
   Section s(keys, "model (by default what its file says)");
-  s.number("nc", &Settings::nc, kTrain | kExport | kInfo | kBenchmark, 0, 100000, "classes", "80",
+  s.number("nc", &Settings::nc, kTrain | kExport | kInfo | kBenchmark, 0, 65536, "classes", "80",
            "number of classes of a model YAML; train takes the data set's; 0 = the file's");
   s.number("num_queries", &Settings::num_queries, kModelUsers | kCheck | kConvert, 0, 10000, "queries", "300",
            "detections per picture: the best so many of the encoder's tokens; 0 = the file's");

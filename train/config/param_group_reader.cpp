@@ -16,6 +16,9 @@ struct ReadGroup {
 
 using Problems = std::vector<std::string>;
 
+/// As lr0= and weight_decay= have it; of a scale what nobody needs.
+double largest(const std::string& name) { return name == "lr" ? 10 : name == "weight_decay" ? 1 : 1000; }
+
 void read_entry(const std::string& name, const YamlNode& node, const std::string& where, ReadGroup& group,
                 Problems& problems) {
   static const std::vector<std::string> kNames = {"match", "lr_scale", "lr", "weight_decay"};
@@ -24,12 +27,13 @@ void read_entry(const std::string& name, const YamlNode& node, const std::string
     group.rule.match = node.scalar;
   } else if (std::find(kNames.begin(), kNames.end(), name) == kNames.end()) {
     problems.push_back(where + ": unknown key '" + name + "' of a parameter group" + did_you_mean(name, kNames));
-  } else if (value && *value >= 0) {
+  } else if (value && *value >= 0 && *value <= largest(name)) {
     if (name == "lr_scale") group.rule.lr_scale = *value;
     if (name == "lr") group.lr = *value;
     if (name == "weight_decay") group.rule.weight_decay = *value;
   } else {
-    problems.push_back(where + ": " + name + " must be a number of at least 0, not " + node.describe());
+    problems.push_back(where + ": " + name + " must be a number from 0 to " + format_short(largest(name)) + ", not " +
+                       node.describe());
   }
 }
 

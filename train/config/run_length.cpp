@@ -152,6 +152,8 @@ std::vector<std::string> unreached_places(const Settings& settings) {
     note("flat_until", settings.flat_until);
     note("tail_from", settings.tail_from);
   }
+  if (settings.schedule == "multistep")
+    for (const std::int64_t milestone : settings.milestones) note("milestones", static_cast<double>(milestone));
   note("strong_from", settings.strong_from);
   note("strong_until", settings.strong_until);
   note("mosaic_from", settings.mosaic_from);

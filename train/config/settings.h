@@ -206,6 +206,7 @@ struct Settings {
   std::string yaml;   ///< convert: file of the model's YAML, which is written beside weights
   std::string output;
   std::string verify;                        ///< export: folder of pictures or data set YAML to compare on
+  std::string calibrate;                     ///< export: pictures or data set YAML to calibrate on
   std::int64_t verify_pictures = 500;        ///< export: most pictures of a data set whose AP is measured
   std::int64_t runs = 20;                    ///< benchmark: timed repetitions
   std::vector<std::int64_t> batches{1};      ///< benchmark, batch=

@@ -63,7 +63,7 @@ class Parser {
       if (pair.key == "cfg") read_recipe(expand_home(pair.value));
     for (const KeyValue& pair : pairs) apply(pair.key, pair.value, "argument '" + pair.argument + "'", "command line");
     take_from_run();
-    for (std::string* data : {&settings_.data, &settings_.verify}) settle_data_name(*data);
+    for (std::string* data : {&settings_.data, &settings_.verify, &settings_.calibrate}) settle_data_name(*data);
     groups_.settle(settings_);
     check_required();
     for (std::string& wrong : wrong_combinations(settings_, model_is_runs_)) problems_.push_back(std::move(wrong));

@@ -88,18 +88,26 @@ torch::Tensor timed_picture(const EvaluatorOptions& options, std::int64_t stride
   return torch::rand({1, 3, size.height, size.width}).contiguous(torch::MemoryFormat::ChannelsLast).to(options.device);
 }
 
-std::vector<HeadLayer> evaluated_layers(const Head& head, const EvaluatorOptions& options) {
+/// Of a head's layers the one that it detects with; those behind it only learn.
+std::size_t detecting_layer(const Head& head) {
   const std::vector<HeadLayer> layers = head.layers();
-  return options.predictor.last_alone ? std::vector<HeadLayer>{layers.back()} : layers;
+  const auto found = std::ranges::find(layers, head.usual_layers(), &HeadLayer::number);
+  RTDETR_CHECK(found != layers.end(), "a head does not name the layer that it detects with");
+  return static_cast<std::size_t>(found - layers.begin());
 }
 
-/// Every layer of the model, or the last one as the predictor has it.
+std::vector<HeadLayer> evaluated_layers(const Head& head, const EvaluatorOptions& options) {
+  const std::vector<HeadLayer> layers = head.layers();
+  return options.predictor.last_alone ? std::vector<HeadLayer>{layers[detecting_layer(head)]} : layers;
+}
+
+/// Every layer of the model, or the detecting one as the predictor has it.
 ModelOutput predict(DetectionModel& model, const BatchTensors& batch, const EvaluatorOptions& options) {
   if (!options.predictor)
     return pass(model, batch.images, {.all_layers = true, .valid_sizes = batch.valid_sizes}, options);
   ModelOutput output = options.predictor.run(batch.images, batch.valid_sizes);
   if (!options.predictor.last_alone) return output;
-  std::vector<Prediction> layers(static_cast<std::size_t>(model->head().layers().back().number));
+  std::vector<Prediction> layers(static_cast<std::size_t>(model->head().usual_layers()));
   layers.back() = output.layers.back();
   output.layers = std::move(layers);
   return output;
@@ -119,6 +127,7 @@ std::optional<Evaluation> evaluate(DetectionModel& model, const Dataset& dataset
   LossMeans losses;
   LoadLimit limit("a smaller batch= or imgsz= needs less");
   Evaluation evaluation;
+  evaluation.detects_with = options.predictor.last_alone ? 0 : detecting_layer(model->head());
   while (const auto batch = batches.next()) {
     if (cancelled && cancelled()) return std::nullopt;
     const WholeBatch whole = whole_of(*batch, group);
@@ -141,7 +150,7 @@ std::optional<Evaluation> evaluate(DetectionModel& model, const Dataset& dataset
     std::vector<MetricDetection> found = gather(std::move(findings[i]), group);
     if (!options.wanted.are_all()) std::erase_if(found, [](const MetricDetection& other) { return other.score == 0; });
     evaluation.layers.push_back({.layer = layers[i], .metric = evaluate_coco(dataset.truth, found, options.threads)});
-    if (i + 1 == layers.size()) evaluation.detections = std::move(found);
+    if (i == evaluation.detects_with) evaluation.detections = std::move(found);
   }
   if (options.criterion) evaluation.losses = losses.means(evaluation.pictures, group);
   evaluation.seconds = seconds_now() - begin;

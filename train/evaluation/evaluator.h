@@ -25,7 +25,7 @@ namespace rtdetr {
 struct Predictor {
   /// @param images       [B, 3, H, W]
   /// @param valid_sizes  ForwardOptions'
-  /// @return             as of a pass with all_layers, or with `last_alone` one prediction, the last layer's
+  /// @return             as of a pass with all_layers, or with `last_alone` one prediction, the detecting layer's
   std::function<ModelOutput(const torch::Tensor& images, std::span<const PictureSize> valid_sizes)> run;
   bool last_alone = false;
   /// Runs on one picture. @return  milliseconds of a pass that ends at each of the head's layers, in their order.
@@ -59,12 +59,13 @@ struct Evaluation {
     double ms = -1;  ///< see time_layers; -1 = not measured
   };
   std::vector<Layer> layers;                ///< the head's, in its order
-  std::vector<MetricDetection> detections;  ///< of the last layer, in the data set's image and category ids
+  std::size_t detects_with = 0;             ///< index of the one that the model detects with (Head::usual_layers)
+  std::vector<MetricDetection> detections;  ///< of that one, in the data set's image and category ids
   std::vector<std::pair<std::string, double>> losses;
   std::int64_t pictures = 0;
   double seconds = 0;
 
-  const MetricResult& last() const { return layers.back().metric; }
+  const Layer& detecting() const { return layers[detects_with]; }
 };
 
 /// COCO evaluation of every layer that the head names from one forward pass per batch. The model is put into evaluation

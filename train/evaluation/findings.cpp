@@ -19,11 +19,8 @@ void append_detections(LayerFindings& findings, const Detections& found, std::in
                        const ClassList& classes) {
   const auto boxes = found.boxes_xyxy.to(torch::kFloat64).contiguous();
   const auto scores = found.scores.to(torch::kFloat64).contiguous();
-  if (!scores.isfinite().all().item<bool>()) {
-    throw DivergedError("the model's scores for picture " + std::to_string(image_id) +
-                        " are not finite: its weights are too large or damaged; an earlier checkpoint, a lower lr0= or "
-                        "amp=off may help");
-  }
+  if (!scores.isfinite().all().item<bool>() || !boxes.isfinite().all().item<bool>())
+    throw outputs_not_finite("scores or boxes for picture " + std::to_string(image_id));
   const auto labels = found.labels.contiguous();
   const double* box = boxes.const_data_ptr<double>();
   for (std::int64_t i = 0; i < labels.numel(); ++i, box += 4) {

@@ -23,7 +23,7 @@ struct LayerFindings {
 };
 
 /// Appends one batch's detections to the findings of every one of `layers`. The host waits for the device once.
-/// @throws DivergedError  for scores that are not finite
+/// @throws DivergedError  for scores or boxes that are not finite
 void collect(const Head& head, const std::vector<HeadLayer>& layers, const ModelOutput& output, const Batch& batch,
              const Dataset& dataset, std::vector<LayerFindings>& by_layer);
 

@@ -48,8 +48,8 @@ class CallbackObserver : public TrainObserver {
     EpochProgress told{.epoch = record.epoch, .step = record.run_steps, .inside = record.inside};
     if (!record.losses.empty()) told.loss = record.losses.front().second;
     if (record.evaluation) {
-      told.ap = record.evaluation->last().ap();
-      told.ap50 = record.evaluation->last().ap50();
+      told.ap = record.evaluation->detecting().metric.ap();
+      told.ap50 = record.evaluation->detecting().metric.ap50();
     }
     told.train_seconds = record.train_seconds;
     call([&] { callbacks_.on_epoch(told); });

@@ -1,5 +1,6 @@
 #include "train/loop/epoch_losses.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include <torch/types.h>
@@ -10,21 +11,28 @@
 namespace rtdetr {
 namespace {
 
-constexpr std::int64_t kMostTerms = 256;
+constexpr std::size_t kMostTerms = 256;
 
 }  // namespace
 
-EpochLosses::EpochLosses() : sums_(torch::zeros({kMostTerms}, torch::kFloat64)) {}
+EpochLosses::EpochLosses() : sums_(torch::zeros({static_cast<std::int64_t>(kMostTerms)}, torch::kFloat64)) {}
 
 void EpochLosses::add(const StepReport& report) {
-  if (names_.empty()) {
-    for (const auto& [name, value] : report.terms) names_.push_back(name);
-    RTDETR_CHECK(names_.size() < kMostTerms, "more loss terms than the record holds");
-  }
   double* sums = sums_.data_ptr<double>();
   sums[0] += report.loss;
-  for (std::size_t i = 0; i < report.terms.size(); ++i) sums[i + 1] += report.terms[i].second;
+  for (const auto& [name, value] : report.terms) sums[place_of(name)] += value;
   ++steps_;
+}
+
+/// A step without boxes may have fewer terms than others, even as the first one.
+std::size_t EpochLosses::place_of(const std::string& name) {
+  const auto found = std::ranges::find(names_, name);
+  if (found != names_.end()) return static_cast<std::size_t>(found - names_.begin()) + 1;
+  if (names_.size() + 1 >= kMostTerms)
+    throw ConfigError("this model has more than " + std::to_string(kMostTerms - 1) +
+                      " loss terms, which is all that a run records: its decoder has too many layers");
+  names_.push_back(name);
+  return names_.size();
 }
 
 void EpochLosses::clear() {

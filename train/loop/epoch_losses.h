@@ -25,6 +25,8 @@ class EpochLosses {
   void set_names(const std::string& names);
 
  private:
+  std::size_t place_of(const std::string& name);  ///< in sums_
+
   std::vector<std::string> names_;
   torch::Tensor sums_;  ///< [256] float64: the sum, then the terms in the order of their names
   std::int64_t steps_ = 0;

@@ -151,6 +151,10 @@ std::int64_t Experiment::steps_per_epoch() const {
   return (batches_per_epoch() + settings.accumulate - 1) / settings.accumulate;
 }
 
+std::int64_t Experiment::pictures_per_step() const {
+  return training_loader_options(*this).batch_size * settings.accumulate;
+}
+
 TransformOptions training_transforms(const Experiment& experiment) {
   return training_transforms(experiment.settings, experiment.size, experiment.model->stride());
 }

@@ -35,6 +35,7 @@ struct Experiment {
 
   std::int64_t batches_per_epoch() const;
   std::int64_t steps_per_epoch() const;
+  std::int64_t pictures_per_step() const;  ///< of all processes; a small data set's batch has all pictures
 };
 
 /// @throws ConfigError, DataError, ModelError, CheckpointError

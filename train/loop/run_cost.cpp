@@ -42,12 +42,9 @@ std::string describe(const RunCost& cost, const Experiment& experiment) {
   const auto line = [](const std::string& name, const std::string& value) { return "\n  " + name + value; };
   const auto steps = static_cast<double>(experiment.steps_per_epoch());
   std::string text = "three trial steps";
-  text += line(
-      "step       ",
-      fixed(cost.step_seconds, 3) + " s, " +
-          fixed(static_cast<double>(experiment.settings.batch * experiment.settings.accumulate) / cost.step_seconds,
-                1) +
-          " pictures a second, read in one thread");
+  text += line("step       ", fixed(cost.step_seconds, 3) + " s, " +
+                                  fixed(static_cast<double>(experiment.pictures_per_step()) / cost.step_seconds, 1) +
+                                  " pictures a second, read in one thread");
   text += line("epoch      ", format_duration(steps * cost.step_seconds) + ", validation not counted");
   const double seconds = cost.length.by_clock ? experiment.settings.time * 3600 : cost.length.steps * cost.step_seconds;
   text += line("run        ", format_duration(seconds) + " for " + (cost.length.by_clock ? "about " : "") +
@@ -61,8 +58,7 @@ std::string describe(const RunCost& cost, const Experiment& experiment) {
     memory += ", and up to " + std::to_string(experiment.settings.cache_mib) + " MiB of decoded pictures (cache_mib)";
   }
   text += line("memory     ", memory);
-  if (const std::string advice = advise(cost.threads, experiment.settings.batch * experiment.settings.accumulate);
-      !advice.empty()) {
+  if (const std::string advice = advise(cost.threads, experiment.pictures_per_step()); !advice.empty()) {
     text += line("threads    ", advice);
   }
   if (!cost.fitted.empty()) text += line("settings   ", describe(cost.fitted, cost.length));

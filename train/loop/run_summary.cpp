@@ -29,7 +29,7 @@ std::string describe(const Experiment& experiment) {
   }
   text += line("input      ", std::to_string(experiment.size.height) + " x " + std::to_string(experiment.size.width) +
                                   (settings.fit == "stretch" ? "" : " (" + settings.fit + ")") + ", batch " +
-                                  std::to_string(settings.batch) +
+                                  std::to_string(training_loader_options(experiment).batch_size) +
                                   (settings.accumulate > 1 ? " x " + std::to_string(settings.accumulate) : ""));
   text += line("length     ", (settings.time > 0 ? format_duration(settings.time * 3600) + " of training"
                                                  : counted(settings.epochs, "epoch")) +

@@ -36,7 +36,7 @@ class TrainObserver {
   virtual void on_validation(const EpochRecord& record);
   /// results.csv has a new row: of an epoch that has ended, or with record.inside of one that goes on.
   virtual void on_record(const EpochRecord& record);
-  /// The run's state is on the disk, or a save has failed that will be tried again.
+  /// A save has begun or ended: the run's state is on the disk, is on its way there, or will be tried again.
   virtual void on_saved() {}
   /// Asked after every step and every validated batch; true: the run saves its state and ends.
   virtual bool should_stop() { return false; }

@@ -27,9 +27,8 @@ std::uint64_t noise_seed(std::uint64_t seed, std::int64_t epoch, std::int64_t ba
 class StepNumbers {
  public:
   void add(const CriterionResult& result) {
-    if (names_.empty()) {
-      for (const LossTerm& term : result.terms) names_.push_back(term.name);
-    }
+    std::vector<std::string>& names = names_.emplace_back();
+    for (const LossTerm& term : result.terms) names.push_back(term.name);
     add(result.total);
     add(result.values);
   }
@@ -56,10 +55,15 @@ class StepNumbers {
  private:
   void add(const torch::Tensor& numbers) { numbers_.push_back(numbers.detach().view({-1}).to(torch::kFloat64)); }
 
-  std::vector<std::string> names_;      ///< of a batch's terms
+  std::vector<std::vector<std::string>> names_;  ///< of each batch's terms: one without boxes may have fewer
   std::vector<torch::Tensor> numbers_;  ///< total, terms of each batch; gradient norm; refused (0 or 1); loss' factor
   bool has_scale_ = false;
 };
+
+double& term_of(StepReport& report, const std::string& name) {
+  const auto found = std::ranges::find(report.terms, name, &std::pair<std::string, double>::first);
+  return found != report.terms.end() ? found->second : report.terms.emplace_back(name, 0.0).second;
+}
 
 StepReport StepNumbers::read() const {
   RECORD_USER_SCOPE("reading the numbers");
@@ -68,10 +72,10 @@ StepReport StepNumbers::read() const {
   const double* const end = number + all.numel() - (has_scale_ ? 3 : 2);
   StepReport report;
   if (has_scale_) report.loss_scale = end[2];
-  for (const std::string& name : names_) report.terms.emplace_back(name, 0.0);
-  for (; number < end && std::isfinite(report.loss); number += 1 + names_.size()) {
-    report.loss += number[0];
-    for (std::size_t i = 0; i < names_.size(); ++i) report.terms[i].second += number[i + 1];
+  for (const std::vector<std::string>& names : names_) {
+    if (!std::isfinite(report.loss)) break;
+    report.loss += *number++;
+    for (const std::string& name : names) term_of(report, name) += *number++;
   }
   report.gradient_norm = std::isfinite(report.loss) ? end[0] : std::nan("");
   report.applied = end[1] == 0;

@@ -223,12 +223,12 @@ std::optional<Evaluation> Trainer::validate(bool inside) {
   position_.validated_step = position_.steps;
   for (TrainObserver* observer : observers_) observer->on_validation(epoch_so_far(&*evaluation, inside));
   keep_if_best(*evaluation);
-  last_stage_.note(evaluation->last().ap());
+  last_stage_.note(evaluation->detecting().metric.ap());
   return evaluation;
 }
 
 void Trainer::keep_if_best(const Evaluation& evaluation) {
-  const double ap = evaluation.last().ap();
+  const double ap = evaluation.detecting().metric.ap();
   if (position_.best_epoch >= 0 && ap <= best_ap_) return;
   best_ap_ = ap;
   position_.best_epoch = position_.epoch;

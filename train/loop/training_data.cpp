@@ -25,7 +25,8 @@ void require_equal_shares(std::int64_t batch, const ProcessGroup& group) {
   const std::string processes = std::to_string(group.size());
   if (batch % group.size() != 0)
     throw ConfigError("batch=" + std::to_string(batch) + " is shared by " + processes +
-                      " processes; give a multiple of " + processes);
+                      " processes; give a multiple of " + processes +
+                      " (of a smaller data set a batch has all pictures)");
 }
 
 TrainingData::TrainingData(const Dataset& dataset, const TrainOptions& options, const ProcessGroup& group)

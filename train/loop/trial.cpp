@@ -95,7 +95,7 @@ double measure_step(Experiment& experiment, double budget_seconds, const Process
   const double third = trial.step();
   if (experiment.device.is_cpu() && fits(2 * third)) {
     const std::string advice =
-        advise(try_fewer_threads(trial, settings, std::min(second, third)), settings.batch * settings.accumulate);
+        advise(try_fewer_threads(trial, settings, std::min(second, third)), experiment.pictures_per_step());
     if (!advice.empty()) log::warning(advice);
   }
   return (second + third) / 2;

@@ -84,7 +84,7 @@ PrecisionChoice choose_precision(Amp amp, torch::Device device) {
 }
 
 PrecisionChoice keep_precision(const std::string& word, torch::Device device) {
-  const Precision precision = chosen("precision of the run", word, kPrecisionWords);
+  const Precision precision = chosen("precision of the run", word, kFloatWords);
   return {precision, "as this run began: " + described(precision, device)};
 }
 

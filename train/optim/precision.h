@@ -17,7 +17,7 @@ struct PrecisionChoice {
 
 /// What `amp` means here. kAuto on a card: bf16 where the card computes it, else fp16. On the CPU: fp32
 /// where it has no bf16 products (AVX512_BF16), whatever a busy machine's clock says; else a convolution is timed
-/// forward and backward in both, in a few hundredths of a second, and bf16 is taken where it is clearly faster.
+/// forward and backward in both, in some tenths of a second, and bf16 is taken where it is clearly faster.
 PrecisionChoice choose_precision(Amp amp, torch::Device device);
 
 /// What a run has begun with and goes on with.

@@ -30,9 +30,10 @@ std::string layer_table(const Evaluation& evaluation) {
 }
 
 nlohmann::ordered_json evaluation_json(const Evaluation& evaluation, const ClassList& classes) {
-  nlohmann::ordered_json document{{"stats", evaluation.last().stats},
-                                  {"classes", classes_json(evaluation.last(), classes)},
+  nlohmann::ordered_json document{{"stats", evaluation.detecting().metric.stats},
+                                  {"classes", classes_json(evaluation.detecting().metric, classes)},
                                   {"layers", nlohmann::ordered_json::array()},
+                                  {"detects_with", evaluation.detecting().layer.number},
                                   {"images", evaluation.pictures}};
   for (const Evaluation::Layer& layer : evaluation.layers) {
     nlohmann::ordered_json row{{"layer", layer.layer.number}, {"stats", layer.metric.stats}, {"ms", nullptr}};

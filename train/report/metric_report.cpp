@@ -9,20 +9,10 @@
 
 namespace rtdetr {
 
-namespace {
-
-std::string name_of(const ClassList& classes, std::int64_t category_id) {
-  const auto found = std::find(classes.category_ids.begin(), classes.category_ids.end(), category_id);
-  return found == classes.category_ids.end() ? std::to_string(category_id)
-                                             : classes.names[found - classes.category_ids.begin()];
-}
-
-}  // namespace
-
 std::string class_table(const MetricResult& result, const ClassList& classes) {
   TextTable table({{"class", TextTable::Align::kLeft}, {"boxes"}, {"AP"}, {"AP50"}, {"AP75"}, {"AR100"}});
   for (const MetricResult::Class& row : result.classes)
-    table.add({name_of(classes, row.category_id), with_thousands(row.truths), fixed_or_dash(row.ap, 3),
+    table.add({classes.name_of(row.category_id), with_thousands(row.truths), fixed_or_dash(row.ap, 3),
                fixed_or_dash(row.ap50, 3), fixed_or_dash(row.ap75, 3), fixed_or_dash(row.ar100, 3)});
   return table.text();
 }
@@ -30,7 +20,7 @@ std::string class_table(const MetricResult& result, const ClassList& classes) {
 nlohmann::ordered_json classes_json(const MetricResult& result, const ClassList& classes) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   for (const MetricResult::Class& row : result.classes)
-    list.push_back({{"name", name_of(classes, row.category_id)},
+    list.push_back({{"name", classes.name_of(row.category_id)},
                     {"category_id", row.category_id},
                     {"boxes", row.truths},
                     {"ap", row.ap},

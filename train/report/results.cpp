@@ -36,8 +36,8 @@ void add_metrics(RunLog::Row& row, const Evaluation* evaluation) {
   CurvePoint point{std::nan(""), std::nan("")};
   std::array<double, 2> ap{std::nan(""), std::nan("")};
   if (evaluation != nullptr) {
-    point = best_f1_on_curve(evaluation->last());
-    ap = {evaluation->last().ap50(), evaluation->last().ap()};
+    point = best_f1_on_curve(evaluation->detecting().metric);
+    ap = {evaluation->detecting().metric.ap50(), evaluation->detecting().metric.ap()};
   }
   row.emplace_back("metrics/precision(B)", point.precision);
   row.emplace_back("metrics/recall(B)", point.recall);
@@ -62,6 +62,7 @@ nlohmann::ordered_json to_line(const EpochRecord& record) {
   for (const Evaluation::Layer& layer : record.evaluation->layers) {
     line["layers"].push_back({{"layer", layer.layer.number}, {"stats", layer.metric.stats}});
   }
+  line["detects_with"] = record.evaluation->detecting().layer.number;
   return line;
 }
 
@@ -69,7 +70,9 @@ nlohmann::ordered_json to_line(const EpochRecord& record) {
 
 void record_results(const EpochRecord& record, RunLog& log) {
   RunLog::Row row{{"epoch", static_cast<double>(record.epoch + 1)}, {"time", record.train_seconds}};
-  const bool is_yolo = !std::isnan(find_or_nan(record.losses, "loss_dfl"));
+  const Named& known = record.evaluation != nullptr ? record.evaluation->losses : record.losses;
+  const bool is_yolo =
+      !std::isnan(find_or_nan(record.losses, "loss_dfl")) || !std::isnan(find_or_nan(known, "loss_dfl"));
   add_losses(row, "train", record.losses, is_yolo);
   add_metrics(row, record.evaluation);
   add_losses(row, "val", record.evaluation != nullptr ? record.evaluation->losses : Named{}, is_yolo);
@@ -89,7 +92,7 @@ void record_results(const EpochRecord& record, RunLog& log) {
 
 std::string describe_validation(const EpochRecord& record) {
   const Evaluation& evaluation = *record.evaluation;
-  const MetricResult& metric = evaluation.last();
+  const MetricResult& metric = evaluation.detecting().metric;
   std::array<char, 160> text{};
   std::snprintf(text.data(), text.size(), ": AP %.4f  AP50 %.4f  AP75 %.4f  AR100 %.4f  (%lld pictures, %.1f s)",
                 metric.ap(), metric.ap50(), metric.ap75(), metric.ar100(), static_cast<long long>(evaluation.pictures),
@@ -101,7 +104,7 @@ std::string describe_validation(const EpochRecord& record) {
 
 nlohmann::ordered_json validation_event(const EpochRecord& record) {
   const Evaluation& evaluation = *record.evaluation;
-  const MetricResult& metric = evaluation.last();
+  const MetricResult& metric = evaluation.detecting().metric;
   auto layers = nlohmann::ordered_json::array();
   for (const Evaluation::Layer& layer : evaluation.layers)
     layers.push_back({{"layer", layer.layer.number}, {"ap", layer.metric.ap()}});

@@ -122,7 +122,7 @@ Json class_table(const Evaluation& evaluation, const DetectionReport& report, co
   table["columns"] = {"class", "boxes", "AP", "AP50", "AP75", "precision", "recall", "F1", "hits", "wrong", "missed"};
   table["rows"] = Json::array();
   for (std::size_t k = 0; k < classes.names.size(); ++k) {
-    const auto& all = evaluation.last().classes;
+    const auto& all = evaluation.detecting().metric.classes;
     const auto one = std::ranges::find(all, classes.category_ids[k], &MetricResult::Class::category_id);
     const MatchCounts at = report.curves.classes[k].at(report.confusion.confidence);
     Json cells = Json::array({classes.names[k], report.curves.classes[k].boxes});
@@ -242,7 +242,7 @@ void write_page_or_warn(const std::filesystem::path& folder, std::span<const Jso
 Json evaluation_page(const Settings& settings, const Dataset& dataset, const Evaluation& evaluation,
                      const DetectionReport& report) {
   Json tiles = page_section("tiles", "numbers", "");
-  const MetricResult& metric = evaluation.last();
+  const MetricResult& metric = evaluation.detecting().metric;
   tiles["tiles"] = Json::array({{"AP", metric.ap()},
                                 {"AP50", metric.ap50()},
                                 {"AP75", metric.ap75()},

@@ -134,7 +134,11 @@ class LogLines {
     }
     std::vector<RunRecord::Layer> layers = layers_in(entry);
     if (layers.empty()) return;
-    if (!record_.best_layers.empty() && layers.back().stats[0] <= record_.best_layers.back().stats[0]) return;
+    const auto detecting = std::ranges::find(layers, count_in(entry, "detects_with"), &RunRecord::Layer::number);
+    const double ap =
+        (entry.contains("detects_with") && detecting != layers.end() ? *detecting : layers.back()).stats[0];
+    if (!record_.best_layers.empty() && ap <= record_.best_ap) return;
+    record_.best_ap = ap;
     record_.best_layers = std::move(layers);
     record_.best_place = place_of(entry);
   }

@@ -31,7 +31,8 @@ struct RunRecord {
     std::int64_t number = 0;
     std::array<double, 12> stats{};  ///< COCO's
   };
-  std::vector<Layer> best_layers;             ///< of the validation whose last layer has the highest AP
+  std::vector<Layer> best_layers;  ///< of the validation with the highest AP
+  double best_ap = -1;
   std::string best_place;                     ///< "epoch 3", or "epoch 3, step 41"
   std::map<std::string, std::string> fitted;  ///< keys that were fitted to the run's length
 

@@ -25,7 +25,7 @@ std::string to_text(const RunFacts& facts) {
                                 {"lr_factor", facts.lr_factor},
                                 {"settings", facts.settings},
                                 {"validated_step", facts.validated_step}};
-  return document.dump();
+  return document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);  // a path may be any bytes
 }
 
 RunFacts from_text(const std::string& text, const std::filesystem::path& file) {
@@ -131,6 +131,21 @@ void require_space(const RunFolder& folder, const TensorMap& state, bool with_be
   log::warning(text);
 }
 
+namespace {
+
+/// The next save would give a damaged file the name of the good one.
+void set_aside(const std::filesystem::path& file) {
+  const std::filesystem::path aside = file.string() + ".damaged";
+  std::error_code fault;
+  std::filesystem::rename(file, aside, fault);
+  if (fault)
+    throw IoError("cannot rename '" + file.string() + "', which is damaged, to '" + aside.string() +
+                  "': " + fault.message() + "; nothing was changed");
+  log::warning(file.string() + " is now called " + aside.string());
+}
+
+}  // namespace
+
 std::optional<RunCheckpoint> load_run(const RunFolder& folder) {
   const bool has_last = std::filesystem::exists(folder.last());
   const bool has_previous = std::filesystem::exists(folder.previous());
@@ -146,6 +161,7 @@ std::optional<RunCheckpoint> load_run(const RunFolder& folder) {
   }
   log::warning(problem);
   RunCheckpoint previous = load_run_file(folder.previous());
+  if (has_last) set_aside(folder.last());
   log::warning("continuing from " + folder.previous().string() + ", the one before");
   return previous;
 }

@@ -32,7 +32,7 @@ bool is_finite_there(const TensorMap& state) {
 void require_finite(const TensorMap& state) {
   const bool all_there = is_finite_there(state);
   for (const auto& [name, tensor] : state) {
-    if ((all_there && !tensor.is_cpu()) || !tensor.is_floating_point() ||
+    if ((all_there && !tensor.is_cpu()) || !tensor.is_floating_point() || tensor.numel() == 0 ||
         std::isfinite(tensor.abs().max().to(torch::kFloat64).item<double>()))
       continue;
     throw DivergedError(name + " is not finite any more; nothing was written; a lower lr0= may help");

@@ -1,5 +1,7 @@
 #include "models/deploy/engine/engine.h"
 
+#include <algorithm>
+#include <cmath>
 #include <mutex>
 
 #include <ATen/Parallel.h>
@@ -43,6 +45,20 @@ struct CpuEngine::State {
     const std::lock_guard lock(mutex);
     if (idle.size() < kMostIdle) idle.push_back(std::move(arena));
   }
+
+  /// Calls `visit` with the frame of each picture of a batch.
+  template <typename Visit>
+  void for_each(const torch::Tensor& images, Visit visit) {
+    RTDETR_CHECK(images.dim() == 4 && images.size(0) > 0 && images.size(1) == channels &&
+                     images.size(2) == size.height && images.size(3) == size.width &&
+                     images.scalar_type() == torch::kFloat && images.is_cpu(),
+                 "the engine was prepared for pictures of another size, type or number of channels");
+    const Tensor pictures = images.contiguous(torch::MemoryFormat::ChannelsLast);
+    std::unique_ptr<EngineArena> arena = take();
+    for (std::int64_t b = 0; b < pictures.size(0); ++b)
+      visit(arena->frame_for(pictures.const_data_ptr<float>() + b * pictures.stride(0)));
+    give_back(std::move(arena));
+  }
 };
 
 namespace {
@@ -58,6 +74,24 @@ std::vector<std::int64_t> layer_numbers(const Head& head, std::size_t count) {
 
 void run_steps(const EngineProgram& program, const EngineFrame& frame) {
   for (const EngineStepPtr& step : program.steps()) step->run(frame);
+}
+
+/// All numbers of a table of rows.
+void widen(InputRange& range, const float* first, const EngineView& view) {
+  for (std::int64_t row = 0; row < view.rows(); ++row) {
+    const float* numbers = first + row * view.row_stride();
+    for (std::int64_t k = 0; k < view.row_length(); ++k) {
+      range.low = std::min(range.low, numbers[k]);
+      range.high = std::max(range.high, numbers[k]);
+      if (std::isnan(numbers[k])) range.high = numbers[k];
+    }
+  }
+}
+
+/// A step that may be computed in narrow numbers.
+bool is_product(const EngineStep& step) {
+  const EngineOperation& operation = step.operation();
+  return (operation.node.op == "Conv" || operation.node.op == "Linear") && operation.inputs.front().is_rows();
 }
 
 void run_timed(const EngineProgram& program, const EngineFrame& frame, std::vector<CpuEngine::StepTime>& times) {
@@ -112,16 +146,10 @@ std::shared_ptr<const CpuEngine> CpuEngine::prepare(DetectionModelImpl& model, c
 ModelOutput CpuEngine::run(const torch::Tensor& images, std::vector<StepTime>* times) const {
   State& state = *state_;
   const EngineProgram& program = state.program;
-  RTDETR_CHECK(images.dim() == 4 && images.size(0) > 0 && images.size(1) == state.channels &&
-                   images.size(2) == state.size.height && images.size(3) == state.size.width &&
-                   images.scalar_type() == torch::kFloat && images.is_cpu(),
-               "the engine was prepared for pictures of another size, type or number of channels");
-  const Tensor pictures = images.contiguous(torch::MemoryFormat::ChannelsLast);
-  std::unique_ptr<EngineArena> arena = state.take();
+  if (times) times->clear();
   std::vector<std::vector<Tensor>> logits(state.numbers.size()), boxes(state.numbers.size());
   std::vector<Tensor> tokens;
-  for (std::int64_t b = 0; b < pictures.size(0); ++b) {
-    const EngineFrame& frame = arena->frame_for(pictures.const_data_ptr<float>() + b * pictures.stride(0));
+  state.for_each(images, [&](const EngineFrame& frame) {
     if (times)
       run_timed(program, frame, *times);
     else
@@ -131,8 +159,7 @@ ModelOutput CpuEngine::run(const torch::Tensor& images, std::vector<StepTime>* t
       boxes[k].push_back(frame.tensor(program.layers()[k].boxes).clone());
     }
     if (program.tokens().buffer >= 0) tokens.push_back(frame.tensor(program.tokens(), torch::kLong).clone());
-  }
-  state.give_back(std::move(arena));
+  });
   ModelOutput output;
   for (std::size_t k = 0; k < logits.size(); ++k) {
     Prediction prediction{torch::cat(logits[k]), torch::cat(boxes[k])};
@@ -143,6 +170,21 @@ ModelOutput CpuEngine::run(const torch::Tensor& images, std::vector<StepTime>* t
   }
   if (!tokens.empty()) output.topk_indices = torch::cat(tokens);
   return output;
+}
+
+void CpuEngine::add_input_ranges(const torch::Tensor& images, InputRanges& ranges) const {
+  state_->for_each(images, [&](const EngineFrame& frame) {
+    for (const EngineStepPtr& step : state_->program.steps()) {
+      if (is_product(*step)) {
+        const EngineView& input = step->operation().inputs.front();
+        InputRange& range = ranges[step->name()];
+        widen(range, frame.at<float>(input), input);
+        if (!std::isfinite(range.low) || !std::isfinite(range.high))
+          throw outputs_not_finite("numbers at " + step->name());
+      }
+      step->run(frame);
+    }
+  });
 }
 
 std::vector<double> CpuEngine::layer_ms(const std::vector<StepTime>& times) const {

@@ -40,6 +40,11 @@ class CpuEngine {
   /// @param images  [B, 3, H, W] of the engine's size, float32; computed one after the other
   ModelOutput run(const torch::Tensor& images, std::vector<StepTime>* times = nullptr) const;
 
+  /// Runs, and widens `ranges` to what each product is given: the calibration that int8 needs
+  /// (docs/explanation/cpu_engine.md). Of a float32 engine with all_layers it serves every depth and size.
+  /// @throws DivergedError  if that is not finite
+  void add_input_ranges(const torch::Tensor& images, InputRanges& ranges) const;
+
   /// What a pass that ends at each of the layers takes that run() hands out, in their order: the milliseconds of the
   /// steps that lead there.
   std::vector<double> layer_ms(const std::vector<StepTime>& times) const;

@@ -98,8 +98,9 @@ std::pair<EngineNode, EngineNode> joined(EngineGraph& graph, const std::vector<c
 
 /// What deformable attentions sample: their kernel reads rows without gaps. Joined, the values of all layers would be
 /// kept for long, and products of so many rows gain nothing from each other.
-std::set<int> sampled_values(const EngineGraph& graph) {
-  std::set<int> values;
+std::set<int> values_apart(const EngineGraph& graph) {
+  const std::vector<int> outputs = graph.outputs();
+  std::set<int> values(outputs.begin(), outputs.end());
   for (const EngineNode& node : graph.nodes) {
     if (node.op == "DeformableAttention") values.insert(node.inputs.front());
   }
@@ -155,7 +156,7 @@ void join_activations(EngineGraph& graph) {
 }
 
 void join_siblings(EngineGraph& graph) {
-  const std::set<int> apart = sampled_values(graph);
+  const std::set<int> apart = values_apart(graph);
   std::vector<EngineNode> nodes;
   for (std::size_t k = 0; k < graph.nodes.size(); ++k) {
     EngineNode& node = graph.nodes[k];

@@ -5,6 +5,8 @@
 
 #include <torch/types.h>
 
+#include "core/base/error.h"
+
 namespace rtdetr {
 namespace {
 
@@ -30,6 +32,23 @@ std::set<int> precise_values(const EngineGraph& graph) {
 
 }  // namespace
 
+NumberFormat number_format(Precision precision) {
+  RTDETR_CHECK(precision != Precision::kFloat16, "the engine does not compute in fp16");
+  if (precision == Precision::kInt8) return NumberFormat::kInt8;
+  return precision == Precision::kBFloat16 ? NumberFormat::kBFloat16 : NumberFormat::kFloat32;
+}
+
+std::string why_not(Precision precision, const InputRanges& ranges) {
+  const NumberFormat format = number_format(precision);
+  if (!can_multiply(format))
+    return std::string("this processor cannot multiply such numbers (it has no ") +
+           (format == NumberFormat::kInt8 ? "AVX512_VNNI); float32 is for every processor"
+                                          : "AVX512_BF16), and imitating them takes longer than float32 does");
+  if (format == NumberFormat::kInt8 && ranges.empty())
+    return "the model's file has no calibration; rtdetr export format=safetensors calibrate=photos/ writes one with it";
+  return "";
+}
+
 void choose_numbers(EngineGraph& graph, const EngineNumbers& numbers) {
   if (numbers.format == NumberFormat::kFloat32) return;
   const std::set<int> precise = precise_values(graph);
@@ -37,7 +56,13 @@ void choose_numbers(EngineGraph& graph, const EngineNumbers& numbers) {
     const bool conv = node.op == "Conv";
     if ((!conv && node.op != "Linear") || (!conv && precise.contains(node.outputs.front()))) continue;
     const std::vector<std::int64_t>& input = graph.value(node.inputs.front()).shape;
-    if ((conv ? input[1] : input.back()) >= kFewChannels) node.format = numbers.format;
+    if ((conv ? input[1] : input.back()) < kFewChannels) continue;
+    if (numbers.format == NumberFormat::kInt8) {
+      const auto range = numbers.ranges.find(node.name);
+      if (range == numbers.ranges.end()) continue;
+      node.bytes = byte_scale(range->second.low, range->second.high);
+    }
+    node.format = numbers.format;
   }
 }
 

@@ -82,6 +82,7 @@ EngineStepPtr make_row_step(EngineOperation& operation, const std::vector<Engine
   const bool layer_norm = op == "LayerNormalization", rms_norm = op == "RmsNormalization";
   if ((!layer_norm && !rms_norm && op != "Add") || !takes_rows(operation)) return nullptr;
   if (!same_order(operation.inputs[0], operation.outputs[0])) return nullptr;
+  if (op != "Add" && operation.inputs[0].is_pixels()) return nullptr;  // a norm is over the last axis
   if (op == "Add") {
     if (!same_order(operation.inputs[0], operation.inputs[1])) return nullptr;
     return std::make_unique<SumStep>(std::move(operation));

@@ -39,7 +39,7 @@ class SelectedTokensStep : public EngineStep {
   bool best_class() const { return node().integer("method") == static_cast<std::int64_t>(QuerySelection::kBestClass); }
   std::int64_t pairs() const { return best_class() ? in().rows() : in().rows() * in().row_length(); }
   void select(std::int64_t* numbers, const float* scores, std::int64_t* chosen) const {
-    // Not-a-numbers come first, as LibTorch has them, so that the order is one.
+    // Not-a-numbers come first, so that the order is one.
     const auto better = [&](std::int64_t a, std::int64_t b) {
       const bool a_odd = std::isnan(scores[a]), b_odd = std::isnan(scores[b]);
       if (a_odd != b_odd) return a_odd;

@@ -165,8 +165,18 @@ void check_stages(const Arguments& args) {
   }
 }
 
+void check_widths(const RowContext& row) {
+  const Arguments& args = row.args;
+  const DecoderOptions options = decoder_options(row);
+  if (options.dim % 4 != 0 && (options.sine_position || options.encoder_layers > 0))
+    refuse("hd must be a multiple of 4 for positions of sines, found " + std::to_string(options.dim));
+  if (args.text("variant") == "deimv2" && options.ffn_dim % 2 != 0)
+    refuse("d_ffn must be even, half of it is a gate; found " + std::to_string(options.ffn_dim));
+}
+
 void check_decoder(const RowContext& row) {
   const Arguments& args = row.args;
+  check_class_count(row);
   if (args.integer("hd") % args.integer("nh") != 0)
     refuse("hd (" + std::to_string(args.integer("hd")) + ") must be a multiple of nh (" +
            std::to_string(args.integer("nh")) + " heads); note that the second positional argument is hd, not nq");
@@ -174,10 +184,13 @@ void check_decoder(const RowContext& row) {
   if (points.size() < row.inputs.size() || points.size() > kMaxLevels)
     refuse("ndp must be one number or one per level, found " + std::to_string(points.size()) + " for " +
            std::to_string(row.inputs.size()) + " maps (at most " + std::to_string(kMaxLevels) + " levels)");
+  if (const auto levels = args.integer("levels"); levels > 0 && levels != std::ssize(points))
+    refuse("levels is " + std::to_string(levels) + ", and ndp and the maps make " + std::to_string(points.size()));
   const auto layers = layers_outside_training(row);
   if (layers < 1 || layers > args.integer("ndl"))
     refuse("eval_idx must name one of the " + std::to_string(args.integer("ndl")) + " layers, found " +
            std::to_string(args.integer("eval_idx")));
+  check_widths(row);
   check_distributions(args);
   check_stages(args);
   if (args.number("dropout") != 0) refuse("dropout must be 0: the published recipes use none");

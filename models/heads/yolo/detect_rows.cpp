@@ -31,6 +31,7 @@ DetectOptions detect_options(const RowContext& row) {
 }
 
 void check_detect(const RowContext& row) {
+  check_class_count(row);
   for (std::size_t k = 1; k < row.inputs.size(); ++k) {
     if (row.inputs[k].stride <= row.inputs[k - 1].stride)
       refuse("`from` must name maps from the finest to the coarsest, found strides " +
@@ -57,7 +58,9 @@ std::vector<ArgumentSpec> detect_arguments() {
                     {"exact", "ultralytics"})
           .fallback("exact")
           .named_only(),
-      number_argument("small_boxes", "training: boxes look for anchors as if their sides were so many pixels")
+      number_argument("small_boxes",
+                      "training: boxes look for anchors as if their sides were so many pixels; Ultralytics: the second "
+                      "map's stride, of the usual maps 16")
           .fallback(ArgumentValue(16.0))
           .range(0, 1024)
           .named_only(),

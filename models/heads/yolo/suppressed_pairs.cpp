@@ -36,7 +36,7 @@ struct HostBatch {
     for (std::int64_t k = 0; k < scores.size(0); ++k) {
       const float score = scores.const_data_ptr<float>()[k];
       if (std::isnan(score))  // these come first
-        throw DivergedError("the model's scores are not finite: its weights are too large or damaged");
+        throw outputs_not_finite("scores");
       if (!(score > static_cast<float>(options.least_score))) break;  // best first
       const std::int64_t pair = pairs.const_data_ptr<std::int64_t>()[k];
       found.push_back({score, static_cast<std::int32_t>(pair / classes), static_cast<std::int32_t>(pair % classes)});

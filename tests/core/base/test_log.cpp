@@ -43,6 +43,11 @@ TEST_CASE("the level hides what is below it") {
 
 TEST_CASE("control characters in a message do not reach the terminal") {
   CHECK(stderr_of([] { log::info("a\x1b[31mb\rc"); }) == "a?[31mb?c\n");
+  CHECK(stderr_of([] {
+          log::info(
+              "a\xc2\x9b"  // U+009B, which is that sequence's beginning, too
+              "31m\xc2\xa0\xc3\x9b");
+        }) == "a??31m\xc2\xa0\xc3\x9b\n");
 }
 
 TEST_CASE("off a terminal progress is a first and a last plain line, however often it is told") {

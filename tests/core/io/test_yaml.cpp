@@ -4,8 +4,10 @@
 
 #include "core/base/error.h"
 #include "core/base/random.h"
+#include "core/io/file.h"
 #include "core/io/yaml.h"
 #include "core/io/yaml_writer.h"
+#include "tests/support/temporary_folder.h"
 
 using namespace rtdetr;
 using Catch::Matchers::Contains;
@@ -190,6 +192,8 @@ TEST_CASE("broken text is refused with its line") {
                           "a"),
              Contains("UTF-8"));
   CHECK_THAT(yaml_refusal("a: \xc3"), Contains("UTF-8"));
+  for (const char* text : {"\xed\xa0\xbd", "\xc0\xaf", "\xf5\x80\x80\x80"})  // a surrogate, overlong, beyond the last
+    CHECK_THAT(yaml_refusal(std::string("a: 1\nb: ") + text), Contains("t.yaml:2:") && Contains("UTF-8"));
 }
 
 TEST_CASE("slips of hand and editors' encodings are named beside what they lead to") {
@@ -224,6 +228,10 @@ TEST_CASE("a budget moves the bounds of size and number, not that of depth") {
   CHECK_THROWS_WITH(parse_yaml(wide + "1, 1]", "t.yaml", budget), Contains("more than 20,001 values"));
   CHECK(parse_yaml(std::string(2 << 20, ' '), "t.yaml", budget).root.is_null());
   CHECK_THROWS_WITH(parse_yaml(std::string((2 << 20) + 1, ' '), "t.yaml", budget), Contains("2 MiB"));
+  const test::TemporaryFolder folder;
+  write_text_atomically(folder / "large.yaml", std::string((2 << 20) + 2, ' '));
+  CHECK_THROWS_AS(load_yaml(folder / "large.yaml", budget), ConfigError);
+  CHECK_THROWS_WITH(load_yaml(folder / "large.yaml", budget), Contains("large.yaml:1: larger than 2 MiB"));
   CHECK_THROWS_WITH(parse_yaml(std::string(65, '[') + std::string(65, ']'), "t.yaml", budget), Contains("64 levels"));
 }
 

@@ -1,9 +1,11 @@
 #include "core/ops/linear.h"
 
 #include <ATen/Parallel.h>
+#include <torch/autograd.h>
 #include <torch/types.h>
 
 #include <catch2/catch.hpp>
+#include <limits>
 
 #include "core/ops/autocast.h"
 #include "tests/support/devices.h"
@@ -82,6 +84,21 @@ TEST_CASE("the ReLU of a float16 product that overflows is float16's largest num
   const Tensor x = torch::full({1, 1}, 300.0F), weight = torch::tensor({{300.0F}, {-300.0F}, {1.0F}});
   CHECK(
       torch::equal(rtdetr::linear(x, weight, {}, true).to(torch::kFloat32), torch::tensor({{65504.0F, 0.0F, 300.0F}})));
+}
+
+TEST_CASE("the ReLU of not-a-number is not 0, which would hide it") {
+  at::set_num_threads(1);
+  Tensor weight = torch::ones({4, 8});
+  weight[1][0] = std::numeric_limits<float>::quiet_NaN();
+  const Tensor y = rtdetr::linear(torch::ones({3, 8}), weight, torch::zeros({4}), true);
+  CHECK(y.isnan().sum().item<int>() == 3);
+  CHECK(y.select(1, 1).isnan().all().item<bool>());
+}
+
+TEST_CASE("the gradient of linear has no gradient, and says so") {
+  const Tensor x = torch::ones({3, 8}).set_requires_grad(true), weight = torch::ones({4, 8});
+  const Tensor y = rtdetr::linear(x, weight, {}).sum();
+  CHECK_THROWS_WITH(torch::autograd::grad({y}, {x}, {}, true, /*create_graph=*/true), Catch::Contains("create_graph"));
 }
 
 TEST_CASE("linear without gradients equals linear with them") {

@@ -222,7 +222,7 @@ TEST_CASE("half values beside float32 locations have float32's gradients, each i
   CHECK(error(half.weights, full.weights) < place.tolerance);
 }
 
-TEST_CASE("no queries and no images are ordinary", "[devices]") {
+TEST_CASE("no queries are ordinary", "[devices]") {
   at::set_num_threads(1);
   const Place place = GENERATE(from_range(places()));
   INFO(place);

@@ -50,6 +50,8 @@ TEST_CASE("charts of nothing, one point, equal, huge and tiny values are drawn, 
     CHECK(line_chart(std::vector<ChartSeries>{{"one", {5}, {value}}}, {}).width == 640);
     CHECK(line_chart(std::vector<ChartSeries>{{"two", {5, 6}, {value, value * 1.001}}}, {.y_label = "y"}).width == 640);
   }
+  CHECK(line_chart(std::vector<ChartSeries>{{"equal but for rounding", {0, 1}, {0.3, 0.1 + 0.2}}}, {}).width == 640);
+  CHECK(line_chart(std::vector<ChartSeries>{{"near", {0, 1}, {1, 1 + 1e-8}}}, {}).width == 640);
   CHECK(line_chart(std::vector<ChartSeries>{{"none", {NAN}, {1}}}, {.y_low = 0, .y_high = 1}).width == 640);
 }
 

@@ -98,6 +98,21 @@ TEST_CASE("damage anywhere in a tensor of several pieces is found while it is re
   }
 }
 
+TEST_CASE(
+    "a truth of a file that is neither 0 nor 1 is 1, and a tensor of no numbers and impossible sizes is refused") {
+  const test::TemporaryFolder folder;
+  const auto path = folder / "t.safetensors";
+  const std::vector<std::uint8_t> bytes{0, 1, 2, 255};
+  write_safetensors(path, std::vector{TensorView{"mask", TensorType::kBool, {4}, std::as_bytes(std::span(bytes))}}, {},
+                    {});
+  const auto raw = [](const torch::Tensor& truths) { return truths.view(torch::kUInt8).sum().item<int>(); };
+  CHECK(raw(load_tensors(path).tensors.at("mask")) == 3);
+  const SafetensorsReader reader(path);
+  CHECK(raw(load_tensors(*open_weights(path)).at("mask")) == 3);
+  write_safetensors(path, std::vector{TensorView{"none", TensorType::kF32, {0, 1ll << 62, 4}, {}}}, {}, {});
+  CHECK_THROWS_AS(load_tensors(path), CheckpointError);
+}
+
 TEST_CASE("element types map to each other in both directions") {
   for (const auto type : {torch::kBool, torch::kUInt8, torch::kInt8, torch::kInt16, torch::kInt32, torch::kInt64,
                           torch::kFloat16, torch::kBFloat16, torch::kFloat32, torch::kFloat64}) {

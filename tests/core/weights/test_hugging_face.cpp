@@ -9,6 +9,7 @@
 #include "core/weights/weights_file.h"
 #include "tests/support/fixtures.h"
 #include "tests/support/temporary_folder.h"
+#include "tests/support/torch_files.h"
 
 using namespace rtdetr;
 using namespace rtdetr::test;
@@ -21,6 +22,12 @@ const std::filesystem::path kInterop = kFixtures / "interop";
 void write_one(const std::filesystem::path& file, const std::string& name, float value) {
   const std::vector<TensorView> tensors{{name, TensorType::kF32, {1}, std::as_bytes(std::span(&value, 1))}};
   write_safetensors(file, tensors, {}, {});
+}
+
+/// A small file whose one tensor, the same number again and again, takes `bytes` when it is laid out.
+void write_expanded(const std::filesystem::path& file, const std::string& name, std::int64_t bytes) {
+  const std::string size = tuple({integer(bytes / 4)}), stride = tuple({integer(0)});
+  write_text_atomically(file, file_of(dictionary({text(name), tensor(storage(), 0, size, stride)})));
 }
 
 float value_in(const WeightsFile& file, const std::string& name) {
@@ -91,6 +98,20 @@ TEST_CASE("a shard is a regular file of the index' own folder, whatever the inde
     folder.write_index(R"({"weight_map": {"a.weight": ")" + name + "\"}}");
     CHECK_THROWS_WITH(open_weights(folder.index()), Contains("no such file beside it"));
   }
+}
+
+TEST_CASE("what the shards of an index take together is bounded as what one file takes") {
+  const TemporaryFolder folder;
+  std::string map;
+  for (int shard = 0; shard < 3; ++shard) {
+    const std::string name = "bomb" + std::to_string(shard), file = name + ".bin";
+    write_expanded(folder / file, name, 100 << 20);
+    CHECK(open_weights(folder / file)->tensors().size() == 1);
+    map += (map.empty() ? "\"" : ", \"") + name + "\": \"" + file + "\"";
+  }
+  write_text_atomically(folder / "pytorch_model.bin.index.json", "{\"weight_map\": {" + map + "}}");
+  CHECK_THROWS_WITH(open_weights(folder / "pytorch_model.bin.index.json"),
+                    Contains("bomb1.bin, laid out, take more than twice these files and 128 MiB"));
 }
 
 TEST_CASE("an index that is none, or says what is not so, is refused as a bad file") {

@@ -213,7 +213,8 @@ TEST_CASE("a tensor is laid out from whatever view of its storage it is") {
   CHECK(view("overlapping", 0, pair(3, 2), pair(1, 1)) == Values{1, 2, 2, 3, 3, 4});
   CHECK(view("expanded", 3, pair(5, 2), pair(0, 0)) == Values(10, 4));
   CHECK(view("last", 3, pair(1, 1), pair(1ll << 62, 1ll << 62)) == Values{4});
-  CHECK(view("empty", 9, pair(0, 1ll << 62), pair(1ll << 62, 1ll << 62)).empty());
+  CHECK(view("empty", 9, pair(0, 1ll << 40), pair(1ll << 62, 1ll << 62)).empty());
+  CHECK_THROWS_WITH(view("too_wide", 0, pair(0, 1ll << 62), pair(1, 1)), Contains("has a size that overflows"));
   CHECK(view("number", 2, ")", ")") == Values{3});
 }
 

@@ -157,7 +157,7 @@ TEST_CASE("annotations of unlisted images and categories are counted, the first 
   REQUIRE(find(file, "unknown_image"));
   CHECK(find(file, "unknown_image")->count == 8);
   CHECK(find(file, "unknown_image")->places.size() == 5);
-  CHECK(find(file, "unknown_image")->places[0] == "annotation id 100: image_id 77");
+  CHECK(find(file, "unknown_image")->places[0] == "a.json: annotation id 100: image_id 77");
   CHECK(find(file, "unknown_category")->count == 8);
   CHECK_FALSE(has_errors(file.problems));
 }
@@ -184,6 +184,19 @@ TEST_CASE("categories of one name are warned of; those that nothing is annotated
   CHECK(marked(parse(file_with("", image, three))) == std::vector<std::int64_t>{1, 3});
 }
 
+TEST_CASE("more categories than a metric has memory for are refused") {
+  std::string categories;
+  for (int i = 0; i < 10'001; ++i) categories += (i ? "," : "") + (R"({"id":)" + std::to_string(i)) + "}";
+  CHECK_THROWS_WITH(parse(file_with("", R"({"id":1,"file_name":"a.jpg","width":64,"height":48})", categories)),
+                    Catch::Contains("a.json: has 10,001 categories"));
+}
+
+TEST_CASE("the first place of a fault begins with the file") {
+  const CocoAnnotations file = parse(file_with(R"({"id":1,"image_id":1,"category_id":3,"bbox":[1,2]})"));
+  REQUIRE(!file.problems.empty());
+  CHECK_THAT(describe(file.problems.front()), Catch::Contains("(a.json: "));
+}
+
 TEST_CASE("a field that is null is as if it were missing") {
   const CocoAnnotations file = parse(R"({"info":null,"licenses":null,
       "images":[{"id":1,"file_name":"a.jpg","width":null,"height":null,"coco_url":null,"license":null}],
@@ -198,7 +211,7 @@ TEST_CASE("a field that is null is as if it were missing") {
 
   const CocoAnnotations needed = parse(file_with(R"({"id":1,"image_id":null,"category_id":3,"bbox":null})"));
   CHECK(find(needed, "bad_field")->places ==
-        std::vector<std::string>{"annotations[0]: 'image_id' is null", "annotations[0]: 'bbox' is null"});
+        std::vector<std::string>{"a.json: annotations[0]: 'image_id' is null", "annotations[0]: 'bbox' is null"});
   CHECK(find(parse(file_with(R"({"id":1,"id":null,"image_id":1,"category_id":3,"bbox":[1,2,3,4]})")), "bad_field"));
   CHECK(find(parse(R"({"images":null,"annotations":[],"categories":[]})"), "missing_list")->where == "a.json: images");
 }

@@ -544,6 +544,16 @@ TEST_CASE("crowds that are no boxes are left out of the metric, too; one over th
   CHECK(faults_of(data) == Faults{{"box_inverted", 1}, {"box_not_finite", 1}, {"box_zero_area", 1}});
 }
 
+TEST_CASE("an object with the box of a crowd is an object") {
+  const ToolFolder set;
+  set.write("boxes.csv",
+            "ImageID,LabelName,XMin,XMax,YMin,YMax,IsGroupOf\na,cat,0.1,0.2,0.1,0.4,1\na,cat,0.1,0.2,0.1,0.4,0\n");
+  const Dataset data = set.inspect("boxes.csv");
+  CHECK(data.truth.truths.size() == 2);
+  CHECK(data.boxes.size() == 1);
+  CHECK(faults_of(data).empty());
+}
+
 TEST_CASE("pictures that Open Images' rows cannot tell apart are refused") {
   const ToolFolder set;
   test::write_small_picture(set.folder / "images/sub/a.png", 100, 50, 3);

@@ -190,6 +190,24 @@ TEST_CASE("more boxes than queries, classes without boxes and imbalance are advi
   CHECK(find(set.check(enough), "more_boxes_than_queries") == nullptr);
 }
 
+TEST_CASE("a class without boxes hides no imbalance of the others, and an unread split no picture") {
+  Folder set;
+  set.categories += R"(,{"id":3,"name":"none"})";
+  std::string more;
+  for (int i = 0; i < 2100; ++i)
+    more += R"(,{"id":)" + std::to_string(100 + i) + R"(,"image_id":0,"category_id":1,"bbox":[1,2,)" +
+            std::to_string(1 + i % 20) + ",5]}";
+  set.write_split("train", {0, 1, 2, 3}, more);
+  const DatasetReport report = set.check();
+  REQUIRE(find(report, "imbalance"));
+  CHECK_THAT(find(report, "imbalance")->where, Catch::Contains("'dog' 2"));
+  test::write_small_picture(set.folder / "later/a.png", 32, 24, 9);
+  test::write_file(set.folder / "d.yaml",
+                   "train: {images: images, annotations: train.json}\nval: {images: images, annotations: val.json}\n"
+                   "test: {images: later, annotations: none.json}\n");
+  CHECK(find(set.check(), "unlisted_picture") == nullptr);
+}
+
 TEST_CASE("one class may have some hundred times as many boxes as another, and twenty are enough to learn from") {
   const Folder set;
   std::string more;

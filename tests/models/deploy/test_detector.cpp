@@ -115,6 +115,19 @@ TEST_CASE("a detector refuses bf16 where the processor does not multiply it, and
   rtdetr::set_cpu_level(rtdetr::best_cpu_level());
 }
 
+TEST_CASE("a detector refuses int8 without the processor, without a calibration and without its engine") {
+  const TemporaryFolder folder;
+  const auto file = save_tiny(folder);
+  CHECK_THROWS_WITH(Detector(file, {.precision = Precision::kInt8, .engine = false}),
+                    Contains("DetectorOptions.precision = int8: only an engine"));
+  if (rtdetr::has_byte_products())
+    CHECK_THROWS_WITH(Detector(file, {.precision = Precision::kInt8}),
+                      Contains("= int8: the model's file has no calibration"));
+  rtdetr::set_cpu_level(rtdetr::CpuLevel::kAvx2);
+  CHECK_THROWS_WITH(Detector(file, {.precision = Precision::kInt8}), Contains("= int8: this processor cannot"));
+  rtdetr::set_cpu_level(rtdetr::best_cpu_level());
+}
+
 TEST_CASE("a device that is none, or not where the shared weights lie, is refused") {
   const TemporaryFolder folder;
   const auto file = save_tiny(folder);
@@ -194,7 +207,7 @@ TEST_CASE("a letterboxed picture has the detections of itself with its bars, les
   }
 }
 
-TEST_CASE("pictures that keep their ratio are padded to the largest of their batch, and found in as they are alone") {
+TEST_CASE("pictures that keep their ratio are padded to the model's stride, and found in as they are alone") {
   const TemporaryFolder folder;
   std::string text = rtdetr::test::kTinyModel;
   const std::string known = "variant: v2, ";
@@ -258,10 +271,22 @@ TEST_CASE("a batch gives each picture its detections, a file the same as its pix
   rtdetr::DetectionTimes times;
   const auto both = detector.detect(views, &times);
   REQUIRE(both.size() == 2);
-  CHECK(both[1].size() == 3);
   CHECK(times.model_ms > 0);
-  CHECK(both[0][0].label == detector.detect(view(one))[0].label);
-  CHECK(detector.detect(std::span<const RgbView>()).empty());
+  CHECK(same(both[0], detector.detect(view(one))));
+  CHECK(same(both[1], detector.detect(view(two))));
+  CHECK(detector.detect(std::span<const RgbView>(), &times).empty());
+  CHECK(times.total_ms() == 0);
+  const Detector plain(detector, {.min_score = 0, .max_detections = 3, .engine = false});
+  const auto of_plain = plain.detect(views);
+  for (std::size_t picture = 0; picture < 2; ++picture) {
+    const auto alone = plain.detect(views[picture]);
+    REQUIRE(of_plain[picture].size() == 3);
+    for (std::size_t i = 0; i < 3; ++i) {
+      CHECK(of_plain[picture][i].label == alone[i].label);
+      CHECK(of_plain[picture][i].score == Approx(alone[i].score).margin(1e-5));
+      CHECK(of_plain[picture][i].x1 == Approx(alone[i].x1).margin(1e-2));
+    }
+  }
   rtdetr::write_picture(folder / "two.png", two);
   CHECK(same(detector.detect_file(folder / "two.png"), detector.detect(view(two))));
 }
@@ -400,6 +425,8 @@ TEST_CASE("a detector in its final form finds the same, and has no other form") 
   CHECK(same(final_one.detect(view(picture)), any.detect(view(picture))));
   CHECK(Detector(final_one, {.min_score = 0, .max_detections = 3}).detect(view(picture)).size() == 3);
   CHECK_THROWS_WITH(Detector(final_one, {.height = 128}), Contains("final_form") && Contains("64 x 96"));
+  CHECK_NOTHROW(Detector(final_one, {.decoder_layers = final_one.decoder_layers()}));  // the same form in other words
+  CHECK_NOTHROW(Detector(Detector(file, {.decoder_layers = 2, .final_form = true}), {.min_score = 0.3F}));
   CHECK_THROWS_WITH(Detector(final_one, {.decoder_layers = 1}), Contains("load the file again"));
   CHECK_THROWS_AS(Detector(final_one, {.engine = false}), rtdetr::ConfigError);
 }

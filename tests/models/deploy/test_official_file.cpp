@@ -119,6 +119,13 @@ TEST_CASE("what the official code cannot hold is said with what to do: fused, an
              Contains("mlp_act is not relu"));
   CHECK_THAT(said(model_of(replaced(v2, "variant: v2", "variant: v2, two_stage: false"))),
              Contains("two_stage: false"));
+  const std::string v1 = interop_yaml("official_v1_basic");
+  CHECK(said(model_of(v1)).empty());
+  CHECK_THAT(said(model_of(replaced(v1, "variant: v1", "variant: v1, select: one2many"))),
+             Contains("RT-DETR v1 tokens alone"));
+  CHECK_THAT(said(model_of(replaced(v1, "variant: v1", "variant: v1, sampling: discrete"))),
+             Contains("sampling: discrete"));
+  CHECK_THAT(said(model_of(replaced(v1, "points: 2", "points: [1, 2, 3]"))), Contains("as many on all"));
 }
 
 }  // namespace rtdetr

@@ -48,6 +48,11 @@ TEST_CASE("what a query moves on average is over the shared queries of all pictu
   CHECK(near.mean() == Approx(0.25));
   CHECK(sum_of(near, rounding_cost(output({4, 8}, 0), output({4, 8}, 0))).mean() == Approx(0.75 / 5));
   CHECK(std::isinf(rounding_cost(output({1, 2}, 0), output({3, 4}, 0)).mean()));
+  // A token may be selected with several of its classes.
+  const RoundingCost pairs = rounding_cost(output({1, 1, 3}, 0), output({1, 2, 3}, 0.5));
+  CHECK(pairs.other_queries == 1);
+  CHECK(pairs.mean() == Approx(0.5));
+  CHECK(rounding_cost(output({1, 1, 2}, 0), output({1, 2, 2}, 0)).other_queries == 1);
 }
 
 TEST_CASE("queries from other tokens are counted, and those from the same are compared token by token") {

@@ -188,6 +188,14 @@ TEST_CASE("a picture is detected tile by tile, for any batch, as its parts are o
   for (std::size_t i = 0; i < batched.size(); ++i) CHECK(std::abs(batched[i].score - expected[i].score) < 1e-5F);
 }
 
+TEST_CASE("a picture whose rows overlap is refused before any of its tiles") {
+  const test::TemporaryFolder folder;
+  const Detector detector = tiny_detector(folder);
+  const Picture picture = grain(180, 100);
+  const RgbView overlapping{picture.rgb.data(), 180, 50, 400};
+  CHECK_THROWS_WITH(detect_tiled(detector, overlapping, kTiles), Contains("has a stride of 400 bytes"));
+}
+
 TEST_CASE("a picture no larger than a tile is detected as without tiles; one decoded smaller is refused") {
   const test::TemporaryFolder folder;
   const Detector detector = tiny_detector(folder);

@@ -1,8 +1,11 @@
 #include <catch2/catch.hpp>
 
 #include "core/base/error.h"
+#include "core/io/file.h"
+#include "models/graph/model.h"
 #include "models/graph/model_files.h"
 #include "models/graph/model_spec.h"
+#include "tests/support/temporary_folder.h"
 
 namespace rtdetr {
 namespace {
@@ -127,6 +130,12 @@ TEST_CASE("wrong arguments are answered with name, meaning and range") {
   CHECK_THAT(row_refusal("[-1, 1, Conv, [16, 1, 1, None, 1, 1, swish]]"), Contains("True, False or one of none, relu"));
   CHECK_THAT(row_refusal("[-1, 0, Conv, [16]]"), Contains("repeats must be from 1 to 100, found 0"));
   CHECK_THAT(row_refusal("[-1, 1000000, Conv, [16]]"), Contains("repeats must be from 1 to 100"));
+  CHECK_THAT(row_refusal("[-1, 9223372036854775807, Conv, [16]]"), Contains("found 9223372036854775807"));
+  CHECK_THAT(refusal("depth_multiple: 2\n" + file_with_row("[-1, 60, Conv, [16]]")),
+             Contains("found 60, times the depth 2 120"));
+  CHECK_THAT(row_refusal("[-1, 1, Conv, [16, 1, 1, None, 1, 1, nn.LeakyReLU(0.2)]]"),
+             Contains("True, False or one of"));
+  CHECK(row_refusal("[-1, 1, Conv, [16, 1, 1, None, 1, 1, nn.ReLU(inplace=True)]]") == "accepted");
 }
 
 TEST_CASE("channels and sizes that do not fit are refused") {
@@ -165,6 +174,9 @@ TEST_CASE("unknown, missing and wrong keys are refused") {
   CHECK_THAT(refusal("nc: 1\nscales: {l: [1, 1]}\n" + rows),
              Contains("scale 'l': expected [depth, width, max_channels]"));
   CHECK_THAT(refusal("nc: 1\nscales: {l: [1, 1, 64]}\nscale: x\n" + rows), Contains("there is no scale 'x', only l"));
+  CHECK_THAT(refusal("nc: 1\nscales: {l: [1, 1, 64]}\nscale: [l]\n" + rows),
+             Contains("key 'scale': expected one of the letters of scales, found a list of 1"));
+  CHECK_THAT(refusal("nc: 1\nch: 3\nchannels: 3\n" + rows), Contains("keys 'ch' and 'channels' are the same"));
   CHECK_THAT(refusal("- 1\n"), Contains("a model file is a map"));
 }
 
@@ -172,10 +184,34 @@ TEST_CASE("rows of the wrong form and unusable paths are refused") {
   CHECK_THAT(row_refusal("[-1, 1, Conv]"),
              Contains("expected [from, repeats, module, args]") && Contains("a list of 3"));
   CHECK_THAT(row_refusal("[-1, 1, Conv, 16]"), Contains("args must be a list, found '16'"));
+  CHECK_THAT(row_refusal("[-1, 1, \"\", []]"), Contains("the module must be a name, found ''"));
+  CHECK_THAT(row_refusal("[-9223372036854775808, 1, Conv, [16]]"), Contains("`from` must be a row's number"));
   CHECK_THAT(row_refusal("[-1, 1, [Conv], [16]]"), Contains("the module must be a name"));
   CHECK_THAT(row_refusal("[-1, 1, Conv, [16], a..b]"), Contains("the path must be names joined by dots"));
   CHECK_THAT(row_refusal("[-1, 1, Conv, [16], model.1]"), Contains("path 'model.1' belongs to row"));
   CHECK_THAT(row_refusal("[-1, 1, Conv, [16], model.1.conv]"), Contains("path 'model.1.conv' belongs to row 1"));
+}
+
+TEST_CASE("a head has the model's number of classes, and a width that its parts can halve and quarter") {
+  const auto with_head = [](const std::string& head) {
+    return refusal("nc: 4\nbackbone:\n  - [-1, 1, Conv, [16, 3, 8]]\nhead:\n  - [[0], 1, " + head + "]\n");
+  };
+  CHECK(with_head("RTDETRDecoder, [nc, 32, 10]") == "accepted");
+  CHECK_THAT(with_head("RTDETRDecoder, [80, 32, 10]"), Contains("nc (4), found 80; write nc"));
+  CHECK_THAT(with_head("Detect, [3]"), Contains("nc (4), found 3; write nc"));
+  CHECK_THAT(with_head("RTDETRDecoder, [nc, {variant: deimv2, dim: 32, heads: 4, ffn: 1}]"),
+             Contains("d_ffn must be even"));
+  CHECK_THAT(with_head("RTDETRDecoder, [nc, {dim: 18, heads: 2, query_position: sine}]"), Contains("multiple of 4"));
+  CHECK_THAT(with_head("RTDETRDecoder, [nc, {dim: 18, heads: 2, encoder_layers: 1}]"), Contains("multiple of 4"));
+  CHECK_THAT(with_head("RTDETRDecoder, [nc, {dim: 32, points: [4, 4, 4], levels: 2}]"),
+             Contains("levels is 2, and ndp and the maps make 3"));
+}
+
+TEST_CASE("a picture's sides are multiples of every map's stride") {
+  const std::string text =
+      "nc: 4\nbackbone:\n  - [-1, 1, Conv, [16, 3, 2]]\n  - [-1, 1, Conv, [16, 3, 2]]\n  - [0, 1, Conv, [16, 3, 3]]\n"
+      "head:\n  - [[1, 2], 1, RTDETRDecoder, [nc, 32, 10]]\n";
+  CHECK(build_model(parse_model_spec(text, "m.yaml"), {.shapes_only = true})->stride() == 12);
 }
 
 TEST_CASE("all mistakes of a file are shown together, in file order") {
@@ -210,6 +246,28 @@ TEST_CASE("a scale letter in the name picks depth and width") {
   CHECK(load_model_spec("rtdetr-l.yaml").scale == "l");
   CHECK_THROWS_WITH(load_model_spec("yolov8-rtdetr.yaml", "q"), Contains("there is no scale 'q', only n, s, m, l, x"));
   CHECK_THROWS_WITH(load_model_spec("rtdetr-k.yaml"), Contains("no such file") && Contains("did you mean"));
+}
+
+TEST_CASE("a scale letter in a file's own name counts where the file has that scale and does not say its own") {
+  const test::TemporaryFolder folder;
+  const std::string file = folder / "yolov8s-mine.yaml", plain = file_with_row("[-1, 1, nn.Identity, []]");
+  const auto scale_of = [&](const std::string& text) {
+    write_text_atomically(file, text);
+    return load_model_spec(file).scale;
+  };
+  CHECK(scale_of(plain).empty());
+  const std::string scales = "scales: {n: [1, 0.5, 64], s: [1, 1, 64]}\n";
+  CHECK(scale_of(scales + plain) == "s");
+  CHECK(scale_of(scales + "scale: n\n" + plain) == "n");
+  CHECK(scale_of("scales: {m: [1, 1, 64]}\n" + plain) == "m");
+  const std::string longest = "yolov8n" + std::string(100'000, 'a');
+  CHECK_THROWS_WITH(load_model_spec(longest + ".yaml"), Contains("no such file"));
+}
+
+TEST_CASE("what a command line makes of a model file is said to be its doing") {
+  const ModelSpec spec = parse_model_spec(file_with_row("[-1, 1, nn.Identity, []]"), "m.yaml");
+  CHECK_THROWS_WITH(build_model(spec, {.num_classes = 70'000}),
+                    Contains("m.yaml, with what the command line changes,") && Contains("found '70000'"));
 }
 
 }  // namespace rtdetr

@@ -29,6 +29,8 @@ TEST_CASE("entries of a model belong to the part of their row, those of the head
   };
   of_head("input_proj.0.conv.weight", ModelPart::kDecoderInput);
   of_head("decoder.layers.1.norm1.weight", ModelPart::kDecoderLayers);
+  of_head("decoder.norm.weight", ModelPart::kDecoderLayers);
+  of_head("decoder.lqe_layers.0.reg_conf.layers.0.weight", ModelPart::kScoreHeads);
   of_head("enc_output.0.weight", ModelPart::kQueries);
   of_head("enc_score_head.bias", ModelPart::kScoreHeads);
   of_head("dec_score_head.2.weight", ModelPart::kScoreHeads);

@@ -40,6 +40,22 @@ TEST_CASE("a convolution takes in its BatchNorm") {
   for (const Tensor& parameter : block->parameters()) CHECK_FALSE(parameter.requires_grad());
 }
 
+TEST_CASE("what fusing makes of a row on an open path is part of the model's state") {
+  const auto model_at = [](const std::string& path) {
+    DetectionModel model =
+        build_model(parse_model_spec("nc: 3\nbackbone:\n  - [-1, 1, Conv, [8, 3, 8]]\n  - [-1, 1, RepConv, [8]" + path +
+                                         "]\nhead:\n  - [[1], 1, RTDETRDecoder, [nc, 16, 5, 4, 2, 1, 16]]\n",
+                                     "rep.yaml"));
+    model->eval();
+    model->fuse();
+    return model;
+  };
+  const std::set<std::string> open = keys_of(*model_at(", backbone.rep.")),
+                              closed = keys_of(*model_at(", backbone.rep"));
+  CHECK(open == closed);
+  CHECK(open.contains("backbone.rep.conv.weight"));
+}
+
 TEST_CASE("a large kernel is folded part by part") {
   ConvNormAct block(conv_unit(96, 80, 3, 1, Activation::kNone, {}));  // three parts
   CHECK(fusing_difference(*block, picture(96)) < 1e-12);

@@ -66,8 +66,10 @@ TEST_CASE("a model file keeps the confidence at which F1 was best") {
   const TemporaryFolder folder;
   ModelInfo info = tiny_info();
   info.best_confidence = 0.41;
+  info.input_ranges = {{"1.Conv", {-0.25F, 3.1F}}, {"2.Linear", {0, 1e-7F}}};
   rtdetr::save_model(folder / "best.safetensors", rtdetr::test::tiny_model(), info);
   CHECK(rtdetr::load_model(folder / "best.safetensors").info.best_confidence == 0.41);
+  CHECK((rtdetr::load_model(folder / "best.safetensors").info.input_ranges == info.input_ranges));
 }
 
 TEST_CASE("a model file keeps how its pictures were resized; an older one says nothing, which is as Pillow does") {
@@ -118,6 +120,20 @@ TEST_CASE("the first decoder layers alone can be loaded") {
   const Tensor expected = model->forward(torch::rand({1, 3, 64, 96}), two).layers.back().logits;
   CHECK(torch::equal(logits_of(cut.model), expected));
   CHECK_THROWS_AS(rtdetr::load_model(folder / "m.safetensors", {.decoder_layers = 4}), rtdetr::ConfigError);
+}
+
+TEST_CASE("a model that runs fewer layers than its file has is loaded with as many as are asked for, up to all") {
+  const TemporaryFolder folder;
+  std::string text = rtdetr::test::kTinyModel;
+  text.replace(text.find("layers: 3"), std::string("layers: 3").size(), "layers: 3, eval_idx: 1");
+  const DetectionModel model = rtdetr::build_model(rtdetr::parse_model_spec(text, "tiny.yaml"));
+  rtdetr::save_model(folder / "m.safetensors", model, tiny_info());
+  for (const auto& [asked, usual] : {std::pair<std::int64_t, std::int64_t>{0, 2}, {1, 1}, {2, 2}, {3, 3}}) {
+    LoadedModel loaded = rtdetr::load_model(folder / "m.safetensors", {.decoder_layers = asked});
+    CHECK(loaded.model->head().usual_layers() == usual);
+    loaded.model->fuse();
+    CHECK(loaded.model->num_decoder_layers() == usual);
+  }
 }
 
 TEST_CASE("a model is loaded with another number of queries: fewer are the first of all") {
@@ -188,6 +204,8 @@ TEST_CASE("metadata that is missing or damaged is refused by name") {
   refuses("imgsz", "[640]", "[height, width]");
   refuses("imgsz", "[640, 4611686018427387904]", "[height, width]");
   refuses("best_confidence", "high", "a number from 0 to 1");
+  for (const char* ranges : {"{", "[]", "{\"a\": 1}", "{\"a\": [1]}", "{\"a\": [2, 1]}", "{\"a\": [0, 1e99]}"})
+    refuses("input_ranges", ranges, "an object of [low, high]");
   refuses("resample", "nearest", "is not pillow or opencv but 'nearest'");
   refuses("fit", "crop", "is not stretch or letterbox or keep_ratio but 'crop'");
   refuses("num_classes", "three", "an integer");

@@ -55,6 +55,20 @@ TEST_CASE("tensors of another program under our keys are taken over whole, in ha
   }
 }
 
+TEST_CASE("whole numbers are no weights: an entry that was quantised is left out, and said") {
+  const TemporaryFolder folder;
+  const std::string file = folder / "quantised.safetensors", key = "model.0.conv.weight";
+  DetectionModel target = tiny_model(2);
+  TensorMap tensors = state_of(tiny_model(1));
+  tensors.at(key) = tensors.at(key).mul(100).to(torch::kInt8);
+  save_tensors(file, tensors, {});
+  const torch::Tensor before = state_of(target).at(key).clone();
+  TransferReport report;
+  stderr_of([&] { report = take_weights(*target, kClasses, file); });
+  CHECK(report.count(TransferredEntry::Fate::kMisfit) == 1);
+  CHECK(state_of(target).at(key).equal(before));
+}
+
 TEST_CASE("an exported file is refused as a beginning: fusion is not undone") {
   const TemporaryFolder folder;
   DetectionModel fused = tiny_model();

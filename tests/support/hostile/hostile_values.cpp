@@ -43,7 +43,7 @@ void add_views(HostileFiles& files) {
   add("expanded_terabytes", 0, one(1ll << 40), one(0), Verdict::kRefuse, "128 MiB");
   add("overlapping", 0, pair(3, 2), pair(1, 1), Verdict::kRead);
   add("empty_with_huge_strides", 0, pair(0, 5), pair(kLargest, kLargest), Verdict::kRead);
-  add("empty_with_huge_sizes", 0, pair(0, kLargest), pair(1, 1), Verdict::kRead);
+  add("empty_with_huge_sizes", 0, pair(0, kLargest), pair(1, 1), Verdict::kRefuse, "has a size that overflows");
   add("one_with_huge_stride", 0, pair(1, 1), pair(kLargest, kLargest), Verdict::kRead);
   add("more_strides", 0, one(4), pair(1, 1), Verdict::kRefuse, "different number");
   add("no_strides", 0, one(4), ")", Verdict::kRefuse, "different number");

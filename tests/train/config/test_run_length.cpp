@@ -178,6 +178,10 @@ TEST_CASE("places that a run by epochs does not reach are named") {
   CHECK(unreached_places(settings).empty());
   settings.overlap_costs_from = 40;
   CHECK(unreached_places(settings) == std::vector<std::string>{"overlap_costs_from=40"});
+  settings.overlap_costs_from = 0;
+  settings.schedule = "multistep";
+  settings.milestones = {2, 40, 55};
+  CHECK(unreached_places(settings) == std::vector<std::string>{"milestones=40", "milestones=55"});
 }
 
 TEST_CASE("a run by epochs keeps its numbers and validates at least five times, as far as there are epochs") {

@@ -52,7 +52,7 @@ TEST_CASE("one pass evaluates the encoder's queries and every decoder layer") {
   CHECK(evaluation->layers[0].layer.name == "encoder");
   CHECK(evaluation->layers[2].layer.name == "2");
   CHECK(evaluation->pictures == 24);
-  CHECK(evaluation->last().classes.size() == 2);
+  CHECK(evaluation->detecting().metric.classes.size() == 2);
   CHECK_FALSE(evaluation->losses.empty());
 
   std::set<std::int64_t> pictures;
@@ -75,7 +75,7 @@ TEST_CASE("what predicts in the model's place is evaluated as its last layer, an
   const Evaluation same = *evaluate(experiment.model, *experiment.val, options);
   REQUIRE(same.layers.size() == 1);
   CHECK(same.layers[0].layer.number == of_model.layers.back().layer.number);
-  CHECK(same.last().ap() == of_model.last().ap());
+  CHECK(same.detecting().metric.ap() == of_model.detecting().metric.ap());
   REQUIRE(same.detections.size() == of_model.detections.size());
   CHECK(same.detections.front().score == of_model.detections.front().score);
   options.predictor.run = [&](const Tensor& images, auto /*valid_sizes*/) {
@@ -83,7 +83,13 @@ TEST_CASE("what predicts in the model's place is evaluated as its last layer, an
     nothing.layers.back().boxes_cxcywh.zero_();
     return nothing;
   };
-  CHECK(evaluate(experiment.model, *experiment.val, options)->last().ap() == 0);
+  CHECK(evaluate(experiment.model, *experiment.val, options)->detecting().metric.ap() == 0);
+  options.predictor.run = [&](const Tensor& images, auto /*valid_sizes*/) {
+    ModelOutput odd = experiment.model->forward(images);
+    odd.layers.back().boxes_cxcywh.fill_(std::numeric_limits<double>::quiet_NaN());
+    return odd;
+  };
+  CHECK_THROWS_AS(evaluate(experiment.model, *experiment.val, options), DivergedError);
 }
 
 TEST_CASE("the device of a run reaches its models, its steps and its evaluation", "[devices]") {
@@ -193,7 +199,7 @@ TEST_CASE("an evaluation in a half type has float32's numbers, to that type's pr
     CHECK(half->losses[i].second == Approx(whole->losses[i].second).epsilon(tolerance));
   }
   CHECK(half->losses[0].second != whole->losses[0].second);
-  CHECK(std::abs(half->last().ap50() - whole->last().ap50()) < 0.02);
+  CHECK(std::abs(half->detecting().metric.ap50() - whole->detecting().metric.ap50()) < 0.02);
   REQUIRE(half->detections.size() == whole->detections.size());
   CHECK(half->detections[0].score == Approx(whole->detections[0].score).epsilon(tolerance));
 }
@@ -320,9 +326,16 @@ TEST_CASE("layers that a fused model does not have keep their AP and get no time
   text.insert(at, "eval_idx: 0, ");
   DetectionModel model = build_model(parse_model_spec(text, "cut.yaml"));
   CHECK(model->head().usual_layers() == 1);
+  scatter_weights(*model);
   Evaluation evaluation = *evaluate(model, *experiment.val, {.height = 64, .width = 64});
   REQUIRE(evaluation.layers.size() == 3);
+  CHECK(evaluation.detecting().layer.number == 1);  // as what is exported detects
   model->fuse();
+  const Evaluation fused = *evaluate(model, *experiment.val, {.height = 64, .width = 64});
+  CHECK(fused.detecting().layer.number == 1);
+  REQUIRE(fused.detections.size() == evaluation.detections.size());
+  for (std::size_t i = 0; i < fused.detections.size(); ++i)
+    CHECK(fused.detections[i].score == Approx(evaluation.detections[i].score).margin(1e-5));
   add_times(evaluation, model, {.height = 64, .width = 64});
   CHECK(evaluation.layers[1].ms > 0);
   CHECK(evaluation.layers[2].ms == -1);

@@ -10,10 +10,12 @@
 #include <torch/types.h>
 #include <catch2/catch.hpp>
 
+#include "core/io/file.h"
 #include "data/loader/loader.h"
 #include "tests/support/micro_run.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/thread_world.h"
+#include "train/loop/epoch_losses.h"
 #include "train/loop/experiment.h"
 #include "train/loop/train_state.h"
 
@@ -391,6 +393,48 @@ TEST_CASE("a batch without any box is an ordinary step") {
   CHECK(empty.applied);
   REQUIRE(empty.terms.size() == full.terms.size());
   for (std::size_t i = 0; i < full.terms.size(); ++i) CHECK(empty.terms[i].first == full.terms[i].first);
+}
+
+TEST_CASE("accumulated batches of which one has no boxes and fewer terms tell each term's own sum") {
+  at::set_num_threads(1);
+  const TemporaryFolder temp;
+  const Settings settings = make_micro_run(temp.path());
+  std::string yaml = read_text_file(settings.model);
+  yaml.insert(yaml.find("dim: 32"), "empty_batch: none, ");
+  write_text_atomically(settings.model, yaml);
+  const auto terms_of = [&](bool first_is_empty, bool second_is_empty) {
+    Bench bench(settings);
+    std::vector<Batch> batches = bench.batches(2, 2);
+    for (const auto& [batch, is_empty] : {std::pair{0, first_is_empty}, {1, second_is_empty}}) {
+      for (Batch::Image& image : batches[static_cast<std::size_t>(batch)].targets) {
+        if (!is_empty) continue;
+        image.labels.clear();
+        image.boxes_cxcywh.clear();
+      }
+    }
+    const StepReport report = bench.step.run(batches, {}, 1);
+    CHECK(report.applied);
+    double sum = 0;
+    for (const auto& [name, value] : report.terms) sum += value;
+    CHECK(report.loss == Approx(sum).epsilon(1e-5));
+    CHECK(report.gradient_norm > 0);
+    return report.terms.size();
+  };
+  const std::size_t all = terms_of(false, false), without = terms_of(true, true);
+  CHECK(without < all);
+  CHECK(terms_of(true, false) == all);
+  CHECK(terms_of(false, true) == all);
+}
+
+TEST_CASE("an epoch whose first step has fewer terms records those of the others by their names") {
+  EpochLosses losses;
+  losses.add({.loss = 1, .terms = {{"a", 1}}});
+  losses.add({.loss = 5, .terms = {{"b", 3}, {"a", 2}}});
+  const std::vector<std::pair<std::string, double>> means{{"loss", 3}, {"a", 1.5}, {"b", 1.5}};
+  CHECK(losses.means() == means);
+  StepReport deep;
+  for (int i = 0; i < 300; ++i) deep.terms.emplace_back("term" + std::to_string(i), 0.0);
+  CHECK_THROWS_AS(losses.add(deep), ConfigError);
 }
 
 TEST_CASE("the same position draws the same noise, another position another") {

@@ -33,7 +33,7 @@ TEST_CASE("on a CPU without bf16 products auto is fp32, whatever a clock says") 
 }
 
 TEST_CASE("a run goes on in the type that it began with") {
-  for (const auto& [word, precision] : kPrecisionWords) {
+  for (const auto& [word, precision] : kFloatWords) {
     const PrecisionChoice kept = keep_precision(word, torch::kCPU);
     CHECK(kept.precision == precision);
     CHECK_THAT(kept.reason, Catch::StartsWith("as this run began: the model runs in " + std::string(word)));

@@ -1,4 +1,5 @@
 // What `export` writes beside fused float32 models: half types, files for Python.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <filesystem>
@@ -119,6 +120,52 @@ TEST_CASE("an export in a half type says the AP that it costs on a data set, and
   CHECK_THAT(begun.err, Contains("what the model begins with, by its entries:") &&
                             Contains("left out by weights_parts") && Contains("score heads") && Contains("frozen") &&
                             !Contains("untrained"));
+}
+
+TEST_CASE("a calibrated export computes in int8 where the processor does, and says what that costs") {
+  const TemporaryFolder folder;
+  const Settings settings = make_micro_run(folder.path());
+  REQUIRE(run_program(micro_command(settings, "exp", {{"epochs", "1"}})).code == 0);
+  const std::string best = (fs::path(settings.project) / "exp/best.safetensors").string(),
+                    file = (folder / "int8.safetensors").string(), data = "data=" + settings.data;
+  const std::vector<std::string> words{
+      "export",         "model=" + best,          "format=safetensors", "calibrate=" + settings.data,
+      "output=" + file, "verify=" + settings.data};
+  const ProgramResult told = run_program(words);
+  INFO(told.err);
+  REQUIRE(told.code == 0);
+  CHECK_THAT(told.out, Contains("calibrated for amp=int8 on ") && Contains("amp=int8\n"));
+  std::vector<std::string> again = words;
+  again.emplace_back("json=true");
+  const json document = document_of(run_program(again));
+  CHECK(document["calibration"]["pictures"] > 0);
+  CHECK(document["calibration"]["products"] > 10);
+  CHECK(document["max_abs_diff"] < 1e-4);  // in float32 it is the model
+  const ProgramResult uncalibrated = run_program({"val", "model=" + best, data, "amp=int8"}),
+                      plain = run_program({"val", "model=" + file, data, "amp=int8", "engine=off"}),
+                      predicted = run_program(
+                          {"predict", "model=" + file, "source=" + kPicture, "amp=int8", "json=true", "save=false"});
+  CHECK(uncalibrated.code == 2);
+  CHECK(plain.code == 2);
+  CHECK_THAT(plain.err, Contains("amp=int8 (command line) is for device=cpu and engine=auto"));
+  if (!has_byte_products()) {
+    CHECK_THAT(told.out, Contains("val amp=int8 tells elsewhere") && Contains("AVX512_VNNI"));
+    CHECK_FALSE(document.contains("ap"));
+    CHECK_THAT(uncalibrated.err, Contains("amp=int8 (command line): this processor cannot multiply such numbers"));
+    CHECK(predicted.code == 2);
+    return;
+  }
+  CHECK_THAT(told.out, Contains("AP on " + settings.data + ": ") && Contains(" in int8"));
+  CHECK_THAT(uncalibrated.err, Contains("the model's file has no calibration"));
+  CHECK(document_of(predicted)["pictures"].size() == 1);
+  const json validated = document_of(run_program({"val", "model=" + file, data, "json=true", "amp=int8"}));
+  CHECK(validated["precision"] == "int8");
+  CHECK(std::abs(validated["stats"][0].get<double>() - document["ap"]["rounded"].get<double>()) < 1e-6);
+  CHECK(document_of(run_program({"benchmark", "model=" + file, "runs=1", "json=true", "amp=int8"}))["precision"] ==
+        "int8");
+  const json front = document_of(run_program({"benchmark", "front=true", "model=" + file, data, "split=val", "amp=auto",
+                                              "runs=1", "queries=4", "sizes=64", "json=true"}));
+  CHECK(std::ranges::any_of(front["points"], [](const json& point) { return point["precision"] == "int8"; }));
 }
 
 TEST_CASE("a float16 ONNX file is half as large and says what it costs, on a data set in AP too") {

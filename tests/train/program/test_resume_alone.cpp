@@ -22,7 +22,7 @@ using test::TemporaryFolder;
 namespace {
 
 /// The run of one epoch that all of them continue, with a setting that must not be lost.
-std::map<std::string, std::string> told(const std::string& epochs) { return {{"epochs", epochs}, {"lrf", "0.3"}}; }
+std::map<std::string, std::string> told(const std::string& epochs) { return {{"epochs", epochs}, {"lr0", "0.0003"}}; }
 
 }  // namespace
 
@@ -82,10 +82,10 @@ TEST_CASE("resume=True continues the run in project/name; another value than it 
   REQUIRE(run_program(micro_command(settings, "exp", told("1"))).code == 0);
   const std::vector<std::string> words{"train", "resume=True", "project=" + settings.project, "name=exp", "epochs=2"};
   std::vector<std::string> other = words;
-  other.push_back("lrf=0.5");
+  other.push_back("lr0=0.0005");
   const auto refused = run_program(other);
   CHECK(refused.code == 2);
-  CHECK_THAT(refused.err, Contains("lrf: the run in") && Contains("has 0.3, now it is 0.5"));
+  CHECK_THAT(refused.err, Contains("lr0: the run in") && Contains("has 0.0003, now it is 0.0005"));
   const auto result = run_program(words);
   INFO(result.err);
   CHECK(result.code == 0);

@@ -6,6 +6,7 @@
 
 #include <cstring>
 #include <fstream>
+#include <memory>
 
 #include <catch2/catch.hpp>
 
@@ -80,9 +81,9 @@ TEST_CASE("a run's checkpoint with a flipped bit or cut off is never continued; 
   const TemporaryFolder temp;
   const Settings settings = make_micro_run(temp.path());
   REQUIRE(run_program(micro_command(settings, "exp", {{"epochs", "1"}, {"save_steps", "1"}})).code == 0);
-  const RunFolder folder(fs::path(settings.project) / "exp");
-  const std::string whole = read_text_file(folder.last());
-  REQUIRE(chosen_with(folder, whole) == folder.last());
+  auto folder = std::make_unique<RunFolder>(fs::path(settings.project) / "exp");
+  const std::string whole = read_text_file(folder->last());
+  REQUIRE(chosen_with(*folder, whole) == folder->last());
   std::uint64_t header = 0;
   std::memcpy(&header, whole.data(), sizeof header);
   header += sizeof header;
@@ -98,7 +99,7 @@ TEST_CASE("a run's checkpoint with a flipped bit or cut off is never continued; 
     CAPTURE(bit, header);
     std::string damaged = whole;
     damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << bit % 8));
-    const bool caught = chosen_with(folder, damaged) == folder.previous();
+    const bool caught = chosen_with(*folder, damaged) == folder->previous();
     CHECK(caught);
     found += caught ? 1 : 0;
   }
@@ -106,10 +107,20 @@ TEST_CASE("a run's checkpoint with a flipped bit or cut off is never continued; 
   for (int i = 0; i < 60; ++i) lengths.push_back(below(whole.size()));
   for (const std::size_t length : lengths) {
     CAPTURE(length);
-    const bool caught = chosen_with(folder, whole.substr(0, length)) == folder.previous();
+    const bool caught = chosen_with(*folder, whole.substr(0, length)) == folder->previous();
     CHECK(caught);
     found += caught ? 1 : 0;
   }
+  // What is damaged does not take the good one's place at the next save.
+  CHECK_FALSE(fs::exists(folder->last()));
+  CHECK(fs::exists(folder->last().string() + ".damaged"));
+  const fs::path last = folder->last(), previous = folder->previous();
+  folder = nullptr;  // and its lock
+  const ProgramResult continued = run_program(micro_command(settings, "exp", {{"epochs", "2"}, {"save_steps", "1"}}));
+  INFO(continued.err);
+  REQUIRE(continued.code == 0);
+  CHECK_NOTHROW(load_run_file(last));
+  CHECK_NOTHROW(load_run_file(previous));
   log::set_level(log::Level::kInfo);
   WARN(found << " of " << bits.size() + lengths.size() << " damages of a checkpoint of " << whole.size()
              << " bytes, header " << header << ", were found");

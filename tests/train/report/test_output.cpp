@@ -133,6 +133,7 @@ TEST_CASE("a validation's event has AP of every layer and the losses") {
   evaluation.layers[1].layer = {1, "1"};
   for (Evaluation::Layer& layer : evaluation.layers) layer.metric.stats.fill(0.25);
   evaluation.layers[1].metric.stats[0] = 0.5;
+  evaluation.detects_with = 1;
   evaluation.losses = {{"loss_vfl", 0.75}};
   evaluation.pictures = 6;
   const auto event = nlohmann::json::parse(

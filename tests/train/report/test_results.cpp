@@ -26,6 +26,7 @@ Evaluation some_evaluation() {
     for (std::size_t r = 0; r <= 50; ++r) metric.precision[metric.place_of(r, 0, 0, metric::kLimits - 1)] = 0.8;
     evaluation.layers.push_back({.layer = {layer, std::to_string(layer)}, .metric = metric});
   }
+  evaluation.detects_with = 1;
   evaluation.losses = {{"loss_mal", 4}, {"loss_bbox", 5}, {"loss_giou", 6}};
   return evaluation;
 }

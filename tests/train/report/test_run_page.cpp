@@ -181,6 +181,33 @@ TEST_CASE("a run that grows is read from where the last read ended, to the same 
   CHECK(reader.read().steps == 1);
 }
 
+TEST_CASE("the best validation stays the best, however often the run is read, and is that of the layer that detects") {
+  const test::TemporaryFolder folder;
+  const auto validated = [](int epoch, double first, double second, int detects_with) {
+    const auto layer = [](int number, double ap) {
+      json stats = json::array({ap});
+      for (int i = 1; i < 12; ++i) stats.push_back(0.5);
+      return json{{"layer", number}, {"stats", stats}};
+    };
+    return json{{"event", "epoch"},
+                {"epoch", epoch},
+                {"layers", {layer(1, first), layer(2, second)}},
+                {"detects_with", detects_with}}
+               .dump() +
+           "\n";
+  };
+  std::string text = validated(0, 0.3, 0.1, 1);
+  write_run(folder / "exp", text);
+  RunReader reader(folder / "exp");
+  CHECK(reader.read().best_place == "epoch 1");
+  text += validated(1, 0.2, 0.4, 1);
+  test::write_file(folder / "exp/log.jsonl", text);
+  CHECK(reader.read().best_place == "epoch 1");
+  CHECK(read_run(folder / "exp").best_place == "epoch 1");
+  test::write_file(folder / "exp/log.jsonl", text + validated(2, 0.35, 0.2, 1));
+  CHECK(reader.read().best_place == "epoch 3");
+}
+
 TEST_CASE("settings stand beside their defaults, and those that differ are told first") {
   const test::TemporaryFolder folder;
   write_run(folder / "exp",

@@ -3,7 +3,9 @@
 #include <ATen/Parallel.h>
 #include <torch/types.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <limits>
 #include <thread>
 
 #include "models/deploy/engine/fusion.h"
@@ -173,7 +175,8 @@ TEST_CASE("an engine in bf16 computes what the model computes, to that type's pr
 TEST_CASE("a bf16 engine multiplies in float32 what a picture, a box or a score is made of") {
   const torch::NoGradGuard no_grad;
   DetectionModel model = prepared_model(test::small_yaml("variant: v2"));
-  EngineGraph graph = make_engine_graph(*model, {64, 96}, {});
+  const bool all_layers = GENERATE(false, true);
+  EngineGraph graph = make_engine_graph(*model, {64, 96}, {.all_layers = all_layers});
   fuse_operations(graph);
   choose_numbers(graph, {NumberFormat::kBFloat16});
   int narrow = 0;
@@ -187,6 +190,81 @@ TEST_CASE("a bf16 engine multiplies in float32 what a picture, a box or a score 
     narrow += node.format == NumberFormat::kBFloat16;
   }
   CHECK(narrow > 10);
+}
+
+TEST_CASE("an engine measures what its products are given: the first one the pictures, until they are no numbers") {
+  const torch::NoGradGuard no_grad;
+  DetectionModel model = prepared_model(test::small_yaml("variant: v2"));
+  const auto engine = CpuEngine::prepare(*model, {64, 96}, {.all_layers = true});
+  REQUIRE(engine);
+  const Tensor pictures = engine_pictures(2);
+  InputRanges ranges;
+  engine->add_input_ranges(pictures[0].unsqueeze(0) * 0.5, ranges);
+  const InputRanges half = ranges;
+  engine->add_input_ranges(pictures, ranges);
+  CHECK(ranges.size() > 20);
+  for (const auto& [name, range] : ranges) {
+    INFO(name);
+    CHECK(range.low <= half.at(name).low);
+    CHECK(range.high >= half.at(name).high);
+    if (!name.starts_with("0.ConvNorm")) continue;
+    CHECK(range.low == std::min(0.0F, pictures.min().item<float>()));
+    CHECK(range.high == pictures.max().item<float>());
+    CHECK(half.at(name).high == 0.5F * pictures[0].max().item<float>());
+  }
+  CHECK_THROWS_AS(engine->add_input_ranges(pictures * std::numeric_limits<float>::quiet_NaN(), ranges), DivergedError);
+}
+
+TEST_CASE("an engine in int8 computes what the model computes, to that type's precision") {
+  if (!can_multiply(NumberFormat::kInt8)) return;
+  const torch::NoGradGuard no_grad;
+  DetectionModel model = prepared_model(test::small_yaml("variant: v2", 2000));  // all tokens
+  InputRanges ranges;
+  CpuEngine::prepare(*model, {64, 96})->add_input_ranges(engine_pictures(2), ranges);
+  const auto engine = CpuEngine::prepare(*model, {64, 96}, {.numbers = {NumberFormat::kInt8, ranges}});
+  REQUIRE(engine);
+  CHECK(engine->format() == NumberFormat::kInt8);
+  const ModelOutput whole = model->forward(engine_pictures(2)), bytes = engine->run(engine_pictures(2));
+  const RoundingCost cost = rounding_cost(ordered_output(whole.layers.back(), whole.topk_indices),
+                                          ordered_output(bytes.layers.back(), bytes.topk_indices));
+  CHECK(cost.other_queries == 0);
+  CHECK(cost.mean() < 0.01);
+  CHECK(cost.difference.max_abs > 1e-5);  // it is int8
+}
+
+TEST_CASE("what a calibration of every layer measures is called as in an engine of any depth and size") {
+  const torch::NoGradGuard no_grad;
+  DetectionModel model = prepared_model(test::small_yaml("variant: v2"));
+  InputRanges ranges;
+  CpuEngine::prepare(*model, {64, 96}, {.all_layers = true})->add_input_ranges(engine_pictures(1), ranges);
+  for (const std::int64_t layers : {0, 1}) {
+    EngineGraph graph = make_engine_graph(*model, {96, 64}, {.decoder_layers = layers});
+    fuse_operations(graph);
+    choose_numbers(graph, {NumberFormat::kBFloat16});
+    for (const EngineNode& node : graph.nodes) {
+      INFO(node.name);
+      if (node.format == NumberFormat::kBFloat16) CHECK(ranges.contains(node.name));
+    }
+  }
+}
+
+TEST_CASE("products of which nothing is known stay float32 in an int8 engine") {
+  const torch::NoGradGuard no_grad;
+  DetectionModel model = prepared_model(test::small_yaml("variant: v2"));
+  EngineGraph graph = make_engine_graph(*model, {64, 96}, {});
+  fuse_operations(graph);
+  choose_numbers(graph, {NumberFormat::kBFloat16});
+  const auto narrow = std::ranges::find(graph.nodes, NumberFormat::kBFloat16, &EngineNode::format);
+  REQUIRE(narrow != graph.nodes.end());
+  const std::string known = narrow->name;
+  for (EngineNode& node : graph.nodes) node.format = NumberFormat::kFloat32;
+  choose_numbers(graph, {NumberFormat::kInt8, InputRanges{{known, InputRange{-1, 254}}}});
+  for (const EngineNode& node : graph.nodes) {
+    CHECK((node.format == NumberFormat::kInt8) == (node.name == known));
+    if (node.name != known) continue;
+    CHECK(node.bytes.step == 1);
+    CHECK(node.bytes.zero == 1);
+  }
 }
 
 TEST_CASE("the engine and an ONNX graph normalise pictures as their model does") {
