@@ -5,7 +5,7 @@
 
 namespace rtdetr {
 
-/// The smallest and largest number that a product is given.
+/// The smallest and largest number that a product is given, and 0.
 struct InputRange {
   float low = 0, high = 0;
 

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <climits>
 #include <cstring>
 #include <memory>
 #include <thread>
@@ -59,6 +60,8 @@ bool is_link_local(const sockaddr* address) {
   return ntohl(reinterpret_cast<const sockaddr_in*>(address)->sin_addr.s_addr) >> 16 == kLinkLocal;
 }
 
+bool is_outward(const sockaddr* address) { return !is_loopback(address) && !is_link_local(address); }
+
 /// Whether the host's own name says so. That a machine's name means 127.0.1.1 on itself is another matter.
 bool names_loopback(const std::string& host) {
   std::string fault;
@@ -86,15 +89,23 @@ Descriptor listen_at(const addrinfo& address, int& error) {
   return listens ? std::move(socket) : Descriptor();
 }
 
-/// Of this machine for other hosts, whatever its own name means here; "" if it has none.
+/// Of this machine for other hosts: what its name means, unless that is a loopback address here, else that of a network
+/// which is up; "" if it has none.
 std::string outward_address() {
+  char name[HOST_NAME_MAX + 1] = "";
+  gethostname(name, sizeof(name) - 1);
+  std::string fault;
+  const Addresses named = addresses_of(name, 0, 0, fault);
+  for (const addrinfo* one = named.get(); one != nullptr; one = one->ai_next)
+    if (is_outward(one->ai_addr)) return numeric(one->ai_addr, one->ai_addrlen);
   ifaddrs* all = nullptr;
   if (getifaddrs(&all) != 0) return "";
   std::string found;
   for (const int family : {AF_INET, AF_INET6})
     for (const ifaddrs* one = all; one != nullptr && found.empty(); one = one->ifa_next) {
-      if (one->ifa_addr == nullptr || one->ifa_addr->sa_family != family || (one->ifa_flags & IFF_UP) == 0) continue;
-      if (is_loopback(one->ifa_addr) || is_link_local(one->ifa_addr)) continue;
+      const bool is_up = (one->ifa_flags & IFF_UP) != 0 && (one->ifa_flags & IFF_RUNNING) != 0;
+      if (one->ifa_addr == nullptr || one->ifa_addr->sa_family != family || !is_up || !is_outward(one->ifa_addr))
+        continue;
       found = numeric(one->ifa_addr, family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6));
     }
   freeifaddrs(all);
@@ -103,13 +114,13 @@ std::string outward_address() {
 
 /// The address at which a process that came by `own` listens for the others: many a machine's name is a loopback
 /// address on itself, which other hosts would look for on themselves.
-std::string listening_address(const Rendezvous& at, const std::string& own) {
+/// @param otherwise  where this machine has no address for others
+std::string listening_address(const Rendezvous& at, const std::string& own, const std::string& otherwise) {
   std::string fault;
   const Addresses numbers = addresses_of(own.c_str(), 0, AI_NUMERICHOST, fault);
-  const bool inward = numbers && is_loopback(numbers->ai_addr);
-  if (!inward || names_loopback(at.host)) return own;
+  if (!numbers || is_outward(numbers->ai_addr) || names_loopback(at.host)) return own;
   const std::string outward = outward_address();
-  return outward.empty() ? own : outward;
+  return outward.empty() ? otherwise : outward;
 }
 
 /// Of a host that is another name of this machine, for the outside.
@@ -120,7 +131,7 @@ MeetingPlace listen_everywhere(const Rendezvous& at, int& error) {
     if (!any) continue;
     Descriptor socket = listen_at(*any, error);
     const std::string own = any->ai_family == AF_INET6 ? "::1" : "127.0.0.1";
-    if (socket) return {std::move(socket), own, listening_address(at, own)};
+    if (socket) return {std::move(socket), own, listening_address(at, own, "")};
   }
   return {};
 }
@@ -191,7 +202,10 @@ Route find_route(const Rendezvous& at, double deadline) {
     for (const addrinfo* entry = list.get(); entry != nullptr && left > 0; entry = entry->ai_next) {
       constexpr double kOneTry = 2;  // seconds: of several addresses the first may be one that swallows everything
       const Descriptor socket = connect_to(*entry, static_cast<int>(std::min(left, kOneTry) * 1e3) + 1, fault);
-      if (socket) return {numeric(entry->ai_addr, entry->ai_addrlen), listening_address(at, own_address(socket))};
+      if (socket) {
+        const std::string own = own_address(socket);
+        return {numeric(entry->ai_addr, entry->ai_addrlen), listening_address(at, own, own)};
+      }
       left = deadline - seconds_now();
     }
     std::this_thread::sleep_for(std::chrono::duration<double>(std::clamp(left, 0.0, 0.1)));

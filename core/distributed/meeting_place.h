@@ -12,7 +12,7 @@ namespace rtdetr {
 struct MeetingPlace {
   Descriptor socket;       ///< listens
   std::string address;     ///< numeric, by which this process reaches it
-  std::string listens_at;  ///< numeric, by which the other ranks reach this one
+  std::string listens_at;  ///< numeric, by which the other ranks reach this one; "": as the machine's name says
 };
 
 /// Rank 0's side. If the host is the loopback ("localhost", 127.…, ::1), only processes of this machine can come.

@@ -214,7 +214,7 @@ void FileSink::write(std::string_view text) { write(std::as_bytes(std::span(text
 void write_file_atomically(const std::filesystem::path& target, const std::function<void(FileSink&)>& write,
                            const AtomicWriteOptions& options) {
   Temporary temporary(temporary_beside(target));
-  Temporary second_name(temporary_beside(target));
+  const Temporary second_name(temporary_beside(target));
   Kept kept = Kept::kNothing;
   try {
     fill_temporary(temporary, target, write, options.durable);
@@ -224,14 +224,9 @@ void write_file_atomically(const std::filesystem::path& target, const std::funct
     throw IoError(std::string(fault.what()) + "; what was there before is unchanged");
   }
   // With a file to keep, every moment shows two whole versions: the older one leaves its name only now.
-  if (kept == Kept::kSecondName && ::rename(second_name.name(), options.keep_previous.c_str()) != 0) {
-    const std::string words = errno_words(errno), name = second_name.name();
-    second_name.became_final();
-    if (options.durable) make_durable_folder(target);
-    throw UnsyncedError("cannot write '" + target.string() +
-                        "': the new file is in place; the one before it is called '" + name + "', for naming it '" +
-                        options.keep_previous.string() + "' failed: " + words);
-  }
+  if (kept == Kept::kSecondName && ::rename(second_name.name(), options.keep_previous.c_str()) != 0)
+    throw UnsyncedError("cannot write '" + target.string() + "': the new file is in place; naming the one before it '" +
+                        options.keep_previous.string() + "' failed: " + errno_words(errno));
   if (options.durable) make_durable_folder(target);
 }
 

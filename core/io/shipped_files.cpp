@@ -11,9 +11,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_below(const fs::path& file, const fs::path& folder) {
-  const fs::path relative = file.lexically_relative(folder);
-  return !relative.empty() && *relative.begin() != "..";
+/// Whether a file, by its path without links, lies in this project's build folder, or in that of one that contains it.
+bool is_built(const fs::path& file) {
+  std::error_code ignored;
+  const fs::path folder = fs::weakly_canonical(RTDETR_BUILD_FOLDER, ignored),
+                 relative = file.lexically_relative(folder);
+  return !ignored && !relative.empty() && *relative.begin() != "..";
 }
 
 /// For a program or library of the build folder configs/ of the source tree; for others those beside them, and those of
@@ -22,8 +25,7 @@ std::vector<fs::path> shipped_folders(const std::string& kind) {
   std::vector<fs::path> folders;
   std::error_code ignored;
   const fs::path program = fs::read_symlink("/proc/self/exe", ignored), library = folder_of_own_library();
-  if (is_below(program, RTDETR_BUILD_FOLDER) || is_below(library / "library", RTDETR_BUILD_FOLDER))
-    folders.push_back(fs::path(RTDETR_SOURCE_CONFIGS) / kind);
+  if (is_built(program) || is_built(library / "library")) folders.push_back(fs::path(RTDETR_SOURCE_CONFIGS) / kind);
   if (!program.empty()) {
     folders.push_back(program.parent_path().parent_path() / "share/rtdetr/configs" / kind);
     folders.push_back((program.parent_path() / RTDETR_CONFIGS_OF_WORKER / kind).lexically_normal());

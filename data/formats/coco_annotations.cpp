@@ -173,7 +173,7 @@ CocoAnnotations read(JsonReader& json) {
       file.categories, "duplicate_category_id", "category",
       [](const auto& a, const auto& b) { return a.name == b.name; }, problems);
   std::sort(file.categories.begin(), file.categories.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
-  constexpr std::size_t kMostCategories = 10'000;  // the metric has 97 kB of curves for each
+  constexpr std::size_t kMostCategories = 20'000;  // the metric has 97 kB of curves for each
   if (file.categories.size() > kMostCategories)
     throw DataError(json.name() + ": has " + with_thousands(static_cast<long long>(file.categories.size())) +
                     " categories; at most " + with_thousands(static_cast<long long>(kMostCategories)) + " are read");

@@ -16,6 +16,7 @@ namespace rtdetr {
 namespace {
 
 constexpr std::int64_t kMaxRepeats = 100, kMaxStride = 1024;
+constexpr std::int64_t kMostWritten = 1'000'000;  ///< repeats before they are scaled by the depth
 
 /// n > 1 scales with the depth: rounded half to even, at least 1.
 std::int64_t scaled_repeats(std::int64_t repeats, double depth) {
@@ -128,7 +129,7 @@ class Planner {
 
   void resolve_repeats(PlannedRow& row) {
     const std::int64_t written = row.spec->repeats,
-                       repeats = written <= kMaxRepeats ? scaled_repeats(written, spec_.depth) : written;
+                       repeats = written <= kMostWritten ? scaled_repeats(written, spec_.depth) : written;
     if (repeats < 1 || repeats > kMaxRepeats || (row.entry->build_head && repeats != 1)) {
       complain(row, "repeats must be " + (row.entry->build_head ? "1" : "from 1 to " + std::to_string(kMaxRepeats)) +
                         ", found " + std::to_string(written) +

@@ -29,7 +29,7 @@ struct PlannedRow {
 
 struct GraphPlan {
   std::vector<PlannedRow> rows;
-  std::int64_t stride = 1;  ///< largest of the graph
+  std::int64_t stride = 1;  ///< the least common multiple of the graph's
 };
 
 class ModelMistakes;

@@ -52,7 +52,7 @@ struct DetectionModelImpl::Graph {
 
 namespace {
 
-GraphPlan checked_plan(const ModelSpec& spec, const BuildOptions& options) {
+GraphPlan checked_plan(const ModelSpec& spec) {
   ModelMistakes mistakes(spec.origin);
   GraphPlan plan = plan_graph(spec, mistakes);
   mistakes.throw_if_any();
@@ -176,7 +176,7 @@ DetectionModelImpl::DetectionModelImpl(ModelSpec spec, const BuildOptions& optio
     : graph_(std::make_unique<Graph>()) {
   Graph& graph = *graph_;
   graph.spec = resolve_spec(spec, options);
-  graph.plan = checked_plan(graph.spec, options);
+  graph.plan = checked_plan(graph.spec);
   graph.norm = std::make_unique<InputNorm>(graph.spec.mean, graph.spec.deviation);
   const ParameterBudget budget(/*counting_only=*/options.shapes_only);
   for (const PlannedRow& row : graph.plan.rows) {

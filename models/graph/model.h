@@ -30,7 +30,7 @@ class DetectionModelImpl : public Container {
   const ModelSpec& spec() const;  ///< as resolved: nc, scale, queries, decoder layers; so is its text
   std::int64_t num_classes() const;
   std::int64_t num_decoder_layers() const;
-  std::int64_t stride() const;  ///< largest stride of the graph, 32
+  std::int64_t stride() const;  ///< the least common multiple of the graph's, 32
   bool fused() const;
 
   /// Folds BatchNorm into convolutions and RepConv branches into one kernel, drops what only training needs

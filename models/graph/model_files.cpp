@@ -91,7 +91,7 @@ ModelSpec load_model_spec(const fs::path& file, const std::string& scale) {
     throw ModelError("'" + found.string() + "' is " + kind +
                      ". A model is built from a YAML file (docs/reference/model_files.md)");
   const std::string text = read_text_file(found, kLargestModelFile);
-  const bool is_own_name = found.stem() == wanted.stem();
+  const bool is_own_name = !name.letter.empty() && found.stem() == wanted.stem();
   const std::string letter = is_own_name && !offers_scale(text, found.string(), name.letter) ? "" : name.letter;
   ModelSpec spec = parse_model_spec(text, found.string(), scale.empty() ? letter : scale);
   spec.name = wanted.stem().string();

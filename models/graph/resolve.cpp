@@ -87,10 +87,14 @@ ModelSpec resolve_spec(const ModelSpec& spec, const BuildOptions& options) {
   const bool other_scale = !is_standard_scale(root, spec.scale);
   if (!other_classes && !other_scale && !options.num_queries && !options.decoder_layers) return spec;
 
-  if (other_classes) set_key(root, "nc", std::to_string(*options.num_classes));
+  if (other_classes) {
+    set_key(root, "nc", std::to_string(*options.num_classes));
+    YamlNode& args = head_args(root);  // the first may be that number instead of its name
+    if (!args.items.empty() && args.items.front().is_scalar()) args.items.front() = yaml_scalar("nc");
+  }
   if (other_scale) set_key(root, "scale", spec.scale);
   override_head(head_args(root), *registry().find(spec.rows.back().module), options);
-  ModelSpec resolved = parse_model_spec(write_yaml(root), spec.origin + ", with what the command line changes,");
+  ModelSpec resolved = parse_model_spec(write_yaml(root), spec.origin + ", with the overrides of this run,");
   resolved.name = spec.name;
   resolved.origin = spec.origin;
   return resolved;

@@ -35,8 +35,10 @@ class SpecReader {
     check_keys();
     spec_.num_classes = integer("nc", 0, 1, 65536);
     if (!root_.find("nc")) mistakes_.add(root_.line, "key 'nc' (number of classes) is missing");
-    if (root_.find("ch") && root_.find("channels"))
-      mistakes_.add(root_.find("channels")->line, "keys 'ch' and 'channels' are the same; keep one");
+    const YamlNode *ch = root_.find("ch"),
+                   *channels = root_.find("channels");  // Ultralytics' checkpoints may have both
+    if (ch && channels && ch->scalar != channels->scalar)
+      mistakes_.add(channels->line, "keys 'ch' and 'channels' are the same, and have different values; keep one");
     spec_.channels = integer(root_.find("ch") ? "ch" : "channels", 3, 1, 1024);
     spec_.batch_norm_eps = number("norm_eps", 1e-3, 1e-12, 1);
     spec_.batch_norm_momentum = number("norm_momentum", 0.03, 0, 1);
@@ -127,10 +129,9 @@ class SpecReader {
     spec_.max_channels = number("max_channels", 0, 0, 65536);
     const YamlNode* scales = root_.find("scales");
     const YamlNode* in_file = root_.find("scale");
-    if (in_file && (!in_file->is_scalar() || in_file->scalar.empty()))
-      return mistakes_.add(in_file->line,
-                           "key 'scale': expected one of the letters of scales, found " + in_file->describe());
-    const std::string letter = !wanted.empty() ? wanted : in_file ? in_file->scalar : "";
+    if (in_file && !in_file->is_scalar() && !in_file->is_null())
+      mistakes_.add(in_file->line, "key 'scale': expected one of the letters of scales, found " + in_file->describe());
+    const std::string letter = !wanted.empty() ? wanted : in_file && in_file->is_scalar() ? in_file->scalar : "";
     if (!scales) {
       if (!letter.empty())
         mistakes_.add(in_file ? in_file->line : root_.line, "scale '" + letter + "': the file has no scales");

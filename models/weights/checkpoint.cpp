@@ -19,7 +19,6 @@
 #include "models/layers/state_constants.h"
 #include "models/weights/foreign_model.h"
 #include "models/weights/number_type.h"
-#include "models/weights/shared_entries.h"
 
 namespace rtdetr {
 namespace {
@@ -70,9 +69,10 @@ class MetadataReader {
     if (!metadata_.contains(key)) return {};
     InputRanges ranges;
     try {
-      for (const auto& [name, pair] : json::parse(text(key)).get<std::map<std::string, std::array<double, 2>>>()) {
+      for (const auto& [name, pair] : json::parse(text(key)).get<std::map<std::string, std::vector<double>>>()) {
         constexpr double kMost = std::numeric_limits<float>::max();
-        if (!(-kMost <= pair[0] && pair[0] <= pair[1] && pair[1] <= kMost)) fail_entry(key, kRanges);
+        if (pair.size() != 2 || !(-kMost <= pair[0] && pair[0] <= pair[1] && pair[1] <= kMost))
+          fail_entry(key, kRanges);
         ranges[name] = {static_cast<float>(pair[0]), static_cast<float>(pair[1])};
       }
     } catch (const json::exception&) {
@@ -310,9 +310,7 @@ LoadedModel load_own_model(const std::filesystem::path& file) {
   loaded.info = to_model_info(content.metadata, file);
   loaded.metadata = std::move(content.metadata);
   loaded.model = build_described(loaded.info, file.string(), {});
-  TensorMap weights = weights_among(std::move(content.tensors));
-  settle_shared_entries(weights, *loaded.model, file.string());
-  adopt_state(*loaded.model, weights, file.string());
+  adopt_state(*loaded.model, weights_among(std::move(content.tensors)), file.string());
   return loaded;
 }
 
@@ -326,8 +324,9 @@ LoadedModel load_model(const std::filesystem::path& file, const ModelCut& cut) {
   if (cut.num_queries > queries && loaded.model->head().has_learnt_queries())
     throw ConfigError("num_queries=" + std::to_string(cut.num_queries) + ": " + file.string() + " has learnt " +
                       std::to_string(queries) + ", and no more can be made of them");
-  // As many layers as the file has are other ones, too, where a model runs fewer than it has (eval_idx).
-  const bool other_layers = cut.decoder_layers > 0 && cut.decoder_layers != loaded.model->head().usual_layers();
+  // Where a model runs fewer layers than it has (eval_idx), all are a cut, too: that number is left out.
+  const bool runs_all = loaded.model->head().usual_layers() == layers;
+  const bool other_layers = cut.decoder_layers > 0 && (cut.decoder_layers != layers || !runs_all);
   const bool other_queries = cut.num_queries > 0 && cut.num_queries != queries;
   if (other_layers || other_queries) {
     const DetectionModel whole = loaded.model;

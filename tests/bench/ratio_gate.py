@@ -7,7 +7,8 @@ usage: ratio_gate.py [--build build/release] [--rounds 5] [--threads 1] [--only 
 Each benchmark times ours and a peer in turns inside one process and is run --rounds times, all of them in turns. A
 case's ratio is the shortest time of ours divided by the peer's shortest; its noise is how far the rounds' own ratios
 lie apart. It has become slower if its ratio exceeds the recorded one by more than both noises together, and by 15 % at
-least: then it is named, and the exit status is 1. --record writes the table instead, and a line for each case says what
+least: then it is named, and the exit status is 1; so is a recorded case that is not
+measured any more. --record writes the table instead, and a line for each case says what
 it was before. --with-engines adds ONNX Runtime and OpenVINO (infer_peers.py; pip install onnxruntime openvino).
 
 A table is of one kind of processor; another kind is refused. Of a machine at work, trust --threads 1.
@@ -136,13 +137,16 @@ def main():
     slower = compare(table["cases"] if table["processor"] == machine else {}, cases)
     if arguments.record:
         kept = table["cases"] if table["processor"] == machine else {}
+        for case in no_longer_measured(arguments, kept, cases):
+            del kept[case]
         with open(arguments.table, "w", encoding="utf-8") as file:
             json.dump({"processor": machine, "cases": {**kept, **cases}}, file, indent=1)
             file.write("\n")
         return 0
+    faults = ["slower than recorded: " + "; ".join(slower)] if slower else []
     if gone := no_longer_measured(arguments, table["cases"], cases):
-        return "recorded, and not measured any more (--record forgets nothing): " + "; ".join(gone)
-    return "slower than recorded: " + "; ".join(slower) if slower else 0
+        faults.append("recorded, and not measured any more: " + "; ".join(gone))
+    return "\n".join(faults) if faults else 0
 
 
 if __name__ == "__main__":

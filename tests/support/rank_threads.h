@@ -1,5 +1,6 @@
 #pragma once
 
+#include <csignal>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -34,6 +35,7 @@ inline Failure failure_of(const std::function<void()>& work) {
 /// Runs work(me) as ranks 0 … `count`-1 of `at.size`, each in a thread. @return  by rank
 template <class Work>
 std::vector<Failure> run_ranks(const Rendezvous& at, std::int64_t count, Work&& work) {
+  std::signal(SIGPIPE, SIG_IGN);  // as join_world() asks
   std::vector<Failure> failures(static_cast<std::size_t>(count));
   std::vector<std::jthread> threads;
   for (std::int64_t rank = 0; rank < count; ++rank) {

@@ -53,10 +53,12 @@ Calibration calibrate(const Settings& settings, const OpenedModel& fused, const 
   return calibration;
 }
 
+bool computes_int8(const Calibration& calibration) { return why_not(Precision::kInt8, calibration.ranges).empty(); }
+
 std::optional<ExportPrecision> int8_precision(const Settings& settings, OpenedModel& original, LoadedModel& written,
                                               const ImageSize& size) {
   const InputRanges& ranges = written.info.input_ranges;
-  if (!why_not(Precision::kInt8, ranges).empty()) return std::nullopt;
+  if (!is_data_set(settings.verify) || !why_not(Precision::kInt8, ranges).empty()) return std::nullopt;
   const auto engine = CpuEngine::prepare(*written.model, size, {.numbers = {NumberFormat::kInt8, ranges}});
   RTDETR_CHECK(engine, "a model that was calibrated has no engine");
   Predictor predictor = predictor_of(engine);

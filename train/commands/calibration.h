@@ -21,6 +21,9 @@ struct Calibration {
 /// @throws ConfigError  on a GPU, and if the CPU engine does not take the model; what reading pictures throws
 Calibration calibrate(const Settings& settings, const OpenedModel& fused, const ImageSize& size);
 
+/// Whether this processor does.
+bool computes_int8(const Calibration& calibration);
+
 /// export_precision() in int8, where this processor multiplies it.
 /// @param written  the file's model, with its calibration
 std::optional<ExportPrecision> int8_precision(const Settings& settings, OpenedModel& original, LoadedModel& written,

@@ -28,12 +28,16 @@ std::shared_ptr<const CpuEngine> engine_for(const Settings& settings, DetectionM
 
 Predictor engine_predictor(const Settings& settings, DetectionModel& model, const InputRanges& ranges,
                            const ImageSize& size, Precision precision) {
-  if (precision == Precision::kFloat16 || !why_not(precision, ranges).empty()) return {};
+  if (precision == Precision::kFloat16) return {};
+  const std::string wrong = why_not(precision, ranges);
+  if (!wrong.empty() && precision == Precision::kInt8)
+    throw ConfigError("amp=int8" + settings.origin_of("amp") + ": " + wrong);
+  if (!wrong.empty()) return {};
   const auto engine = engine_for(settings, model, size, {number_format(precision), ranges});
   if (engine) return predictor_of(engine);
   if (precision == Precision::kInt8)
     throw ConfigError("amp=int8" + settings.origin_of("amp") +
-                      ": the CPU engine does not take model=" + settings.model);
+                      ": no CPU engine computes it here, and the plain model has no int8");
   return {};
 }
 

@@ -112,6 +112,7 @@ Export prepare(const Settings& settings) {
   info.height = all.size.height;
   info.width = all.size.width;
   info.number_type = chosen("dtype", settings.dtype, kFloatWords);
+  if (all.is_rounded()) info.input_ranges.clear();  // of other weights
   if (settings.is_given("license")) info.license = settings.license;
   if (!settings.calibrate.empty()) {
     all.calibration = calibrate(settings, all.fused, all.size);
@@ -202,7 +203,7 @@ std::string text_of(const Export& all, const WrittenFile& written, const std::op
   if (all.is_rounded()) text += text_of(written.rounding, all.type()) + text_of(precision, settings, all.type());
   if (all.calibration) text += text_of(*all.calibration, precision, settings);
   return text + "\nnext: rtdetr predict model=" + shell_word(settings.output) + " source=photos/" +
-         (all.calibration ? " amp=int8\n" : "\n");
+         (all.calibration && computes_int8(*all.calibration) ? " amp=int8\n" : "\n");
 }
 
 nlohmann::ordered_json document_of(const Export& all, const WrittenFile& written,

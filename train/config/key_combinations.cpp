@@ -101,6 +101,11 @@ class Combinations {
       problem("warmup_momentum=" + s_.origin_of("warmup_momentum") + " is for optimizer=sgd; with " + s_.optimizer +
               " the momentum is the same in all steps");
   }
+  /// Of this very call: a run that goes on has words of older ones.
+  bool is_typed_now(const char* key) const {
+    const auto found = s_.given.find(key);
+    return found != s_.given.end() && found->second == "command line";
+  }
   /// The same of the schedules.
   void check_schedule() {
     struct NumberOfSchedules {
@@ -114,17 +119,17 @@ class Combinations {
                                                     {"flat_until", {"flat_cosine"}},
                                                     {"tail_from", {"flat_cosine"}}}};
     for (const auto& [key, schedules] : numbers)
-      if (is_typed(s_, key) && std::find(schedules.begin(), schedules.end(), s_.schedule) == schedules.end())
+      if (is_typed_now(key) && std::find(schedules.begin(), schedules.end(), s_.schedule) == schedules.end())
         problem(key + ("=" + s_.origin_of(key)) + " is for schedule=" + join(schedules, " or ") +
                 "; it is schedule=" + s_.schedule + s_.origin_of("schedule"));
   }
   /// Numbers of what is switched off.
   void check_switched_off() {
     for (const char* key : {"warmup", "warmup_bias_lr", "warmup_momentum"})
-      if (s_.warmup_steps == 0 && is_typed(s_, key))
+      if (s_.warmup_steps == 0 && is_typed_now(key))
         problem(key + ("=" + s_.origin_of(key)) + " is of a warm-up, and warmup_steps=0" +
                 s_.origin_of("warmup_steps") + " has none");
-    if (s_.ema_decay == 0 && is_typed(s_, "ema_ramp"))
+    if (s_.ema_decay == 0 && is_typed_now("ema_ramp"))
       problem("ema_ramp=" + s_.origin_of("ema_ramp") + " is of an average, and ema_decay=0" +
               s_.origin_of("ema_decay") + " has none");
   }
@@ -156,7 +161,7 @@ class Combinations {
       require_order("mosaic_from", s_.mosaic_from, "mosaic_until", s_.mosaic_until, false,
                     "there would be no mosaic and no mixup");
     const bool drawn_at_once = (s_.mosaic > 0 && s_.mosaic_kind != "deim") || s_.affine > 0;
-    if (s_.multi_scale_nearest && drawn_at_once)
+    if (s_.multi_scale_nearest && drawn_at_once && s_.resume == "false")
       problem("multi_scale_nearest=true" + s_.origin_of("multi_scale_nearest") +
               " is for pictures that are resized in two steps; affine= and mosaic_kind=ultralytics draw theirs in one");
     if (s_.last_stage_retry && !s_.is_given("last_stage"))

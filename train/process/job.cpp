@@ -12,6 +12,7 @@
 #include "train/process/launched_rank.h"
 #include "train/process/launcher.h"
 #include "train/process/machine.h"
+#include "train/process/standard_streams.h"
 
 namespace rtdetr {
 
@@ -56,6 +57,7 @@ ExitCode launch_job(const Settings& settings, const std::vector<std::string>& ar
 std::unique_ptr<ProcessGroup> join_job(const Settings& settings) {
   const auto world = world_of_this_process();
   if (!world) return make_world_of_one();
+  outlive_closed_pipes();  // nor may a rank that has gone end those that write to it
   auto group = join_world(*world);
   const torch::Device device = compute_device(settings);
   require_own_gpus(*group, uuid_of(device));

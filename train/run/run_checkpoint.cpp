@@ -131,20 +131,20 @@ void require_space(const RunFolder& folder, const TensorMap& state, bool with_be
   log::warning(text);
 }
 
-namespace {
-
-/// The next save would give a damaged file the name of the good one.
-void set_aside(const std::filesystem::path& file) {
-  const std::filesystem::path aside = file.string() + ".damaged";
+void set_damaged_aside(const RunFolder& folder) {
+  const std::filesystem::path file = folder.last(), aside = file.string() + ".damaged";
+  if (!std::filesystem::exists(file)) return;
+  try {
+    SafetensorsReader(file).verify_payload();
+    return;
+  } catch (const CheckpointError&) {
+    // as a run has found that began with the one before
+  }
   std::error_code fault;
   std::filesystem::rename(file, aside, fault);
-  if (fault)
-    throw IoError("cannot rename '" + file.string() + "', which is damaged, to '" + aside.string() +
-                  "': " + fault.message() + "; nothing was changed");
-  log::warning(file.string() + " is now called " + aside.string());
+  if (fault) throw IoError("cannot rename '" + file.string() + "' to '" + aside.string() + "': " + fault.message());
+  log::warning(file.string() + ", which is damaged, is now called " + aside.string());
 }
-
-}  // namespace
 
 std::optional<RunCheckpoint> load_run(const RunFolder& folder) {
   const bool has_last = std::filesystem::exists(folder.last());
@@ -161,7 +161,6 @@ std::optional<RunCheckpoint> load_run(const RunFolder& folder) {
   }
   log::warning(problem);
   RunCheckpoint previous = load_run_file(folder.previous());
-  if (has_last) set_aside(folder.last());
   log::warning("continuing from " + folder.previous().string() + ", the one before");
   return previous;
 }

@@ -42,6 +42,9 @@ struct RunCheckpoint {
 /// @param model_metadata  the model's own entries (YAML text, classes), so that the file needs no second one
 /// @throws IoError
 void save_run(const RunFolder& folder, const TensorMap& state, const RunFacts& facts, FileMetadata model_metadata);
+/// Before the first save of a run that began with last-1.safetensors: a damaged last.safetensors, which would take that
+/// one's place, is renamed to last.safetensors.damaged. @throws IoError
+void set_damaged_aside(const RunFolder& folder);
 
 /// Reads last.safetensors, or with a warning last-1.safetensors when that is damaged or missing.
 /// @return nullopt if there is neither

@@ -57,6 +57,7 @@ void RunSaver::write(const RunState& state) {
   if (unsaved_best_) save_tensors(folder_.best(), unsaved_best_->tensors, unsaved_best_->metadata);
   unsaved_best_.reset();
   write_unsaved_best_state();
+  if (durable_file_ == folder_.previous()) set_damaged_aside(folder_);
   save_run(folder_, state.tensors, state.facts, state.model_metadata);
 }
 

@@ -173,11 +173,13 @@ ModelOutput CpuEngine::run(const torch::Tensor& images, std::vector<StepTime>* t
 }
 
 void CpuEngine::add_input_ranges(const torch::Tensor& images, InputRanges& ranges) const {
+  RTDETR_CHECK(format() == NumberFormat::kFloat32, "what narrow numbers are given is rounded already");
+  InputRanges wider = ranges;
   state_->for_each(images, [&](const EngineFrame& frame) {
     for (const EngineStepPtr& step : state_->program.steps()) {
       if (is_product(*step)) {
         const EngineView& input = step->operation().inputs.front();
-        InputRange& range = ranges[step->name()];
+        InputRange& range = wider[step->name()];
         widen(range, frame.at<float>(input), input);
         if (!std::isfinite(range.low) || !std::isfinite(range.high))
           throw outputs_not_finite("numbers at " + step->name());
@@ -185,6 +187,7 @@ void CpuEngine::add_input_ranges(const torch::Tensor& images, InputRanges& range
       step->run(frame);
     }
   });
+  ranges = std::move(wider);
 }
 
 std::vector<double> CpuEngine::layer_ms(const std::vector<StepTime>& times) const {

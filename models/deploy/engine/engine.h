@@ -40,9 +40,9 @@ class CpuEngine {
   /// @param images  [B, 3, H, W] of the engine's size, float32; computed one after the other
   ModelOutput run(const torch::Tensor& images, std::vector<StepTime>* times = nullptr) const;
 
-  /// Runs, and widens `ranges` to what each product is given: the calibration that int8 needs
-  /// (docs/explanation/cpu_engine.md). Of a float32 engine with all_layers it serves every depth and size.
-  /// @throws DivergedError  if that is not finite
+  /// Runs, and widens `ranges` to what each product is given, and 0: the calibration that int8 needs
+  /// (docs/explanation/cpu_engine.md). Of an engine with all_layers it serves every depth and size. Float32 alone.
+  /// @throws DivergedError  if that is not finite; `ranges` is as it was
   void add_input_ranges(const torch::Tensor& images, InputRanges& ranges) const;
 
   /// What a pass that ends at each of the layers takes that run() hands out, in their order: the milliseconds of the

@@ -17,7 +17,7 @@ constexpr std::int64_t kRows = 21, kHeads = 2, kWidth = 8;
 
 std::vector<float> waves(std::int64_t count, float step) {
   std::vector<float> numbers(static_cast<std::size_t>(count));
-  for (std::size_t i = 0; i < count; ++i) numbers[i] = std::sin(step * static_cast<float>(i));
+  for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = std::sin(step * static_cast<float>(i));
   return numbers;
 }
 

@@ -176,7 +176,7 @@ TEST_CASE("unknown, missing and wrong keys are refused") {
   CHECK_THAT(refusal("nc: 1\nscales: {l: [1, 1, 64]}\nscale: x\n" + rows), Contains("there is no scale 'x', only l"));
   CHECK_THAT(refusal("nc: 1\nscales: {l: [1, 1, 64]}\nscale: [l]\n" + rows),
              Contains("key 'scale': expected one of the letters of scales, found a list of 1"));
-  CHECK_THAT(refusal("nc: 1\nch: 3\nchannels: 3\n" + rows), Contains("keys 'ch' and 'channels' are the same"));
+  CHECK_THAT(refusal("nc: 1\nch: 3\nchannels: 1\n" + rows), Contains("keys 'ch' and 'channels' are the same"));
   CHECK_THAT(refusal("- 1\n"), Contains("a model file is a map"));
 }
 
@@ -264,10 +264,14 @@ TEST_CASE("a scale letter in a file's own name counts where the file has that sc
   CHECK_THROWS_WITH(load_model_spec(longest + ".yaml"), Contains("no such file"));
 }
 
-TEST_CASE("what a command line makes of a model file is said to be its doing") {
+TEST_CASE("what overrides make of a model file is said to be their doing, and a number of classes in a head is one") {
   const ModelSpec spec = parse_model_spec(file_with_row("[-1, 1, nn.Identity, []]"), "m.yaml");
   CHECK_THROWS_WITH(build_model(spec, {.num_classes = 70'000}),
-                    Contains("m.yaml, with what the command line changes,") && Contains("found '70000'"));
+                    Contains("m.yaml, with the overrides of this run,") && Contains("found '70000'"));
+  const std::string text = file_with_row("[-1, 1, nn.Identity, []]");
+  std::string literal = text;
+  literal.replace(literal.find("[nc, 32"), 7, "[4, 32");
+  CHECK(build_model(parse_model_spec(literal, "m.yaml"), {.num_classes = 7, .shapes_only = true})->num_classes() == 7);
 }
 
 }  // namespace rtdetr

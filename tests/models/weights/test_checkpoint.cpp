@@ -131,6 +131,7 @@ TEST_CASE("a model that runs fewer layers than its file has is loaded with as ma
   for (const auto& [asked, usual] : {std::pair<std::int64_t, std::int64_t>{0, 2}, {1, 1}, {2, 2}, {3, 3}}) {
     LoadedModel loaded = rtdetr::load_model(folder / "m.safetensors", {.decoder_layers = asked});
     CHECK(loaded.model->head().usual_layers() == usual);
+    CHECK(loaded.model->num_decoder_layers() == (asked == 0 ? 3 : asked));
     loaded.model->fuse();
     CHECK(loaded.model->num_decoder_layers() == usual);
   }
@@ -204,7 +205,8 @@ TEST_CASE("metadata that is missing or damaged is refused by name") {
   refuses("imgsz", "[640]", "[height, width]");
   refuses("imgsz", "[640, 4611686018427387904]", "[height, width]");
   refuses("best_confidence", "high", "a number from 0 to 1");
-  for (const char* ranges : {"{", "[]", "{\"a\": 1}", "{\"a\": [1]}", "{\"a\": [2, 1]}", "{\"a\": [0, 1e99]}"})
+  for (const char* ranges :
+       {"{", "[]", "{\"a\": 1}", "{\"a\": [1]}", "{\"a\": [2, 1]}", "{\"a\": [0, 1, 2]}", "{\"a\": [0, 1e99]}"})
     refuses("input_ranges", ranges, "an object of [low, high]");
   refuses("resample", "nearest", "is not pillow or opencv but 'nearest'");
   refuses("fit", "crop", "is not stretch or letterbox or keep_ratio but 'crop'");

@@ -134,7 +134,8 @@ TEST_CASE("a calibrated export computes in int8 where the processor does, and sa
   const ProgramResult told = run_program(words);
   INFO(told.err);
   REQUIRE(told.code == 0);
-  CHECK_THAT(told.out, Contains("calibrated for amp=int8 on ") && Contains("amp=int8\n"));
+  CHECK_THAT(told.out, Contains("calibrated for amp=int8 on "));
+  CHECK((told.out.find("amp=int8\n") != std::string::npos) == has_byte_products());
   std::vector<std::string> again = words;
   again.emplace_back("json=true");
   const json document = document_of(run_program(again));
