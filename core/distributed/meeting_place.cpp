@@ -118,7 +118,7 @@ std::string outward_address() {
 std::string listening_address(const Rendezvous& at, const std::string& own, const std::string& otherwise) {
   std::string fault;
   const Addresses numbers = addresses_of(own.c_str(), 0, AI_NUMERICHOST, fault);
-  if (!numbers || is_outward(numbers->ai_addr) || names_loopback(at.host)) return own;
+  if (!numbers || !is_loopback(numbers->ai_addr) || names_loopback(at.host)) return own;
   const std::string outward = outward_address();
   return outward.empty() ? otherwise : outward;
 }

@@ -3,11 +3,15 @@
 #include <torch/types.h>
 
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <map>
 #include <set>
 
+#include "core/base/text.h"
 #include "models/blocks/pyramid.h"
 #include "models/blocks/vit.h"
+#include "models/deploy/size.h"
+#include "models/graph/model_files.h"
 #include "models/layers/module_tree.h"
 #include "models/layers/resized_table.h"
 #include "models/weights/key_tables.h"
@@ -126,6 +130,36 @@ struct TinyBackbone : torch::nn::Module {
     return all;
   }
 };
+
+/// vitdet_b_rtdetr with the transformer of another entry of the file.
+DetectionModel detector_of(const nlohmann::json& entry) {
+  const std::set<std::int64_t> windowed = entry["window_block_indexes"];
+  const std::int64_t depth = entry["depth"];
+  std::vector<std::string> global;
+  for (std::int64_t k = 0; k < depth; ++k)
+    if (!windowed.contains(k)) global.push_back(std::to_string(k));
+  std::string text = load_model_spec("vitdet_b_rtdetr.yaml").text;
+  const std::string written = "[768, 12, 12, {window: 14, global: [2, 5, 8, 11],";
+  const std::size_t at = text.find(written);
+  REQUIRE(at != std::string::npos);
+  text.replace(at, written.size(),
+               "[" + entry["embed_dim"].dump() + ", " + entry["depth"].dump() + ", " + entry["num_heads"].dump() +
+                   ", {window: 14, global: [" + join(global, ", ") + "],");
+  return build_model(parse_model_spec(text, "vit.yaml"), {.shapes_only = true});
+}
+
+/// Of one picture, net and three levels, as the reference's counter has them: with attention's own products, which ours
+/// leaves out, and without those that gather and resize our tables of positions.
+double backbone_multiply_adds(const nlohmann::json& entry, std::int64_t pixels) {
+  const double side = static_cast<double>(pixels) / 16, cells = side * side, padded = std::ceil(side / 14) * 14;
+  const double dim = entry["embed_dim"], depth = entry["depth"], head = dim / entry["num_heads"].get<double>();
+  const double windows = static_cast<double>(entry["window_block_indexes"].size()), whole = depth - windows;
+  const double attention = windows * 2 * padded * padded * (14 * 14) * dim + whole * 2 * cells * cells * dim;
+  const double relative = windows * 2 * (14 * 14) * 27 * head + whole * 2 * cells * 127 * head;
+  const double absolute = 14 * 14 * side * dim + side * side * 14 * dim;
+  const DetectionModel model = detector_of(entry);
+  return count_part_gflops(model, pixels, pixels).front() / 2 * 1e9 + attention - relative - absolute;
+}
 
 void check_probe(const Fixture& fixture, const std::string& name, const Tensor& map) {
   check_relative(name + ".mean", map.mean({1, 2, 3}), fixture.tensor(name + ".mean"), kVitMap);
@@ -255,6 +289,37 @@ TEST_CASE("a plain backbone has the reference's keys, shapes and number of param
   const TinyBackbone model(arguments);
   CHECK(keys_and_shapes(model) == keys_and_shapes(fixture.json["state_dict"]));
   check_none("parameters", std::abs(count_parameters(model) - fixture.json["parameters"].get<std::int64_t>()));
+}
+
+TEST_CASE("plain backbones of all sizes have the reference's number of parameters", "[vitdet_mae_keys]") {
+  const Fixture fixture = load_fixture();
+  for (const auto& [size, entry] : fixture.json["models"].items()) {
+    nlohmann::json arguments = entry;
+    arguments.update({{"patch_size", 16}, {"out_channels", 256}});
+    const ParameterBudget budget(/*counting_only=*/true);
+    for (const auto& [levels, scales] :
+         std::map<std::string, std::vector<double>>{{"3", {2, 1, 0.5}}, {"4", {4, 2, 1, 0.5}}}) {
+      arguments["scale_factors"] = scales;
+      const auto pyramid = entry["parameters_pyramid_" + levels + "_levels"].get<std::int64_t>();
+      check_none(
+          "parameters of " + size + ", " + levels + " levels",
+          std::abs(count_parameters(TinyBackbone(arguments)) - entry["parameters_net"].get<std::int64_t>() - pyramid));
+    }
+  }
+}
+
+TEST_CASE("plain backbones have the reference's operations", "[vitdet_mae_keys]") {
+  const Fixture fixture = load_fixture();
+  for (const char* size : {"b", "l"}) {
+    const nlohmann::json& entry = fixture.json["models"][size];
+    const nlohmann::json& large = entry["multiply_adds_1024"];
+    const double levels = large["with_3_levels"].get<double>() - large["net"].get<double>();
+    check_number(std::string("multiply-adds of ") + size + " at 1024", backbone_multiply_adds(entry, 1024),
+                 large["with_3_levels"], 1e-12);
+    check_number(std::string("multiply-adds of ") + size + " at 640",
+                 backbone_multiply_adds(entry, 640) - levels * (640.0 * 640) / (1024 * 1024),
+                 entry["multiply_adds_640"]["net"], 1e-12);
+  }
 }
 
 TEST_CASE("MAE's names are the backbone's, with its shapes, and the rest of its files is dropped",

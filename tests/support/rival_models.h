@@ -64,4 +64,12 @@ head:
          decoder_size(size) + "}], decoder]\n";
 }
 
+/// The same backbone with a fourth map below DINO, whose sides are multiples of 64.
+inline std::string small_dino_vit(const RivalSize& size = {}) {
+  const std::string vit = small_vit(size), dino = small_dino(size);
+  std::string decoder = dino.substr(dino.find("head:"));
+  decoder.replace(decoder.find("[3, 4, 5]"), 9, "[1, 2, 3, 4]");
+  return vit.substr(0, vit.find("head:")) + "  - [3, 1, nn.MaxPool2d, [1, 2, 0]]\n" + decoder;
+}
+
 }  // namespace rtdetr::test

@@ -102,7 +102,7 @@ std::string foreign_key_hint(const std::string& name, std::optional<Command> com
                                                                          {"fliplr", "flip"},
                                                                          {"flipud", "flip_vertical"},
                                                                          {"translate", "mosaic_translate"},
-                                                                         {"close_mosaic", "strong_until"},
+                                                                         {"close_mosaic", "mosaic_until"},
                                                                          {"cos_lr", "schedule=cosine"},
                                                                          {"warmup_epochs", "warmup_steps"},
                                                                          {"half", "amp=bf16"},
@@ -124,7 +124,12 @@ std::string foreign_key_hint(const std::string& name, std::optional<Command> com
                                                                          {"save_dir", "project"},
                                                                          {"repeats", "runs"},
                                                                          {"queries", "num_queries"},
-                                                                         {"cache", "cache_mib"}};
+                                                                         {"cache", "cache_mib"},
+                                                                         {"degrees", "rotate90"},
+                                                                         {"dfl", "loss_dfl"},
+                                                                         {"copy_paste", "copy_blend"},
+                                                                         {"int8", "calibrate=photos/"},
+                                                                         {"int8", "amp=int8"}};
   for (const auto& [foreign, ours] : hints) {
     const std::string key = ours.substr(0, ours.find('='));
     if (foreign == name && (!command || !find_key(key) || find_key(key, *command))) return ours;
@@ -139,15 +144,33 @@ std::string absence_reason(const std::string& name) {
   constexpr const char* kFits =
       "fit= says how pictures fill imgsz: fit=letterbox pads them to it, fit=stretch does not; every batch has imgsz's "
       "shape, which may be any";
+  constexpr const char* kWritten = "ONNX files are of opset 17, and have nothing left to simplify";
+  constexpr const char* kNotHere = "it is not offered; docs/howto/coming_from_ultralytics.md says what is";
   constexpr const char* kDataDecides = "training takes the data set's classes; leave others out of its files";
-  static const std::vector<std::pair<std::string, std::string>> reasons = {{"iou", kNoSuppression},
-                                                                           {"nms", kNoSuppression},
-                                                                           {"agnostic_nms", kNoSuppression},
-                                                                           {"rect", kFits},
-                                                                           {"letterbox", kFits},
-                                                                           {"single_cls", kDataDecides},
-                                                                           {"task", "there is one task, detect"},
-                                                                           {"mode", "the command is said already"}};
+  static const std::vector<std::pair<std::string, std::string>> reasons = {
+      {"iou", kNoSuppression},
+      {"nms", kNoSuppression},
+      {"agnostic_nms", kNoSuppression},
+      {"rect", kFits},
+      {"letterbox", kFits},
+      {"single_cls", kDataDecides},
+      {"task", "there is one task, detect"},
+      {"mode", "the command is said already"},
+      {"fraction", "name fewer pictures in the data set's files"},
+      {"opset", kWritten},
+      {"simplify", kWritten},
+      {"shear", kNotHere},
+      {"perspective", kNotHere},
+      {"bgr", kNotHere},
+      {"cutmix", kNotHere},
+      {"dropout", kNotHere},
+      {"compile", kNotHere},
+      {"profile", kNotHere},
+      {"show", kNotHere},
+      {"line_width", kNotHere},
+      {"visualize", kNotHere},
+      {"embed", kNotHere},
+      {"augment", kNotHere}};
   for (const auto& [foreign, reason] : reasons)
     if (foreign == name) return reason;
   return "";

@@ -234,6 +234,8 @@ class Combinations {
     if (!s_.front) {
       for (const char* key : {"data", "split", "queries", "sizes", "pictures", "budget_ms"})
         if (s_.is_given(key)) problem(std::string(key) + "=" + s_.origin_of(key) + " is for front=true");
+      if (s_.parts && s_.amp == "int8")
+        problem("parts=true" + s_.origin_of("parts") + " times the plain model, which has no int8; leave out amp=int8");
       return;
     }
     if (s_.data.empty()) problem("front=true needs data=, on which AP is measured; e.g. data=bccd");

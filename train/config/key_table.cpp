@@ -55,8 +55,8 @@ void add_input_keys(std::vector<Key>& keys) {
       "source", &Settings::source, kPredict | kBenchmark, "photos/",
       "a picture, a folder of pictures, a .txt list of them, or a pattern such as 'photos/*.jpg'; 'photos/**/*.jpg' is "
       "the folder with all below it. Several with commas between. predict: - is standard input, one picture's bytes or "
-      "a list; videos, too, where ffmpeg is installed, and, not tried yet, cameras (0, /dev/video0) and streams "
-      "(rtsp://…, https://…)");
+      "a list; videos, too, where ffmpeg is installed, streams (rtsp://…, https://…) and, not tried yet, cameras (0, "
+      "/dev/video0)");
   s.path("annotations", &Settings::annotations, kCheck | kCocoEval, "instances_val2017.json",
          "annotations in COCO's JSON format");
   s.path("images", &Settings::images, kCheck, "val2017/", "folder of the pictures the annotations name");

@@ -135,7 +135,7 @@ void set_damaged_aside(const RunFolder& folder) {
   const std::filesystem::path file = folder.last(), aside = file.string() + ".damaged";
   if (!std::filesystem::exists(file)) return;
   try {
-    SafetensorsReader(file).verify_payload();
+    load_run_file(file);
     return;
   } catch (const CheckpointError&) {
     // as a run has found that began with the one before

@@ -10,7 +10,7 @@ ByteScale byte_scale(float low, float high) {
   constexpr float kLargest = 255;
   low = std::min(low, 0.0F);
   high = std::max(high, 0.0F);
-  const float step = (high - low) / kLargest;
+  const float step = high / kLargest - low / kLargest;
   if (!(step > 0) || !std::isfinite(step)) return {};
   return {step, static_cast<std::int32_t>(std::lround(-low / step))};
 }

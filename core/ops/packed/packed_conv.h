@@ -35,7 +35,8 @@ struct PackedConvOptions {
 
 /// y = act(conv(x) + bias + residual) or act(conv(x) + bias) + residual, float32 on the CPU, for inference: weights are
 /// brought into the kernels' order once, for the CPU level in use at that moment (core/base/cpu_level.h). An input that
-/// is not finite makes those outputs not a number that see it, by Winograd all of its tile.
+/// is not finite makes those outputs not a number that see it, by Winograd all of its tile; int8 takes it for a number
+/// of its range.
 class PackedConv {
  public:
   /// @param weight  [out, in / groups, kernel_h, kernel_w]; copied

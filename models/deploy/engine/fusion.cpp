@@ -6,6 +6,8 @@
 
 #include <torch/types.h>
 
+#include "models/deploy/engine/numbers.h"
+
 namespace rtdetr {
 namespace {
 
@@ -97,11 +99,10 @@ std::pair<EngineNode, EngineNode> joined(EngineGraph& graph, const std::vector<c
 }
 
 /// What deformable attentions sample: their kernel reads rows without gaps. Joined, the values of all layers would be
-/// kept for long, and products of so many rows gain nothing from each other. And the graph's outputs: behind a Split
-/// the precise ones would become narrow.
+/// kept for long, and products of so many rows gain nothing from each other. And precise values, which would become
+/// narrow behind a Split.
 std::set<int> values_apart(const EngineGraph& graph) {
-  const std::vector<int> outputs = graph.outputs();
-  std::set<int> values(outputs.begin(), outputs.end());
+  std::set<int> values = precise_values(graph);
   for (const EngineNode& node : graph.nodes) {
     if (node.op == "DeformableAttention") values.insert(node.inputs.front());
   }

@@ -1,7 +1,6 @@
 #include "models/deploy/engine/numbers.h"
 
 #include <algorithm>
-#include <set>
 
 #include <torch/types.h>
 
@@ -11,13 +10,15 @@ namespace rtdetr {
 namespace {
 
 constexpr std::int64_t kFewChannels = 16;
+constexpr std::int64_t kMostByteTerms = (std::int64_t{1} << 31) / (255 * 127);  ///< that an int32 can sum up
 
 /// What only passes numbers on, at most added to others.
 bool passes_on(const std::string& op) {
   return op == "Add" || op == "Reshape" || op == "Transpose" || op == "Unsqueeze" || op == "Identity";
 }
 
-/// Values that become a score or a box by linear layers alone.
+}  // namespace
+
 std::set<int> precise_values(const EngineGraph& graph) {
   std::set<int> precise;
   for (const EngineGraph::Layer& layer : graph.layers) precise.insert({layer.logits, layer.boxes});
@@ -29,8 +30,6 @@ std::set<int> precise_values(const EngineGraph& graph) {
   }
   return precise;
 }
-
-}  // namespace
 
 NumberFormat number_format(Precision precision) {
   RTDETR_CHECK(precision != Precision::kFloat16, "the engine does not compute in fp16");
@@ -58,6 +57,8 @@ void choose_numbers(EngineGraph& graph, const EngineNumbers& numbers) {
     const std::vector<std::int64_t>& input = graph.value(node.inputs.front()).shape;
     if ((conv ? input[1] : input.back()) < kFewChannels) continue;
     if (numbers.format == NumberFormat::kInt8) {
+      const torch::Tensor& weight = graph.value(node.inputs[1]).constant;
+      if (weight.numel() / weight.size(0) >= kMostByteTerms) continue;
       const auto range = numbers.ranges.find(node.name);
       if (range == numbers.ranges.end()) continue;
       node.bytes = byte_scale(range->second.low, range->second.high);

@@ -230,7 +230,17 @@ TEST_CASE("a picture of one pixel survives every draw") {
   TransformOptions options;
   options.height = options.width = 8;
   options.rotate90 = 0.5;
-  for (std::uint64_t index = 0; index < 100; ++index) run(sample, options, index);
+  int kept = 0;
+  for (std::uint64_t index = 0; index < 100; ++index) {
+    const Result result = run(sample, options, index);
+    CAPTURE(index);
+    const auto [low, high] = std::ranges::minmax_element(result.chw);
+    REQUIRE((*low >= 0 && *high <= 1));  // -1 before
+    REQUIRE(result.target.boxes_cxcywh.size() == 4 * result.target.labels.size());
+    for (const std::int64_t label : result.target.labels) REQUIRE(label == 0);
+    kept += result.target.labels.empty() ? 0 : 1;
+  }
+  CHECK(kept > 50);
 }
 
 TEST_CASE("from the switch-off epoch on only the mirror is left") {
@@ -266,7 +276,15 @@ TEST_CASE("multi-scale draws one size per batch, uniformly, until its end") {
   }
   CHECK(sides == std::set<std::int64_t>{480, 640, 800});
   CHECK(large == Approx(2000).margin(5 * std::sqrt(4000 * 0.25)));
-  CHECK(draw_frame_size(options, 7, 2, 11).height == draw_frame_size(options, 7, 2, 11).height);
+  const auto first_sides = [&](std::uint64_t seed, std::int64_t epoch) {
+    std::vector<std::int64_t> first;
+    for (std::int64_t batch = 0; batch < 50; ++batch)
+      first.push_back(draw_frame_size(options, seed, epoch, batch).height);
+    return first;
+  };
+  CHECK(first_sides(7, 2) == first_sides(7, 2));
+  CHECK(first_sides(7, 2) != first_sides(8, 2));
+  CHECK(first_sides(7, 2) != first_sides(7, 3));
   CHECK(draw_frame_size(options, 7, 5, 11).height == 640);
 }
 

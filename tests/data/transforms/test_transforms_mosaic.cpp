@@ -206,7 +206,17 @@ TEST_CASE("a mosaic drops boxes below two pixels, of a tenth or less, and longer
 
 TEST_CASE("a mosaic of pictures of one pixel is drawn") {
   const auto dot = sample_of(test::noise_picture(1, 1, 1), {{{0, 0, 1, 1}, 3}}, 0);
-  for (std::uint64_t index = 0; index < 50; ++index) draw({dot, dot, dot, dot}, mosaic_options(), index);
+  std::size_t boxes = 0;
+  for (std::uint64_t index = 0; index < 50; ++index) {
+    const MosaicResult result = draw({dot, dot, dot, dot}, mosaic_options(), index);
+    CAPTURE(index);
+    const auto [low, high] = std::ranges::minmax_element(result.chw);
+    REQUIRE((*low >= 0 && *high <= 1));  // -1 before
+    REQUIRE(result.target.boxes_cxcywh.size() == 4 * result.target.labels.size());
+    for (const std::int64_t label : result.target.labels) REQUIRE(label == 3);
+    boxes += result.target.labels.size();
+  }
+  CHECK(boxes > 50);
 }
 
 TEST_CASE("mosaic ends with its epoch, and takes no draw when off") {

@@ -471,6 +471,18 @@ TEST_CASE("hints for other programs' names lead to keys of ours") {
   }
 }
 
+TEST_CASE("Ultralytics' keys that are none here are answered by more than that") {
+  for (const char* foreign : {"close_mosaic", "degrees", "dfl",   "copy_paste", "int8",      "fraction",  "opset",
+                              "simplify",     "shear",   "bgr",   "cutmix",     "dropout",   "compile",   "profile",
+                              "perspective",  "show",    "embed", "augment",    "visualize", "line_width"}) {
+    INFO(foreign);
+    CHECK(find_key(foreign) == nullptr);
+    CHECK((foreign_key_hint(foreign).empty() != absence_reason(foreign).empty()));
+  }
+  CHECK_THAT(error_of(kTrainLine + "shear=2"), Contains("unknown key 'shear': it is not offered"));
+  CHECK_THROWS_WITH(parse("export model=m int8=true"), Contains("here it is calibrate=photos/"));
+}
+
 TEST_CASE("a hint is a key of the command that was given, and values are found whatever their case") {
   CHECK_THROWS_WITH(parse("export model=m half=true"), Contains("here it is dtype=fp16"));
   CHECK_THROWS_WITH(parse("val model=m half=true"), Contains("here it is amp=bf16"));

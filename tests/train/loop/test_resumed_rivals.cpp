@@ -44,4 +44,9 @@ TEST_CASE("a plain transformer that drops paths, stopped in the middle of 100 st
   check_resumed_run(temp, written(temp, small_vit(kTinyRival)));
 }
 
+TEST_CASE("a DINO on a plain transformer, stopped in the middle of 100 steps, ends in the same bits") {
+  const TemporaryFolder temp;
+  check_resumed_run(temp, written(temp, small_dino_vit(kTinyRival)));
+}
+
 }  // namespace rtdetr::test

@@ -32,7 +32,8 @@ TEST_CASE("version and help answer on stdout with code 0") {
   CHECK_THAT(run(scratch, "").out, Contains("rtdetr train"));
   CHECK_THAT(run(scratch, "help train").out, Contains("warmup_steps"));
   CHECK_THAT(run(scratch, "train --help").out, Contains("steps over which the learning rate rises"));
-  CHECK_THAT(run(scratch, "help models").out, Contains("AIFI"));
+  CHECK_THAT(run(scratch, "help models").out, Contains("AIFI") && Contains("Detect ") && Contains("ViT ") &&
+                                                  Contains("PyramidLevel") && Contains("DINO"));
   CHECK_THAT(run(scratch, "help AIFI").out, StartsWith("AIFI: "));
   CHECK_THAT(run(scratch, "licences").out, StartsWith("# What rtdetr is made with") && Contains("| [nettle]") &&
                                                Contains("Apache License") && Contains("END OF TERMS AND CONDITIONS"));

@@ -84,6 +84,7 @@ TEST_CASE("what the front needs, and what is only for it, is said before anythin
       {"front=true data=bccd reduced_jpeg=true", "front=true takes pictures that are decoded already instead"},
       {"front=true data=bccd threads=1,2", "compares at one number of threads"},
       {"budget_ms=5", "budget_ms= (command line) is for front=true"},
+      {"parts=true amp=int8", "parts=true (command line) times the plain model, which has no int8"},
       {"output=speed.txt", "benchmark draws a picture"}};
   for (const auto& [keys, says] : refused) {
     const Result result = run(scratch, "benchmark " + keys + model);

@@ -25,7 +25,11 @@ TEST_CASE("a state arrives on the host as it was when it was taken, and twice as
     maps.add_(more);
     const torch::Tensor before = maps.cpu().clone();
     const HostState state = copy.take({{"maps", maps}, {"count", count}});
-    if (!state.arrive) return;  // references: on the host the next step waits for the writer
+    REQUIRE(static_cast<bool>(state.arrive) == !maps.is_cpu());
+    if (!state.arrive) {  // references: on the host the next step waits for the writer
+      CHECK(state.tensors.at("maps").data_ptr() == maps.data_ptr());
+      return;
+    }
     maps.zero_();
     count.zero_();
     state.arrive();

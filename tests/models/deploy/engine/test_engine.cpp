@@ -234,7 +234,9 @@ TEST_CASE("an engine in int8 computes what the model computes, to that type's pr
 
 TEST_CASE("what a calibration of every layer measures is called as in an engine of any depth and size") {
   const torch::NoGradGuard no_grad;
-  DetectionModel model = prepared_model(test::small_yaml("variant: v2"));
+  const std::string variant = GENERATE(as<std::string>{}, "v2", "dfine", "deimv2");
+  CAPTURE(variant);
+  DetectionModel model = prepared_model(test::small_yaml("variant: " + variant));
   InputRanges ranges;
   CpuEngine::prepare(*model, {64, 96}, {.all_layers = true})->add_input_ranges(engine_pictures(1), ranges);
   for (const std::int64_t layers : {0, 1}) {
