@@ -135,7 +135,7 @@ void set_damaged_aside(const RunFolder& folder) {
   const std::filesystem::path file = folder.last(), aside = file.string() + ".damaged";
   if (!std::filesystem::exists(file)) return;
   try {
-    load_run_file(file);
+    SafetensorsReader(file).verify_payload();
     return;
   } catch (const CheckpointError&) {
     // as a run has found that began with the one before
