@@ -43,6 +43,19 @@ double prediction_difference(const ModelOutput& a, const ModelOutput& b) {
   return difference_of(x, y).max_abs;
 }
 
+/// Close to what the model computes in float32, and not the same.
+void check_rounded(DetectionModel& model, const EngineNumbers& numbers) {
+  const auto engine = CpuEngine::prepare(*model, {64, 96}, {.numbers = numbers});
+  REQUIRE(engine);
+  CHECK(engine->format() == numbers.format);
+  const ModelOutput whole = model->forward(engine_pictures(2)), narrow = engine->run(engine_pictures(2));
+  const RoundingCost cost = rounding_cost(ordered_output(whole.layers.back(), whole.topk_indices),
+                                          ordered_output(narrow.layers.back(), narrow.topk_indices));
+  CHECK(cost.other_queries == 0);
+  CHECK(cost.mean() < 0.01);
+  CHECK(cost.difference.max_abs > 1e-5);
+}
+
 }  // namespace
 
 TEST_CASE("the engine computes what every module that a row can name computes") {
@@ -161,15 +174,7 @@ TEST_CASE("an engine in bf16 computes what the model computes, to that type's pr
   INFO(decoder);
   const torch::NoGradGuard no_grad;
   DetectionModel model = prepared_model(test::small_yaml(decoder, 2000));  // all tokens
-  const auto engine = CpuEngine::prepare(*model, {64, 96}, {.numbers = {NumberFormat::kBFloat16}});
-  REQUIRE(engine);
-  CHECK(engine->format() == NumberFormat::kBFloat16);
-  const ModelOutput whole = model->forward(engine_pictures(2)), half = engine->run(engine_pictures(2));
-  const RoundingCost cost = rounding_cost(ordered_output(whole.layers.back(), whole.topk_indices),
-                                          ordered_output(half.layers.back(), half.topk_indices));
-  CHECK(cost.other_queries == 0);
-  CHECK(cost.mean() < 0.01);
-  CHECK(cost.difference.max_abs > 1e-5);  // it is bf16
+  check_rounded(model, {NumberFormat::kBFloat16});
 }
 
 TEST_CASE("a bf16 engine multiplies in float32 what a picture, a box or a score is made of") {
@@ -221,15 +226,7 @@ TEST_CASE("an engine in int8 computes what the model computes, to that type's pr
   DetectionModel model = prepared_model(test::small_yaml("variant: v2", 2000));  // all tokens
   InputRanges ranges;
   CpuEngine::prepare(*model, {64, 96})->add_input_ranges(engine_pictures(2), ranges);
-  const auto engine = CpuEngine::prepare(*model, {64, 96}, {.numbers = {NumberFormat::kInt8, ranges}});
-  REQUIRE(engine);
-  CHECK(engine->format() == NumberFormat::kInt8);
-  const ModelOutput whole = model->forward(engine_pictures(2)), bytes = engine->run(engine_pictures(2));
-  const RoundingCost cost = rounding_cost(ordered_output(whole.layers.back(), whole.topk_indices),
-                                          ordered_output(bytes.layers.back(), bytes.topk_indices));
-  CHECK(cost.other_queries == 0);
-  CHECK(cost.mean() < 0.01);
-  CHECK(cost.difference.max_abs > 1e-5);  // it is int8
+  check_rounded(model, {NumberFormat::kInt8, ranges});
 }
 
 TEST_CASE("what a calibration of every layer measures is called as in an engine of any depth and size") {
