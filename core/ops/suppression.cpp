@@ -152,6 +152,10 @@ std::vector<Candidate> suppress(std::span<const float> boxes_xyxy, std::vector<C
   RankedCandidates ranked(candidates);
   for (std::size_t rank = 0; rank < looked_at && kept.size() < most; ++rank) {
     const Candidate& candidate = ranked[rank];
+    if (iou >= 1) {
+      kept.push_back(candidate);
+      continue;
+    }
     const float* const box = boxes_xyxy.data() + std::size_t{4} * static_cast<std::size_t>(candidate.box);
     const float shift = options.rivals == Rivals::kShiftedClass ? static_cast<float>(candidate.label) * kClassShift : 0;
     const Corners corners{box[0] + shift, box[1] + shift, box[2] + shift, box[3] + shift};

@@ -13,7 +13,7 @@ namespace rtdetr {
 
 struct SuppressionOptions {
   double least_score = 0.25;             ///< a candidate's score lies above it; NaN never does
-  double iou = 0.7;                      ///< a candidate that overlaps a better one by more than this goes
+  double iou = 0.7;                      ///< a candidate that overlaps a better one by more than this goes; 1: none
   std::int64_t max_candidates = 30'000;  ///< the best ones take part
   std::int64_t max_kept = 300;
   bool every_class = true;                 ///< each class of a box above least_score is a candidate, or its best alone

@@ -70,6 +70,7 @@ struct Detector::State {
   std::shared_ptr<ToldOnce> told = std::make_shared<ToldOnce>();
 
   Fit fit() const { return options.fit.value_or(info.fit); }
+  SuppressionChoice suppression() const { return {options.iou, options.agnostic_nms}; }
   PreprocessOptions preprocessing() const {
     return {size, options.resampling.value_or(info.resampling), fit(), model->stride()};
   }
@@ -102,6 +103,7 @@ void check_options(const DetectorOptions& options) {
                    kMostPixels = 1e15;
   OptionCheck check;
   if (options.min_score) check.range("min_score", *options.min_score, 0, 1);
+  if (options.iou) check.range("iou", *options.iou, 0, 1);
   check.range("max_detections", options.max_detections, 1, kMostDetections);
   check.range("decoder_layers", options.decoder_layers, 0, kMostLayers);
   check.range("num_queries", options.num_queries, 0, kMostDetections);
@@ -277,6 +279,8 @@ Detector::Detector(const Detector& other, const DetectorOptions& options) {
       options.num_queries > 0 && options.num_queries != queries)
     throw ConfigError("DetectorOptions.num_queries = " + std::to_string(options.num_queries) +
                       ": the model that is open has " + std::to_string(queries) + "; load the file again");
+  if (s.suppression().is_given() && !s.model->head().suppresses())
+    throw ConfigError(std::string("DetectorOptions.") + (options.iou ? "iou" : "agnostic_nms") + ": " + kNoSuppression);
   s.wanted = wanted_pairs(options, s.info.names.size());
   s.is_beginning = false;
   s.prepare(*other.state_);
@@ -314,7 +318,10 @@ std::vector<std::vector<Detection>> Detector::detect(std::span<const ImageView> 
   measured.model_ms = watch.lap();
 
   std::vector<std::vector<Detection>> result;
-  const PostprocessOptions options{.max_detections = s.options.max_detections, .clip = true, .min_score = min_score()};
+  const PostprocessOptions options{.max_detections = s.options.max_detections,
+                                   .clip = true,
+                                   .min_score = min_score(),
+                                   .suppression = s.suppression()};
   const Prediction last = keep_wanted(output.layers.back(), s.wanted);
   for (Detections& found : download(s.model->head().postprocess(last, sizes_of_boxes(input.placements), options))) {
     bring_into_picture(input.placements[result.size()], found);

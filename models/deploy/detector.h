@@ -37,6 +37,10 @@ struct DetectorOptions {
   /// A query gives one detection, of its best class. False, as the references have it: the best pairs of query and
   /// class, so that one query may be found under several classes.
   bool one_class_per_query = false;
+  /// Of a YOLO's file, whose detections are suppressed: one that overlaps a better one by more than this goes, [0, 1];
+  /// 1: none goes. Absent: as the file says, of published models 0.7. Of other models none is suppressed.
+  std::optional<double> iou = std::nullopt;
+  std::optional<bool> agnostic_nms = std::nullopt;  ///< there: of another class, too; absent: as the file says
   int decoder_layers = 0;  ///< run only the first k: faster, a little less accurate; 0 = the model's usual depth
   /// The best k of the encoder's tokens become queries: faster, with at most so many objects; 0 = as many as the file
   /// says. Settled when a file is opened; copies have as many.

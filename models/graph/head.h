@@ -69,10 +69,22 @@ struct ForwardOptions {
   bool for_training() const { return !targets.empty(); }
 };
 
+/// What a caller asks of a head that suppresses(), in place of what its model file says.
+struct SuppressionChoice {
+  std::optional<double> iou = std::nullopt;  ///< [0, 1]: a detection that overlaps a better one by more goes; 1: none
+  std::optional<bool> across_classes = std::nullopt;  ///< of another class, too
+
+  bool is_given() const { return iou || across_classes; }
+};
+/// Why another head takes none.
+inline constexpr const char* kNoSuppression =
+    "each query of this model is one detection, none is suppressed afterwards; the smallest score (conf=) chooses";
+
 struct PostprocessOptions {
-  std::int64_t max_detections = 300;  ///< per picture; one query may appear with several classes
-  bool clip = false;                  ///< keep boxes inside the picture; the references do not
-  double min_score = 0;               ///< detections below it need not be found
+  std::int64_t max_detections = 300;   ///< per picture; one query may appear with several classes
+  bool clip = false;                   ///< keep boxes inside the picture; the references do not
+  double min_score = 0;                ///< detections below it need not be found
+  SuppressionChoice suppression = {};  ///< of heads that suppress
 };
 
 /// A place where a head predicts, as reports call it.

@@ -71,7 +71,7 @@ def data_set(folder):
     return str(folder / "data.yaml")
 
 
-def check_run(page):
+def check_run(page, title="page"):
     text = dom(page)
     columns = (page.parent / "results.csv").read_text().split("\n")[0].split(",")
     curves = re.findall(r'<path class="curve" d="(M[^"]+)"', text)
@@ -80,7 +80,7 @@ def check_run(page):
     assert all(curve.count("L") == 2 for curve in curves[: len(columns) - 2]), "three epochs are three points"
     for part in ("layers", "confusion", "worst", "changed-settings", "events", "files"):
         assert f'id="{part}"' in text, part
-    assert "<title>page</title>" in text, "the title is the run's"
+    assert f"<title>{title}</title>" in text, "the title is the run's"
     assert text.count("&lt;img src=x onerror") > 3 and "<img src=x" not in text
     assert re.search(r'<img [^>]*src="data:image/jpeg;base64,', text), "worst pictures are in the page"
     return text
@@ -117,6 +117,10 @@ def main():
         text = dom(compared)
         assert len(re.findall(r'<path class="curve" d="M[^"]+" data-name="other"', text)) > 10
         assert "<td>lr0</td><td>0.002</td><td>0.001</td>" in text
+        for part in ("layers", "classes", "confusion-1", "confusion-2", "worst-1", "worst-2"):
+            assert f'id="{part}"' in text, part
+        assert "<img src=x" not in text
+        assert "<td>lr0</td><td>0.002</td><td>0.001</td>" in check_run(folder / "runs/other/index.html", title="other")
     print("the pages of a run, of val and of two runs are drawn, zoomed, read and safe")
 
 

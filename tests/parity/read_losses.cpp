@@ -22,13 +22,14 @@ struct Inputs {
   std::vector<std::vector<Match>> matches{{}};
 
   /// @param pairs  the file whose pairs these are
-  Inputs(const Fixture& fixture, const Fixture& pairs, const std::string& key)
-      : logits(fixture.tensor("in.logits").clone().set_requires_grad(true)),
-        boxes(fixture.tensor("in.boxes").clone().set_requires_grad(true)) {
+  Inputs(const Fixture& fixture, const Fixture& pairs, const std::string& key, torch::ScalarType type = torch::kFloat64)
+      : logits(fixture.tensor("in.logits").to(type, false, true).set_requires_grad(true)),
+        boxes(fixture.tensor("in.boxes").to(type, false, true).set_requires_grad(true)) {
     std::vector<Target> all;
     for (std::int64_t image = 0; image < logits.size(0); ++image) {
       const std::string suffix = "." + std::to_string(image) + ".";
-      all.push_back({fixture.tensor("in.target" + suffix + "labels"), fixture.tensor("in.target" + suffix + "boxes")});
+      all.push_back(
+          {fixture.tensor("in.target" + suffix + "labels"), fixture.tensor("in.target" + suffix + "boxes").to(type)});
       matches[0].push_back(
           {numbers(pairs.tensor(key + suffix + "query")), numbers(pairs.tensor(key + suffix + "target"))});
     }
@@ -83,9 +84,10 @@ void check_losses(const Fixture& fixture, const std::string& name, const nlohman
 }
 
 /// DINO's file has the inputs and pairs of losses_v1, and besides its own matching of them.
-void check_dino_losses(const Fixture& fixture) {
+/// @param prefix  of the names of what is compared
+void check_dino_losses(const Fixture& fixture, torch::ScalarType type, double limit, const std::string& prefix) {
   const Fixture shared = load_fixture("losses_v1");
-  const Inputs inputs(shared, shared, "in.match"), matched(shared, fixture, "match");
+  const Inputs inputs(shared, shared, "in.match", type), matched(shared, fixture, "match", type);
   CriterionOptions options = CriterionOptions::dino();
   const Tensor costs = matching_costs(inputs.logits.detach().unsqueeze(0), inputs.boxes.detach().unsqueeze(0),
                                       inputs.targets, options)[0];  // [N, Q]
@@ -93,7 +95,7 @@ void check_dino_losses(const Fixture& fixture) {
   for (std::int64_t image = 0; image < inputs.logits.size(0); ++image) {
     const std::int64_t count = inputs.targets.count(image);
     const std::string key = "match.cost_" + std::to_string(image);
-    if (count > 0) check_relative(key, costs.narrow(0, first, count).t(), fixture.tensor(key), kLossLimit);
+    if (count > 0) check_relative(prefix + key, costs.narrow(0, first, count).t(), fixture.tensor(key), limit);
     first += count;
   }
   const std::vector<Match> found = match_queries(costs.unsqueeze(0), inputs.targets, {1})[0];
@@ -104,21 +106,26 @@ void check_dino_losses(const Fixture& fixture) {
   options.loss_class = options.loss_bbox = options.loss_giou = 1;
   const Tensor losses = inputs.losses(shared.json["num_boxes"].get<double>(), options);
   for (const std::string term : {"loss_ce", "loss_bbox", "loss_giou"})
-    check_number(term, losses[place_of(term)].item<double>(), fixture.json["values"][term].get<double>(), kLossLimit);
+    check_number(prefix + term, losses[place_of(term)].item<double>(), fixture.json["values"][term].get<double>(),
+                 limit);
   losses.sum().backward();
-  check_relative("grad_logits", inputs.logits.grad(), fixture.tensor("grad_logits"), kLossLimit);
-  check_relative("grad_boxes", inputs.boxes.grad(), fixture.tensor("grad_boxes"), kLossLimit);
-  const Tensor a = cxcywh_to_xyxy(shared.tensor("iou.a_cxcywh")), b = cxcywh_to_xyxy(shared.tensor("iou.b_cxcywh"));
+  check_relative(prefix + "grad_logits", inputs.logits.grad(), fixture.tensor("grad_logits"), limit);
+  check_relative(prefix + "grad_boxes", inputs.boxes.grad(), fixture.tensor("grad_boxes"), limit);
+  const Tensor a = cxcywh_to_xyxy(shared.tensor("iou.a_cxcywh").to(type)),
+               b = cxcywh_to_xyxy(shared.tensor("iou.b_cxcywh").to(type));
   const IouPair overlap = paired_iou(a.unsqueeze(1), b.unsqueeze(0), options.iou_epsilon);
-  check_relative("iou", overlap.iou, fixture.tensor("iou.iou"), kLossLimit);
-  check_relative("giou", overlap.giou, fixture.tensor("iou.giou"), kLossLimit);
+  check_relative(prefix + "iou", overlap.iou, fixture.tensor("iou.iou"), limit);
+  check_relative(prefix + "giou", overlap.giou, fixture.tensor("iou.giou"), limit);
 }
 
 }  // namespace
 
 TEST_CASE("loss terms of given pairs and their gradients are the reference's", "[losses]") {
   const Fixture fixture = load_fixture();
-  if (fixture.stem == "dino_losses") return check_dino_losses(fixture);
+  if (fixture.stem == "dino_losses") {
+    check_dino_losses(fixture, torch::kFloat64, kLossLimit, "");
+    return check_dino_losses(fixture, torch::kFloat32, 1e-5, "float32 ");
+  }
   for (const auto& [name, terms] : fixture.json["values"].items()) check_losses(fixture, name, terms);
 
   const Tensor a = cxcywh_to_xyxy(fixture.tensor("iou.a_cxcywh")), b = cxcywh_to_xyxy(fixture.tensor("iou.b_cxcywh"));

@@ -21,16 +21,22 @@
 namespace rtdetr::test {
 namespace {
 
-constexpr double kVitMap = 1e-11, kVitGradient = 1e-10, kVitTable = 1e-12;  // tests/fixtures/README.md §5
+/// What a part is computed in, and how far it may be from the reference in float64 (tests/fixtures/README.md §5).
+struct VitNumbers {
+  torch::ScalarType type = torch::kFloat64;
+  double map = 1e-11, gradient = 1e-10, table = 1e-12;
+  std::string name;  ///< before the names of what is compared
+};
+const VitNumbers kVitDouble, kVitSingle{torch::kFloat32, 3e-5, 1e-4, 1e-5, "float32 "};
 
 Tensor centred_at(const std::string& key, const std::vector<std::int64_t>& shape) {
   return uniform_by_key(key, shape) * 2 - 1;
 }
 
-/// float64, every tensor by its key behind `prefix`.
-void fill_below(const std::string& prefix, torch::nn::Module& module) {
+/// Every tensor by its key behind `prefix`.
+void fill_below(const std::string& prefix, torch::nn::Module& module, torch::ScalarType type = torch::kFloat64) {
   const torch::NoGradGuard no_grad;
-  module.to(torch::kFloat64);
+  module.to(type);
   for (auto& [key, tensor] : named_state(module)) tensor.copy_(value_by_key(prefix + key, tensor.sizes().vec()));
 }
 
@@ -40,8 +46,8 @@ Tensor four_numbers(const Tensor& tensor) {
 }
 
 /// Norms and first numbers of all parameters' gradients, in the file's order; some of them whole.
-void check_all_gradients(const Fixture& fixture, const torch::nn::Module& module, const nlohmann::json& names,
-                         const std::string& prefix) {
+void check_all_gradients(const VitNumbers& in, const Fixture& fixture, const torch::nn::Module& module,
+                         const nlohmann::json& names, const std::string& prefix) {
   const auto parameters = module.named_parameters();
   std::vector<Tensor> norms, firsts;
   for (const std::string name : names) {
@@ -51,11 +57,13 @@ void check_all_gradients(const Fixture& fixture, const torch::nn::Module& module
     norms.push_back(gradient.norm());
     firsts.push_back(four_numbers(gradient));
     const auto whole = fixture.tensors.find(prefix + "grad." + name);
-    if (whole != fixture.tensors.end()) check_relative(whole->first, gradient, whole->second, kVitGradient);
+    if (whole != fixture.tensors.end()) check_relative(in.name + whole->first, gradient, whole->second, in.gradient);
   }
   CHECK(parameters.size() == norms.size());
-  check_relative(prefix + "grad.norm", torch::stack(norms), fixture.tensor(prefix + "grad.norm"), kVitGradient);
-  check_relative(prefix + "grad.first4", torch::stack(firsts), fixture.tensor(prefix + "grad.first4"), kVitGradient);
+  check_relative(in.name + prefix + "grad.norm", torch::stack(norms), fixture.tensor(prefix + "grad.norm"),
+                 in.gradient);
+  check_relative(in.name + prefix + "grad.first4", torch::stack(firsts), fixture.tensor(prefix + "grad.first4"),
+                 in.gradient);
 }
 
 VitBlock block_of(const nlohmann::json& entry, const Fixture& fixture) {
@@ -79,26 +87,27 @@ Tensor kept_factors(const nlohmann::json& drop) {
   return torch::tensor(kept, torch::kFloat64).view({2, -1}) / (1 - drop["rate"].get<double>());
 }
 
-void check_block_case(const Fixture& fixture, const std::string& name, const nlohmann::json& entry) {
+void check_block_case(const VitNumbers& in, const Fixture& fixture, const std::string& name,
+                      const nlohmann::json& entry) {
   VitBlock block = block_of(entry, fixture);
   std::set<std::pair<std::string, std::vector<std::int64_t>>> found, expected;
   for (const auto& [key, tensor] : named_state(*block)) found.emplace(key, tensor.sizes().vec());
   for (const auto& key : entry["keys"]) expected.emplace(key[0], key[1].get<std::vector<std::int64_t>>());
   CHECK(found == expected);
-  fill_below("vitdet." + name + ".", *block);
-  if (entry.contains("drop_path")) block->keep(kept_factors(entry["drop_path"]));
+  fill_below("vitdet." + name + ".", *block, in.type);
+  if (entry.contains("drop_path")) block->keep(kept_factors(entry["drop_path"]).to(in.type));
   const std::vector<std::int64_t> shape{2, entry["hw"][0], entry["hw"][1], fixture.json["dim"]};
-  const Tensor x = centred_at("vitdet." + name + ".input", shape).set_requires_grad(true);
+  const Tensor x = centred_at("vitdet." + name + ".input", shape).to(in.type).set_requires_grad(true);
   const Tensor y = block(x);
-  check_relative(name + ".output", y, fixture.tensor(name + ".output"), kVitMap);
-  y.backward(centred_at("vitdet." + name + ".upstream", y.sizes().vec()));
-  check_relative(name + ".grad_input", x.grad(), fixture.tensor(name + ".grad_input"), kVitGradient);
-  check_all_gradients(fixture, *block, entry["names"], name + ".");
+  check_relative(in.name + name + ".output", y, fixture.tensor(name + ".output"), in.map);
+  y.backward(centred_at("vitdet." + name + ".upstream", y.sizes().vec()).to(in.type));
+  check_relative(in.name + name + ".grad_input", x.grad(), fixture.tensor(name + ".grad_input"), in.gradient);
+  check_all_gradients(in, fixture, *block, entry["names"], name + ".");
   const torch::NoGradGuard no_grad;  // the tables that are kept then
   block->eval();
   if (entry.contains("drop_path")) return;
   for (int pass = 0; pass < 2; ++pass)
-    check_relative(name + ".output again", block(x), fixture.tensor(name + ".output"), kVitMap);
+    check_relative(in.name + name + ".output again", block(x), fixture.tensor(name + ".output"), in.map);
 }
 
 /// The backbone of vitdet_forward_tiny, of rows as a model file has them: keys `net.…` and `simfp_<k>.…`.
@@ -162,18 +171,19 @@ double backbone_multiply_adds(const nlohmann::json& entry, std::int64_t pixels) 
 }
 
 void check_probe(const Fixture& fixture, const std::string& name, const Tensor& map) {
-  check_relative(name + ".mean", map.mean({1, 2, 3}), fixture.tensor(name + ".mean"), kVitMap);
-  check_relative(name + ".std", map.std({1, 2, 3}, /*unbiased=*/false), fixture.tensor(name + ".std"), kVitMap);
+  check_relative(name + ".mean", map.mean({1, 2, 3}), fixture.tensor(name + ".mean"), kVitDouble.map);
+  check_relative(name + ".std", map.std({1, 2, 3}, /*unbiased=*/false), fixture.tensor(name + ".std"), kVitDouble.map);
   check_relative(name + ".corner", map.slice(1, 0, 8).slice(2, 0, 4).slice(3, 0, 4), fixture.tensor(name + ".corner"),
-                 kVitMap);
+                 kVitDouble.map);
 }
 
 void check_level(const Fixture& fixture, const std::string& name, const Tensor& map) {
   CHECK(map.sizes().vec() == fixture.json["shapes"][name].get<std::vector<std::int64_t>>());
   check_probe(fixture, name, map);
-  check_relative(name + ".sum", map.sum({2, 3}), fixture.tensor(name + ".sum"), kVitMap);
-  check_relative(name + ".abs_sum", map.abs().sum({2, 3}), fixture.tensor(name + ".abs_sum"), kVitMap);
-  check_relative(name + ".last_pixel", map.select(2, -1).select(2, -1), fixture.tensor(name + ".last_pixel"), kVitMap);
+  check_relative(name + ".sum", map.sum({2, 3}), fixture.tensor(name + ".sum"), kVitDouble.map);
+  check_relative(name + ".abs_sum", map.abs().sum({2, 3}), fixture.tensor(name + ".abs_sum"), kVitDouble.map);
+  check_relative(name + ".last_pixel", map.select(2, -1).select(2, -1), fixture.tensor(name + ".last_pixel"),
+                 kVitDouble.map);
 }
 
 /// The transformer part by part.
@@ -210,7 +220,8 @@ std::set<std::string> keys_and_shapes(const nlohmann::json& list) {
 
 TEST_CASE("a vision transformer's block gives the reference's cells and gradients", "[vitdet_block]") {
   const Fixture fixture = load_fixture();
-  for (const auto& [name, entry] : fixture.json["cases"].items()) check_block_case(fixture, name, entry);
+  for (const VitNumbers& in : {kVitDouble, kVitSingle})
+    for (const auto& [name, entry] : fixture.json["cases"].items()) check_block_case(in, fixture, name, entry);
 }
 
 TEST_CASE("tables of relative positions are the reference's at every size", "[vitdet_block]") {
@@ -219,7 +230,7 @@ TEST_CASE("tables of relative positions are the reference's at every size", "[vi
   for (const std::int64_t side : {9, 11, 16, 20}) {
     const std::string name = "rel_pos." + std::to_string(side) + "x" + std::to_string(side);
     const Tensor found = relative_places(side, table.size(0)).matmul(table).view({side, side, -1});
-    check_absolute(name, found, fixture.tensor(name), kVitTable);
+    check_absolute(name, found, fixture.tensor(name), kVitDouble.table);
   }
 }
 
@@ -245,40 +256,45 @@ TEST_CASE("a plain backbone with its pyramid gives the reference's maps and grad
     check_level(fixture, name, maps[k]);
     loss = loss + (maps[k] * centred_at("vitdet.upstream." + name, maps[k].sizes().vec())).sum();
   }
-  check_number("loss", loss.item<double>(), fixture.json["loss"]["value"], kVitMap);
+  check_number("loss", loss.item<double>(), fixture.json["loss"]["value"], kVitDouble.map);
   loss.backward();
-  check_all_gradients(fixture, model, fixture.json["grad_names"], "");
+  check_all_gradients(kVitDouble, fixture, model, fixture.json["grad_names"], "");
 }
 
 TEST_CASE("a plain backbone in float32 stays within float32's rounding", "[vitdet_forward]") {
-  const torch::NoGradGuard no_grad;
   const Fixture fixture = load_fixture();
   TinyBackbone model(fixture.json["arguments"]);
-  fill_below("", model);
-  model.to(torch::kFloat32);
+  fill_below("", model, torch::kFloat32);
   to_channels_last(model);
   const Tensor images = images_by_key(fixture.json["input"]["key"], fixture.json["input"]["shape"]).to(torch::kFloat32);
   const std::vector<Tensor> maps = model.maps(model.net->forward(images.contiguous(torch::MemoryFormat::ChannelsLast)));
+  Tensor loss = torch::zeros({}, torch::kFloat32);
   for (std::size_t k = 0; k < maps.size(); ++k) {
     const std::string name = "p" + std::to_string(k + 2);
-    check_absolute("float32 " + name, maps[k].select(2, -1).select(2, -1), fixture.tensor(name + ".last_pixel"), 3e-5);
+    check_absolute("float32 " + name, maps[k].select(2, -1).select(2, -1), fixture.tensor(name + ".last_pixel"),
+                   kVitSingle.map);
+    loss = loss + (maps[k] * centred_at("vitdet.upstream." + name, maps[k].sizes().vec()).to(torch::kFloat32)).sum();
   }
+  loss.backward();
+  check_all_gradients(kVitSingle, fixture, model, fixture.json["grad_names"], "");
 }
 
 TEST_CASE("tables of absolute positions are the reference's on every map", "[vitdet_pos_embed]") {
   const Fixture fixture = load_fixture();
-  const Tensor table = fixture.tensor("in.pos_embed").clone().set_requires_grad(true);
-  for (const auto& [name, expected] : fixture.tensors) {
-    if (!name.starts_with("get_abs_pos.")) continue;
-    const Tensor found = PositionGrid{}.at_size(table, expected.size(0), expected.size(1)).squeeze(0);
-    check_absolute(name, found, expected, kVitTable);
+  for (const VitNumbers& in : {kVitDouble, kVitSingle}) {
+    const Tensor table = fixture.tensor("in.pos_embed").to(in.type, false, true).set_requires_grad(true);
+    for (const auto& [name, expected] : fixture.tensors) {
+      if (!name.starts_with("get_abs_pos.")) continue;
+      const Tensor found = PositionGrid{}.at_size(table, expected.size(0), expected.size(1)).squeeze(0);
+      check_absolute(in.name + name, found, expected, in.table);
+    }
+    const PositionGrid bare{.side = 3, .class_row = false};
+    const Tensor without = bare.at_size(fixture.tensor("in.pos_embed_no_cls").to(in.type), 5, 4).squeeze(0);
+    check_absolute(in.name + "without a class row", without, fixture.tensor("get_abs_pos_no_cls.5x4"), in.table);
+    const Tensor wide = PositionGrid{}.at_size(table, 12, 20);
+    (wide.squeeze(0) * centred_at("vitdet.pos_embed.upstream", {12, 20, 8}).to(in.type)).sum().backward();
+    check_absolute(in.name + "grad_pos_embed.12x20", table.grad(), fixture.tensor("grad_pos_embed.12x20"), in.table);
   }
-  const PositionGrid bare{.side = 3, .class_row = false};
-  check_absolute("without a class row", bare.at_size(fixture.tensor("in.pos_embed_no_cls"), 5, 4).squeeze(0),
-                 fixture.tensor("get_abs_pos_no_cls.5x4"), kVitTable);
-  const Tensor wide = PositionGrid{}.at_size(table, 12, 20);
-  (wide.squeeze(0) * centred_at("vitdet.pos_embed.upstream", {12, 20, 8})).sum().backward();
-  check_absolute("grad_pos_embed.12x20", table.grad(), fixture.tensor("grad_pos_embed.12x20"), kVitTable);
 }
 
 TEST_CASE("a plain backbone has the reference's keys, shapes and number of parameters", "[vitdet_state_dict]") {

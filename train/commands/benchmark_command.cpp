@@ -17,6 +17,7 @@
 #include "core/plot/chart.h"
 #include "models/deploy/size.h"
 #include "train/commands/commands.h"
+#include "train/commands/detection_options.h"
 #include "train/commands/model_source.h"
 #include "train/commands/output_file.h"
 #include "train/commands/part_times.h"
@@ -83,6 +84,7 @@ void add_timers(Benchmark& all, LoadedModel loaded) {
                           .final_form = true,
                           .reduced_jpeg = s.reduced_jpeg};
   if (s.is_given("conf")) options.min_score = static_cast<float>(s.conf);
+  set_suppression(s, loaded.model->head(), options);
   const Detector detector(std::move(loaded), options);
   all.layers = detector.decoder_layers();
   for (const std::int64_t count : counts) {

@@ -46,6 +46,23 @@ WantedPairs chosen_pairs(const Settings& settings, const std::vector<std::string
   return wanted;
 }
 
+SuppressionChoice chosen_suppression(const Settings& settings, const Head& head) {
+  for (const auto& [key, value] : {std::pair("iou", format_double(settings.iou)),
+                                   std::pair("agnostic_nms", std::string(settings.agnostic_nms ? "true" : "false"))})
+    if (settings.is_given(key) && !head.suppresses())
+      throw ConfigError(std::string(key) + "=" + value + settings.origin_of(key) + ": " + kNoSuppression);
+  SuppressionChoice choice;
+  if (settings.is_given("iou")) choice.iou = settings.iou;
+  if (settings.is_given("agnostic_nms")) choice.across_classes = settings.agnostic_nms;
+  return choice;
+}
+
+void set_suppression(const Settings& settings, const Head& head, DetectorOptions& options) {
+  const SuppressionChoice choice = chosen_suppression(settings, head);
+  options.iou = choice.iou;
+  options.agnostic_nms = choice.across_classes;
+}
+
 DetectorOptions detector_options(const Settings& settings, Precision precision) {
   DetectorOptions options;
   if (settings.is_given("conf")) options.min_score = static_cast<float>(settings.conf);
@@ -67,6 +84,7 @@ Detector make_detector(const Settings& settings, LoadedModel loaded, DetectorOpt
   const WantedPairs wanted = chosen_pairs(settings, loaded.info.names);
   options.classes.assign(wanted.classes.begin(), wanted.classes.end());
   options.one_class_per_query = wanted.one_class_per_query;
+  set_suppression(settings, loaded.model->head(), options);
   return Detector(std::move(loaded), options);
 }
 

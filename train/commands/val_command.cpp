@@ -86,6 +86,7 @@ Evaluation evaluate_model(const Settings& settings, OpenedModel& opened, const D
   options.device = compute_device(settings);
   options.precision = precision;
   options.wanted = chosen_pairs(settings, opened.info.names);
+  options.suppression = chosen_suppression(settings, opened.model->head());
   options.predictor = engine_predictor(settings, opened.model, opened.info.input_ranges, size, precision);
   to_channels_last(*opened.model);
   Evaluation evaluation = *evaluate(opened.model, dataset, options, {}, group);

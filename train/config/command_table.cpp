@@ -138,9 +138,6 @@ std::string foreign_key_hint(const std::string& name, std::optional<Command> com
 }
 
 std::string absence_reason(const std::string& name) {
-  constexpr const char* kNoSuppression =
-      "each query is one detection, none is suppressed afterwards; conf= chooses; "
-      "YOLOv8's suppression is said in its model file's last row";
   constexpr const char* kFits =
       "fit= says how pictures fill imgsz: fit=letterbox pads them to it, fit=stretch does not; every batch has imgsz's "
       "shape, which may be any";
@@ -148,9 +145,7 @@ std::string absence_reason(const std::string& name) {
   constexpr const char* kNotHere = "it is not offered; docs/howto/coming_from_ultralytics.md says what is";
   constexpr const char* kDataDecides = "training takes the data set's classes; leave others out of its files";
   static const std::vector<std::pair<std::string, std::string>> reasons = {
-      {"iou", kNoSuppression},
-      {"nms", kNoSuppression},
-      {"agnostic_nms", kNoSuppression},
+      {"nms", "a YOLO's detections are suppressed, unless iou=1 is said; an RT-DETR's are not"},
       {"rect", kFits},
       {"letterbox", kFits},
       {"single_cls", kDataDecides},

@@ -40,12 +40,13 @@ std::vector<std::string> values_of(const Key& key) {
   return words;
 }
 
-/// What a shell shows beside a word: the first clause of its meaning, without the characters that shells read.
+/// What zsh and fish show beside a word, for between single quotes: the beginning of its meaning, which up to a colon
+/// is often no more than when it counts.
 std::string note_of(const std::string& meaning) {
-  std::string text = meaning.substr(0, meaning.find_first_of(";:("));
-  std::erase_if(text, [](char c) { return c == '\'' || c == '"' || c == '`' || c == '\\' || c == '$'; });
+  std::string text = meaning.substr(0, std::min(meaning.find_first_of(";("), meaning.find(". ")));
+  std::erase_if(text, [](char c) { return c == '"' || c == '`' || c == '\\' || c == '$'; });
   while (text.ends_with(' ')) text.pop_back();
-  return text;
+  return join(split(text, '\''), "'\\''");
 }
 
 /// A line of the script for each command, or for each key of a command.
@@ -95,6 +96,14 @@ Values sorted(const std::vector<std::string>& values) {
   return sorted;
 }
 
+/// Keys that say all they can without a value, as alternatives of a shell's pattern: no value of theirs is behind them.
+std::string flags(const std::string& dashes) {
+  std::vector<std::string> words;
+  for (const Key& key : all_keys())
+    if (std::holds_alternative<bool Settings::*>(key.field)) words.push_back(dashes + key.name);
+  return join(words, "|");
+}
+
 std::string all_command_words() {
   std::vector<std::string> words;
   for (const KeylessWord& one : kKeylessWords) words.emplace_back(one.word);
@@ -133,12 +142,19 @@ _rtdetr() {
   done
   local dashes=${word%%[!-]*}
   word=${word#"$dashes"}
-  local key=${word%%=*} value=${word#*=}
+  local key=${word%%=*} value=${word#*=} option=''
+  if [[ $command && ! $dashes && $word != *=* ]]; then
+    case ${before[-1]} in
+      *=* | )" +
+         flags("--") + R"() ;;
+      --*) option=${before[-1]#--} key=$option ;;  # --key value
+    esac
+  fi
   if [[ ! $command && $word != *=* ]]; then
     COMPREPLY=($(compgen -W "$commands" -- "$word"))
     return
   fi
-  if [[ $word != *=* ]]; then
+  if [[ ! $option && $word != *=* ]]; then
     case $command in
 )" + lines(keys) +
          "    esac\n"
@@ -149,7 +165,7 @@ _rtdetr() {
     COMPREPLY=($(compgen -P "$dashes" -W "$words" -- "$word"))
     [[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace
     if [[ $command == compare && ! $dashes ]]; then
-      compopt -o filenames
+      [[ ${COMPREPLY[0]} ]] || compopt -o filenames  # with it, output= would be output\=
       mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -d -- "$word")
     fi
     return
@@ -170,7 +186,7 @@ _rtdetr() {
     mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$value")
   fi
   # Where '=' does not part words, what is replaced has the key in front.
-  if [[ $COMP_WORDBREAKS != *=* ]]; then COMPREPLY=("${COMPREPLY[@]/#/$dashes$key=}"); fi
+  if [[ ! $option && $COMP_WORDBREAKS != *=* ]]; then COMPREPLY=("${COMPREPLY[@]/#/$dashes$key=}"); fi
 }
 complete -F _rtdetr rtdetr
 )";
@@ -188,7 +204,7 @@ std::string zsh_script() {
 # Completion of rtdetr in zsh. As a file _rtdetr in a folder of $fpath, or in ~/.zshrc after compinit:
 #   source <(rtdetr completion zsh)
 _rtdetr() {
-  local command='' key typed
+  local command='' key='' typed
   local -a list commands
   commands=(
 )" + commands +
@@ -219,8 +235,15 @@ _rtdetr() {
     completion) compadd -- )" +
          join(completed_shells(), " ") + R"(; return ;;
   esac
-  compset -P '-#'
-  if ! compset -P '*='; then
+  typed=${words[CURRENT-1]}
+  if [[ $typed == --* && $typed != (*=*|)" +
+         flags("--") + R"() && $PREFIX != (-*|*=*) ]]; then
+    key=${typed#--}  # --key value
+  else
+    compset -P '-#'
+    compset -P '[^=]#=' && key=${${IPREFIX%=}##-#}
+  fi
+  if [[ -z $key ]]; then
     case $command in
 )" + keys +
          R"(    esac
@@ -228,8 +251,6 @@ _rtdetr() {
     if [[ $command == compare ]]; then _files -/; fi
     return
   fi
-  key=${IPREFIX%=}
-  key=${key##*-}
   case $command:$key in
 )" + value_cases([](const auto& list) {
            const Values values = sorted(list);
@@ -262,13 +283,19 @@ std::string fish_key(const CommandInfo& info, const Key& key) {
     option.push_back("(__rtdetr_names " + values.names + ")");
   }
   if (values.files) words.push_back("(__rtdetr_files " + key.name + ")");
-  return head + "-a '" + join(words, " ") + "'" + note + head + "-l " + key.name + (values.files ? " -r -F" : " -x") +
+  const bool alone = std::holds_alternative<bool Settings::*>(key.field);
+  return head + "-a '" + join(words, " ") + "'" + note + head + "-l " + key.name +
+         (values.files ? " -r -F"
+          : alone      ? " -f"
+                       : " -x") +
          (option.empty() ? "" : " -a '" + join(option, " ") + "'") + note;
 }
 
 std::string fish_script() {
   const auto commands = command_lines([](const std::string& word, const std::string& note) {
-    return "complete -c rtdetr -n '__rtdetr_is none' -a " + word + " -d '" + note + "'\n";
+    const std::string rest = word + " -d '" + note + "'\n";
+    return "complete -c rtdetr -n '__rtdetr_is none' -a " + rest +
+           "complete -c rtdetr -n '__rtdetr_typing mode' -a mode=" + rest;
   });
   const auto keys = lines([](const CommandInfo& info) {
     std::string text;
@@ -291,24 +318,29 @@ function __rtdetr_is
   end
   test $command = $argv[1]
 end
+function __rtdetr_typing
+  string match -q -- "$argv[1]=*" (commandline -ct)
+end
 function __rtdetr_names
   set -l typed (commandline -opc)
   $typed[1] completion $argv[1] 2>/dev/null | string replace -r '^' -- "$argv[2]"
 end
 function __rtdetr_files
-  set -l token (commandline -ct)
+  # What is typed, without marks of quoting; a quote may still be open.
+  set -l raw (commandline -ct)
+  set -l token (string unescape -- $raw; or string unescape -- $raw'"'; or string unescape -- $raw"'")
   if string match -q -- "$argv[1]=*" $token
     set -l typed (string replace -- "$argv[1]=" '' $token)
-    for path in $typed*
-      if test -d $path
-        echo $argv[1]=$path/
-      else
-        echo $argv[1]=$path
-      end
+    set -l begin (string replace -r '^~(?=/)' $HOME -- $typed)
+    for path in $begin*
+      set -l rest (string sub -s (math 1 + (string length -- $begin)) -- $path)
+      test -d $path; and set rest $rest/
+      echo "$argv[1]=$typed$rest"
     end
   end
 end
 complete -c rtdetr -f
+complete -c rtdetr -n '__rtdetr_typing task' -a task=detect
 )" + commands +
          keys +
          "complete -c rtdetr -n '__rtdetr_is compare' -a '(__fish_complete_directories)'\n"

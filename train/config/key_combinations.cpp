@@ -242,6 +242,7 @@ class Combinations {
     for (const auto& [key, instead] :
          {std::pair{"num_queries", "queries="}, std::pair{"imgsz", "sizes="}, std::pair{"source", "data="},
           std::pair{"batch", "one picture at a time"}, std::pair{"conf", "every score"},
+          std::pair{"iou", "the model file's"}, std::pair{"agnostic_nms", "the model file's"},
           std::pair{"parts", "whole models"}, std::pair{"reduced_jpeg", "pictures that are decoded already"}})
       if (s_.is_given(key))
         problem(std::string(key) + "=" + s_.origin_of(key) + ": front=true takes " + instead + " instead");

@@ -135,6 +135,11 @@ void add_output_keys(std::vector<Key>& keys) {
   s.flag("one_class_per_query", &Settings::one_class_per_query, kPredict | kVal,
          "a query gives one detection, of its best class; false = the best pairs of query and class, as the official "
          "code has it, so that one object may be found under two classes");
+  s.number("iou", &Settings::iou, kPredict | kVal | kBenchmark, 0, 1, "", "0.7",
+           "of a YOLO's detections one goes that overlaps a better one of its class by more than this, by default as "
+           "the model file says; 1 = none goes. An RT-DETR's are not suppressed");
+  s.flag("agnostic_nms", &Settings::agnostic_nms, kPredict | kVal | kBenchmark,
+         "of a YOLO: one that overlaps a better one of any class goes; by default as the model file says");
   s.number("max_det", &Settings::max_det, kPredict, 1, 100000, "detections", "300",
            "detections per picture at most, the best; with tile= of each tile, too");
   s.number("vid_stride", &Settings::vid_stride, kPredict, 1, 1000000, "frames", "5",

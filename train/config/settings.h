@@ -184,6 +184,8 @@ struct Settings {
   double conf = 0.5;                 ///< val: 0 = where the mean F1 is best
   std::string classes;               ///< predict, val: names or numbers with commas between; empty = all
   bool one_class_per_query = false;  ///< predict, val: of each query its best class alone
+  double iou = 0.7;                  ///< of a YOLO: overlap above which the worse of two detections goes; 1: none
+  bool agnostic_nms = false;         ///< of a YOLO: of another class, too
   std::int64_t max_det = 300;        ///< predict: detections per picture at most
   std::int64_t vid_stride = 1;       ///< predict: of so many frames of a video the first is looked at
   std::int64_t tile = 0;             ///< predict, val: side of the tiles that large pictures are cut into; 0 = none

@@ -141,7 +141,8 @@ std::optional<Evaluation> evaluate(DetectionModel& model, const Dataset& dataset
     limit.run(load, [&] {
       const ModelOutput output = predict(model, tensors, options);
       batches.look_ahead();
-      collect(model->head(), layers, keep_wanted(output, options.wanted), *batch, dataset, findings);
+      collect(model->head(), layers, keep_wanted(output, options.wanted), *batch, dataset,
+              {.suppression = options.suppression}, findings);
       if (options.criterion) losses.add(output, tensors.targets, whole, *options.criterion, group);
     });
     if (options.progress) options.progress(evaluation.pictures);

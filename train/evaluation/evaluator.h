@@ -49,6 +49,7 @@ struct EvaluatorOptions {
   std::function<void(std::int64_t pictures)> progress = {};  ///< called after each batch with how many are done
   Predictor predictor = {};                                  ///< with one, its predictions are evaluated
   WantedPairs wanted = {};                                   ///< others are no detections
+  SuppressionChoice suppression = {};                        ///< of a head that suppresses
 };
 
 /// What one pass over a data set yields.

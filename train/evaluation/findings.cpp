@@ -50,13 +50,13 @@ void append_pictures(const std::vector<LayerFindings::Picture>& pictures, std::s
 }  // namespace
 
 void collect(const Head& head, const std::vector<HeadLayer>& layers, const ModelOutput& output, const Batch& batch,
-             const Dataset& dataset, std::vector<LayerFindings>& by_layer) {
+             const Dataset& dataset, const PostprocessOptions& options, std::vector<LayerFindings>& by_layer) {
   std::vector<Placement> placements;
   for (const Batch::Image& image : batch.targets) placements.push_back(image.placement);
   const std::vector<PictureSize> sizes = sizes_of_boxes(placements);
   std::vector<Detections> found;  // of a layer in all pictures, then of the next
   for (const HeadLayer& layer : layers) {
-    const auto of_layer = head.postprocess(prediction_at(output, layer), sizes, {});
+    const auto of_layer = head.postprocess(prediction_at(output, layer), sizes, options);
     found.insert(found.end(), of_layer.begin(), of_layer.end());
   }
   found = download(found);

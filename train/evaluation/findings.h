@@ -23,9 +23,10 @@ struct LayerFindings {
 };
 
 /// Appends one batch's detections to the findings of every one of `layers`. The host waits for the device once.
+/// @param options  of Head::postprocess
 /// @throws DivergedError  for scores or boxes that are not finite
 void collect(const Head& head, const std::vector<HeadLayer>& layers, const ModelOutput& output, const Batch& batch,
-             const Dataset& dataset, std::vector<LayerFindings>& by_layer);
+             const Dataset& dataset, const PostprocessOptions& options, std::vector<LayerFindings>& by_layer);
 
 /// The detections of all processes, in the order of the data set's pictures: what one process would have found alone.
 std::vector<MetricDetection> gather(LayerFindings mine, ProcessGroup& group);

@@ -21,10 +21,10 @@ Number integer(const std::string& key, const std::string& text) {
   return static_cast<Number>(*value);
 }
 
-float score(const std::string& key, const std::string& text) {
+double share(const std::string& key, const std::string& text) {
   const auto value = parse_double(text);
   if (!value) throw ConfigError(key + "=" + text + ": want a number from 0 to 1");
-  return static_cast<float>(*value);
+  return *value;
 }
 
 bool truth(const std::string& key, const std::string& text) {
@@ -56,18 +56,20 @@ struct Setting {
 using Options = DetectorOptions;
 using Text = std::string;
 
-constexpr std::array<Setting, 16> kSettings{{
+constexpr std::array<Setting, 18> kSettings{{
     {"device", [](Options& o, const Text&, const Text& text) { o.device = text; }},
     {"precision",
      [](Options& o, const Text& key, const Text& text) { o.precision = chosen(key, text, kPrecisionWords); }},
     {"threads", [](Options& o, const Text& key, const Text& text) { o.threads = integer<int>(key, text); }},
     {"imgsz", set_size},
-    {"conf", [](Options& o, const Text& key, const Text& text) { o.min_score = score(key, text); }},
+    {"conf", [](Options& o, const Text& key, const Text& text) { o.min_score = static_cast<float>(share(key, text)); }},
     {"max_detections",
      [](Options& o, const Text& key, const Text& text) { o.max_detections = integer<int>(key, text); }},
     {"classes", set_classes},
     {"one_class_per_query",
      [](Options& o, const Text& key, const Text& text) { o.one_class_per_query = truth(key, text); }},
+    {"iou", [](Options& o, const Text& key, const Text& text) { o.iou = share(key, text); }},
+    {"agnostic_nms", [](Options& o, const Text& key, const Text& text) { o.agnostic_nms = truth(key, text); }},
     {"num_queries", [](Options& o, const Text& key, const Text& text) { o.num_queries = integer<int>(key, text); }},
     {"decoder_layers",
      [](Options& o, const Text& key, const Text& text) { o.decoder_layers = integer<int>(key, text); }},

@@ -48,9 +48,10 @@ typedef struct rtdetr_detector rtdetr_detector;
 /// Opens a model file of `rtdetr train` or `export`, or another program's that `convert` reads.
 /// Settings, all optional: device (cpu, cuda, cuda:1, auto), precision (fp32, bf16, fp16, int8), threads (of each call;
 /// 0 = the process's), imgsz (640, or height,width), conf (smallest score; else the file's best), max_detections (300),
-/// classes (find these alone: numbers with commas between; else all), one_class_per_query (false), num_queries (0 = the
-/// file's), decoder_layers (0 = all), resample (pillow, opencv), fit (stretch, letterbox, keep_ratio; else the file's),
-/// engine (true), final_form (false), max_pixels, reduced_jpeg.
+/// classes (find these alone: numbers with commas between; else all), one_class_per_query (false), iou and
+/// agnostic_nms (of a YOLO, whose detections are suppressed; else the file's), num_queries (0 = the file's),
+/// decoder_layers (0 = all), resample (pillow, opencv), fit (stretch, letterbox, keep_ratio; else the file's), engine
+/// (true), final_form (false), max_pixels, reduced_jpeg.
 rtdetr_detector* rtdetr_open(const char* model_file, const char* const* settings, rtdetr_error** error);
 /// The same weights, not loaded again, with other settings: those that are not given are rtdetr_open()'s defaults, not
 /// the first detector's, but for device, which is where the weights lie.

@@ -71,6 +71,17 @@ void write_page(const std::filesystem::path& file, const Json& document) {
   write_text_atomically(file, page_html(document));
 }
 
+Json read_page(const std::filesystem::path& file) {
+  const std::string begin = "<script type=\"application/json\" id=\"data\">";
+  std::error_code ignored;
+  if (!std::filesystem::exists(file, ignored)) return nullptr;
+  const std::string page = read_text_file(file);
+  const std::size_t from = page.find(begin), to = page.find("</script>", from);
+  if (to == std::string::npos) return nullptr;
+  Json document = Json::parse(page.substr(from + begin.size(), to - from - begin.size()), nullptr, false);
+  return document.is_discarded() ? nullptr : document;
+}
+
 Json page_section(const std::string& kind, const std::string& id, const std::string& title) {
   return {{"kind", kind}, {"id", id}, {"title", title}};
 }

@@ -23,10 +23,16 @@
 ///   files     names: [beside the page]
 namespace rtdetr {
 
+/// The page of a folder of train or val.
+inline constexpr const char* kPageName = "index.html";
+
 /// The page. Whatever stands in the document's strings stays text.
 std::string page_html(const nlohmann::ordered_json& document);
 /// @throws IoError
 void write_page(const std::filesystem::path& file, const nlohmann::ordered_json& document);
+
+/// The document of a page that was written; null where there is none. @throws IoError
+nlohmann::ordered_json read_page(const std::filesystem::path& file);
 
 /// A section of that kind, without what the kind asks for. @param title  "": none is shown
 nlohmann::ordered_json page_section(const std::string& kind, const std::string& id, const std::string& title);

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/text.h"
+#include "train/report/comparison_page.h"
 #include "train/report/page.h"
 #include "train/report/result_curves.h"
 #include "train/report/run_pictures.h"
@@ -213,6 +214,7 @@ Json run_page(const RunRecord& run, std::span<const Json> found) {
   sections.push_back(term_charts(run));
   if (found.empty() && !run.best_layers.empty()) sections.push_back(best_layers(run));
   for (const Json& section : found) sections.push_back(section);
+  if (const auto before = run_before(run.folder)) sections.push_back(difference_section(run, *before));
   for (Json& section : settings_sections(run.settings, run.fitted)) sections.push_back(std::move(section));
   Json events = page_section("list", "events", "events");
   events["lines"] = run.events;

@@ -13,8 +13,6 @@
 /// index.html of a run's folder: what train or val found, on one page that a browser opens without a network.
 namespace rtdetr {
 
-inline constexpr const char* kPageName = "index.html";
-
 /// What an evaluation shows beside curves: AP by decoder layer and by class, the confusion matrix, and the pictures
 /// with the worst detections. These are in the page itself, small: a page that is sent to somebody has them, too.
 std::vector<nlohmann::ordered_json> evaluation_sections(const Dataset& dataset, const Evaluation& evaluation,

@@ -232,6 +232,27 @@ RunRecord RunReader::read() {
 
 RunRecord read_run(const fs::path& folder) { return RunReader(folder).read(); }
 
+std::optional<RunRecord> run_before(const fs::path& folder) {
+  std::error_code ignored;
+  const auto begun = [&](const fs::path& run) { return fs::last_write_time(run / "args.yaml", ignored); };
+  const fs::file_time_type now = begun(folder);
+  fs::path before;
+  for (const fs::directory_entry& other :
+       fs::directory_iterator(fs::absolute(folder / "..").lexically_normal(), ignored))
+    if (what_is_wrong(other).empty() && begun(other) < now && (before.empty() || begun(before) < begun(other)))
+      before = other;
+  if (before.empty()) return std::nullopt;
+  try {
+    RunRecord record;
+    record.folder = before;
+    record.table = read_results(before / "results.csv");
+    record.settings = setting_rows(load_yaml(before / "args.yaml"), Command::kTrain);
+    return record;
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
 std::string folder_name(const fs::path& folder) {
   const fs::path plain = fs::absolute(folder).lexically_normal();
   return (plain.has_filename() ? plain : plain.parent_path()).filename().string();

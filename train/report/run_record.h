@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -70,6 +71,9 @@ class RunReader {
 
 /// The same once.
 RunRecord read_run(const std::filesystem::path& folder);
+/// The run of the same parent folder that was begun or continued last before this one: of log.jsonl, which may be long,
+/// nothing. What cannot be read is no run.
+std::optional<RunRecord> run_before(const std::filesystem::path& folder);
 
 /// The last part of a path, which may end in '/'.
 std::string folder_name(const std::filesystem::path& folder);

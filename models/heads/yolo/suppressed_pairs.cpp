@@ -90,6 +90,15 @@ Detections detections_of(const Tensor& boxes, const std::vector<Candidate>& kept
           torch::tensor(labels, torch::kInt64)};
 }
 
+SuppressionOptions chosen_options(SuppressionOptions options, const SuppressionChoice& choice) {
+  using Rivals = SuppressionOptions::Rivals;
+  if (choice.iou) options.iou = *choice.iou;
+  if (choice.across_classes.value_or(false)) options.rivals = Rivals::kAll;
+  const bool parted = !choice.across_classes.value_or(true);
+  if (parted && options.rivals == Rivals::kAll) options.rivals = Rivals::kOwnClass;
+  return options;
+}
+
 /// Inside the picture.
 Tensor clipped(const Tensor& boxes, const PictureSize& size) {
   const std::vector<Tensor> sides = boxes.unbind(1);
@@ -102,7 +111,7 @@ Tensor clipped(const Tensor& boxes, const PictureSize& size) {
 
 std::vector<Detections> suppressed_pairs(const Prediction& prediction, std::span<const PictureSize> sizes,
                                          const SuppressionOptions& suppression, const PostprocessOptions& options) {
-  SuppressionOptions of_logits = suppression;
+  SuppressionOptions of_logits = chosen_options(suppression, options.suppression);
   const double least = std::max(suppression.least_score, kBelow * options.min_score);
   of_logits.least_score = std::log(least / (1 - least));
   of_logits.max_kept = std::min(suppression.max_kept, options.max_detections);

@@ -63,6 +63,19 @@ TEST_CASE("the fewer of max_det and the caller's detections are kept, and all cl
   CHECK(labels.equal(torch::tensor({0, 2}, torch::kInt64)));
 }
 
+TEST_CASE("a caller's choice of suppression comes before the model file's") {
+  const auto labels = [](const std::string& options, const SuppressionChoice& choice) {
+    const DetectionModel model = detect_model(options);
+    return model->head().postprocess(four_cells(), kPicture, {.suppression = choice}).at(0).labels;
+  };
+  const Tensor none_goes = torch::tensor({0, 0, 1, 2}, torch::kInt64), of_all = torch::tensor({0, 2}, torch::kInt64);
+  CHECK(labels("", {.iou = 1}).equal(none_goes));
+  CHECK(labels(", {iou: 0.99}", {.iou = 0.7}).equal(labels("", {})));
+  CHECK(labels("", {.across_classes = true}).equal(of_all));
+  CHECK(labels(", {nms: all}", {.across_classes = true}).equal(of_all));
+  CHECK(labels(", {nms: all}", {.across_classes = false}).equal(labels("", {})));
+}
+
 TEST_CASE("without max_det as many detections are kept as the caller asks for") {
   const Tensor places = (torch::arange(20, torch::kFloat) + 0.5) / 20;
   const std::vector<Tensor> grid = torch::meshgrid({places, places}, "ij");

@@ -224,7 +224,7 @@ TEST_CASE("a mistake on the command line is answered with the argument and what 
       {"check", {"check needs data=, or annotations= and images="}},
       {"check annotations=a.json", {"annotations= and images= together"}},
       {"check data=d annotations=a images=i", {"exclude each other"}},
-      {"predict model=m source=s iou=0.5", {"unknown key 'iou': each query is one detection"}},
+      {"predict model=m source=s nms=false", {"unknown key 'nms': a YOLO's detections are suppressed"}},
       {"train model=m data=d cache=ram", {"here it is cache_mib"}},
       {"train model=m data=d resume=r weights=w", {"resume and weights exclude each other"}},
       {"train model=m data=d resume=r backbone_weights=w", {"resume and backbone_weights exclude each other"}},

@@ -141,11 +141,13 @@ TEST_CASE("what fails is NULL and a handle to the reason, which names every wron
 }
 
 TEST_CASE("settings say which pairs of query and class a detector finds, and of how many queries") {
-  const rtdetr::DetectorOptions options =
-      rtdetr::detector_options({"classes=0,2", "one_class_per_query=true", "num_queries=4"});
+  const rtdetr::DetectorOptions options = rtdetr::detector_options(
+      {"classes=0,2", "one_class_per_query=true", "num_queries=4", "iou=0.6", "agnostic_nms=true"});
   CHECK(options.classes == std::vector<int>{0, 2});
   CHECK(options.one_class_per_query);
   CHECK(options.num_queries == 4);
+  CHECK(options.iou == 0.6);
+  CHECK(options.agnostic_nms == true);
   CHECK(rtdetr::detector_options({"classes="}).classes.empty());
   CHECK_THROWS_WITH(rtdetr::detector_options({"classes=0,b"}), Contains("classes=b: want a whole number"));
 
@@ -168,6 +170,10 @@ TEST_CASE("settings say which pairs of query and class a detector finds, and of 
   rtdetr_error* error = nullptr;
   CHECK(!rtdetr_open(file.c_str(), beyond.data(), &error));
   CHECK_THAT(text_of(error, 2), Contains("classes = 3: must be from 0 to 2"));
+
+  const std::array<const char*, 2> suppression{"iou=0.5", nullptr};
+  CHECK(!rtdetr_open(file.c_str(), suppression.data(), &error));
+  CHECK_THAT(text_of(error, 2), Contains("DetectorOptions.iou: each query"));
 }
 
 TEST_CASE("a detector is shared where its weights lie, and nowhere else") {

@@ -12,6 +12,7 @@
 
 #include "core/image/picture.h"
 #include "core/io/file.h"
+#include "tests/support/data_files.h"
 #include "tests/support/exif_files.h"
 #include "tests/train/program/command_line.h"
 
@@ -236,6 +237,31 @@ TEST_CASE("predict finds chosen classes, one class per query, or with fewer quer
   CHECK(wrong.code == 2);
   CHECK_THAT(wrong.err, Contains("'whit' is no class of this model") && Contains("did you mean 'white'") &&
                             Contains("'3' is no class"));
+}
+
+TEST_CASE("iou= and agnostic_nms= say what goes of a YOLO's detections, and an RT-DETR's are not suppressed") {
+  const Scratch scratch;
+  const std::string yaml = scratch.file("yolo.yaml"), model = scratch.file("yolo.safetensors");
+  test::write_file(yaml,
+                   "nc: 2\nbackbone:\n  - [-1, 1, Conv, [8, 3, 8]]\n  - [-1, 1, Conv, [8, 3, 4]]\n"
+                   "head:\n  - [[1], 1, Detect, [nc]]\n");  // a map of stride 32, whose first scores are 0.006
+  REQUIRE(run(scratch, "export format=safetensors imgsz=64 model=" + yaml + " output=" + model).code == 0);
+  const auto count = [&](const std::string& more) {
+    return document_of(run(scratch, "predict json=true save=false imgsz=320 conf=0 source=" + sample_picture() +
+                                        " model=" + model + " " + more))["pictures"][0]["detections"]
+        .size();
+  };
+  const std::size_t by_file = count(""), all = count("iou=1"), few = count("iou=0.1"),
+                    fewer = count("iou=0.1 agnostic_nms=true");
+  CHECK(all >= by_file);
+  CHECK(by_file > few);
+  CHECK(few > fewer);
+  const std::string detr = exported_model(scratch);
+  for (const char* line : {"predict save=false source=", "benchmark runs=1 source="}) {
+    const Result refused = run(scratch, line + sample_picture() + " iou=0.5 model=" + detr);
+    CHECK(refused.code == 2);
+    CHECK_THAT(refused.err, Contains("iou=0.5") && Contains("each query of this model is one detection"));
+  }
 }
 
 TEST_CASE("predict and val take large pictures tile by tile") {

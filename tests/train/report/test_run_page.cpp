@@ -321,6 +321,66 @@ TEST_CASE("compared runs have their curves over each other, and only settings th
   CHECK(run_names(same)[0] != run_names(same)[1]);
 }
 
+TEST_CASE("compared runs have side by side what their pages found, each run's own pictures folded") {
+  const test::TemporaryFolder folder;
+  write_run(folder / "a");
+  write_run(folder / "b");
+  write_run(folder / "c");  // has no page
+  json found = json::parse(R"({"sections": [
+    {"kind": "table", "id": "layers", "columns": ["layer", "AP"], "rows": [["1", 0.1], ["2", 0.2]]},
+    {"kind": "table", "id": "classes", "columns": ["class", "boxes", "AP"], "rows": [["cat", 9, 0.5], ["", 4, 0.25]]},
+    {"kind": "matrix", "id": "confusion", "title": "taken", "names": ["cat"], "counts": [[1]]},
+    {"kind": "pictures", "id": "worst", "title": "worst", "pictures": []}]})");
+  found["sections"][1]["rows"][1][0] = kHostile;
+  write_page(folder / "a/index.html", found);
+  write_page(folder / "b/index.html", json::parse(R"({"sections": [
+    {"kind": "table", "id": "classes", "columns": ["class", "AP"], "rows": [["dog", null], ["cat", 0.75]]}]})"));
+  const auto page_of_all = [&] {
+    return json(comparison_page(std::vector{read_run(folder / "a"), read_run(folder / "c"), read_run(folder / "b")}));
+  };
+  const json page = page_of_all();
+  CHECK((section(page, "classes")["columns"] == json{"class", "a", "b"}));
+  CHECK((section(page, "classes")["rows"] ==
+         json::array({{"cat", 0.5, 0.75}, {kHostile, 0.25, nullptr}, {"dog", nullptr, nullptr}})));
+  CHECK((section(page, "layers")["columns"] == json{"run", "layer", "AP"}));
+  CHECK((section(page, "layers")["rows"] == json{{"a", "1", 0.1}, {"a", "2", 0.2}}));
+  CHECK(section(page, "confusion-1")["title"] == "a: taken");
+  CHECK(section(page, "worst-1")["folded"] == true);
+  CHECK(document_in(page_html(page)) == page);
+
+  test::write_file(folder / "a/index.html", "<p>somebody's own page</p>");
+  test::write_file(folder / "b/index.html",
+                   "<script type=\"application/json\" id=\"data\">{\"sections\": [1]}</script>");
+  const json bare = page_of_all();
+  for (const json& one : bare["sections"]) CHECK((one["id"] != "classes" && one["id"] != "layers"));
+  CHECK(section(bare, "numbers")["rows"].size() == 3);
+}
+
+TEST_CASE("a run's page tells what differs from the run before in the same folder") {
+  const test::TemporaryFolder folder;
+  const auto write = [&](const std::string& name, const std::string& arguments, int age_hours) {
+    write_run(folder / name, "", arguments);
+    std::filesystem::last_write_time(folder / name / "args.yaml",
+                                     std::filesystem::file_time_type::clock::now() - std::chrono::hours(age_hours));
+  };
+  write("first", "lr0: 0.5\n", 3);
+  CHECK_FALSE(run_before(folder / "first"));
+  write("z", "lr0: 0.1\nname: \"z\"\n", 2);
+  write("a", "lr0: 0.2\nname: \"a\"\n", 1);
+  write("later", "lr0: 0.3\n", 0);
+  test::write_file(folder / "a_file", "");
+  test::write_file(folder / "damaged/results.csv", kResults);
+  test::write_file(folder / "damaged/args.yaml", "a: [b\n");
+  std::filesystem::last_write_time(folder / "damaged/args.yaml",
+                                   std::filesystem::file_time_type::clock::now() - std::chrono::hours(9));
+  const json page = run_page(read_run(folder / "a/"));
+  const json difference = section(page, "difference");
+  CHECK((difference["columns"] == json{"", "z", "a"}));
+  CHECK((difference["rows"][0] == json{"best AP", 0.4, 0.4}));
+  CHECK((difference["rows"].back() == json{"lr0", "0.1", "0.2"}));
+  CHECK(difference["rows"].size() == 6);
+}
+
 TEST_CASE("base64 of the standard's examples") {
   CHECK(base64("").empty());
   CHECK(base64("f") == "Zg==");
