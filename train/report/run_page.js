@@ -117,7 +117,8 @@ class Chart {
       parts.push(drawn('line', {class: 'grid', x1: kLeft, x2: kWidth - kRight, y1: this.toY(y), y2: this.toY(y)}));
       parts.push(drawn('text', {x: kLeft - 6, y: this.toY(y) + 4, 'text-anchor': 'end'}, short(y)));
     }
-    for (const x of ticks(...this.range, 7))
+    const nameEnds = 2 + 7 * this.chart.x.length;  // a digit may begin behind it
+    for (const x of ticks(...this.range, 7).filter(x => this.toX(x) > nameEnds + 4 * short(x).length))
       parts.push(drawn('text', {x: this.toX(x), y: kHeight - 7, 'text-anchor': 'middle'}, short(x)));
     parts.push(drawn('text', {x: 2, y: kHeight - 7}, this.chart.x));
     const lines = drawn('g', {'clip-path': `url(#${clip})`});
