@@ -44,6 +44,7 @@ namespace rtdetr {
 template <typename Table>
 const Table& at_cpu_level(const Table& baseline, const Table& avx2, const Table& avx512) {
   switch (cpu_level()) {
+    case CpuLevel::kAmx:
     case CpuLevel::kAvx512:
       return avx512;
     case CpuLevel::kAvx2:

@@ -16,7 +16,7 @@ namespace rtdetr::avx512 {
 
 bool is_available() {
   static const bool permutes_bytes = __builtin_cpu_supports("avx512vbmi");
-  return permutes_bytes && cpu_level() == CpuLevel::kAvx512;
+  return permutes_bytes && cpu_level() >= CpuLevel::kAvx512;
 }
 
 Stretch::Stretch(const ResizeAxis& axis, const std::vector<std::int32_t>& split) : begin_(axis.begin) {

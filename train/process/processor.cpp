@@ -46,7 +46,7 @@ std::string cpu_capability() {
   const char* wanted = std::getenv("ATEN_CPU_CAPABILITY");
   const auto word = std::find(kWords.begin(), kWords.end(), wanted ? wanted : "");
   if (word != kWords.end()) return kNames[static_cast<std::size_t>(word - kWords.begin())];
-  return kNames[static_cast<std::size_t>(best_cpu_level())];
+  return kNames[static_cast<std::size_t>(std::min(best_cpu_level(), CpuLevel::kAvx512))];
 }
 
 }  // namespace rtdetr

@@ -91,7 +91,9 @@ ConvAlgorithm choose(const PackedConvOptions& o, const PackedKernels& kernels) {
   const std::int64_t columns = (o.out + kernels.lanes - 1) / kernels.lanes * kernels.lanes;  // whole vectors
   const std::int64_t number_bytes = 4 / numbers_in_word(winograd_format(o));
   const auto bytes = [&](std::int64_t numbers) { return numbers * o.in * columns * number_bytes; };
-  if (can_be(ConvAlgorithm::kWinograd4, o) && o.in >= 16) {
+  // Tiles multiply narrow numbers faster than the transforms save products.
+  const bool has_tiles = o.format != NumberFormat::kFloat32 && has_tile_products();
+  if (!has_tiles && can_be(ConvAlgorithm::kWinograd4, o) && o.in >= 16) {
     if (bytes(36) <= o.winograd_bytes) return ConvAlgorithm::kWinograd4;
     if (bytes(16) <= o.winograd_bytes) return ConvAlgorithm::kWinograd2;
   }
@@ -119,7 +121,8 @@ PackedConv::PackedConv(const PackedConvOptions& o, const float* weight, const fl
   State& s = *state_;
   s.options = o;
   s.algorithm = choose(o, packed_kernels());
-  s.kernels = &packed_kernels(format_of(s.algorithm, o));
+  const NumberFormat format = format_of(s.algorithm, o);
+  s.kernels = s.algorithm == ConvAlgorithm::kProduct ? &product_kernels(format) : &packed_kernels(format);
   RTDETR_CHECK(can_be(s.algorithm, o), "a packed convolution is asked for an algorithm that cannot compute it");
   const std::int64_t out = o.out / o.groups, group_weights = out * (o.in / o.groups) * o.kernel_h * o.kernel_w;
   s.bias = padded_bias(bias, o.out);
@@ -133,7 +136,7 @@ PackedConv::PackedConv(const PackedConvOptions& o, const float* weight, const fl
     return;
   }
   std::optional<ByteWeights> bytes;
-  if (format() == NumberFormat::kInt8) {
+  if (format == NumberFormat::kInt8) {
     bytes.emplace(o, weight, bias);
     weight = bytes->weight.data();
     s.bias = padded_bias(bytes->bias.data(), o.out);

@@ -4,6 +4,7 @@
 #include "core/ops/packed/packed_kernels.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "core/base/error.h"
@@ -23,7 +24,7 @@ RTDETR_INLINE void step(typename S::Sum (&sums)[R][N], const float* a, const flo
   for (int n = 0; n < N; ++n) columns[n] = load_vector<typename S::Vector>(b + n * S::kLanes);
 #pragma GCC unroll 14
   for (int r = 0; r < R; ++r) {
-    const auto row = S::spread(a + r * chunk_words(S::kFormat));
+    const auto row = S::spread(a + r * (kChunk / numbers_in_word(S::kFormat)));
 #pragma GCC unroll 2
     for (int n = 0; n < N; ++n) S::add(sums[r][n], row, columns[n]);
   }
@@ -49,7 +50,7 @@ RTDETR_INLINE void store_tile(const typename S::Sum (&sums)[R][N], const TileArg
 template <typename S, int R, int N>
 RTDETR_INLINE void tile(const TileArgs& t) {
   constexpr int kColumns = N * S::kLanes;
-  constexpr std::int64_t kWords = chunk_words(S::kFormat);
+  constexpr std::int64_t kWords = kChunk / numbers_in_word(S::kFormat);
   typename S::Sum sums[R][N];
 #pragma GCC unroll 14
   for (int r = 0; r < R; ++r)
@@ -102,39 +103,44 @@ RTDETR_INLINE void finish(const FinishArgs& f) {
 template <typename S>
 RTDETR_INLINE void copy_run(const RunArgs& run) {
   static constexpr float kZeros[kChunk] = {};
-  auto* to = reinterpret_cast<typename S::Number*>(run.row) + run.k / kChunk * run.panel_rows * kChunk;
-  std::int64_t at = run.k % kChunk, done = 0;
+  constexpr std::int64_t kPanelChunk = S::kPanelChunk;
+  auto* to = reinterpret_cast<typename S::Number*>(run.row) + run.k / kPanelChunk * run.panel_rows * kPanelChunk;
+  std::int64_t at = run.k % kPanelChunk, done = 0;
   while (done < run.count) {
-    const std::int64_t n = std::min(kChunk - at, run.count - done);
+    const std::int64_t n = std::min(kChunk - at % kChunk, run.count - done);
     const float* from = run.from ? run.from + done : kZeros;
     if (n == kChunk)
-      S::copy_chunk(from, to, run.bytes);
+      S::copy_chunk(from, to + at, run.bytes);
     else
       S::copy_some(from, n, to + at, run.bytes);
     done += n;
-    to += run.panel_rows * kChunk;
-    at = 0;
+    at += n;
+    if (at == kPanelChunk) {
+      to += run.panel_rows * kPanelChunk;
+      at = 0;
+    }
   }
 }
 
 template <typename S>
 RTDETR_INLINE void copy_windows(const CopyArgs& args) {
+  constexpr std::int64_t kPanelChunk = S::kPanelChunk;
   const bool to_the_end = args.first_row + args.rows == args.panel_rows;
   const CopyPiece *piece = args.pieces, *end = piece + args.piece_count;
   while (piece < end) {
     const CopyPiece* next = piece;
     while (next < end && next->chunk == piece->chunk) ++next;
     const float* from = args.from;
-    auto* to =
-        reinterpret_cast<typename S::Number*>(args.panel) + (piece->chunk * args.panel_rows + args.first_row) * kChunk;
+    auto* to = reinterpret_cast<typename S::Number*>(args.panel) +
+               (piece->chunk * args.panel_rows + args.first_row) * kPanelChunk;
     if (next == piece + 1 && piece->lane == 0) {
-      for (std::int64_t r = 0; r < args.rows; ++r, from += args.step, to += kChunk)
+      for (std::int64_t r = 0; r < args.rows; ++r, from += args.step, to += kPanelChunk)
         S::copy_chunk(from + piece->from, to, args.bytes);
     } else {  // what spills over to the next row is copied after it
-      for (std::int64_t r = 0; r < args.rows; ++r, from += args.step, to += kChunk) {
+      for (std::int64_t r = 0; r < args.rows; ++r, from += args.step, to += kPanelChunk) {
         const bool last = to_the_end && r + 1 == args.rows;
         for (const CopyPiece* p = piece; p < next; ++p) {
-          if (last && p->lane > 0)  // the others would spill out of the panel
+          if (last && p->lane + kChunk > kPanelChunk)  // the others would spill out of the panel
             S::copy_some(from + p->from, p->count, to + p->lane, args.bytes);
           else
             S::copy_chunk(from + p->from, to + p->lane, args.bytes);
@@ -144,6 +150,132 @@ RTDETR_INLINE void copy_windows(const CopyArgs& args) {
     piece = next;
   }
 }
+
+#if defined(__x86_64__)
+
+/// What the tile registers hold while 32 rows are multiplied: 0 and 1 the sums of the first sixteen rows, 2 and 3 of
+/// the others, 4 and 5 their numbers, 6 and 7 the columns'.
+struct alignas(64) TileShapes {
+  std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
+  std::uint16_t row_bytes[16] = {};
+  std::uint8_t rows[16] = {};
+
+  explicit TileShapes(int count) {
+    const auto first = static_cast<std::uint8_t>(std::min(count, 16)),
+               second = static_cast<std::uint8_t>(count - first);
+    const std::uint8_t of_tile[8] = {first, first, second, second, first, second, 16, 16};
+    for (int tile = 0; tile < 8; ++tile) {
+      rows[tile] = of_tile[tile];
+      row_bytes[tile] = of_tile[tile] > 0 ? 64 : 0;
+    }
+  }
+};
+
+/// Of this thread; 0: none.
+thread_local int shaped_rows = 0;
+
+RTDETR_INLINE void shape_tiles(int rows) {
+  if (shaped_rows == rows) return;
+  const TileShapes shapes(rows);
+  asm volatile("ldtilecfg %0" ::"m"(shapes));
+  shaped_rows = rows;
+}
+
+void leave_tiles() {
+  asm volatile("tilerelease");
+  shaped_rows = 0;
+}
+
+#define RTDETR_TILE_ZERO(tile) asm volatile("tilezero %%tmm" #tile ::)
+#define RTDETR_TILE_LOAD(tile, from, step) \
+  asm volatile("tileloadd (%0,%1,1), %%tmm" #tile ::"r"(from), "r"(static_cast<std::int64_t>(step)) : "memory")
+#define RTDETR_TILE_STORE(tile, to, step) \
+  asm volatile("tilestored %%tmm" #tile ", (%0,%1,1)" ::"r"(to), "r"(static_cast<std::int64_t>(step)) : "memory")
+/// sums += rows · columns
+#define RTDETR_TILE_ADD(sums, rows, columns)                                       \
+  do {                                                                             \
+    if constexpr (S::kFormat == NumberFormat::kBFloat16)                           \
+      asm volatile("tdpbf16ps %%tmm" #columns ", %%tmm" #rows ", %%tmm" #sums ::); \
+    else                                                                           \
+      asm volatile("tdpbusd %%tmm" #columns ", %%tmm" #rows ", %%tmm" #sums ::);   \
+  } while (false)
+
+template <typename S, int N, bool Two>
+RTDETR_INLINE void multiply_tiles(const TileArgs& t, float* sums) {
+  constexpr std::int64_t kWords = 16, kSumStep = kMaxVectors * kMaxLanes * 4;
+  RTDETR_TILE_ZERO(0);
+  if constexpr (N == 2) RTDETR_TILE_ZERO(1);
+  if constexpr (Two) RTDETR_TILE_ZERO(2);
+  if constexpr (Two && N == 2) RTDETR_TILE_ZERO(3);
+  const float *a = t.a, *b = t.b;
+  for (std::int64_t chunks = t.words / kWords; chunks > 0;
+       --chunks, a += t.rows * kWords, b += kWords * N * S::kLanes) {
+    RTDETR_TILE_LOAD(6, b, N * 64);
+    RTDETR_TILE_LOAD(4, a, 64);
+    RTDETR_TILE_ADD(0, 4, 6);
+    if constexpr (N == 2) {
+      RTDETR_TILE_LOAD(7, b + S::kLanes, N * 64);
+      RTDETR_TILE_ADD(1, 4, 7);
+    }
+    if constexpr (Two) {
+      RTDETR_TILE_LOAD(5, a + 16 * kWords, 64);
+      RTDETR_TILE_ADD(2, 5, 6);
+      if constexpr (N == 2) RTDETR_TILE_ADD(3, 5, 7);
+    }
+  }
+  RTDETR_TILE_STORE(0, sums, kSumStep);
+  if constexpr (N == 2) RTDETR_TILE_STORE(1, sums + S::kLanes, kSumStep);
+  if constexpr (Two) RTDETR_TILE_STORE(2, sums + 16 * kMaxVectors * kMaxLanes, kSumStep);
+  if constexpr (Two && N == 2) RTDETR_TILE_STORE(3, sums + 16 * kMaxVectors * kMaxLanes + S::kLanes, kSumStep);
+}
+
+/// Sums of the tiles, finished as store_tile does it.
+template <typename S, int N>
+RTDETR_INLINE void finish_tiles(const TileArgs& t, const float* sums) {
+  using Vector = typename S::Vector;
+  for (int r = 0; r < t.rows; ++r, sums += kMaxVectors * kMaxLanes) {
+#pragma GCC unroll 2
+    for (int n = 0; n < N; ++n) {
+      typename S::Sum sum;
+      std::memcpy(&sum, sums + n * S::kLanes, sizeof sum);
+      Vector v = S::result(sum, t.bias + n * S::kLanes, t.scale + n * S::kLanes);
+      if constexpr (S::kFormat == NumberFormat::kBFloat16) v += load_vector<Vector>(t.bias + n * S::kLanes);
+      const float* residual = t.residual + r * t.residual_stride + n * S::kLanes;
+      if (t.residual && !t.residual_last) v += load_vector<Vector>(residual);
+      if (t.relu) v = activated<FusedActivation::kRelu>(v);
+      if (t.residual && t.residual_last) v += load_vector<Vector>(residual);
+      store_vector(t.y + r * t.y_stride + n * S::kLanes, v);
+    }
+  }
+}
+
+template <typename S, int N>
+RTDETR_INLINE void tile_of_tiles(const TileArgs& t) {
+  alignas(64) float sums[kTileRows * kMaxVectors * kMaxLanes];
+  shape_tiles(t.rows);
+  for (std::int64_t r = 0; r < t.next_rows; ++r) __builtin_prefetch(t.next + r * t.next_step);
+  t.rows > 16 ? multiply_tiles<S, N, true>(t, sums) : multiply_tiles<S, N, false>(t, sums);
+  finish_tiles<S, N>(t, sums);
+}
+
+/// AMX's table for one format.
+template <typename S>
+struct TileKernels {
+  RTDETR_TARGET_AVX512 static void tile_1(const TileArgs& t) { tile_of_tiles<S, 1>(t); }
+  RTDETR_TARGET_AVX512 static void tile_2(const TileArgs& t) { tile_of_tiles<S, 2>(t); }
+  RTDETR_TARGET_AVX512 static void finish_(const FinishArgs& f) { finish<S>(f); }
+  RTDETR_TARGET_AVX512 static void copy_run_(const RunArgs& args) { copy_run<S>(args); }
+  RTDETR_TARGET_AVX512 static void copy_windows_(const CopyArgs& args) { copy_windows<S>(args); }
+  template <std::size_t... R>
+  static constexpr PackedKernels make(std::index_sequence<R...>) {
+    return {S::kLanes, kTileRows, S::kFormat,    S::kPanelChunk, {{(static_cast<void>(R), tile_1), tile_2}...},
+            finish_,   copy_run_, copy_windows_, leave_tiles};
+  }
+};
+constexpr PackedKernels kBFloat16Tiles = TileKernels<BFloat16TileNumbers>::make(std::make_index_sequence<kTileRows>());
+constexpr PackedKernels kInt8Tiles = TileKernels<Int8TileNumbers>::make(std::make_index_sequence<kTileRows>());
+
+#endif
 
 // One table per instruction set and format.
 #define RTDETR_PACKED_KERNELS(Name, target)                                                       \
@@ -160,6 +292,7 @@ RTDETR_INLINE void copy_windows(const CopyArgs& args) {
       return {Name##Numbers::kLanes,                                                              \
               Name##Numbers::kRows,                                                               \
               Name##Numbers::kFormat,                                                             \
+              kChunk,                                                                             \
               {{tile_<static_cast<int>(R) + 1, 1>, tile_<static_cast<int>(R) + 1, 2>}...},        \
               finish_,                                                                            \
               copy_run_,                                                                          \
@@ -183,6 +316,14 @@ const PackedKernels& packed_kernels(NumberFormat format) {
   if (format == NumberFormat::kInt8) return kInt8;
 #endif
   return at_cpu_level(kBaseline, kAvx2, kAvx512);
+}
+
+const PackedKernels& product_kernels(NumberFormat format) {
+#if defined(__x86_64__)
+  if (has_tile_products() && format == NumberFormat::kBFloat16) return kBFloat16Tiles;
+  if (has_tile_products() && format == NumberFormat::kInt8) return kInt8Tiles;
+#endif
+  return packed_kernels(format);
 }
 
 }  // namespace rtdetr

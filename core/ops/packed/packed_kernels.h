@@ -11,14 +11,17 @@
 /// summed over, chunk after chunk [chunk][row][16]. So a gathered pixel is copied by whole cache lines, the loop reads
 /// one stream, and its addresses are constants. The right side, the weights, comes in *column panels* of one or two
 /// vectors [k][columns] (PackedMatrix). Narrow numbers (number_format.h) that follow one another in K share words of 32
-/// bits: a chunk of a row has fewer words then, a column panel fewer rows, [word][columns].
+/// bits: a chunk of a row has fewer words then, a column panel fewer rows, [word][columns]. AMX's tiles take rows of
+/// sixteen words: their chunks are longer, and both sides have zeros up to whole ones.
 namespace rtdetr {
 
 constexpr std::int64_t kChunk = 16;
 constexpr int kMaxRows = 14, kMaxVectors = 2, kMaxLanes = 16;
+constexpr int kTileRows = 32;  ///< of AMX: two tiles, one below the other
 
 /// One tile of a product: y = a · b + bias, then the residual and ReLU as far as they are set.
 struct TileArgs {
+  int rows;
   const float* a;      ///< row panel
   const float* b;      ///< column panel
   std::int64_t words;  ///< that are summed over; one for each of the K numbers, unless they are narrow
@@ -78,22 +81,25 @@ struct PackedKernels {
   int lanes;  ///< floats of a vector
   int rows;   ///< of the largest tile
   NumberFormat format;
+  std::int64_t chunk;  ///< numbers of a row that lie together in a row panel
   /// [rows − 1][vectors − 1]
-  void (*tile[kMaxRows][kMaxVectors])(const TileArgs&);
+  void (*tile[kTileRows][kMaxVectors])(const TileArgs&);
   void (*finish)(const FinishArgs&);
   void (*copy_run)(const RunArgs&);
   /// Reads sixteen numbers for a piece of any count, and may change the rows that follow the copied ones.
   void (*copy_windows)(const CopyArgs&);
+  void (*leave)() = nullptr;  ///< by a thread behind its last tile
+
+  bool has_tiles() const { return chunk > kChunk; }
+  /// Words of a chunk of a row.
+  std::int64_t chunk_words() const { return chunk / numbers_in_word(format); }
+  /// Words of a row of a panel.
+  std::int64_t row_words(std::int64_t k) const { return (k + chunk - 1) / chunk * chunk_words(); }
 };
 
 /// For the CPU level in use (cpu_level.h). @throws InternalError  unless can_multiply(format)
 const PackedKernels& packed_kernels(NumberFormat format = NumberFormat::kFloat32);
-
-/// Words of a chunk of a row.
-constexpr std::int64_t chunk_words(NumberFormat format) { return kChunk / numbers_in_word(format); }
-/// Words of a row of a panel.
-constexpr std::int64_t row_words(NumberFormat format, std::int64_t k) {
-  return (k + kChunk - 1) / kChunk * chunk_words(format);
-}
+/// The same for products of gathered rows, which may be AMX's.
+const PackedKernels& product_kernels(NumberFormat format);
 
 }  // namespace rtdetr

@@ -18,6 +18,8 @@ class PackedMatrix {
       : format_(kernels.format),
         lanes_(kernels.lanes),
         k_(k),
+        words_(kernels.has_tiles() ? kernels.row_words(k)
+                                   : (k + numbers_in_word(kernels.format) - 1) / numbers_in_word(kernels.format)),
         columns_(columns),
         values_((columns + kernels.lanes - 1) / kernels.lanes * kernels.lanes * words()) {}
 
@@ -34,7 +36,7 @@ class PackedMatrix {
   }
   NumberFormat format() const { return format_; }
   std::int64_t k() const { return k_; }
-  std::int64_t words() const { return (k_ + numbers_in_word(format_) - 1) / numbers_in_word(format_); }
+  std::int64_t words() const { return words_; }  ///< those behind K's end are zero
   std::int64_t columns() const { return columns_; }
   std::int64_t panels() const { return (columns_ + width() - 1) / width(); }
   const float* panel(std::int64_t i) const { return values_.data() + offset(i); }
@@ -49,7 +51,7 @@ class PackedMatrix {
   std::int64_t offset(std::int64_t panel) const { return panel * width() * words(); }
 
   NumberFormat format_ = NumberFormat::kFloat32;
-  std::int64_t lanes_ = 1, k_ = 0, columns_ = 0;
+  std::int64_t lanes_ = 1, k_ = 0, words_ = 0, columns_ = 0;
   AlignedFloats values_;
 };
 

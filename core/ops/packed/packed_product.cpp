@@ -11,7 +11,7 @@ namespace {
 // Gathered rows stay in the second-level cache while all weights pass by; those of a small matrix of weights, which
 // itself stays there, in the first-level one.
 constexpr std::int64_t kBlockFloats = 64 << 10, kSmallBlockFloats = 4 << 10, kSmallWeights = 16 << 10;
-constexpr std::int64_t kBufferFloats = kMaxRows * kMaxVectors * kMaxLanes;
+constexpr std::int64_t kBufferFloats = kTileRows * kMaxVectors * kMaxLanes;
 
 /// Rows in tiles of nearly the same size, since a tile of few rows uses few of the registers.
 struct Tiling {
@@ -44,7 +44,7 @@ void multiply(const Task& task, const std::vector<Tile>& tiles, std::int64_t pan
                      width = vectors * kernels.lanes, columns = std::min(width, weights.columns() - column);
   const bool relu = epilogue.activation == FusedActivation::kRelu,
              plain = relu || epilogue.activation == FusedActivation::kNone, direct = plain && columns == width;
-  TileArgs args{nullptr, weights.panel(panel), weights.words(), epilogue.bias + column, buffer, width};
+  TileArgs args{0, nullptr, weights.panel(panel), weights.words(), epilogue.bias + column, buffer, width};
   if (direct) {
     args.y_stride = y.pixel_stride;
     args.residual_stride = y.residual_stride;
@@ -58,6 +58,7 @@ void multiply(const Task& task, const std::vector<Tile>& tiles, std::int64_t pan
     float* to = y.data + tile.first * y.pixel_stride + column;
     const float* residual =
         epilogue.place == ResidualPlace::kNone ? nullptr : y.residual + tile.first * y.residual_stride + column;
+    args.rows = static_cast<int>(tile.rows);
     args.a = tile.panel;
     if (pixels.source(0)) {
       const Part share = part_of(tile.rows, panel, weights.panels());
@@ -77,7 +78,7 @@ void multiply(const Task& task, const std::vector<Tile>& tiles, std::int64_t pan
 
 /// Tiles by panels of weights.
 void run_part(const Task& task, const Part& part, const Part& panels, float* workspace) {
-  const std::int64_t words = row_words(task.kernels.format, task.weights.k()), weights = words * task.weights.columns(),
+  const std::int64_t words = task.kernels.row_words(task.weights.k()), weights = words * task.weights.columns(),
                      tile_floats = task.kernels.rows * words,
                      block = std::max<std::int64_t>(
                          1, (weights > kSmallWeights ? kBlockFloats : kSmallBlockFloats) / tile_floats);
@@ -91,10 +92,11 @@ void run_part(const Task& task, const Part& part, const Part& panels, float* wor
     }
     for (std::int64_t p = panels.begin; p < panels.end; ++p) multiply(task, tiles, p, workspace);
   }
+  if (task.kernels.leave) task.kernels.leave();
 }
 
 std::int64_t part_floats(const PackedKernels& kernels, std::int64_t k) {
-  return kBufferFloats + std::max(kBlockFloats, kernels.rows * row_words(kernels.format, k));
+  return kBufferFloats + std::max(kBlockFloats, kernels.rows * kernels.row_words(k));
 }
 
 }  // namespace

@@ -17,6 +17,7 @@ namespace rtdetr {
 /// Float32 as it is.
 template <typename S>
 struct FloatNumbers : S {
+  static constexpr std::int64_t kPanelChunk = kChunk;
   using Vector = typename S::Vector;
   using Sum = Vector;
   using Number = float;
@@ -70,6 +71,7 @@ struct BFloat16Numbers : Avx512Shape {
   using Sum = Vector;
   using Number = std::uint16_t;
   static constexpr NumberFormat kFormat = NumberFormat::kBFloat16;
+  static constexpr std::int64_t kPanelChunk = kChunk;
 
   static RTDETR_INLINE Sum first(const float* bias) { return bias ? load_vector<Vector>(bias) : Vector{}; }
   static RTDETR_INLINE Words spread(const float* word) { return spread_word(word); }
@@ -106,6 +108,7 @@ struct Int8Numbers : Avx512Shape {
   using Sum = Words;
   using Number = std::uint8_t;
   static constexpr NumberFormat kFormat = NumberFormat::kInt8;
+  static constexpr std::int64_t kPanelChunk = kChunk;
 
   static RTDETR_INLINE Sum first(const float* /*bias*/) { return Sum{}; }
   static RTDETR_INLINE Words spread(const float* word) { return spread_word(word); }
@@ -128,6 +131,14 @@ struct Int8Numbers : Avx512Shape {
   static RTDETR_INLINE void copy_some(const float* from, std::int64_t count, Number* to, const ByteScale& bytes) {
     copy_part_of_chunk<Int8Numbers>(from, count, to, bytes);
   }
+};
+
+/// AMX: rows of 64 bytes.
+struct BFloat16TileNumbers : BFloat16Numbers {
+  static constexpr std::int64_t kPanelChunk = 32;
+};
+struct Int8TileNumbers : Int8Numbers {
+  static constexpr std::int64_t kPanelChunk = 64;
 };
 
 #endif

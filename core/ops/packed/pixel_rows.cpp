@@ -37,10 +37,11 @@ void add_taps(const PixelRows& p, const float* line, std::int64_t column, RowWri
 }
 
 /// A run of a window becomes columns [k, k + count).
-void add_pieces(std::int64_t from, std::int64_t k, std::int64_t count, std::vector<CopyPiece>& pieces) {
+void add_pieces(std::int64_t from, std::int64_t k, std::int64_t count, std::int64_t chunk,
+                std::vector<CopyPiece>& pieces) {
   while (count > 0) {
-    const std::int64_t lane = k % kChunk, n = std::min(count, kChunk - lane);
-    pieces.push_back({from, k / kChunk, static_cast<std::int32_t>(lane), static_cast<std::int32_t>(n)});
+    const std::int64_t lane = k % chunk, n = std::min(count, kChunk - lane % kChunk);
+    pieces.push_back({from, k / chunk, static_cast<std::int32_t>(lane), static_cast<std::int32_t>(n)});
     from += n;
     k += n;
     count -= n;
@@ -60,7 +61,8 @@ PixelGather::PixelGather(const PackedKernels& kernels, const PixelRows& rows)
   const std::int64_t runs = joined_ ? 1 : p_.kernel_w, length = joined_ ? p_.kernel_w * p_.channels : p_.channels;
   for (std::int64_t t = 0; t < p_.kernel_h; ++t)
     for (std::int64_t s = 0; s < runs; ++s)
-      add_pieces((t * p_.map.width + s) * p_.dilation * p_.map.pixel_stride, (t * runs + s) * length, length, pieces_);
+      add_pieces((t * p_.map.width + s) * p_.dilation * p_.map.pixel_stride, (t * runs + s) * length, length,
+                 kernels.chunk, pieces_);
   for (const CopyPiece& piece : pieces_) reach_ = std::max(reach_, piece.from + kChunk);
 }
 
@@ -107,24 +109,23 @@ void PixelGather::gather(std::int64_t first, std::int64_t rows, float* panel) co
                              r, run, p_.bytes});
       r += run;
     } else {
-      gather_window(window, panel + r * chunk_words(kernels_.format), rows);
+      gather_window(window, panel + r * kernels_.chunk_words(), rows);
       ++r;
     }
   }
-  clear_last_word(rows, panel);
+  clear_end(rows, panel);
 }
 
-/// What copying by vectors left behind K's end in a word that it fills in part: times zero it were not always zero.
-void PixelGather::clear_last_word(std::int64_t rows, float* panel) const {
+/// What copying by vectors left behind K's end in a word that it fills in part, of tiles in a chunk: times zero it were
+/// not always zero.
+void PixelGather::clear_end(std::int64_t rows, float* panel) const {
   const std::int64_t k = p_.kernel_h * p_.kernel_w * p_.channels, in_word = numbers_in_word(kernels_.format),
-                     words = chunk_words(kernels_.format);
-  if (k % in_word == 0) return;
-  float* chunk = panel + k / kChunk * rows * words;
-  for (std::int64_t r = 0; r < rows; ++r) {
-    auto* word = reinterpret_cast<std::byte*>(chunk + r * words + k % kChunk / in_word);
-    const std::int64_t bytes = 4 / in_word;
-    std::fill_n(word + k % in_word * bytes, (in_word - k % in_word) * bytes, std::byte{0});
-  }
+                     whole = kernels_.has_tiles() ? kernels_.chunk : in_word, number_bytes = 4 / in_word;
+  if (k % whole == 0) return;
+  const std::int64_t words = kernels_.chunk_words(), behind = (whole - k % whole) * number_bytes;
+  auto* at =
+      reinterpret_cast<std::byte*>(panel + k / kernels_.chunk * rows * words) + k % kernels_.chunk * number_bytes;
+  for (std::int64_t r = 0; r < rows; ++r, at += words * 4) std::fill_n(at, behind, std::byte{0});
 }
 
 }  // namespace rtdetr

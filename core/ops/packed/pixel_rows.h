@@ -42,7 +42,7 @@ class PixelGather {
   const float* at(const Window& window) const;
   std::int64_t inner_run(const Window& window, std::int64_t first, std::int64_t rows) const;
   void gather_window(const Window& window, float* row, std::int64_t rows) const;
-  void clear_last_word(std::int64_t rows, float* panel) const;
+  void clear_end(std::int64_t rows, float* panel) const;
 
   const PackedKernels& kernels_;
   PixelRows p_;

@@ -155,7 +155,7 @@ void WinogradConv::transform_block(const Map& map, const Part& tiles, float* v) 
         const bool inside = row >= 0 && column >= 0 && row < map.x.height && column < map.x.width;
         args.pixel[i] = inside ? image + (row * map.x.width + column) * map.x.pixel_stride : zeros_.data();
       }
-      args.v = v + panels.first(p) * numbers() * depth() + r * chunk_words(kernels_->format);
+      args.v = v + panels.first(p) * numbers() * depth() + r * kernels_->chunk_words();
       transforms_->input(args);
     }
   }
@@ -167,7 +167,7 @@ void WinogradConv::multiply_block(const Map& map, const Part& tiles, std::int64_
   const std::int64_t count = tiles.end - tiles.begin, width = filters_.width(), vectors = filters_.vectors(panel);
   const Panels panels{count, (count + kernels_->rows - 1) / kernels_->rows};
   const std::int64_t calls = numbers() * panels.count, lines = (next.end - next.begin) * outputs_;
-  TileArgs args{nullptr, nullptr, filter_words(), nullptr, nullptr, numbers() * width};
+  TileArgs args{0, nullptr, nullptr, filter_words(), nullptr, nullptr, numbers() * width};
   args.next_step = map.x.pixel_stride;
   for (std::int64_t call = 0; call < calls; ++call) {
     const std::int64_t i = call / panels.count, p = call % panels.count, rows = panels.rows(p);

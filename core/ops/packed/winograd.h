@@ -29,7 +29,7 @@ class WinogradConv {
   struct Map;
   void pack(const FilterView& filters, std::int64_t panel, const Part& channels);
   std::int64_t numbers() const { return (outputs_ + 2) * (outputs_ + 2); }
-  std::int64_t depth() const { return row_words(kernels_->format, in_); }
+  std::int64_t depth() const { return kernels_->row_words(in_); }
   std::int64_t filter_words() const;
   std::int64_t number_stride(std::int64_t panel) const;
   std::int64_t panel_stride() const { return numbers() * number_stride(0); }

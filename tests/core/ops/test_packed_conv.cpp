@@ -309,9 +309,11 @@ TEST_CASE("a packed convolution refuses what it cannot compute") {
 }
 
 TEST_CASE("a packed convolution of narrow numbers equals float64's of the same, for any channels, kernel and stride") {
+  const LevelGuard level(GENERATE(CpuLevel::kAvx512, CpuLevel::kAmx));
   const auto format = GENERATE(NumberFormat::kBFloat16, NumberFormat::kInt8);
   if (!rtdetr::can_multiply(format)) return;
-  const auto channels = GENERATE(std::pair{3, 32}, std::pair{17, 80}, std::pair{100, 17}, std::pair{31, 100});
+  const auto channels =
+      GENERATE(std::pair{3, 32}, std::pair{17, 80}, std::pair{100, 17}, std::pair{31, 100}, std::pair{64, 64});
   ConvCase p{conv_options(channels.first, channels.second, GENERATE(1, 2, 3), GENERATE(1, 2)), 2, 11, 8};
   p.options.algorithm = ConvAlgorithm::kProduct;
   p.options.format = format;
@@ -320,6 +322,7 @@ TEST_CASE("a packed convolution of narrow numbers equals float64's of the same, 
 }
 
 TEST_CASE("a packed convolution of narrow numbers fuses activations and residuals, and knows groups and dilation") {
+  const LevelGuard level(GENERATE(CpuLevel::kAvx512, CpuLevel::kAmx));
   ConvCase p{conv_options(36, 40, 3), 1, 9, 7};
   p.options.format = GENERATE(NumberFormat::kBFloat16, NumberFormat::kInt8);
   if (!rtdetr::can_multiply(p.options.format)) return;
