@@ -263,13 +263,13 @@ template <typename S>
 struct TileKernels {
   RTDETR_TARGET_AVX512 static void tile_1(const TileArgs& t) { tile_of_tiles<S, 1>(t); }
   RTDETR_TARGET_AVX512 static void tile_2(const TileArgs& t) { tile_of_tiles<S, 2>(t); }
-  RTDETR_TARGET_AVX512 static void finish_(const FinishArgs& f) { finish<S>(f); }
-  RTDETR_TARGET_AVX512 static void copy_run_(const RunArgs& args) { copy_run<S>(args); }
-  RTDETR_TARGET_AVX512 static void copy_windows_(const CopyArgs& args) { copy_windows<S>(args); }
+  RTDETR_TARGET_AVX512 static void finish_rows(const FinishArgs& f) { finish<S>(f); }
+  RTDETR_TARGET_AVX512 static void copy_one_run(const RunArgs& args) { copy_run<S>(args); }
+  RTDETR_TARGET_AVX512 static void copy_all_windows(const CopyArgs& args) { copy_windows<S>(args); }
   template <std::size_t... R>
   static constexpr PackedKernels make(std::index_sequence<R...>) {
-    return {S::kLanes, kTileRows, S::kFormat,    S::kPanelChunk, {{(static_cast<void>(R), tile_1), tile_2}...},
-            finish_,   copy_run_, copy_windows_, leave_tiles};
+    return {S::kLanes,   kTileRows,    S::kFormat,       S::kPanelChunk, {{(static_cast<void>(R), tile_1), tile_2}...},
+            finish_rows, copy_one_run, copy_all_windows, leave_tiles};
   }
 };
 constexpr PackedKernels kBFloat16Tiles = TileKernels<BFloat16TileNumbers>::make(std::make_index_sequence<kTileRows>());
@@ -278,6 +278,7 @@ constexpr PackedKernels kInt8Tiles = TileKernels<Int8TileNumbers>::make(std::mak
 #endif
 
 // One table per instruction set and format.
+// NOLINTBEGIN(bugprone-macro-parentheses): an attribute takes none
 #define RTDETR_PACKED_KERNELS(Name, target)                                                       \
   struct Name##Kernels {                                                                          \
     template <int R, int N>                                                                       \
@@ -300,6 +301,7 @@ constexpr PackedKernels kInt8Tiles = TileKernels<Int8TileNumbers>::make(std::mak
     }                                                                                             \
   };                                                                                              \
   constexpr PackedKernels k##Name = Name##Kernels::make(std::make_index_sequence<Name##Numbers::kRows>());
+// NOLINTEND(bugprone-macro-parentheses)
 
 RTDETR_FOR_EACH_CPU_LEVEL(RTDETR_PACKED_KERNELS)
 #if defined(__x86_64__)
