@@ -38,7 +38,7 @@ struct Setting {
 };
 
 const char* name_of(ConvAlgorithm algorithm) {
-  const char* names[] = {"auto", "product", "winograd2", "winograd4", "depthwise"};
+  const char* names[] = {"auto", "product", "tiles", "winograd2", "winograd4", "depthwise"};
   return names[static_cast<int>(algorithm)];
 }
 

@@ -9,6 +9,7 @@
 #include "core/ops/packed/depthwise.h"
 #include "core/ops/packed/packed_linear.h"
 #include "core/ops/packed/packed_product.h"
+#include "core/ops/packed/tile_conv.h"
 #include "core/ops/packed/winograd.h"
 
 namespace rtdetr {
@@ -20,6 +21,7 @@ struct PackedConv::State {
   AlignedFloats bias;
   AlignedFloats scale;                 ///< of int8, by output
   std::vector<PackedMatrix> products;  ///< one per group
+  std::optional<TileConv> tiles;
   std::optional<WinogradConv> winograd;
   std::optional<DepthwiseConv> depthwise;
 };
@@ -72,6 +74,8 @@ bool can_be(ConvAlgorithm algorithm, const PackedConvOptions& o) {
     return o.kernel_h == 3 && o.kernel_w == 3 && o.stride == 1 && o.groups == 1 && o.dilation == 1 &&
            o.extra_padding == 0;
   if (algorithm == ConvAlgorithm::kDepthwise) return o.in == o.groups && o.out == o.groups;
+  if (algorithm == ConvAlgorithm::kTiles)
+    return o.groups == 1 && o.format != NumberFormat::kFloat32 && has_tile_products();
   return algorithm == ConvAlgorithm::kProduct;
 }
 
@@ -91,9 +95,9 @@ ConvAlgorithm choose(const PackedConvOptions& o, const PackedKernels& kernels) {
   const std::int64_t columns = (o.out + kernels.lanes - 1) / kernels.lanes * kernels.lanes;  // whole vectors
   const std::int64_t number_bytes = 4 / numbers_in_word(winograd_format(o));
   const auto bytes = [&](std::int64_t numbers) { return numbers * o.in * columns * number_bytes; };
-  // Tiles multiply narrow numbers faster than the transforms save products.
-  const bool has_tiles = o.format != NumberFormat::kFloat32 && has_tile_products();
-  if (!has_tiles && can_be(ConvAlgorithm::kWinograd4, o) && o.in >= 16) {
+  // Tiles multiply narrow numbers faster than Winograd's transforms save products; of few channels most would be zeros.
+  if (can_be(ConvAlgorithm::kTiles, o) && o.kernel_h * o.kernel_w > 1 && o.in >= 16) return ConvAlgorithm::kTiles;
+  if (can_be(ConvAlgorithm::kWinograd4, o) && o.in >= 16) {
     if (bytes(36) <= o.winograd_bytes) return ConvAlgorithm::kWinograd4;
     if (bytes(16) <= o.winograd_bytes) return ConvAlgorithm::kWinograd2;
   }
@@ -121,9 +125,9 @@ PackedConv::PackedConv(const PackedConvOptions& o, const float* weight, const fl
   State& s = *state_;
   s.options = o;
   s.algorithm = choose(o, packed_kernels());
-  const NumberFormat format = format_of(s.algorithm, o);
-  s.kernels = s.algorithm == ConvAlgorithm::kProduct ? &product_kernels(format) : &packed_kernels(format);
   RTDETR_CHECK(can_be(s.algorithm, o), "a packed convolution is asked for an algorithm that cannot compute it");
+  const NumberFormat format = format_of(s.algorithm, o);
+  s.kernels = is_winograd(s.algorithm) ? &packed_kernels(format) : &product_kernels(format);
   const std::int64_t out = o.out / o.groups, group_weights = out * (o.in / o.groups) * o.kernel_h * o.kernel_w;
   s.bias = padded_bias(bias, o.out);
   if (is_winograd(s.algorithm)) {
@@ -142,6 +146,10 @@ PackedConv::PackedConv(const PackedConvOptions& o, const float* weight, const fl
     s.bias = padded_bias(bytes->bias.data(), o.out);
     s.scale = padded_bias(bytes->scale.data(), o.out);
   }
+  if (s.algorithm == ConvAlgorithm::kTiles) {
+    s.tiles.emplace(*s.kernels, pixel_rows(o, o.in), o.out, weight);
+    return;
+  }
   for (std::int64_t g = 0; g < o.groups; ++g)
     s.products.push_back(packed_group(*s.kernels, o, weight + g * group_weights));
 }
@@ -156,8 +164,10 @@ std::int64_t PackedConv::output_width(std::int64_t width) const {
   return output_size(state_->options, width, state_->options.kernel_w);
 }
 
-std::int64_t PackedConv::workspace_floats(std::int64_t, std::int64_t, std::int64_t, int threads) const {
+std::int64_t PackedConv::workspace_floats(std::int64_t batch, std::int64_t height, std::int64_t width,
+                                          int threads) const {
   if (state_->winograd) return state_->winograd->workspace_floats(threads);
+  if (state_->tiles) return state_->tiles->workspace_floats(rows_of({nullptr, batch, height, width, 0}), threads);
   if (state_->depthwise) return 0;
   return product_workspace_floats(*state_->kernels, state_->products[0].k(), threads);
 }
@@ -166,11 +176,22 @@ NumberFormat PackedConv::format() const { return state_->kernels->format; }
 std::size_t PackedConv::packed_bytes() const {
   if (state_->winograd) return state_->winograd->bytes();
   if (state_->depthwise) return state_->depthwise->bytes();
+  if (state_->tiles) return state_->tiles->bytes();
   std::size_t bytes = 0;
   for (const PackedMatrix& group : state_->products) bytes += group.bytes();
   return bytes;
 }
 const PackedConvOptions& PackedConv::options() const { return state_->options; }
+
+/// The map's windows, of a depthwise convolution those of all groups together.
+PixelRows PackedConv::rows_of(const PackedInput& x) const {
+  const PackedConvOptions& o = state_->options;
+  PixelRows rows = pixel_rows(o, state_->depthwise ? o.in : o.in / o.groups);
+  rows.map = x;
+  rows.out_height = output_height(x.height);
+  rows.out_width = output_width(x.width);
+  return rows;
+}
 
 void PackedConv::run(const PackedInput& x, const PackedOutput& y, const PackedWorkspace& workspace) const {
   const State& s = *state_;
@@ -183,13 +204,11 @@ void PackedConv::run(const PackedInput& x, const PackedOutput& y, const PackedWo
                "a packed convolution lacks its residual or has pixels that overlap");
   const Epilogue epilogue{s.bias.data(), o.activation, o.residual};
   if (s.winograd) return s.winograd->run(x, epilogue, y, workspace);
-  const std::int64_t in = s.depthwise ? o.in : o.in / o.groups, out = o.out / o.groups;
-  PixelRows rows = pixel_rows(o, in);
-  rows.map = x;
-  rows.out_height = output_height(x.height);
-  rows.out_width = output_width(x.width);
-  if (is_pointwise(o) && !s.depthwise) rows.join_pixels();
+  PixelRows rows = rows_of(x);
   if (s.depthwise) return s.depthwise->run(rows, epilogue, y, workspace);
+  if (s.tiles) return s.tiles->run(rows, {s.bias.data(), o.activation, o.residual, s.scale.data()}, y, workspace);
+  if (is_pointwise(o)) rows.join_pixels();
+  const std::int64_t in = rows.channels, out = o.out / o.groups;
   PackedOutput to = y;
   for (std::int64_t g = 0; g < o.groups; ++g) {
     const float* scale = s.scale.size() > 0 ? s.scale.data() + g * out : nullptr;

@@ -9,10 +9,13 @@
 
 namespace rtdetr {
 
+struct PixelRows;  // pixel_rows.h
+
 /// Ways to compute a convolution; docs/explanation/cpu_kernels.md says when which is chosen.
 enum class ConvAlgorithm {
   kAuto,
   kProduct,    ///< matrix product of gathered pixels; any convolution
+  kTiles,      ///< the same of pixels where they lie, by AMX: narrow numbers
   kWinograd2,  ///< F(2x2, 3x3): 3x3, stride 1; a call takes 16/9 of the weights' memory
   kWinograd4,  ///< F(4x4, 3x3): 3x3, stride 1; a call takes 4 times the weights' memory
   kDepthwise,  ///< one input channel per output channel
@@ -63,6 +66,8 @@ class PackedConv {
 
  private:
   struct State;
+  PixelRows rows_of(const PackedInput& x) const;
+
   std::unique_ptr<State> state_;
 };
 

@@ -200,25 +200,27 @@ void leave_tiles() {
       asm volatile("tdpbusd %%tmm" #columns ", %%tmm" #rows ", %%tmm" #sums ::);   \
   } while (false)
 
-template <typename S, int N, bool Two>
+/// @tparam Two  more than sixteen rows  @tparam Apart  rows that lie where t.offsets says
+template <typename S, int N, bool Two, bool Apart>
 RTDETR_INLINE void multiply_tiles(const TileArgs& t, float* sums) {
   constexpr std::int64_t kWords = 16, kSumStep = kMaxVectors * kMaxLanes * 4;
   RTDETR_TILE_ZERO(0);
   if constexpr (N == 2) RTDETR_TILE_ZERO(1);
   if constexpr (Two) RTDETR_TILE_ZERO(2);
   if constexpr (Two && N == 2) RTDETR_TILE_ZERO(3);
-  const float *a = t.a, *b = t.b;
-  for (std::int64_t chunks = t.words / kWords; chunks > 0;
-       --chunks, a += t.rows * kWords, b += kWords * N * S::kLanes) {
+  const float* b = t.b;
+  const std::int64_t step = Apart ? t.row_bytes : 64;
+  for (std::int64_t chunk = 0; chunk < t.words / kWords; ++chunk, b += kWords * N * S::kLanes) {
+    const float* a = t.a + (Apart ? t.offsets[chunk] : chunk * t.rows * kWords);
     RTDETR_TILE_LOAD(6, b, N * 64);
-    RTDETR_TILE_LOAD(4, a, 64);
+    RTDETR_TILE_LOAD(4, a, step);
     RTDETR_TILE_ADD(0, 4, 6);
     if constexpr (N == 2) {
       RTDETR_TILE_LOAD(7, b + S::kLanes, N * 64);
       RTDETR_TILE_ADD(1, 4, 7);
     }
     if constexpr (Two) {
-      RTDETR_TILE_LOAD(5, a + 16 * kWords, 64);
+      RTDETR_TILE_LOAD(5, a + 4 * step, step);
       RTDETR_TILE_ADD(2, 5, 6);
       if constexpr (N == 2) RTDETR_TILE_ADD(3, 5, 7);
     }
@@ -254,7 +256,10 @@ RTDETR_INLINE void tile_of_tiles(const TileArgs& t) {
   alignas(64) float sums[kTileRows * kMaxVectors * kMaxLanes];
   shape_tiles(t.rows);
   for (std::int64_t r = 0; r < t.next_rows; ++r) __builtin_prefetch(t.next + r * t.next_step);
-  t.rows > 16 ? multiply_tiles<S, N, true>(t, sums) : multiply_tiles<S, N, false>(t, sums);
+  if (t.offsets)
+    t.rows > 16 ? multiply_tiles<S, N, true, true>(t, sums) : multiply_tiles<S, N, false, true>(t, sums);
+  else
+    t.rows > 16 ? multiply_tiles<S, N, true, false>(t, sums) : multiply_tiles<S, N, false, false>(t, sums);
   finish_tiles<S, N>(t, sums);
 }
 

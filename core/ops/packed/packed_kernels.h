@@ -32,6 +32,10 @@ struct TileArgs {
   std::int64_t residual_stride = 0;
   bool relu = false, residual_last = false;
   const float* scale = nullptr;  ///< int8: what one of each column's sums stands for
+  /// Of tiles: where the rows of each chunk lie behind a, in words, and how far they are from each other; nullptr: in a
+  /// row panel.
+  const std::int64_t* offsets = nullptr;
+  std::int64_t row_bytes = 0;
   /// Rows that will be copied into a row panel soon, fetched meanwhile.
   const float* next = nullptr;
   std::int64_t next_step = 0, next_rows = 0;
@@ -99,7 +103,7 @@ struct PackedKernels {
 
 /// For the CPU level in use (cpu_level.h). @throws InternalError  unless can_multiply(format)
 const PackedKernels& packed_kernels(NumberFormat format = NumberFormat::kFloat32);
-/// The same for products of gathered rows, which may be AMX's.
+/// The same for products that are not Winograd's, which may be AMX's.
 const PackedKernels& product_kernels(NumberFormat format);
 
 }  // namespace rtdetr

@@ -5,22 +5,14 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/ops/packed/panel_output.h"
+
 namespace rtdetr {
 namespace {
 
 // Gathered rows stay in the second-level cache while all weights pass by; those of a small matrix of weights, which
 // itself stays there, in the first-level one.
 constexpr std::int64_t kBlockFloats = 64 << 10, kSmallBlockFloats = 4 << 10, kSmallWeights = 16 << 10;
-constexpr std::int64_t kBufferFloats = kTileRows * kMaxVectors * kMaxLanes;
-
-/// Rows in tiles of nearly the same size, since a tile of few rows uses few of the registers.
-struct Tiling {
-  std::int64_t rows, tiles;
-
-  Tiling(std::int64_t rows_, std::int64_t largest) : rows(rows_), tiles((rows_ + largest - 1) / largest) {}
-  std::int64_t first(std::int64_t tile) const { return rows * tile / tiles; }
-  std::int64_t count(std::int64_t tile) const { return first(tile + 1) - first(tile); }
-};
 
 struct Task {
   const PackedKernels& kernels;
@@ -40,24 +32,11 @@ struct Tile {
 /// Gathered tiles with one panel of weights.
 void multiply(const Task& task, const std::vector<Tile>& tiles, std::int64_t panel, float* buffer) {
   const auto& [kernels, pixels, weights, epilogue, y, tiling] = task;
-  const std::int64_t column = panel * weights.width(), vectors = weights.vectors(panel),
-                     width = vectors * kernels.lanes, columns = std::min(width, weights.columns() - column);
-  const bool relu = epilogue.activation == FusedActivation::kRelu,
-             plain = relu || epilogue.activation == FusedActivation::kNone, direct = plain && columns == width;
-  TileArgs args{0, nullptr, weights.panel(panel), weights.words(), epilogue.bias + column, buffer, width};
-  if (direct) {
-    args.y_stride = y.pixel_stride;
-    args.residual_stride = y.residual_stride;
-    args.residual_last = epilogue.place == ResidualPlace::kAfterActivation;
-    args.relu = relu;
-  }
-  if (epilogue.scale) args.scale = epilogue.scale + column;
+  PanelOutput output(kernels, weights, epilogue, y, panel, buffer);
+  TileArgs& args = output.args;
   args.next_step = pixels.step();
   const std::int64_t block_rows = tiles.back().first + tiles.back().rows - tiles.front().first;
   for (const Tile& tile : tiles) {
-    float* to = y.data + tile.first * y.pixel_stride + column;
-    const float* residual =
-        epilogue.place == ResidualPlace::kNone ? nullptr : y.residual + tile.first * y.residual_stride + column;
     args.rows = static_cast<int>(tile.rows);
     args.a = tile.panel;
     if (pixels.source(0)) {
@@ -65,14 +44,7 @@ void multiply(const Task& task, const std::vector<Tile>& tiles, std::int64_t pan
       args.next = pixels.source(tile.first + block_rows + share.begin);
       args.next_rows = share.end - share.begin;
     }
-    if (direct) {
-      args.y = to;
-      args.residual = residual;
-    }
-    kernels.tile[tile.rows - 1][vectors - 1](args);
-    if (!direct)
-      kernels.finish({buffer, width, to, y.pixel_stride, residual, y.residual_stride, epilogue.activation,
-                      epilogue.place, tile.rows, columns});
+    output.write(tile.first);
   }
 }
 
@@ -85,7 +57,7 @@ void run_part(const Task& task, const Part& part, const Part& panels, float* wor
   std::vector<Tile> tiles;
   for (std::int64_t begin = part.begin; begin < part.end; begin += block) {
     tiles.clear();
-    float* panel = workspace + kBufferFloats;
+    float* panel = workspace + kTileBufferFloats;
     for (std::int64_t t = begin; t < std::min(part.end, begin + block); ++t, panel += tile_floats) {
       tiles.push_back({panel, task.tiling.first(t), task.tiling.count(t)});
       task.rows.gather(tiles.back().first, tiles.back().rows, panel);
@@ -96,7 +68,7 @@ void run_part(const Task& task, const Part& part, const Part& panels, float* wor
 }
 
 std::int64_t part_floats(const PackedKernels& kernels, std::int64_t k) {
-  return kBufferFloats + std::max(kBlockFloats, kernels.rows * kernels.row_words(k));
+  return kTileBufferFloats + std::max(kBlockFloats, kernels.rows * kernels.row_words(k));
 }
 
 }  // namespace

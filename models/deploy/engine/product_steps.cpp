@@ -65,7 +65,7 @@ class ConvStep : public ProductStep {
     return 2.0 * static_cast<double>(out().rows() * o.out * o.in / o.groups * o.kernel_h * o.kernel_w);
   }
   std::string kind() const override {
-    static const char* const names[] = {"auto", "product", "winograd2", "winograd4", "depthwise"};
+    static const char* const names[] = {"auto", "product", "tiles", "winograd2", "winograd4", "depthwise"};
     const PackedConvOptions& o = conv_.options();
     return "Conv " + std::to_string(o.kernel_h) + "x" + std::to_string(o.kernel_w) + "/" + std::to_string(o.stride) +
            " " + names[static_cast<int>(conv_.algorithm())] + format_word(conv_.format());

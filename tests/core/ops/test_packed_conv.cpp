@@ -336,6 +336,58 @@ TEST_CASE("a packed convolution of narrow numbers fuses activations and residual
   check_problem(p);
 }
 
+TEST_CASE("a packed convolution by tiles equals float64's of the same numbers, for any window and map") {
+  if (!rtdetr::has_tile_products()) {
+    WARN("this processor has no AMX, so its tiles are not tried");
+    return;
+  }
+  const auto channels =
+      GENERATE(std::pair{16, 32}, std::pair{17, 80}, std::pair{100, 17}, std::pair{64, 64}, std::pair{32, 100});
+  const auto size = GENERATE(std::pair{11, 8}, std::pair{4, 70}, std::pair{90, 33});
+  ConvCase p{conv_options(channels.first, channels.second, GENERATE(1, 2, 3), GENERATE(1, 2)), 2, size.first,
+             size.second};
+  p.options.algorithm = ConvAlgorithm::kTiles;
+  p.options.format = GENERATE(NumberFormat::kBFloat16, NumberFormat::kInt8);
+  SECTION("plain") {}
+  SECTION("without padding") { p.options.padding = 0; }
+  SECTION("padded behind") { p.options.extra_padding = 1; }
+  SECTION("dilation, with an activation and a residual") {
+    p.options.dilation = 2;
+    p.options.padding = p.options.kernel_h - 1;
+    p.options.activation = FusedActivation::kSilu;
+    p.options.residual = ResidualPlace::kBeforeActivation;
+  }
+  SECTION("ReLU before a residual") {
+    p.options.activation = FusedActivation::kRelu;
+    p.options.residual = ResidualPlace::kAfterActivation;
+  }
+  CAPTURE(channels, size, p.options.kernel_h, p.options.stride, static_cast<int>(p.options.format));
+  check_problem(p);
+}
+
+TEST_CASE("tiles give the same numbers for any number of threads, whether they share lines or weights") {
+  if (!rtdetr::has_tile_products()) {
+    WARN("this processor has no AMX, so its tiles are not tried");
+    return;
+  }
+  ConvCase p{conv_options(64, 96, 3), 2, 21, 17};
+  SECTION("more map than weights") { p.height = 90; }
+  SECTION("more weights than map") { p.options.in = p.options.out = 256; }
+  p.options.format = GENERATE(NumberFormat::kBFloat16, NumberFormat::kInt8);
+  const ConvData d = make_conv_data(p, p.height, p.width);
+  const rtdetr::PackedConv conv(p.options, d.weight.const_data_ptr<float>(), d.bias.const_data_ptr<float>());
+  REQUIRE(conv.algorithm() == ConvAlgorithm::kTiles);
+  const auto by = [&](int threads) {
+    at::set_num_threads(std::min(threads, 3));
+    const Tensor y = run_conv(conv, d.x, d.residual, torch::empty({2, p.height, p.width, p.options.out}), threads);
+    at::set_num_threads(1);
+    return y;
+  };
+  const Tensor one = by(1);
+  CHECK(torch::equal(by(2), one));
+  CHECK(torch::equal(by(7), one));
+}
+
 TEST_CASE("Winograd's products in bf16 are as exact as its transforms let them be") {
   if (!rtdetr::can_multiply(NumberFormat::kBFloat16)) return;
   const auto [algorithm, bound] =
