@@ -19,8 +19,9 @@ enum class ExitCode : int {
   kStopped = 75,   ///< stopped by a signal, everything saved
 };
 
-/// What every function of the library throws. `what()` says what, where, what was kept and what to do, in one
-/// line where one problem was found, in several where a file was checked as a whole.
+/// What the functions of the library throw; where memory runs out std::bad_alloc may come, too, or LibTorch's own
+/// std::exception. `what()` says what, where, what was kept and what to do, in one line where one problem was found, in
+/// several where a file was checked as a whole.
 class Error : public std::runtime_error {
  public:
   Error(ExitCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
@@ -54,13 +55,14 @@ struct IoError : Error {
 struct DivergedError : Error {
   explicit DivergedError(const std::string& message) : Error(ExitCode::kDiverged, message) {}
 };
-/// Of a model whose outputs are no numbers. @param which  of them, e.g. "scores"
+/// Inside the build only. Of a model whose outputs are no numbers. @param which  of them, e.g. "scores"
 DivergedError outputs_not_finite(const std::string& which);
 /// A broken assumption of our own code; see RTDETR_CHECK.
 struct InternalError : Error {
   explicit InternalError(const std::string& message) : Error(ExitCode::kInternal, message) {}
 };
 
+/// Inside the build only, as RTDETR_CHECK is: librtdetr.so does not export it.
 [[noreturn]] void throw_check_failure(const char* condition, const char* file, int line, const std::string& message);
 
 }  // namespace rtdetr

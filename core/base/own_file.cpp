@@ -5,14 +5,54 @@
 #include <system_error>
 
 namespace rtdetr {
+namespace {
 
-std::filesystem::path folder_of_own_library() {
+namespace fs = std::filesystem;
+
+fs::path own_program() {
+  std::error_code ignored;
+  return fs::read_symlink("/proc/self/exe", ignored);
+}
+
+/// Whether a path without links is in this project's build folder, or in that of one that contains it.
+bool is_built(const fs::path& path) {
+  std::error_code ignored;
+  const fs::path folder = fs::weakly_canonical(RTDETR_BUILD_FOLDER, ignored),
+                 relative = path.lexically_relative(folder);
+  return !ignored && !relative.empty() && *relative.begin() != "..";
+}
+
+}  // namespace
+
+fs::path folder_of_own_library() {
   Dl_info found{};
   if (::dladdr(reinterpret_cast<const void*>(&folder_of_own_library), &found) == 0 || !found.dli_fname) return {};
   std::error_code ignored;
-  const std::filesystem::path file = std::filesystem::canonical(found.dli_fname, ignored);
+  const fs::path file = fs::canonical(found.dli_fname, ignored);
   if (ignored || file.filename().string().find(".so") == std::string::npos) return {};
   return file.parent_path();
+}
+
+bool is_of_build_folder() { return is_built(own_program()) || is_built(folder_of_own_library()); }
+
+std::vector<fs::path> installed_folders(const std::string& folder) {
+  std::vector<fs::path> folders;
+  const fs::path program = own_program(), library = folder_of_own_library();
+  if (!program.empty()) {
+    folders.push_back(program.parent_path().parent_path() / "share" / folder);
+    folders.push_back((program.parent_path() / RTDETR_SHARE_OF_WORKER / folder).lexically_normal());
+  }
+  if (!library.empty()) folders.push_back((library / "rtdetr" / RTDETR_SHARE_OF_WORKER / folder).lexically_normal());
+  folders.push_back(fs::path(RTDETR_INSTALLED_SHARE) / folder);
+  return folders;
+}
+
+std::string readable_page(const std::string& page) {
+  if (is_of_build_folder()) return page;
+  std::error_code ignored;
+  for (const fs::path& folder : installed_folders("doc/rtdetr"))
+    if (fs::is_regular_file(folder / page, ignored)) return (folder / page).string();
+  return page;
 }
 
 }  // namespace rtdetr

@@ -30,7 +30,8 @@ struct ImageView {
   const std::uint8_t* chroma = nullptr;  ///< NV12: its second plane; nullptr = right behind the first
   std::ptrdiff_t chroma_stride = 0;      ///< NV12: bytes from one row of it to the next; 0 = as in the first, for odd
                                          ///< widths one more
-  /// Size of the picture that this is a smaller rendition of: boxes are in its pixels. 0 = width, height.
+  /// Size of the picture that this is a smaller rendition of: boxes are in its pixels. Both or none; 0 = width,
+  /// height.
   int full_width = 0;
   int full_height = 0;
 

@@ -13,7 +13,8 @@ struct RgbView {
   int width = 0;
   int height = 0;
   std::ptrdiff_t stride = 0;  ///< bytes from one row to the next, at least width · 3; 0 = width · 3
-  /// Size of the picture that this is a smaller rendition of: boxes are in its pixels. 0 = width, height.
+  /// Size of the picture that this is a smaller rendition of: boxes are in its pixels. Both or none; 0 = width,
+  /// height.
   int full_width = 0;
   int full_height = 0;
 

@@ -6,6 +6,7 @@
 
 #include "core/base/error.h"
 #include "core/base/hash.h"
+#include "core/base/own_file.h"
 #include "core/io/file.h"
 #include "core/io/file_kind.h"
 #include "core/io/little_endian.h"
@@ -98,8 +99,8 @@ struct SafetensorsReader::State {
     if (ninth == std::byte{'{'}) return;
     const std::string kind = describe_foreign_model(file.name());
     if (kind.empty()) return;
-    throw CheckpointError("'" + file.name() + "' is " + kind +
-                          ". Models with their weights are .safetensors files (docs/reference/checkpoints.md)");
+    throw CheckpointError("'" + file.name() + "' is " + kind + ". Models with their weights are .safetensors files (" +
+                          readable_page("docs/reference/checkpoints.md") + ")");
   }
 
   std::string read_header_text() {

@@ -11,27 +11,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Whether a file, by its path without links, lies in this project's build folder, or in that of one that contains it.
-bool is_built(const fs::path& file) {
-  std::error_code ignored;
-  const fs::path folder = fs::weakly_canonical(RTDETR_BUILD_FOLDER, ignored),
-                 relative = file.lexically_relative(folder);
-  return !ignored && !relative.empty() && *relative.begin() != "..";
-}
-
-/// For a program or library of the build folder configs/ of the source tree; for others those beside them, and those of
-/// the installation. Who has an installation is not to depend on what became of the tree that it was built from.
+/// For a program or library of the build folder configs/ of the source tree; for others those of the installation. Who
+/// has an installation is not to depend on what became of the tree that it was built from.
 std::vector<fs::path> shipped_folders(const std::string& kind) {
-  std::vector<fs::path> folders;
-  std::error_code ignored;
-  const fs::path program = fs::read_symlink("/proc/self/exe", ignored), library = folder_of_own_library();
-  if (is_built(program) || is_built(library / "library")) folders.push_back(fs::path(RTDETR_SOURCE_CONFIGS) / kind);
-  if (!program.empty()) {
-    folders.push_back(program.parent_path().parent_path() / "share/rtdetr/configs" / kind);
-    folders.push_back((program.parent_path() / RTDETR_CONFIGS_OF_WORKER / kind).lexically_normal());
-  }
-  if (!library.empty()) folders.push_back((library / "rtdetr" / RTDETR_CONFIGS_OF_WORKER / kind).lexically_normal());
-  folders.push_back(fs::path(RTDETR_INSTALLED_CONFIGS) / kind);
+  std::vector<fs::path> folders = installed_folders("rtdetr/configs/" + kind);
+  if (is_of_build_folder()) folders.insert(folders.begin(), fs::path(RTDETR_SOURCE_CONFIGS) / kind);
   return folders;
 }
 
@@ -72,6 +56,7 @@ std::vector<std::string> shipped_names(const std::string& kind) {
 }
 
 std::string nearest_file(const std::string& kind, const fs::path& path) {
+  if (path.has_relative_path() && !path.has_filename()) return nearest_file(kind, path.parent_path());
   const fs::path folder = path.parent_path();
   const auto beside = nearest_word(path.filename().string(), names_in(folder.empty() ? "." : folder));
   if (beside) return "; did you mean '" + (folder / *beside).string() + "'?";

@@ -17,7 +17,14 @@ namespace {
 std::atomic<const CudaPlugin*> g_plugin{nullptr};
 
 constexpr const char* kFileName = "librtdetr_cuda.so";
-constexpr const char* kHowToGet = "; `RTDETR_CUDA=ON scripts/setup`, then `scripts/build` bring it and what it needs";
+
+/// @param is_there  the file is, but not what it needs
+std::string how_to_get(bool is_there) {
+  if (is_of_build_folder()) return "; `RTDETR_CUDA=ON scripts/setup`, then `scripts/build` bring it and what it needs";
+  const std::string page = readable_page("docs/gpu.md");
+  return is_there ? "; what it needs: " + page
+                  : "; this installation has no GPU half, building from source brings it: " + page;
+}
 
 std::vector<std::filesystem::path> candidates() {
   if (const char* named = std::getenv("RTDETR_CUDA_PLUGIN")) return {named};
@@ -37,12 +44,12 @@ std::filesystem::path find_plugin() {
     if (std::filesystem::exists(file, ignored)) return file;
     looked.append(" ").append(file.string());
   }
-  throw ConfigError("the CUDA plug-in is not at" + looked + kHowToGet);
+  throw ConfigError("the CUDA plug-in is not at" + looked + how_to_get(false));
 }
 
 const CudaPlugin& open_plugin(const std::filesystem::path& file) {
   void* library = ::dlopen(file.c_str(), RTLD_NOW | RTLD_GLOBAL);
-  if (!library) throw ConfigError("the CUDA plug-in cannot be loaded: " + std::string(::dlerror()) + kHowToGet);
+  if (!library) throw ConfigError("the CUDA plug-in cannot be loaded: " + std::string(::dlerror()) + how_to_get(true));
   using Entry = const CudaPlugin* (*)();
   const auto entry = reinterpret_cast<Entry>(::dlsym(library, kCudaPluginEntry));
   if (!entry) throw ConfigError(file.string() + " is no CUDA plug-in of rtdetr");

@@ -26,13 +26,27 @@ const DatasetConfig::Split& find_split(const DatasetConfig& config, const std::s
   throw ConfigError(config.file.string() + ": there is no split '" + key + "'; the file has " + join(keys, ", "));
 }
 
-/// YOLO's folders and lists are looked for where they are read.
-void require_annotations(const DatasetConfig& config, const DatasetConfig::Split& split) {
-  for (const fs::path& file : {split.annotations, split.list}) {
+/// Where it would be without the YAML's `path`, which some write as they see the YAML's own folder from outside; empty
+/// if nothing is there.
+fs::path found_without_path(const DatasetConfig& config, const fs::path& missing) {
+  const fs::path below = missing.lexically_relative(config.root);
+  fs::path found = (config.file.parent_path() / below).lexically_normal();
+  std::error_code ignored;
+  return !below.empty() && fs::exists(found, ignored) ? found : fs::path();
+}
+
+/// Of what the YAML names for a split; pictures of annotations are looked for one by one.
+void require_files(const DatasetConfig& config, const DatasetConfig::Split& split) {
+  std::vector<fs::path> files = split.sources;
+  files.insert(files.end(), {split.annotations, split.list});
+  for (const fs::path& file : files) {
     std::error_code ignored;
     if (file.empty() || fs::status(file, ignored).type() != fs::file_type::not_found) continue;
+    const fs::path found = found_without_path(config, file);
     throw DataError(config.file.string() + ":" + std::to_string(split.line) + ": " + split.key + ": " + file.string() +
-                    ": does not exist; paths are relative to the YAML, or to its 'path'");
+                    ": does not exist; " +
+                    (found.empty() ? "paths are relative to the YAML, or to its 'path'"
+                                   : found.string() + " does: 'path' is relative to the YAML's folder, so remove it"));
   }
 }
 
@@ -134,7 +148,7 @@ Dataset report(Dataset dataset) {
 
 Dataset inspect_dataset(const DatasetConfig& config, const std::string& key, const ClassList* classes) {
   const DatasetConfig::Split& split = find_split(config, key);
-  require_annotations(config, split);
+  require_files(config, split);
   Dataset dataset;
   dataset.name = config.file.string() + " (" + key + ")";
   dataset.exif = config.exif;

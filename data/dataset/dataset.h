@@ -25,7 +25,8 @@ struct Dataset {
     std::int64_t id = 0;        ///< COCO image id; else the index
     int width = 0, height = 0;  ///< as annotated or from the header; 0: neither was to be had, nor boxes
     std::uint32_t first_box = 0, box_count = 0;
-    bool readable = true;  ///< as far as reading the data set showed; the Loader finds a substitute for others
+    bool readable = true;   ///< as far as reading the data set showed; the Loader finds a substitute for others
+    bool annotated = true;  ///< false: there is no label file, or no entry, and so no boxes
   };
   struct BoxEntry {
     std::array<float, 4> xyxy{};  ///< pixels, clipped to the picture (make_training_box)

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "core/base/text.h"
 #include "core/plot/canvas.h"
 #include "core/plot/chart.h"
 #include "core/plot/histogram.h"
@@ -90,17 +91,22 @@ class MatrixPicture {
     double widest = Canvas::text_width("false alarm", text_height_);
     for (const std::string& name : names_) widest = std::max(widest, Canvas::text_width(name, text_height_));
     margin_ = static_cast<int>(widest) + 44;
-    title_ = std::string(cells == ConfusionCells::kShares ? "shares of columns: " : "") +
-             "detected (rows) against true (columns), confidence " + digits(matrix.confidence) + ", IoU " +
-             digits(matrix.iou);
-    const int title_width = static_cast<int>(Canvas::text_width(title_, kTitleHeight)) + 24;
-    picture_ = Picture(std::max(margin_ + lines * cell_ + 16, title_width), 48 + lines * cell_ + margin_);
+    title_ = {"detected (rows) against true (columns)",
+              std::string(cells == ConfusionCells::kShares ? "shares of columns, " : "") + "confidence " +
+                  digits(matrix.confidence) + ", IoU " + digits(matrix.iou)};
+    const int width = margin_ + lines * cell_ + 16;
+    const std::string whole = join(title_, ", ");
+    if (title_width(whole) <= width) title_ = {whole};
+    top_ = 40 + kTitleLine * (static_cast<int>(title_.size()) - 1);
+    picture_ = Picture(std::max({width, title_width(title_.front()), title_width(title_.back())}),
+                       top_ + lines * cell_ + margin_ + 8);
   }
 
   Picture draw() {
     std::fill(picture_.rgb.begin(), picture_.rgb.end(), std::uint8_t{255});
     Canvas canvas(picture_);
-    canvas.text({12, 26}, title_, kTitleHeight, kBlack);
+    for (std::size_t i = 0; i < title_.size(); ++i)
+      canvas.text({12, 26 + static_cast<double>(i) * kTitleLine}, title_[i], kTitleHeight, kBlack);
     const std::size_t lines = matrix_.classes + 1;
     for (std::size_t row = 0; row < lines; ++row) {
       draw_names(canvas, row);
@@ -110,8 +116,11 @@ class MatrixPicture {
   }
 
  private:
+  static int title_width(const std::string& text) {
+    return static_cast<int>(Canvas::text_width(text, kTitleHeight)) + 24;
+  }
   double left(std::size_t column) const { return margin_ + static_cast<double>(column) * cell_; }
-  double top(std::size_t row) const { return 40 + static_cast<double>(row) * cell_; }
+  double top(std::size_t row) const { return top_ + static_cast<double>(row) * cell_; }
 
   double share(std::size_t row, std::size_t column) const {
     const std::int64_t whole = columns_[column];
@@ -151,12 +160,13 @@ class MatrixPicture {
   }
 
   static constexpr double kTitleHeight = 10;
+  static constexpr int kTitleLine = 18;
   const ConfusionMatrix& matrix_;
   ConfusionCells cells_;
   std::vector<std::int64_t> columns_;  // their sums
   std::vector<std::string> names_;
-  std::string title_;
-  int cell_ = 0, margin_ = 0;
+  std::vector<std::string> title_;  // two lines where one would be wider than the matrix
+  int cell_ = 0, margin_ = 0, top_ = 0;
   double text_height_ = 0;
   Picture picture_;
 };

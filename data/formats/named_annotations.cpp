@@ -79,6 +79,7 @@ class NamedDatasetBuilder {
     picture.file = from.file;
     picture.id = static_cast<std::int64_t>(dataset_.pictures.size()) - 1;
     picture.readable = is_file(from.file);
+    picture.annotated = !from.place.empty();
     if (from.width > 0 && from.height > 0) {
       picture.width = from.width;
       picture.height = from.height;

@@ -47,9 +47,10 @@ class YoloReader {
   const LongRows& long_rows() const { return long_rows_; }
 
  private:
-  void add_labels(const Dataset::PictureEntry& picture, std::span<const std::int32_t> label_of) {
+  void add_labels(Dataset::PictureEntry& picture, std::span<const std::int32_t> label_of) {
     const fs::path file = yolo_label_path(picture.file);
-    if (is_absent(file)) return;
+    picture.annotated = !is_absent(file);
+    if (!picture.annotated) return;
     ++label_files_;
     const auto text = read_label_file(file, kLargestLabelFile, problems_);
     if (!text) return;

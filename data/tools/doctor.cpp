@@ -87,6 +87,22 @@ SplitReport count(const Dataset& dataset, const std::string& key, const CheckOpt
   return report;
 }
 
+bool has_label_file_each(AnnotationFormat format) {
+  return format == AnnotationFormat::kYolo || format == AnnotationFormat::kVoc || format == AnnotationFormat::kKitti;
+}
+
+/// The pictures that count() counts as without boxes.
+SplitReport::WithoutBoxes find_without_boxes(const Dataset& dataset) {
+  SplitReport::WithoutBoxes found;
+  for (const auto& picture : dataset.pictures) {
+    if (picture.width == 0 || picture.box_count > 0) continue;
+    SplitReport::NamedFiles& named = picture.annotated ? found.empty_label_file : found.no_label_file;
+    ++named.count;
+    if (named.first.size() < kMostNamed) named.first.push_back(picture.file.filename().string());
+  }
+  return found;
+}
+
 /// Pictures that lie in the folder of a COCO or VOC split and are in none of the splits.
 void find_unlisted(const DatasetConfig& config, const std::vector<NamedDataset>& splits, ProblemCollector& problems) {
   std::set<fs::path> folders, listed;
@@ -174,7 +190,11 @@ class Doctor {
     for (const NamedDataset& split : splits_) {
       report_.splits.push_back(count(split.dataset, split.key, options_));
       const DatasetConfig::Split* described = config.find(split.key);
-      if (described) report_.splits.back().format = format_title(described->format);
+      if (described) {
+        report_.splits.back().format = format_title(described->format);
+        if (has_label_file_each(described->format))
+          report_.splits.back().without_boxes = find_without_boxes(split.dataset);
+      }
       ProblemCollector found;
       find_bad_training(split, report_.splits.back(), options_, found);
       append(found.take(), split.key);

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,8 +20,17 @@ struct SplitReport {
   std::string format;  ///< "COCO", "labelme", …: what its annotations are read as
   std::int64_t pictures = 0;
   std::int64_t pictures_without_boxes = 0;
-  std::int64_t unreadable_pictures = 0;  ///< missing ones among them
-  std::int64_t boxes = 0;                ///< training boxes: usable, no crowds
+  struct NamedFiles {
+    std::int64_t count = 0;
+    std::vector<std::string> first;  ///< at most kMostNamed of them, without folders
+  };
+  /// Those pictures, by whether they have a label file; an empty one may be one whose boxes were all left out.
+  struct WithoutBoxes {
+    NamedFiles no_label_file, empty_label_file;
+  };
+  std::optional<WithoutBoxes> without_boxes;  ///< of formats with a label file for each picture: YOLO, VOC, KITTI
+  std::int64_t unreadable_pictures = 0;       ///< missing ones among them
+  std::int64_t boxes = 0;                     ///< training boxes: usable, no crowds
   std::int64_t crowds = 0;
   std::int64_t max_boxes = 0;                   ///< most boxes of one picture
   std::vector<std::int64_t> boxes_per_class;    ///< by class index
@@ -36,6 +47,7 @@ struct SplitReport {
 
 inline constexpr int kFinestStride = 8;    ///< of the models' first feature map, pixels
 inline constexpr double kMostSqueeze = 2;  ///< a factor between the two axes' scales
+inline constexpr std::size_t kMostNamed = 3;
 
 struct DatasetReport {
   std::string name;

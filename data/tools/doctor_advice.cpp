@@ -146,7 +146,8 @@ class Adviser {
   void advise_on_training(const SplitReport& split) {
     if (split.pictures < kFewPictures) {
       add(with_thousands(split.pictures) +
-          " pictures are few: start from trained weights (weights=), and count steps rather than epochs");
+          " pictures are few: start from a checkpoint if there is one (cfg=finetune model=… weights=…); "
+          "cfg=small-data trains from scratch");
     }
     if (static_cast<double>(split.pictures_without_boxes) > kManyEmpty * static_cast<double>(split.pictures)) {
       add(percent(split.pictures_without_boxes, split.pictures) +

@@ -90,6 +90,11 @@ class OptionCheck {
     wrong_.push_back(std::string("DetectorOptions.") + name + " = " + format_double(value) + ": must be from " +
                      format_double(low) + " to " + format_double(high));
   }
+  /// What was cast from a number may be none of an enum's values. @param last  of them
+  template <typename Enum>
+  void choice(const char* name, Enum value, Enum last) {
+    range(name, static_cast<int>(value), 0, static_cast<int>(last));
+  }
   void throw_if_any() const {
     if (!wrong_.empty()) throw ConfigError(join(wrong_, "\n"));
   }
@@ -109,7 +114,10 @@ void check_options(const DetectorOptions& options) {
   check.range("num_queries", options.num_queries, 0, kMostDetections);
   check.range("height", options.height, 0, kLongestSide);
   check.range("width", options.width, 0, kLongestSide);
+  check.choice("precision", options.precision, Precision::kInt8);
   check.range("threads", options.threads, 0, kMostThreads);
+  if (options.resampling) check.choice("resampling", *options.resampling, Resampling::kOpencvLinear);
+  if (options.fit) check.choice("fit", *options.fit, Fit::kKeepRatio);
   check.range("max_pixels", options.max_pixels, 1, kMostPixels);
   check.throw_if_any();
 }
@@ -125,18 +133,26 @@ std::string wrong_stride(const char* name, std::ptrdiff_t stride, std::ptrdiff_t
          std::to_string(row_bytes) + " of a row; 0 stands for rows without padding";
 }
 
+/// "" if nothing is.
+std::string what_is_wrong(const ImageView& view) {
+  constexpr std::int64_t kLongestSide = 1'000'000, kMostPixels = 10'000'000'000;  // what is larger was never set
+  if (view.width <= 0 || view.height <= 0) return "has no pixel";
+  if (std::max(view.width, view.height) > kLongestSide || std::int64_t{view.width} * view.height > kMostPixels)
+    return "is too large: " + std::to_string(kLongestSide) + " pixels a side and " + std::to_string(kMostPixels) +
+           " in all are the most; are its sides set?";
+  if (!view.data) return "has no data";
+  if (view.format < PixelFormat::kRgb || view.format > PixelFormat::kNv12Bt709)
+    return "has the format " + std::to_string(static_cast<int>(view.format)) + ", which is none";
+  if (std::min(view.full_width, view.full_height) < 0 || (view.full_width == 0) != (view.full_height == 0))
+    return "has a full size of " + std::to_string(view.full_width) + " x " + std::to_string(view.full_height) +
+           "; both sides are given, or both 0";
+  const std::string wrong = wrong_stride("stride", view.stride, view.row_bytes());
+  if (!wrong.empty() || !view.is_nv12()) return wrong;
+  return wrong_stride("chroma stride", view.chroma_stride, view.chroma_row_bytes());
+}
+
 void check_picture(const ImageView& view, std::size_t index, std::size_t count) {
-  std::string wrong;
-  if (view.width <= 0 || view.height <= 0)
-    wrong = "has no pixel";
-  else if (!view.data)
-    wrong = "has no data";
-  else if (view.format < PixelFormat::kRgb || view.format > PixelFormat::kNv12Bt709)
-    wrong = "has the format " + std::to_string(static_cast<int>(view.format)) + ", which is none";
-  else
-    wrong = wrong_stride("stride", view.stride, view.row_bytes());
-  if (wrong.empty() && view.is_nv12())
-    wrong = wrong_stride("chroma stride", view.chroma_stride, view.chroma_row_bytes());
+  const std::string wrong = what_is_wrong(view);
   if (wrong.empty()) return;
   const std::string which = count == 1 ? "the picture" : "picture " + std::to_string(index) + " of the batch";
   throw DataError("cannot detect: " + which + " (" + std::to_string(view.width) + " x " + std::to_string(view.height) +

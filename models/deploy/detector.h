@@ -42,11 +42,12 @@ struct DetectorOptions {
   std::optional<double> iou = std::nullopt;
   std::optional<bool> agnostic_nms = std::nullopt;  ///< there: of another class, too; absent: as the file says
   int decoder_layers = 0;  ///< run only the first k: faster, a little less accurate; 0 = the model's usual depth
-  /// The best k of the encoder's tokens become queries: faster, with at most so many objects; 0 = as many as the file
-  /// says. Settled when a file is opened; copies have as many.
+  /// The best k of the encoder's tokens become queries: fewer are faster, with at most so many objects, more than the
+  /// file says are slower, and refused where they are learnt; 0 = as many as the file says. Settled when a file is
+  /// opened; copies have as many.
   int num_queries = 0;
   /// Input size, multiples of the model's stride; with Fit::kKeepRatio the two limits of a picture's sides, any
-  /// numbers. 0 = the size it was trained with
+  /// numbers. 0 = the side it was trained with: one alone leaves the other
   int height = 0, width = 0;
   /// Where it computes: "cpu", "cuda" (the first GPU), "cuda:1" or "1", "auto" (the first GPU that can be used, else
   /// the CPU). A GPU needs the CUDA plug-in (docs/gpu.md).
@@ -98,8 +99,10 @@ struct DetectionTimes {
 /// threads more as there are cores, and one. OMP_WAIT_POLICY or GOMP_SPINCOUNT in the environment switch that off.
 class Detector {
  public:
-  /// @throws rtdetr::Error  (a std::runtime_error) if the file cannot be read or used, or an option does not fit it;
-  ///                        all options are named that are out of range
+  /// @throws rtdetr::Error  (a std::runtime_error) if the file cannot be read or used, or an option does not fit it.
+  ///                        Options that no model could have are named all together, the first that does not fit this
+  ///                        model, its weights or the machine alone.
+  ///                        Where memory runs out std::bad_alloc may come, too (error.h), as of all that detects
   explicit Detector(const std::filesystem::path& model_file, const DetectorOptions& options = {});
   /// A model that is open already; it is fused if it was not, and empty after final_form. @throws as above
   explicit Detector(LoadedModel loaded, const DetectorOptions& options = {});
@@ -115,8 +118,8 @@ class Detector {
   ~Detector();
 
   /// Best first. The picture is neither copied nor kept; of formats other than RGB a few rows are converted at a time.
-  /// @throws rtdetr::Error  for a picture without data or of no size, or whose rows overlap; with ExitCode::kDiverged
-  /// for scores or boxes that are not finite
+  /// @throws rtdetr::Error  for a picture without data, of no size or of one that cannot be meant, or whose rows
+  /// overlap; with ExitCode::kDiverged for scores or boxes that are not finite
   std::vector<Detection> detect(const RgbView& picture) const;
   std::vector<Detection> detect(const ImageView& picture) const;
   /// An entry per picture. One pass, but for the engine, which takes one picture after the other.

@@ -7,6 +7,7 @@
 #include <torch/types.h>
 
 #include "core/base/error.h"
+#include "core/tensor/upload.h"
 
 namespace rtdetr {
 
@@ -31,6 +32,15 @@ std::vector<PictureSize> sizes_of_boxes(std::span<const Placement> pictures) {
   for (const Placement& placement : pictures)
     sizes.push_back(placement.shares_fractions() ? placement.picture : placement.unit);
   return sizes;
+}
+
+Tensor sides_of(std::span<const PictureSize> sizes, const torch::TensorOptions& options) {
+  std::vector<double> sides;
+  for (const PictureSize& size : sizes) {
+    const auto width = static_cast<double>(size.width), height = static_cast<double>(size.height);
+    sides.insert(sides.end(), {width, height, width, height});
+  }
+  return upload(torch::tensor(sides, options.device(torch::kCPU)).view({-1, 1, 4}), options.device());
 }
 
 void bring_into_picture(const Placement& placement, Detections& found) {

@@ -22,6 +22,8 @@ Tensor without_padding(const Tensor& images, std::span<const PictureSize> sizes)
 
 /// What Head::postprocess is to multiply boxes with: the pictures' sizes, or of letterboxed ones the input's.
 std::vector<PictureSize> sizes_of_boxes(std::span<const Placement> pictures);
+/// What boxes in fractions are multiplied with for pixels. @return  [B, 1, 4]: width, height, width, height of each
+Tensor sides_of(std::span<const PictureSize> sizes, const torch::TensorOptions& options);
 /// Brings boxes in pixels of that size into the picture: those of letterboxed ones are moved, scaled and clipped.
 /// @param found  on the host
 void bring_into_picture(const Placement& placement, Detections& found);

@@ -3,6 +3,7 @@
 #include <regex>
 
 #include "core/base/error.h"
+#include "core/base/own_file.h"
 #include "core/base/text.h"
 #include "core/io/file.h"
 #include "core/io/file_kind.h"
@@ -88,8 +89,8 @@ ModelSpec load_model_spec(const fs::path& file, const std::string& scale) {
                       did_you_mean(wanted.filename().string(), shipped_names("models")));
   }
   if (const std::string kind = describe_foreign_model(found); !kind.empty())
-    throw ModelError("'" + found.string() + "' is " + kind +
-                     ". A model is built from a YAML file (docs/reference/model_files.md)");
+    throw ModelError("'" + found.string() + "' is " + kind + ". A model is built from a YAML file (" +
+                     readable_page("docs/reference/model_files.md") + ")");
   const std::string text = read_text_file(found, kLargestModelFile);
   const bool is_own_name = !name.letter.empty() && found.stem() == wanted.stem();
   const std::string letter = is_own_name && !offers_scale(text, found.string(), name.letter) ? "" : name.letter;

@@ -46,7 +46,7 @@ Architecture of_official_keys(const WeightsFile& file, const ForeignPlace& place
   if (is_fused(shapes))
     throw CheckpointError(origin +
                           ": a fused model with the official keys, which no program of theirs writes; take the "
-                          "file before fusing");
+                          "file before fusing; if rtdetr wrote it, give the file, not the folder");
   Architecture found;
   if (given) {
     found = as_given(*given, shapes, origin);

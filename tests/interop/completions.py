@@ -47,6 +47,9 @@ TABS = [
     ("rtdetr val model=deeper/la", "rtdetr val model=deeper/last.pth "),
     ("rtdetr val model=two", r"rtdetr val model=two\ words.pth "),
     ("rtdetr val model=nothing_", "rtdetr val model=nothing_"),
+    ("rtdetr val model=x.pt data=min", "rtdetr val model=x.pt data=mine.yaml "),
+    ("rtdetr val model=x.pt data=dee", "rtdetr val model=x.pt data=deeper/"),
+    ("rtdetr train cfg=min", "rtdetr train cfg=mine.yaml "),
     ("rtdetr compare dee", "rtdetr compare deeper/"),
     ("rtdetr compare outp", "rtdetr compare output="),
     ("rtdetr help mode", "rtdetr help models "),
@@ -74,6 +77,7 @@ OFFERS = [
     ("rtdetr train schedule=c", {"schedule=constant", "schedule=cosine"}),
     ("rtdetr train --schedule c", {"constant", "cosine"}),
     ("rtdetr train sync_bn=", {"sync_bn=true", "sync_bn=false"}),
+    ("rtdetr train amp=", {"amp=off", "amp=bf16", "amp=fp16", "amp=auto"}),
     ("rtdetr completion ", {"bash", "zsh", "fish"}),
 ]
 
@@ -191,7 +195,7 @@ class Shell:
 
 def make_home(folder):
     work = folder / "work"
-    for name in ("deeper/last.pth", "lr=0.1/last.pth", "best.safetensors", "two words.pth"):
+    for name in ("deeper/last.pth", "lr=0.1/last.pth", "best.safetensors", "two words.pth", "mine.yaml", "mine.onnx"):
         (work / name).parent.mkdir(parents=True, exist_ok=True)
         (work / name).touch()
     (folder / "at_home.pth").touch()

@@ -223,7 +223,10 @@ void check_engine(DetectionModel& model, const Tensor& images, const ModelOutput
 
 /// Queries of the same tokens on average, in bf16: one that is torn between two boxes may jump.
 void check_half_engine(DetectionModel& model, const Tensor& images, const ModelOutput& output, double limit) {
-  if (!can_multiply(NumberFormat::kBFloat16)) return;
+  if (!can_multiply(NumberFormat::kBFloat16)) {
+    WARN("this processor does not multiply such numbers: nothing was tried");
+    return;
+  }
   const auto engine = CpuEngine::prepare(*model, input_of(model), {.numbers = {NumberFormat::kBFloat16}});
   REQUIRE(engine);
   const ModelOutput half = engine->run(images);

@@ -104,6 +104,26 @@ std::string split_table(const DatasetReport& report) {
   return table.text();
 }
 
+/// "2 pictures (a.jpg, b.jpg)", the first of them by name.
+std::string named_text(const SplitReport::NamedFiles& pictures) {
+  return counted(pictures.count, "picture") + " (" + join(pictures.first, ", ") +
+         (pictures.count > std::ssize(pictures.first) ? ", …)" : ")");
+}
+
+/// A line for each split that has pictures without boxes, where there are label files to tell why.
+std::string without_boxes_text(const DatasetReport& report) {
+  std::string text;
+  for (const SplitReport& split : report.splits) {
+    if (!split.without_boxes) continue;
+    const auto& [no_file, empty_file] = *split.without_boxes;
+    std::vector<std::string> parts;
+    if (no_file.count > 0) parts.push_back("no label file for " + named_text(no_file));
+    if (empty_file.count > 0) parts.push_back("a label file without boxes for " + named_text(empty_file));
+    if (!parts.empty()) text += "  " + split.key + ": " + join(parts, ", ") + "\n";
+  }
+  return text.empty() ? "" : "\n" + text;
+}
+
 /// What the network will see of the boxes.
 std::string size_table(const DatasetReport& report, const ImageSize& size) {
   const std::string at = " at " + std::to_string(size.height) + "x" + std::to_string(size.width);
@@ -164,6 +184,17 @@ nlohmann::ordered_json range_json(const SplitReport::Range& range) {
   return {{"min", range.min}, {"median", range.median}, {"max", range.max}};
 }
 
+nlohmann::ordered_json named_json(const SplitReport::NamedFiles& pictures) {
+  return {{"count", pictures.count}, {"first", pictures.first}};
+}
+
+/// null where no label files tell why.
+nlohmann::ordered_json without_boxes_json(const SplitReport& split) {
+  if (!split.without_boxes) return nullptr;
+  return {{"no_label_file", named_json(split.without_boxes->no_label_file)},
+          {"empty_label_file", named_json(split.without_boxes->empty_label_file)}};
+}
+
 nlohmann::ordered_json report_json(const DatasetReport& report) {
   nlohmann::ordered_json splits = nlohmann::ordered_json::array();
   for (const SplitReport& split : report.splits)
@@ -171,6 +202,7 @@ nlohmann::ordered_json report_json(const DatasetReport& report) {
                       {"format", split.format},
                       {"pictures", split.pictures},
                       {"pictures_without_boxes", split.pictures_without_boxes},
+                      {"without_boxes", without_boxes_json(split)},
                       {"unreadable_pictures", split.unreadable_pictures},
                       {"boxes", split.boxes},
                       {"crowds", split.crowds},
@@ -223,8 +255,11 @@ ExitCode run_check(const Settings& settings) {
   if (!settings.model.empty()) require_trained(settings);
   const DatasetReport report = examine(settings);
   const ImageSize size = resolve_image_size(settings, std::nullopt, kUsualStride);
-  std::string text = report.name + "\n\n" + split_table(report) + "\n" + size_table(report, size) + "\n" +
-                     boxes_per_class_table(report) + "\n" + verdict(report) + advice_text(report);
+  std::string text = report.name + "\n\n";
+  if (!report.splits.empty())
+    text += split_table(report) + without_boxes_text(report) + "\n" + size_table(report, size) + "\n" +
+            boxes_per_class_table(report) + "\n";
+  text += verdict(report) + advice_text(report);
   nlohmann::ordered_json document = report_json(report);
   if (report.labels.width > 0) {
     write_picture(settings.output, report.labels);

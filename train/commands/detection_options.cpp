@@ -38,7 +38,7 @@ WantedPairs chosen_pairs(const Settings& settings, const std::vector<std::string
     else
       problems.push_back("classes=" + settings.classes + settings.origin_of("classes") + ": '" + word +
                          "' is no class of this model, nor a number from 0 to " + std::to_string(names.size() - 1) +
-                         did_you_mean(word, names) + "; it has " + quoted_names(names));
+                         "; it has " + quoted_names(names) + did_you_mean(word, names));
   }
   if (!problems.empty()) throw ConfigError(join(problems, "\n"));
   std::ranges::sort(wanted.classes);

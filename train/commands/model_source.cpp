@@ -91,7 +91,8 @@ PrecisionChoice choice_for_engine(const Settings& settings, Amp amp, const Input
 
 bool is_model_yaml(const fs::path& file) {
   const auto extension = file.extension();
-  return extension == ".yaml" || extension == ".yml" || (extension.empty() && !fs::exists(file));
+  const bool is_there = fs::exists(fs::is_directory(file) ? file / "config.json" : file);
+  return extension == ".yaml" || extension == ".yml" || (extension.empty() && !is_there);
 }
 
 std::optional<ImageSize> OpenedModel::size() const {

@@ -11,8 +11,8 @@
 
 namespace rtdetr {
 
-/// Whether model= is a YAML and not weights: a name without extension that is no file, such as rtdetr-n, is looked up
-/// among the model YAMLs.
+/// Whether model= is a YAML and not weights: a name without extension that is no file and no Hugging Face model's
+/// folder, such as rtdetr-n, is looked up among the model YAMLs.
 bool is_model_yaml(const std::filesystem::path& file);
 
 /// What model= names, opened on the device of device=: a YAML with its seeded initial weights, or a checkpoint, one of

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/log.h"
+#include "core/base/own_file.h"
 #include "core/base/text.h"
 #include "core/image/placement.h"
 #include "core/onnx/onnx_file.h"
@@ -126,7 +127,7 @@ std::string text_of(const Settings& settings, const OnnxSource& source, const Wr
       (settings.verify.empty() ? " seeded input: " : " pictures: ") + two_digits(written.difference.max_abs) + "\n";
   if (half)
     text += rtdetr::text_of(written.rounding, settings.dtype) + rtdetr::text_of(precision, settings, settings.dtype);
-  return text + "\nnext: docs/howto/export.md\n";
+  return text + "\nnext: " + readable_page("docs/howto/export.md") + "\n";
 }
 
 nlohmann::ordered_json document_of(const Settings& settings, const OnnxSource& source, const WrittenOnnx& written,

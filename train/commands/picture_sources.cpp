@@ -21,6 +21,7 @@
 #include "core/image/picture_names.h"
 #include "core/io/file.h"
 #include "core/io/read_only_file.h"
+#include "core/io/shipped_files.h"
 #include "core/io/utf8.h"
 #include "core/video/video_programs.h"
 #include "core/video/video_source.h"
@@ -164,7 +165,7 @@ std::vector<fs::path> pictures_of_one(const std::string& source, Videos videos) 
   else if (has_wildcards(source))
     pictures = only_pictures(files_of_pattern(source), videos, problems);
   else
-    throw ConfigError("source=" + source + ": there is no such file or folder");
+    throw ConfigError("source=" + source + ": there is no such file or folder" + nearest_file("", source));
   warn_of(source, problems);
   if (pictures.empty() && (!videos || videos->size() == before))
     throw ConfigError("source=" + source + ": no " + picture_extensions() + " picture in it" + hint_at_folders(source));

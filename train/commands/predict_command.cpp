@@ -40,6 +40,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kPipedName = "standard input";
+constexpr std::size_t kLongestSource = 60;   ///< longer lists are shown by their first entry
 constexpr std::size_t kListedPictures = 50;  ///< more pictures than this get a progress line instead of a line each
 
 Detector open_detector(const Settings& settings) {
@@ -47,6 +48,17 @@ Detector open_detector(const Settings& settings) {
   LoadedModel loaded = load_model(settings.model, {settings.decoder_layers, settings.num_queries});
   const Precision precision = model_precision(settings, compute_device(settings), loaded.info.input_ranges);
   return make_detector(settings, std::move(loaded), detector_options(settings, precision));
+}
+
+/// The same again with what was not asked for; "" where nothing is left.
+std::string next_line(const Settings& settings) {
+  const std::string more =
+      std::string(settings.is_given("conf") ? "" : " conf=0.3") + (settings.save_txt ? "" : " save_txt=true");
+  if (more.empty()) return "";
+  std::string source = without_passwords(settings.source);
+  const std::size_t comma = source.find(',');
+  if (source.size() > kLongestSource && comma != std::string::npos) source = source.substr(0, comma) + ",…";
+  return "\nnext: rtdetr predict model=" + shell_word(settings.model) + " source=" + shell_word(source) + more + "\n";
 }
 
 /// Reads, detects, writes; what it saw is in its members afterwards.
@@ -252,8 +264,7 @@ void PredictRun::report() const {
     text += counted(static_cast<long long>(unreadable_.size()), source_.videos.empty() ? "picture" : "source") +
             " could not be read" + (source_.videos.empty() ? "" : " to its end") + " (named above)\n";
   if (!folder_.empty()) text += "written to " + folder_.string() + "\n";
-  print_text(settings_, text + "\nnext: rtdetr predict model=" + shell_word(settings_.model) +
-                            " source=" + shell_word(without_passwords(settings_.source)) + " conf=0.3 save_txt=true\n");
+  print_text(settings_, text + next_line(settings_));
   print_json(settings_,
              {{"model", settings_.model},
               {"imgsz", {detector_.input_height(), detector_.input_width()}},

@@ -43,7 +43,7 @@ void TrainPictures::on_batches(std::span<const Batch> batches, const StepPositio
     const std::int64_t index = position.first_batch + static_cast<std::int64_t>(i);
     if (index >= kDrawn) return;
     const std::string name = "train_batch" + std::to_string(index) + ".jpg";
-    draw_or_warn([&] { write_batch_picture(batches[i], train_.classes, folder_.path() / name); });
+    draw_or_warn([&] { write_batch_picture(batches[i], train_, folder_.path() / name); });
   }
 }
 

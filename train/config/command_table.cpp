@@ -1,11 +1,25 @@
 #include "train/config/command_table.h"
 
+#include <algorithm>
+#include <array>
+#include <string_view>
 #include <utility>
 
 #include "core/base/error.h"
+#include "core/base/own_file.h"
+#include "core/base/text.h"
 #include "train/config/keys.h"
 
 namespace rtdetr {
+namespace {
+
+constexpr const char* kOneTask = "there is one task, detect";
+
+std::string not_offered() {
+  return "it is not offered; " + readable_page("docs/howto/coming_from_ultralytics.md") + " says what is";
+}
+
+}  // namespace
 
 std::span<const CommandInfo> all_commands() {
   static const std::vector<CommandInfo> commands = {
@@ -124,7 +138,7 @@ std::string foreign_key_hint(const std::string& name, std::optional<Command> com
                                                                          {"save_dir", "project"},
                                                                          {"repeats", "runs"},
                                                                          {"queries", "num_queries"},
-                                                                         {"cache", "cache_mib"},
+                                                                         {"cache", "cache_mib=2000"},
                                                                          {"degrees", "rotate90"},
                                                                          {"dfl", "loss_dfl"},
                                                                          {"copy_paste", "copy_blend"},
@@ -142,32 +156,57 @@ std::string absence_reason(const std::string& name) {
       "fit= says how pictures fill imgsz: fit=letterbox pads them to it, fit=stretch does not; every batch has imgsz's "
       "shape, which may be any";
   constexpr const char* kWritten = "ONNX files are of opset 17, and have nothing left to simplify";
-  constexpr const char* kNotHere = "it is not offered; docs/howto/coming_from_ultralytics.md says what is";
   constexpr const char* kDataDecides = "training takes the data set's classes; leave others out of its files";
+  static const std::string not_here = not_offered();
   static const std::vector<std::pair<std::string, std::string>> reasons = {
       {"nms", "a YOLO's detections are suppressed, unless iou=1 is said; an RT-DETR's are not"},
       {"rect", kFits},
       {"letterbox", kFits},
       {"single_cls", kDataDecides},
-      {"task", "there is one task, detect"},
+      {"task", kOneTask},
       {"mode", "the command is said already"},
       {"fraction", "name fewer pictures in the data set's files"},
       {"opset", kWritten},
       {"simplify", kWritten},
-      {"shear", kNotHere},
-      {"perspective", kNotHere},
-      {"bgr", kNotHere},
-      {"cutmix", kNotHere},
-      {"dropout", kNotHere},
-      {"compile", kNotHere},
-      {"profile", kNotHere},
-      {"show", kNotHere},
-      {"line_width", kNotHere},
-      {"visualize", kNotHere},
-      {"embed", kNotHere},
-      {"augment", kNotHere}};
+      {"shear", not_here},
+      {"perspective", not_here},
+      {"bgr", not_here},
+      {"cutmix", not_here},
+      {"dropout", not_here},
+      {"compile", not_here},
+      {"profile", not_here},
+      {"show", not_here},
+      {"line_width", not_here},
+      {"visualize", not_here},
+      {"embed", not_here},
+      {"augment", not_here}};
   for (const auto& [foreign, reason] : reasons)
     if (foreign == name) return reason;
+  return "";
+}
+
+std::string foreign_command_answer(const std::string& word) {
+  constexpr auto kAbsent = std::to_array<std::string_view>(
+      {"track", "tune", "settings", "solutions", "hub", "login", "logout", "explorer", "streamlit-predict"});
+  constexpr auto kTasks = std::to_array<std::string_view>({"segment", "pose", "obb", "classify"});
+  if (word == "checks") return "here it is rtdetr version";
+  if (word == "cfg" || word == "copy-cfg") return "here it is rtdetr help train";
+  if (std::ranges::count(kTasks, word) > 0) return kOneTask;
+  return std::ranges::count(kAbsent, word) > 0 ? not_offered() : "";
+}
+
+std::string foreign_value_answer(Command command, const std::string& key, const std::string& value) {
+  constexpr auto kAbsent = std::to_array<std::string_view>({"coreml", "saved_model", "pb", "tflite", "edgetpu", "tfjs",
+                                                            "paddle", "mnn", "ncnn", "imx", "rknn", "executorch"});
+  if (command == Command::kExport && key == "format") {
+    if (value == "engine" || value == "openvino") return "give format=onnx, which TensorRT and OpenVINO read";
+    if (value == "torchscript")
+      return "it is not offered, " + readable_page("docs/decisions/0009-no-torchscript.md") + " says why";
+    return std::ranges::count(kAbsent, value) > 0 ? not_offered() : "";
+  }
+  const std::optional<double> number = parse_double(value);
+  if (command == Command::kTrain && key == "batch" && number && (*number == -1 || (*number > 0 && *number < 1)))
+    return "it is not chosen for you; check=true says what a step takes";
   return "";
 }
 

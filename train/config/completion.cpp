@@ -15,7 +15,7 @@
 namespace rtdetr {
 namespace {
 
-constexpr const char* kFile = "<file>";
+constexpr const char* kFile = "<file>";    // followed by its endings, "yaml|yml"; nothing: any
 constexpr const char* kNames = "<names>";  // followed by one of completed_names()
 
 /// Words that stand where a command does and take no keys.
@@ -26,17 +26,19 @@ struct KeylessWord {
 constexpr std::array<KeylessWord, 2> kKeylessWords{
     {{kCompletion, "lets a shell complete all this"}, {kLicences, "shows the licences of all that it is made with"}}};
 
-/// Words that may follow "key=", and marks.
-std::vector<std::string> values_of(const Key& key) {
-  if (!key.choices.empty()) return key.choices;
+/// Words that may follow a command's "key=", and marks.
+std::vector<std::string> values_of(const Key& key, Command command) {
+  std::vector<std::string> words = key.choices;
+  if (command == Command::kTrain && key.name == "amp") std::erase(words, "int8");  // key_combinations.cpp refuses it
+  if (!words.empty()) return words;
   if (std::holds_alternative<bool Settings::*>(key.field)) return {"true", "false"};
   const std::string kind = key.name == "model"  ? "models"
                            : key.name == "cfg"  ? "recipes"
                            : key.name == "data" ? "datasets"
                                                 : "";
-  std::vector<std::string> words;
+  const std::string endings = key.name == "cfg" ? "yaml|yml" : key.name == "data" ? "yaml|yml|json" : "";
   if (!kind.empty()) words.push_back(kNames + kind);
-  if (key.is_path) words.emplace_back(kFile);
+  if (key.is_path) words.push_back(kFile + endings);
   return words;
 }
 
@@ -67,7 +69,7 @@ std::string value_cases(const std::function<std::string(const std::vector<std::s
   return lines([&](const CommandInfo& info) {
     std::string text;
     for (const Key* key : keys_of(info.command)) {
-      const std::vector<std::string> values = values_of(*key);
+      const std::vector<std::string> values = values_of(*key, info.command);
       if (!values.empty()) text += "    " + info.name + ":" + key->name + ") " + body(values) + " ;;\n";
     }
     return text;
@@ -79,18 +81,21 @@ struct Values {
   std::string words;  ///< with spaces between
   std::string names;  ///< one of completed_names(), or ""
   bool files = false;
+  std::string endings;  ///< of the files, "yaml|yml"; "" = any
 };
 
 Values sorted(const std::vector<std::string>& values) {
   Values sorted;
   std::vector<std::string> words;
   for (const std::string& value : values) {
-    if (value == kFile)
+    if (value.starts_with(kFile)) {
       sorted.files = true;
-    else if (value.starts_with(kNames))
+      sorted.endings = value.substr(std::string_view(kFile).size());
+    } else if (value.starts_with(kNames)) {
       sorted.names = value.substr(std::string_view(kNames).size());
-    else
+    } else {
       words.push_back(value);
+    }
   }
   sorted.words = join(words, " ");
   return sorted;
@@ -177,13 +182,18 @@ _rtdetr() {
            const Values values = sorted(list);
            const std::string asked =
                values.names.empty() ? "" : "$(\"${COMP_WORDS[0]}\" completion " + values.names + " 2>/dev/null)";
-           return "words=\"" + values.words + asked + "\"" + (values.files ? " files=1" : "");
+           const std::string files = values.endings.empty() ? "*" : "*.@(" + values.endings + ")";
+           return "words=\"" + values.words + asked + "\"" + (values.files ? " files='" + files + "'" : "");
          }) +
          R"(  esac
   COMPREPLY=($(compgen -W "$words" -- "$value"))
   if [[ $files ]]; then
     compopt -o filenames
-    mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$value")
+    mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(
+      shopt -s extglob
+      compgen -f -X "!$files" -- "$value"
+      [[ $files == '*' ]] || compgen -d -- "$value"
+    )
   fi
   # Where '=' does not part words, what is replaced has the key in front.
   if [[ ! $option && $COMP_WORDBREAKS != *=* ]]; then COMPREPLY=("${COMPREPLY[@]/#/$dashes$key=}"); fi
@@ -258,7 +268,8 @@ _rtdetr() {
            if (!values.words.empty()) parts.push_back("compadd -- " + values.words);
            if (!values.names.empty())
              parts.push_back("compadd -- ${(f)\"$(${(Q)words[1]} completion " + values.names + " 2>/dev/null)\"}");
-           if (values.files) parts.emplace_back("_files");
+           if (values.files)
+             parts.push_back(values.endings.empty() ? "_files" : "_files -g '*.(" + values.endings + ")'");
            return join(parts, "; ");
          }) +
          R"(  esac
@@ -271,7 +282,7 @@ if [[ $funcstack[1] == _rtdetr ]]; then _rtdetr "$@"; else compdef _rtdetr rtdet
 std::string fish_key(const CommandInfo& info, const Key& key) {
   const std::string head = "complete -c rtdetr -n '__rtdetr_is " + info.name + "' ";
   const std::string note = " -d '" + note_of(key.meaning) + "'\n";
-  const Values values = sorted(values_of(key));
+  const Values values = sorted(values_of(key, info.command));
   std::vector<std::string> words = {key.name + "="}, option;
   for (const std::string& word : split(values.words, ' ')) {
     if (word.empty()) continue;
@@ -282,7 +293,8 @@ std::string fish_key(const CommandInfo& info, const Key& key) {
     words.push_back("(__rtdetr_names " + values.names + " " + key.name + "=)");
     option.push_back("(__rtdetr_names " + values.names + ")");
   }
-  if (values.files) words.push_back("(__rtdetr_files " + key.name + ")");
+  const std::string endings = values.endings.empty() ? "" : " \"" + values.endings + "\"";
+  if (values.files) words.push_back("(__rtdetr_files " + key.name + endings + ")");
   const bool alone = std::holds_alternative<bool Settings::*>(key.field);
   return head + "-a '" + join(words, " ") + "'" + note + head + "-l " + key.name +
          (values.files ? " -r -F"
@@ -334,7 +346,11 @@ function __rtdetr_files
     set -l begin (string replace -r '^~(?=/)' $HOME -- $typed)
     for path in $begin*
       set -l rest (string sub -s (math 1 + (string length -- $begin)) -- $path)
-      test -d $path; and set rest $rest/
+      if test -d $path
+        set rest $rest/
+      else if set -q argv[2]; and not string match -qr -- "\.($argv[2])\$" $path
+        continue
+      end
       echo "$argv[1]=$typed$rest"
     end
   end

@@ -28,7 +28,7 @@ std::string told_settings(const Settings& settings) {
   const YamlDocument all = parse_yaml(settings_to_yaml(settings), "settings");
   for (const auto& [key, value] : all.root.entries) {
     if (!settings.is_given(key) || find_key(key)->on_resume == Key::OnResume::kOfOneCall) continue;
-    const bool is_file = (key == "model" || key == "data") && fs::exists(value.scalar);
+    const bool is_file = (key == "model" || key == "data") && fs::is_regular_file(value.scalar);
     const std::string whole = is_file ? fs::absolute(value.scalar).string() : "";
     YamlNode& told = is_typed(settings, key) ? typed : others;
     // A folder above it may have a name that no YAML holds; then the run goes on from here alone.

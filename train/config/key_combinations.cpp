@@ -195,11 +195,10 @@ class Combinations {
 
   void check_export() {
     const std::string extension = extension_of(s_.output);
-    const std::string expected = s_.format == "official-pth" ? ".pth" : "." + s_.format;
     const std::string what = "output=" + s_.output + s_.origin_of("output") + ": format=" + s_.format;
     const bool is_folder = s_.format == "hf";
-    if (!is_folder && !s_.format.empty() && extension != expected)
-      problem(what + " is written to a file ending in " + expected);
+    if (!is_folder && !s_.format.empty() && extension != exported_ending(s_.format))
+      problem(what + " is written to a file ending in " + exported_ending(s_.format));
     if (is_folder && (extension == ".safetensors" || extension == ".json"))
       problem(what + " is a folder of three files; give the folder's name");
     if ((is_folder || s_.format == "official-pth") && !s_.verify.empty())
@@ -281,6 +280,11 @@ class Combinations {
 };
 
 }  // namespace
+
+std::string exported_ending(const std::string& format) {
+  if (format == "hf") return "-hf";
+  return format == "official-pth" ? ".pth" : "." + format;
+}
 
 std::vector<std::string> wrong_combinations(const Settings& settings, bool model_is_runs) {
   Combinations combinations(settings);

@@ -11,4 +11,7 @@ namespace rtdetr {
 /// @param model_is_runs  model= stands for the YAML in the checkpoint of the run that is continued
 std::vector<std::string> wrong_combinations(const Settings& settings, bool model_is_runs);
 
+/// What the name of a file ends in that export writes in this format; of hf, a folder's, it may.
+std::string exported_ending(const std::string& format);
+
 }  // namespace rtdetr

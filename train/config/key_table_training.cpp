@@ -25,10 +25,10 @@ void add_run_keys(std::vector<Key>& keys) {
   Section s(keys, "length of the run");
   s.number("epochs", &Settings::epochs, kTrain, 1, 1000000, "epochs", "72", "passes over the training pictures")
       .on_resume = kMayChange;
-  s.number("time", &Settings::time, kTrain, 0, 100000, "hours", "0.25",
-           "stop after so long and let the schedule end there; what a recipe says in steps or epochs is fitted to the "
-           "steps "
-           "that this machine makes in that time; 0 = no limit")
+  s.number(
+       "time", &Settings::time, kTrain, 0, 100000, "hours", "0.25",
+       "stop after so long in training, and let the schedule end there; validations come on top. What a recipe says in "
+       "steps or epochs is fitted to the steps that this machine makes in that time; 0 = no limit")
       .on_resume = kMayChange;
   s.path("resume", &Settings::resume, kTrain, "auto",
          "auto or true continues the run in <project>/<name>, a checkpoint or run folder continues that one; without "

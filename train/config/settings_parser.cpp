@@ -63,7 +63,9 @@ class Parser {
       if (pair.key == "cfg") read_recipe(expand_home(pair.value));
     for (const KeyValue& pair : pairs) apply(pair.key, pair.value, "argument '" + pair.argument + "'", "command line");
     take_from_run();
-    for (std::string* data : {&settings_.data, &settings_.verify, &settings_.calibrate}) settle_data_name(*data);
+    if (!fs::is_regular_file(settings_.data)) settle_data_name(settings_.data);
+    for (std::string* pictures : {&settings_.verify, &settings_.calibrate})
+      if (!fs::exists(*pictures)) settle_data_name(*pictures);
     groups_.settle(settings_);
     check_required();
     for (std::string& wrong : wrong_combinations(settings_, model_is_runs_)) problems_.push_back(std::move(wrong));
@@ -88,10 +90,12 @@ class Parser {
   void take_from_run();
   static void settle_data_name(std::string& data);
   void check_required();
+  std::string example() const;
 
   Settings settings_;
   std::vector<std::string> problems_;
   std::set<std::string> attempted_;  ///< keys that were given, well or badly
+  bool recipe_is_missing_ = false;   ///< cfg= names none
   ParamGroupReader groups_;
   bool model_is_runs_ = false;  ///< the YAML in the checkpoint of the run that is continued
 };
@@ -207,7 +211,8 @@ void Parser::apply(const std::string& name, const std::string& text, const std::
     return;
   }
   const std::string wrong = set_value(*key, key->is_path ? expand_home(text) : text, settings_);
-  if (!wrong.empty()) return problem(where, wrong);
+  const std::string answer = foreign_value_answer(settings_.command, name, text);
+  if (!wrong.empty()) return problem(where, wrong + (answer.empty() ? "" : "; " + answer));
   settings_.given[name] = origin;
 }
 
@@ -215,7 +220,8 @@ void Parser::read_recipe(const std::string& file) {
   if (file.empty()) return;  // reported with the command line's keys
   const bool is_there = fs::exists(file) && !fs::is_directory(file);
   const fs::path found = is_there ? fs::path(file) : find_shipped_file("recipes", file);
-  if (found.empty())
+  recipe_is_missing_ = found.empty();
+  if (recipe_is_missing_)
     return problem(
         "argument 'cfg=" + file + "'",
         "there is no such file, and no such name among the recipes that come along" + nearest_file("recipes", file));
@@ -251,10 +257,10 @@ void Parser::read_recipe_entry(const YamlDocument& recipe, const std::string& na
   apply(name, text, where, where);
 }
 
-/// data=bccd is the data set of that name that comes along.
+/// data=bccd is the data set of that name that comes along, whatever folder is called so, too; verify= and calibrate=
+/// take a folder.
 void Parser::settle_data_name(std::string& data) {
-  if (data.empty() || fs::exists(data)) return;
-  const fs::path found = find_shipped_file("datasets", data);
+  const fs::path found = data.empty() ? fs::path() : find_shipped_file("datasets", data);
   if (!found.empty()) data = found.string();
 }
 
@@ -285,14 +291,27 @@ void Parser::take_from_run() {
   if (model_is_runs_) settings_.model = run->file.string();
 }
 
+/// What a missing recipe would have said is not known.
 void Parser::check_required() {
+  if (recipe_is_missing_) return;
   for (const std::string& name : command().required) {
     const Key& key = *find_key(name, settings_.command);
-    if (!value_text(key, settings_).empty()) continue;
-    if (!attempted_.contains(name))
+    if (!value_text(key, settings_).empty() || attempted_.contains(name)) continue;
+    if (settings_.command == Command::kTrain && name == "model")
+      problems_.emplace_back("train needs model=, e.g. model=rtdetr-n, or a recipe that names one: cfg=small-data");
+    else
       problems_.push_back(command().name + " needs " + name + "=: " + meaning_for(key, settings_.command) + "; e.g. " +
-                          command().example);
+                          example());
   }
+}
+
+/// The command's, of export in the format that is asked for.
+std::string Parser::example() const {
+  const std::string& format = settings_.format;
+  if (settings_.command != Command::kExport || format.empty() || format == "safetensors") return command().example;
+  const std::string model = settings_.model.empty() ? "best.safetensors" : settings_.model,
+                    output = fs::path(model).stem().string() + exported_ending(format);
+  return "rtdetr export model=" + shell_word(model) + " format=" + format + " output=" + shell_word(output);
 }
 
 bool is_help_word(const std::string& word) { return word == "--help" || word == "-h" || word == "help"; }
@@ -332,10 +351,13 @@ Settings help_about_completion(std::span<const std::string> shells) {
 }
 
 [[noreturn]] void refuse_first_word(const std::string& word) {
+  const std::string answer = foreign_command_answer(word);
   if (word.find('=') != std::string::npos)
     throw ConfigError("argument '" + word + "': the command comes first, e.g. rtdetr train " + word);
-  throw ConfigError("argument '" + word + "': unknown command '" + word + "'" + did_you_mean(word, command_names()) +
-                    "; commands: " + join(command_names(), ", "));
+  throw ConfigError("argument '" + word + "': unknown command '" + word + "'" +
+                    (answer.empty()
+                         ? ", not one of " + join(command_names(), ", ") + did_you_mean(word, command_names())
+                         : ": " + answer));
 }
 
 }  // namespace

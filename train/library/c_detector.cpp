@@ -71,13 +71,19 @@ rtdetr_detector* rtdetr_share(const rtdetr_detector* detector, const char* const
 
 void rtdetr_close(rtdetr_detector* detector) { delete detector; }
 
-size_t rtdetr_class_count(const rtdetr_detector* detector) { return detector->detector.names().size(); }
+size_t rtdetr_class_count(const rtdetr_detector* detector) { return detector ? detector->detector.names().size() : 0; }
 const char* rtdetr_class_name(const rtdetr_detector* detector, size_t label) {
-  const std::vector<std::string>& names = detector->detector.names();
-  return label < names.size() ? names[label].c_str() : nullptr;
+  return label < rtdetr_class_count(detector) ? detector->detector.names()[label].c_str() : nullptr;
 }
-int32_t rtdetr_input_width(const rtdetr_detector* detector) { return detector->detector.input_width(); }
-int32_t rtdetr_input_height(const rtdetr_detector* detector) { return detector->detector.input_height(); }
+int32_t rtdetr_input_width(const rtdetr_detector* detector) { return detector ? detector->detector.input_width() : 0; }
+int32_t rtdetr_input_height(const rtdetr_detector* detector) {
+  return detector ? detector->detector.input_height() : 0;
+}
+double rtdetr_min_score(const rtdetr_detector* detector) { return detector ? detector->detector.min_score() : 0; }
+double rtdetr_best_score(const rtdetr_detector* detector) {
+  constexpr double kUnknown = -1;
+  return detector ? detector->detector.best_score().value_or(kUnknown) : kUnknown;
+}
 
 rtdetr_detections* rtdetr_detect(const rtdetr_detector* detector, const rtdetr_image* images, size_t image_count,
                                  rtdetr_error** error) {
@@ -104,10 +110,10 @@ rtdetr_detections* rtdetr_detect_file(const rtdetr_detector* detector, const cha
 }
 
 size_t rtdetr_detection_count(const rtdetr_detections* detections, size_t image) {
-  return image < detections->of_image.size() ? detections->of_image[image].size() : 0;
+  return detections && image < detections->of_image.size() ? detections->of_image[image].size() : 0;
 }
 const rtdetr_detection* rtdetr_detection_array(const rtdetr_detections* detections, size_t image) {
-  return image < detections->of_image.size() ? detections->of_image[image].data() : nullptr;
+  return detections && image < detections->of_image.size() ? detections->of_image[image].data() : nullptr;
 }
 void rtdetr_detections_free(rtdetr_detections* detections) { delete detections; }
 

@@ -70,6 +70,8 @@ rtdetr_run* rtdetr_train(const char* const* settings, const rtdetr_callbacks* ca
 }
 
 int32_t rtdetr_run_end(const rtdetr_run* run) {
+  constexpr int32_t kNone = -1;
+  if (!run) return kNone;
   switch (run->result.end) {
     case rtdetr::TrainResult::End::kFinished:
       return RTDETR_FINISHED;
@@ -80,13 +82,13 @@ int32_t rtdetr_run_end(const rtdetr_run* run) {
   }
   return RTDETR_STOPPED;
 }
-const char* rtdetr_run_folder(const rtdetr_run* run) { return run->folder.c_str(); }
-const char* rtdetr_run_best(const rtdetr_run* run) { return run->best.c_str(); }
-int64_t rtdetr_run_epochs(const rtdetr_run* run) { return run->result.epochs; }
-int64_t rtdetr_run_steps(const rtdetr_run* run) { return run->result.steps; }
+const char* rtdetr_run_folder(const rtdetr_run* run) { return run ? run->folder.c_str() : nullptr; }
+const char* rtdetr_run_best(const rtdetr_run* run) { return run ? run->best.c_str() : nullptr; }
+int64_t rtdetr_run_epochs(const rtdetr_run* run) { return run ? run->result.epochs : 0; }
+int64_t rtdetr_run_steps(const rtdetr_run* run) { return run ? run->result.steps : 0; }
 double rtdetr_run_best_ap(const rtdetr_run* run) {
   constexpr double kNever = -1;
-  return run->result.best_ap.value_or(kNever);
+  return run ? run->result.best_ap.value_or(kNever) : kNever;
 }
 void rtdetr_run_free(rtdetr_run* run) { delete run; }
 

@@ -23,7 +23,8 @@ Number integer(const std::string& key, const std::string& text) {
 
 double share(const std::string& key, const std::string& text) {
   const auto value = parse_double(text);
-  if (!value) throw ConfigError(key + "=" + text + ": want a number from 0 to 1");
+  const bool is_share = value && *value >= 0 && *value <= 1;  // not so for not-a-number
+  if (!is_share) throw ConfigError(key + "=" + text + ": want a number from 0 to 1");
   return *value;
 }
 
@@ -92,8 +93,8 @@ void apply(const std::string& word, DetectorOptions& options) {
     if (key == setting.key) return setting.set(options, key, word.substr(at + 1));
     keys.emplace_back(setting.key);
   }
-  throw ConfigError("unknown setting '" + key + "' of a detector" + did_you_mean(key, keys) + "; there are " +
-                    join(keys, ", "));
+  throw ConfigError("unknown setting '" + key + "' of a detector, not one of " + join(keys, ", ") +
+                    did_you_mean(key, keys));
 }
 
 }  // namespace

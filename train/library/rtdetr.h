@@ -10,7 +10,9 @@
 ///     rtdetr_detector* detector = rtdetr_open("best.safetensors", NULL, &error);
 ///     if (!detector) { fprintf(stderr, "%s\n", rtdetr_error_text(error)); rtdetr_error_free(error); return 1; }
 ///
-/// No exception leaves these functions. Texts are UTF-8, end with 0, and live as long as their handle.
+/// No exception leaves these functions. Texts are UTF-8, end with 0, and live as long as their handle. A call sets
+/// `*error` to NULL before it begins: free a handle there before it is handed in again. No handle may be given back
+/// twice. What is asked of a NULL handle is 0 or NULL, or -1 where 0 would say something.
 ///
 /// Settings are "key=value" texts, ended by NULL, as those of a command line; NULL stands for none. What is out of
 /// range or unknown is an error that names the nearest key.
@@ -63,6 +65,10 @@ size_t rtdetr_class_count(const rtdetr_detector* detector);
 const char* rtdetr_class_name(const rtdetr_detector* detector, size_t label);
 int32_t rtdetr_input_width(const rtdetr_detector* detector);
 int32_t rtdetr_input_height(const rtdetr_detector* detector);
+/// Smallest score of a detection: conf, where it was given.
+double rtdetr_min_score(const rtdetr_detector* detector);
+/// Score at which precision and recall were best together when the model was validated; -1 if the file has none.
+double rtdetr_best_score(const rtdetr_detector* detector);
 
 /// What the bytes of a picture stand for.
 enum {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <memory>
 #include <utility>
 
 #include <ATen/Context.h>
@@ -10,6 +11,7 @@
 
 #include "core/base/error.h"
 #include "core/base/log_level.h"
+#include "core/base/short_waits.h"
 #include "train/config/input_files.h"
 #include "train/config/settings.h"
 #include "train/config/settings_parser.h"
@@ -173,6 +175,9 @@ TrainResult train(const std::vector<std::string>& settings, const TrainCallbacks
   CallbackObserver observer(callbacks);
   try {
     const ProcessAsBefore before;
+    const std::shared_ptr<ShortWaits> waits =
+        ShortWaits::shared();  // the program asks for short ones by its environment
+    const ShortWaits::Computing computing(waits.get());
     return run(settings_of(settings), observer);
   } catch (const Error&) {
     throw;

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/base/log.h"
 #include "core/base/text.h"
 #include "train/process/machine.h"
 #include "train/report/model_rows.h"
@@ -24,9 +25,11 @@ RunCost measure_run_cost(Experiment& experiment) {
   if (!sides.empty()) cost.largest_side = *std::max_element(sides.begin(), sides.end());
   {
     Trial trial(experiment);
-    trial.step(cost.largest_side);
+    constexpr double kLong = 5;
+    if (const double cold = trial.step(cost.largest_side); cold > kLong)
+      log::info("a trial step took " + format_duration(cold) + "; two or three more follow");
     const double first = trial.step(), second = trial.step();
-    cost.step_seconds = (first + second) / 2;
+    cost.step_seconds = std::min(first, second);
     if (experiment.device.is_cpu()) cost.threads = try_fewer_threads(trial, settings, std::min(first, second));
     cost.checkpoint_mib = static_cast<std::int64_t>(trial.state_bytes() / kMiB + 1);
   }

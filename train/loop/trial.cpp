@@ -83,22 +83,22 @@ std::string advise(const ThreadTrial& trial, std::int64_t pictures_per_step) {
 }
 
 double measure_step(Experiment& experiment, double budget_seconds, const ProcessGroup& group) {
-  constexpr double kShare = 0.05, kOneStep = 0.1;
+  constexpr double kShare = 0.05, kSlow = 0.1, kOneStep = 0.25;
   const Settings& settings = experiment.settings;
   const double begin = seconds_now();
   const auto fits = [&](double seconds) { return seconds_now() - begin + seconds <= kShare * budget_seconds; };
   Trial trial(experiment, group);
   const double first = trial.step();  // slower than those that follow
   if (first > kOneStep * budget_seconds) return first;
-  const double second = trial.step();
-  if (!fits(second)) return second;
+  const double second = std::min(first, trial.step());
+  if (first > kSlow * budget_seconds || !fits(second)) return second;
   const double third = trial.step();
   if (experiment.device.is_cpu() && fits(2 * third)) {
     const std::string advice =
         advise(try_fewer_threads(trial, settings, std::min(second, third)), experiment.pictures_per_step());
     if (!advice.empty()) log::warning(advice);
   }
-  return (second + third) / 2;
+  return std::min(second, third);
 }
 
 }  // namespace rtdetr

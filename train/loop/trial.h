@@ -48,8 +48,9 @@ ThreadTrial try_fewer_threads(Trial& trial, const Settings& settings, double sec
 /// "threads=1 was faster in the trial steps (12.0 against 9.0 pictures a second) …"; "" if it was not.
 std::string advise(const ThreadTrial& trial, std::int64_t pictures_per_step);
 
-/// Seconds of a step, from two to three in about a twentieth of `budget_seconds`; from one where that is a tenth of it.
-/// Says when fewer threads are faster.
+/// Seconds of a step: the shortest of two or three, which take about a twentieth of `budget_seconds`; of two where one
+/// is a tenth of it, and of one where that is a quarter. Other work on the machine lengthens some of them, and what a
+/// recipe says in steps is fitted to too few then. Says when fewer threads are faster.
 double measure_step(Experiment& experiment, double budget_seconds, const ProcessGroup& group = world_of_one());
 
 }  // namespace rtdetr

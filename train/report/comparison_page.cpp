@@ -244,7 +244,7 @@ Json difference_section(const RunRecord& run, const RunRecord& before) {
   section["rows"] = {{"best AP", then.best_ap, now.best_ap},
                      {"in epoch", then.best_epoch, now.best_epoch},
                      {"last training loss", then.last_loss, now.last_loss},
-                     {"epochs", then.epochs, now.epochs},
+                     {"epochs done", then.epochs, now.epochs},
                      {"training time", format_duration(then.seconds), format_duration(now.seconds)}};
   std::array<RunRecord, 2> told = {before, run};
   told[1].fitted.clear();

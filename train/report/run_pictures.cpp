@@ -150,12 +150,13 @@ void write_results_picture(const std::filesystem::path& results_csv, const std::
   write_picture(png, contact_sheet(tiles, {.columns = 3, .tile_width = 640, .tile_height = 420}));
 }
 
-void write_batch_picture(const Batch& batch, const ClassList& classes, const std::filesystem::path& jpg) {
+void write_batch_picture(const Batch& batch, const Dataset& dataset, const std::filesystem::path& jpg) {
   std::vector<Tile> tiles;
   for (std::int64_t i = 0; i < std::min(batch.size, kTiles); ++i) {
     const Batch::Image& image = batch.targets[static_cast<std::size_t>(i)];
-    tiles.push_back({picture_of(batch, i), "picture " + std::to_string(image.picture_index)});
-    draw_boxes(tiles.back().picture, boxes_of(image, batch, classes));
+    const Dataset::PictureEntry& entry = dataset.pictures[static_cast<std::size_t>(image.picture_index)];
+    tiles.push_back({picture_of(batch, i), entry.file.filename().string()});
+    draw_boxes(tiles.back().picture, boxes_of(image, batch, dataset.classes));
   }
   write_picture(jpg, contact_sheet(tiles, tiles_for(batch)));
 }

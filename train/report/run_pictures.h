@@ -18,8 +18,9 @@ void draw_or_warn(const std::function<void()>& draw, const std::string& otherwis
 /// steps where it tells them. Charts of what was not measured (a run without validation) are left out.
 void write_results_picture(const std::filesystem::path& results_csv, const std::filesystem::path& png);
 
-/// train_batchN.jpg: what the model is given, up to 16 pictures with their boxes after augmentation.
-void write_batch_picture(const Batch& batch, const ClassList& classes, const std::filesystem::path& jpg);
+/// train_batchN.jpg: what the model is given, up to 16 pictures with their boxes after augmentation, each with its
+/// file's name; of a mosaic or a blend the name of the one whose turn it is.
+void write_batch_picture(const Batch& batch, const Dataset& dataset, const std::filesystem::path& jpg);
 
 /// val_batch{0,1,2}_labels.jpg and _pred.jpg: up to 48 pictures of the data set in sixteens, with their ground truth
 /// and with the detections of the last layer above a score of 0.25 (Ultralytics' habit).

@@ -6,7 +6,7 @@
 
 #include "core/tensor/box_ops.h"
 #include "core/tensor/check.h"
-#include "core/tensor/upload.h"
+#include "models/graph/fitted_pictures.h"
 
 namespace rtdetr {
 namespace {
@@ -20,16 +20,6 @@ Ranked rank_pairs(const Tensor& logits, std::int64_t count) {
   // The sigmoid is monotone, so only the winners need it.
   const auto [best, index] = logits.flatten(1).topk(std::min(count, logits.size(1) * classes), 1);
   return {best.sigmoid(), index.remainder(classes), index.div(classes, "floor")};
-}
-
-/// [B, 1, 4]: width, height, width, height of each picture
-Tensor sides_of(std::span<const PictureSize> sizes, const torch::TensorOptions& options) {
-  std::vector<double> sides;
-  for (const PictureSize& size : sizes) {
-    const auto width = static_cast<double>(size.width), height = static_cast<double>(size.height);
-    sides.insert(sides.end(), {width, height, width, height});
-  }
-  return upload(torch::tensor(sides, options.device(torch::kCPU)).view({-1, 1, 4}), options.device());
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "core/tensor/box_ops.h"
 #include "core/tensor/check.h"
 #include "core/tensor/download.h"
+#include "models/graph/fitted_pictures.h"
 
 namespace rtdetr {
 namespace {
@@ -45,16 +46,6 @@ struct HostBatch {
   }
 };
 
-/// [B, 1, 4]: width, height, width, height of each picture
-Tensor pixels_of(std::span<const PictureSize> sizes, const Tensor& like) {
-  std::vector<double> sides;
-  for (const PictureSize& size : sizes) {
-    const auto width = static_cast<double>(size.width), height = static_cast<double>(size.height);
-    sides.insert(sides.end(), {width, height, width, height});
-  }
-  return torch::tensor(sides, torch::kFloat64).view({std::ssize(sizes), 1, 4}).to(like.options());
-}
-
 HostBatch host_batch(const Prediction& prediction, std::span<const PictureSize> sizes,
                      const SuppressionOptions& options) {
   const Tensor logits = prediction.logits.detach().to(torch::kFloat);
@@ -64,7 +55,7 @@ HostBatch host_batch(const Prediction& prediction, std::span<const PictureSize> 
                std::to_string(sizes.size()) + " picture sizes for a batch of " + std::to_string(logits.size(0)));
   HostBatch batch;
   batch.classes = logits.size(2);
-  batch.boxes = (cxcywh_to_xyxy(boxes) * pixels_of(sizes, boxes)).contiguous();
+  batch.boxes = (cxcywh_to_xyxy(boxes) * sides_of(sizes, boxes.options())).contiguous();
   if (logits.is_cpu()) {
     batch.logits = logits.contiguous();
     return batch;

@@ -311,7 +311,10 @@ TEST_CASE("a packed convolution refuses what it cannot compute") {
 TEST_CASE("a packed convolution of narrow numbers equals float64's of the same, for any channels, kernel and stride") {
   const LevelGuard level(GENERATE(CpuLevel::kAvx512, CpuLevel::kAmx));
   const auto format = GENERATE(NumberFormat::kBFloat16, NumberFormat::kInt8);
-  if (!rtdetr::can_multiply(format)) return;
+  if (!rtdetr::can_multiply(format)) {
+    WARN("this processor does not multiply such numbers: nothing was tried");
+    return;
+  }
   const auto channels =
       GENERATE(std::pair{3, 32}, std::pair{17, 80}, std::pair{100, 17}, std::pair{31, 100}, std::pair{64, 64});
   ConvCase p{conv_options(channels.first, channels.second, GENERATE(1, 2, 3), GENERATE(1, 2)), 2, 11, 8};
@@ -325,7 +328,10 @@ TEST_CASE("a packed convolution of narrow numbers fuses activations and residual
   const LevelGuard level(GENERATE(CpuLevel::kAvx512, CpuLevel::kAmx));
   ConvCase p{conv_options(36, 40, 3), 1, 9, 7};
   p.options.format = GENERATE(NumberFormat::kBFloat16, NumberFormat::kInt8);
-  if (!rtdetr::can_multiply(p.options.format)) return;
+  if (!rtdetr::can_multiply(p.options.format)) {
+    WARN("this processor does not multiply such numbers: nothing was tried");
+    return;
+  }
   p.options.algorithm = ConvAlgorithm::kProduct;
   p.options.activation = GENERATE(FusedActivation::kNone, FusedActivation::kRelu, FusedActivation::kSilu);
   p.options.residual =
@@ -389,7 +395,10 @@ TEST_CASE("tiles give the same numbers for any number of threads, whether they s
 }
 
 TEST_CASE("Winograd's products in bf16 are as exact as its transforms let them be") {
-  if (!rtdetr::can_multiply(NumberFormat::kBFloat16)) return;
+  if (!rtdetr::can_multiply(NumberFormat::kBFloat16)) {
+    WARN("this processor does not multiply such numbers: nothing was tried");
+    return;
+  }
   const auto [algorithm, bound] =
       GENERATE(table<ConvAlgorithm, double>({{ConvAlgorithm::kWinograd2, 0.01}, {ConvAlgorithm::kWinograd4, 0.03}}));
   ConvCase p{conv_options(GENERATE(16, 17, 64), 80, 3), 2, 13, 10};
@@ -414,7 +423,10 @@ TEST_CASE("bytes hold the ends of their range, and zero exactly") {
 }
 
 TEST_CASE("infinite and missing numbers become the nearest byte") {
-  if (!rtdetr::can_multiply(NumberFormat::kInt8)) return;
+  if (!rtdetr::can_multiply(NumberFormat::kInt8)) {
+    WARN("this processor does not multiply such numbers: nothing was tried");
+    return;
+  }
   PackedConvOptions o = conv_options(16, 1, 1);
   o.format = NumberFormat::kInt8;
   o.bytes = rtdetr::byte_scale(-1, 1);

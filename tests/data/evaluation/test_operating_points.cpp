@@ -250,6 +250,24 @@ TEST_CASE("the counts of a large matrix are drawn, and its cells are wide enough
   CHECK((confusion_picture(matrix, many).rgb == before.rgb));
 }
 
+TEST_CASE("the title of a matrix of few classes has two lines, so that nothing is blank beside the matrix") {
+  const ClassList cells{{"RBC", "WBC", "Platelets"}, {1, 2, 3}};
+  ConfusionMatrix matrix = DetectionMatcher({}, {}, cells).confusion(0.25);
+  matrix.at(0, 0) = 9;
+  for (const ConfusionCells kind : {ConfusionCells::kCounts, ConfusionCells::kShares}) {
+    const Picture picture = confusion_picture(matrix, cells, kind);
+    const auto is_blank = [&](int column) {
+      for (int row = 60; row < picture.height; ++row) {
+        if (picture.row(row)[3 * column] != 255) return false;
+      }
+      return true;
+    };
+    int drawn = picture.width;
+    while (drawn > 0 && is_blank(drawn - 1)) --drawn;
+    CHECK(picture.width - drawn < 20);
+  }
+}
+
 TEST_CASE("F1, precision and recall have a picture each, with the classes that have boxes") {
   const std::vector<MetricDetection> detections{found(1, 5, 0, 0.9), found(1, 5, 100, 0.7), found(1, 70, 21, 0.2)};
   const OperatingCurves curves = DetectionMatcher(truth(), detections, kClasses).curves();

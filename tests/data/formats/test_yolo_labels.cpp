@@ -416,6 +416,28 @@ TEST_CASE("training may bear a picture in a thousand that is unreadable; other f
   CHECK(find(data.problems, "unsupported_format")->count == 1);
 }
 
+TEST_CASE("a folder that is there without the YAML's path is named, and that path is to go") {
+  const YoloFolder yolo;
+  fs::create_directories(yolo.folder / "mine");
+  const auto fault_of = [&](const std::string& splits) {
+    test::write_file(yolo.folder / "d.yaml", "path: mine\n" + splits + "names: [cat, dog]\n");
+    try {
+      yolo.load();
+    } catch (const DataError& fault) {
+      return std::string(fault.what());
+    }
+    return std::string();
+  };
+  const std::string folder = yolo.folder / "", advice = " does: 'path' is relative to the YAML's folder, so remove it";
+  CHECK(fault_of("train: images/train\n") == folder + "d.yaml:2: train: " + folder +
+                                                 "mine/images/train: does not exist; " + folder + "images/train" +
+                                                 advice);
+  test::write_file(yolo.folder / "a.json", "{}");
+  CHECK_THAT(fault_of("train: {images: images, annotations: a.json}\n"), Catch::Contains(folder + "a.json" + advice));
+  for (const std::string nowhere : {"images/nowhere", "/images/nowhere"})
+    CHECK_THAT(fault_of("train: " + nowhere + "\n"), Catch::EndsWith("relative to the YAML, or to its 'path'"));
+}
+
 TEST_CASE("folders that do not exist, or have no pictures, are refused") {
   YoloFolder yolo;
   test::write_file(yolo.folder / "d.yaml", "train: images/nowhere\nval: empty\ntest: d.yaml\nnames: [cat]\n");

@@ -250,6 +250,36 @@ TEST_CASE("boxes are small, medium and large by the same areas as in the metric,
   CHECK(advises(report, "75 % of the training pictures have no box"));
 }
 
+TEST_CASE("pictures without boxes are told by whether they have a label file, where there is one for each") {
+  const test::TemporaryFolder folder;
+  for (int i = 0; i < 6; ++i) test::write_small_picture(folder / ("images/p" + std::to_string(i) + ".png"), 32, 24, i);
+  test::write_file(folder / "labels/p0.txt", "0 0.5 0.5 0.5 0.5\n");
+  test::write_file(folder / "labels/p1.txt", "");
+  test::write_file(folder / "d.yaml", "train: images\nnames: [cat]\n");
+  const auto check = [&] { return check_dataset(load_dataset_config(folder / "d.yaml")).splits.at(0); };
+  const SplitReport yolo = check();
+  CHECK(yolo.pictures_without_boxes == 5);
+  REQUIRE(yolo.without_boxes);
+  CHECK(yolo.without_boxes->no_label_file.count == 4);
+  CHECK(yolo.without_boxes->no_label_file.first == std::vector<std::string>{"p2.png", "p3.png", "p4.png"});
+  CHECK(yolo.without_boxes->empty_label_file.count == 1);
+  CHECK(yolo.without_boxes->empty_label_file.first == std::vector<std::string>{"p1.png"});
+
+  const std::string size = "<annotation><size><width>32</width><height>24</height></size>";
+  test::write_file(folder / "xml/p0.xml",
+                   size +
+                       "<object><name>cat</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax>"
+                       "</bndbox></object></annotation>");
+  test::write_file(folder / "xml/p4.xml", size + "</annotation>");
+  test::write_file(folder / "d.yaml", "train: {images: images, annotations: xml}\n");
+  const SplitReport voc = check();
+  REQUIRE(voc.without_boxes);
+  CHECK(voc.without_boxes->no_label_file.count == 4);
+  CHECK(voc.without_boxes->empty_label_file.first == std::vector<std::string>{"p4.png"});
+
+  CHECK_FALSE(Folder().check().splits.at(0).without_boxes);  // COCO
+}
+
 TEST_CASE("a label file without a picture is named; a list of the classes beside it is none") {
   const test::TemporaryFolder folder;
   test::write_small_picture(folder / "images/a.png", 32, 24, 1);
@@ -280,7 +310,8 @@ TEST_CASE("boxes and shapes are judged at the network's size, in words") {
   CHECK(split.aspect == Approx(4 / 3.0));
   CHECK(advises(report, "1.3 times as wide as high, the network's input is 32x128; imgsz=64,64 keeps their shape"));
   CHECK(advises(report, "keep a tenth of the pictures back as 'val'"));
-  CHECK(advises(report, "4 pictures are few"));
+  CHECK(advises(report, "4 pictures are few: start from a checkpoint if there is one (cfg=finetune "));
+  CHECK(advises(report, "cfg=small-data trains from scratch"));
   CHECK(advises(report, "classes with fewer than 20 boxes can hardly be learnt: 'cat' 2, 'dog' 2"));
 
   options.height = options.width = 16;

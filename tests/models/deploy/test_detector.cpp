@@ -332,7 +332,10 @@ TEST_CASE("options out of range are refused by name, all together") {
       {{.height = -64}, "height"},
       {{.width = -64}, "width"},
       {{.width = 1 << 20}, "width"},
+      {{.precision = static_cast<Precision>(77)}, "precision = 77: must be from 0 to 3"},
       {{.threads = -1}, "threads = -1: must be from 0 to"},
+      {{.resampling = static_cast<rtdetr::Resampling>(9)}, "resampling = 9: must be from 0 to 1"},
+      {{.fit = static_cast<rtdetr::Fit>(-1)}, "fit = -1: must be from 0 to 2"},
   }));
   CHECK_THROWS_WITH(Detector(file, options), Contains("DetectorOptions." + name));
   CHECK_THROWS_AS(Detector(file, options), rtdetr::ConfigError);
@@ -358,6 +361,13 @@ TEST_CASE("pictures that cannot be are refused") {
   CHECK_THAT(refusal({data, -50, 40}), Contains("no pixel"));
   CHECK_THAT(refusal({data, 50, 40, 149}), Contains("stride of 149 bytes, less than the 150 of a row"));
   CHECK_THAT(refusal({data, 50, 40, -150}), Contains("stride of -150"));
+  constexpr int kUnset = std::numeric_limits<int>::max();
+  CHECK_THAT(refusal({data, kUnset, kUnset}), Contains("2147483647 x 2147483647 pixels) is too large"));
+  CHECK_THAT(refusal({data, 1'000'001, 1}), Contains("is too large"));
+  CHECK_THAT(refusal({data, 100'000, 100'001}), Contains("is too large"));
+  CHECK_THAT(refusal({data, 50, 40, 0, 10, 0}), Contains("a full size of 10 x 0; both sides are given, or both 0"));
+  CHECK_THAT(refusal({data, 50, 40, 0, 0, 10}), Contains("a full size of 0 x 10"));
+  CHECK_THAT(refusal({data, 50, 40, 0, -100, -80}), Contains("a full size of -100 x -80"));
   CHECK(refusal({data, 50, 40, 150}) == "accepted");
   const std::vector<RgbView> batch = {view(picture), {data, 50, 40, 3}};
   CHECK_THROWS_WITH(detector.detect(batch), Contains("picture 1 of the batch"));

@@ -579,6 +579,16 @@ TEST_CASE("numbers of a file that no model can have are refused before anything 
   refuses(thirds, "q_proj.weight", {});
 }
 
+TEST_CASE("a fused model of ours is no folder's model.safetensors, and what to give is said") {
+  BuildOptions options;
+  options.shapes_only = true;
+  DetectionModel model = build_model(load_model_spec("rtdetr_r18vd"), options);
+  model->fuse();
+  ShapeMap shapes;
+  for (const auto& [key, tensor] : named_state(*model)) shapes.emplace(key, tensor.sizes().vec());
+  CHECK_THROWS_WITH(recognised(shapes, "exported/model.safetensors"), Contains("give the file, not the folder"));
+}
+
 TEST_CASE("shapes that no model can have are refused, whatever they are") {
   using Shape = std::vector<std::int64_t>;
   const ShapeMap good = shapes_of_model("rtdetrv2_r18vd");

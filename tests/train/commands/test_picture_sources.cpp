@@ -132,6 +132,9 @@ TEST_CASE("a source without pictures is refused with its name") {
                     Contains("empty/**' looks into the folders below"));
   CHECK_THROWS_WITH(list_pictures("/nowhere/at-all.jpg"), Contains("no such file or folder"));
   CHECK_THROWS_WITH(list_pictures("rtsp://camera/1"), Contains("only files"));
+  const std::string misspelt = (folder.path / "empti").string();
+  for (const char* end : {"", "/"})
+    CHECK_THROWS_WITH(list_pictures(misspelt + end), Contains("did you mean '" + (folder.path / "empty").string()));
 }
 
 TEST_CASE("several sources with commas between are read one after the other") {

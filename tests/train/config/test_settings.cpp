@@ -13,6 +13,8 @@
 #include "tests/support/home_folder.h"
 #include "tests/support/temporary_folder.h"
 #include "train/config/command_table.h"
+#include "train/config/continued_run.h"
+#include "train/config/input_files.h"
 #include "train/config/key_meaning.h"
 #include "train/config/keys.h"
 #include "train/loop/experiment.h"
@@ -165,7 +167,7 @@ TEST_CASE("a mistake on the command line is answered with the argument and what 
     std::vector<std::string> says;
   };
   const std::vector<Row> rows = {
-      {"trian model=m", {"unknown command 'trian'; did you mean 'train'?"}},
+      {"trian model=m", {"unknown command 'trian', not one of train, val, ", "version; did you mean 'train'?"}},
       {"epochs=3", {"the command comes first"}},
       {"train model=m data=d epoches=3", {"argument 'epoches=3'", "unknown key 'epoches'; did you mean 'epochs'?"}},
       {"train model=m data=d gpus=3", {"unknown key 'gpus'; here it is device"}},
@@ -202,9 +204,12 @@ TEST_CASE("a mistake on the command line is answered with the argument and what 
       {"train model=m data=d val", {"write val=true"}},
       {"train model=m data=d bogus", {"settings are written key=value"}},
       {"train model=m data=d info", {"one command at a time"}},
-      {"train data=d", {"train needs model=", "rtdetr train cfg=small-data model="}},
+      {"train data=d", {"train needs model=, e.g. model=rtdetr-n, or a recipe that names one: cfg=small-data"}},
       {"val model=m", {"val needs data="}},
-      {"export model=m format=safetensors", {"export needs output="}},
+      {"export model=m format=safetensors", {"export needs output=", "e.g. rtdetr export model=best.safetensors"}},
+      {"export model=a/m.pt format=onnx", {"e.g. rtdetr export model=a/m.pt format=onnx output=m.onnx"}},
+      {"export format=official-pth", {"format=official-pth output=best.pth"}},
+      {"export model=rtdetr-n format=hf", {"format=hf output=rtdetr-n-hf"}},
       {"export model=m output=m.safetensors", {"export needs format="}},
       {"export model=m format=safetensors output=m.onnx", {"is written to a file ending in .safetensors"}},
       {"export model=m format=tflite output=m.onnx",
@@ -225,7 +230,7 @@ TEST_CASE("a mistake on the command line is answered with the argument and what 
       {"check annotations=a.json", {"annotations= and images= together"}},
       {"check data=d annotations=a images=i", {"exclude each other"}},
       {"predict model=m source=s nms=false", {"unknown key 'nms': a YOLO's detections are suppressed"}},
-      {"train model=m data=d cache=ram", {"here it is cache_mib"}},
+      {"train model=m data=d cache=ram", {"here it is cache_mib=2000"}},
       {"train model=m data=d resume=r weights=w", {"resume and weights exclude each other"}},
       {"train model=m data=d resume=r backbone_weights=w", {"resume and backbone_weights exclude each other"}},
       {"train model=b.safetensors data=d", {"builds its model from a YAML; add weights=b.safetensors"}},
@@ -287,6 +292,12 @@ TEST_CASE("true and false may be said in other words, and resume takes them too"
   CHECK_THAT(error_of(kTrainLine + "val=2"), Contains("val must be true or false, not '2'"));
 }
 
+TEST_CASE("a recipe that is not there leaves open which keys it names") {
+  const std::string error = error_of("train cfg=smal-data batch=0");
+  CHECK(split(error, '\n').size() == 2);
+  CHECK_THAT(error, Contains("did you mean 'small-data.yaml'?") && Contains("batch must be"));
+}
+
 TEST_CASE("all mistakes are shown together, one per line") {
   const std::string error = error_of("train model=m epochs=x learnrate=3 flip=9");
   CHECK(split(error, '\n').size() == 4);
@@ -318,6 +329,39 @@ TEST_CASE("recipes and data sets that come along are found by their names") {
   CHECK(parse("check data=nowhere").data == "nowhere");
   const TemporaryFile own("mine.yaml", "epochs: 7\n");
   CHECK(parse(kTrainLine + "cfg=" + own.folder() + "/mine").epochs == 7);
+}
+
+TEST_CASE("a folder in the working folder hides no data set and no model that comes along") {
+  const test::TemporaryFolder folder;
+  for (const char* name : {"bccd", "small-data", "rtdetr-n"}) std::filesystem::create_directory(folder / name);
+  const test::WorkingFolder here(folder.path());
+  const Settings s = parse("train cfg=small-data model=rtdetr-n data=bccd");
+  CHECK(s.epochs == 150);
+  CHECK_THAT(s.data, Contains("configs/datasets/bccd.yaml"));
+  CHECK_THAT(told_settings(s), Contains("model: \"rtdetr-n\"\n"));
+  CHECK_NOTHROW(require_input_files(s));
+  CHECK(parse("export model=m format=onnx output=m.onnx verify=bccd").verify == "bccd");  // may be pictures
+}
+
+TEST_CASE("weights that are called as a model that comes along are not downloaded, which is said") {
+  const test::TemporaryFolder folder;
+  const test::WorkingFolder here(folder.path());
+  const auto refused = [](const std::string& line) {
+    try {
+      require_input_files(parse(line));
+    } catch (const ConfigError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  const std::string hint = "; model=yolov8n trains from scratch, docs/howto/bring_weights.md says where weights come ";
+  for (const char* line :
+       {"predict model=yolov8n.pt source=s", "train model=in/yolov8n.pth data=bccd",
+        "val model=yolov8n.safetensors data=bccd", "convert weights=yolov8n.pt output=o.safetensors"})
+    CHECK_THAT(refused(line), Contains(", and weights are not downloaded" + hint));
+  CHECK_THAT(refused("predict model=best.pt source=s"), Contains("no such file") && !Contains("downloaded"));
+  std::ofstream(folder / "yolov8m.pt") << "x";
+  CHECK_THAT(refused("predict model=yolov8n.pt source=s"), Contains(hint) && Contains("did you mean 'yolov8m.pt'?"));
 }
 
 TEST_CASE("a file that makes a run by the clock again does not count epochs that were never said") {
@@ -481,6 +525,25 @@ TEST_CASE("Ultralytics' keys that are none here are answered by more than that")
   }
   CHECK_THAT(error_of(kTrainLine + "shear=2"), Contains("unknown key 'shear': it is not offered"));
   CHECK_THROWS_WITH(parse("export model=m int8=true"), Contains("here it is calibrate=photos/"));
+}
+
+TEST_CASE("Ultralytics' commands and values that are none here are answered, too") {
+  const std::string page = "it is not offered; docs/howto/coming_from_ultralytics.md says what is";
+  for (const char* word : {"track", "settings", "solutions"})
+    CHECK_THAT(error_of(word), Contains(": " + page) && !Contains("did you mean"));
+  for (const char* word : {"segment", "pose", "obb", "classify"})
+    CHECK_THAT(error_of(word), Contains("there is one task, detect"));
+  CHECK_THAT(error_of("checks"), Contains("here it is rtdetr version"));
+  CHECK_THAT(error_of("copy-cfg"), Contains("here it is rtdetr help train"));
+  const std::string exported = "export model=m output=o format=";
+  for (const char* format : {"engine", "openvino"})
+    CHECK_THAT(error_of(exported + format), Contains("; give format=onnx, which TensorRT and OpenVINO read"));
+  CHECK_THAT(error_of(exported + "torchscript"), Contains("docs/decisions/0009-no-torchscript.md says why"));
+  for (const char* format : {"coreml", "tflite", "ncnn"})
+    CHECK_THAT(error_of(exported + format), Contains("; " + page));
+  for (const char* batch : {"batch=-1", "batch=0.7"})
+    CHECK_THAT(error_of(kTrainLine + batch), Contains("it is not chosen for you; check=true says"));
+  CHECK_THAT(error_of(kTrainLine + "batch=0"), !Contains("check=true"));
 }
 
 TEST_CASE("a hint is a key of the command that was given, and values are found whatever their case") {

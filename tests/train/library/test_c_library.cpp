@@ -132,12 +132,51 @@ TEST_CASE("what fails is NULL and a handle to the reason, which names every wron
   CHECK_THAT(text_of(error, 5), Contains("nowhere.jpg"));
   rtdetr_close(detector);
 
+  const std::array<const char*, 3> beyond{"conf=7", "iou=nan", nullptr};
+  CHECK(!rtdetr_open(file.c_str(), beyond.data(), &error));
+  CHECK_THAT(text_of(error, 2), Contains("conf=7: want a number from 0 to 1") && Contains("iou=nan: want"));
+}
+
+TEST_CASE("what is asked of a NULL handle is nothing, and it may be given back") {
   CHECK(rtdetr_error_text(nullptr) == std::string());
   CHECK(rtdetr_error_code(nullptr) == 0);
+  CHECK(rtdetr_class_count(nullptr) == 0);
+  CHECK(!rtdetr_class_name(nullptr, 0));
+  CHECK(rtdetr_input_width(nullptr) == 0);
+  CHECK(rtdetr_input_height(nullptr) == 0);
+  CHECK(rtdetr_min_score(nullptr) == 0);
+  CHECK(rtdetr_best_score(nullptr) == -1);
+  CHECK(rtdetr_detection_count(nullptr, 0) == 0);
+  CHECK(!rtdetr_detection_array(nullptr, 0));
+  CHECK(rtdetr_run_end(nullptr) == -1);
+  CHECK(!rtdetr_run_folder(nullptr));
+  CHECK(!rtdetr_run_best(nullptr));
+  CHECK(rtdetr_run_epochs(nullptr) == 0);
+  CHECK(rtdetr_run_steps(nullptr) == 0);
+  CHECK(rtdetr_run_best_ap(nullptr) == -1);
   rtdetr_error_free(nullptr);
   rtdetr_close(nullptr);
   rtdetr_detections_free(nullptr);
   rtdetr_run_free(nullptr);
+}
+
+TEST_CASE("a program in C is told which scores count and which were best") {
+  const TemporaryFolder folder;
+  rtdetr::LoadedModel model = rtdetr::load_model(save_tiny(folder));
+  rtdetr_detector* plain = rtdetr_open((folder / "tiny.safetensors").c_str(), nullptr, nullptr);
+  REQUIRE(plain);
+  CHECK(rtdetr_min_score(plain) == 0.5);
+  CHECK(rtdetr_best_score(plain) == -1);
+  rtdetr_close(plain);
+
+  model.info.best_confidence = 0.25;
+  rtdetr::save_model(folder / "validated.safetensors", model.model, model.info);
+  const std::array<const char*, 2> settings{"conf=0.75", nullptr};
+  rtdetr_detector* validated = rtdetr_open((folder / "validated.safetensors").c_str(), settings.data(), nullptr);
+  REQUIRE(validated);
+  CHECK(rtdetr_min_score(validated) == 0.75);
+  CHECK(rtdetr_best_score(validated) == 0.25);
+  rtdetr_close(validated);
 }
 
 TEST_CASE("settings say which pairs of query and class a detector finds, and of how many queries") {

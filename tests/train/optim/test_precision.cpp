@@ -18,7 +18,10 @@ TEST_CASE("amp= is taken at its word, and fp16 on a CPU is called slow") {
 }
 
 TEST_CASE("on a CPU with bf16 products auto is fp32 or bf16, whichever a convolution says") {
-  if (!has_bfloat16_products()) return;
+  if (!has_bfloat16_products()) {
+    WARN("this processor does not multiply such numbers: nothing was tried");
+    return;
+  }
   const PrecisionChoice choice = choose_precision(Amp::kAuto, torch::kCPU);
   CHECK(choice.precision != Precision::kFloat16);
   CHECK_THAT(choice.reason, Catch::Contains(" ms in bf16; the model runs in " + precision_name(choice.precision)));

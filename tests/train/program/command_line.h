@@ -44,11 +44,13 @@ struct Result {
   std::string out, err;
 };
 
-/// @param input  file that it finds as its standard input
-inline Result run(const Scratch& scratch, const std::string& arguments, const std::string& input = "/dev/null") {
+/// @param input   file that it finds as its standard input
+/// @param folder  that it works in
+inline Result run(const Scratch& scratch, const std::string& arguments, const std::string& input = "/dev/null",
+                  const std::string& folder = RTDETR_SOURCE_DIR) {
   const std::string out = scratch.file("stdout"), err = scratch.file("stderr");
-  const std::string line = "cd '" + std::string(RTDETR_SOURCE_DIR) + "' && '" RTDETR_PROGRAM "' " + arguments + " >'" +
-                           out + "' 2>'" + err + "' <'" + input + "'";
+  const std::string line =
+      "cd '" + folder + "' && '" RTDETR_PROGRAM "' " + arguments + " >'" + out + "' 2>'" + err + "' <'" + input + "'";
   const int status = std::system(line.c_str());
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read(out), read(err)};
 }

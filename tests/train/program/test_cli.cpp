@@ -165,6 +165,26 @@ TEST_CASE("mistakes are one line each on stderr, nothing on stdout, and their ow
   }
 }
 
+TEST_CASE("an installed program names the pages that came along, and no script of the source tree") {
+  const Scratch scratch;
+  const std::string model = scratch.write("tiny.yaml", kTinyModel);
+  const fs::path program = scratch.path / "bin/rtdetr-worker", pages = scratch.path / "share/doc/rtdetr";
+  fs::create_directories(program.parent_path());
+  fs::copy_file(fs::path(RTDETR_PROGRAM).parent_path() / program.filename(), program);
+  fs::create_directories(pages / "docs/howto");
+  for (const char* page : {"docs/gpu.md", "docs/howto/coming_from_ultralytics.md"}) std::ofstream(pages / page) << "#";
+  const auto refused = [&](const std::string& words) {
+    const std::string line = "RTDETR_CUDA_PLUGIN=/nowhere.so '" + program.string() + "' " + words + " 2>'" +
+                             scratch.file("stderr") + "' </dev/null";
+    CHECK(WEXITSTATUS(std::system(line.c_str())) == 2);
+    return read(scratch.file("stderr"));
+  };
+  CHECK_THAT(refused("track"), Contains("; " + (pages / "docs/howto/coming_from_ultralytics.md").string() + " says"));
+  CHECK_THAT(refused("benchmark imgsz=64 device=0 model=" + model),
+             Contains("no GPU half, building from source brings it: " + (pages / "docs/gpu.md").string()) &&
+                 !Contains("scripts/"));
+}
+
 TEST_CASE("a terminal gets a warning in colour, unless NO_COLOR is set") {
   const Scratch scratch;
   const std::string annotations = scratch.write(

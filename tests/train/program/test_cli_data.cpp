@@ -125,6 +125,27 @@ TEST_CASE(
   CHECK_THAT(run(scratch, "check data='" + copy + "'").out, Contains("cfg=small-data data='" + copy + "'\n"));
 }
 
+TEST_CASE("check names pictures without boxes, and shows no empty tables where no split can be read") {
+  const Scratch scratch;
+  fs::create_directories(scratch.path / "images");
+  for (const std::string name : {"a", "b", "c"})
+    write_picture(scratch.file("images/" + name + ".png"), Picture(32, name == "a" ? 32 : 48));
+  fs::create_directories(scratch.path / "labels");
+  scratch.write("labels/a.txt", "0 0.5 0.5 0.5 0.5\n");
+  scratch.write("labels/b.txt", "");
+  const std::string yaml = scratch.write("d.yaml", "train: images\nnames: [cat]\n");
+  CHECK_THAT(run(scratch, "check data=" + yaml).out,
+             Contains("\n\n  train: no label file for 1 picture (c.png), a label file without boxes for 1 picture "
+                      "(b.png)\n\n"));
+  const json split = document_of(run(scratch, "check json=true data=" + yaml))["splits"][0];
+  CHECK(split["without_boxes"] == json::parse(R"({"no_label_file": {"count": 1, "first": ["c.png"]},
+                                                  "empty_label_file": {"count": 1, "first": ["b.png"]}})"));
+  scratch.write("d.yaml", "path: mine\ntrain: images\nnames: [cat]\n");
+  const Result lost = run(scratch, "check data=" + yaml);
+  CHECK(lost.code == 3);
+  CHECK_THAT(lost.out, Contains("so remove it") && !Contains("narrower than"));
+}
+
 TEST_CASE("a converted data set counts like the original") {
   const Scratch scratch;
   const std::string yolo = scratch.file("yolo");

@@ -112,6 +112,15 @@ TEST_CASE("a file without the model's metadata is refused by who needs it, with 
   CHECK_THAT(fused.err, Contains("an exported file"));
 }
 
+TEST_CASE("a folder hides a model that comes along only as a Hugging Face model of that name") {
+  const Scratch scratch;
+  fs::create_directory(scratch.path / "rtdetr-n");
+  const auto info = [&] { return run(scratch, "info imgsz=64 model=rtdetr-n", "/dev/null", scratch.path.string()); };
+  CHECK(info().code == 0);
+  scratch.write("rtdetr-n/config.json", "{}");
+  CHECK_THAT(info().err, Contains("rtdetr-n: is a folder without model.safetensors"));
+}
+
 TEST_CASE("decoder_layers cuts the model at predict and export") {
   const Scratch scratch;
   const std::string model = exported_model(scratch), cut = scratch.file("cut.safetensors");

@@ -79,6 +79,17 @@ TEST_CASE("predict reads a picture that its decoder warns of, and max_pixels= sa
   CHECK_THAT(refused.err, Contains("claims 640x480 = 307,200 pixels") && Contains("max_pixels=307200 reads it"));
 }
 
+TEST_CASE("what predict proposes next was not asked for yet, and repeats no long list") {
+  const Scratch scratch;
+  const std::string picture = sample_picture(), list = picture + "," + picture;
+  const std::string line = "predict save=false project=" + scratch.file("out") + " model=" + exported_model(scratch);
+  CHECK_THAT(run(scratch, line + " source=data/samples/bccd/images/BloodImage_00000.jpg").out,
+             Contains(" source=data/samples/bccd/images/BloodImage_00000.jpg conf=0.3 save_txt=true\n"));
+  CHECK_THAT(run(scratch, line + " save_txt=true source=" + list).out,
+             Contains(" source=" + picture + ",… conf=0.3\n"));
+  CHECK_THAT(run(scratch, line + " save_txt=true conf=0.2 source=" + picture).out, !Contains("next:"));
+}
+
 TEST_CASE("predict turns pictures upright only when exif=true asks for it") {
   const Scratch scratch;
   const std::string model = exported_model(scratch);

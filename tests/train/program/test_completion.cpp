@@ -56,6 +56,12 @@ TEST_CASE("bash completes commands, keys, and what a key accepts") {
   CHECK(offered(scratch, "rtdetr val model=rtdetr_r50vd_").contains("rtdetr_r50vd_m"));
   CHECK(offered(scratch, "rtdetr train cfg=small-") == std::set<std::string>{"small-data"});
   CHECK(offered(scratch, "rtdetr train data=bccd_") == std::set<std::string>{"bccd_overfit8"});
+  for (const char* name : {"mine.yaml", "mine.json", "mine.onnx"}) scratch.write(name, "");
+  fs::create_directories(scratch.path / "mine");
+  CHECK(offered(scratch, "rtdetr train data=mi") == std::set<std::string>{"mine", "mine.json", "mine.yaml"});
+  CHECK(offered(scratch, "rtdetr train cfg=mi") == std::set<std::string>{"mine", "mine.yaml"});
+  CHECK_FALSE(offered(scratch, "rtdetr train amp=").contains("int8"));
+  CHECK(offered(scratch, "rtdetr val amp=").contains("int8"));
   CHECK(offered(scratch, "rtdetr help mod") == std::set<std::string>{"models"});
   fs::create_directories(scratch.path / "runs-a");
   CHECK(offered(scratch, "rtdetr compare run") == std::set<std::string>{"runs-a"});

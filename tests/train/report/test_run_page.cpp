@@ -365,8 +365,8 @@ TEST_CASE("a run's page tells what differs from the run before in the same folde
   };
   write("first", "lr0: 0.5\n", 3);
   CHECK_FALSE(run_before(folder / "first"));
-  write("z", "lr0: 0.1\nname: \"z\"\n", 2);
-  write("a", "lr0: 0.2\nname: \"a\"\n", 1);
+  write("z", "epochs: 4\nlr0: 0.1\nname: \"z\"\n", 2);
+  write("a", "epochs: 8\nlr0: 0.2\nname: \"a\"\n", 1);
   write("later", "lr0: 0.3\n", 0);
   test::write_file(folder / "a_file", "");
   test::write_file(folder / "damaged/results.csv", kResults);
@@ -378,7 +378,9 @@ TEST_CASE("a run's page tells what differs from the run before in the same folde
   CHECK((difference["columns"] == json{"", "z", "a"}));
   CHECK((difference["rows"][0] == json{"best AP", 0.4, 0.4}));
   CHECK((difference["rows"].back() == json{"lr0", "0.1", "0.2"}));
-  CHECK(difference["rows"].size() == 6);
+  CHECK((difference["rows"][3] == json{"epochs done", 4, 4}));  // not the name of a setting
+  CHECK((difference["rows"][5] == json{"epochs", "4", "8"}));
+  CHECK(difference["rows"].size() == 7);
 }
 
 TEST_CASE("base64 of the standard's examples") {

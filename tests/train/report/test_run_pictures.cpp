@@ -1,5 +1,6 @@
 #include "train/report/run_pictures.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "core/image/picture.h"
@@ -42,6 +43,26 @@ TEST_CASE("results.png draws what was measured, and no empty charts for what was
   const PictureSize not_validated = tiles_drawn("1,2.5,,,,0.001\n2,2.1,,,,0.001\n");
   CHECK(not_validated.width == 2);
   CHECK(not_validated.height == 1);
+}
+
+TEST_CASE("pictures of a batch have their files' names below them, without the folder") {
+  const test::TemporaryFolder folder;
+  const auto drawn = [&](const std::string& file) {
+    Dataset dataset;
+    dataset.pictures.resize(2);
+    dataset.pictures[1].file = file;
+    Batch batch;
+    batch.size = 1;
+    batch.height = batch.width = 64;
+    batch.images = FloatBlock(3 * 64 * 64);
+    std::fill_n(batch.images.data(), batch.images.size(), 0.5F);
+    batch.targets.resize(1);
+    batch.targets[0].picture_index = 1;
+    write_batch_picture(batch, dataset, folder / "batch.jpg");
+    return read_text_file(folder / "batch.jpg");
+  };
+  CHECK((drawn("here/one.jpg") == drawn("there/one.jpg")));
+  CHECK((drawn("one.jpg") != drawn("two.jpg")));
 }
 
 TEST_CASE("results.png draws the validations inside an epoch at their steps") {
