@@ -134,7 +134,11 @@ class Shell:
         }
         script = subprocess.run([program, "completion", shell], check=True, capture_output=True, text=True).stdout
         line = list(map(str, files(shell, home, script, sourced)))
-        self.pid, self.terminal = pty.fork()
+        try:
+            self.pid, self.terminal = pty.fork()
+        except OSError as error:
+            print(f"no terminal can be made here: {error}")
+            sys.exit(77)
         if self.pid == 0:
             os.chdir(self.work)
             os.execvpe(line[0], line, self.env)
