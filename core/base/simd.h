@@ -32,7 +32,8 @@
 #define RTDETR_TARGET_AVX512
 #endif
 
-/// Expands KERNELS(name, target) for each CpuLevel; `target` stands before a function.
+/// Expands KERNELS(name, target) for each CpuLevel that is compiled for (kAmx has kAvx512's vectors); `target` stands
+/// before a function.
 #define RTDETR_FOR_EACH_CPU_LEVEL(KERNELS) \
   KERNELS(Baseline, )                      \
   KERNELS(Avx2, RTDETR_TARGET_AVX2)        \

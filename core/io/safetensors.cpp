@@ -6,7 +6,7 @@
 
 #include "core/base/error.h"
 #include "core/base/hash.h"
-#include "core/base/own_file.h"
+#include "core/base/installation.h"
 #include "core/io/file.h"
 #include "core/io/file_kind.h"
 #include "core/io/little_endian.h"

@@ -2,7 +2,7 @@
 
 #include <optional>
 
-#include "core/base/own_file.h"
+#include "core/base/installation.h"
 #include "core/base/text.h"
 
 namespace rtdetr {

@@ -2,10 +2,6 @@
 
 #include <algorithm>
 
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
-
 #include <ATen/Parallel.h>
 #include <ATen/autocast_mode.h>
 #include <torch/autograd.h>
@@ -109,20 +105,9 @@ class WinogradFunction : public torch::autograd::Function<WinogradFunction> {
   }
 };
 
-/// Whether the processor multiplies matrices of bfloat16 by units of their own (AMX).
-bool has_matrix_units() {
-#if defined(__x86_64__)
-  constexpr unsigned kAmxBf16 = 1U << 22;
-  unsigned a = 0, b = 0, c = 0, d = 0;
-  return __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0 && (d & kAmxBf16) != 0;
-#else
-  return false;
-#endif
-}
-
 /// How many times float32's rate this processor's direct convolutions of bfloat16 reach.
 double bfloat16_gain() {
-  static const double gain = has_matrix_units() ? 16 : has_bfloat16_products() ? 2 : 1;
+  static const double gain = best_cpu_level() >= CpuLevel::kAmx ? 16 : has_bfloat16_products() ? 2 : 1;
   return gain;
 }
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "core/base/error.h"
-#include "core/base/own_file.h"
+#include "core/base/installation.h"
 
 namespace rtdetr {
 namespace {

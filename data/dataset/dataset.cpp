@@ -46,7 +46,7 @@ void require_files(const DatasetConfig& config, const DatasetConfig::Split& spli
     throw DataError(config.file.string() + ":" + std::to_string(split.line) + ": " + split.key + ": " + file.string() +
                     ": does not exist; " +
                     (found.empty() ? "paths are relative to the YAML, or to its 'path'"
-                                   : found.string() + " does: 'path' is relative to the YAML's folder, so remove it"));
+                                   : found.string() + " does: remove 'path', which is relative to the YAML's folder"));
   }
 }
 

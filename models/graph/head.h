@@ -78,7 +78,7 @@ struct SuppressionChoice {
 };
 /// Why another head takes none.
 inline constexpr const char* kNoSuppression =
-    "each query of this model is one detection, none is suppressed afterwards; the smallest score (conf=) chooses";
+    "each query of this model is one detection, none is suppressed afterwards; the smallest score chooses";
 
 struct PostprocessOptions {
   std::int64_t max_detections = 300;   ///< per picture; one query may appear with several classes

@@ -3,7 +3,7 @@
 #include <regex>
 
 #include "core/base/error.h"
-#include "core/base/own_file.h"
+#include "core/base/installation.h"
 #include "core/base/text.h"
 #include "core/io/file.h"
 #include "core/io/file_kind.h"

@@ -16,7 +16,8 @@
 namespace rtdetr::test {
 namespace {
 
-/// What a part is computed in, and how far it may be from the reference in float64 (tests/fixtures/README.md §5).
+/// What a part is computed in, and how far it may be from the reference in float64 (tests/fixtures/README.md §6;
+/// float32: docs/parity.md).
 struct PartNumbers {
   torch::ScalarType type = torch::kFloat64;
   double limit = 1e-12;

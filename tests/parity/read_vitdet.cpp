@@ -21,7 +21,8 @@
 namespace rtdetr::test {
 namespace {
 
-/// What a part is computed in, and how far it may be from the reference in float64 (tests/fixtures/README.md §5).
+/// What a part is computed in, and how far it may be from the reference in float64 (tests/fixtures/README.md §6;
+/// float32: docs/parity.md).
 struct VitNumbers {
   torch::ScalarType type = torch::kFloat64;
   double map = 1e-11, gradient = 1e-10, table = 1e-12;

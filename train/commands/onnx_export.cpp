@@ -6,8 +6,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/base/installation.h"
 #include "core/base/log.h"
-#include "core/base/own_file.h"
 #include "core/base/text.h"
 #include "core/image/placement.h"
 #include "core/onnx/onnx_file.h"

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "core/base/error.h"
-#include "core/base/own_file.h"
+#include "core/base/installation.h"
 #include "core/base/text.h"
 #include "train/config/keys.h"
 
@@ -141,12 +141,12 @@ std::string foreign_key_hint(const std::string& name, std::optional<Command> com
                                                                          {"cache", "cache_mib=2000"},
                                                                          {"degrees", "rotate90"},
                                                                          {"dfl", "loss_dfl"},
-                                                                         {"copy_paste", "copy_blend"},
                                                                          {"int8", "calibrate=photos/"},
                                                                          {"int8", "amp=int8"}};
   for (const auto& [foreign, ours] : hints) {
     const std::string key = ours.substr(0, ours.find('='));
-    if (foreign == name && (!command || !find_key(key) || find_key(key, *command))) return ours;
+    const bool refused = command == Command::kTrain && ours == "amp=int8";
+    if (foreign == name && !refused && (!command || !find_key(key) || find_key(key, *command))) return ours;
   }
   return "";
 }
@@ -171,6 +171,7 @@ std::string absence_reason(const std::string& name) {
       {"shear", not_here},
       {"perspective", not_here},
       {"bgr", not_here},
+      {"copy_paste", not_here},
       {"cutmix", not_here},
       {"dropout", not_here},
       {"compile", not_here},

@@ -3,7 +3,7 @@
 #include <filesystem>
 
 #include "core/base/error.h"
-#include "core/base/own_file.h"
+#include "core/base/installation.h"
 #include "core/io/shipped_files.h"
 #include "models/graph/model_files.h"
 #include "train/config/data_argument.h"

@@ -12,7 +12,7 @@
 ///
 /// No exception leaves these functions. Texts are UTF-8, end with 0, and live as long as their handle. A call sets
 /// `*error` to NULL before it begins: free a handle there before it is handed in again. No handle may be given back
-/// twice. What is asked of a NULL handle is 0 or NULL, or -1 where 0 would say something.
+/// twice. What is asked of a NULL handle is 0, NULL or "", or -1 where 0 would say something.
 ///
 /// Settings are "key=value" texts, ended by NULL, as those of a command line; NULL stands for none. What is out of
 /// range or unknown is an error that names the nearest key.

@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/base/text.h"
 #include "train/report/page.h"
@@ -94,7 +95,15 @@ Json number_table(std::span<const RunRecord> runs, const std::vector<std::string
 /// none, have nothing of it.
 std::vector<Json> pages_of(std::span<const RunRecord> runs) {
   std::vector<Json> pages;
-  for (const RunRecord& run : runs) pages.push_back(read_page(run.folder / kPageName));
+  for (const RunRecord& run : runs) {
+    const std::filesystem::path file = run.folder / kPageName;
+    try {
+      pages.push_back(read_page(file));
+    } catch (const Error& error) {
+      log::warning(std::string("what it found is left out: ") + error.what());
+      pages.emplace_back();
+    }
+  }
   return pages;
 }
 
@@ -139,7 +148,7 @@ Json class_table(const std::vector<Json>& pages, const std::vector<std::string>&
     for (const Json& cells : one->at("rows")) {
       Json& values = found[cells.at(0).get<std::string>()];
       filled(values, columns.size() - 1);
-      values.push_back(cells.at(ap));
+      if (values.size() < columns.size()) values.push_back(cells.at(ap));  // of classes of one name the first
     }
     columns.push_back(names[i]);
   }
@@ -228,7 +237,7 @@ Json comparison_page(std::span<const RunRecord> runs) {
   try {
     for (Json& section : found_sections(runs, names)) sections.push_back(std::move(section));
   } catch (const Json::exception&) {
-    log::warning("what was found is left out: a run's index.html is not as it was written");
+    log::warning(std::string("what was found is left out: a run's ") + kPageName + " is not as it was written");
   }
   sections.push_back(settings_table(runs, names));
   return {{"title", counted(std::ssize(runs), "run") + " compared"},

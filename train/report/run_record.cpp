@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <functional>
 #include <limits>
 #include <sstream>
 #include <string_view>
@@ -194,6 +195,18 @@ std::string what_is_wrong(const fs::path& folder) {
   return "holds no results.csv, so it is no folder of a training run";
 }
 
+/// What a run's folder tells without its log. @throws Error
+RunRecord read_outcome(const fs::path& folder) {
+  RunRecord record;
+  record.folder = folder;
+  record.table = read_results(folder / "results.csv");
+  if (record.table.find("epoch") == nullptr)
+    throw ConfigError((folder / "results.csv").string() + ": has no column 'epoch', so it is not a run's");
+  if (fs::exists(folder / "args.yaml"))
+    record.settings = setting_rows(load_yaml(folder / "args.yaml"), Command::kTrain);
+  return record;
+}
+
 }  // namespace
 
 void RunReader::read_log() {
@@ -209,11 +222,10 @@ RunRecord RunReader::read() {
   const std::string wrong = what_is_wrong(folder_);
   if (!wrong.empty()) throw ConfigError(folder_.string() + ": " + wrong);
   read_log();
-  RunRecord record = log_;
+  RunRecord record = log_, outcome = read_outcome(folder_);
   record.folder = folder_;
-  record.table = read_results(folder_ / "results.csv");
-  if (record.table.find("epoch") == nullptr)
-    throw ConfigError((folder_ / "results.csv").string() + ": has no column 'epoch', so it is not a run's");
+  record.table = std::move(outcome.table);
+  record.settings = std::move(outcome.settings);
   record.step_loss.name = "loss";
   record.gradient_norm.name = "gradient norm";
   for (const LoggedSteps::Step& step : steps_.drawn) {
@@ -225,8 +237,6 @@ RunRecord RunReader::read() {
                             " refused: applied: false in log.jsonl");
   if (record.overflows > 0)
     record.events.push_back(counted(record.overflows, "step") + " refused while fp16's factor was looked for");
-  if (fs::exists(folder_ / "args.yaml"))
-    record.settings = setting_rows(load_yaml(folder_ / "args.yaml"), Command::kTrain);
   return record;
 }
 
@@ -236,21 +246,18 @@ std::optional<RunRecord> run_before(const fs::path& folder) {
   std::error_code ignored;
   const auto begun = [&](const fs::path& run) { return fs::last_write_time(run / "args.yaml", ignored); };
   const fs::file_time_type now = begun(folder);
-  fs::path before;
+  std::vector<std::pair<fs::file_time_type, fs::path>> older;
   for (const fs::directory_entry& other :
        fs::directory_iterator(fs::absolute(folder / "..").lexically_normal(), ignored))
-    if (what_is_wrong(other).empty() && begun(other) < now && (before.empty() || begun(before) < begun(other)))
-      before = other;
-  if (before.empty()) return std::nullopt;
-  try {
-    RunRecord record;
-    record.folder = before;
-    record.table = read_results(before / "results.csv");
-    record.settings = setting_rows(load_yaml(before / "args.yaml"), Command::kTrain);
-    return record;
-  } catch (const Error&) {
-    return std::nullopt;
+    if (what_is_wrong(other).empty() && begun(other) < now) older.emplace_back(begun(other), other.path());
+  std::ranges::sort(older, std::greater());
+  for (const auto& [time, run] : older) {
+    try {
+      return read_outcome(run);
+    } catch (const Error&) {  // the one before it, then
+    }
   }
+  return std::nullopt;
 }
 
 std::string folder_name(const fs::path& folder) {

@@ -72,7 +72,7 @@ class RunReader {
 /// The same once.
 RunRecord read_run(const std::filesystem::path& folder);
 /// The run of the same parent folder that was begun or continued last before this one: of log.jsonl, which may be long,
-/// nothing. What cannot be read is no run.
+/// nothing. What cannot be read is passed over.
 std::optional<RunRecord> run_before(const std::filesystem::path& folder);
 
 /// The last part of a path, which may end in '/'.

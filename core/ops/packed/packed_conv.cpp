@@ -33,12 +33,14 @@ std::int64_t output_size(const PackedConvOptions& o, std::int64_t size, std::int
 }
 
 /// Rows are in the order of PixelRows: taps, then channels.
-PackedMatrix packed_group(const PackedKernels& kernels, const PackedConvOptions& o, const float* weight) {
+/// @param each  rows of a tap, of which those behind its channels are zero
+PackedMatrix packed_group(const PackedKernels& kernels, const PackedConvOptions& o, std::int64_t each,
+                          const float* weight) {
   const std::int64_t in = o.in / o.groups, out = o.out / o.groups, taps = o.kernel_h * o.kernel_w;
-  PackedMatrix matrix(kernels, taps * in, out);
+  PackedMatrix matrix(kernels, taps * each, out);
   for (std::int64_t n = 0; n < out; ++n)
     for (std::int64_t c = 0; c < in; ++c)
-      for (std::int64_t t = 0; t < taps; ++t) matrix.set(t * in + c, n, weight[(n * in + c) * taps + t]);
+      for (std::int64_t t = 0; t < taps; ++t) matrix.set(t * each + c, n, weight[(n * in + c) * taps + t]);
   return matrix;
 }
 
@@ -95,7 +97,8 @@ ConvAlgorithm choose(const PackedConvOptions& o, const PackedKernels& kernels) {
   const std::int64_t columns = (o.out + kernels.lanes - 1) / kernels.lanes * kernels.lanes;  // whole vectors
   const std::int64_t number_bytes = 4 / numbers_in_word(winograd_format(o));
   const auto bytes = [&](std::int64_t numbers) { return numbers * o.in * columns * number_bytes; };
-  // Tiles multiply narrow numbers faster than Winograd's transforms save products; of few channels most would be zeros.
+  // Tiles multiply narrow numbers faster than Winograd's transforms save products. They take 64 bytes of a pixel, which
+  // few channels do not fill.
   if (can_be(ConvAlgorithm::kTiles, o) && o.kernel_h * o.kernel_w > 1 && o.in >= 16) return ConvAlgorithm::kTiles;
   if (can_be(ConvAlgorithm::kWinograd4, o) && o.in >= 16) {
     if (bytes(36) <= o.winograd_bytes) return ConvAlgorithm::kWinograd4;
@@ -147,11 +150,11 @@ PackedConv::PackedConv(const PackedConvOptions& o, const float* weight, const fl
     s.scale = padded_bias(bytes->scale.data(), o.out);
   }
   if (s.algorithm == ConvAlgorithm::kTiles) {
-    s.tiles.emplace(*s.kernels, pixel_rows(o, o.in), o.out, weight);
+    s.tiles.emplace(*s.kernels, packed_group(*s.kernels, o, s.kernels->row_numbers(o.in), weight), o.in);
     return;
   }
   for (std::int64_t g = 0; g < o.groups; ++g)
-    s.products.push_back(packed_group(*s.kernels, o, weight + g * group_weights));
+    s.products.push_back(packed_group(*s.kernels, o, o.in / o.groups, weight + g * group_weights));
 }
 PackedConv::PackedConv(PackedConv&&) noexcept = default;
 PackedConv& PackedConv::operator=(PackedConv&&) noexcept = default;

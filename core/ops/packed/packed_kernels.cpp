@@ -1,6 +1,7 @@
 // Tiles of a product. A tile's sums stay in registers over the whole of K: 14 rows of two 16-float vectors with
 // AVX-512 (28 of 32 registers), 6 of two 8-float ones with AVX2 (12 of 16). Each number of a row is spread over a
 // vector and multiplied with the column panel's vectors; of narrow numbers, two or four at a time (panel_numbers.h).
+// AMX's tiles of these stand behind: 32 rows at a time.
 #include "core/ops/packed/packed_kernels.h"
 
 #include <algorithm>

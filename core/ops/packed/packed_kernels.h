@@ -21,11 +21,11 @@ constexpr int kTileRows = 32;  ///< of AMX: two tiles, one below the other
 
 /// One tile of a product: y = a · b + bias, then the residual and ReLU as far as they are set.
 struct TileArgs {
-  int rows;
+  int rows;            ///< read by AMX's tiles alone: the others' is their place in the table
   const float* a;      ///< row panel
   const float* b;      ///< column panel
   std::int64_t words;  ///< that are summed over; one for each of the K numbers, unless they are narrow
-  const float* bias;   ///< of all columns of the panel, or nullptr
+  const float* bias;   ///< of all columns of the panel, or, of Winograd's products, nullptr
   float* y;
   std::int64_t y_stride;
   const float* residual = nullptr;
@@ -97,8 +97,9 @@ struct PackedKernels {
   bool has_tiles() const { return chunk > kChunk; }
   /// Words of a chunk of a row.
   std::int64_t chunk_words() const { return chunk / numbers_in_word(format); }
-  /// Words of a row of a panel.
-  std::int64_t row_words(std::int64_t k) const { return (k + chunk - 1) / chunk * chunk_words(); }
+  /// K in whole chunks, and their words.
+  std::int64_t row_numbers(std::int64_t k) const { return (k + chunk - 1) / chunk * chunk; }
+  std::int64_t row_words(std::int64_t k) const { return row_numbers(k) / numbers_in_word(format); }
 };
 
 /// For the CPU level in use (cpu_level.h). @throws InternalError  unless can_multiply(format)

@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <vector>
 
 #include "core/ops/packed/panel_output.h"
 
@@ -31,15 +32,6 @@ struct TileConv::Task {
   std::int64_t block_lines;           ///< of the output
   std::vector<std::int64_t> offsets;  ///< TileArgs'
 };
-
-TileConv::TileConv(const PackedKernels& kernels, const PixelRows& rows, std::int64_t out, const float* weight)
-    : kernels_(&kernels), pixel_words_(kernels.row_words(rows.channels)) {
-  const std::int64_t taps = rows.kernel_h * rows.kernel_w, each = pixel_words_ * numbers_in_word(kernels.format);
-  weights_ = PackedMatrix(kernels, taps * each, out);
-  for (std::int64_t n = 0; n < out; ++n)
-    for (std::int64_t c = 0; c < rows.channels; ++c)
-      for (std::int64_t t = 0; t < taps; ++t) weights_.set(t * each + c, n, weight[(n * rows.channels + c) * taps + t]);
-}
 
 std::int64_t TileConv::part_floats(const PixelRows& rows) const {
   return kTileBufferFloats + std::max(kNarrowFloats, seen_lines(rows, 1) * line_pixels(rows) * pixel_words_);

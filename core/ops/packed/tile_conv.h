@@ -2,7 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <utility>
 
 #include "core/ops/packed/packed_product.h"
 
@@ -13,9 +13,10 @@ namespace rtdetr {
 /// gathered, and weights pass by once for all pixels of these lines.
 class TileConv {
  public:
-  /// @param kernels  with tiles  @param rows  all but the map
-  /// @param weight   [out, channels, taps], in int8 whole numbers
-  TileConv(const PackedKernels& kernels, const PixelRows& rows, std::int64_t out, const float* weight);
+  /// @param kernels  with tiles
+  /// @param weights  [taps · row_numbers(channels), out]: a tap's rows behind its channels are zero
+  TileConv(const PackedKernels& kernels, PackedMatrix weights, std::int64_t channels)
+      : kernels_(&kernels), pixel_words_(kernels.row_words(channels)), weights_(std::move(weights)) {}
 
   std::int64_t workspace_floats(const PixelRows& rows, int threads) const { return threads * part_floats(rows); }
   void run(const PixelRows& rows, const Epilogue& epilogue, const PackedOutput& y,
@@ -30,7 +31,7 @@ class TileConv {
 
   const PackedKernels* kernels_;
   std::int64_t pixel_words_;  ///< of whole chunks
-  PackedMatrix weights_;      ///< [taps · a pixel's numbers with those that fill its chunks, out]
+  PackedMatrix weights_;
 };
 
 }  // namespace rtdetr

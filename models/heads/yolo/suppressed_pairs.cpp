@@ -84,9 +84,10 @@ Detections detections_of(const Tensor& boxes, const std::vector<Candidate>& kept
 SuppressionOptions chosen_options(SuppressionOptions options, const SuppressionChoice& choice) {
   using Rivals = SuppressionOptions::Rivals;
   if (choice.iou) options.iou = *choice.iou;
-  if (choice.across_classes.value_or(false)) options.rivals = Rivals::kAll;
-  const bool parted = !choice.across_classes.value_or(true);
-  if (parted && options.rivals == Rivals::kAll) options.rivals = Rivals::kOwnClass;
+  if (choice.across_classes && *choice.across_classes)
+    options.rivals = Rivals::kAll;
+  else if (choice.across_classes && options.rivals == Rivals::kAll)
+    options.rivals = Rivals::kOwnClass;
   return options;
 }
 

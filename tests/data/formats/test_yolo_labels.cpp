@@ -428,7 +428,7 @@ TEST_CASE("a folder that is there without the YAML's path is named, and that pat
     }
     return std::string();
   };
-  const std::string folder = yolo.folder / "", advice = " does: 'path' is relative to the YAML's folder, so remove it";
+  const std::string folder = yolo.folder / "", advice = " does: remove 'path', which is relative to the YAML's folder";
   CHECK(fault_of("train: images/train\n") == folder + "d.yaml:2: train: " + folder +
                                                  "mine/images/train: does not exist; " + folder + "images/train" +
                                                  advice);

@@ -329,6 +329,8 @@ TEST_CASE("options out of range are refused by name, all together") {
       {{.max_detections = -1}, "max_detections = -1: must be from 1 to"},
       {{.max_detections = 0}, "max_detections"},
       {{.decoder_layers = -1}, "decoder_layers"},
+      {{.iou = 1.5}, "iou = 1.5: must be from 0 to 1"},
+      {{.iou = std::numeric_limits<double>::quiet_NaN()}, "iou = nan"},
       {{.height = -64}, "height"},
       {{.width = -64}, "width"},
       {{.width = 1 << 20}, "width"},

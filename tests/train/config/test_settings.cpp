@@ -525,6 +525,8 @@ TEST_CASE("Ultralytics' keys that are none here are answered by more than that")
   }
   CHECK_THAT(error_of(kTrainLine + "shear=2"), Contains("unknown key 'shear': it is not offered"));
   CHECK_THROWS_WITH(parse("export model=m int8=true"), Contains("here it is calibrate=photos/"));
+  CHECK_THROWS_WITH(parse("predict model=m source=s int8=true"), Contains("here it is amp=int8"));
+  CHECK_THAT(error_of(kTrainLine + "int8=true"), !Contains("amp=int8"));  // which train refuses
 }
 
 TEST_CASE("Ultralytics' commands and values that are none here are answered, too") {

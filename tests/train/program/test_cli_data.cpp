@@ -143,7 +143,7 @@ TEST_CASE("check names pictures without boxes, and shows no empty tables where n
   scratch.write("d.yaml", "path: mine\ntrain: images\nnames: [cat]\n");
   const Result lost = run(scratch, "check data=" + yaml);
   CHECK(lost.code == 3);
-  CHECK_THAT(lost.out, Contains("so remove it") && !Contains("narrower than"));
+  CHECK_THAT(lost.out, Contains("remove 'path'") && !Contains("narrower than"));
 }
 
 TEST_CASE("a converted data set counts like the original") {

@@ -334,7 +334,7 @@ TEST_CASE("compared runs have side by side what their pages found, each run's ow
   found["sections"][1]["rows"][1][0] = kHostile;
   write_page(folder / "a/index.html", found);
   write_page(folder / "b/index.html", json::parse(R"({"sections": [
-    {"kind": "table", "id": "classes", "columns": ["class", "AP"], "rows": [["dog", null], ["cat", 0.75]]}]})"));
+    {"kind": "table", "id": "classes", "columns": ["class", "AP"], "rows": [["dog", null], ["cat", 0.75], ["cat", 0.1]]}]})"));
   const auto page_of_all = [&] {
     return json(comparison_page(std::vector{read_run(folder / "a"), read_run(folder / "c"), read_run(folder / "b")}));
   };
@@ -348,7 +348,8 @@ TEST_CASE("compared runs have side by side what their pages found, each run's ow
   CHECK(section(page, "worst-1")["folded"] == true);
   CHECK(document_in(page_html(page)) == page);
 
-  test::write_file(folder / "a/index.html", "<p>somebody's own page</p>");
+  std::filesystem::remove(folder / "a/index.html");
+  std::filesystem::create_directories(folder / "a/index.html");  // no file at all
   test::write_file(folder / "b/index.html",
                    "<script type=\"application/json\" id=\"data\">{\"sections\": [1]}</script>");
   const json bare = page_of_all();
@@ -372,7 +373,12 @@ TEST_CASE("a run's page tells what differs from the run before in the same folde
   test::write_file(folder / "damaged/results.csv", kResults);
   test::write_file(folder / "damaged/args.yaml", "a: [b\n");
   std::filesystem::last_write_time(folder / "damaged/args.yaml",
-                                   std::filesystem::file_time_type::clock::now() - std::chrono::hours(9));
+                                   std::filesystem::file_time_type::clock::now() - std::chrono::minutes(90));
+  write("other", "lr0: 0.7\n", 9);
+  test::write_file(folder / "no_epochs/results.csv", "time,metrics/mAP50-95(B)\n10,0.5\n");
+  test::write_file(folder / "no_epochs/args.yaml", "lr0: 0.9\n");
+  std::filesystem::last_write_time(folder / "no_epochs/args.yaml",
+                                   std::filesystem::file_time_type::clock::now() - std::chrono::minutes(80));
   const json page = run_page(read_run(folder / "a/"));
   const json difference = section(page, "difference");
   CHECK((difference["columns"] == json{"", "z", "a"}));

@@ -1,4 +1,4 @@
-#include "core/base/own_file.h"
+#include "core/base/installation.h"
 
 #include <dlfcn.h>
 
