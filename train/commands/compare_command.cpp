@@ -1,25 +1,35 @@
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
+#include "core/base/log.h"
 #include "core/base/text.h"
 #include "train/commands/commands.h"
 #include "train/commands/output_file.h"
 #include "train/report/comparison_page.h"
 #include "train/report/output.h"
 #include "train/report/page.h"
+#include "train/report/setting_differences.h"
 
 namespace rtdetr {
 namespace {
 
-/// All that are none are told at once.
+/// All that are none are told at once. A folder that is named twice, from wherever, is one run.
 std::vector<RunRecord> read_runs(const std::vector<std::string>& folders) {
   std::vector<RunRecord> runs;
   std::vector<std::string> problems;
+  std::map<std::filesystem::path, std::string> names;
   for (const std::string& folder : folders) {
+    std::error_code ignored;
+    const auto [first, is_new] = names.try_emplace(std::filesystem::weakly_canonical(folder, ignored), folder);
+    if (!is_new) {
+      log::warning(folder + " is the same run as " + first->second + ": it is taken once");
+      continue;
+    }
     try {
       runs.push_back(read_run(folder));
     } catch (const ConfigError& error) {
@@ -27,6 +37,7 @@ std::vector<RunRecord> read_runs(const std::vector<std::string>& folders) {
     }
   }
   if (!problems.empty()) throw ConfigError(join(problems, "\n"));
+  if (runs.size() < 2) throw ConfigError("compare needs two runs, and every folder named is " + folders.front());
   return runs;
 }
 

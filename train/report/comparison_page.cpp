@@ -12,6 +12,7 @@
 #include "core/base/text.h"
 #include "train/report/page.h"
 #include "train/report/result_curves.h"
+#include "train/report/setting_differences.h"
 
 namespace rtdetr {
 namespace {
@@ -19,14 +20,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kApColumn = "metrics/mAP50-95(B)";
-
-/// Told, and what the run made of it.
-std::string value_in(const RunRecord& run, const std::string& key) {
-  const auto row = std::ranges::find(run.settings, key, &SettingRow::key);
-  const auto fitted = run.fitted.find(key);
-  if (row == run.settings.end()) return "";
-  return row->value + (fitted == run.fitted.end() ? "" : " (fitted: " + fitted->second + ")");
-}
 
 /// Columns of any of the runs, in the order in which they come up; AP first.
 std::vector<std::string> columns_of(std::span<const RunRecord> runs) {
@@ -211,22 +204,6 @@ std::vector<std::string> run_names(std::span<const RunRecord> runs) {
   if (std::set(names.begin(), names.end()).size() == names.size()) return names;
   for (std::size_t i = 0; i < runs.size(); ++i) names[i] = runs[i].folder.string();
   return names;
-}
-
-std::vector<SettingDifference> differing_settings(std::span<const RunRecord> runs) {
-  static constexpr std::array kOutside = {"project", "name", "exist_ok", "json", "quiet", "verbose", "progress"};
-  std::vector<SettingDifference> differences;
-  std::set<std::string> seen(kOutside.begin(), kOutside.end());
-  for (const RunRecord& run : runs) {
-    for (const SettingRow& row : run.settings) {
-      if (!seen.insert(row.key).second) continue;
-      SettingDifference one{.key = row.key};
-      for (const RunRecord& other : runs) one.values.push_back(value_in(other, row.key));
-      if (std::ranges::adjacent_find(one.values, std::ranges::not_equal_to{}) != one.values.end())
-        differences.push_back(std::move(one));
-    }
-  }
-  return differences;
 }
 
 Json comparison_page(std::span<const RunRecord> runs) {

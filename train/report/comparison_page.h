@@ -15,14 +15,6 @@ namespace rtdetr {
 /// Names of the runs: of their folders, or whole paths where two have the same.
 std::vector<std::string> run_names(std::span<const RunRecord> runs);
 
-/// A key that not all runs have the same value of; "" for a run that has it not. What names the folder, or says how
-/// the program speaks, is left out.
-struct SettingDifference {
-  std::string key;
-  std::vector<std::string> values;  ///< of each run; with what was fitted to its length
-};
-std::vector<SettingDifference> differing_settings(std::span<const RunRecord> runs);
-
 nlohmann::ordered_json comparison_page(std::span<const RunRecord> runs);
 
 /// A table of two runs, of their numbers and the settings that they were told differently.

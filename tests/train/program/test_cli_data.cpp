@@ -85,6 +85,11 @@ TEST_CASE("with progress=json every line of stderr is an object, and runs leave 
   CHECK(compared["settings"] ==
         json::parse(R"([{"key":"epochs","values":["2","3"]},{"key":"lr0","values":["0.0001","0.001"]}])"));
   CHECK_THAT(read(scratch.path / "c.html"), Contains("2 runs compared"));
+  const std::string again = " " + scratch.file("runs/./a/");
+  const Result twice = run(scratch, both + again + " output=" + scratch.file("c.html"));
+  CHECK_THAT(twice.err, Contains("is the same run as " + scratch.file("runs/a") + ": it is taken once"));
+  CHECK_THAT(read(scratch.path / "c.html"), Contains("2 runs compared"));
+  CHECK(run(scratch, "compare " + scratch.file("runs/a") + again).code == 2);
   const Result wrong = run(scratch, "compare " + scratch.file("runs/a") + " " + scratch.file("nowhere"));
   CHECK(wrong.code == 2);
   CHECK_THAT(wrong.err, Contains("nowhere: no such folder"));

@@ -10,6 +10,7 @@
 #include "tests/support/temporary_folder.h"
 #include "train/report/comparison_page.h"
 #include "train/report/page.h"
+#include "train/report/setting_differences.h"
 #include "train/report/worst_pictures.h"
 
 using namespace rtdetr;
@@ -319,6 +320,24 @@ TEST_CASE("compared runs have their curves over each other, and only settings th
   write_run(folder / "other/a");
   const std::vector<RunRecord> same = {read_run(folder / "a"), read_run(folder / "other/a/")};
   CHECK(run_names(same)[0] != run_names(same)[1]);
+}
+
+TEST_CASE("a file is one setting, however runs name it and wherever they were begun") {
+  const test::TemporaryFolder folder;
+  for (const char* name : {"d.yaml", "here/d.yaml", "there/d.yaml"}) test::write_file(folder / name, "");
+  std::filesystem::create_symlink(folder / "d.yaml", folder / "link.yaml");
+  const auto run = [&](const std::string& name, const std::string& data, const std::string& project) {
+    write_run(folder / name, "", "data: " + data + "\nproject: " + project + "\nbackbone_weights: ./gone.pth\n");
+    return read_run(folder / name);
+  };
+  const RunRecord whole = run("runs/whole", (folder / "d.yaml").string(), (folder / "runs").string());
+  for (const RunRecord& other : {run("runs/link", (folder / "here/../link.yaml").string(), "runs"),
+                                 run("runs/near", "./d.yaml", "runs"), run("here/runs/far", "../d.yaml", "./runs/")})
+    CHECK(differing_settings(std::vector{whole, other}).empty());
+  const std::vector<RunRecord> two = {run("here/runs/a", "d.yaml", "runs"), run("there/runs/a", "d.yaml", "runs")};
+  const std::vector<SettingDifference> differences = differing_settings(two);
+  REQUIRE(differences.size() == 1);
+  CHECK(differences[0].values[0] == std::filesystem::canonical(folder / "here/d.yaml"));
 }
 
 TEST_CASE("compared runs have side by side what their pages found, each run's own pictures folded") {
