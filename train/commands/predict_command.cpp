@@ -50,10 +50,16 @@ Detector open_detector(const Settings& settings) {
   return make_detector(settings, std::move(loaded), detector_options(settings, precision));
 }
 
+/// A smallest score that was not tried: the model file's best, which counts where no other is given, or for want of one
+/// less than the usual.
+std::string other_score(const Settings& settings, const std::optional<double>& best) {
+  if (!settings.is_given("conf")) return best ? "" : " conf=0.3";
+  return best && two_digits(*best) != two_digits(settings.conf) ? " conf=" + two_digits(*best) : "";
+}
+
 /// The same again with what was not asked for; "" where nothing is left.
-std::string next_line(const Settings& settings) {
-  const std::string more =
-      std::string(settings.is_given("conf") ? "" : " conf=0.3") + (settings.save_txt ? "" : " save_txt=true");
+std::string next_line(const Settings& settings, const std::optional<double>& best_score) {
+  const std::string more = other_score(settings, best_score) + (settings.save_txt ? "" : " save_txt=true");
   if (more.empty()) return "";
   std::string source = without_passwords(settings.source);
   const std::size_t comma = source.find(',');
@@ -264,7 +270,7 @@ void PredictRun::report() const {
     text += counted(static_cast<long long>(unreadable_.size()), source_.videos.empty() ? "picture" : "source") +
             " could not be read" + (source_.videos.empty() ? "" : " to its end") + " (named above)\n";
   if (!folder_.empty()) text += "written to " + folder_.string() + "\n";
-  print_text(settings_, text + next_line(settings_));
+  print_text(settings_, text + next_line(settings_, detector_.best_score()));
   print_json(settings_,
              {{"model", settings_.model},
               {"imgsz", {detector_.input_height(), detector_.input_width()}},

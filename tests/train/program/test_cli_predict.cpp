@@ -82,12 +82,18 @@ TEST_CASE("predict reads a picture that its decoder warns of, and max_pixels= sa
 TEST_CASE("what predict proposes next was not asked for yet, and repeats no long list") {
   const Scratch scratch;
   const std::string picture = sample_picture(), list = picture + "," + picture;
-  const std::string line = "predict save=false project=" + scratch.file("out") + " model=" + exported_model(scratch);
+  const std::string model = exported_model(scratch);
+  const std::string line = "predict save=false project=" + scratch.file("out") + " model=" + model;
   CHECK_THAT(run(scratch, line + " source=data/samples/bccd/images/BloodImage_00000.jpg").out,
              Contains(" source=data/samples/bccd/images/BloodImage_00000.jpg conf=0.3 save_txt=true\n"));
   CHECK_THAT(run(scratch, line + " save_txt=true source=" + list).out,
              Contains(" source=" + picture + ",… conf=0.3\n"));
   CHECK_THAT(run(scratch, line + " save_txt=true conf=0.2 source=" + picture).out, !Contains("next:"));
+  const std::string knowing = "predict save=false save_txt=true project=" + scratch.file("out") + " source=" + picture +
+                              " model=" + with_metadata(model, "best_confidence", "0.41372");
+  CHECK_THAT(run(scratch, knowing).out, !Contains("next:"));  // 0.41372 counted
+  CHECK_THAT(run(scratch, knowing + " conf=0.2").out, Contains(" conf=0.41\n"));
+  CHECK_THAT(run(scratch, knowing + " conf=0.41").out, !Contains("next:"));
 }
 
 TEST_CASE("predict turns pictures upright only when exif=true asks for it") {
