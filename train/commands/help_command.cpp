@@ -81,6 +81,8 @@ Topic explain(const std::string& topic) {
   std::vector<std::string> words = modules;
   for (const CommandInfo& info : all_commands()) words.push_back(info.name);
   for (const Key& key : all_keys()) words.push_back(key.name);
+  if (const std::string answer = foreign_command_answer(topic); !answer.empty())
+    throw ConfigError("argument '" + topic + "': no command: " + answer);
   const std::string ours = foreign_key_hint(topic);
   throw ConfigError("argument '" + topic + "': no command, key or module" +
                     (ours.empty() ? did_you_mean(topic, words) : "; here it is " + ours));

@@ -188,8 +188,11 @@ std::string absence_reason(const std::string& name) {
 
 std::string foreign_command_answer(const std::string& word) {
   constexpr auto kAbsent = std::to_array<std::string_view>(
-      {"track", "tune", "settings", "solutions", "hub", "login", "logout", "explorer", "streamlit-predict"});
+      {"tune", "settings", "solutions", "hub", "login", "logout", "explorer", "streamlit-predict"});
   constexpr auto kTasks = std::to_array<std::string_view>({"segment", "pose", "obb", "classify"});
+  if (word == "track")
+    return "objects are not followed from frame to frame; rtdetr predict source=clip.mp4 save_json=true finds them in "
+           "every frame, a line of JSON for each, for a tracker of yours";
   if (word == "checks") return "here it is rtdetr version";
   if (word == "cfg" || word == "copy-cfg") return "here it is rtdetr help train";
   if (std::ranges::count(kTasks, word) > 0) return kOneTask;

@@ -531,7 +531,8 @@ TEST_CASE("Ultralytics' keys that are none here are answered by more than that")
 
 TEST_CASE("Ultralytics' commands and values that are none here are answered, too") {
   const std::string page = "it is not offered; docs/howto/coming_from_ultralytics.md says what is";
-  for (const char* word : {"track", "settings", "solutions"})
+  CHECK_THAT(error_of("track"), Contains("not followed from frame to frame; rtdetr predict source=clip.mp4 save_json"));
+  for (const char* word : {"tune", "settings", "solutions"})
     CHECK_THAT(error_of(word), Contains(": " + page) && !Contains("did you mean"));
   for (const char* word : {"segment", "pose", "obb", "classify"})
     CHECK_THAT(error_of(word), Contains("there is one task, detect"));

@@ -179,7 +179,7 @@ TEST_CASE("an installed program names the pages that came along, and no script o
     CHECK(WEXITSTATUS(std::system(line.c_str())) == 2);
     return read(scratch.file("stderr"));
   };
-  CHECK_THAT(refused("track"), Contains("; " + (pages / "docs/howto/coming_from_ultralytics.md").string() + " says"));
+  CHECK_THAT(refused("tune"), Contains("; " + (pages / "docs/howto/coming_from_ultralytics.md").string() + " says"));
   CHECK_THAT(refused("benchmark imgsz=64 device=0 model=" + model),
              Contains("no GPU half, building from source brings it: " + (pages / "docs/gpu.md").string()) &&
                  !Contains("scripts/"));
