@@ -108,14 +108,29 @@ PartRuns part_runs(const Benchmark& all, const ImageSize& size) {
           .runs = s.runs};
 }
 
-/// Behind the runs, so that the first of them finds nothing warm, and the card's memory is the model's.
+/// Of what was measured before, the larger counts: other work of the machine only makes a peak lower.
 void measure_peaks(Benchmark& all) {
-  all.card_mib = device_peak_mib(all.device);
+  all.peaks.resize(all.threads.size());
   for (std::size_t i = 0; i < all.threads.size(); ++i) {
     const bool again = i > 0 && all.threads[i] == all.threads[i - 1];
-    all.peaks.push_back(again ? all.peaks.back()
-                              : peak_rate(all.device, all.precision, static_cast<int>(all.threads[i])));
+    const double rate =
+        again ? all.peaks[i - 1] : peak_rate(all.device, all.precision, static_cast<int>(all.threads[i]));
+    all.peaks[i] = std::max(all.peaks[i], rate);
   }
+}
+
+/// The peaks are measured behind the first round, which is to find nothing warm, and behind the last; on a GPU there
+/// alone, so that the card's memory is the model's.
+void measure(Benchmark& all) {
+  const std::int64_t runs = all.settings.runs;
+  const WorkProgress progress(runs + kWarmUpRuns, "measuring: ", "runs");
+  run_in_turns(all.timers, kWarmUpRuns, runs, [&](std::int64_t round, std::int64_t) {
+    progress.show(round);
+    if (round == 1 && all.device.is_cpu()) measure_peaks(all);
+  });
+  log::end_progress();
+  all.card_mib = device_peak_mib(all.device);
+  measure_peaks(all);
 }
 
 std::string stage_table(const StageTimer& timer) {
@@ -129,12 +144,21 @@ std::string stage_table(const StageTimer& timer) {
 }
 
 std::string sweep_table(const Benchmark& all) {
+  bool beyond = false;
+  const auto share_of_peak = [&](std::size_t i) {
+    const double share = all.model_rate(i) / all.peaks[i];
+    beyond = beyond || share > 1;
+    return share > 1 ? std::string("-") : fixed(100 * share, 0) + " %";
+  };
   TextTable table({{"threads"}, {"batch"}, {"ms per batch"}, {"pictures/s"}, {"model GFLOP/s"}, {"of the peak"}});
   for (std::size_t i = 0; i < all.timers.size(); ++i)
     table.add({std::to_string(all.threads[i]), std::to_string(all.timers[i].batch()),
                fixed(all.timers[i].spread(kTotalStage).p50, 2), fixed(all.per_second(i), 1),
-               fixed(all.model_rate(i), 1), fixed(100 * all.model_rate(i) / all.peaks[i], 0) + " %"});
-  return table.text();
+               fixed(all.model_rate(i), 1), share_of_peak(i)});
+  return table.text() + (beyond
+                             ? "-: above the peak: the machine was busy when that was measured, or convolutions took "
+                               "fewer operations than are counted (Winograd)\n"
+                             : "");
 }
 
 std::string memory_text(const Benchmark& all) {
@@ -222,10 +246,7 @@ ExitCode run_benchmark(const Settings& settings) {
   if (settings.parts) all.parts = measure_parts(opened.model, part_runs(all, counted));
   add_timers(all, {opened.model, std::move(opened.info), {}});
   all.gflops = count_gflops(opened.model, counted.height, counted.width);  // fused by now
-  const WorkProgress progress(settings.runs + kWarmUpRuns, "measuring: ", "runs");
-  run_in_turns(all.timers, kWarmUpRuns, settings.runs, [&](std::int64_t round, std::int64_t) { progress.show(round); });
-  log::end_progress();
-  measure_peaks(all);
+  measure(all);
   print_text(settings, report_text(all));
   print_json(settings, report_json(all));
   if (!settings.output.empty()) write_picture(settings.output, sweep_picture(all));
