@@ -7,11 +7,13 @@
 
 #include "core/base/error.h"
 #include "core/base/log.h"
+#include "core/base/text.h"
 #include "core/plot/chart.h"
 #include "core/plot/contact_sheet.h"
 #include "core/plot/draw.h"
 #include "core/plot/thumbnail.h"
 #include "data/tools/label_picture.h"
+#include "train/report/detection_report.h"
 #include "train/report/result_curves.h"
 #include "train/run/run_log.h"
 
@@ -19,7 +21,6 @@ namespace rtdetr {
 namespace {
 
 constexpr std::int64_t kTiles = 16;
-constexpr double kShownScore = 0.25;
 
 struct Chart {
   std::vector<ChartSeries> curves;
@@ -112,12 +113,25 @@ std::vector<DrawnBox> boxes_of(const Batch::Image& image, const Batch& batch, co
   return boxes;
 }
 
+/// The smallest score that is drawn, and what captions say of it.
+struct ShownScore {
+  double least = 0.25;
+  std::string caption = "from 0.25 on";
+};
+
+/// Where F1 is best, if anything is found at all: early in a run that is far from any fixed score.
+ShownScore shown_score(const Dataset& dataset, const Evaluation& evaluation) {
+  const std::optional<double> best = best_confidence(evaluation, dataset);
+  return best ? ShownScore{*best, "from " + two_digits(*best) + " on (best F1)"} : ShownScore{};
+}
+
 /// Shown detections by picture id, best first.
-std::map<std::int64_t, std::vector<DrawnBox>> shown_detections(const Dataset& dataset, const Evaluation& evaluation) {
+std::map<std::int64_t, std::vector<DrawnBox>> shown_detections(const Dataset& dataset, const Evaluation& evaluation,
+                                                               double least) {
   const auto& ids = dataset.classes.category_ids;
   std::map<std::int64_t, std::vector<DrawnBox>> by_picture;
   for (const MetricDetection& found : evaluation.detections) {
-    if (found.score <= kShownScore) continue;
+    if (found.score < least) continue;
     const auto label = std::find(ids.begin(), ids.end(), found.category_id) - ids.begin();
     const auto& [x, y, w, h] = found.box_xywh;
     by_picture[found.image_id].push_back(
@@ -163,7 +177,8 @@ void write_batch_picture(const Batch& batch, const Dataset& dataset, const std::
 
 void write_validation_pictures(const Dataset& dataset, const Evaluation& evaluation,
                                const std::filesystem::path& folder) {
-  const auto detections = shown_detections(dataset, evaluation);
+  const ShownScore shown = shown_score(dataset, evaluation);
+  const auto detections = shown_detections(dataset, evaluation, shown.least);
   const auto count = static_cast<std::int64_t>(dataset.pictures.size());
   const ContactSheetOptions sheet;
   for (std::int64_t part = 0; part < 3 && part * kTiles < count; ++part) {
@@ -172,7 +187,7 @@ void write_validation_pictures(const Dataset& dataset, const Evaluation& evaluat
       const Dataset::PictureEntry& entry = dataset.pictures[static_cast<std::size_t>(i)];
       const Thumbnail small = thumbnail(load_sample(dataset, i).picture, sheet.tile_width, sheet.tile_height);
       labels.push_back({small.picture, entry.file.filename().string()});
-      predictions.push_back(labels.back());
+      predictions.push_back({small.picture, shown.caption + ": " + labels.back().caption});
       draw_boxes(labels.back().picture, small.scaled(label_boxes(dataset, entry)));
       const auto found = detections.find(entry.id);
       if (found != detections.end()) draw_boxes(predictions.back().picture, small.scaled(found->second));

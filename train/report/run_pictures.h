@@ -23,7 +23,8 @@ void write_results_picture(const std::filesystem::path& results_csv, const std::
 void write_batch_picture(const Batch& batch, const Dataset& dataset, const std::filesystem::path& jpg);
 
 /// val_batch{0,1,2}_labels.jpg and _pred.jpg: up to 48 pictures of the data set in sixteens, with their ground truth
-/// and with the detections of the last layer above a score of 0.25 (Ultralytics' habit).
+/// and with the detections of the last layer from that score on at which F1 is best; from 0.25 on, Ultralytics' habit,
+/// where nothing is found at all. Captions of _pred.jpg say which.
 void write_validation_pictures(const Dataset& dataset, const Evaluation& evaluation,
                                const std::filesystem::path& folder);
 

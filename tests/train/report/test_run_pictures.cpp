@@ -65,6 +65,29 @@ TEST_CASE("pictures of a batch have their files' names below them, without the f
   CHECK((drawn("one.jpg") != drawn("two.jpg")));
 }
 
+TEST_CASE("validation pictures have the detections from the best score on, and their captions say so") {
+  const test::TemporaryFolder folder;
+  Dataset dataset;
+  dataset.classes = {{"cat"}, {5}};
+  dataset.truth.category_ids = {5};
+  dataset.truth.image_ids = {10};
+  dataset.truth.truths = {{10, 5, 1, {100, 10, 40, 20}, 800, false}};
+  test::write_small_picture(folder / "0.png", 320, 160, 0);
+  dataset.pictures.push_back({.file = folder / "0.png", .id = 10, .width = 320, .height = 160});
+  const auto drawn = [&](const std::vector<MetricDetection>& detections) {
+    Evaluation evaluation;
+    evaluation.detections = detections;
+    write_validation_pictures(dataset, evaluation, folder.path());
+    return read_text_file(folder / "val_batch0_pred.jpg");
+  };
+  const MetricDetection right{10, 5, {100, 10, 40, 20}, 0.1};
+  const auto wrong = [](double x, double score) { return MetricDetection{10, 5, {x, 90, 40, 20}, score}; };
+  CHECK((drawn({right, wrong(200, 0.05)}) == drawn({right, wrong(20, 0.05)})));  // below the best score
+  CHECK((drawn({right, wrong(200, 0.05)}) != drawn({right, wrong(20, 0.04)})));  // which captions have
+  CHECK((drawn({wrong(200, 0.2)}) == drawn({})));                                // nothing is right: from 0.25 on
+  CHECK((drawn({wrong(200, 0.3)}) != drawn({})));
+}
+
 TEST_CASE("results.png draws the validations inside an epoch at their steps") {
   const std::string in_one_epoch = drawn_by_steps("11", "");
   CHECK((in_one_epoch == drawn_by_steps("12", "")));
