@@ -73,11 +73,16 @@ std::string event_text(const char* type, const char* level, const std::string& t
   return event.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
-/// Cuts at the terminal's width: a line that wraps cannot be rewritten. Counts code points, not bytes.
-std::string fitting_terminal(const std::string& line) {
+/// Of the terminal, but for the last one, behind which it wraps.
+std::size_t columns_of_terminal() {
   winsize size = {};
   const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1;
-  std::size_t room = known ? size.ws_col - 1u : 79u;
+  return known ? size.ws_col - 1u : 79u;
+}
+
+/// Cuts at the terminal's width: a line that wraps cannot be rewritten. Counts code points, not bytes.
+std::string fitting_terminal(const std::string& line) {
+  std::size_t room = columns_of_terminal();
   std::size_t end = 0;
   while (end < line.size() && room > 0) {
     ++end;
@@ -245,7 +250,7 @@ void happened(const std::string& line, const std::string& event) { console().hap
 void set_progress_form(ProgressForm form) { console().set_form(form); }
 std::string message_event(Level level, const std::string& text) { return event_text("message", word_of(level), text); }
 bool tells_json() { return console().tells_json(); }
-bool is_live() { return console().is_live(); }
+std::size_t live_columns() { return console().is_live() ? columns_of_terminal() : 0; }
 void end_progress() { console().end_progress(); }
 void set_spare_file(const std::filesystem::path& file) { console().set_spare_file(file); }
 bool write_spare(const std::string& text) { return console().write_spare(text); }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <string>
 
@@ -17,8 +18,8 @@ void error(const std::string& message);
 
 /// Rewrites one live line on a terminal; on anything else prints a plain line at most every few seconds.
 void progress(const std::string& line);
-/// Whether that is a terminal.
-bool is_live();
+/// Columns that the live line may have; 0 where there is none.
+std::size_t live_columns();
 /// Ends the live line, so that the next message starts on a fresh one.
 void end_progress();
 

@@ -32,6 +32,7 @@
 #include "train/report/output.h"
 #include "train/report/run_page.h"
 #include "train/report/run_pictures.h"
+#include "train/report/work_progress.h"
 
 namespace rtdetr {
 namespace {
@@ -47,8 +48,11 @@ std::optional<Evaluation> final_evaluation(const Settings& settings, Experiment&
   model->to(experiment.device);
   EvaluatorOptions options = evaluator_options(experiment);
   options.criterion = std::nullopt;
+  const WorkProgress progress(std::ssize(experiment.val->pictures), "evaluating the best weights: ");
+  if (group.is_main()) options.progress = [&](std::int64_t done) { progress.show(done); };
   const auto cancelled = [&] { return agree({.stop = StopSignals::requested()}, group).stop; };
   auto evaluation = evaluate(model, *experiment.val, options, cancelled, group);
+  log::end_progress();
   if (!evaluation || !group.is_main()) return evaluation;
   options.predictor = engine_predictor(settings, model, {}, {options.height, options.width}, options.precision);
   if (!model->fused()) model->fuse();
@@ -203,8 +207,10 @@ ExitCode run_train(const Settings& settings, ProcessGroup& group) {
   outlive_closed_pipes();
   OpenedRun run = open_run(settings, group);
   if (group.is_main()) log::set_spare_file(run.folder.path() / "output.txt");
-  Trainer trainer(train_input(run.experiment), train_options(run.experiment), run.folder, group);
-  TrainDisplay display(run.experiment.train, run.folder);
+  TrainDisplay display(run.experiment, run.folder);
+  TrainOptions options = train_options(run.experiment);
+  if (group.is_main()) display.watch_validations(options.evaluation);
+  Trainer trainer(train_input(run.experiment), options, run.folder, group);
   if (run.checkpoint) go_on(trainer, *run.checkpoint, run.experiment.settings, run.folder);
   group.is_main() ? display.watch(trainer, settings.plots, how_to_go_on(settings, run.folder))
                   : display.watch_silently(trainer);

@@ -28,11 +28,29 @@ void TrainConsole::on_step(const StepEvent& event) {
                       .wait_seconds = event.wait_seconds,
                       .remaining_steps = remaining.steps,
                       .remaining_seconds = remaining.seconds};
+  if (val_pictures_ > 0) {
+    point.validations = remaining.validations + 1;  // best.safetensors, when the run has ended
+    point.validation_seconds = validation_seconds_;
+  }
   for (const Batch& batch : event.batches) point.pictures += batch.size * event.processes;
   line_.show(point);
 }
 
+void TrainConsole::on_pause() {
+  line_.end();
+  paused_ = {};
+  validating_ = WorkProgress(val_pictures_, "validating: ");
+}
+
+void TrainConsole::on_validated(std::int64_t pictures) const {
+  constexpr double kLong = 2;  // a shorter one is over before its line is read
+  if (paused_.seconds() > kLong) validating_.show(pictures);
+}
+
 void TrainConsole::on_validation(const EpochRecord& record) {
+  log::end_progress();
+  const double seconds = record.evaluation->seconds;
+  validation_seconds_ = validation_seconds_ == 0 ? seconds : (validation_seconds_ + seconds) / 2;
   log::happened(describe_validation(record), json_line(validation_event(record)));
 }
 

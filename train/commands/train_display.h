@@ -1,26 +1,40 @@
 #pragma once
 
+#include <cstdint>
+#include <iterator>
 #include <string>
 
+#include "core/base/clock.h"
 #include "data/dataset/dataset.h"
+#include "train/evaluation/evaluator.h"
+#include "train/loop/experiment.h"
 #include "train/loop/train_observer.h"
 #include "train/loop/trainer.h"
 #include "train/report/progress.h"
 #include "train/report/run_record.h"
+#include "train/report/work_progress.h"
 #include "train/run/run_folder.h"
 
 /// What the command `train` shows of a run, and how it is told to stop.
 namespace rtdetr {
 
-/// The live line, and a line for each validation.
+/// The live line of training and of a validation that takes a while, and a line for each validation.
 class TrainConsole : public TrainObserver {
  public:
+  /// @param val_pictures  0: the run is not validated
+  explicit TrainConsole(std::int64_t val_pictures) : val_pictures_(val_pictures) {}
   void on_step(const StepEvent& event) override;
-  void on_pause() override { line_.end(); }
+  void on_pause() override;
   void on_validation(const EpochRecord& record) override;
+  /// So many pictures of a validation are done.
+  void on_validated(std::int64_t pictures) const;
 
  private:
   ProgressLine line_;
+  std::int64_t val_pictures_;
+  Stopwatch paused_;
+  WorkProgress validating_{0};
+  double validation_seconds_ = 0;  ///< of the last ones; 0 = there was none
 };
 
 /// train_batch0..2.jpg of the first epoch, and after each epoch results.png, index.html and TensorBoard's file.
@@ -58,7 +72,12 @@ class NoteForLauncher : public TrainObserver {
 class TrainDisplay {
  public:
   /// Outlived by both.
-  TrainDisplay(const Dataset& train, const RunFolder& folder) : pictures_(train, folder) {}
+  TrainDisplay(const Experiment& experiment, const RunFolder& folder)
+      : console_(experiment.val ? std::ssize(experiment.val->pictures) : 0), pictures_(experiment.train, folder) {}
+  /// Shows its validations, too; outlives their options.
+  void watch_validations(EvaluatorOptions& options) {
+    options.progress = [this](std::int64_t pictures) { console_.on_validated(pictures); };
+  }
   /// Outlives the trainer's fit(). @param plots  with pictures
   void watch(Trainer& trainer, bool plots, const std::string& how_to_go_on);
   /// For a process that is not the main one: shows nothing, but may be told to stop.

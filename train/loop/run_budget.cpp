@@ -1,6 +1,7 @@
 #include "train/loop/run_budget.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/base/error.h"
 
@@ -68,9 +69,27 @@ bool RunBudget::validates_at_end(const RunPosition& at) const {
   return options_.val_steps > 0 ? steps_are_due(at) : (at.epoch + 1) % options_.val_every == 0;
 }
 
+/// In so many more steps, with one at the run's end.
+double RunBudget::validations_in(const RunPosition& at, double steps) const {
+  const auto per_epoch = static_cast<double>(steps_per_epoch());
+  double begin = static_cast<double>(at.epoch), every = static_cast<double>(options_.val_every);
+  double end = begin + (static_cast<double>(steps_of(at.next_batch)) + steps) / per_epoch;
+  if (options_.val_steps > 0) {
+    begin = static_cast<double>(at.steps - (steps_are_due(at) ? 1 : 0));
+    end = static_cast<double>(at.steps) + steps;
+    every = static_cast<double>(options_.val_steps);
+  }
+  return std::ceil(end / every) - std::floor(begin / every);
+}
+
 RunBudget::Remaining RunBudget::remaining(const RunPosition& at) const {
-  if (counts_time()) return {.seconds = std::max(0.0, options_.hours * kHour - at.seconds)};
-  return {.steps = static_cast<double>((options_.epochs - at.epoch) * steps_per_epoch() - steps_of(at.next_batch))};
+  if (counts_time()) {
+    const double seconds = std::max(0.0, options_.hours * kHour - at.seconds),
+                 steps = at.seconds > 0 ? seconds * static_cast<double>(at.steps) / at.seconds : 0;
+    return {.seconds = seconds, .validations = validations_in(at, steps)};
+  }
+  const auto steps = static_cast<double>((options_.epochs - at.epoch) * steps_per_epoch() - steps_of(at.next_batch));
+  return {.steps = steps, .validations = validations_in(at, steps)};
 }
 
 }  // namespace rtdetr

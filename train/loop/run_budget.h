@@ -57,8 +57,9 @@ class RunBudget {
   bool validates_at_end(const RunPosition& at) const;
 
   struct Remaining {
-    double steps = 0;     ///< where epochs end the run
-    double seconds = -1;  ///< where the time does; else -1
+    double steps = 0;        ///< where epochs end the run
+    double seconds = -1;     ///< where the time does; else -1
+    double validations = 0;  ///< where the time ends the run by the mean of its steps so far; patience is not foreseen
   };
   Remaining remaining(const RunPosition& at) const;
 
@@ -72,6 +73,7 @@ class RunBudget {
   bool counts_time() const { return options_.hours > 0; }
   bool counts_epochs() const { return options_.epochs > 0; }
   bool steps_are_due(const RunPosition& at) const;
+  double validations_in(const RunPosition& at, double steps) const;
   /// No better AP for `patience` epochs, with `ended_epoch` the last of them.
   bool is_hopeless(const RunPosition& at, std::int64_t ended_epoch) const;
 

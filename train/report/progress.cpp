@@ -50,11 +50,32 @@ std::string bar_of(std::int64_t done, std::int64_t all) {
   return "[" + text + "]";
 }
 
+/// A part of a line; of importance 0 it is always there.
+struct LinePart {
+  int importance = 0;
+  std::string text;
+};
+
+/// In their order those for which there is room, by importance. @param columns  0 = for all
+std::string fitting(std::vector<LinePart> parts, std::size_t columns) {
+  std::size_t length = 0;
+  for (int importance = 0; importance <= static_cast<int>(parts.size()); ++importance) {
+    for (LinePart& part : parts) {
+      if (part.importance != importance) continue;
+      if (importance > 0 && columns > 0 && length + part.text.size() > columns) part.text.clear();
+      length += part.text.size();
+    }
+  }
+  std::string line;
+  for (const LinePart& part : parts) line += part.text;
+  return line;
+}
+
 }  // namespace
 
 void ProgressLine::show(const ProgressPoint& point) {
   note(point);
-  log::progress(line(point, log::is_live()), log::tells_json() ? json_line(event(point)) : "");
+  log::progress(line(point, log::live_columns()), log::tells_json() ? json_line(event(point)) : "");
 }
 
 void ProgressLine::note(const ProgressPoint& point) {
@@ -64,19 +85,25 @@ void ProgressLine::note(const ProgressPoint& point) {
 }
 
 double ProgressLine::seconds_left(const ProgressPoint& point) const {
-  return point.remaining_seconds >= 0 ? point.remaining_seconds : point.remaining_steps * seconds_per_step_;
+  const double training =
+      point.remaining_seconds >= 0 ? point.remaining_seconds : point.remaining_steps * seconds_per_step_;
+  return training + point.validations * point.validation_seconds;
 }
 
-std::string ProgressLine::line(const ProgressPoint& point, bool bar) const {
-  std::string text = "epoch " + std::to_string(point.epoch + 1);
-  if (point.epochs > 0) text += "/" + std::to_string(point.epochs);
-  text += "  " + (bar ? bar_of(point.step, point.steps) : std::string("step"));
-  text += " " + std::to_string(point.step) + "/" + std::to_string(point.steps) + "  ETA " +
-          format_duration(seconds_left(point));
-  text += number(pictures_per_step_ / std::max(seconds_per_step_, 1e-9), "  %.1f img/s");
-  text += number(100 * wait_per_step_ / std::max(seconds_per_step_, 1e-9), "  data %.0f %%");
-  text += number(point.loss, "  loss %.2f") + " (" + main_terms(point) + ")";
-  return text + number(resident_mib(), "  %.0f MiB");
+std::string ProgressLine::line(const ProgressPoint& point, std::size_t columns) const {
+  constexpr std::size_t kRoomForBar = 70;
+  const std::string epochs = point.epochs > 0 ? "/" + std::to_string(point.epochs) : "",
+                    bar = columns >= kRoomForBar ? bar_of(point.step, point.steps) : "step",
+                    more = point.validations > 0 && point.validation_seconds == 0 ? " + validations" : "";
+  return fitting({{0, "epoch " + std::to_string(point.epoch + 1) + epochs + "  " + bar + " " +
+                          std::to_string(point.step) + "/" + std::to_string(point.steps)},
+                  {0, "  ETA " + format_duration(seconds_left(point)) + more},
+                  {1, number(pictures_per_step_ / std::max(seconds_per_step_, 1e-9), "  %.1f img/s")},
+                  {2, number(100 * wait_per_step_ / std::max(seconds_per_step_, 1e-9), "  data %.0f %%")},
+                  {0, number(point.loss, "  loss %.2f")},
+                  {3, " (" + main_terms(point) + ")"},
+                  {4, number(resident_mib(), "  %.0f MiB")}},
+                 columns);
 }
 
 nlohmann::ordered_json ProgressLine::event(const ProgressPoint& point) const {

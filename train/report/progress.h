@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -20,6 +21,8 @@ struct ProgressPoint {
   double wait_seconds = 0;                            ///< of these, waiting for data
   double remaining_steps = 0;                         ///< of the run, for the ETA; when the time decides:
   double remaining_seconds = -1;                      ///< what is left of it
+  double validations = 0;                             ///< that come on top
+  double validation_seconds = 0;                      ///< of each, as the last ones took; 0 = none was measured yet
 };
 
 /// Smooths speed and waiting over about the last 20 steps and prints through core/base/progress.h.
@@ -28,10 +31,13 @@ class ProgressLine {
   void show(const ProgressPoint& point);
   /// What the two below say of speed.
   void note(const ProgressPoint& point);
-  /// What is shown, the important things within 80 columns. @param bar  draws the epoch's share
-  std::string line(const ProgressPoint& point, bool bar) const;
+  /// What is shown: place, loss and time left, and of the rest what there is room for, the more important first.
+  /// Before a validation was measured, the time left is said to be without them.
+  /// @param columns  of a live line, which draws the epoch's share; 0 = a plain one, of any length
+  std::string line(const ProgressPoint& point, std::size_t columns) const;
   /// The same for programs: {"type": "step", "epoch": 3, "epochs": 40 (null = the time decides), "step", "steps",
-  /// "eta_s", "loss", "losses": {every term}, "images_per_s", "wait_share", "memory_mib"}.
+  /// "eta_s" (with validations, once one was measured), "loss", "losses": {every term}, "images_per_s", "wait_share",
+  /// "memory_mib"}.
   nlohmann::ordered_json event(const ProgressPoint& point) const;
   /// Forgets the speed (the picture size may change) and ends the live line.
   void end();

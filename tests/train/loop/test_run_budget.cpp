@@ -95,6 +95,25 @@ TEST_CASE("what remains of a run is told in steps, or in seconds where the time 
   CHECK(timed.remaining({.seconds = 6000}).seconds == 0);
 }
 
+TEST_CASE("what remains of a run has validations, the one at its end among them") {
+  const auto left = [](const BudgetOptions& options, const RunPosition& at) {
+    return RunBudget(options, /*batches_per_epoch=*/10).remaining(at).validations;
+  };
+  CHECK(left({.epochs = 4}, {}) == 4);
+  CHECK(left({.epochs = 4}, {.epoch = 3, .next_batch = 10}) == 1);
+  CHECK(left({.epochs = 4}, {.epoch = 4}) == 0);
+  CHECK(left({.epochs = 4, .val_every = 3}, {.epoch = 1}) == 2);
+  CHECK(left({.epochs = 4, .val_steps = 15}, {.steps = 1, .validated_step = 0}) == 3);
+  const RunPosition due{.epoch = 1, .next_batch = 5, .steps = 15};
+  CHECK(left({.epochs = 4, .val_steps = 15}, due) == 3);
+  RunPosition done = due;
+  done.validated_step = 15;
+  CHECK(left({.epochs = 4, .val_steps = 15}, done) == 2);
+  // 3600 s for 15 steps in 900: 45 more, 4.5 epochs
+  CHECK(left({.hours = 1.25}, {.epoch = 1, .next_batch = 5, .steps = 15, .seconds = 1125}) == 5);
+  CHECK(left({.hours = 1}, {}) == 0);  // nothing is known yet
+}
+
 TEST_CASE("a run that nothing would end is refused") {
   CHECK_THROWS_AS(RunBudget({}, 6), ConfigError);
   CHECK_THROWS_AS(RunBudget({.epochs = 1}, 0), InternalError);

@@ -66,7 +66,7 @@ TEST_CASE("evaluation's table fits 80 columns with times of thousands of millise
   for (const std::string& line : lines) CHECK(line.size() <= 80);
 }
 
-TEST_CASE("the live line has bar, time left and speed within 80 columns, and the last layer's terms") {
+TEST_CASE("the live line has bar, time left, speed and loss within 80 columns, and more where there is room") {
   ProgressLine progress;
   ProgressPoint point{.epoch = 2, .epochs = 40, .step = 12, .steps = 25, .loss = 15.21};
   point.terms = {{"loss_vfl", 0.61}, {"loss_bbox", 0.29}, {"loss_giou", 0.63}, {"loss_vfl_aux_0", 9}};
@@ -75,10 +75,25 @@ TEST_CASE("the live line has bar, time left and speed within 80 columns, and the
   point.wait_seconds = 0.008;
   point.remaining_steps = 100;
   progress.note(point);
-  const std::string live = progress.line(point, true);
-  CHECK(live.starts_with("epoch 3/40  [====>     ] 12/25  ETA 0:40  20.0 img/s  data 2 %  loss 15.21 (vfl 0.61 bbox"));
-  CHECK(live.find("aux") == std::string::npos);
-  CHECK(progress.line(point, false).starts_with("epoch 3/40  step 12/25  ETA 0:40"));
+  const std::string live = progress.line(point, 200), whole = " (vfl 0.61 bbox 0.29 giou 0.63)  ";
+  CHECK(live.starts_with("epoch 3/40  [====>     ] 12/25  ETA 0:40  20.0 img/s  data 2 %  loss 15.21" + whole));
+  CHECK(progress.line(point, 0).starts_with("epoch 3/40  step 12/25  ETA 0:40"));
+  CHECK(progress.line(point, 0).find(whole) != std::string::npos);
+  CHECK(progress.line(point, 79) == "epoch 3/40  [====>     ] 12/25  ETA 0:40  20.0 img/s  data 2 %  loss 15.21");
+  CHECK(progress.line(point, 58) == "epoch 3/40  step 12/25  ETA 0:40  20.0 img/s  loss 15.21");
+  CHECK(progress.line(point, 40) == "epoch 3/40  step 12/25  ETA 0:40  loss 15.21");
+}
+
+TEST_CASE("the time left has the validations that come, as long as the last ones took, or says that it is without") {
+  ProgressLine progress;
+  ProgressPoint point{.epochs = 4, .step = 1, .steps = 5, .step_seconds = 1, .remaining_steps = 20, .validations = 3};
+  progress.note(point);
+  CHECK(progress.line(point, 0).find("  ETA 0:20 + validations  ") != std::string::npos);
+  point.validation_seconds = 10;
+  CHECK(progress.line(point, 0).find("  ETA 0:50  ") != std::string::npos);
+  CHECK(progress.event(point)["eta_s"] == 50);
+  point.remaining_seconds = 5;
+  CHECK(progress.event(point)["eta_s"] == 35);
 }
 
 TEST_CASE("a step's event has the same numbers, every term, and null for what is no number") {
