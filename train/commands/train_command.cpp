@@ -128,6 +128,8 @@ void report(const Settings& settings, Experiment& experiment, const RunFolder& f
     document.update(evaluation_json(*evaluation, experiment.val->classes));
     write_findings(*experiment.val, *evaluation, folder, settings.plots);
     print_text(settings, "\nbest epoch, every decoder layer:\n" + layer_table(*evaluation) + "\n");
+  } else if (settings.plots) {
+    write_page_or_warn(folder.path());  // with the run's end
   }
   print_text(settings, closing_words(settings, folder, outcome, experiment.val.has_value()));
   print_json(settings, document);

@@ -37,7 +37,7 @@ void RunKeeper::require_room(const TensorMap& state, bool with_best) const {
 }
 
 void RunKeeper::log(const std::string& event, const nlohmann::ordered_json& members) {
-  if (is_main_) log_->write(event, members);
+  if (log_) log_->write(event, members);
 }
 
 void RunKeeper::record(const EpochRecord& record) {

@@ -32,7 +32,7 @@ class RunKeeper {
   /// @param with_best  keep_best_state will be asked for, too
   /// @throws IoError  when there is no room for states like this one and options do not say that it is well
   void require_room(const TensorMap& state, bool with_best) const;
-  /// One line of log.jsonl.
+  /// One line of log.jsonl; none before it is opened.
   void log(const std::string& event, const nlohmann::ordered_json& members);
   /// A row of results.csv and a line of log.jsonl.
   void record(const EpochRecord& record);

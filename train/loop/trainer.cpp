@@ -11,6 +11,7 @@
 #include "core/base/log.h"
 #include "core/base/text.h"
 #include "core/distributed/shared_state.h"
+#include "train/process/failure.h"
 #include "train/report/detection_report.h"
 
 namespace rtdetr {
@@ -76,6 +77,7 @@ RunOutcome Trainer::fit() {
     return run_to_the_end();
   } catch (...) {
     try {
+      log_failure(as_error(std::current_exception()));
       keeper_.settle();                // the message says what is on the disk
     } catch (const std::exception&) {  // what ended the run is told, not what followed
     }
@@ -95,6 +97,7 @@ RunOutcome Trainer::run_to_the_end() {
     }
     if (!end_epoch()) return stop();
   }
+  keeper_.log("finish", {{"steps_done", position_.steps}});
   return outcome(RunOutcome::End::kFinished);
 }
 
@@ -175,8 +178,6 @@ void Trainer::refuse(const StepReport& report, const std::string& verdict, std::
   const std::string text = describe_refused(report, lr_factor * options_.lr0, batches, *input_.train);
   report.overflowed() ? log::debug(text) : log::warning(text);
   if (verdict.empty()) return;
-  keeper_.log("diverged",
-              {{"epoch", position_.epoch}, {"batch", position_.next_batch}, {"reason", verdict}, {"last", text}});
   throw DivergedError(verdict + "; " + text + "; a lower lr0=, a longer warmup_steps= or amp=off may help");
 }
 
@@ -334,6 +335,11 @@ RunOutcome Trainer::stop() {
   save();
   keeper_.log("stop", {{"steps_done", position_.steps}});
   return outcome(RunOutcome::End::kStopped);
+}
+
+void Trainer::log_failure(const Error& error) {
+  const bool diverged = error.code() == ExitCode::kDiverged;
+  keeper_.log(diverged ? "diverged" : "fail", {{"steps_done", position_.steps}, {"reason", error.what()}});
 }
 
 RunOutcome Trainer::outcome(RunOutcome::End end) const {

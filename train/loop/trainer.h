@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/error.h"
 #include "core/distributed/process_group.h"
 #include "core/ops/device_memory.h"
 #include "train/loop/decision.h"
@@ -88,6 +89,7 @@ class Trainer {
   bool validate_inside_epoch();  ///< where val_steps says so; false: interrupted
   bool end_epoch();              ///< false: interrupted
   RunOutcome stop();
+  void log_failure(const Error& error);
   RunOutcome outcome(RunOutcome::End end) const;
 
   void account(const StepReport& report, std::span<const Batch> batches, double lr_factor);

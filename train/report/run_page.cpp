@@ -207,14 +207,14 @@ std::vector<Json> evaluation_sections(const Dataset& dataset, const Evaluation& 
           confusion(report.confusion, dataset.classes), worst(dataset, evaluation, report)};
 }
 
-Json run_page(const RunRecord& run, std::span<const Json> found) {
+Json run_page(const RunRecord& run, const std::optional<RunRecord>& before, std::span<const Json> found) {
   Json sections = Json::array();
   sections.push_back(run_tiles(run));
   sections.push_back(charts_section("curves", "curves", result_charts(run.table)));
   sections.push_back(term_charts(run));
   if (found.empty() && !run.best_layers.empty()) sections.push_back(best_layers(run));
   for (const Json& section : found) sections.push_back(section);
-  if (const auto before = run_before(run.folder)) sections.push_back(difference_section(run, *before));
+  if (before) sections.push_back(difference_section(run, *before));
   for (Json& section : settings_sections(run.settings, run.fitted)) sections.push_back(std::move(section));
   Json events = page_section("list", "events", "events");
   events["lines"] = run.events;
@@ -225,14 +225,14 @@ Json run_page(const RunRecord& run, std::span<const Json> found) {
 }
 
 void write_run_page(const std::filesystem::path& folder, std::span<const Json> found) {
-  write_page(folder / kPageName, run_page(read_run(folder), found));
+  write_page(folder / kPageName, run_page(read_run(folder), run_before(folder), found));
 }
 
 void write_page_or_warn(RunReader& run, std::span<const Json> found) {
   std::error_code ignored;
   const auto bytes = std::filesystem::file_size(run.folder() / "results.csv", ignored);
   if (ignored || bytes == 0) return;  // no epoch has ended
-  draw_or_warn([&] { write_page(run.folder() / kPageName, run_page(run.read(), found)); },
+  draw_or_warn([&] { write_page(run.folder() / kPageName, run_page(run.read(), run.before(), found)); },
                std::string(kPageName) + " is not up to date");
 }
 

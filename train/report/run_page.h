@@ -19,12 +19,15 @@ std::vector<nlohmann::ordered_json> evaluation_sections(const Dataset& dataset, 
                                                         const DetectionReport& report);
 
 /// A training run: curves of all columns of results.csv and of log.jsonl's losses, numbers, events, settings.
-/// @param found  of the final evaluation; empty while there is none
-nlohmann::ordered_json run_page(const RunRecord& run, std::span<const nlohmann::ordered_json> found = {});
+/// @param before  the run that it is told against
+/// @param found   of the final evaluation; empty while there is none
+nlohmann::ordered_json run_page(const RunRecord& run, const std::optional<RunRecord>& before = {},
+                                std::span<const nlohmann::ordered_json> found = {});
 /// Reads the run's folder and writes its page. @throws Error
 void write_run_page(const std::filesystem::path& folder, std::span<const nlohmann::ordered_json> found = {});
 
-/// The same for a run that goes on: a page that cannot be written is a warning, and without results there is none yet.
+/// The same for a run that goes on, of which an epoch costs what it added: a page that cannot be written is a warning,
+/// and without results there is none yet.
 void write_page_or_warn(RunReader& run, std::span<const nlohmann::ordered_json> found = {});
 void write_page_or_warn(const std::filesystem::path& folder, std::span<const nlohmann::ordered_json> found = {});
 

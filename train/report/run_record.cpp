@@ -160,7 +160,8 @@ class LogLines {
              std::to_string(count_in(entry, "seed"));
     if (event == "continue") return "continued after " + done + " by rtdetr " + text_in(entry, "version");
     if (event == "stop") return "stopped and saved after " + done;
-    if (event == "diverged") return place_of(entry) + ": ended, " + text_in(entry, "reason");
+    if (event == "finish") return "finished after " + done;
+    if (event == "fail" || event == "diverged") return "failed after " + done + ": " + text_in(entry, "reason");
     if (event == "last_stage")
       return place_of(entry) + ": went back to the best weights, AP " + fixed(number_in(entry, "ap"), 4);
     return event;
@@ -238,6 +239,11 @@ RunRecord RunReader::read() {
   if (record.overflows > 0)
     record.events.push_back(counted(record.overflows, "step") + " refused while fp16's factor was looked for");
   return record;
+}
+
+const std::optional<RunRecord>& RunReader::before() {
+  if (!before_) before_ = run_before(folder_);
+  return *before_;
 }
 
 RunRecord read_run(const fs::path& folder) { return RunReader(folder).read(); }

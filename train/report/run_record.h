@@ -22,7 +22,7 @@ struct RunRecord {
 
   // log.jsonl
   std::string version, command;
-  std::vector<std::string> events;                  ///< starts, continuations, stops, refused steps, in words
+  std::vector<std::string> events;                  ///< starts, continuations, ends, refused steps, in words
   std::int64_t steps = 0;                           ///< taken
   std::int64_t refused = 0;                         ///< loss or gradient not finite
   std::int64_t overflows = 0;                       ///< refused by fp16's factor alone
@@ -58,6 +58,8 @@ class RunReader {
   explicit RunReader(std::filesystem::path folder) : folder_(std::move(folder)) {}
   /// @throws ConfigError  for what is no folder, or holds no results.csv of a run
   RunRecord read();
+  /// run_before(folder), looked for once: what that run does meanwhile is not seen.
+  const std::optional<RunRecord>& before();
   const std::filesystem::path& folder() const { return folder_; }
 
  private:
@@ -67,6 +69,7 @@ class RunReader {
   RunRecord log_;  ///< what the log told, but for the curves of its steps
   LoggedSteps steps_;
   std::uintmax_t read_ = 0;  ///< bytes of the log
+  std::optional<std::optional<RunRecord>> before_;
 };
 
 /// The same once.

@@ -11,6 +11,7 @@
 
 #include "core/base/error.h"
 #include "core/base/log_level.h"
+#include "core/io/file.h"
 #include "tests/support/captured_stderr.h"
 #include "tests/support/compared_runs.h"
 #include "tests/support/micro_run.h"
@@ -98,6 +99,7 @@ TEST_CASE("what a callback throws ends the run and comes out as it is") {
   TrainCallbacks callbacks;
   callbacks.on_step = [](const StepProgress&) { throw Mine{}; };
   CHECK_THROWS_AS(train(words, callbacks), Mine);
+  CHECK_THAT(read_text_file(temp / "runs/thrown/log.jsonl"), Catch::Contains(R"({"event":"fail","steps_done":1,)"));
   callbacks.on_step = nullptr;
   callbacks.should_stop = [] { return true; };
   CHECK(train(words, callbacks).end == End::kStopped);  // the folder is free again

@@ -117,7 +117,11 @@ TEST_CASE("events are told in words, refused steps by their batch, and fp16's se
       "\n"
       R"({"event":"continue","version":"9.9","command":"rtdetr train y","precision":"fp16","steps_done":2})"
       "\n"
-      R"({"event":"diverged","epoch":2,"batch":1,"reason":"8 in a row","last":""})"
+      R"({"event":"diverged","steps_done":3,"reason":"8 in a row"})"
+      "\n"
+      R"({"event":"fail","steps_done":3,"reason":"no room"})"
+      "\n"
+      R"({"event":"finish","steps_done":4})"
       "\n"
       R"({"event":"stop","steps_do)";  // a killed process leaves this
   write_run(folder / "exp", log);
@@ -127,11 +131,12 @@ TEST_CASE("events are told in words, refused steps by their batch, and fp16's se
   CHECK(run.overflows == 1);
   CHECK((run.step_loss.x == std::vector<double>{1, 2}));
   CHECK((run.step_loss.y == std::vector<double>{5.5, 4.5}));
-  CHECK((run.events == std::vector<std::string>{"started by rtdetr 9.8, fp16, seed 7",
-                                                "epoch 1, batch 1: step refused, the loss was not finite",
-                                                "stopped and saved after 2 steps",
-                                                "continued after 2 steps by rtdetr 9.9", "epoch 3: ended, 8 in a row",
-                                                "1 step refused while fp16's factor was looked for"}));
+  CHECK((run.events ==
+         std::vector<std::string>{"started by rtdetr 9.8, fp16, seed 7",
+                                  "epoch 1, batch 1: step refused, the loss was not finite",
+                                  "stopped and saved after 2 steps", "continued after 2 steps by rtdetr 9.9",
+                                  "failed after 3 steps: 8 in a row", "failed after 3 steps: no room",
+                                  "finished after 4 steps", "1 step refused while fp16's factor was looked for"}));
   CHECK(run.best_place == "epoch 1");
   CHECK(run.train_terms.size() == 1);  // the sum is no term
   const json page = run_page(run);
@@ -239,7 +244,7 @@ TEST_CASE("nothing that a run's data say becomes markup") {
             "data: " + quoted + "\n", "epoch,</script><b>/x\n1,0.5\n");
   std::vector<nlohmann::ordered_json> found = {page_section("matrix", "confusion", "")};
   found[0]["names"] = {kHostile, kHostile};
-  const std::string page = page_html(run_page(read_run(folder / "exp"), found));
+  const std::string page = page_html(run_page(read_run(folder / "exp"), {}, found));
   const json document = document_in(page);
   CHECK(section(document, "confusion")["names"][0] == kHostile);
   CHECK(section(document, "events")["lines"][0] == kHostile);
@@ -398,7 +403,7 @@ TEST_CASE("a run's page tells what differs from the run before in the same folde
   test::write_file(folder / "no_epochs/args.yaml", "lr0: 0.9\n");
   std::filesystem::last_write_time(folder / "no_epochs/args.yaml",
                                    std::filesystem::file_time_type::clock::now() - std::chrono::minutes(80));
-  const json page = run_page(read_run(folder / "a/"));
+  const json page = run_page(read_run(folder / "a/"), run_before(folder / "a"));
   const json difference = section(page, "difference");
   CHECK((difference["columns"] == json{"", "z", "a"}));
   CHECK((difference["rows"][0] == json{"best AP", 0.4, 0.4}));
@@ -406,6 +411,11 @@ TEST_CASE("a run's page tells what differs from the run before in the same folde
   CHECK((difference["rows"][3] == json{"epochs done", 4, 4}));  // not the name of a setting
   CHECK((difference["rows"][5] == json{"epochs", "4", "8"}));
   CHECK(difference["rows"].size() == 7);
+
+  RunReader reader(folder / "a");  // for every epoch's page
+  CHECK(reader.before()->folder.filename() == "z");
+  std::filesystem::remove_all(folder / "z");
+  CHECK(reader.before()->folder.filename() == "z");
 }
 
 TEST_CASE("base64 of the standard's examples") {
