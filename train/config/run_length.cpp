@@ -40,19 +40,19 @@ class LengthFitter {
   }
 
   void fit_validations() {
-    constexpr double kWanted = 5, kWantedByClock = 6;  // the clock's epochs are an estimate
+    constexpr double kWanted = 5;  // the clock's epochs are an estimate, and have one more
     if (!settings_.val || is_typed(settings_, "val_every") || is_typed(settings_, "val_steps")) return;
     const bool in_steps = settings_.val_steps > 0 || (length_.by_clock && length_.epochs < kWanted);
-    const double longest = (in_steps ? length_.steps : length_.epochs) / (length_.by_clock ? kWantedByClock : kWanted);
+    const double longest =
+        (in_steps ? length_.steps : length_.epochs) / (length_.by_clock ? kValidationsByClock : kWanted);
     const auto most = std::max<std::int64_t>(1, static_cast<std::int64_t>(longest));
     if (!in_steps && settings_.val_every > most) add("val_every", std::to_string(most));
     if (in_steps && (settings_.val_steps == 0 || settings_.val_steps > most)) add("val_steps", std::to_string(most));
   }
 
   void fit_warm_up() {
-    constexpr double kShare = 0.1;
     if (is_typed(settings_, "warmup_steps")) return;
-    const std::int64_t most = std::max<std::int64_t>(1, std::llround(kShare * length_.steps));
+    const std::int64_t most = std::max<std::int64_t>(1, std::llround(kWarmUpShare * length_.steps));
     if (settings_.warmup_steps > most) add("warmup_steps", std::to_string(most));
   }
 

@@ -9,9 +9,14 @@
 
 /// A recipe is written for so many steps. A run that the clock ends has as many as the machine makes in that time, so
 /// what a recipe says in steps or epochs (warm-up, validations, switch-offs, milestones) is fitted to the number that a
-/// few measured steps promise: once, before the first step, and remembered with the run. A run that epochs end keeps
-/// its numbers; only validations may come more often.
+/// few measured steps promise: before the first step, and remembered with the run. Where the machine then turns out
+/// faster or slower, switch-offs, validations and a warm-up that takes too long go by the share of the time that is
+/// over (train/loop/run_budget.h); milestones stay the epochs they are. A run that epochs end keeps its numbers; only
+/// validations may come more often.
 namespace rtdetr {
+
+/// What a run that the clock ends is fitted to: validations as often, and a warm-up that long at the most.
+inline constexpr double kValidationsByClock = 6, kWarmUpShare = 0.1;
 
 /// What a run will hold.
 struct RunLength {

@@ -58,7 +58,15 @@ StepRates RunBudget::rates(const RunPosition& at) const {
 }
 
 bool RunBudget::steps_are_due(const RunPosition& at) const {
-  return options_.val_steps > 0 && at.steps > 0 && at.steps % options_.val_steps == 0 && at.steps != at.validated_step;
+  if (options_.val_steps == 0 || at.steps == 0 || at.steps == at.validated_step) return false;
+  return is_paced() ? share_unvalidated(at, 0) >= options_.val_share : at.steps % options_.val_steps == 0;
+}
+
+/// Of the run, since the last validation and with so many more steps, as fast as those so far.
+double RunBudget::share_unvalidated(const RunPosition& at, double more_steps) const {
+  const auto steps = static_cast<double>(at.steps),
+             since = static_cast<double>(at.steps - std::max<std::int64_t>(at.validated_step, 0));
+  return steps > 0 ? (since + more_steps) / steps * progress(at) : 0;
 }
 
 bool RunBudget::validates_inside(const RunPosition& at) const { return at.next_batch > 0 && steps_are_due(at); }
@@ -66,11 +74,14 @@ bool RunBudget::validates_inside(const RunPosition& at) const { return at.next_b
 bool RunBudget::validates_at_end(const RunPosition& at) const {
   const bool last_epoch = counts_epochs() && at.epoch + 1 >= options_.epochs;
   if (last_epoch || out_of_time(at) || is_hopeless(at, at.epoch)) return true;
-  return options_.val_steps > 0 ? steps_are_due(at) : (at.epoch + 1) % options_.val_every == 0;
+  if (options_.val_steps > 0) return steps_are_due(at);
+  if (is_paced()) return share_unvalidated(at, static_cast<double>(steps_per_epoch())) > options_.val_share;
+  return (at.epoch + 1) % options_.val_every == 0;
 }
 
 /// In so many more steps, with one at the run's end.
 double RunBudget::validations_in(const RunPosition& at, double steps) const {
+  if (is_paced()) return std::ceil(share_unvalidated(at, steps) / options_.val_share);
   const auto per_epoch = static_cast<double>(steps_per_epoch());
   double begin = static_cast<double>(at.epoch), every = static_cast<double>(options_.val_every);
   double end = begin + (static_cast<double>(steps_of(at.next_batch)) + steps) / per_epoch;

@@ -15,6 +15,9 @@ struct BudgetOptions {
   std::int64_t patience = 0;   ///< epochs without a better AP that end the run; 0 = never
   std::int64_t val_every = 1;  ///< epochs between two validations
   std::int64_t val_steps = 0;  ///< steps between two, inside epochs too, and then instead of val_every; 0 = by epochs
+  /// With hours: share of the run between two validations, instead of val_every at epochs' ends, or of val_steps where
+  /// there is one, which are for a machine as fast as it was thought to be; 0 = those count.
+  double val_share = 0;
   LrSchedule schedule;
 };
 
@@ -74,6 +77,8 @@ class RunBudget {
   bool counts_epochs() const { return options_.epochs > 0; }
   bool steps_are_due(const RunPosition& at) const;
   double validations_in(const RunPosition& at, double steps) const;
+  bool is_paced() const { return counts_time() && options_.val_share > 0; }
+  double share_unvalidated(const RunPosition& at, double more_steps) const;
   /// No better AP for `patience` epochs, with `ended_epoch` the last of them.
   bool is_hopeless(const RunPosition& at, std::int64_t ended_epoch) const;
 

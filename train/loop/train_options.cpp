@@ -12,14 +12,20 @@ namespace rtdetr {
 namespace {
 
 /// With time= alone the clock decides; epochs= counts as well when it was said.
-BudgetOptions budget_options(const Settings& settings) {
+BudgetOptions budget_options(const Experiment& experiment) {
+  const Settings& settings = experiment.settings;
+  const auto& fitted = experiment.fitted;
   const bool counts_epochs = settings.time <= 0 || settings.is_given("epochs");
+  const bool paced = settings.time > 0 && (fitted.contains("val_steps") || fitted.contains("val_every"));
+  LrSchedule schedule = lr_schedule(settings);
+  if (settings.time > 0 && fitted.contains("warmup_steps")) schedule.warmup_share = kWarmUpShare;
   return {.epochs = counts_epochs ? settings.epochs : 0,
           .hours = settings.time,
           .patience = settings.val ? settings.patience : 0,
           .val_every = settings.val_every,
           .val_steps = settings.val_steps,
-          .schedule = lr_schedule(settings)};
+          .val_share = paced ? 1 / kValidationsByClock : 0,
+          .schedule = schedule};
 }
 
 }  // namespace
@@ -81,7 +87,7 @@ TrainOptions train_options(const Experiment& experiment) {
   const Settings& settings = experiment.settings;
   OptimizerOptions optimizer = optimizer_options(settings);
   optimizer.muon.bfloat16 = experiment.precision.precision == Precision::kBFloat16;
-  return {.budget = budget_options(settings),
+  return {.budget = budget_options(experiment),
           .accumulate = settings.accumulate,
           .step = {.clip_norm = settings.clip_norm,
                    .precision = experiment.precision.precision,

@@ -22,7 +22,7 @@ double flat_cosine_factor(const LrSchedule& schedule, const SchedulePoint& point
   return before >= tail ? schedule.final_factor : half_cosine(schedule.final_factor, (before - flat) / (tail - flat));
 }
 
-double warmup_factor(const LrSchedule& schedule, std::int64_t step) {
+double warmup_by_steps(const LrSchedule& schedule, std::int64_t step) {
   if (schedule.warmup_steps <= 0) return 1;
   const auto steps = static_cast<double>(schedule.warmup_steps), done = static_cast<double>(step);
   if (schedule.warmup == LrSchedule::Warmup::kLinear) return std::min(1.0, (done + 1) / steps);
@@ -31,6 +31,11 @@ double warmup_factor(const LrSchedule& schedule, std::int64_t step) {
       1.0 / 500;  // the reference's, of a linear warm-up that it begins and never goes on with
   const double share = std::min(1.0, (done - 1) / steps);
   return step == 0 ? kOfFirstStep : share * share;
+}
+
+double warmup_factor(const LrSchedule& schedule, const SchedulePoint& point) {
+  const double by_steps = warmup_by_steps(schedule, point.step), share = schedule.warmup_share;
+  return share > 0 ? std::max(by_steps, std::min(1.0, point.progress / share - 1)) : by_steps;
 }
 
 double shape_factor(const LrSchedule& schedule, const SchedulePoint& point) {
@@ -55,7 +60,7 @@ double shape_factor(const LrSchedule& schedule, const SchedulePoint& point) {
 }  // namespace
 
 StepRates LrSchedule::rates(const SchedulePoint& point) const {
-  const double warmup = warmup_factor(*this, point.step);
+  const double warmup = warmup_factor(*this, point);
   return {warmup * shape_factor(*this, point), warmup};
 }
 

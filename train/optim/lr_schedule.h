@@ -47,6 +47,9 @@ struct LrSchedule {
   double flat_until = 0.5, tail_from = 0.9;  ///< flat-cosine: up to 1 a share of the run, above 1 an epoch
   std::int64_t warmup_steps = 2000;          ///< 0 = none
   Warmup warmup = Warmup::kLinear;
+  /// Of the run, which `warmup_steps` were to take. Where they take longer the factor rises to 1 by twice that share;
+  /// 0 = by steps alone.
+  double warmup_share = 0;
 
   StepRates rates(const SchedulePoint& point) const;
   double factor(const SchedulePoint& point) const { return rates(point).factor; }

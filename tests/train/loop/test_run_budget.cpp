@@ -1,6 +1,7 @@
 #include "train/loop/run_budget.h"
 
 #include <catch2/catch.hpp>
+#include <vector>
 
 #include "core/base/error.h"
 
@@ -83,6 +84,40 @@ TEST_CASE("by steps a run is validated inside epochs too, and then not by epochs
   CHECK_FALSE(budget.validates_at_end({.epoch = 0, .next_batch = 6, .steps = 6}));
   CHECK(budget.validates_at_end({.epoch = 1, .next_batch = 6, .steps = 12}));
   CHECK(budget.validates_at_end({.epoch = 4, .next_batch = 6, .steps = 30}));
+}
+
+TEST_CASE("validations that were fitted to a run's time keep to it when the machine turns out faster or slower") {
+  const auto validated = [](BudgetOptions options, double step_seconds) {  // after so many steps, 100 an epoch
+    options.hours = 1;
+    const RunBudget budget(options, /*batches_per_epoch=*/100);
+    std::vector<std::int64_t> steps;
+    RunPosition at;
+    while (!budget.finished(at)) {
+      const auto validate = [&](bool due) {
+        if (due) steps.push_back(at.validated_step = at.steps);
+      };
+      for (at.next_batch = 0; !budget.epoch_is_over(at);) {
+        validate(budget.validates_inside(at));
+        at.seconds += at.steps++ == 0 ? 9 * step_seconds : step_seconds;  // the first is slow
+        ++at.next_batch;
+      }
+      validate(budget.validates_at_end(at));
+      at.next_batch = 0;
+      ++at.epoch;
+    }
+    return steps;
+  };
+  const BudgetOptions by_steps{.val_steps = 60, .val_share = 0.25}, by_epochs{.val_every = 2, .val_share = 0.25};
+  for (const double step_seconds : {0.5, 15.0, 60.0}) {
+    INFO(step_seconds);
+    const std::vector<std::int64_t> steps = validated(by_steps, step_seconds);
+    CHECK(steps.size() >= 3);
+    CHECK(steps.size() <= 5);
+    CHECK(step_seconds * static_cast<double>(steps.front() + 8) >= 900);
+  }
+  CHECK(validated(by_epochs, 0.5).size() == 5);  // 72 epochs
+  CHECK(validated(by_epochs, 12).size() == 3);   // three, each of a third
+  CHECK(validated({.val_every = 2}, 0.5).size() == 36);
 }
 
 TEST_CASE("what remains of a run is told in steps, or in seconds where the time ends it") {

@@ -24,6 +24,14 @@ TEST_CASE("warm-up rises by steps to the full rate") {
   CHECK(LrSchedule{.warmup_steps = 0}.factor({}) == 1);
 }
 
+TEST_CASE("a warm-up whose steps take longer than was thought is over at twice its share of the run") {
+  const LrSchedule schedule{.warmup_steps = 100, .warmup_share = 0.1};
+  CHECK(schedule.factor({.step = 9, .progress = 0.09}) == 0.1);
+  CHECK(schedule.factor({.step = 10, .progress = 0.15}) == Approx(0.5));
+  CHECK(schedule.factor({.step = 20, .progress = 0.2}) == Approx(1));
+  CHECK(schedule.factor({.step = 99, .progress = 0.01}) == 1);
+}
+
 TEST_CASE("linear and cosine go from 1 to the final factor") {
   for (const auto shape : {LrSchedule::Shape::kLinear, LrSchedule::Shape::kCosine}) {
     const LrSchedule schedule{.shape = shape, .final_factor = 0.1, .warmup_steps = 0};
