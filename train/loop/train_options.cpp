@@ -5,6 +5,7 @@
 #include <ATen/Parallel.h>
 
 #include "models/layers/module_tree.h"
+#include "train/config/run_length.h"
 #include "train/loop/experiment.h"
 #include "train/process/machine.h"
 
