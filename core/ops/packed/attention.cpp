@@ -9,6 +9,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/ops/packed/packed_activation.h"
 #include "core/ops/packed/packed_shapes.h"
 
 namespace rtdetr {
@@ -54,9 +55,9 @@ RTDETR_INLINE void score(const HeadArgs& h) {
   }
 }
 
-/// exp((x − largest) · scale) of a row, zero behind its end. @return their sum
-template <typename S>
-RTDETR_INLINE float exponentiate(float* row, std::int64_t count, std::int64_t padded_count, float scale) {
+/// @tparam Coarse  to the precision of bf16
+template <typename S, bool Coarse>
+RTDETR_INLINE float exponentiate_row(float* row, std::int64_t count, std::int64_t padded_count, float scale) {
   using Vector = typename S::Vector;
   constexpr float kLowest = -std::numeric_limits<float>::infinity();
   std::fill(row + count, row + padded_count, kLowest);
@@ -69,7 +70,7 @@ RTDETR_INLINE float exponentiate(float* row, std::int64_t count, std::int64_t pa
   for (int i = 1; i < S::kLanes; ++i) largest = std::max<float>(largest, most[i]);
   Vector sums = {};
   for (std::int64_t j = 0; j < padded_count; j += S::kLanes) {
-    const Vector e = exp_of((load_vector<Vector>(row + j) - largest) * scale);
+    const Vector x = (load_vector<Vector>(row + j) - largest) * scale, e = Coarse ? coarse_exp(x) : exp_of(x);
     store_vector(row + j, e);
     if (j + S::kLanes <= count) sums += e;
   }
@@ -109,7 +110,8 @@ template <typename S, int R>
 RTDETR_INLINE void attend(const HeadArgs& h) {
   score<S, R>(h);
   float sums[R];
-  for (int r = 0; r < R; ++r) sums[r] = exponentiate<S>(h.scores + r * h.padded_keys, h.keys, h.padded_keys, h.scale);
+  for (int r = 0; r < R; ++r)
+    sums[r] = exponentiate_row<S, false>(h.scores + r * h.padded_keys, h.keys, h.padded_keys, h.scale);
   std::int64_t c = 0;
   for (; c + 2 * S::kLanes <= h.width; c += 2 * S::kLanes) mix<S, R, 2>(h, c, h.width - c, sums);
   for (; c < h.width; c += S::kLanes) mix<S, R, 1>(h, c, h.width - c, sums);
@@ -158,13 +160,17 @@ RTDETR_INLINE void place_query(const SampledRows& s, std::int64_t q) {
 struct AttentionKernels {
   void (*attend)(const HeadArgs& h, std::int64_t rows);
   void (*place)(const SampledRows& s, std::int64_t q);
+  float (*exponentiate)(float* row, std::int64_t count, std::int64_t padded_count, float scale);
 };
 
 // One table per instruction set.
-#define RTDETR_ATTENTION_KERNELS(Level, target)                                                            \
-  target void attend_##Level(const HeadArgs& h, std::int64_t rows) { attend_rows<Level##Shape>(h, rows); } \
-  target void place_##Level(const SampledRows& s, std::int64_t q) { place_query<Level##Shape>(s, q); }     \
-  constexpr AttentionKernels k##Level{attend_##Level, place_##Level};
+#define RTDETR_ATTENTION_KERNELS(Level, target)                                                               \
+  target void attend_##Level(const HeadArgs& h, std::int64_t rows) { attend_rows<Level##Shape>(h, rows); }    \
+  target void place_##Level(const SampledRows& s, std::int64_t q) { place_query<Level##Shape>(s, q); }        \
+  target float exponentiate_##Level(float* row, std::int64_t count, std::int64_t padded_count, float scale) { \
+    return exponentiate_row<Level##Shape, true>(row, count, padded_count, scale);                             \
+  }                                                                                                           \
+  constexpr AttentionKernels k##Level{attend_##Level, place_##Level, exponentiate_##Level};
 
 RTDETR_FOR_EACH_CPU_LEVEL(RTDETR_ATTENTION_KERNELS)
 
@@ -213,6 +219,10 @@ void run_attention(const AttentionRows& a, const PackedWorkspace& workspace) {
       }
     }
   });
+}
+
+float exponentiate_coarsely(float* row, std::int64_t count, std::int64_t padded_count, float scale) {
+  return kernels().exponentiate(row, count, padded_count, scale);
 }
 
 void place_samples(const SampledRows& rows) {

@@ -20,6 +20,10 @@ std::int64_t attention_workspace_floats(std::int64_t rows, std::int64_t heads, s
 /// The workspace has attention_workspace_floats(). The numbers do not depend on the number of threads.
 void run_attention(const AttentionRows& attention, const PackedWorkspace& workspace);
 
+/// Scores of a row become shares but for the division: exp((x − largest) · scale), to the precision of bf16, zero
+/// behind `count` up to `padded_count`, whole vectors. @return their sum
+float exponentiate_coarsely(float* row, std::int64_t count, std::int64_t padded_count, float scale);
+
 /// What deformable attention samples, and how much of it: boxes, offsets and scores of each query become places and
 /// shares. P points of M heads.
 struct SampledRows {

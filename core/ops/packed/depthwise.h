@@ -15,13 +15,18 @@ class DepthwiseConv {
   /// @param weight  [channels, 1, kernel_h, kernel_w]
   DepthwiseConv(const PixelRows& rows, const float* weight);
 
+  /// For lines of bf16 as floats; of a processor that has no such maps, 0.
+  std::int64_t workspace_floats(const PixelRows& rows, int threads) const;
   /// @param rows  the map, and the output's size
   void run(const PixelRows& rows, const Epilogue& epilogue, const PackedOutput& y,
            const PackedWorkspace& workspace) const;
   std::size_t bytes() const { return static_cast<std::size_t>(weights_.size()) * sizeof(float); }
 
  private:
-  void run_row(const PixelRows& rows, std::int64_t row, DepthwiseArgs args) const;
+  struct Lines;
+  std::int64_t wide_lines(const PixelRows& rows) const;
+  void run_row(const PixelRows& rows, const Lines& lines, std::int64_t row, DepthwiseArgs args) const;
+  void run_wide_lines(const PixelRows& rows, const Part& part, const DepthwiseArgs& args, float* wide) const;
 
   DepthwiseKernel kernel_;
   std::int64_t depth_;  ///< of a tap's weights, padded

@@ -10,7 +10,7 @@ namespace {
 constexpr int kGroup = 8, kWide = 4;
 
 /// `P` pixels from the run's pixel `first`; N vectors of channels from `c`, or of the last one only `count` channels.
-template <typename S, FusedActivation A, int P, int N, bool Some = false>
+template <typename S, typename Number, FusedActivation A, int P, int N, bool Some = false>
 RTDETR_INLINE void block(const DepthwiseArgs& args, std::int64_t first, std::int64_t c,
                          std::int64_t count = S::kLanes) {
   using Vector = typename S::Vector;
@@ -37,43 +37,48 @@ RTDETR_INLINE void block(const DepthwiseArgs& args, std::int64_t first, std::int
 #pragma GCC unroll 4
     for (int n = 0; n < N; ++n) {
       const std::int64_t at = c + n * S::kLanes;
-      const float* residual = args.residual + (first + p) * args.residual_stride + at;
+      const auto* residual = args.residual.numbers<Number>() + (first + p) * args.residual_stride + at;
       Vector v = sums[p][n];
       if (args.place == ResidualPlace::kBeforeActivation) v += load_some<S>(residual, lanes);
       v = activated<A>(v);
       if (args.place == ResidualPlace::kAfterActivation) v += load_some<S>(residual, lanes);
-      store_some<S>(args.y + (first + p) * args.y_stride + at, v, lanes);
+      store_some<S>(args.y.numbers<Number>() + (first + p) * args.y_stride + at, v, lanes);
     }
   }
 }
 
 /// All channels of P pixels.
-template <typename S, FusedActivation A, int P>
+template <typename S, typename Number, FusedActivation A, int P>
 RTDETR_INLINE void pixels(const DepthwiseArgs& args, std::int64_t first) {
   std::int64_t c = 0;
   if constexpr (P == 1) {  // its sums are too few to hide the time of an addition
-    for (; c + kWide * S::kLanes <= args.channels; c += kWide * S::kLanes) block<S, A, P, kWide>(args, first, c);
+    for (; c + kWide * S::kLanes <= args.channels; c += kWide * S::kLanes)
+      block<S, Number, A, P, kWide>(args, first, c);
   }
-  for (; c + S::kLanes <= args.channels; c += S::kLanes) block<S, A, P, 1>(args, first, c);
-  if (c < args.channels) block<S, A, P, 1, true>(args, first, c, args.channels - c);
+  for (; c + S::kLanes <= args.channels; c += S::kLanes) block<S, Number, A, P, 1>(args, first, c);
+  if (c < args.channels) block<S, Number, A, P, 1, true>(args, first, c, args.channels - c);
 }
 
-template <typename S, FusedActivation A>
+template <typename S, typename Number, FusedActivation A>
 RTDETR_INLINE void depthwise(const DepthwiseArgs& args) {
   std::int64_t first = 0;
-  for (; first + kGroup <= args.pixels; first += kGroup) pixels<S, A, kGroup>(args, first);
+  for (; first + kGroup <= args.pixels; first += kGroup) pixels<S, Number, A, kGroup>(args, first);
   if (first + kGroup / 2 <= args.pixels) {
-    pixels<S, A, kGroup / 2>(args, first);
+    pixels<S, Number, A, kGroup / 2>(args, first);
     first += kGroup / 2;
   }
-  for (; first < args.pixels; ++first) pixels<S, A, 1>(args, first);
+  for (; first < args.pixels; ++first) pixels<S, Number, A, 1>(args, first);
 }
 
-#define RTDETR_DEPTHWISE_KERNEL(Level, target)                                                            \
-  target void depthwise_##Level(const DepthwiseArgs& args) {                                              \
-    with_activation(args.activation,                                                                      \
-                    [&]<FusedActivation A>() RTDETR_ALWAYS_INLINE { depthwise<Level##Shape, A>(args); }); \
-  }
+template <typename S>
+RTDETR_INLINE void depthwise_of(const DepthwiseArgs& args) {
+  with_numbers<S>(args.y.format, [&]<typename Number>() RTDETR_ALWAYS_INLINE {
+    with_activation(args.activation, [&]<FusedActivation A>() RTDETR_ALWAYS_INLINE { depthwise<S, Number, A>(args); });
+  });
+}
+
+#define RTDETR_DEPTHWISE_KERNEL(Level, target) \
+  target void depthwise_##Level(const DepthwiseArgs& args) { depthwise_of<Level##Shape>(args); }
 
 RTDETR_FOR_EACH_CPU_LEVEL(RTDETR_DEPTHWISE_KERNEL)
 

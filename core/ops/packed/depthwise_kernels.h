@@ -15,16 +15,17 @@ struct DepthwiseArgs {
   std::int64_t tap_rows, taps;  ///< inside the map
   std::int64_t pixels, channels;
   const float* bias;
-  float* y;
+  MapData y;
   std::int64_t y_stride;
-  const float* residual;
+  ConstMapData residual;
   std::int64_t residual_stride;
   FusedActivation activation;
   ResidualPlace place;
 };
 
 using DepthwiseKernel = void (*)(const DepthwiseArgs&);
-/// For the CPU level in use. Weights and bias may be read up to a whole vector.
+/// For the CPU level in use. Weights and bias may be read up to a whole vector. A result of bf16 with AVX512_BF16
+/// alone.
 DepthwiseKernel depthwise_kernel();
 
 }  // namespace rtdetr

@@ -1,8 +1,11 @@
 #include "core/ops/packed/number_format.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
+
+#include "core/base/simd.h"
 
 namespace rtdetr {
 
@@ -22,6 +25,11 @@ std::uint16_t bfloat16_of(float value) {
   if ((bits & kExponent) == 0) return static_cast<std::uint16_t>(bits >> 16 & 0x8000);
   if (std::isnan(value)) return static_cast<std::uint16_t>((bits | kQuiet) >> 16);
   return static_cast<std::uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+RTDETR_SIMD void bfloat16_to_floats(const std::uint16_t* from, std::int64_t count, float* to) {
+#pragma omp simd
+  for (std::int64_t i = 0; i < count; ++i) to[i] = std::bit_cast<float>(std::uint32_t{from[i]} << 16);
 }
 
 }  // namespace rtdetr

@@ -6,8 +6,8 @@
 
 namespace rtdetr {
 
-/// What the numbers of a packed product are while they are multiplied. Maps, bias and results are float32 always, sums
-/// float32 or, of bytes, 32-bit integers, which are exact.
+/// What the numbers of a packed product are while they are multiplied. Bias and sums are float32 always but for the
+/// sums of bytes, 32-bit integers, which are exact; maps are float32 or bf16 (packed_map.h).
 enum class NumberFormat {
   kFloat32,
   kBFloat16,  ///< 8 bits of precision, float32's range; two in a word
@@ -36,5 +36,7 @@ ByteScale byte_scale(float low, float high);
 
 /// The nearest one, ties to even; as the instruction for vectors has it, tiny numbers of no full precision become zero.
 std::uint16_t bfloat16_of(float value);
+/// bf16 as floats.
+void bfloat16_to_floats(const std::uint16_t* from, std::int64_t count, float* to);
 
 }  // namespace rtdetr

@@ -107,6 +107,11 @@ ConvAlgorithm choose(const PackedConvOptions& o, const PackedKernels& kernels) {
   return can_be(ConvAlgorithm::kDepthwise, o) ? ConvAlgorithm::kDepthwise : ConvAlgorithm::kProduct;
 }
 
+NarrowMaps narrow_maps_of(ConvAlgorithm algorithm, NumberFormat format) {
+  if (!has_tile_products() || is_winograd(algorithm)) return {};
+  return {.input = algorithm == ConvAlgorithm::kDepthwise || format != NumberFormat::kFloat32, .output = true};
+}
+
 bool is_pointwise(const PackedConvOptions& o) {
   return o.kernel_h == 1 && o.kernel_w == 1 && o.stride == 1 && o.padding == 0 && o.extra_padding == 0;
 }
@@ -170,9 +175,13 @@ std::int64_t PackedConv::output_width(std::int64_t width) const {
 std::int64_t PackedConv::workspace_floats(std::int64_t batch, std::int64_t height, std::int64_t width,
                                           int threads) const {
   if (state_->winograd) return state_->winograd->workspace_floats(threads);
-  if (state_->tiles) return state_->tiles->workspace_floats(rows_of({nullptr, batch, height, width, 0}), threads);
-  if (state_->depthwise) return 0;
+  if (state_->tiles) return state_->tiles->workspace_floats(rows_of({{}, batch, height, width, 0}), threads);
+  if (state_->depthwise) return state_->depthwise->workspace_floats(rows_of({{}, batch, height, width, 0}), threads);
   return product_workspace_floats(*state_->kernels, state_->products[0].k(), threads);
+}
+NarrowMaps PackedConv::narrow_maps(const PackedConvOptions& o) {
+  const ConvAlgorithm algorithm = choose(o, packed_kernels());
+  return narrow_maps_of(algorithm, format_of(algorithm, o));
 }
 ConvAlgorithm PackedConv::algorithm() const { return state_->algorithm; }
 NumberFormat PackedConv::format() const { return state_->kernels->format; }
@@ -203,8 +212,12 @@ void PackedConv::run(const PackedInput& x, const PackedOutput& y, const PackedWo
                    x.width + 2 * o.padding + o.extra_padding > o.dilation * (o.kernel_w - 1),
                "a packed convolution is given a map that is smaller than its window");
   RTDETR_CHECK(x.pixel_stride >= o.in && y.pixel_stride >= o.out && workspace.threads > 0 &&
-                   (o.residual == ResidualPlace::kNone || y.residual != nullptr),
+                   (o.residual == ResidualPlace::kNone || y.residual),
                "a packed convolution lacks its residual or has pixels that overlap");
+  const NarrowMaps narrow = narrow_maps_of(s.algorithm, s.kernels->format);
+  RTDETR_CHECK((narrow.input || !x.data.is_narrow()) && (narrow.output || !y.data.is_narrow()) &&
+                   (!y.residual || y.residual.format == y.data.format),
+               "a packed convolution is given a map of numbers that it does not take");
   const Epilogue epilogue{s.bias.data(), o.activation, o.residual};
   if (s.winograd) return s.winograd->run(x, epilogue, y, workspace);
   PixelRows rows = rows_of(x);
@@ -217,9 +230,9 @@ void PackedConv::run(const PackedInput& x, const PackedOutput& y, const PackedWo
     const float* scale = s.scale.size() > 0 ? s.scale.data() + g * out : nullptr;
     run_product(*s.kernels, rows, s.products[static_cast<std::size_t>(g)],
                 {s.bias.data() + g * out, o.activation, o.residual, scale}, to, workspace);
-    rows.map.data += in;
-    to.data += out;
-    if (to.residual) to.residual += out;
+    rows.map.data = rows.map.data + in;
+    to.data = to.data + out;
+    if (to.residual) to.residual = to.residual + out;
   }
 }
 

@@ -36,6 +36,13 @@ struct PackedConvOptions {
   ByteScale bytes = {};  ///< int8: of the input
 };
 
+/// Which maps of a convolution may be bf16: what AMX multiplies is read and written as it is, so that nothing but
+/// memory is saved; others convert. The residual is of the output's format.
+struct NarrowMaps {
+  bool input = false, output = false;
+  bool together = false;  ///< both, or neither
+};
+
 /// y = act(conv(x) + bias + residual) or act(conv(x) + bias) + residual, float32 on the CPU, for inference: weights are
 /// brought into the kernels' order once, for the CPU level in use at that moment (core/base/cpu_level.h). An input that
 /// is not finite makes those outputs not a number that see it, by Winograd all of its tile; int8 takes it for a number
@@ -56,8 +63,12 @@ class PackedConv {
   /// Size of the workspace that `run` needs for such an input.
   std::int64_t workspace_floats(std::int64_t batch, std::int64_t height, std::int64_t width, int threads) const;
   /// @param x  in channels  @param y  out channels of output_height · output_width pixels an image
-  /// @throws InternalError  for a map smaller than the window, a residual that is missing, pixels that overlap
+  /// @throws InternalError  for a map smaller than the window, a residual that is missing, pixels that overlap, bf16
+  ///                        where narrow_maps() has none
   void run(const PackedInput& x, const PackedOutput& y, const PackedWorkspace& workspace) const;
+
+  /// For the CPU level in use.
+  static NarrowMaps narrow_maps(const PackedConvOptions& options);
 
   ConvAlgorithm algorithm() const;  ///< never kAuto
   NumberFormat format() const;      ///< in which it multiplies

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
 #include "core/base/error.h"
@@ -16,6 +17,15 @@
 
 namespace rtdetr {
 namespace {
+
+/// Only tiles read maps of bf16. Calls body.template operator()<Number>().
+template <typename S, typename Body>
+RTDETR_INLINE void with_tile_numbers(NumberFormat map, const Body& body) {
+  if constexpr (S::kPanelChunk > kChunk)
+    with_numbers<S>(map, body);
+  else
+    body.template operator()<float>();
+}
 
 /// One word of each row with one row of the column panel.
 template <typename S, int R, int N>
@@ -39,11 +49,11 @@ RTDETR_INLINE void store_tile(const typename S::Sum (&sums)[R][N], const TileArg
 #pragma GCC unroll 2
     for (int n = 0; n < N; ++n) {
       Vector v = S::result(sums[r][n], t.bias + n * S::kLanes, t.scale + n * S::kLanes);
-      const float* residual = t.residual + r * t.residual_stride + n * S::kLanes;
+      const float* residual = t.residual.floats() + r * t.residual_stride + n * S::kLanes;
       if constexpr (First) v += load_vector<Vector>(residual);
       if constexpr (Relu) v = activated<FusedActivation::kRelu>(v);
       if constexpr (Last) v += load_vector<Vector>(residual);
-      store_vector(t.y + r * t.y_stride + n * S::kLanes, v);
+      store_vector(t.y.floats() + r * t.y_stride + n * S::kLanes, v);
     }
   }
 }
@@ -61,12 +71,13 @@ RTDETR_INLINE void tile(const TileArgs& t) {
       // Written at the end, when fetching them would be waited for.
 #pragma GCC unroll 14
   for (int r = 0; r < R; ++r)
-    for (int n = 0; n < kColumns; n += 16) __builtin_prefetch(t.y + r * t.y_stride + n, 1);
+    for (int n = 0; n < kColumns; n += 16) __builtin_prefetch(t.y.floats() + r * t.y_stride + n, 1);
 
-  const float *a = t.a, *b = t.b, *next = t.next;
+  const float *a = t.a, *b = t.b;
+  const std::byte* next = t.next;
   for (std::int64_t chunks = t.words / kWords; chunks > 0; --chunks, a += R * kWords, b += kWords * kColumns) {
     for (std::int64_t r = 0; r < t.next_rows; ++r) __builtin_prefetch(next + r * t.next_step);
-    next += kChunk;
+    next += kChunk * sizeof(float);
 #pragma GCC unroll 16
     for (int i = 0; i < kWords; ++i) step<S, R, N>(sums, a + i, b + i * kColumns);
   }
@@ -80,16 +91,18 @@ RTDETR_INLINE void tile(const TileArgs& t) {
   return t.relu ? store_tile<S, R, N, false, true, false>(sums, t) : store_tile<S, R, N, false, false, false>(sums, t);
 }
 
-template <typename S, FusedActivation A>
+/// @tparam Number  of the map
+template <typename S, FusedActivation A, typename Number>
 RTDETR_INLINE void finish_rows(const FinishArgs& f) {
   for (std::int64_t r = 0; r < f.rows; ++r) {
-    const float *from = f.from + r * f.from_stride, *residual = f.residual + r * f.residual_stride;
-    float* y = f.y + r * f.y_stride;
+    const float* from = f.from + r * f.from_stride;
+    const auto* residual = f.residual.template numbers<Number>() + r * f.residual_stride;
+    auto* y = f.y.template numbers<Number>() + r * f.y_stride;
     for (std::int64_t c = 0; c < f.columns; c += S::kLanes) {
       const std::int64_t count = f.columns - c;
       auto v = load_some<S>(from + c, count);
       if (f.place == ResidualPlace::kBeforeActivation) v += load_some<S>(residual + c, count);
-      v = activated<A>(v);
+      v = std::is_same_v<Number, float> ? activated<A>(v) : coarsely_activated<A>(v);
       if (f.place == ResidualPlace::kAfterActivation) v += load_some<S>(residual + c, count);
       store_some<S>(y + c, v, count);
     }
@@ -98,18 +111,27 @@ RTDETR_INLINE void finish_rows(const FinishArgs& f) {
 
 template <typename S>
 RTDETR_INLINE void finish(const FinishArgs& f) {
-  with_activation(f.activation, [&]<FusedActivation A>() RTDETR_ALWAYS_INLINE { finish_rows<S, A>(f); });
+  with_numbers<S>(f.y.format, [&]<typename Number>() RTDETR_ALWAYS_INLINE {
+    with_activation(f.activation, [&]<FusedActivation A>() RTDETR_ALWAYS_INLINE { finish_rows<S, A, Number>(f); });
+  });
 }
 
-template <typename S>
-RTDETR_INLINE void copy_run(const RunArgs& run) {
-  static constexpr float kZeros[kChunk] = {};
+/// @tparam From  of the map
+template <typename S, typename From>
+RTDETR_INLINE void copy_numbers(const RunArgs& run) {
+  static constexpr From kZeros[kChunk] = {};
   constexpr std::int64_t kPanelChunk = S::kPanelChunk;
+  if constexpr (std::is_same_v<From, typename S::Number>) {
+    if (run.from && run.panel_rows == 1) {
+      std::copy_n(run.from.template numbers<From>(), run.count, reinterpret_cast<From*>(run.row) + run.k);
+      return;
+    }
+  }
   auto* to = reinterpret_cast<typename S::Number*>(run.row) + run.k / kPanelChunk * run.panel_rows * kPanelChunk;
   std::int64_t at = run.k % kPanelChunk, done = 0;
   while (done < run.count) {
     const std::int64_t n = std::min(kChunk - at % kChunk, run.count - done);
-    const float* from = run.from ? run.from + done : kZeros;
+    const From* from = run.from ? run.from.template numbers<From>() + done : kZeros;
     if (n == kChunk)
       S::copy_chunk(from, to + at, run.bytes);
     else
@@ -124,14 +146,19 @@ RTDETR_INLINE void copy_run(const RunArgs& run) {
 }
 
 template <typename S>
-RTDETR_INLINE void copy_windows(const CopyArgs& args) {
+RTDETR_INLINE void copy_run(const RunArgs& run) {
+  with_tile_numbers<S>(run.from.format, [&]<typename From>() RTDETR_ALWAYS_INLINE { copy_numbers<S, From>(run); });
+}
+
+template <typename S, typename From>
+RTDETR_INLINE void copy_window_numbers(const CopyArgs& args) {
   constexpr std::int64_t kPanelChunk = S::kPanelChunk;
   const bool to_the_end = args.first_row + args.rows == args.panel_rows;
   const CopyPiece *piece = args.pieces, *end = piece + args.piece_count;
   while (piece < end) {
     const CopyPiece* next = piece;
     while (next < end && next->chunk == piece->chunk) ++next;
-    const float* from = args.from;
+    const auto* from = args.from.template numbers<From>();
     auto* to = reinterpret_cast<typename S::Number*>(args.panel) +
                (piece->chunk * args.panel_rows + args.first_row) * kPanelChunk;
     if (next == piece + 1 && piece->lane == 0) {
@@ -150,6 +177,12 @@ RTDETR_INLINE void copy_windows(const CopyArgs& args) {
     }
     piece = next;
   }
+}
+
+template <typename S>
+RTDETR_INLINE void copy_windows(const CopyArgs& args) {
+  with_tile_numbers<S>(args.from.format,
+                       [&]<typename From>() RTDETR_ALWAYS_INLINE { copy_window_numbers<S, From>(args); });
 }
 
 #if defined(__x86_64__)
@@ -232,23 +265,28 @@ RTDETR_INLINE void multiply_tiles(const TileArgs& t, float* sums) {
   if constexpr (Two && N == 2) RTDETR_TILE_STORE(3, sums + 16 * kMaxVectors * kMaxLanes + S::kLanes, kSumStep);
 }
 
-/// Sums of the tiles, finished as store_tile does it.
-template <typename S, int N>
+/// Sums of the tiles, finished as store_tile does it. @tparam Number  of the map
+template <typename S, int N, typename Number>
 RTDETR_INLINE void finish_tiles(const TileArgs& t, const float* sums) {
   using Vector = typename S::Vector;
-  for (int r = 0; r < t.rows; ++r, sums += kMaxVectors * kMaxLanes) {
+  const auto* residual = t.residual.template numbers<Number>();
+  auto* y = t.y.template numbers<Number>();
+  for (int r = 0; r < t.rows; ++r, sums += kMaxVectors * kMaxLanes, residual += t.residual_stride, y += t.y_stride) {
+    Vector v[N];
 #pragma GCC unroll 2
     for (int n = 0; n < N; ++n) {
       typename S::Sum sum;
       std::memcpy(&sum, sums + n * S::kLanes, sizeof sum);
-      Vector v = S::result(sum, t.bias + n * S::kLanes, t.scale + n * S::kLanes);
-      if constexpr (S::kFormat == NumberFormat::kBFloat16) v += load_vector<Vector>(t.bias + n * S::kLanes);
-      const float* residual = t.residual + r * t.residual_stride + n * S::kLanes;
-      if (t.residual && !t.residual_last) v += load_vector<Vector>(residual);
-      if (t.relu) v = activated<FusedActivation::kRelu>(v);
-      if (t.residual && t.residual_last) v += load_vector<Vector>(residual);
-      store_vector(t.y + r * t.y_stride + n * S::kLanes, v);
+      v[n] = S::result(sum, t.bias + n * S::kLanes, t.scale + n * S::kLanes);
+      if constexpr (S::kFormat == NumberFormat::kBFloat16) v[n] += load_vector<Vector>(t.bias + n * S::kLanes);
+      if (t.residual && !t.residual_last) v[n] += load_numbers<S>(residual + n * S::kLanes);
+      if (t.relu) v[n] = activated<FusedActivation::kRelu>(v[n]);
+      if (t.residual && t.residual_last) v[n] += load_numbers<S>(residual + n * S::kLanes);
     }
+    if constexpr (N == 2)
+      store_numbers(y, v[0], v[1]);
+    else
+      store_numbers(y, v[0]);
   }
 }
 
@@ -257,11 +295,15 @@ RTDETR_INLINE void tile_of_tiles(const TileArgs& t) {
   alignas(64) float sums[kTileRows * kMaxVectors * kMaxLanes];
   shape_tiles(t.rows);
   for (std::int64_t r = 0; r < t.next_rows; ++r) __builtin_prefetch(t.next + r * t.next_step);
+  for (std::int64_t r = 0; r < t.rows; ++r) {
+    __builtin_prefetch((t.y + r * t.y_stride).data, 1);
+    if (t.residual) __builtin_prefetch((t.residual + r * t.residual_stride).data);
+  }
   if (t.offsets)
     t.rows > 16 ? multiply_tiles<S, N, true, true>(t, sums) : multiply_tiles<S, N, false, true>(t, sums);
   else
     t.rows > 16 ? multiply_tiles<S, N, true, false>(t, sums) : multiply_tiles<S, N, false, false>(t, sums);
-  finish_tiles<S, N>(t, sums);
+  with_numbers<S>(t.y.format, [&]<typename Number>() RTDETR_ALWAYS_INLINE { finish_tiles<S, N, Number>(t, sums); });
 }
 
 /// AMX's table for one format.

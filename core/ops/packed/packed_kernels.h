@@ -26,9 +26,9 @@ struct TileArgs {
   const float* b;      ///< column panel
   std::int64_t words;  ///< that are summed over; one for each of the K numbers, unless they are narrow
   const float* bias;   ///< of all columns of the panel, or, of Winograd's products, nullptr
-  float* y;
+  MapData y;           ///< of tiles bf16, too, and the residual with it
   std::int64_t y_stride;
-  const float* residual = nullptr;
+  ConstMapData residual;
   std::int64_t residual_stride = 0;
   bool relu = false, residual_last = false;
   const float* scale = nullptr;  ///< int8: what one of each column's sums stands for
@@ -37,17 +37,17 @@ struct TileArgs {
   const std::int64_t* offsets = nullptr;
   std::int64_t row_bytes = 0;
   /// Rows that will be copied into a row panel soon, fetched meanwhile.
-  const float* next = nullptr;
-  std::int64_t next_step = 0, next_rows = 0;
+  const std::byte* next = nullptr;
+  std::int64_t next_step = 0, next_rows = 0;  ///< the step in bytes
 };
 
 /// Rows of a finished product: the rest of what a convolution does to them. In place if y == from.
 struct FinishArgs {
   const float* from;
   std::int64_t from_stride;
-  float* y;
+  MapData y;  ///< bf16 where vectors have sixteen lanes
   std::int64_t y_stride;
-  const float* residual = nullptr;
+  ConstMapData residual;
   std::int64_t residual_stride = 0;
   FusedActivation activation = FusedActivation::kNone;
   ResidualPlace place = ResidualPlace::kNone;
@@ -61,9 +61,9 @@ struct CopyPiece {
   std::int32_t lane, count;
 };
 
-/// `count` numbers, zeros if from is nullptr, that become columns [k, k + count) of a row of a panel.
+/// `count` numbers, zeros without `from`, that become columns [k, k + count) of a row of a panel.
 struct RunArgs {
-  const float* from;
+  ConstMapData from;
   std::int64_t count;
   float* row;
   std::int64_t k, panel_rows;
@@ -72,7 +72,7 @@ struct RunArgs {
 
 /// Windows `step` floats apart that become neighbouring rows of a panel.
 struct CopyArgs {
-  const float* from;  ///< first number of the first window
+  ConstMapData from;  ///< first number of the first window
   std::int64_t step;
   const CopyPiece* pieces;
   std::int64_t piece_count;

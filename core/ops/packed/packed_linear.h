@@ -24,8 +24,8 @@ class PackedLinear {
   std::int64_t workspace_floats(std::int64_t rows, int threads) const {
     return conv_.workspace_floats(1, 1, rows, threads);
   }
-  /// @param x  [rows, in], `x_stride` floats between rows
-  void run(const float* x, std::int64_t rows, std::int64_t x_stride, const PackedOutput& y,
+  /// @param x  [rows, in], `x_stride` numbers between rows
+  void run(const ConstMapData& x, std::int64_t rows, std::int64_t x_stride, const PackedOutput& y,
            const PackedWorkspace& workspace) const {
     conv_.run({x, 1, 1, rows, x_stride}, y, workspace);
   }

@@ -46,8 +46,6 @@ using Avx512Numbers = FloatNumbers<Avx512Shape>;
 
 #if defined(__x86_64__)
 
-using Words = std::int32_t __attribute__((vector_size(64)));
-
 /// One word of a row, in all lanes. Left to itself, the compiler loads many and permutes them.
 RTDETR_INLINE Words spread_word(const float* word) {
   Words all;
@@ -55,11 +53,11 @@ RTDETR_INLINE Words spread_word(const float* word) {
   return all;
 }
 
-/// Fewer than a chunk, by way of a whole one.
-template <typename Numbers>
-RTDETR_INLINE void copy_part_of_chunk(const float* from, std::int64_t count, typename Numbers::Number* to,
+/// Fewer than a chunk, by way of a whole one. @tparam From  what the map's numbers are
+template <typename Numbers, typename From>
+RTDETR_INLINE void copy_part_of_chunk(const From* from, std::int64_t count, typename Numbers::Number* to,
                                       const ByteScale& bytes) {
-  float numbers[Numbers::kLanes] = {};
+  From numbers[Numbers::kLanes] = {};
   typename Numbers::Number narrow[Numbers::kLanes];
   std::copy_n(from, count, numbers);
   Numbers::copy_chunk(numbers, narrow, bytes);
@@ -79,26 +77,21 @@ struct BFloat16Numbers : Avx512Shape {
     asm("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(row), "v"(columns));
   }
   static RTDETR_INLINE Vector result(Sum sum, const float* /*bias*/, const float* /*scale*/) { return sum; }
-  using Half = std::uint16_t __attribute__((vector_size(32)));
-  static RTDETR_INLINE Half rounded(Vector numbers) {
-    Half narrow;
-    asm("vcvtneps2bf16 %1, %0" : "=v"(narrow) : "v"(numbers));
-    return narrow;
-  }
-  static RTDETR_INLINE void put(Number* to, Vector numbers) {
-    const Half narrow = rounded(numbers);
-    std::memcpy(to, &narrow, sizeof narrow);
-  }
+  static RTDETR_INLINE void put(Number* to, Vector numbers) { store_numbers(to, numbers); }
   /// Words of two numbers each.
   static RTDETR_INLINE void put_pairs(float* to, Vector low, Vector high) {
-    const Words pairs = __builtin_convertvector(rounded(low), Words) | __builtin_convertvector(rounded(high), Words)
-                                                                           << 16;
+    const Words pairs = __builtin_convertvector(bfloat16_halves(low), Words) |
+                        __builtin_convertvector(bfloat16_halves(high), Words) << 16;
     std::memcpy(to, &pairs, sizeof pairs);
   }
   static RTDETR_INLINE void copy_chunk(const float* from, Number* to, const ByteScale& /*bytes*/) {
     put(to, load_vector<Vector>(from));
   }
-  static RTDETR_INLINE void copy_some(const float* from, std::int64_t count, Number* to, const ByteScale& bytes) {
+  static RTDETR_INLINE void copy_chunk(const Number* from, Number* to, const ByteScale& /*bytes*/) {
+    std::memcpy(to, from, kChunk * sizeof *to);
+  }
+  template <typename From>
+  static RTDETR_INLINE void copy_some(const From* from, std::int64_t count, Number* to, const ByteScale& bytes) {
     copy_part_of_chunk<BFloat16Numbers>(from, count, to, bytes);
   }
 };
@@ -118,9 +111,10 @@ struct Int8Numbers : Avx512Shape {
   static RTDETR_INLINE Vector result(Sum sum, const float* bias, const float* scale) {
     return __builtin_convertvector(sum, Vector) * load_vector<Vector>(scale) + load_vector<Vector>(bias);
   }
-  static RTDETR_INLINE void copy_chunk(const float* from, Number* to, const ByteScale& bytes) {
+  template <typename From>
+  static RTDETR_INLINE void copy_chunk(const From* from, Number* to, const ByteScale& bytes) {
     using Bytes = std::uint8_t __attribute__((vector_size(16)));
-    Vector v = load_vector<Vector>(from) * (1 / bytes.step) + static_cast<float>(bytes.zero);
+    Vector v = load_numbers<Avx512Shape>(from) * (1 / bytes.step) + static_cast<float>(bytes.zero);
     v = v > 0.0f ? v : Vector{};  // not-a-number is not
     Words whole;
     Bytes narrow;  // what is above 255 becomes that; what is above all integers is a negative one here, taken as large
@@ -128,7 +122,8 @@ struct Int8Numbers : Avx512Shape {
     asm("vpmovusdb %1, %0" : "=v"(narrow) : "v"(whole));
     std::memcpy(to, &narrow, sizeof narrow);
   }
-  static RTDETR_INLINE void copy_some(const float* from, std::int64_t count, Number* to, const ByteScale& bytes) {
+  template <typename From>
+  static RTDETR_INLINE void copy_some(const From* from, std::int64_t count, Number* to, const ByteScale& bytes) {
     copy_part_of_chunk<Int8Numbers>(from, count, to, bytes);
   }
 };

@@ -31,7 +31,8 @@ class PanelOutput {
     args.y_stride = width_;
     if (epilogue.scale) args.scale = epilogue.scale + column_;
     const bool relu = epilogue.activation == FusedActivation::kRelu;
-    direct_ = (relu || epilogue.activation == FusedActivation::kNone) && columns_ == width_;
+    direct_ = (relu || epilogue.activation == FusedActivation::kNone) && columns_ == width_ &&
+              (kernels.has_tiles() || !y.data.is_narrow());
     if (!direct_) return;
     args.y_stride = y.pixel_stride;
     args.residual_stride = y.residual_stride;
@@ -41,9 +42,9 @@ class PanelOutput {
 
   /// `args.rows` rows at args.a, which become pixels [first, first + rows).
   void write(std::int64_t first) {
-    float* to = y_.data + first * y_.pixel_stride + column_;
-    const float* residual =
-        epilogue_.place == ResidualPlace::kNone ? nullptr : y_.residual + first * y_.residual_stride + column_;
+    const MapData to = y_.data + (first * y_.pixel_stride + column_);
+    ConstMapData residual;
+    if (epilogue_.place != ResidualPlace::kNone) residual = y_.residual + (first * y_.residual_stride + column_);
     if (direct_) {
       args.y = to;
       args.residual = residual;

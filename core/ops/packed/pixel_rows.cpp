@@ -13,7 +13,7 @@ struct RowWriter {
   ByteScale bytes;
   std::int64_t k = 0;
 
-  void add(const float* from, std::int64_t count) {
+  void add(const ConstMapData& from, std::int64_t count) {
     if (count <= 0) return;
     kernels.copy_run({from, count, row, k, rows, bytes});
     k += count;
@@ -21,18 +21,18 @@ struct RowWriter {
 };
 
 /// One line of a window, whose taps are neighbours in memory.
-void add_joined_taps(const PixelRows& p, const float* line, std::int64_t column, RowWriter& to) {
+void add_joined_taps(const PixelRows& p, const ConstMapData& line, std::int64_t column, RowWriter& to) {
   const std::int64_t left = std::clamp<std::int64_t>(-column, 0, p.kernel_w),
                      right = std::clamp<std::int64_t>(column + p.kernel_w - p.map.width, 0, p.kernel_w - left);
-  to.add(nullptr, left * p.channels);
+  to.add({}, left * p.channels);
   to.add(line + (column + left) * p.channels, (p.kernel_w - left - right) * p.channels);
-  to.add(nullptr, right * p.channels);
+  to.add({}, right * p.channels);
 }
 
-void add_taps(const PixelRows& p, const float* line, std::int64_t column, RowWriter& to) {
+void add_taps(const PixelRows& p, const ConstMapData& line, std::int64_t column, RowWriter& to) {
   for (std::int64_t s = 0; s < p.kernel_w; ++s, column += p.dilation) {
     const bool inside = column >= 0 && column < p.map.width;
-    to.add(inside ? line + column * p.map.pixel_stride : nullptr, p.channels);
+    to.add(inside ? line + column * p.map.pixel_stride : ConstMapData(), p.channels);
   }
 }
 
@@ -72,8 +72,8 @@ PixelGather::Window PixelGather::window_of(std::int64_t pixel) const {
           in_image % p_.out_width * p_.stride - p_.padding};
 }
 
-const float* PixelGather::at(const Window& w) const {
-  return p_.map.data + ((w.image * p_.map.height + w.row) * p_.map.width + w.column) * p_.map.pixel_stride;
+std::int64_t PixelGather::offset_of(const Window& w) const {
+  return ((w.image * p_.map.height + w.row) * p_.map.width + w.column) * p_.map.pixel_stride;
 }
 
 /// How many of the windows from this one on can be copied by vectors: those inside the map in the same line.
@@ -82,7 +82,7 @@ std::int64_t PixelGather::inner_run(const Window& w, std::int64_t first, std::in
                      last_column = p_.map.width - 1 - (p_.kernel_w - 1) * p_.dilation;
   if (w.row < 0 || last_row >= p_.map.height || w.column < 0 || w.column > last_column) return 0;
   const std::int64_t pixels = p_.map.batch * p_.map.height * p_.map.width,
-                     room = (pixels - 1) * p_.map.pixel_stride + p_.channels - (at(w) - p_.map.data) - reach_;
+                     room = (pixels - 1) * p_.map.pixel_stride + p_.channels - offset_of(w) - reach_;
   if (room < 0) return 0;
   return std::min(
       {rows, (last_column - w.column) / p_.stride + 1, p_.out_width - first % p_.out_width, room / step() + 1});
@@ -93,10 +93,10 @@ void PixelGather::gather_window(const Window& w, float* row, std::int64_t rows) 
   for (std::int64_t t = 0; t < p_.kernel_h; ++t) {
     const std::int64_t line = w.row + t * p_.dilation;
     if (line < 0 || line >= p_.map.height) {
-      to.add(nullptr, p_.kernel_w * p_.channels);
+      to.add({}, p_.kernel_w * p_.channels);
       continue;
     }
-    const float* from = p_.map.data + (w.image * p_.map.height + line) * p_.map.width * p_.map.pixel_stride;
+    const ConstMapData from = p_.map.data + (w.image * p_.map.height + line) * p_.map.width * p_.map.pixel_stride;
     joined_ ? add_joined_taps(p_, from, w.column, to) : add_taps(p_, from, w.column, to);
   }
 }
@@ -105,8 +105,8 @@ void PixelGather::gather(std::int64_t first, std::int64_t rows, float* panel) co
   for (std::int64_t r = 0; r < rows;) {
     const Window window = window_of(first + r);
     if (const std::int64_t run = inner_run(window, first + r, rows - r); run > 0) {
-      kernels_.copy_windows({at(window), step(), pieces_.data(), static_cast<std::int64_t>(pieces_.size()), panel, rows,
-                             r, run, p_.bytes});
+      kernels_.copy_windows({p_.map.data + offset_of(window), step(), pieces_.data(),
+                             static_cast<std::int64_t>(pieces_.size()), panel, rows, r, run, p_.bytes});
       r += run;
     } else {
       gather_window(window, panel + r * kernels_.chunk_words(), rows);

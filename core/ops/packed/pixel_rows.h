@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -17,6 +18,8 @@ struct PixelRows {
   ByteScale bytes = {};  ///< of int8 kernels
 
   std::int64_t count() const { return map.batch * out_height * out_width; }
+  /// Lines of the map that `count` lines of the output see, those outside included.
+  std::int64_t seen_lines(std::int64_t count) const { return (count - 1) * stride + (kernel_h - 1) * dilation + 1; }
   /// Of a window of one pixel: the whole batch as one line.
   void join_pixels();
 };
@@ -28,18 +31,24 @@ class PixelGather {
   PixelGather(const PackedKernels& kernels, const PixelRows& rows);
   /// Rows [first, first + rows) into a row panel.
   void gather(std::int64_t first, std::int64_t rows, float* panel) const;
-  /// Where a row lies in the map, and the next ones `step()` floats behind it; nullptr if a row is not one run there.
-  const float* source(std::int64_t row) const {
-    return p_.kernel_h * p_.kernel_w == 1 && p_.map.height == 1 ? p_.map.data + row * step() : nullptr;
+  /// Where a row lies in the map, and the next ones `step_bytes()` behind it; nullptr if a row is not one run there.
+  const std::byte* source(std::int64_t row) const {
+    return p_.kernel_h * p_.kernel_w == 1 && p_.map.height == 1 ? (p_.map.data + row * step()).data : nullptr;
   }
-  std::int64_t step() const { return p_.stride * p_.map.pixel_stride; }
+  std::int64_t step_bytes() const { return step() * p_.map.data.number_bytes(); }
+  /// Whether tiles may read the rows where they lie: each is whole chunks of the product's own numbers.
+  bool lies_ready() const {
+    return kernels_.has_tiles() && p_.map.data.format == kernels_.format && source(0) &&
+           p_.channels % kernels_.chunk == 0;
+  }
 
  private:
   struct Window {
     std::int64_t image, row, column;
   };
   Window window_of(std::int64_t pixel) const;
-  const float* at(const Window& window) const;
+  std::int64_t step() const { return p_.stride * p_.map.pixel_stride; }
+  std::int64_t offset_of(const Window& window) const;
   std::int64_t inner_run(const Window& window, std::int64_t first, std::int64_t rows) const;
   void gather_window(const Window& window, float* row, std::int64_t rows) const;
   void clear_end(std::int64_t rows, float* panel) const;

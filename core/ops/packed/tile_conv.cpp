@@ -17,11 +17,6 @@ std::int64_t line_pixels(const PixelRows& rows) {
   return (rows.out_width - 1) * rows.stride + (rows.kernel_w - 1) * rows.dilation + 1;
 }
 
-/// Lines of the map that `count` lines of the output see.
-std::int64_t seen_lines(const PixelRows& rows, std::int64_t count) {
-  return (count - 1) * rows.stride + (rows.kernel_h - 1) * rows.dilation + 1;
-}
-
 }  // namespace
 
 struct TileConv::Task {
@@ -34,7 +29,7 @@ struct TileConv::Task {
 };
 
 std::int64_t TileConv::part_floats(const PixelRows& rows) const {
-  return kTileBufferFloats + std::max(kNarrowFloats, seen_lines(rows, 1) * line_pixels(rows) * pixel_words_);
+  return kTileBufferFloats + std::max(kNarrowFloats, rows.seen_lines(1) * line_pixels(rows) * pixel_words_);
 }
 
 /// A line of the map, which may lie outside, from the first pixel that a window sees.
@@ -44,17 +39,17 @@ void TileConv::narrow_line(const PixelRows& rows, std::int64_t image, std::int64
   const bool outside = line < 0 || line >= x.height;
   const std::int64_t left = outside ? pixels : std::min(rows.padding, pixels),
                      inside = std::min(x.width, pixels - left), right = pixels - left - inside;
-  const auto put = [&](const float* from, std::int64_t count, std::int64_t pixel, std::int64_t number) {
+  const auto put = [&](const ConstMapData& from, std::int64_t count, std::int64_t pixel, std::int64_t number) {
     if (count > 0) kernels_->copy_run({from, count, to + pixel * pixel_words_, number, 1, rows.bytes});
   };
-  put(nullptr, left * numbers, 0, 0);
-  put(nullptr, right * numbers, left + inside, 0);
+  put({}, left * numbers, 0, 0);
+  put({}, right * numbers, left + inside, 0);
   if (inside <= 0) return;
-  const float* from = x.data + (image * x.height + line) * x.width * x.pixel_stride;
+  ConstMapData from = x.data + (image * x.height + line) * x.width * x.pixel_stride;
   if (numbers == rows.channels && numbers == x.pixel_stride) return put(from, inside * numbers, left, 0);
-  for (std::int64_t p = 0; p < inside; ++p, from += x.pixel_stride) {
+  for (std::int64_t p = 0; p < inside; ++p, from = from + x.pixel_stride) {
     put(from, rows.channels, left + p, 0);
-    put(nullptr, numbers - rows.channels, left + p, rows.channels);
+    put({}, numbers - rows.channels, left + p, rows.channels);
   }
 }
 
@@ -65,7 +60,7 @@ void TileConv::run_part(const Task& task, const Part& lines, const Part& panels,
   for (std::int64_t begin = lines.begin, end = 0; begin < lines.end; begin = end) {
     const std::int64_t image = begin / rows.out_height, first = begin % rows.out_height;
     end = std::min({begin + task.block_lines, lines.end, begin - first + rows.out_height});
-    for (std::int64_t i = 0; i < seen_lines(rows, end - begin); ++i)
+    for (std::int64_t i = 0; i < rows.seen_lines(end - begin); ++i)
       narrow_line(rows, image, first * rows.stride - rows.padding + i, narrow + i * task.line_words);
     for (std::int64_t p = panels.begin; p < panels.end; ++p) {
       PanelOutput output(*kernels_, weights_, task.epilogue, task.y, p, workspace);
@@ -86,8 +81,7 @@ void TileConv::run_part(const Task& task, const Part& lines, const Part& panels,
 void TileConv::run(const PixelRows& rows, const Epilogue& epilogue, const PackedOutput& y,
                    const PackedWorkspace& workspace) const {
   Task task{rows, epilogue, y, line_pixels(rows) * pixel_words_, 1, {}};
-  while (task.block_lines < rows.out_height &&
-         seen_lines(rows, task.block_lines + 1) * task.line_words <= kNarrowFloats)
+  while (task.block_lines < rows.out_height && rows.seen_lines(task.block_lines + 1) * task.line_words <= kNarrowFloats)
     ++task.block_lines;
   const std::int64_t chunk = kernels_->chunk_words();
   for (std::int64_t i = 0; i < rows.kernel_h; ++i)

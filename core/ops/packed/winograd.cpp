@@ -149,7 +149,7 @@ void WinogradConv::transform_block(const Map& map, const Part& tiles, float* v) 
     for (std::int64_t r = 0; r < rows; ++r) {
       const std::int64_t tile = tiles.begin + panels.first(p) + r, top = map.row(tile) - padding_,
                          left = map.column(tile) - padding_;
-      const float* image = map.x.data + map.image(tile) * map.x.height * map.x.width * map.x.pixel_stride;
+      const float* image = map.x.data.floats() + map.image(tile) * map.x.height * map.x.width * map.x.pixel_stride;
       for (std::int64_t i = 0; i < size * size; ++i) {
         const std::int64_t row = top + i / size, column = left + i % size;
         const bool inside = row >= 0 && column >= 0 && row < map.x.height && column < map.x.width;
@@ -168,7 +168,7 @@ void WinogradConv::multiply_block(const Map& map, const Part& tiles, std::int64_
   const Panels panels{count, (count + kernels_->rows - 1) / kernels_->rows};
   const std::int64_t calls = numbers() * panels.count, lines = (next.end - next.begin) * outputs_;
   TileArgs args{0, nullptr, nullptr, filter_words(), nullptr, nullptr, numbers() * width};
-  args.next_step = map.x.pixel_stride;
+  args.next_step = map.x.pixel_stride * static_cast<std::int64_t>(sizeof(float));
   for (std::int64_t call = 0; call < calls; ++call) {
     const std::int64_t i = call / panels.count, p = call % panels.count, rows = panels.rows(p);
     args.a = v + panels.first(p) * numbers() * depth() + i * rows * depth();
@@ -182,10 +182,10 @@ void WinogradConv::multiply_block(const Map& map, const Part& tiles, std::int64_
 }
 
 /// The pixels that a tile does not share with those above and before it: the first of line `line`.
-const float* WinogradConv::fresh_pixels(const Map& map, std::int64_t tile, std::int64_t line) const {
+const std::byte* WinogradConv::fresh_pixels(const Map& map, std::int64_t tile, std::int64_t line) const {
   const std::int64_t row = std::min(map.row(tile) - padding_ + 2 + line, map.x.height - 1);
   const std::int64_t column = std::min(map.column(tile) - padding_ + 2, map.x.width - 1);
-  return map.x.data + ((map.image(tile) * map.x.height + row) * map.x.width + column) * map.x.pixel_stride;
+  return (map.x.data + ((map.image(tile) * map.x.height + row) * map.x.width + column) * map.x.pixel_stride).data;
 }
 
 void WinogradConv::finish_block(const Map& map, const Part& tiles, std::int64_t panel, const float* sums) const {
@@ -204,8 +204,8 @@ void WinogradConv::finish_block(const Map& map, const Part& tiles, std::int64_t 
   for (std::int64_t t = tiles.begin; t < tiles.end; ++t) {
     const std::int64_t row = map.row(t), first = (map.image(t) * map.height + row) * map.width + map.column(t);
     args.sums = sums + (t - tiles.begin) * numbers() * width;
-    args.y = y.data + first * y.pixel_stride + column;
-    args.residual = y.residual ? y.residual + first * y.residual_stride + column : nullptr;
+    args.y = y.data.floats() + first * y.pixel_stride + column;
+    args.residual = y.residual ? y.residual.floats() + first * y.residual_stride + column : nullptr;
     args.rows = std::min<std::int64_t>(outputs_, map.height - row);
     args.columns = std::min<std::int64_t>(outputs_, map.width - map.column(t));
     transforms_->output(args);

@@ -41,7 +41,7 @@ class WinogradConv {
   void transform_block(const Map& map, const Part& tiles, float* v) const;
   void multiply_block(const Map& map, const Part& tiles, std::int64_t panel, const Part& next, const float* v,
                       float* sums) const;
-  const float* fresh_pixels(const Map& map, std::int64_t tile, std::int64_t line) const;
+  const std::byte* fresh_pixels(const Map& map, std::int64_t tile, std::int64_t line) const;
   void finish_block(const Map& map, const Part& tiles, std::int64_t panel, const float* sums) const;
 
   const PackedKernels* kernels_;

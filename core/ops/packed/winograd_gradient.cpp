@@ -32,7 +32,7 @@ struct WinogradFilterGradient::Tiles {
     for (std::int64_t i = 0; i < size * size; ++i) {
       const std::int64_t row = top + i / size, column = left + i % size;
       const bool inside = row >= 0 && column >= 0 && row < map.height && column < map.width;
-      to[i] = inside ? map.data + ((image * map.height + row) * map.width + column) * map.pixel_stride : zeros;
+      to[i] = inside ? map.data.floats() + ((image * map.height + row) * map.width + column) * map.pixel_stride : zeros;
     }
   }
 };

@@ -6,6 +6,7 @@
 
 #include "core/ops/ms_deform_attn_kernels.h"
 #include "core/ops/packed/attention.h"
+#include "core/ops/packed/narrow_attention.h"
 #include "core/tensor/box_ops.h"
 #include "models/deploy/engine/step.h"
 
@@ -19,7 +20,9 @@ class AttentionStep : public EngineStep {
     rows_ = in(1).rows();
     heads_ = node().integer("heads");
     width_ = in(1).row_length() / heads_;
+    is_narrow_ = node().format == NumberFormat::kBFloat16 && can_attend_narrow(width_);
   }
+  std::string kind() const override { return is_narrow_ ? "Attention bf16" : "Attention"; }
   void run(const EngineFrame& frame) const override {
     AttentionRows attention{rows_, heads_, width_};
     attention.queries = frame.at<float>(in(0));
@@ -29,15 +32,18 @@ class AttentionStep : public EngineStep {
     attention.value_stride = in(1).row_stride();
     attention.out = frame.at<float>(out());
     attention.out_stride = out().row_stride();
-    run_attention(attention, {frame.at<float>(workspace_), frame.threads});
+    const PackedWorkspace workspace{frame.at<float>(workspace_), frame.threads};
+    is_narrow_ ? run_narrow_attention(attention, workspace) : run_attention(attention, workspace);
   }
   std::int64_t workspace_floats(int threads) const override {
-    return attention_workspace_floats(rows_, heads_, width_, threads);
+    return is_narrow_ ? narrow_attention_workspace_floats(rows_, heads_, width_, threads)
+                      : attention_workspace_floats(rows_, heads_, width_, threads);
   }
   double operations() const override { return 4.0 * static_cast<double>(rows_ * rows_ * heads_ * width_); }
 
  private:
   std::int64_t rows_, heads_, width_;
+  bool is_narrow_;
 };
 
 /// Inputs: values [1, S, D], offsets [1, Q, M·P·2] in units of a box, scores [1, Q, M·P], boxes [1, Q, 4].

@@ -34,7 +34,7 @@ struct EngineNode {
   Activation activation = Activation::kNone;
   int residual = -1;                             ///< a value to add
   bool residual_first = false;                   ///< the activation is of the sum
-  NumberFormat format = NumberFormat::kFloat32;  ///< of a Conv or Linear (numbers.h)
+  NumberFormat format = NumberFormat::kFloat32;  ///< of products (numbers.h)
   ByteScale bytes = {};                          ///< int8: of its input
 
   std::int64_t integer(const std::string& attribute, std::int64_t fallback = 0) const;

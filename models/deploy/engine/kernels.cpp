@@ -1,32 +1,14 @@
 #include "models/deploy/engine/kernels.h"
 
-#include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "core/base/simd.h"
 
 namespace rtdetr {
 
-void copy_rows(const float* from, std::int64_t from_stride, float* to, std::int64_t to_stride, std::int64_t rows,
-               std::int64_t length) {
-  const auto bytes = static_cast<std::size_t>(length) * sizeof(float);
-  for (std::int64_t row = 0; row < rows; ++row) std::memcpy(to + row * to_stride, from + row * from_stride, bytes);
-}
-
 RTDETR_SIMD void add_row(const float* a, const float* b, float* to, std::int64_t length) {
 #pragma omp simd
   for (std::int64_t i = 0; i < length; ++i) to[i] = a[i] + b[i];
-}
-
-RTDETR_SIMD void max_row(const float* a, float* to, std::int64_t length) {
-#pragma omp simd
-  for (std::int64_t i = 0; i < length; ++i) to[i] = a[i] > to[i] ? a[i] : to[i];
-}
-
-RTDETR_SIMD void add_scaled_row(const float* a, float scale, float* to, std::int64_t length) {
-#pragma omp simd
-  for (std::int64_t i = 0; i < length; ++i) to[i] = (to[i] + a[i]) * scale;
 }
 
 RTDETR_SIMD void normalize_row(const float* x, const float* weight, const float* bias, float eps, float* to,

@@ -15,6 +15,7 @@ struct EngineView {
   int buffer = -1;  ///< -1: left out
   std::int64_t offset = 0;
   std::vector<std::int64_t> shape, strides;
+  NumberFormat format = NumberFormat::kFloat32;  ///< bf16 where narrow_maps.h says so
 
   std::int64_t rank() const { return static_cast<std::int64_t>(shape.size()); }
   std::int64_t size(std::int64_t axis) const {
@@ -42,7 +43,11 @@ struct EngineBuffer {
   bool is_images = false;  ///< the caller's
   bool is_output = false;  ///< read after the last operation
 
-  std::int64_t bytes() const { return elements * (type == OnnxType::kInt64 ? 8 : type == OnnxType::kBool ? 1 : 4); }
+  bool is_narrow = false;  ///< floats as bf16 (narrow_maps.h)
+
+  std::int64_t bytes() const {
+    return elements * (type == OnnxType::kInt64 ? 8 : type == OnnxType::kBool ? 1 : is_narrow ? 2 : 4);
+  }
 };
 
 /// A node with its values' places. "Copy" is an operation that layout adds.

@@ -1,15 +1,27 @@
 // What moves pixels: pools, nearest upsampling, copies of rows. A pixel's channels are a row.
 #include <algorithm>
+#include <iterator>
 #include <limits>
+#include <vector>
 
 #include <ATen/Parallel.h>
 #include <torch/types.h>
 
+#include "core/ops/packed/pooled_run.h"
 #include "models/deploy/engine/kernels.h"
 #include "models/deploy/engine/step.h"
 
 namespace rtdetr {
 namespace {
+
+/// Calls body with the type of a view's numbers.
+template <typename Body>
+void with_type(const EngineView& view, const Body& body) {
+  if (view.format == NumberFormat::kFloat32)
+    body.template operator()<float>();
+  else
+    body.template operator()<std::uint16_t>();
+}
 
 /// A square window on a map.
 struct Window {
@@ -20,11 +32,9 @@ class PoolStep : public EngineStep {
  public:
   PoolStep(EngineOperation operation, const Window& window) : EngineStep(std::move(operation)), window_(window) {}
   void run(const EngineFrame& frame) const override {
-    const std::int64_t height = out().size(2);
-    at::parallel_for(0, height, 1, [&](std::int64_t first, std::int64_t last) {
-      for (std::int64_t y = first; y < last; ++y) {
-        for (std::int64_t x = 0; x < out().size(3); ++x) pool(frame, y, x);
-      }
+    at::parallel_for(0, out().size(2), 1, [&](std::int64_t first, std::int64_t last) {
+      std::vector<ConstMapData> cells;
+      for (std::int64_t y = first; y < last; ++y) pool_line(frame, y, cells);
     });
   }
 
@@ -37,12 +47,43 @@ class PoolStep : public EngineStep {
     const std::int64_t start = cell * window_.stride - window_.padding, end = start + window_.kernel;
     return {std::max<std::int64_t>(start, 0), std::min(end, size), end > size};
   }
-  const float* pixel(const EngineFrame& frame, std::int64_t y, std::int64_t x) const {
-    return frame.at<float>(in()) + (y * in().size(3) + x) * in().row_stride();
-  }
-  virtual void pool(const EngineFrame& frame, std::int64_t y, std::int64_t x) const = 0;
+  /// What becomes of the pixels of a window.
+  struct Rule {
+    bool largest;  ///< else their sum times `number`
+    float number;  ///< which they are at least
+  };
+  virtual Rule rule(const Range& rows, const Range& columns) const = 0;
 
   Window window_;
+
+ private:
+  /// Pixels whose windows are cut off at a side one by one, the others in one run.
+  void pool_line(const EngineFrame& frame, std::int64_t y, std::vector<ConstMapData>& cells) const {
+    const MapData from = frame.map(in()), to = frame.map(out());
+    const std::int64_t width = out().size(3), in_width = in().size(3);
+    const Range rows = range(y, in().size(2));
+    PooledRun run{};
+    run.channels = out().size(1);
+    run.from_step = window_.stride * in().row_stride();
+    run.to_step = out().row_stride();
+    for (std::int64_t x = 0; x < width; x += run.pixels) {
+      const Range columns = range(x, in_width);
+      run.pixels = 1;
+      if (columns.last - columns.first == window_.kernel)
+        run.pixels = std::min(width - x, (in_width - columns.last) / window_.stride + 1);
+      cells.clear();
+      for (std::int64_t row = rows.first; row < rows.last; ++row)
+        for (std::int64_t column = columns.first; column < columns.last; ++column)
+          cells.emplace_back(from + (row * in_width + column) * in().row_stride());
+      const auto [largest, number] = rule(rows, columns);
+      run.cells = cells.data();
+      run.cell_count = std::ssize(cells);
+      run.largest = largest;
+      run.number = number;
+      run.to = to + (y * width + x) * out().row_stride();
+      pool(run);
+    }
+  }
 };
 
 /// Padding in front never wins; behind the map there may be zeros.
@@ -51,16 +92,9 @@ class MaxPoolStep : public PoolStep {
   using PoolStep::PoolStep;
 
  private:
-  void pool(const EngineFrame& frame, std::int64_t y, std::int64_t x) const override {
-    const std::int64_t channels = out().size(1);
-    float* to = frame.at<float>(out()) + (y * out().size(3) + x) * out().row_stride();
-    const Range rows = range(y, in().size(2)), columns = range(x, in().size(3));
+  Rule rule(const Range& rows, const Range& columns) const override {
     const bool zeros = node().integer("extra_padding") > 0 && (rows.beyond || columns.beyond);
-    std::fill_n(to, channels, zeros ? 0 : -std::numeric_limits<float>::infinity());
-    for (std::int64_t row = rows.first; row < rows.last; ++row) {
-      for (std::int64_t column = columns.first; column < columns.last; ++column)
-        max_row(pixel(frame, row, column), to, channels);
-    }
+    return {true, zeros ? 0 : -std::numeric_limits<float>::infinity()};
   }
 };
 
@@ -70,18 +104,11 @@ class AveragePoolStep : public PoolStep {
   using PoolStep::PoolStep;
 
  private:
-  void pool(const EngineFrame& frame, std::int64_t y, std::int64_t x) const override {
-    const std::int64_t channels = out().size(1);
-    float* to = frame.at<float>(out()) + (y * out().size(3) + x) * out().row_stride();
-    const Range rows = range(y, in().size(2)), columns = range(x, in().size(3));
-    std::int64_t left = (rows.last - rows.first) * (columns.last - columns.first);
+  Rule rule(const Range& rows, const Range& columns) const override {
     const bool count_padding = node().integer("count_include_pad") != 0;
-    const float share = 1 / static_cast<float>(count_padding ? window_.kernel * window_.kernel : left);
-    std::fill_n(to, channels, 0.0F);
-    for (std::int64_t row = rows.first; row < rows.last; ++row) {
-      for (std::int64_t column = columns.first; column < columns.last; ++column)
-        add_scaled_row(pixel(frame, row, column), --left == 0 ? share : 1, to, channels);
-    }
+    const std::int64_t cells =
+        count_padding ? window_.kernel * window_.kernel : (rows.last - rows.first) * (columns.last - columns.first);
+    return {false, 1 / static_cast<float>(cells)};
   }
 };
 
@@ -90,20 +117,23 @@ class UpsampleStep : public EngineStep {
  public:
   UpsampleStep(EngineOperation operation, std::int64_t factor) : EngineStep(std::move(operation)), factor_(factor) {}
   void run(const EngineFrame& frame) const override {
-    const float* from = frame.at<float>(in());
-    float* to = frame.at<float>(out());
+    with_type(out(), [&]<typename Number>() { upsample<Number>(frame.at<Number>(in()), frame.at<Number>(out())); });
+  }
+
+ private:
+  template <typename Number>
+  void upsample(const Number* from, Number* to) const {
     const std::int64_t width = out().size(3), channels = out().size(1);
     at::parallel_for(0, out().size(2), 1, [&](std::int64_t first, std::int64_t last) {
       for (std::int64_t y = first; y < last; ++y) {
-        const float* line = from + (y / factor_) * in().size(3) * in().row_stride();
-        float* written = to + y * width * out().row_stride();
+        const Number* line = from + (y / factor_) * in().size(3) * in().row_stride();
+        Number* written = to + y * width * out().row_stride();
         for (std::int64_t x = 0; x < width; ++x)
           copy_rows(line + x / factor_ * in().row_stride(), 0, written + x * out().row_stride(), 0, 1, channels);
       }
     });
   }
 
- private:
   std::int64_t factor_;
 };
 
@@ -111,42 +141,52 @@ class CopyStep : public EngineStep {
  public:
   using EngineStep::EngineStep;
   void run(const EngineFrame& frame) const override {
-    const float* from = frame.at<float>(in());
-    float* to = frame.at<float>(out());
     constexpr std::int64_t kRowsAtLeast = 256;
-    at::parallel_for(0, in().rows(), kRowsAtLeast, [&](std::int64_t first, std::int64_t last) {
-      copy_rows(from + first * in().row_stride(), in().row_stride(), to + first * out().row_stride(),
-                out().row_stride(), last - first, in().row_length());
+    with_type(out(), [&]<typename Number>() {
+      const auto* from = frame.at<Number>(in());
+      auto* to = frame.at<Number>(out());
+      at::parallel_for(0, in().rows(), kRowsAtLeast, [&](std::int64_t first, std::int64_t last) {
+        copy_rows(from + first * in().row_stride(), in().row_stride(), to + first * out().row_stride(),
+                  out().row_stride(), last - first, in().row_length());
+      });
     });
   }
 };
 
-EngineStepPtr make_pool(EngineOperation& operation) {
-  const EngineNode& node = operation.node;
-  const auto kernel = node.integers("kernel_shape"), strides = node.integers("strides"), pads = node.integers("pads"),
-             dilations = node.integers("dilations");
-  const Window window{kernel[0], strides[0], pads.empty() ? 0 : pads[0]};
-  const bool square = kernel[0] == kernel[1] && strides[0] == strides[1] && dilations.empty() &&
-                      std::ranges::all_of(pads, [&](std::int64_t pad) { return pad == window.padding; });
-  if (!square) return nullptr;
-  if (node.op == "MaxPool") return std::make_unique<MaxPoolStep>(std::move(operation), window);
-  return std::make_unique<AveragePoolStep>(std::move(operation), window);
+Window window_of(const EngineNode& pool) {
+  const auto pads = pool.integers("pads");
+  return {pool.integers("kernel_shape")[0], pool.integers("strides")[0], pads.empty() ? 0 : pads[0]};
+}
+
+bool is_square(const EngineNode& pool) {
+  const auto kernel = pool.integers("kernel_shape"), strides = pool.integers("strides"), pads = pool.integers("pads");
+  return kernel[0] == kernel[1] && strides[0] == strides[1] && pool.integers("dilations").empty() &&
+         std::ranges::all_of(pads, [&](std::int64_t pad) { return pad == pads.front(); });
 }
 
 }  // namespace
 
-EngineStepPtr make_map_step(EngineOperation& operation) {
+bool is_map_step(const EngineOperation& operation) {
   const std::string& op = operation.node.op;
-  if (op != "MaxPool" && op != "AveragePool" && op != "Resize" && op != "Copy") return nullptr;
+  const bool pools = op == "MaxPool" || op == "AveragePool";
+  if (!pools && op != "Resize" && op != "Copy") return false;
   const EngineView &in = operation.inputs.front(), &out = operation.outputs.front();
-  if (!in.has_rows_like(out)) return nullptr;
-  if (op == "Copy")
-    return in.shape.size() == out.shape.size() && (in.rank() == 4) == (out.rank() == 4)
-               ? std::make_unique<CopyStep>(std::move(operation))
-               : nullptr;
-  if (in.stride(1) != 1 || out.stride(1) != 1 || in.rank() != 4) return nullptr;
-  if (op == "Resize") return std::make_unique<UpsampleStep>(std::move(operation), out.size(3) / in.size(3));
-  return make_pool(operation);
+  if (!in.has_rows_like(out)) return false;
+  if (op == "Copy") return in.shape.size() == out.shape.size();
+  return in.stride(1) == 1 && out.stride(1) == 1 && in.rank() == 4 && (!pools || is_square(operation.node));
+}
+
+EngineStepPtr make_map_step(EngineOperation& operation) {
+  if (!is_map_step(operation)) return nullptr;
+  const std::string& op = operation.node.op;
+  if (op == "Copy") return std::make_unique<CopyStep>(std::move(operation));
+  if (op == "Resize") {
+    const std::int64_t factor = operation.outputs.front().size(3) / operation.inputs.front().size(3);
+    return std::make_unique<UpsampleStep>(std::move(operation), factor);
+  }
+  const Window window = window_of(operation.node);
+  if (op == "MaxPool") return std::make_unique<MaxPoolStep>(std::move(operation), window);
+  return std::make_unique<AveragePoolStep>(std::move(operation), window);
 }
 
 }  // namespace rtdetr

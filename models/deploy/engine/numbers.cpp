@@ -52,6 +52,7 @@ void choose_numbers(EngineGraph& graph, const EngineNumbers& numbers) {
   if (numbers.format == NumberFormat::kFloat32) return;
   const std::set<int> precise = precise_values(graph);
   for (EngineNode& node : graph.nodes) {
+    if (node.op == "Attention" && numbers.format == NumberFormat::kBFloat16) node.format = numbers.format;
     const bool conv = node.op == "Conv";
     if ((!conv && node.op != "Linear") || (!conv && precise.contains(node.outputs.front()))) continue;
     const std::vector<std::int64_t>& input = graph.value(node.inputs.front()).shape;

@@ -39,9 +39,9 @@ class ProductStep : public EngineStep {
 
  protected:
   PackedOutput output(const EngineFrame& frame) const {
-    PackedOutput y{frame.at<float>(out()), out().row_stride()};
+    PackedOutput y{frame.map(out()), out().row_stride()};
     if (operation_.residual.buffer >= 0) {
-      y.residual = frame.at<float>(operation_.residual);
+      y.residual = frame.map(operation_.residual);
       y.residual_stride = operation_.residual.row_stride();
     }
     return y;
@@ -53,7 +53,7 @@ class ConvStep : public ProductStep {
  public:
   ConvStep(EngineOperation operation, PackedConv conv) : ProductStep(std::move(operation)), conv_(std::move(conv)) {}
   void run(const EngineFrame& frame) const override {
-    conv_.run({frame.at<float>(in()), in().size(0), in().size(2), in().size(3), in().row_stride()}, output(frame),
+    conv_.run({frame.map(in()), in().size(0), in().size(2), in().size(3), in().row_stride()}, output(frame),
               workspace(frame));
   }
   std::int64_t workspace_floats(int threads) const override {
@@ -87,8 +87,8 @@ class LinearStep : public ProductStep {
       : ProductStep(std::move(operation)), linear_(std::move(linear)), masked_(std::move(masked)) {}
   void run(const EngineFrame& frame) const override {
     const PackedOutput y = output(frame);
-    linear_.run(frame.at<float>(in()), in().rows(), in().row_stride(), y, workspace(frame));
-    for (const std::int64_t row : masked_.rows) std::ranges::copy(masked_.bias, y.data + row * y.pixel_stride);
+    linear_.run(frame.map(in()), in().rows(), in().row_stride(), y, workspace(frame));
+    for (const std::int64_t row : masked_.rows) std::ranges::copy(masked_.bias, y.data.floats() + row * y.pixel_stride);
   }
   std::int64_t workspace_floats(int threads) const override { return linear_.workspace_floats(in().rows(), threads); }
   std::string kind() const override { return node().op + format_word(linear_.format()); }
@@ -102,9 +102,7 @@ class LinearStep : public ProductStep {
   MaskedRows masked_;
 };
 
-EngineStepPtr make_conv(EngineOperation& operation, const std::vector<EngineBuffer>& buffers) {
-  const EngineNode& node = operation.node;
-  const Tensor weight = constant(operation.inputs[1], buffers), bias = constant(operation.inputs[2], buffers);
+PackedConvOptions conv_options(const EngineNode& node, const Tensor& weight) {
   const auto dilations = node.integers("dilations");
   PackedConvOptions options;
   options.groups = node.integer("group", 1);
@@ -120,7 +118,12 @@ EngineStepPtr make_conv(EngineOperation& operation, const std::vector<EngineBuff
   options.residual = residual_place(node);
   options.format = node.format;
   options.bytes = node.bytes;
-  PackedConv conv(options, weight.const_data_ptr<float>(), bias.const_data_ptr<float>());
+  return options;
+}
+
+EngineStepPtr make_conv(EngineOperation& operation, const std::vector<EngineBuffer>& buffers) {
+  const Tensor weight = constant(operation.inputs[1], buffers), bias = constant(operation.inputs[2], buffers);
+  PackedConv conv(conv_options(operation.node, weight), weight.const_data_ptr<float>(), bias.const_data_ptr<float>());
   return std::make_unique<ConvStep>(without_weights(operation), std::move(conv));
 }
 
@@ -169,6 +172,15 @@ bool is_packed_product(const EngineOperation& operation, const std::vector<Engin
   return std::all_of(operation.inputs.begin() + 1, operation.inputs.end(), [&](const EngineView& view) {
     return buffers[static_cast<std::size_t>(view.buffer)].constant.defined();
   });
+}
+
+NarrowMaps product_narrow_maps(const EngineOperation& operation, const std::vector<EngineBuffer>& buffers) {
+  const EngineNode& node = operation.node;
+  const Tensor& weight = buffers[static_cast<std::size_t>(operation.inputs[1].buffer)].constant;
+  if (node.op == "Conv") return PackedConv::narrow_maps(conv_options(node, weight));
+  NarrowMaps maps = PackedConv::narrow_maps({.in = weight.size(1), .out = weight.size(0), .format = node.format});
+  maps.output = maps.output && operation.inputs.size() <= 3;  // masked rows are written behind the kernel
+  return maps;
 }
 
 EngineStepPtr make_product_step(EngineOperation& operation, const std::vector<EngineBuffer>& buffers) {

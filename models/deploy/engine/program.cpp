@@ -10,6 +10,7 @@
 
 #include "core/base/give_back.h"
 #include "models/deploy/engine/fusion.h"
+#include "models/deploy/engine/narrow_maps.h"
 
 namespace rtdetr {
 namespace {
@@ -64,6 +65,7 @@ std::span<const EngineView> weights_of(const EngineOperation& product) { return 
 
 EngineProgram::EngineProgram(const EngineGraph& graph) {
   EngineLayout layout = plan_layout(graph);
+  narrow_maps(layout);
   buffers_ = std::move(layout.buffers);
   layers_ = std::move(layout.layers);
   tokens_ = std::move(layout.tokens);

@@ -10,6 +10,12 @@ torch::Tensor EngineFrame::tensor(const EngineView& view, torch::ScalarType type
   return at::from_blob(data, view.shape, view.strides, type);
 }
 
+NarrowMaps narrow_maps(const EngineOperation& operation, const std::vector<EngineBuffer>& buffers) {
+  if (is_packed_product(operation, buffers)) return product_narrow_maps(operation, buffers);
+  if (is_map_step(operation)) return {.input = true, .output = true, .together = true};
+  return {};
+}
+
 EngineStepPtr make_step(EngineOperation operation, const std::vector<EngineBuffer>& buffers) {
   EngineStepPtr step = make_map_step(operation);
   if (!step) step = make_row_step(operation, buffers);

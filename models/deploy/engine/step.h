@@ -9,6 +9,7 @@
 #include <torch/types.h>
 
 #include "core/base/error.h"
+#include "core/ops/packed/packed_conv.h"
 #include "models/deploy/engine/layout.h"
 
 namespace rtdetr {
@@ -21,6 +22,10 @@ struct EngineFrame {
   template <typename T>
   T* at(const EngineView& view) const {
     return reinterpret_cast<T*>(bases[static_cast<std::size_t>(view.buffer)]) + view.offset;
+  }
+  /// Float32, or bf16.
+  MapData map(const EngineView& view) const {
+    return MapData(bases[static_cast<std::size_t>(view.buffer)], view.format) + view.offset;
   }
   /// As LibTorch sees it.
   torch::Tensor tensor(const EngineView& view, torch::ScalarType type = torch::kFloat) const;
@@ -63,10 +68,18 @@ class UnknownOperation : public InternalError {
 /// Any step but a product. @throws UnknownOperation
 EngineStepPtr make_step(EngineOperation operation, const std::vector<EngineBuffer>& buffers);
 
+/// Which of the maps of a step may be bf16; its residual is of the output's format.
+NarrowMaps narrow_maps(const EngineOperation& operation, const std::vector<EngineBuffer>& buffers);
+
 /// Whether it is a Conv or Linear that the packed kernels compute.
 bool is_packed_product(const EngineOperation& operation, const std::vector<EngineBuffer>& buffers);
 /// Packs its weights, which are not read again.
 EngineStepPtr make_product_step(EngineOperation& operation, const std::vector<EngineBuffer>& buffers);
+
+/// Of what is_packed_product().
+NarrowMaps product_narrow_maps(const EngineOperation& operation, const std::vector<EngineBuffer>& buffers);
+/// Whether make_map_step() has one for it.
+bool is_map_step(const EngineOperation& operation);
 
 /// The other families; nullptr: none of theirs.
 EngineStepPtr make_map_step(EngineOperation& operation);
