@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/base/check.h"
 #include "core/tensor/check.h"
 #include "core/tensor/distribution_box.h"
 #include "losses/dense_criterion.h"

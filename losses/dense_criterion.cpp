@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "core/base/check.h"
 #include "core/tensor/box_ops.h"
 #include "core/tensor/check.h"
 #include "losses/complete_iou.h"

@@ -10,7 +10,7 @@
 #include <cmath>
 #include <limits>
 
-#include "core/base/error.h"
+#include "core/base/check.h"
 
 namespace rtdetr {
 namespace {

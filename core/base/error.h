@@ -55,20 +55,9 @@ struct IoError : Error {
 struct DivergedError : Error {
   explicit DivergedError(const std::string& message) : Error(ExitCode::kDiverged, message) {}
 };
-/// Inside the build only. Of a model whose outputs are no numbers. @param which  of them, e.g. "scores"
-DivergedError outputs_not_finite(const std::string& which);
-/// A broken assumption of our own code; see RTDETR_CHECK.
+/// A broken assumption of our own code: a fault of ours, to be reported.
 struct InternalError : Error {
   explicit InternalError(const std::string& message) : Error(ExitCode::kInternal, message) {}
 };
 
-/// Inside the build only, as RTDETR_CHECK is: librtdetr.so does not export it.
-[[noreturn]] void throw_check_failure(const char* condition, const char* file, int line, const std::string& message);
-
 }  // namespace rtdetr
-
-/// States what our own code relies on. `message` is a std::string expression, built only on failure.
-#define RTDETR_CHECK(condition, message)                                                        \
-  do {                                                                                          \
-    if (!(condition)) ::rtdetr::throw_check_failure(#condition, __FILE__, __LINE__, (message)); \
-  } while (false)

@@ -1,6 +1,6 @@
 #include "core/base/random.h"
 
-#include "core/base/error.h"
+#include "core/base/check.h"
 
 namespace rtdetr {
 

@@ -12,8 +12,8 @@
 #include <memory>
 #include <utility>
 
+#include "core/base/check.h"
 #include "core/base/clock.h"
-#include "core/base/error.h"
 #include "core/distributed/c10d_reducer.h"
 #include "core/distributed/gloo_backend.h"
 #include "core/distributed/gpu_links.h"

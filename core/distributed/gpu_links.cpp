@@ -8,7 +8,7 @@
 #include <c10/core/DeviceGuard.h>
 #include <torch/types.h>
 
-#include "core/base/error.h"
+#include "core/base/check.h"
 #include "core/base/text.h"
 #include "core/distributed/time_limit.h"
 #include "core/ops/cuda_plugin.h"

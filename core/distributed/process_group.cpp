@@ -5,7 +5,7 @@
 
 #include <torch/types.h>
 
-#include "core/base/error.h"
+#include "core/base/check.h"
 
 namespace rtdetr {
 namespace {

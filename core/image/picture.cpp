@@ -4,6 +4,7 @@
 #include <array>
 #include <string_view>
 
+#include "core/base/check.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "core/image/picture_codecs.h"

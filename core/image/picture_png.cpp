@@ -6,6 +6,7 @@
 #include <cstring>
 #include <new>
 
+#include "core/base/check.h"
 #include "core/base/error.h"
 #include "core/image/picture_codecs.h"
 

@@ -4,7 +4,7 @@
 #include <opencv2/imgproc.hpp>
 #include <vector>
 
-#include "core/base/error.h"
+#include "core/base/check.h"
 #include "core/image/resize_axis.h"
 #include "core/image/resize_passes.h"
 

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <optional>
 
+#include "core/base/check.h"
 #include "core/base/error.h"
 #include "core/base/hash.h"
 #include "core/base/installation.h"

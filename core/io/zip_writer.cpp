@@ -2,7 +2,7 @@
 
 #include <zlib.h>
 
-#include "core/base/error.h"
+#include "core/base/check.h"
 #include "core/io/zip_directory.h"
 
 namespace rtdetr {

@@ -3,7 +3,7 @@
 #include <ATen/autocast_mode.h>
 #include <torch/types.h>
 
-#include "core/base/error.h"
+#include "core/base/check.h"
 #include "core/ops/cuda_plugin.h"
 
 namespace rtdetr {

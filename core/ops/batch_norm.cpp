@@ -3,7 +3,7 @@
 #include <torch/autograd.h>
 #include <torch/types.h>
 
-#include "core/base/error.h"
+#include "core/base/check.h"
 #include "core/ops/batch_norm_passes.h"
 #include "core/ops/cuda_plugin.h"
 #include "core/tensor/check.h"

@@ -7,6 +7,7 @@
 #include <torch/autograd.h>
 #include <torch/types.h>
 
+#include "core/base/check.h"
 #include "core/base/cpu_level.h"
 #include "core/ops/packed/winograd.h"
 #include "core/ops/packed/winograd_gradient.h"

@@ -6,6 +6,7 @@
 #include <torch/autograd.h>
 #include <torch/types.h>
 
+#include "core/base/check.h"
 #include "core/base/error.h"
 #include "core/ops/cuda_plugin.h"
 #include "core/ops/ms_deform_attn_kernels.h"

@@ -7,6 +7,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "core/base/check.h"
 #include "core/base/error.h"
 
 namespace rtdetr {

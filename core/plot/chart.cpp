@@ -6,7 +6,7 @@
 #include <limits>
 #include <vector>
 
-#include "core/base/error.h"
+#include "core/base/check.h"
 #include "core/plot/canvas.h"
 #include "core/plot/style.h"
 

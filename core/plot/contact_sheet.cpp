@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "core/base/error.h"
+#include "core/base/check.h"
 #include "core/image/resize.h"
 #include "core/plot/canvas.h"
 #include "core/plot/style.h"

@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <vector>
 
-#include "core/base/error.h"
+#include "core/base/check.h"
 #include "core/plot/canvas.h"
 #include "core/plot/style.h"
 

@@ -2,6 +2,7 @@
 
 #include <torch/types.h>
 
+#include "core/base/check.h"
 #include "core/base/error.h"
 #include "core/weights/torch_writer.h"
 

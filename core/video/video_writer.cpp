@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/check.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "core/io/read_only_file.h"

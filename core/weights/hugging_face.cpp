@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include "core/base/check.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "core/io/utf8.h"

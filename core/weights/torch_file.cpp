@@ -1,6 +1,6 @@
 #include "core/weights/torch_file.h"
 
-#include "core/base/error.h"
+#include "core/base/check.h"
 #include "core/io/read_only_file.h"
 #include "core/weights/torch_container.h"
 #include "core/weights/torch_walk.h"

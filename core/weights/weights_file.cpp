@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/base/check.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "core/io/file_kind.h"

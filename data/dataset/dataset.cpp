@@ -4,6 +4,7 @@
 #include <iterator>
 #include <map>
 
+#include "core/base/check.h"
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/base/text.h"

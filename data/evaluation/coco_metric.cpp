@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <numeric>
 
+#include "core/base/check.h"
 #include "core/base/error.h"
 #include "core/base/parallel.h"
 #include "core/base/text.h"

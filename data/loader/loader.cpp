@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/check.h"
 #include "core/base/clock.h"
 #include "core/base/error.h"
 #include "core/base/log.h"

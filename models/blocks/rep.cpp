@@ -2,7 +2,7 @@
 
 #include <torch/types.h>
 
-#include "core/base/error.h"
+#include "core/base/check.h"
 #include "models/graph/row_arguments.h"
 #include "models/layers/module_tree.h"
 #include "models/onnx/onnx_ops.h"

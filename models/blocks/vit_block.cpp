@@ -4,7 +4,7 @@
 
 #include <torch/types.h>
 
-#include "core/base/error.h"
+#include "core/base/check.h"
 #include "core/ops/autocast.h"
 #include "models/layers/module_tree.h"
 

@@ -9,6 +9,7 @@
 #include <set>
 #include <utility>
 
+#include "core/base/check.h"
 #include "core/base/clock.h"
 #include "core/base/error.h"
 #include "core/base/log.h"

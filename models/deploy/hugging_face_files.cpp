@@ -7,7 +7,7 @@
 #include <torch/types.h>
 #include <nlohmann/json.hpp>
 
-#include "core/base/error.h"
+#include "core/base/check.h"
 #include "core/base/text.h"
 #include "models/deploy/hugging_face_graph.h"
 #include "models/heads/detr/decoder.h"

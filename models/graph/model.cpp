@@ -6,6 +6,7 @@
 #include <torch/nn/module.h>
 #include <torch/types.h>
 
+#include "core/base/check.h"
 #include "core/base/error.h"
 #include "models/graph/fitted_pictures.h"
 #include "models/graph/graph_plan.h"

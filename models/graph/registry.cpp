@@ -1,5 +1,6 @@
 #include "models/graph/registry.h"
 
+#include "core/base/check.h"
 #include "core/base/error.h"
 
 namespace rtdetr {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/check.h"
 #include "core/base/error.h"
 #include "core/io/yaml_writer.h"
 #include "models/graph/model_files.h"

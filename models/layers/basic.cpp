@@ -4,7 +4,7 @@
 
 #include <map>
 
-#include "core/base/error.h"
+#include "core/base/check.h"
 #include "core/ops/autocast.h"
 #include "models/onnx/onnx_ops.h"
 

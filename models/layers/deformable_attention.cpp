@@ -7,6 +7,7 @@
 
 #include <torch/types.h>
 
+#include "core/base/check.h"
 #include "core/ops/autocast.h"
 #include "core/tensor/check.h"
 #include "core/tensor/upload.h"

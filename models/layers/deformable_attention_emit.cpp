@@ -4,6 +4,7 @@
 // one, run this (docs/decisions/0008-onnx-by-hand.md); GridSample, level by level, is an option.
 #include <torch/types.h>
 
+#include "core/base/check.h"
 #include "core/tensor/check.h"
 #include "models/layers/basic.h"
 #include "models/layers/deformable_attention.h"

@@ -2,7 +2,7 @@
 
 #include <torch/types.h>
 
-#include "core/base/error.h"
+#include "core/base/check.h"
 #include "models/layers/resized_table.h"
 #include "models/onnx/onnx_ops.h"
 

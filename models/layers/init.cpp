@@ -3,6 +3,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "core/base/check.h"
 #include "core/base/error.h"
 #include "core/base/random.h"
 #include "models/layers/module_tree.h"

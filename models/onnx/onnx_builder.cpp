@@ -7,6 +7,7 @@
 
 #include <torch/types.h>
 
+#include "core/base/check.h"
 #include "core/base/error.h"
 #include "core/base/text.h"
 

@@ -1,6 +1,6 @@
 #include "models/onnx/onnx_map_size.h"
 
-#include "core/base/error.h"
+#include "core/base/check.h"
 #include "models/onnx/onnx_ops.h"
 
 namespace rtdetr::onnx {

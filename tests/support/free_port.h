@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-#include "core/base/error.h"
+#include "core/base/check.h"
 
 namespace rtdetr::test {
 

@@ -5,6 +5,7 @@
 #include <torch/types.h>
 #include <nlohmann/json.hpp>
 
+#include "core/base/check.h"
 #include "core/base/log.h"
 #include "core/base/text.h"
 #include "core/image/placement.h"

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <utility>
 
-#include "core/base/error.h"
+#include "core/base/check.h"
 #include "core/base/text.h"
 #include "train/config/keys.h"
 

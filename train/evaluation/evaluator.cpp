@@ -5,8 +5,8 @@
 
 #include <torch/types.h>
 
+#include "core/base/check.h"
 #include "core/base/clock.h"
-#include "core/base/error.h"
 #include "core/image/placement.h"
 #include "core/ops/autocast.h"
 #include "core/ops/device.h"

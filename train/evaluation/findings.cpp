@@ -6,7 +6,7 @@
 
 #include <torch/types.h>
 
-#include "core/base/error.h"
+#include "core/base/check.h"
 #include "core/image/placement.h"
 #include "core/tensor/download.h"
 #include "models/graph/fitted_pictures.h"

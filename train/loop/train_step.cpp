@@ -8,7 +8,7 @@
 #include <ATen/record_function.h>
 #include <torch/types.h>
 
-#include "core/base/error.h"
+#include "core/base/check.h"
 #include "core/base/random.h"
 #include "core/base/text.h"
 #include "core/ops/autocast.h"

@@ -6,6 +6,7 @@
 #include <torch/types.h>
 #include <nlohmann/json.hpp>
 
+#include "core/base/check.h"
 #include "core/base/clock.h"
 #include "core/base/error.h"
 #include "core/base/log.h"

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "core/base/check.h"
 #include "core/base/error.h"
 #include "train/evaluation/batch_mover.h"
 

@@ -6,7 +6,7 @@
 #include <torch/nn/module.h>
 #include <torch/types.h>
 
-#include "core/base/error.h"
+#include "core/base/check.h"
 #include "models/layers/module_tree.h"
 
 namespace rtdetr {

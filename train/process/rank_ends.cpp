@@ -7,6 +7,7 @@
 #include <csignal>
 #include <vector>
 
+#include "core/base/check.h"
 #include "core/base/text.h"
 #include "train/process/child_process.h"
 #include "train/process/failure.h"

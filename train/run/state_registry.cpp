@@ -2,6 +2,7 @@
 
 #include <sstream>
 
+#include "core/base/check.h"
 #include "core/base/error.h"
 #include "models/layers/module_tree.h"
 

@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-#include "core/base/error.h"
+#include "core/base/check.h"
 #include "core/ops/packed/depthwise.h"
 #include "core/ops/packed/packed_linear.h"
 #include "core/ops/packed/packed_product.h"

@@ -9,7 +9,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "core/base/error.h"
+#include "core/base/check.h"
 #include "core/base/simd.h"
 #include "core/ops/packed/packed_activation.h"
 #include "core/ops/packed/packed_shapes.h"

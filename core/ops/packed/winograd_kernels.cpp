@@ -3,7 +3,7 @@
 // the transform needs no more operations. F(2×2, 3×3) has 0, ±1 and infinity.
 #include "core/ops/packed/winograd_kernels.h"
 
-#include "core/base/error.h"
+#include "core/base/check.h"
 #include "core/ops/packed/packed_activation.h"
 #include "core/ops/packed/panel_numbers.h"
 

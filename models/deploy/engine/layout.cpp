@@ -6,7 +6,7 @@
 #include <ATen/TensorUtils.h>
 #include <torch/types.h>
 
-#include "core/base/error.h"
+#include "core/base/check.h"
 
 namespace rtdetr {
 

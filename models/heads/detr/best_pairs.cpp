@@ -4,6 +4,7 @@
 
 #include <torch/types.h>
 
+#include "core/base/check.h"
 #include "core/tensor/box_ops.h"
 #include "core/tensor/check.h"
 #include "models/graph/fitted_pictures.h"

@@ -3,6 +3,7 @@
 #include <ATen/record_function.h>
 #include <torch/types.h>
 
+#include "core/base/check.h"
 #include "core/base/error.h"
 #include "core/tensor/check.h"
 #include "models/heads/detr/best_pairs.h"

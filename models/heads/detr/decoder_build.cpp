@@ -3,6 +3,7 @@
 
 #include <torch/nn/module.h>
 
+#include "core/base/check.h"
 #include "core/tensor/check.h"
 #include "models/heads/detr/decoder.h"
 #include "models/heads/detr/distribution_refinement.h"

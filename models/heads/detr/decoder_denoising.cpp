@@ -5,6 +5,7 @@
 #include <ATen/record_function.h>
 #include <torch/types.h>
 
+#include "core/base/check.h"
 #include "core/tensor/check.h"
 #include "core/tensor/upload.h"
 #include "models/heads/detr/decoder.h"

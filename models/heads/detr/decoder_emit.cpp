@@ -2,6 +2,7 @@
 // are finite constants, and boxes stay float32 in a float16 graph.
 #include <torch/types.h>
 
+#include "core/base/check.h"
 #include "core/base/error.h"
 #include "core/tensor/box_ops.h"
 #include "core/tensor/check.h"

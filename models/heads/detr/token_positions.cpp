@@ -4,6 +4,7 @@
 
 #include <numbers>
 
+#include "core/base/check.h"
 #include "core/tensor/check.h"
 #include "core/tensor/detection.h"
 #include "models/onnx/onnx_ops.h"

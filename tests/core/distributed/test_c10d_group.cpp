@@ -1,3 +1,4 @@
+#include "core/base/check.h"
 #include "core/distributed/c10d_group.h"
 
 #include <torch/types.h>

@@ -1,3 +1,4 @@
+#include "core/base/check.h"
 #include "core/distributed/gpu_links.h"
 
 #include <stdlib.h>

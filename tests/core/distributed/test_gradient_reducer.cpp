@@ -1,3 +1,4 @@
+#include "core/base/check.h"
 #include "core/distributed/gradient_reducer.h"
 
 #include <torch/types.h>

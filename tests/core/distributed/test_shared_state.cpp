@@ -1,3 +1,4 @@
+#include "core/base/check.h"
 #include "core/distributed/shared_state.h"
 
 #include <torch/types.h>

@@ -4,8 +4,8 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
+#include "core/base/check.h"
 #include "core/base/cpu_level.h"
-#include "core/base/error.h"
 #include "core/ops/batch_norm.h"
 #include "core/ops/joined_batch_norm.h"
 #include "tests/support/devices.h"

@@ -1,3 +1,4 @@
+#include "core/base/check.h"
 #include "train/evaluation/evaluator.h"
 
 #include <cmath>

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "core/base/error.h"
+#include "core/base/check.h"
 #include "core/base/random.h"
 #include "core/io/file.h"
 #include "data/loader/loader.h"

@@ -4,6 +4,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "core/base/check.h"
 #include "core/base/error.h"
 #include "tests/support/temporary_folder.h"
 #include "tests/support/thread_world.h"
