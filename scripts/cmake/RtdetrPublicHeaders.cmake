@@ -13,9 +13,10 @@ set(_public
   core/image/rgb_view.h
   models/deploy/detector.h
   train/library/rtdetr.h
-  train/library/train.h)
+  train/library/train.h
+  train/library/version.h.in)
 set(_names ${_public})
-list(TRANSFORM _names REPLACE ".*/" "")
+list(TRANSFORM _names REPLACE ".*/|\\.in$" "")
 foreach(_header IN LISTS _public)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${_header})
   file(READ ${PROJECT_SOURCE_DIR}/${_header} _text)
@@ -27,6 +28,6 @@ foreach(_header IN LISTS _public)
     endif()
   endforeach()
   string(REGEX REPLACE "#include \"[a-z0-9_/]+/([a-z0-9_]+\\.h)\"" "#include <rtdetr/\\1>" _text "${_text}")
-  get_filename_component(_name ${_header} NAME)
+  string(REGEX REPLACE ".*/|\\.in$" "" _name ${_header})
   file(CONFIGURE OUTPUT ${RTDETR_PUBLIC_HEADERS}/rtdetr/${_name} CONTENT "${_text}" @ONLY)
 endforeach()

@@ -30,7 +30,7 @@ extern "C" {
 /// and keys that are added leave it as it is.
 #define RTDETR_ABI_VERSION 1
 int32_t rtdetr_abi_version(void);
-/// "0.1.0"
+/// Of the library that runs: "0.1.0". That of the headers, for the preprocessor, is in <rtdetr/version.h>.
 const char* rtdetr_version(void);
 
 /* Errors */
