@@ -144,6 +144,9 @@ void check_decoding_memory(const DecodingMemory& memory, const std::string& name
 
 Picture decode_picture(std::span<const std::byte> bytes, const std::string& name, const PictureLimits& limits,
                        const PictureSize& enough) {
+  if (bytes.size() > kLargestPictureFile)
+    throw DataError("'" + name + "': " + with_thousands(static_cast<long long>(bytes.size())) +
+                    " bytes are no picture");
   switch (format_of(bytes)) {
     case Format::kJpeg:
       return decode_jpeg(bytes, name, limits, enough);

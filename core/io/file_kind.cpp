@@ -139,12 +139,15 @@ std::string kind_by_name(const std::filesystem::path& file) {
 
 }  // namespace
 
-std::string describe_foreign_model(const std::filesystem::path& file) {
-  const ReadOnlyFile opened(file);
-  std::string head(std::min<std::uint64_t>(opened.size(), kLooked), '\0');
-  opened.read(0, std::as_writable_bytes(std::span(head)));
+std::string describe_foreign_model(const ReadOnlyFile& file) {
+  std::string head(std::min<std::uint64_t>(file.size(), kLooked), '\0');
+  file.read(0, std::as_writable_bytes(std::span(head)));
   const std::string kind = kind_by_content(head);
-  return kind.empty() ? kind_by_name(file) : kind;
+  return kind.empty() ? kind_by_name(file.name()) : kind;
+}
+
+std::string describe_foreign_model(const std::filesystem::path& file) {
+  return describe_foreign_model(ReadOnlyFile(file));
 }
 
 }  // namespace rtdetr

@@ -4,8 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <cstring>
+#include <utility>
 
 #include "core/base/error.h"
 
@@ -31,9 +32,20 @@ ReadOnlyFile::ReadOnlyFile(const std::filesystem::path& file) : name_(file.strin
   size_ = static_cast<std::uint64_t>(status.st_size);
 }
 
+ReadOnlyFile::ReadOnlyFile(std::span<const std::byte> bytes, std::string name)
+    : bytes_(bytes), size_(bytes.size()), name_(std::move(name)) {}
+
+ssize_t ReadOnlyFile::read_some(std::uint64_t offset, std::span<std::byte> out) const {
+  if (descriptor_) return ::pread(descriptor_.number(), out.data(), out.size(), static_cast<off_t>(offset));
+  const auto rest = bytes_.subspan(std::min<std::uint64_t>(offset, bytes_.size()));
+  const std::size_t count = std::min(out.size(), rest.size());
+  std::copy_n(rest.begin(), count, out.begin());
+  return static_cast<ssize_t>(count);
+}
+
 void ReadOnlyFile::read(std::uint64_t offset, std::span<std::byte> out) const {
   while (!out.empty()) {
-    const ssize_t got = ::pread(descriptor_.number(), out.data(), out.size(), static_cast<off_t>(offset));
+    const ssize_t got = read_some(offset, out);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) throw IoError("cannot read '" + name_ + "': " + errno_words(errno));
     if (got == 0)

@@ -2,6 +2,8 @@
 
 #include "core/base/cpp20.h"
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -16,11 +18,13 @@ namespace rtdetr {
 std::string errno_words(int error);
 
 /// An ordinary file open for reading at any position. Reads with pread, so threads may share it and a failing disk is
-/// an exception. Folders, pipes and devices are refused before a byte is read.
+/// an exception. Folders, pipes and devices are refused before a byte is read. Or a file's bytes in memory.
 class ReadOnlyFile {
  public:
   /// @throws IoError  naming the path and errno's words
   explicit ReadOnlyFile(const std::filesystem::path& file);
+  /// @param bytes  stay as they are while this lives  @param name  what messages call them
+  ReadOnlyFile(std::span<const std::byte> bytes, std::string name);
 
   const std::string& name() const { return name_; }
   /// Size when it was opened.
@@ -29,7 +33,11 @@ class ReadOnlyFile {
   void read(std::uint64_t offset, std::span<std::byte> out) const;
 
  private:
-  Descriptor descriptor_;
+  /// As pread.
+  ssize_t read_some(std::uint64_t offset, std::span<std::byte> out) const;
+
+  Descriptor descriptor_;  ///< none: the bytes are in memory
+  std::span<const std::byte> bytes_;
   std::uint64_t size_ = 0;
   std::string name_;
 };

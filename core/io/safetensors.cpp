@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <optional>
+#include <utility>
 
 #include "core/base/check.h"
 #include "core/base/error.h"
@@ -75,7 +76,7 @@ void write_safetensors(const std::filesystem::path& file, std::span<const Tensor
 }
 
 struct SafetensorsReader::State {
-  explicit State(const std::filesystem::path& path) : file(path) {}
+  explicit State(ReadOnlyFile opened) : file(std::move(opened)) {}
 
   ReadOnlyFile file;
   std::uint64_t payload_at = 0;
@@ -98,7 +99,7 @@ struct SafetensorsReader::State {
     std::byte ninth{};
     if (file.size() > kLengthBytes) file.read(kLengthBytes, std::span(&ninth, 1));
     if (ninth == std::byte{'{'}) return;
-    const std::string kind = describe_foreign_model(file.name());
+    const std::string kind = describe_foreign_model(file);
     if (kind.empty()) return;
     throw CheckpointError("'" + file.name() + "' is " + kind + ". Models with their weights are .safetensors files (" +
                           readable_page("docs/reference/checkpoints.md") + ")");
@@ -124,7 +125,9 @@ struct SafetensorsReader::State {
   }
 };
 
-SafetensorsReader::SafetensorsReader(const std::filesystem::path& file) : state_(std::make_unique<State>(file)) {
+SafetensorsReader::SafetensorsReader(const std::filesystem::path& file) : SafetensorsReader(ReadOnlyFile(file)) {}
+
+SafetensorsReader::SafetensorsReader(ReadOnlyFile file) : state_(std::make_unique<State>(std::move(file))) {
   const std::string text = state_->read_header_text();
   state_->header = parse_safetensors_header(text, state_->file.size() - state_->payload_at, state_->file.name());
   const std::vector<TensorEntry>& entries = state_->header.entries;
@@ -137,6 +140,7 @@ SafetensorsReader::~SafetensorsReader() = default;
 SafetensorsReader::SafetensorsReader(SafetensorsReader&&) noexcept = default;
 SafetensorsReader& SafetensorsReader::operator=(SafetensorsReader&&) noexcept = default;
 
+const std::string& SafetensorsReader::name() const { return state_->file.name(); }
 const std::vector<TensorEntry>& SafetensorsReader::entries() const { return state_->header.entries; }
 const FileMetadata& SafetensorsReader::metadata() const { return state_->header.metadata; }
 

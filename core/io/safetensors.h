@@ -55,6 +55,8 @@ inline constexpr const char* kPayloadHashKey = "rtdetr.payload_sha256";
 void write_safetensors(const std::filesystem::path& file, std::span<const TensorView> tensors, FileMetadata metadata,
                        const AtomicWriteOptions& options);
 
+class ReadOnlyFile;  // core/io/read_only_file.h
+
 /// A strict reader of one file: every rule of the format (header length and JSON, contiguous offsets that cover the
 /// payload, sizes equal to shape × type without overflow, no duplicates), and our hashes when there are any: the
 /// header's at once, the payload's in verify_payload. Uses pread, no mmap: a failing disk is an exception, not SIGBUS.
@@ -62,11 +64,13 @@ void write_safetensors(const std::filesystem::path& file, std::span<const Tensor
 class SafetensorsReader {
  public:
   /// @throws CheckpointError  naming the file and the rule that is broken; IoError
+  explicit SafetensorsReader(ReadOnlyFile file);
   explicit SafetensorsReader(const std::filesystem::path& file);
   ~SafetensorsReader();
   SafetensorsReader(SafetensorsReader&&) noexcept;
   SafetensorsReader& operator=(SafetensorsReader&&) noexcept;
 
+  const std::string& name() const;  ///< of the file
   /// In payload order.
   const std::vector<TensorEntry>& entries() const;
   const FileMetadata& metadata() const;

@@ -110,8 +110,9 @@ TensorMap load_tensors(const WeightsFile& file) {
   return tensors;
 }
 
-TensorFile load_tensors(const std::filesystem::path& file) {
-  const SafetensorsReader reader(file);
+TensorFile load_tensors(const std::filesystem::path& file) { return load_tensors(SafetensorsReader(file)); }
+
+TensorFile load_tensors(const SafetensorsReader& reader) {
   TensorFile result{{}, reader.metadata()};
   reader.read_all([&](const TensorEntry& entry) -> std::span<std::byte> {
     const torch::Tensor tensor = torch::empty(entry.shape, to_scalar_type(entry.type));

@@ -29,6 +29,7 @@ struct TensorFile {
   FileMetadata metadata;
 };
 /// Reads and verifies a whole file. @throws CheckpointError, IoError
+TensorFile load_tensors(const SafetensorsReader& reader);
 TensorFile load_tensors(const std::filesystem::path& file);
 /// One tensor, or all, of an open file of any format. @throws CheckpointError, IoError
 torch::Tensor load_tensor(const WeightsFile& file, const WeightTensor& tensor);

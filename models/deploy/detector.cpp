@@ -35,11 +35,11 @@ namespace rtdetr {
 /// What a decoder finds odd, told once for each kind, with the first picture's name.
 class ToldOnce {
  public:
-  void warn_of(const std::filesystem::path& file, const Picture& picture) {
+  void warn_of(const std::string& name, const Picture& picture) {
     const std::lock_guard lock(mutex_);
     for (const std::string& warning : picture.warnings) {
       if (told_.insert(warning).second)
-        log::warning("'" + file.string() + "' is read whole, though the decoder warns: " + warning);
+        log::warning("'" + name + "' is read whole, though the decoder warns: " + warning);
     }
   }
 
@@ -121,6 +121,10 @@ void check_options(const DetectorOptions& options) {
   if (options.fit) check.choice("fit", *options.fit, Fit::kKeepRatio);
   check.range("max_pixels", options.max_pixels, 1, kMostPixels);
   check.throw_if_any();
+}
+
+ModelCut cut_of(const DetectorOptions& options) {
+  return {.decoder_layers = options.decoder_layers, .num_queries = options.num_queries};
 }
 
 DeviceChoice choice_of(const DetectorOptions& options) {
@@ -263,8 +267,12 @@ void Detector::State::prepare(const State& other) {
 
 Detector::Detector(const std::filesystem::path& model_file, const DetectorOptions& options) {
   check_options(options);
-  const ModelCut cut{.decoder_layers = options.decoder_layers, .num_queries = options.num_queries};
-  *this = Detector(load_model(model_file, cut), options);
+  *this = Detector(load_model(model_file, cut_of(options)), options);
+}
+
+Detector::Detector(std::span<const std::byte> model_file, const DetectorOptions& options) {
+  check_options(options);
+  *this = Detector(load_model(model_file, cut_of(options)), options);
 }
 
 Detector::Detector(LoadedModel loaded, const DetectorOptions& options) {
@@ -356,7 +364,14 @@ std::vector<Detection> Detector::detect(const ImageView& picture) const {
 
 std::vector<Detection> Detector::detect_file(const std::filesystem::path& file) const {
   const Picture picture = read_picture(file, {.max_pixels = state_->options.max_pixels}, enough_pixels());
-  state_->told->warn_of(file, picture);
+  state_->told->warn_of(file.string(), picture);
+  return detect(picture);
+}
+
+std::vector<Detection> Detector::detect_file(std::span<const std::byte> file) const {
+  const std::string name = "a picture in memory";
+  const Picture picture = decode_picture(file, name, {.max_pixels = state_->options.max_pixels}, enough_pixels());
+  state_->told->warn_of(name, picture);
   return detect(picture);
 }
 

@@ -2,6 +2,7 @@
 
 #include "core/base/cpp20.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -104,6 +105,9 @@ class Detector {
   ///                        model, its weights or the machine alone.
   ///                        Where memory runs out std::bad_alloc may come, too (error.h), as of all that detects
   explicit Detector(const std::filesystem::path& model_file, const DetectorOptions& options = {});
+  /// The bytes of a model file of rtdetr (`train`, `export`, `convert`), which are not needed afterwards: of a vector,
+  /// std::as_bytes(std::span(vector)). @throws as above, also for another program's file
+  explicit Detector(std::span<const std::byte> model_file, const DetectorOptions& options = {});
   /// A model that is open already; it is fused if it was not, and empty after final_form. @throws as above
   explicit Detector(LoadedModel loaded, const DetectorOptions& options = {});
   /// The same weights, not loaded again, with other options. Of another size, depth or precision the engine prepares
@@ -126,8 +130,10 @@ class Detector {
   std::vector<std::vector<Detection>> detect(std::span<const RgbView> pictures, DetectionTimes* times = nullptr) const;
   std::vector<std::vector<Detection>> detect(std::span<const ImageView> pictures,
                                              DetectionTimes* times = nullptr) const;
-  /// Reads a JPEG, PNG, WebP, BMP or TIFF file.
+  /// Reads a JPEG, PNG, WebP, BMP or TIFF file. @throws as above, and for a file that is none or is not whole
   std::vector<Detection> detect_file(const std::filesystem::path& picture) const;
+  /// The same of the file's bytes: of a vector, std::as_bytes(std::span(vector)). They are not kept.
+  std::vector<Detection> detect_file(std::span<const std::byte> picture) const;
 
   const std::vector<std::string>& names() const;  ///< of the classes
   /// What is enough of a picture for this detector: the input size under reduced_jpeg, else {0, 0}, every pixel. For

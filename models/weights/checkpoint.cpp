@@ -13,6 +13,7 @@
 #include "core/base/error.h"
 #include "core/base/text.h"
 #include "core/image/placement.h"
+#include "core/io/read_only_file.h"
 #include "models/graph/model_files.h"
 #include "models/layers/fold_shapes.h"
 #include "models/layers/module_tree.h"
@@ -304,25 +305,28 @@ TensorMap weights_among(TensorMap tensors) {
   return averaged.empty() ? tensors : averaged;
 }
 
-LoadedModel load_own_model(const std::filesystem::path& file) {
+LoadedModel load_own_model(const std::filesystem::path& file) { return load_own_model(SafetensorsReader(file)); }
+
+LoadedModel load_own_model(const SafetensorsReader& file) {
   TensorFile content = load_tensors(file);
   LoadedModel loaded;
-  loaded.info = to_model_info(content.metadata, file);
+  loaded.info = to_model_info(content.metadata, file.name());
   loaded.metadata = std::move(content.metadata);
-  loaded.model = build_described(loaded.info, file.string(), {});
-  adopt_state(*loaded.model, weights_among(std::move(content.tensors)), file.string());
+  loaded.model = build_described(loaded.info, file.name(), {});
+  adopt_state(*loaded.model, weights_among(std::move(content.tensors)), file.name());
   return loaded;
 }
 
-LoadedModel load_model(const std::filesystem::path& file, const ModelCut& cut) {
-  LoadedModel loaded = holds_foreign_model(file) ? load_foreign_model(file) : load_own_model(file);
+namespace {
+
+LoadedModel cut_model(LoadedModel loaded, const std::string& origin, const ModelCut& cut) {
   const std::int64_t layers = loaded.model->num_decoder_layers();
   if (cut.decoder_layers < 0 || cut.decoder_layers > layers)
-    throw ConfigError("decoder_layers=" + std::to_string(cut.decoder_layers) + ": " + file.string() + " has " +
+    throw ConfigError("decoder_layers=" + std::to_string(cut.decoder_layers) + ": " + origin + " has " +
                       std::to_string(layers));
   const std::int64_t queries = loaded.model->head().num_queries();
   if (cut.num_queries > queries && loaded.model->head().has_learnt_queries())
-    throw ConfigError("num_queries=" + std::to_string(cut.num_queries) + ": " + file.string() + " has learnt " +
+    throw ConfigError("num_queries=" + std::to_string(cut.num_queries) + ": " + origin + " has learnt " +
                       std::to_string(queries) + ", and no more can be made of them");
   // Where a model runs fewer layers than it has (eval_idx), all are a cut, too: that number is left out.
   const bool runs_all = loaded.model->head().usual_layers() == layers;
@@ -330,11 +334,26 @@ LoadedModel load_model(const std::filesystem::path& file, const ModelCut& cut) {
   const bool other_queries = cut.num_queries > 0 && cut.num_queries != queries;
   if (other_layers || other_queries) {
     const DetectionModel whole = loaded.model;
-    loaded.model = build_described(loaded.info, file.string(), cut);
-    load_state(*loaded.model, cut_to(*loaded.model, state_of(*whole)), file.string());
+    loaded.model = build_described(loaded.info, origin, cut);
+    load_state(*loaded.model, cut_to(*loaded.model, state_of(*whole)), origin);
     loaded.info = describe_model(loaded.model, loaded.info);
   }
   return loaded;
+}
+
+}  // namespace
+
+LoadedModel load_model(const std::filesystem::path& file, const ModelCut& cut) {
+  return cut_model(holds_foreign_model(file) ? load_foreign_model(file) : load_own_model(file), file.string(), cut);
+}
+
+LoadedModel load_model(std::span<const std::byte> bytes, const ModelCut& cut) {
+  const SafetensorsReader file(ReadOnlyFile(bytes, "the model in memory"));
+  if (!is_own_model_file(file.metadata()))
+    throw CheckpointError(file.name() +
+                          " is another program's file; from memory only files of rtdetr are opened: `rtdetr export` or "
+                          "`rtdetr convert` makes one of it");
+  return cut_model(load_own_model(file), file.name(), cut);
 }
 
 void save_model(const std::filesystem::path& file, const DetectionModel& model, const ModelInfo& info,

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -69,6 +71,7 @@ struct LoadedModel {
 TensorMap weights_among(TensorMap tensors);
 
 /// One of our own files: builds the model that it describes, and gives it the file's weights (weights_among).
+LoadedModel load_own_model(const SafetensorsReader& file);
 LoadedModel load_own_model(const std::filesystem::path& file);
 
 /// How much of a file's model is built: the one way in which a model is cut for good
@@ -82,6 +85,8 @@ struct ModelCut {
 /// @throws CheckpointError  for a missing, unexpected or mis-shaped tensor, by name; ModelError for its YAML;
 ///                          ConfigError if there are fewer layers than asked for, or no queries to choose; IoError
 LoadedModel load_model(const std::filesystem::path& file, const ModelCut& cut = {});
+/// One of our own files, whose bytes are in memory: they are copied. @throws as above, also for another program's file
+LoadedModel load_model(std::span<const std::byte> bytes, const ModelCut& cut = {});
 
 /// Writes the model's state in `info.number_type` and `describe_model(model, info)`, atomically and durably.
 /// @param extra    further metadata entries

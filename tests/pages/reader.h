@@ -3,6 +3,8 @@
 // What the C++ programs of the pages leave to their reader: a picture in memory, a queue of them, a use for boxes.
 #include <atomic>
 #include <cstdint>
+#include <fstream>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <thread>
@@ -23,5 +25,9 @@ inline struct {
   std::optional<Frame> pop() { return left-- > 0 ? std::optional(Frame{}) : std::nullopt; }
 } queue;
 
+inline std::vector<std::uint8_t> received(const std::string& name) {
+  std::ifstream file(name, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
 inline void draw(float, float, float, float, const std::string&) {}
 inline void handle(const std::vector<rtdetr::Detection>&) {}

@@ -1,3 +1,4 @@
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -48,6 +49,14 @@ std::vector<rtdetr_detection> in_c(const std::vector<rtdetr::Detection>& found) 
   return result;
 }
 
+rtdetr_detections* one_picture(const std::vector<rtdetr::Detection>& found) {
+  return new rtdetr_detections{{in_c(found)}};
+}
+
+std::span<const std::byte> bytes_at(const void* place, std::size_t count) {
+  return {static_cast<const std::byte*>(place), count};
+}
+
 }  // namespace
 
 extern "C" {
@@ -56,6 +65,15 @@ rtdetr_detector* rtdetr_open(const char* model_file, const char* const* settings
   return rtdetr::guarded(error, [&] {
     rtdetr::require_given(model_file, "rtdetr_open: model_file");
     return new rtdetr_detector{rtdetr::Detector(model_file, rtdetr::detector_options(rtdetr::words_of(settings)))};
+  });
+}
+
+rtdetr_detector* rtdetr_open_memory(const void* model_file, size_t bytes, const char* const* settings,
+                                    rtdetr_error** error) {
+  return rtdetr::guarded(error, [&] {
+    rtdetr::require_given(model_file, "rtdetr_open_memory: model_file");
+    return new rtdetr_detector{
+        rtdetr::Detector(bytes_at(model_file, bytes), rtdetr::detector_options(rtdetr::words_of(settings)))};
   });
 }
 
@@ -103,9 +121,16 @@ rtdetr_detections* rtdetr_detect_file(const rtdetr_detector* detector, const cha
   return rtdetr::guarded(error, [&] {
     rtdetr::require_given(detector, "rtdetr_detect_file: detector");
     rtdetr::require_given(picture, "rtdetr_detect_file: picture");
-    auto result = std::make_unique<rtdetr_detections>();
-    result->of_image.push_back(in_c(detector->detector.detect_file(picture)));
-    return result.release();
+    return one_picture(detector->detector.detect_file(picture));
+  });
+}
+
+rtdetr_detections* rtdetr_detect_memory(const rtdetr_detector* detector, const void* picture, size_t bytes,
+                                        rtdetr_error** error) {
+  return rtdetr::guarded(error, [&] {
+    rtdetr::require_given(detector, "rtdetr_detect_memory: detector");
+    rtdetr::require_given(picture, "rtdetr_detect_memory: picture");
+    return one_picture(detector->detector.detect_file(bytes_at(picture, bytes)));
   });
 }
 

@@ -55,6 +55,9 @@ typedef struct rtdetr_detector rtdetr_detector;
 /// decoder_layers (0 = all), resample (pillow, opencv), fit (stretch, letterbox, keep_ratio; else the file's), engine
 /// (true), final_form (false), max_pixels, reduced_jpeg.
 rtdetr_detector* rtdetr_open(const char* model_file, const char* const* settings, rtdetr_error** error);
+/// The same of a file's bytes in memory, which are not needed afterwards; other programs' files are refused.
+rtdetr_detector* rtdetr_open_memory(const void* model_file, size_t bytes, const char* const* settings,
+                                    rtdetr_error** error);
 /// The same weights, not loaded again, with other settings: those that are not given are rtdetr_open()'s defaults, not
 /// the first detector's, but for device, which is where the weights lie.
 rtdetr_detector* rtdetr_share(const rtdetr_detector* detector, const char* const* settings, rtdetr_error** error);
@@ -104,6 +107,9 @@ rtdetr_detections* rtdetr_detect(const rtdetr_detector* detector, const rtdetr_i
                                  rtdetr_error** error);
 /// In a JPEG, PNG, WebP, BMP or TIFF file.
 rtdetr_detections* rtdetr_detect_file(const rtdetr_detector* detector, const char* picture, rtdetr_error** error);
+/// The same of the file's bytes in memory.
+rtdetr_detections* rtdetr_detect_memory(const rtdetr_detector* detector, const void* picture, size_t bytes,
+                                        rtdetr_error** error);
 /// How many were found in a picture of the call, numbered from 0.
 size_t rtdetr_detection_count(const rtdetr_detections* detections, size_t image);
 /// These, best first; NULL if there is no such picture.

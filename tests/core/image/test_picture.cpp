@@ -1,5 +1,7 @@
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <cstdlib>
+#include <memory>
 
 #include "core/base/error.h"
 #include "core/base/random.h"
@@ -319,6 +321,13 @@ TEST_CASE("a claimed size beyond the limit is refused before memory is asked for
   CHECK_THAT(refusal(bytes_of("rgb.png"), {.max_pixels = 29 * 21 - 1}), Contains("29x21"));
   CHECK(refusal(bytes_of("rgb.png"), {.max_pixels = 29 * 21}).empty());
   CHECK_THAT(refusal(bytes_of("rgb_420.jpg"), {.max_pixels = 29 * 21 - 1}), Contains("29x21"));
+}
+
+TEST_CASE("more bytes than any picture has are not looked at") {
+  const std::size_t size = rtdetr::kLargestPictureFile + 1;
+  const std::unique_ptr<void, decltype(&std::free)> zeros(std::calloc(size, 1), &std::free);  // takes no memory
+  CHECK_THROWS_WITH(decode_picture({static_cast<const std::byte*>(zeros.get()), size}, "p"),
+                    Contains("'p': 536,870,913 bytes are no picture"));
 }
 
 TEST_CASE("a small progressive JPEG that claims many pixels is refused for the memory it would take") {

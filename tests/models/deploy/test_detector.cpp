@@ -8,6 +8,7 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <limits>
+#include <span>
 #include <thread>
 
 #include "core/base/cpu_level.h"
@@ -18,6 +19,8 @@
 #include "core/image/picture.h"
 #include "core/image/resize.h"
 #include "core/image/rgb_rows.h"
+#include "core/io/file.h"
+#include "core/tensor/tensor_file.h"
 #include "models/weights/checkpoint.h"
 #include "tests/models/tiny_model.h"
 #include "tests/support/devices.h"
@@ -26,6 +29,7 @@
 using Catch::Contains;
 using rtdetr::Detection;
 using rtdetr::Detector;
+using rtdetr::DetectorOptions;
 using rtdetr::ImageView;
 using rtdetr::Picture;
 using rtdetr::PixelFormat;
@@ -308,6 +312,74 @@ TEST_CASE("of a JPEG that comes smaller the boxes are in the stored picture's pi
   CHECK(b.front().score == Approx(a.front().score).margin(1e-2));
   CHECK(b.front().x1 == Approx(a.front().x1).margin(1));
   CHECK(b.front().y1 == Approx(a.front().y1).margin(1));
+}
+
+TEST_CASE("a picture and a model that are in memory are read as their files are") {
+  const TemporaryFolder folder;
+  const auto file = save_tiny(folder);
+  const DetectorOptions options{.min_score = 0, .decoder_layers = 1, .reduced_jpeg = true};
+  const Detector from_file(file, options);
+  std::vector<std::byte> model = rtdetr::read_binary_file(file);
+  const Detector from_memory(std::as_bytes(std::span(model)), options);
+  std::fill(model.begin(), model.end(), std::byte{0xFF});  // it is not needed any more
+  CHECK(from_memory.decoder_layers() == 1);
+  CHECK(from_memory.names() == from_file.names());
+  for (const char* name : {"picture.png", "picture.jpg"}) {
+    rtdetr::write_picture(folder / name, gradient_picture(192, 256));
+    const auto found = from_file.detect_file(folder / name);
+    REQUIRE(found.size() == 30);
+    CHECK(same(from_memory.detect_file(rtdetr::read_binary_file(folder / name)), found));
+  }
+}
+
+TEST_CASE("bytes that are no whole picture are refused by what is wrong with them") {
+  const TemporaryFolder folder;
+  const Detector detector(save_tiny(folder), {.max_pixels = 50 * 40});
+  rtdetr::write_picture(folder / "fits.png", gradient_picture(50, 40));
+  rtdetr::write_picture(folder / "large.png", gradient_picture(51, 40));
+  const auto refusal = [&](std::span<const std::byte> bytes) -> std::string {
+    try {
+      detector.detect_file(bytes);
+    } catch (const rtdetr::DataError& error) {
+      return error.what();
+    }
+    return "none";
+  };
+  const std::vector<std::byte> fits = rtdetr::read_binary_file(folder / "fits.png");
+  CHECK(refusal(fits) == "none");
+  CHECK_THAT(refusal({}), Contains("'a picture in memory': the file is empty"));
+  CHECK_THAT(refusal(std::as_bytes(std::span("GIF89a..."))), Contains("'a picture in memory': neither JPEG"));
+  CHECK_THAT(refusal(rtdetr::read_binary_file(folder / "large.png")), Contains("claims 51x40"));
+  for (const std::size_t length :
+       {std::size_t{1}, std::size_t{7}, std::size_t{8}, std::size_t{20}, fits.size() / 2, fits.size() - 13})
+    CHECK_THAT(refusal(std::span(fits).first(length)), Contains("'a picture in memory'"));
+}
+
+TEST_CASE("bytes that are no whole model of ours are refused by what is wrong with them") {
+  const TemporaryFolder folder;
+  const std::vector<std::byte> whole = rtdetr::read_binary_file(save_tiny(folder));
+  const auto refusal = [](std::span<const std::byte> bytes) -> std::string {
+    try {
+      const Detector detector(bytes);
+    } catch (const rtdetr::CheckpointError& error) {
+      return error.what();
+    }
+    return "none";
+  };
+  CHECK(refusal(whole) == "none");
+  CHECK_THAT(refusal({}), Contains("the model in memory") && Contains("empty"));
+  for (const std::size_t length : {std::size_t{1}, std::size_t{7}, std::size_t{8}, std::size_t{9}, std::size_t{1000},
+                                   whole.size() / 2, whole.size() - 1})
+    CHECK_THAT(refusal(std::span(whole).first(length)), Contains("the model in memory"));
+  std::vector<std::byte> damaged = whole;
+  damaged.back() ^= std::byte{1};
+  CHECK_THAT(refusal(damaged), Contains("the model in memory") && Contains("hash"));
+  damaged = whole;
+  std::fill_n(damaged.begin(), 8, std::byte{0x7F});  // the header's length
+  CHECK_THAT(refusal(damaged), Contains("claims a header of"));
+  CHECK_THAT(refusal(std::as_bytes(std::span("\xFF\xD8\xFF\xE0 of a picture"))), Contains("a JPEG picture"));
+  rtdetr::save_tensors(folder / "foreign.safetensors", {{"weight", torch::ones({2})}}, {});
+  CHECK_THAT(refusal(rtdetr::read_binary_file(folder / "foreign.safetensors")), Contains("another program's file"));
 }
 
 TEST_CASE("options that do not fit the model are refused") {

@@ -8,6 +8,8 @@
 #include <thread>
 #include <vector>
 
+#include "core/image/picture.h"
+#include "core/io/file.h"
 #include "models/deploy/detector.h"
 #include "models/weights/checkpoint.h"
 #include "tests/models/tiny_model.h"
@@ -135,6 +137,42 @@ TEST_CASE("what fails is NULL and a handle to the reason, which names every wron
   const std::array<const char*, 3> beyond{"conf=7", "iou=nan", nullptr};
   CHECK(!rtdetr_open(file.c_str(), beyond.data(), &error));
   CHECK_THAT(text_of(error, 2), Contains("conf=7: want a number from 0 to 1") && Contains("iou=nan: want"));
+}
+
+TEST_CASE("a program in C opens a model and a picture that are in memory") {
+  const TemporaryFolder folder;
+  const std::string file = save_tiny(folder);
+  rtdetr::Picture picture(50, 40);
+  picture.rgb = gradient();
+  rtdetr::write_picture(folder / "picture.png", picture);
+  const auto model = rtdetr::read_binary_file(file), png = rtdetr::read_binary_file(folder / "picture.png");
+
+  const std::array<const char*, 3> settings{"conf=0", "threads=1", nullptr};
+  rtdetr_error* error = nullptr;
+  rtdetr_detector* detector = rtdetr_open_memory(model.data(), model.size(), settings.data(), &error);
+  REQUIRE(detector);
+  rtdetr_detections* found = rtdetr_detect_memory(detector, png.data(), png.size(), &error);
+  REQUIRE(found);
+  CHECK(same(found, 0, rtdetr::Detector(file, {.min_score = 0, .threads = 1}).detect_file(folder / "picture.png")));
+  CHECK(rtdetr_detection_count(found, 0) == 30);
+  rtdetr_detections_free(found);
+
+  CHECK(!rtdetr_detect_memory(detector, png.data(), png.size() / 2, &error));
+  CHECK_THAT(text_of(error, 3), Contains("a picture in memory"));
+  CHECK(!rtdetr_detect_memory(detector, png.data(), 0, &error));
+  CHECK_THAT(text_of(error, 3), Contains("empty"));
+  CHECK(!rtdetr_detect_memory(detector, nullptr, 10, &error));
+  CHECK_THAT(text_of(error, 2), Contains("picture is NULL"));
+  CHECK(!rtdetr_detect_memory(nullptr, png.data(), png.size(), &error));
+  CHECK_THAT(text_of(error, 2), Contains("detector is NULL"));
+  rtdetr_close(detector);
+
+  CHECK(!rtdetr_open_memory(model.data(), model.size() - 1, nullptr, &error));
+  CHECK_THAT(text_of(error, 4), Contains("the model in memory"));
+  CHECK(!rtdetr_open_memory(model.data(), 0, nullptr, &error));
+  CHECK_THAT(text_of(error, 4), Contains("empty"));
+  CHECK(!rtdetr_open_memory(nullptr, 10, nullptr, &error));
+  CHECK_THAT(text_of(error, 2), Contains("model_file is NULL"));
 }
 
 TEST_CASE("what is asked of a NULL handle is nothing, and it may be given back") {
