@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 
+#include <fstream>
 #include <system_error>
 
 namespace rtdetr {
@@ -14,12 +15,15 @@ fs::path own_program() {
   return fs::read_symlink("/proc/self/exe", ignored);
 }
 
-/// Whether a path without links is in this project's build folder, or in that of one that contains it.
-bool is_built(const fs::path& path) {
-  std::error_code ignored;
-  const fs::path folder = fs::weakly_canonical(RTDETR_BUILD_FOLDER, ignored),
-                 relative = path.lexically_relative(folder);
-  return !ignored && !relative.empty() && *relative.begin() != "..";
+/// What CMake has written into the build folder, this project's or that of one that contains it, above a path without
+/// links.
+fs::path sources_of(fs::path path) {
+  while (path.has_relative_path()) {
+    path = path.parent_path();
+    std::string sources;
+    if (std::getline(std::ifstream(path / "rtdetr_sources"), sources)) return sources;
+  }
+  return {};
 }
 
 }  // namespace
@@ -33,7 +37,10 @@ fs::path folder_of_own_library() {
   return file.parent_path();
 }
 
-bool is_of_build_folder() { return is_built(own_program()) || is_built(folder_of_own_library()); }
+fs::path own_sources() {
+  const fs::path sources = sources_of(own_program()), library = folder_of_own_library();
+  return sources.empty() && !library.empty() ? sources_of(library / "rtdetr") : sources;
+}
 
 std::vector<fs::path> installed_folders(const std::string& folder) {
   std::vector<fs::path> folders;

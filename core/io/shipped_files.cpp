@@ -15,7 +15,8 @@ namespace fs = std::filesystem;
 /// has an installation is not to depend on what became of the tree that it was built from.
 std::vector<fs::path> shipped_folders(const std::string& kind) {
   std::vector<fs::path> folders = installed_folders("rtdetr/configs/" + kind);
-  if (is_of_build_folder()) folders.insert(folders.begin(), fs::path(RTDETR_SOURCE_CONFIGS) / kind);
+  if (const fs::path sources = own_sources(); !sources.empty())
+    folders.insert(folders.begin(), sources / "configs" / kind);
   return folders;
 }
 

@@ -51,6 +51,9 @@ if(LibTorch_FOUND AND NOT TARGET LibTorch::CPU)
     INTERFACE_LINK_LIBRARIES LibTorch::C10)
   # The library finds its own companions by a relative rpath; the linker need not.
   target_link_options(LibTorch::CPU INTERFACE -Wl,--allow-shlib-undefined)
+  # Its headers' messages name their files as its own libraries do, without the folder where this machine has them.
+  target_compile_options(LibTorch::CPU INTERFACE
+    $<$<COMPILE_LANGUAGE:CXX>:-fmacro-prefix-map=${LibTorch_DIR_ROOT}/include/=>)
   # The published LibTorch is built with NDEBUG, and some classes in its headers have another layout without it.
   target_compile_definitions(LibTorch::CPU INTERFACE $<$<CONFIG:Debug>:NDEBUG>)
 endif()

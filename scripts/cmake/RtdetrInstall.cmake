@@ -60,6 +60,19 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/data/samples DESTINATION ${CMAKE_INSTALL
 foreach(_page IN ITEMS README.md CHANGELOG.md CONTRIBUTING.md LICENSE THIRD_PARTY.md)
   install(FILES ${PROJECT_SOURCE_DIR}/${_page} DESTINATION ${CMAKE_INSTALL_DOCDIR})
 endforeach()
+# The same in Debian's format, where its tools look for it. Lines of a field begin with a space, empty ones with a dot.
+function(rtdetr_read_field result file)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+  file(READ ${file} _text)
+  string(STRIP "${_text}" _text)
+  string(REPLACE "\n\n" "\n.\n" _text "${_text}")
+  string(REPLACE "\n" "\n " _text "${_text}")
+  set(${result} "${_text}" PARENT_SCOPE)
+endfunction()
+rtdetr_read_field(RTDETR_THIRD_PARTY_FIELD ${PROJECT_SOURCE_DIR}/THIRD_PARTY.md)
+rtdetr_read_field(RTDETR_BCCD_FIELD ${PROJECT_SOURCE_DIR}/data/samples/bccd/LICENSE)
+configure_file(${CMAKE_CURRENT_LIST_DIR}/copyright.in ${PROJECT_BINARY_DIR}/package/copyright @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/package/copyright DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 # In a folder that find_package() does not look into: it searches what is on the PATH, too, where README puts the build
 # folder, and what it needs is complete in an installation alone.

@@ -25,6 +25,9 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
   # What these find in `"text" + std::to_string(…)` is a fault of GCC 12 (its bug 105651).
   target_compile_options(rtdetr_options INTERFACE -Wno-restrict -Wno-stringop-overflow -Wno-array-bounds)
 endif()
+# Messages name files from the root of the sources, wherever the builder has them.
+set(RTDETR_NAMELESS_SOURCES -fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=)
+target_compile_options(rtdetr_options INTERFACE ${RTDETR_NAMELESS_SOURCES})
 target_compile_definitions(rtdetr_options INTERFACE _GLIBCXX_ASSERTIONS)
 target_link_options(rtdetr_options INTERFACE -Wl,-z,relro,-z,now)
 if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT RTDETR_SANITIZE)
