@@ -45,8 +45,7 @@ install(FILES ${_told}/rtdetr.fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/ven
 
 # The plug-in's own libraries (libtorch_cuda, cuDNN, …) take gigabytes and stay where they are, or are put beside LibTorch.
 if(TARGET rtdetr_cuda)
-  set_target_properties(rtdetr_cuda PROPERTIES
-                        INSTALL_RPATH "$ORIGIN/${RTDETR_INSTALLED_LIBTORCH}/lib;${LibTorch_DIR_ROOT}/lib")
+  set_target_properties(rtdetr_cuda PROPERTIES INSTALL_RPATH "${_libtorch_lib};${LibTorch_DIR_ROOT}/lib")
   install(TARGETS rtdetr_cuda LIBRARY DESTINATION ${_private})
 endif()
 
