@@ -9,6 +9,7 @@
 #include "core/base/error.h"
 #include "core/base/hash.h"
 #include "core/base/installation.h"
+#include "core/base/read_ahead.h"
 #include "core/io/file.h"
 #include "core/io/file_kind.h"
 #include "core/io/little_endian.h"
@@ -20,7 +21,8 @@ namespace {
 
 constexpr std::size_t kLengthBytes = 8;
 constexpr std::uint64_t kLongestHeader = 100'000'000;
-constexpr std::size_t kCachedChunk = std::size_t{256} << 10;  // is hashed before it leaves the second-level cache
+constexpr std::size_t kCachedChunk = std::size_t{256} << 10;  // is hashed before it leaves the cache
+constexpr std::size_t kPartsAhead = 4;
 
 /// Widest types first, then by name: every tensor is then aligned to its own type without gaps.
 std::vector<const TensorView*> in_payload_order(std::span<const TensorView> tensors) {
@@ -158,18 +160,28 @@ void SafetensorsReader::read(const TensorEntry& entry, std::span<std::byte> out)
 }
 
 void SafetensorsReader::read_all(const std::function<std::span<std::byte>(const TensorEntry&)>& place) const {
-  const auto stored = state_->stored_hash();
-  Sha256 hash;
+  struct Part {
+    std::uint64_t at;
+    std::span<std::byte> bytes;
+  };
+  std::vector<Part> parts;
   for (const TensorEntry& entry : entries()) {
     std::span<std::byte> out = place(entry);
     check_size(entry, out);
     for (std::uint64_t at = state_->payload_at + entry.offset; !out.empty();) {
-      const std::span<std::byte> part = out.first(std::min(kCachedChunk, out.size()));
-      state_->file.read(at, part);
-      if (stored) hash.update(part);
-      at += part.size();
-      out = out.subspan(part.size());
+      parts.push_back({at, out.first(std::min(kCachedChunk, out.size()))});
+      at += parts.back().bytes.size();
+      out = out.subspan(parts.back().bytes.size());
     }
+  }
+  const auto stored = state_->stored_hash();
+  ReadAhead<std::span<const std::byte>> reading(parts.size(), stored ? 1 : 0, kPartsAhead, [&](std::size_t i) {
+    state_->file.read(parts[i].at, parts[i].bytes);
+    return parts[i].bytes;
+  });
+  Sha256 hash;
+  while (const auto part = reading.next()) {
+    if (stored) hash.update(*part);  // while the next ones are read
   }
   if (stored) state_->compare(hash.hex_digest(), *stored);
 }

@@ -3,9 +3,9 @@
 //   build/release/tests/bench/rtdetr_bench_engine MODEL.yaml [size, 640] [threads, 1] [rounds, 5] [decoder layers, 0]
 //   [fp32|bf16]
 //
-//   … --serve MODEL.safetensors size threads best|avx2 fp32|bf16
+//   … --serve MODEL.safetensors size threads best|avx2 fp32|bf16 batch
 //
-// is infer_peers.py's child: it runs a picture for each line it reads. Weights are drawn. Prints the largest
+// is infer_peers.py's child: it runs a batch for each line it reads. Weights are drawn. Prints the largest
 // differences of scores and boxes (queries told apart by their tokens), the minimum of interleaved rounds in processor
 // milliseconds of both, then the engine's steps at their best, and sums by kind of step.
 #include <algorithm>
@@ -128,7 +128,7 @@ int serve(char** argv) {
   if (!engine) return 1;
   const double load_s = loading.seconds(), prepared_s = bench::processor_seconds() - processor,
                prepared_mib = peak_mib();
-  const Tensor images = torch::rand({1, 3, side, side}).contiguous(torch::MemoryFormat::ChannelsLast);
+  const Tensor images = torch::rand({std::atoi(argv[7]), 3, side, side}).contiguous(torch::MemoryFormat::ChannelsLast);
   engine->run(images);
   engine->run(images);
   std::printf(
@@ -186,7 +186,7 @@ int run(int argc, char** argv) {
 }  // namespace rtdetr
 
 int main(int argc, char** argv) {
-  if (argc == 7 && std::strcmp(argv[1], "--serve") == 0) return rtdetr::serve(argv);
+  if (argc == 8 && std::strcmp(argv[1], "--serve") == 0) return rtdetr::serve(argv);
   if (argc < 2) return std::fprintf(stderr, "usage: %s MODEL.yaml [size] [threads] [rounds] [layers]\n", argv[0]), 2;
   return rtdetr::run(argc, argv);
 }

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Inference of one picture: our engine beside ONNX Runtime and OpenVINO on our own exported ONNX file.
+"""Inference of a picture, or of --batch at once: our engine beside ONNX Runtime and OpenVINO on our own exported ONNX file.
 
-usage: infer_peers.py [--build build/release] [--models rtdetr_r18vd,rtdetr-l] [--size 640] [--threads 2]
-                      [--rounds 7] [--avx2] [--precision f32|bf16]
+usage: infer_peers.py [--build build/release] [--models rtdetr_r18vd,rtdetr-l] [--size 640] [--batch 1]
+                      [--threads 2] [--rounds 7] [--avx2] [--precision f32|bf16]
 
 Needs onnxruntime and openvino (pip install them by name). Every engine is a process of its own, and they take turns:
 wall and processor time of each turn are kept. A peer's memory is without Python and numpy, its loading without the
 import; ours is the whole process. On a shared machine trust the ratios of processor time with one thread,
-then of the smallest walls. Prints a JSON object a model: times in milliseconds, peak memory in MiB, seconds to load, and
+then of the smallest walls. Prints a JSON object a model: times of a call in milliseconds, peak memory in MiB, seconds to load, and
 ours divided by the fastest peer's. --avx2 holds ours and OpenVINO to AVX2; ONNX Runtime has no such switch and is left
 out. --precision bf16: ours and OpenVINO's; ONNX Runtime computes none on a CPU.
 """
@@ -46,10 +46,10 @@ def openvino_call(file, images, threads, precision):
     return openvino.__version__, lambda: request.infer({0: images}, share_inputs=True, share_outputs=True)
 
 
-def serve(peer, file, size, threads, precision):
+def serve(peer, file, size, batch, threads, precision):
     """The child of a peer: says what it has loaded, then runs once for each line it reads."""
     import numpy
-    images = numpy.random.default_rng(0).random((1, 3, size, size), dtype=numpy.float32)
+    images = numpy.random.default_rng(0).random((batch, 3, size, size), dtype=numpy.float32)
     before = memory_mib("VmRSS")  # Python and numpy
     importlib.import_module(peer)
     start, processor = time.perf_counter(), time.process_time()
@@ -97,13 +97,13 @@ def export(arguments, model, kind, folder):
 
 
 def children_of(arguments, model, folder):
-    threads, size = str(arguments.threads), str(arguments.size)
+    threads, size, batch = str(arguments.threads), str(arguments.size), str(arguments.batch)
     yield Child("ours", [os.path.join(arguments.build, "tests/bench/rtdetr_bench_engine"), "--serve",
                          export(arguments, model, "safetensors", folder), size, threads,
-                         "avx2" if arguments.avx2 else "best", "bf16" if arguments.precision == "bf16" else "fp32"], {})
+                         "avx2" if arguments.avx2 else "best", "bf16" if arguments.precision == "bf16" else "fp32", batch], {})
     file = export(arguments, model, "onnx", folder)
     for peer in ["openvino"] if arguments.avx2 or arguments.precision == "bf16" else ["onnxruntime", "openvino"]:
-        yield Child(peer, [sys.executable, __file__, "--serve", peer, file, size, threads, arguments.precision],
+        yield Child(peer, [sys.executable, __file__, "--serve", peer, file, size, batch, threads, arguments.precision],
                     {"ONEDNN_MAX_CPU_ISA": "AVX2"} if arguments.avx2 else {})
 
 
@@ -119,18 +119,19 @@ def compare(arguments, model):
     peers = [report[child.name] for child in children[1:]]
     ratio = {key: round(report["ours"][key] / min(peer[key] for peer in peers), 3)
              for key in ["wall_ms", "wall_median_ms", "processor_ms", "load_s", "load_processor_s", "peak_mib"]}
-    return {"model": model, "size": arguments.size, "threads": arguments.threads, "avx2": arguments.avx2,
+    return {"model": model, "size": arguments.size, "batch": arguments.batch, "threads": arguments.threads, "avx2": arguments.avx2,
             "precision": arguments.precision,
             "rounds": arguments.rounds, "ratio": ratio, "engines": report}
 
 
 def main():
     if sys.argv[1:2] == ["--serve"]:
-        return serve(sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]), sys.argv[6])
+        return serve(sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]), int(sys.argv[6]), sys.argv[7])
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build/release")
     parser.add_argument("--models", default="rtdetr_r18vd,rtdetr_r50vd,rtdetr-l")
     parser.add_argument("--size", type=int, default=640)
+    parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--avx2", action="store_true")

@@ -1,5 +1,7 @@
 #include "core/ops/packed/packed_conv.h"
 
+#include <ATen/Parallel.h>
+
 #include <algorithm>
 #include <cmath>
 #include <optional>
@@ -38,9 +40,13 @@ PackedMatrix packed_group(const PackedKernels& kernels, const PackedConvOptions&
                           const float* weight) {
   const std::int64_t in = o.in / o.groups, out = o.out / o.groups, taps = o.kernel_h * o.kernel_w;
   PackedMatrix matrix(kernels, taps * each, out);
-  for (std::int64_t n = 0; n < out; ++n)
-    for (std::int64_t c = 0; c < in; ++c)
-      for (std::int64_t t = 0; t < taps; ++t) matrix.set(t * each + c, n, weight[(n * in + c) * taps + t]);
+  at::parallel_for(0, matrix.panels(), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t panel = begin; panel < end; ++panel) {
+      const float* first = weight + panel * matrix.width() * in * taps;
+      for (std::int64_t c = 0; c < in; ++c)
+        for (std::int64_t t = 0; t < taps; ++t) matrix.set(panel, t * each + c, first + c * taps + t, in * taps);
+    }
+  });
   return matrix;
 }
 

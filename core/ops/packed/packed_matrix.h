@@ -23,16 +23,22 @@ class PackedMatrix {
         columns_(columns),
         values_((columns + kernels.lanes - 1) / kernels.lanes * kernels.lanes * words()) {}
 
-  /// @param value  rounded to the format; of int8 a whole number from -127 to 127
-  void set(std::int64_t k, std::int64_t column, float value) {
-    const std::int64_t panel = column / width(), in_word = numbers_in_word(format_);
-    float* word = values_.data() + offset(panel) + k / in_word * vectors(panel) * lanes_ + column % width();
+  /// Number k of all columns of a panel.
+  /// @param from  of the first one, the others `step` numbers apart; rounded to the format, of int8 whole numbers from
+  ///              -127 to 127
+  void set(std::int64_t panel, std::int64_t k, const float* from, std::int64_t step) {
+    const std::int64_t in_word = numbers_in_word(format_), in_panel = std::min(width(), columns_ - panel * width());
+    float* words = values_.data() + offset(panel) + k / in_word * vectors(panel) * lanes_;
+    const auto put = [&](auto* to, const auto& rounded) {
+      to += k % in_word;
+      for (std::int64_t n = 0; n < in_panel; ++n) to[n * in_word] = rounded(from[n * step]);
+    };
     if (format_ == NumberFormat::kFloat32)
-      *word = value;
+      put(words, [](float number) { return number; });
     else if (format_ == NumberFormat::kBFloat16)
-      reinterpret_cast<std::uint16_t*>(word)[k % in_word] = bfloat16_of(value);
+      put(reinterpret_cast<std::uint16_t*>(words), bfloat16_of);
     else
-      reinterpret_cast<std::int8_t*>(word)[k % in_word] = static_cast<std::int8_t>(value);
+      put(reinterpret_cast<std::int8_t*>(words), [](float number) { return static_cast<std::int8_t>(number); });
   }
   NumberFormat format() const { return format_; }
   std::int64_t k() const { return k_; }
