@@ -38,8 +38,11 @@ fs::path folder_of_own_library() {
 }
 
 fs::path own_sources() {
-  const fs::path sources = sources_of(own_program()), library = folder_of_own_library();
-  return sources.empty() && !library.empty() ? sources_of(library / "rtdetr") : sources;
+  static const fs::path found = [] {
+    const fs::path sources = sources_of(own_program()), library = folder_of_own_library();
+    return sources.empty() && !library.empty() ? sources_of(library / "rtdetr") : sources;
+  }();
+  return found;
 }
 
 std::vector<fs::path> installed_folders(const std::string& folder) {
