@@ -83,6 +83,8 @@ Topic explain(const std::string& topic) {
   for (const Key& key : all_keys()) words.push_back(key.name);
   if (const std::string answer = foreign_command_answer(topic); !answer.empty())
     throw ConfigError("argument '" + topic + "': no command: " + answer);
+  if (const std::string reason = absence_reason(topic); !reason.empty())
+    throw ConfigError("argument '" + topic + "': no key: " + reason);
   const std::string ours = foreign_key_hint(topic);
   throw ConfigError("argument '" + topic + "': no command, key or module" +
                     (ours.empty() ? did_you_mean(topic, words) : "; here it is " + ours));

@@ -14,6 +14,9 @@ namespace rtdetr {
 namespace {
 
 constexpr const char* kOneTask = "there is one task, detect";
+constexpr const char* kNoTracks =
+    "objects are not followed from frame to frame; rtdetr predict source=clip.mp4 save_json=true finds them in every "
+    "frame, a line of JSON for each, for a tracker of yours";
 
 std::string not_offered() {
   return "it is not offered; " + readable_page("docs/howto/coming_from_ultralytics.md") + " says what is";
@@ -139,10 +142,11 @@ std::string foreign_key_hint(const std::string& name, std::optional<Command> com
                                                                          {"repeats", "runs"},
                                                                          {"queries", "num_queries"},
                                                                          {"cache", "cache_mib=2000"},
-                                                                         {"degrees", "rotate90"},
                                                                          {"dfl", "loss_dfl"},
                                                                          {"int8", "calibrate=photos/"},
-                                                                         {"int8", "amp=int8"}};
+                                                                         {"int8", "amp=int8"},
+                                                                         {"quantize", "calibrate=photos/"},
+                                                                         {"quantize", "amp=int8"}};
   for (const auto& [foreign, ours] : hints) {
     const std::string key = ours.substr(0, ours.find('='));
     const bool refused = command == Command::kTrain && ours == "amp=int8";
@@ -156,6 +160,7 @@ std::string absence_reason(const std::string& name) {
       "fit= says how pictures fill imgsz: fit=letterbox pads them to it, fit=stretch does not; every batch has imgsz's "
       "shape, which may be any";
   constexpr const char* kWritten = "ONNX files are of opset 17, and have nothing left to simplify";
+  constexpr const char* kClassifies = "it is for classifying; there is one task, detect";
   constexpr const char* kDataDecides = "training takes the data set's classes; leave others out of its files";
   static const std::string not_here = not_offered();
   static const std::vector<std::pair<std::string, std::string>> reasons = {
@@ -168,10 +173,29 @@ std::string absence_reason(const std::string& name) {
       {"fraction", "name fewer pictures in the data set's files"},
       {"opset", kWritten},
       {"simplify", kWritten},
+      {"degrees",
+       "pictures are turned by up to 10 degrees where mosaic_kind=deim, and else not; rotate90= is the probability of "
+       "a "
+       "quarter turn"},
+      {"erasing", kClassifies},
+      {"auto_augment", kClassifies},
+      {"crop_fraction", kClassifies},
+      {"pose", kOneTask},
+      {"kobj", kOneTask},
+      {"overlap_mask", kOneTask},
+      {"mask_ratio", kOneTask},
+      {"retina_masks", kOneTask},
+      {"tracker", kNoTracks},
+      {"stream_buffer", "of a stream the newest frame is looked at, and those that came meanwhile are passed over"},
+      {"workspace", "it is TensorRT's, which reads what format=onnx writes and is told there"},
+      {"keras", "it is TensorFlow's, whose files are not written"},
+      {"dnn", "it is OpenCV's, which no model runs in here"},
+      {"label_smoothing", not_here},
       {"shear", not_here},
       {"perspective", not_here},
       {"bgr", not_here},
       {"copy_paste", not_here},
+      {"copy_paste_mode", not_here},
       {"cutmix", not_here},
       {"dropout", not_here},
       {"compile", not_here},
@@ -190,9 +214,7 @@ std::string foreign_command_answer(const std::string& word) {
   constexpr auto kAbsent = std::to_array<std::string_view>(
       {"tune", "settings", "solutions", "hub", "login", "logout", "explorer", "streamlit-predict"});
   constexpr auto kTasks = std::to_array<std::string_view>({"segment", "pose", "obb", "classify"});
-  if (word == "track")
-    return "objects are not followed from frame to frame; rtdetr predict source=clip.mp4 save_json=true finds them in "
-           "every frame, a line of JSON for each, for a tracker of yours";
+  if (word == "track") return kNoTracks;
   if (word == "checks") return "here it is rtdetr version";
   if (word == "cfg" || word == "copy-cfg") return "here it is rtdetr help train";
   if (std::ranges::count(kTasks, word) > 0) return kOneTask;
@@ -207,6 +229,12 @@ std::string foreign_value_answer(Command command, const std::string& key, const 
     if (value == "torchscript")
       return "it is not offered, " + readable_page("docs/decisions/0009-no-torchscript.md") + " says why";
     return std::ranges::count(kAbsent, value) > 0 ? not_offered() : "";
+  }
+  constexpr auto kKinOfAdam = std::to_array<std::string_view>({"adam", "adamax", "nadam", "radam", "rmsprop"});
+  if (command == Command::kTrain && key == "optimizer") {
+    if (value == "auto") return "it is not chosen for you; adamw is the default, and lr0= its rate";
+    if (value == "musgd") return "it is not offered; muon is the nearest to it";
+    return std::ranges::count(kKinOfAdam, value) > 0 ? "it is not offered; adamw is the nearest to it" : "";
   }
   const std::optional<double> number = parse_double(value);
   if (command == Command::kTrain && key == "batch" && number && (*number == -1 || (*number > 0 && *number < 1)))

@@ -32,7 +32,7 @@ std::string foreign_key_hint(const std::string& name, std::optional<Command> com
 /// What another program has and this one has not, on purpose → why, or what to do instead. "" if there is nothing to
 /// say.
 std::string absence_reason(const std::string& name);
-/// The same of a command, and of a value that a key of ours does not take.
+/// The same of a command or task, and of a value that a key of ours does not take.
 std::string foreign_command_answer(const std::string& word);
 std::string foreign_value_answer(Command command, const std::string& key, const std::string& value);
 

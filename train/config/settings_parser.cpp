@@ -27,6 +27,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kNearestWord = "; did you mean";  ///< as did_you_mean() begins
+
 std::vector<std::string> command_names() {
   std::vector<std::string> names;
   for (const CommandInfo& info : all_commands()) names.push_back(info.name);
@@ -83,7 +85,7 @@ class Parser {
   /// Says what a word without '=' should have been; true if the next word was meant to be its value.
   bool explain_word(const std::string& word, const std::string* next);
   const Key* known_key(const std::string& name, const std::string& where);
-  void apply(const std::string& name, const std::string& text, const std::string& where, const std::string& origin);
+  void apply(const std::string& name, const std::string& typed, const std::string& where, const std::string& origin);
   void read_recipe(const std::string& file);
   void read_recipe_entry(const YamlDocument& recipe, const std::string& name, const YamlNode& node, int line);
   void take_told(const ToldRun& run, const char* map, const std::string& origin);
@@ -172,8 +174,11 @@ bool Parser::explain_word(const std::string& word, const std::string* next) {
                        word + "=" + value);
     return next_is_value || spaced;
   }
+  const std::string answer = foreign_command_answer(word);
   if (find_command(word))
     problem(where, "the command is " + command().name + " already; one command at a time");
+  else if (!answer.empty())
+    problem(where, answer);
   else
     problem(where, "settings are written key=value" + did_you_mean(word, key_names(settings_.command)));
   return false;
@@ -187,32 +192,33 @@ const Key* Parser::known_key(const std::string& name, const std::string& where) 
   }
   std::string hint = foreign_key_hint(name, settings_.command);
   const std::string reason = absence_reason(name);
-  hint = hint.empty() ? did_you_mean(name, key_names(settings_.command)) : "; here it is " + hint;
+  const std::string elsewhere = foreign_key_hint(name);
+  if (!hint.empty())
+    hint = "; here it is " + hint;
+  else if (!elsewhere.empty())
+    hint = "; here it is " + elsewhere + ", a key of " + commands_with(elsewhere.substr(0, elsewhere.find('=')));
+  else
+    hint = did_you_mean(name, key_names(settings_.command));
   if (!reason.empty()) hint = ": " + reason;
   if (hint.empty()) hint = "; 'rtdetr help " + command().name + "' lists the keys";
   problem(where, "unknown key '" + name + "'" + hint);
   return nullptr;
 }
 
-void Parser::apply(const std::string& name, const std::string& text, const std::string& where,
+void Parser::apply(const std::string& name, const std::string& typed, const std::string& where,
                    const std::string& origin) {
   const Key* key = known_key(name, where);
   if (!key) return;
   attempted_.insert(name);
-  if (name == "resume") {
-    if (const auto truth = truth_of(text)) {
-      settings_.resume = *truth ? "auto" : "false";
-      settings_.given[name] = origin;
-      return;
-    }
-  }
   if (name == "param_groups") {
     problem(where, "param_groups is written in a recipe: cfg=FILE.yaml with 'param_groups: " + key->example + "'");
     return;
   }
+  const std::string text = translated_value(name, typed);
   const std::string wrong = set_value(*key, key->is_path ? expand_home(text) : text, settings_);
-  const std::string answer = foreign_value_answer(settings_.command, name, text);
-  if (!wrong.empty()) return problem(where, wrong + (answer.empty() ? "" : "; " + answer));
+  const std::string answer = wrong.empty() ? "" : foreign_value_answer(settings_.command, name, text);
+  if (!answer.empty()) return problem(where, wrong.substr(0, wrong.find(kNearestWord)) + "; " + answer);
+  if (!wrong.empty()) return problem(where, wrong);
   settings_.given[name] = origin;
 }
 

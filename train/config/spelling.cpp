@@ -19,14 +19,21 @@ bool is_number(const std::string& value) {
   return !value.empty() && value.find_first_not_of("0123456789.") == std::string::npos;
 }
 
+/// Whether the words behind a command are settings alone, not runs or topics.
+bool takes_settings(const std::string& command) {
+  const CommandInfo* info = find_command(command);
+  return info && info->command != Command::kCompare && info->command != Command::kHelp;
+}
+
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 }  // namespace
 
 std::vector<std::string> with_command_first(std::span<const std::string> words) {
-  constexpr std::string_view kMode = "mode=";
-  if (!words.empty() && words.front() == "detect") words = words.subspan(1);
+  constexpr std::string_view kMode = "mode=", kTask = "detect";
+  if (!words.empty() && words.front() == kTask) words = words.subspan(1);
   std::vector<std::string> own(words.begin(), words.end());
+  if (own.size() > 1 && own[1] == kTask && takes_settings(own[0])) own.erase(own.begin() + 1);
   std::erase_if(own, [](const std::string& word) { return without_dashes(word) == "task=detect"; });
   const auto mode =
       std::ranges::find_if(own, [&](const auto& word) { return without_dashes(word).starts_with(kMode); });
@@ -61,12 +68,20 @@ void translate_key(KeyValue& pair) {
     if (pair.key == foreign) pair.key = ours;
   }
   if (pair.key == "scale" && is_number(pair.value)) pair.key = "mosaic_scale";
-  if (pair.key == "optimizer") std::ranges::transform(pair.value, pair.value.begin(), lower);
   if (pair.key != "cos_lr") return;
   if (const auto truth = truth_of(pair.value)) {
     pair.key = "schedule";
     pair.value = *truth ? "cosine" : "linear";
   }
+}
+
+std::string translated_value(const std::string& key, std::string value) {
+  if (key == "optimizer") std::ranges::transform(value, value.begin(), lower);
+  if (key != "amp" && key != "resume") return value;
+  const std::optional<bool> truth = truth_of(value);
+  if (!truth) return value;
+  if (key == "resume") return *truth ? "auto" : "false";
+  return *truth ? "auto" : "off";
 }
 
 }  // namespace rtdetr

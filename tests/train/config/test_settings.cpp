@@ -120,6 +120,12 @@ TEST_CASE("another program's words for the same are taken") {
   CHECK(parse("val mode=val model=m.yaml data=d.yaml task=detect").command == Command::kVal);
   CHECK_THAT(error_of(kTrainLine + "mode=val"), Contains("unknown key 'mode': the command is said already"));
   CHECK_THAT(error_of(kTrainLine + "task=segment"), Contains("there is one task, detect"));
+  CHECK(parse("train detect model=m.yaml data=d.yaml").command == Command::kTrain);
+  CHECK_THAT(error_of("predict segment model=m source=s"), Contains("'segment': there is one task, detect"));
+  CHECK(parse("compare detect b").topics == std::vector<std::string>{"detect", "b"});
+  CHECK(parse(kTrainLine + "amp=False").amp == "off");
+  CHECK(parse(kTrainLine + "--amp True").amp == "auto");
+  CHECK(parse(kTrainLine + "--amp bf16").amp == "bf16");
   CHECK(parse(kTrainLine + "--cos_lr False").schedule == "linear");
   CHECK_THAT(error_of(kTrainLine + "cos_lr=true schedule=linear"), Contains("'schedule' is given twice"));
   CHECK_THAT(error_of(kTrainLine + "batch_size=none"), Contains("argument 'batch_size=none': batch must be"));
@@ -516,9 +522,42 @@ TEST_CASE("hints for other programs' names lead to keys of ours") {
 }
 
 TEST_CASE("Ultralytics' keys that are none here are answered by more than that") {
-  for (const char* foreign : {"close_mosaic", "degrees", "dfl",   "copy_paste", "int8",      "fraction",  "opset",
-                              "simplify",     "shear",   "bgr",   "cutmix",     "dropout",   "compile",   "profile",
-                              "perspective",  "show",    "embed", "augment",    "visualize", "line_width"}) {
+  for (const char* foreign : {"close_mosaic",
+                              "degrees",
+                              "dfl",
+                              "copy_paste",
+                              "int8",
+                              "fraction",
+                              "opset",
+                              "simplify",
+                              "shear",
+                              "bgr",
+                              "cutmix",
+                              "dropout",
+                              "compile",
+                              "profile",
+                              "perspective",
+                              "show",
+                              "embed",
+                              "augment",
+                              "visualize",
+                              "line_width",
+                              "erasing",
+                              "auto_augment",
+                              "label_smoothing",
+                              "crop_fraction",
+                              "pose",
+                              "kobj",
+                              "overlap_mask",
+                              "mask_ratio",
+                              "retina_masks",
+                              "copy_paste_mode",
+                              "dnn",
+                              "keras",
+                              "workspace",
+                              "stream_buffer",
+                              "tracker",
+                              "quantize"}) {
     INFO(foreign);
     CHECK(find_key(foreign) == nullptr);
     CHECK((foreign_key_hint(foreign).empty() != absence_reason(foreign).empty()));
@@ -526,7 +565,10 @@ TEST_CASE("Ultralytics' keys that are none here are answered by more than that")
   CHECK_THAT(error_of(kTrainLine + "shear=2"), Contains("unknown key 'shear': it is not offered"));
   CHECK_THROWS_WITH(parse("export model=m int8=true"), Contains("here it is calibrate=photos/"));
   CHECK_THROWS_WITH(parse("predict model=m source=s int8=true"), Contains("here it is amp=int8"));
-  CHECK_THAT(error_of(kTrainLine + "int8=true"), !Contains("amp=int8"));  // which train refuses
+  CHECK_THAT(
+      error_of(kTrainLine + "int8=true"),
+      Contains("here it is calibrate=photos/, a key of export") && !Contains("amp=int8"));  // which train refuses
+  CHECK_THAT(error_of(kTrainLine + "degrees=10"), Contains("up to 10 degrees where mosaic_kind=deim"));
 }
 
 TEST_CASE("Ultralytics' commands and values that are none here are answered, too") {
@@ -547,6 +589,8 @@ TEST_CASE("Ultralytics' commands and values that are none here are answered, too
   for (const char* batch : {"batch=-1", "batch=0.7"})
     CHECK_THAT(error_of(kTrainLine + batch), Contains("it is not chosen for you; check=true says"));
   CHECK_THAT(error_of(kTrainLine + "batch=0"), !Contains("check=true"));
+  CHECK_THAT(error_of(kTrainLine + "optimizer=auto"), Contains("adamw is the default, and lr0= its rate"));
+  CHECK_THAT(error_of(kTrainLine + "optimizer=NAdam"), Contains("; it is not offered; adamw") && !Contains("did you"));
 }
 
 TEST_CASE("a hint is a key of the command that was given, and values are found whatever their case") {
