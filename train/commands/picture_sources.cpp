@@ -47,6 +47,14 @@ void take_found(const fs::path& file, Videos videos, ProblemCollector& problems)
                   [&] { return file.string(); });
 }
 
+/// ffmpeg takes a picture's address for a video of one frame.
+void refuse_picture_elsewhere(const VideoSource& source) {
+  const std::string path = source.place.substr(0, source.place.find_first_of("?#"));
+  if (source.kind == VideoSource::Kind::kStream && path.starts_with("http") && has_picture_extension(path))
+    throw ConfigError("source=" + source.shown() + ": pictures are not fetched; pipe it: curl -s " +
+                      shell_word(source.shown()) + " | rtdetr predict source=- and the other keys");
+}
+
 /// What is typed or listed. @return  whether it is a video, a camera or a stream
 bool take_named(const std::string& text, Videos videos) {
   if (!videos) return false;
@@ -55,6 +63,7 @@ bool take_named(const std::string& text, Videos videos) {
   if (!source && !fs::is_directory(text, ignored) && is_video_file(text))
     source = VideoSource{VideoSource::Kind::kFile, text};
   if (!source) return false;
+  refuse_picture_elsewhere(*source);
   find_video_programs();
   videos->push_back(std::move(*source));
   return true;

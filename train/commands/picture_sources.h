@@ -32,8 +32,8 @@ inline constexpr const char* kStandardInput = "-";
 /// picture. Where list_pictures takes pictures, this takes videos, too: files, and of what is typed or listed also
 /// cameras and streams. In a folder or behind a pattern they are left out, with a warning, where ffmpeg is not
 /// installed.
-/// @throws ConfigError  as above, if nothing comes, or if ffmpeg is missing for a video that is typed or listed;
-/// IoError
+/// @throws ConfigError  as above, if nothing comes, if ffmpeg is missing for a video that is typed or listed, or for
+/// the address of a picture; IoError
 PredictedPictures predicted_pictures(const std::string& source, int input = 0);
 
 /// `stem` with `ending` behind it, the stem cut between characters where the two would be longer than a file's name may

@@ -207,6 +207,9 @@ TEST_CASE("predict's sources may be videos, cameras and streams, wherever pictur
   for (const char* name : {"code.ts", "film.ts", "film.mts"}) fs::remove(folder.path / name);
   CHECK_THROWS_WITH(predicted_pictures(place + "/no.mp4"), Contains("no such file or folder"));
   CHECK_THROWS_WITH(predicted_pictures("ftp://host/a.mp4"), Contains("not ftp"));
+  CHECK_THROWS_WITH(predicted_pictures("https://me:secret@host/a.JPG?d=1"),
+                    Contains("curl -s 'https://host/a.JPG?d=1' | rtdetr predict source=-") && !Contains("secret"));
+  CHECK(videos("http://host/view?file=a.jpg") == Places{"http://host/view?file=a.jpg"});
   CHECK_THROWS_WITH(list_pictures("rtsp://camera/1"), Contains("only files"));
   CHECK(list_pictures(place).size() == 2);
   ::setenv("RTDETR_FFMPEG", "/nowhere", 1);
