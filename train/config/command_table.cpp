@@ -8,6 +8,7 @@
 #include "core/base/error.h"
 #include "core/base/installation.h"
 #include "core/base/text.h"
+#include "data/dataset/dataset.h"
 #include "train/config/keys.h"
 
 namespace rtdetr {
@@ -20,6 +21,17 @@ constexpr const char* kNoTracks =
 
 std::string not_offered() {
   return "it is not offered; " + readable_page("docs/howto/coming_from_ultralytics.md") + " says what is";
+}
+
+/// Of a data set's format: "via is read alone …", whether it is written like that or run together; "" of all others.
+std::string read_alone_answer(const std::string& value) {
+  for (std::string word : words_of(kSplitFormatWords)) {
+    const std::string typed = word;
+    std::erase(word, '_');
+    if (value == typed || value == word)
+      return typed + " is read alone; " + readable_page("docs/howto/data-sets.md") + " says why";
+  }
+  return "";
 }
 
 }  // namespace
@@ -230,6 +242,7 @@ std::string foreign_value_answer(Command command, const std::string& key, const 
       return "it is not offered, " + readable_page("docs/decisions/0009-no-torchscript.md") + " says why";
     return std::ranges::count(kAbsent, value) > 0 ? not_offered() : "";
   }
+  if (command == Command::kConvert && key == "format") return read_alone_answer(value);
   constexpr auto kKinOfAdam = std::to_array<std::string_view>({"adam", "adamax", "nadam", "radam", "rmsprop"});
   if (command == Command::kTrain && key == "optimizer") {
     if (value == "auto") return "it is not chosen for you; adamw is the default, and lr0= its rate";

@@ -261,9 +261,6 @@ class Combinations {
   /// A file of weights, or a data set.
   void check_convert() {
     if (s_.weights.empty()) {
-      if (s_.data.empty() || s_.format.empty())
-        problem("convert needs weights=, or data= and format=; e.g. " + info_of(s_.command).example +
-                ", or rtdetr convert data=configs/datasets/bccd.yaml format=yolo output=bccd-yolo");
       for (const char* key : {"model", "imgsz", "num_queries", "yaml"})
         if (s_.is_given(key)) problem(std::string(key) + "=" + s_.origin_of(key) + " is for weights=");
       return;

@@ -300,6 +300,10 @@ void Parser::take_from_run() {
 /// What a missing recipe would have said is not known.
 void Parser::check_required() {
   if (recipe_is_missing_) return;
+  if (settings_.command == Command::kConvert && settings_.weights.empty() &&
+      (settings_.data.empty() || !attempted_.contains("format")))
+    problems_.push_back("convert needs weights=, or data= and format=; e.g. " + command().example +
+                        ", or rtdetr convert data=configs/datasets/bccd.yaml format=yolo output=bccd-yolo");
   for (const std::string& name : command().required) {
     const Key& key = *find_key(name, settings_.command);
     if (!value_text(key, settings_).empty() || attempted_.contains(name)) continue;

@@ -589,6 +589,10 @@ TEST_CASE("Ultralytics' commands and values that are none here are answered, too
   for (const char* batch : {"batch=-1", "batch=0.7"})
     CHECK_THAT(error_of(kTrainLine + batch), Contains("it is not chosen for you; check=true says"));
   CHECK_THAT(error_of(kTrainLine + "batch=0"), !Contains("check=true"));
+  for (const char* format : {"via", "labelstudio", "label_studio", "kitti", "csv", "openimages"})
+    CHECK_THAT(error_of(std::string("convert data=d output=o format=") + format),
+               Contains("coco, yolo, voc") && Contains(" is read alone; docs/howto/data-sets.md says why") &&
+                   !Contains("did you mean") && !Contains("convert needs"));
   CHECK_THAT(error_of(kTrainLine + "optimizer=auto"), Contains("adamw is the default, and lr0= its rate"));
   CHECK_THAT(error_of(kTrainLine + "optimizer=NAdam"), Contains("; it is not offered; adamw") && !Contains("did you"));
 }
