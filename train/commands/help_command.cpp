@@ -11,6 +11,7 @@
 #include "train/config/completion.h"
 #include "train/config/key_meaning.h"
 #include "train/config/keys.h"
+#include "train/config/licences_text.h"
 #include "train/report/output.h"
 
 namespace rtdetr {
@@ -80,6 +81,7 @@ Topic explain(const std::string& topic) {
                       "': there are completions for bash, zsh and fish; e.g. rtdetr completion bash");
   std::vector<std::string> words = modules;
   for (const CommandInfo& info : all_commands()) words.push_back(info.name);
+  words.insert(words.end(), {kCompletion, kLicences});
   for (const Key& key : all_keys()) words.push_back(key.name);
   if (const std::string answer = foreign_command_answer(topic); !answer.empty())
     throw ConfigError("argument '" + topic + "': no command: " + answer);

@@ -5,7 +5,9 @@
 
 #include "core/base/error.h"
 #include "core/base/text.h"
+#include "train/config/completion.h"
 #include "train/config/keys.h"
+#include "train/config/licences_text.h"
 
 namespace rtdetr {
 namespace {
@@ -59,8 +61,12 @@ std::string keys_by_section() {
 
 std::string commands() {
   std::string text;
-  for (const CommandInfo& info : all_commands())
-    text += ".TP\n\\fB" + roff(info.name) + "\\fR\n" + roff(info.summary) + ".\n.nf\n" + roff(info.example) + "\n.fi\n";
+  const auto add = [&](const std::string& name, const std::string& summary, const std::string& example) {
+    text += ".TP\n\\fB" + roff(name) + "\\fR\n" + roff(summary) + ".\n.nf\n" + roff(example) + "\n.fi\n";
+  };
+  for (const CommandInfo& info : all_commands()) add(info.name, info.summary, info.example);
+  add(kCompletion, "writes what completes commands and keys in bash, zsh or fish", "source <(rtdetr completion bash)");
+  add(kLicences, "shows the licences of all that the program is made with", "rtdetr licences");
   return text;
 }
 

@@ -29,9 +29,11 @@ namespace fs = std::filesystem;
 
 constexpr const char* kNearestWord = "; did you mean";  ///< as did_you_mean() begins
 
+/// With those whose answers are texts of help.
 std::vector<std::string> command_names() {
   std::vector<std::string> names;
   for (const CommandInfo& info : all_commands()) names.push_back(info.name);
+  names.insert(names.end(), {kCompletion, kLicences});
   return names;
 }
 

@@ -173,7 +173,8 @@ TEST_CASE("a mistake on the command line is answered with the argument and what 
     std::vector<std::string> says;
   };
   const std::vector<Row> rows = {
-      {"trian model=m", {"unknown command 'trian', not one of train, val, ", "version; did you mean 'train'?"}},
+      {"trian model=m",
+       {"unknown command 'trian', not one of train, val, ", "version, completion, licences; did you mean 'train'?"}},
       {"epochs=3", {"the command comes first"}},
       {"train model=m data=d epoches=3", {"argument 'epoches=3'", "unknown key 'epoches'; did you mean 'epochs'?"}},
       {"train model=m data=d gpus=3", {"unknown key 'gpus'; here it is device"}},
