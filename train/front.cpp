@@ -3,12 +3,12 @@
 #include <filesystem>
 #include <optional>
 #include <string>
-#include <system_error>
 #include <vector>
 
 #include <unistd.h>
 
 #include "core/base/error.h"
+#include "core/base/installation.h"
 #include "core/io/read_only_file.h"
 #include "train/commands/help_text.h"
 #include "train/commands/version_text.h"
@@ -68,8 +68,7 @@ bool computes(const std::vector<std::string>& typed) {
 
 /// Where the build puts the other program, and where the installation does.
 std::vector<fs::path> worker_places() {
-  std::error_code ignored;
-  const fs::path folder = fs::read_symlink("/proc/self/exe", ignored).parent_path();
+  const fs::path folder = rtdetr::own_program().parent_path();
   return {folder / kWorker, folder.parent_path() / RTDETR_PRIVATE_FOLDER / kWorker};
 }
 

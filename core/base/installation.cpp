@@ -1,6 +1,7 @@
 #include "core/base/installation.h"
 
 #include <dlfcn.h>
+#include <sys/auxv.h>
 
 #include <fstream>
 #include <system_error>
@@ -9,11 +10,6 @@ namespace rtdetr {
 namespace {
 
 namespace fs = std::filesystem;
-
-fs::path own_program() {
-  std::error_code ignored;
-  return fs::read_symlink("/proc/self/exe", ignored);
-}
 
 /// What CMake has written into the build folder, this project's or that of one that contains it, above a path without
 /// links.
@@ -27,6 +23,15 @@ fs::path sources_of(fs::path path) {
 }
 
 }  // namespace
+
+fs::path own_program() {
+  std::error_code ignored;
+  const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
+  if (!program.empty()) return program;
+  const auto* started_as =
+      reinterpret_cast<const char*>(::getauxval(AT_EXECFN));  // NOLINT: an address, by getauxval(3)
+  return started_as ? fs::canonical(started_as, ignored) : fs::path();
+}
 
 fs::path folder_of_own_library() {
   Dl_info found{};

@@ -7,6 +7,10 @@
 /// Where the program lies, and with it what came along.
 namespace rtdetr {
 
+/// The program's file; where /proc is not mounted, as it was started, which is right until the working folder changes.
+/// Empty if neither is known.
+std::filesystem::path own_program();
+
 /// Folder of the shared library that this code lies in; empty where it lies in the program itself.
 std::filesystem::path folder_of_own_library();
 
