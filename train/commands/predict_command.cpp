@@ -28,6 +28,7 @@
 #include "train/commands/picture_sources.h"
 #include "train/commands/predict_video.h"
 #include "train/commands/prediction_files.h"
+#include "train/config/keys.h"
 #include "train/process/machine.h"
 #include "train/process/stop_signal.h"
 #include "train/report/output.h"
@@ -57,14 +58,28 @@ std::string other_score(const Settings& settings, const std::optional<double>& b
   return best && two_digits(*best) != two_digits(settings.conf) ? " conf=" + two_digits(*best) : "";
 }
 
-/// The same again with what was not asked for; "" where nothing is left.
+/// What was typed, but for the model, the source and a score that another takes the place of.
+std::string typed_settings(const Settings& settings, bool other_score) {
+  std::string text;
+  for (const Key* key : keys_of(Command::kPredict)) {
+    const auto given = settings.given.find(key->name);
+    if (given == settings.given.end() || given->second != "command line") continue;
+    if (key->name == "model" || key->name == "source" || (key->name == "conf" && other_score)) continue;
+    text += " " + key->name + "=" + shell_word(value_text(*key, settings));
+  }
+  return text;
+}
+
+/// The same again with what was not asked for; "" where nothing is left, and of standard input, which has been read.
 std::string next_line(const Settings& settings, const std::optional<double>& best_score) {
-  const std::string more = other_score(settings, best_score) + (settings.save_txt ? "" : " save_txt=true");
-  if (more.empty()) return "";
+  const std::string score = other_score(settings, best_score);
+  const std::string more = score + (settings.save_txt ? "" : " save_txt=true");
+  if (more.empty() || settings.source == kStandardInput) return "";
   std::string source = without_passwords(settings.source);
   const std::size_t comma = source.find(',');
   if (source.size() > kLongestSource && comma != std::string::npos) source = source.substr(0, comma) + ",…";
-  return "\nnext: rtdetr predict model=" + shell_word(settings.model) + " source=" + shell_word(source) + more + "\n";
+  return "\nnext: rtdetr predict model=" + shell_word(settings.model) + " source=" + shell_word(source) +
+         typed_settings(settings, !score.empty()) + more + "\n";
 }
 
 /// Reads, detects, writes; what it saw is in its members afterwards.
@@ -270,7 +285,8 @@ void PredictRun::report() const {
     text += counted(static_cast<long long>(unreadable_.size()), source_.videos.empty() ? "picture" : "source") +
             " could not be read" + (source_.videos.empty() ? "" : " to its end") + " (named above)\n";
   if (!folder_.empty()) text += "written to " + folder_.string() + "\n";
-  print_text(settings_, text + next_line(settings_, detector_.best_score()));
+  if (count + frames_ > 0) text += next_line(settings_, detector_.best_score());
+  print_text(settings_, text);
   print_json(settings_,
              {{"model", settings_.model},
               {"imgsz", {detector_.input_height(), detector_.input_width()}},

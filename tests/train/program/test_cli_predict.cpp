@@ -84,10 +84,15 @@ TEST_CASE("what predict proposes next was not asked for yet, and repeats no long
   const std::string picture = sample_picture(), list = picture + "," + picture;
   const std::string model = exported_model(scratch);
   const std::string line = "predict save=false project=" + scratch.file("out") + " model=" + model;
-  CHECK_THAT(run(scratch, line + " source=data/samples/bccd/images/BloodImage_00000.jpg").out,
-             Contains(" source=data/samples/bccd/images/BloodImage_00000.jpg conf=0.3 save_txt=true\n"));
+  CHECK_THAT(
+      run(scratch, line + " source=data/samples/bccd/images/BloodImage_00000.jpg").out,
+      Contains(" source=data/samples/bccd/images/BloodImage_00000.jpg ") && Contains(" conf=0.3 save_txt=true\n"));
   CHECK_THAT(run(scratch, line + " save_txt=true source=" + list).out,
-             Contains(" source=" + picture + ",… conf=0.3\n"));
+             Contains(" source=" + picture + ",… ") && Contains(" conf=0.3\n"));
+  const std::string asked = run(scratch, line + " save_txt=true classes=0 max_det=7 tile=320 source=" + picture).out;
+  for (const char* kept : {" classes=0 ", " max_det=7 ", " tile=320 ", " save=false "})
+    CHECK_THAT(asked, Contains("\nnext: ") && Contains(kept));
+  CHECK_THAT(run(scratch, line + " source=" + scratch.write("torn.jpg", "x")).out, !Contains("next:"));
   CHECK_THAT(run(scratch, line + " save_txt=true conf=0.2 source=" + picture).out, !Contains("next:"));
   const std::string knowing = "predict save=false save_txt=true project=" + scratch.file("out") + " source=" + picture +
                               " model=" + with_metadata(model, "best_confidence", "0.41372");
