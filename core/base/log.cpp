@@ -17,6 +17,7 @@
 #include "core/base/descriptor.h"
 #include "core/base/log_level.h"
 #include "core/base/progress.h"
+#include "core/base/terminal.h"
 
 namespace rtdetr::log {
 namespace {
@@ -220,7 +221,7 @@ class Console {
   std::mutex mutex_;
   spdlog::logger plain_ = make_logger("%v");
   spdlog::logger labelled_ = make_logger("%^%l:%$ %v");
-  std::atomic<bool> terminal_ = ::isatty(STDERR_FILENO) == 1;
+  std::atomic<bool> terminal_ = is_live_terminal(STDERR_FILENO);
   SpareFile spare_;
   Level level_ = Level::kInfo;
   std::atomic<ProgressForm> form_ = ProgressForm::kAuto;

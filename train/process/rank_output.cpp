@@ -12,6 +12,7 @@
 #include "core/base/error.h"
 #include "core/base/log.h"
 #include "core/base/progress.h"
+#include "core/base/terminal.h"
 #include "core/io/read_only_file.h"
 #include "core/io/utf8.h"
 
@@ -45,7 +46,7 @@ std::size_t piece_of(const std::string& lines) {
 
 }  // namespace
 
-RankOutput::RankOutput(int to) : to_(to), terminal_(::isatty(to) == 1) {}
+RankOutput::RankOutput(int to) : to_(to), terminal_(is_live_terminal(to)) {}
 
 Descriptor RankOutput::open(std::int64_t rank) {
   std::array<int, 2> ends{};
