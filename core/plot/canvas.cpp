@@ -6,6 +6,8 @@
 #include <opencv2/imgproc.hpp>
 #include <vector>
 
+#include "core/plot/drawable_text.h"
+
 namespace rtdetr {
 namespace {
 
@@ -26,16 +28,6 @@ cv::Point fixed_point(Point point) {
     return static_cast<int>(std::lround(std::clamp(v, -kFar, kFar) * (1 << kFractionBits)));
   };
   return {fixed(point.x), fixed(point.y)};
-}
-
-std::string ascii(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte < 0x7f) out += c;
-    if (byte >= 0xC0 || byte < 0x20) out += '?';  // once per letter: bytes 80 to BF go on with one
-  }
-  return out;
 }
 
 double scale_of(double height) { return height / kCapitalHeight; }
@@ -121,7 +113,7 @@ void Canvas::text(Point left_baseline, const std::string& text, double height, C
   if (!is_finite(left_baseline)) return;
   cv::Mat pixels = pixels_of(picture_);
   const cv::Point at(static_cast<int>(std::lround(left_baseline.x)), static_cast<int>(std::lround(left_baseline.y)));
-  cv::putText(pixels, ascii(text), at, kFont, scale_of(height), scalar(color), stroke_of(height), cv::LINE_AA);
+  cv::putText(pixels, drawable_text(text), at, kFont, scale_of(height), scalar(color), stroke_of(height), cv::LINE_AA);
 }
 
 void Canvas::text_upwards(Point centre, const std::string& text, double height, Color color) {
@@ -133,7 +125,7 @@ void Canvas::text_upwards(Point centre, const std::string& text, double height, 
   if ((strip & cv::Rect(0, 0, pixels.cols, pixels.rows)) != strip) return;
   cv::Mat turned;
   cv::rotate(pixels(strip), turned, cv::ROTATE_90_CLOCKWISE);
-  cv::putText(turned, ascii(text), {2, (thickness + static_cast<int>(height)) / 2}, kFont, scale_of(height),
+  cv::putText(turned, drawable_text(text), {2, (thickness + static_cast<int>(height)) / 2}, kFont, scale_of(height),
               scalar(color), stroke_of(height), cv::LINE_AA);
   cv::Mat back;
   cv::rotate(turned, back, cv::ROTATE_90_COUNTERCLOCKWISE);
@@ -142,7 +134,7 @@ void Canvas::text_upwards(Point centre, const std::string& text, double height, 
 
 double Canvas::text_width(const std::string& text, double height) {
   int baseline = 0;
-  return cv::getTextSize(ascii(text), kFont, scale_of(height), stroke_of(height), &baseline).width;
+  return cv::getTextSize(drawable_text(text), kFont, scale_of(height), stroke_of(height), &baseline).width;
 }
 
 }  // namespace rtdetr

@@ -27,7 +27,8 @@ struct Point {
 };
 
 /// Lines and letters on a picture, smoothed. What lies outside the picture is not drawn; points that are not finite
-/// draw nothing. OpenCV's drawing stays behind this header. Letters are ASCII; others show as '?'.
+/// draw nothing. OpenCV's drawing stays behind this header. Letters are ASCII, as
+/// drawable_text writes others; the names of classes come through drawable_name, so that none is all '?'.
 class Canvas {
  public:
   explicit Canvas(Picture& picture) : picture_(picture) {}

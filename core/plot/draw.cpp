@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "core/plot/canvas.h"
+#include "core/plot/drawable_text.h"
 
 namespace rtdetr {
 namespace {
@@ -30,7 +31,8 @@ bool is_finite(const DrawnBox& box) {
 /// The plate sits on the box's upper edge; inside the box where there is no room above, and never beyond the border.
 void draw_plate(Canvas& canvas, const DrawnBox& box, const Style& style) {
   const double padding = std::ceil(style.text_height * 0.4);
-  const double width = Canvas::text_width(box.text, style.text_height) + 2 * padding;
+  const std::string text = drawable_name(box.text, box.label);
+  const double width = Canvas::text_width(text, style.text_height) + 2 * padding;
   const double height = style.text_height + 2 * padding;
   const double half_line = style.line_width / 2.0;
   double x = box.x0 - half_line, y = box.y0 - half_line - height + 1;
@@ -39,7 +41,7 @@ void draw_plate(Canvas& canvas, const DrawnBox& box, const Style& style) {
   y = std::max(0.0, std::min(y, canvas.height() - height));
   const Color color = palette_color(box.label);
   canvas.fill({x, y}, {x + width - 1, y + height - 1}, color);
-  canvas.text({x + padding, y + padding + style.text_height}, box.text, style.text_height, readable_on(color));
+  canvas.text({x + padding, y + padding + style.text_height}, text, style.text_height, readable_on(color));
 }
 
 /// A coloured line between two dark ones shows on any background.

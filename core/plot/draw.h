@@ -12,7 +12,7 @@ namespace rtdetr {
 struct DrawnBox {
   float x0 = 0, y0 = 0, x1 = 0, y1 = 0;  ///< xyxy, pixels; may reach over the border
   std::int64_t label = 0;                ///< class index: the same class always has the same colour (canvas.h)
-  std::string text;                      ///< on the plate, e.g. label_text; empty: no plate
+  std::string text;                      ///< on the plate, through drawable_name: e.g. label_text; empty: no plate
 };
 
 /// "RBC 0.93"; without a score below zero, e.g. for ground truth: "RBC".

@@ -8,6 +8,7 @@
 #include "core/base/text.h"
 #include "core/plot/canvas.h"
 #include "core/plot/chart.h"
+#include "core/plot/drawable_text.h"
 #include "core/plot/histogram.h"
 #include "data/evaluation/coco_class_metric.h"
 
@@ -33,6 +34,16 @@ std::string short_count(std::int64_t count) {
   if (count < 1000) return std::to_string(count);
   if (count < 999'500) return scaled(1e3, "k");
   return count < 999'500'000 ? scaled(1e6, "M") : scaled(1e9, "G");
+}
+
+std::string drawn_name(const ClassList& classes, std::size_t k) {
+  return drawable_name(classes.names[k], static_cast<std::int64_t>(k));
+}
+
+/// The id as a number, if the list does not have it.
+std::string drawn_name_of(const ClassList& classes, std::int64_t category_id) {
+  const auto index = std::ranges::find(classes.category_ids, category_id) - classes.category_ids.begin();
+  return drawable_name(classes.name_of(category_id), index);
 }
 
 /// Precision of class k at IoU 0.5, all areas, 100 detections, by recall.
@@ -79,7 +90,7 @@ class MatrixPicture {
  public:
   MatrixPicture(const ConfusionMatrix& matrix, const ClassList& classes, ConfusionCells cells)
       : matrix_(matrix), cells_(cells), columns_(matrix.classes + 1) {
-    for (std::size_t k = 0; k < matrix.classes; ++k) names_.push_back(classes.names[k]);
+    for (std::size_t k = 0; k < matrix.classes; ++k) names_.push_back(drawn_name(classes, k));
     const int lines = static_cast<int>(matrix.classes) + 1;
     cell_ = std::clamp(960 / lines, 12, 64);
     text_height_ = std::clamp(cell_ / 4.5, 6.0, 10.0);
@@ -181,7 +192,7 @@ Picture precision_recall_picture(const MetricResult& result, const ClassList& cl
     const MetricResult::Class& one = result.classes[k];
     if (one.ap50 < 0) continue;
     ChartSeries curve = curve_of_class(result, k);
-    curve.name = classes.name_of(one.category_id) + " " + digits(one.ap50);
+    curve.name = drawn_name_of(classes, one.category_id) + " " + digits(one.ap50);
     if (counted++ == 0) {
       curves.front().x = curve.x;
       curves.front().y.assign(curve.y.size(), 0);
@@ -207,7 +218,7 @@ Picture confidence_picture(const OperatingCurves& curves, const ClassList& class
     const ScoredMatches& matches = curves.classes[k];
     if (matches.boxes == 0) continue;
     shown.push_back(
-        over_confidences(classes.names[k], [&](int i) { return (matches.at(i / 100.0).*words.of_counts)(); }));
+        over_confidences(drawn_name(classes, k), [&](int i) { return (matches.at(i / 100.0).*words.of_counts)(); }));
   }
   std::size_t best = 0;
   for (std::size_t i = 1; i < mean.size(); ++i) best = mean[i] > mean[best] || std::isnan(mean[best]) ? i : best;

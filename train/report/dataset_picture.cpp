@@ -8,6 +8,7 @@
 #include "core/base/text.h"
 #include "core/plot/chart.h"
 #include "core/plot/contact_sheet.h"
+#include "core/plot/drawable_text.h"
 #include "core/plot/histogram.h"
 
 namespace rtdetr {
@@ -19,7 +20,7 @@ constexpr int kWidth = 640, kHeight = 480;
 Picture class_chart(const Dataset& dataset) {
   constexpr std::size_t kMostBars = 24;
   std::vector<Bar> bars;
-  for (const std::string& name : dataset.classes.names) bars.push_back({name, 0});
+  for (const std::string& name : dataset.classes.names) bars.push_back({drawable_name(name, std::ssize(bars)), 0});
   for (const Dataset::BoxEntry& box : dataset.boxes) bars[static_cast<std::size_t>(box.label)].value += 1;
   std::stable_sort(bars.begin(), bars.end(), [](const Bar& a, const Bar& b) { return a.value > b.value; });
   if (bars.size() > kMostBars) {

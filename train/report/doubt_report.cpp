@@ -15,6 +15,7 @@
 #include "core/plot/canvas.h"
 #include "core/plot/contact_sheet.h"
 #include "core/plot/draw.h"
+#include "core/plot/drawable_text.h"
 #include "train/report/text_layout.h"
 
 namespace rtdetr {
@@ -71,10 +72,13 @@ void DoubtReport::add(const std::string& split, Dataset dataset, const Evaluatio
   std::ranges::stable_sort(entries_, std::greater<>(), [](const Entry& entry) { return entry.doubt.loss; });
 }
 
+std::int64_t DoubtReport::class_index(const Entry& entry, std::int64_t category_id) const {
+  const std::vector<std::int64_t>& ids = dataset_of(entry).classes.category_ids;
+  return std::ranges::find(ids, category_id) - ids.begin();
+}
+
 std::string DoubtReport::class_name(const Entry& entry, std::int64_t category_id) const {
-  const ClassList& classes = dataset_of(entry).classes;
-  const auto found = std::ranges::find(classes.category_ids, category_id);
-  return classes.names[static_cast<std::size_t>(found - classes.category_ids.begin())];
+  return dataset_of(entry).classes.names[static_cast<std::size_t>(class_index(entry, category_id))];
 }
 
 std::string DoubtReport::text() const {
@@ -145,8 +149,7 @@ Picture DoubtReport::tile(const Entry& entry) const {
   }
   const auto& [x, y, w, h] = entry.doubt.detection.box_xywh;
   const Point from = at(x, y), to = at(x + w, y + h);
-  const auto label = std::ranges::find(dataset.classes.category_ids, entry.doubt.detection.category_id) -
-                     dataset.classes.category_ids.begin();
+  const std::int64_t label = class_index(entry, entry.doubt.detection.category_id);
   draw_boxes(
       tile,
       std::vector<DrawnBox>{
@@ -161,7 +164,10 @@ Picture DoubtReport::sheet() const {
   for (std::size_t i = 0; i < std::min(entries_.size(), kDrawnDoubts); ++i) {
     const Entry& entry = entries_[i];
     std::string caption = std::to_string(i + 1) + " " + kDoubtWords[entry.doubt.kind];
-    if (entry.doubt.label) caption += ", labelled " + class_name(entry, entry.doubt.label->category_id);
+    if (entry.doubt.label) {
+      const std::int64_t id = entry.doubt.label->category_id;
+      caption += ", labelled " + drawable_name(class_name(entry, id), class_index(entry, id));
+    }
     try {
       tiles.push_back({tile(entry), caption + ": " + picture_of(entry).file.filename().string()});
     } catch (const Error&) {

@@ -44,6 +44,7 @@ class DoubtReport {
   const Dataset::PictureEntry& picture_of(const Entry& entry) const {
     return dataset_of(entry).pictures[entry.picture];
   }
+  std::int64_t class_index(const Entry& entry, std::int64_t category_id) const;
   std::string class_name(const Entry& entry, std::int64_t category_id) const;
   Picture tile(const Entry& entry) const;
 

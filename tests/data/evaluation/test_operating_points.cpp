@@ -268,6 +268,17 @@ TEST_CASE("the title of a matrix of few classes has two lines, so that nothing i
   }
 }
 
+TEST_CASE("classes whose names have no letters that can be drawn are called by their index in matrix and curves") {
+  const ClassList cells{{"赤血球", "Käfer"}, {5, 70}}, drawn{{"class 0", "Kafer"}, {5, 70}};
+  const DetectionMatcher matcher(truth(), std::vector<MetricDetection>{found(1, 5, 0, 0.9)}, cells);
+  CHECK((confusion_picture(matcher.confusion(0.5), cells).rgb == confusion_picture(matcher.confusion(0.5), drawn).rgb));
+  CHECK((confidence_picture(matcher.curves(), cells, CurveMeasure::kF1).rgb ==
+         confidence_picture(matcher.curves(), drawn, CurveMeasure::kF1).rgb));
+  MetricResult result = flat_curves(2, {0.5, 0.7});
+  result.classes[0].category_id = 5, result.classes[1].category_id = 70;
+  CHECK((precision_recall_picture(result, cells).rgb == precision_recall_picture(result, drawn).rgb));
+}
+
 TEST_CASE("F1, precision and recall have a picture each, with the classes that have boxes") {
   const std::vector<MetricDetection> detections{found(1, 5, 0, 0.9), found(1, 5, 100, 0.7), found(1, 70, 21, 0.2)};
   const OperatingCurves curves = DetectionMatcher(truth(), detections, kClasses).curves();
