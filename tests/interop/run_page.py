@@ -16,7 +16,7 @@ from small_model import MODEL
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HOSTILE = "<img src=x onerror=\"document.title='taken'\"></script><script>document.title='taken'</script>"
-# What a hand would do to the first chart: drag over its middle, then stay above it.
+# What a hand would do to the first chart: drag over its middle, then stay above it. Then the page is as narrow as a telephone.
 HAND = """<script>
 SVGElement.prototype.setPointerCapture = () => {};
 const svg = document.querySelector('.chart svg'), box = svg.getBoundingClientRect();
@@ -32,6 +32,10 @@ svg.dispatchEvent(new MouseEvent('dblclick', {bubbles: true}));
 document.body.dataset.whole = String(path() === before);
 document.querySelector('.legend button').click();
 document.body.dataset.hidden = String(svg.querySelectorAll('.curve').length);
+document.body.style.width = '420px';
+const lines = cell => { const all = document.createRange(); all.selectNodeContents(cell); return all.getClientRects().length; };
+document.body.dataset.cut = [...document.querySelectorAll('#changed-settings td, #changed-settings th')]
+  .filter(cell => cell.textContent.length < 20 && lines(cell) > 1).map(cell => cell.textContent);
 </script></body>"""
 
 
@@ -94,6 +98,7 @@ def check_hand(page, folder):
     assert re.fullmatch(r"\d+(\.\d+)?(e[-+]\d+)?", attribute(text, "read")), "the value under the hand is read"
     assert attribute(text, "whole") == "true", "a double click shows all"
     assert attribute(text, "hidden") == "2", "a click on a name hides its curve"
+    assert attribute(text, "cut") == "", "short settings stay whole on a narrow page"
 
 
 def main():

@@ -199,10 +199,17 @@ class Chart {
 }
 Chart.clips = 0;
 
+// Of a table of texts the cells wrap that say more than this, and no others: the others would be cut inside their words.
+const kLongText = 24;
+
+function wrapped(text) {
+  return text.length > kLongText ? {className: 'long', textContent: text} : {textContent: text};
+}
+
 function table(section) {
-  const head = element('tr', {}, section.columns.map(name => element('th', {textContent: name, scope: 'col'})));
+  const head = element('tr', {}, section.columns.map(name => element('th', {...wrapped(name), scope: 'col'})));
   const rows = section.rows.map((row, i) => element('tr', {className: section.changed?.[i] ? 'changed' : ''},
-    row.map(cell => element('td', cell === null || cell === '' ? {className: 'none', textContent: '–'} : {textContent: short(cell)}))));
+    row.map(cell => element('td', cell === null || cell === '' ? {className: 'none', textContent: '–'} : wrapped(short(cell))))));
   const grid = element('table', {className: section.text ? 'text' : ''}, [element('thead', {}, [head]), element('tbody', {}, rows)]);
   return element('div', {className: 'scroll'}, [grid]);
 }
