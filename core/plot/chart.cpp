@@ -153,18 +153,28 @@ void draw_curve(Canvas& canvas, const Plot& plot, const ChartSeries& curve, Colo
     canvas.text({points[i].x + 6, points[i].y - 6}, curve.notes[i], kTextHeight, kInk);
 }
 
-/// How much of the curves lies in a part of the plot, where the legend would hide it: points, and some between them.
+/// The index of the first highest value; 0 of none.
+std::size_t highest_of(const std::vector<double>& values) {
+  const auto lower = [](double a, double b) { return std::isnan(a) ? !std::isnan(b) : a < b; };
+  return static_cast<std::size_t>(std::max_element(values.begin(), values.end(), lower) - values.begin());
+}
+
+/// How much of the curves lies in a part of the plot, where the legend would hide it: points, and some between them. A
+/// curve's highest point, which is what many charts are looked at for, counts as many.
 std::size_t points_in(const Plot& plot, std::span<const ChartSeries> series, Point top_left, Point bottom_right) {
   constexpr int kBetween = 8;
+  constexpr std::size_t kHighest = 1000;
   std::size_t count = 0;
   for (const ChartSeries& curve : series) {
+    const std::size_t highest = highest_of(curve.y);
     for (std::size_t i = 0; i < curve.x.size(); ++i) {
       const std::size_t next = std::min(i + 1, curve.x.size() - 1);
       for (int k = 0; k < kBetween; ++k) {
         const double share = static_cast<double>(k) / kBetween;
         const Point p = plot.at(curve.x[i] + share * (curve.x[next] - curve.x[i]),
                                 curve.y[i] + share * (curve.y[next] - curve.y[i]));
-        count += p.x >= top_left.x && p.x <= bottom_right.x && p.y >= top_left.y && p.y <= bottom_right.y;
+        const bool hidden = p.x >= top_left.x && p.x <= bottom_right.x && p.y >= top_left.y && p.y <= bottom_right.y;
+        if (hidden) count += i == highest && k == 0 ? kHighest : 1;
       }
     }
   }

@@ -74,4 +74,12 @@ std::string drawable_name(std::string_view name, std::int64_t index) {
   return "class " + std::to_string(index) + (word_end == std::string::npos ? "" : drawn.substr(word_end));
 }
 
+std::string shortened(const std::string& ascii, std::size_t most) {
+  constexpr std::string_view kDots = "...";
+  if (ascii.size() <= most) return ascii;
+  if (most <= kDots.size()) return ascii.substr(0, most);
+  const std::size_t kept = most - kDots.size(), behind = kept / 2;
+  return ascii.substr(0, kept - behind).append(kDots) + ascii.substr(ascii.size() - behind);
+}
+
 }  // namespace rtdetr

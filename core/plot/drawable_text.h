@@ -17,4 +17,7 @@ std::string drawable_text(std::string_view text);
 /// @param index  of the class in its list, from 0
 std::string drawable_name(std::string_view name, std::int64_t index);
 
+/// ASCII with "..." for its middle where it has more than `most` letters: what tells names apart stands at either end.
+std::string shortened(const std::string& ascii, std::size_t most);
+
 }  // namespace rtdetr

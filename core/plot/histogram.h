@@ -13,7 +13,7 @@ struct Bar {
   double value = 0;  ///< at least 0
 };
 
-/// Lying bars, one below the other, each with its name and number; names that are too long are cut off.
+/// Lying bars, one below the other, each with its name and number; of names that are too long the middle is left out.
 Picture bar_chart(std::span<const Bar> bars, const ChartOptions& options);
 
 /// Where (0, 0) of a density chart is.

@@ -8,7 +8,7 @@ namespace rtdetr::style {
 inline constexpr double kTextHeight = 9, kTitleHeight = 12;  ///< pixels
 inline constexpr Color kInk{50, 50, 50};
 
-/// As much of the text's beginning as `width` pixels hold.
-std::string cut_to(std::string text, double width);
+/// The text, shortened to what `width` pixels hold.
+std::string cut_to(const std::string& text, double width);
 
 }  // namespace rtdetr::style

@@ -36,14 +36,16 @@ std::string short_count(std::int64_t count) {
   return count < 999'500'000 ? scaled(1e6, "M") : scaled(1e9, "G");
 }
 
+constexpr std::size_t kLongestDrawnName = 20;  // a longer one would take the room of what it names
+
 std::string drawn_name(const ClassList& classes, std::size_t k) {
-  return drawable_name(classes.names[k], static_cast<std::int64_t>(k));
+  return shortened(drawable_name(classes.names[k], static_cast<std::int64_t>(k)), kLongestDrawnName);
 }
 
 /// The id as a number, if the list does not have it.
 std::string drawn_name_of(const ClassList& classes, std::int64_t category_id) {
   const auto index = std::ranges::find(classes.category_ids, category_id) - classes.category_ids.begin();
-  return drawable_name(classes.name_of(category_id), index);
+  return shortened(drawable_name(classes.name_of(category_id), index), kLongestDrawnName);
 }
 
 /// Precision of class k at IoU 0.5, all areas, 100 detections, by recall.

@@ -8,6 +8,8 @@
 
 namespace rtdetr {
 
+// Of a class's name twenty letters are drawn; the middle of a longer one is left out.
+
 /// Precision against recall at IoU 0.5, as COCO draws it: the mean of the classes, and each class if they are ten or
 /// fewer, with AP50.
 Picture precision_recall_picture(const MetricResult& result, const ClassList& classes);

@@ -67,6 +67,21 @@ TEST_CASE("the legend hides no curve where there is room, be it in no corner") {
   CHECK(count_color(chart, curve_color(2), 0, 640) > count_color(plain, curve_color(2), 0, 640));
 }
 
+TEST_CASE("where the legend has to hide something, it is no curve's highest point") {
+  // Lines all over but in the upper right corner, where nothing is except the tip of a curve.
+  std::vector<ChartSeries> series{{"", {0, 0.85, 0.86, 0.87, 1}, {0, 0, 0.95, 0, 0}}};
+  for (int line = 1; line <= 20; ++line) series.push_back({"", {0, line < 16 ? 1 : 0.7}, {0.05 * line, 0.05 * line}});
+  const auto tip = [&] {
+    Picture chart = line_chart(series, {.y_low = 0, .y_high = 1});
+    chart.height = 45;
+    return count_color(chart, curve_color(0), 480, 590);
+  };
+  const int whole = tip();
+  series[0].name = "named";
+  CHECK(whole > 10);
+  CHECK(tip() == whole);
+}
+
 TEST_CASE("between whole numbers along x there are no ticks") {
   const auto ticks = [](std::vector<double> x) {
     const Picture chart =
@@ -94,6 +109,14 @@ TEST_CASE("a mosaic shrinks pictures to their tiles, keeps their shape and does 
   CHECK(sheet.height == 2 * 31 + 6);  // no tile needs more than 25
   CHECK(count_color(sheet, {200, 200, 200}, 0, sheet.width) == 3 * 100 * 25);
   CHECK(count_color(sheet, kBlack, 0, sheet.width) == 100);
+}
+
+TEST_CASE("a caption too long for its tile keeps its end, a file's name") {
+  const auto sheet = [](const std::string& caption) {
+    const std::vector<Tile> tiles = {{Picture(50, 50), caption}};
+    return contact_sheet(tiles, {.tile_width = 80, .tile_height = 50}).rgb;
+  };
+  CHECK((sheet("1 place, labelled Platelets: a00312.jpg") != sheet("1 place, labelled Platelets: a00313.jpg")));
 }
 
 TEST_CASE("captions make room for themselves, and no tiles make no picture") {

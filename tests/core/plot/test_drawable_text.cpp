@@ -30,6 +30,15 @@ TEST_CASE("a class whose name cannot be drawn is called by its index, a score be
   CHECK(drawable_name("", 3) == "");
 }
 
+TEST_CASE("a name that is too long keeps both ends") {
+  CHECK(shortened("", 20) == "");
+  CHECK(shortened("twenty letters are ok", 21) == "twenty letters are ok");
+  CHECK(shortened("traffic light, turned to the left", 20) == "traffic l...the left");
+  CHECK(shortened("abcdefgh", 4) == "a...");
+  CHECK(shortened("abcdefgh", 3) == "abc");
+  CHECK(shortened("abcdefgh", 0) == "");
+}
+
 TEST_CASE("two classes whose names cannot be drawn have different plates") {
   const auto drawn = [](std::int64_t label, const char* text) {
     Picture picture(200, 100);

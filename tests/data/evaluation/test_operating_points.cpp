@@ -279,6 +279,12 @@ TEST_CASE("classes whose names have no letters that can be drawn are called by t
   CHECK((precision_recall_picture(result, cells).rgb == precision_recall_picture(result, drawn).rgb));
 }
 
+TEST_CASE("a name of sixty letters makes the matrix no larger than one of twenty") {
+  const ClassList of_sixty{{std::string(60, 'n'), "dog"}, {5, 70}}, of_twenty{{std::string(20, 'n'), "dog"}, {5, 70}};
+  const ConfusionMatrix matrix = DetectionMatcher({}, {}, of_sixty).confusion(0.25);
+  CHECK(confusion_picture(matrix, of_sixty).height <= confusion_picture(matrix, of_twenty).height);
+}
+
 TEST_CASE("F1, precision and recall have a picture each, with the classes that have boxes") {
   const std::vector<MetricDetection> detections{found(1, 5, 0, 0.9), found(1, 5, 100, 0.7), found(1, 70, 21, 0.2)};
   const OperatingCurves curves = DetectionMatcher(truth(), detections, kClasses).curves();
