@@ -36,14 +36,14 @@ struct PackedConvOptions {
   ByteScale bytes = {};  ///< int8: of the input
 };
 
-/// Which maps of a convolution may be bf16: what AMX multiplies is read and written as it is, so that nothing but
-/// memory is saved; others convert. The residual is of the output's format.
+/// Which maps of a step may be bf16 (of a convolution with AMX alone, whose products take such numbers as they are;
+/// depthwise ones convert). The residual is of the output's format.
 struct NarrowMaps {
   bool input = false, output = false;
   bool together = false;  ///< both, or neither
 };
 
-/// y = act(conv(x) + bias + residual) or act(conv(x) + bias) + residual, float32 on the CPU, for inference: weights are
+/// y = act(conv(x) + bias + residual) or act(conv(x) + bias) + residual on the CPU, for inference: weights are
 /// brought into the kernels' order once, for the CPU level in use at that moment (core/base/cpu_level.h). An input that
 /// is not finite makes those outputs not a number that see it, by Winograd all of its tile; int8 takes it for a number
 /// of its range.
